@@ -1,0 +1,146 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/pflag"
+)
+
+// connFlags are the global flags that say which server and as whom, named as
+// in the nats CLI.
+type connFlags struct {
+	server, context        string
+	creds, nkey            string
+	user, password, token  string
+	tlsCA, tlsCert, tlsKey string
+	inboxPrefix, domain    string
+	noContext, tlsFirst    bool
+}
+
+func (f *connFlags) register(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.server, "server", "s", "", "NATS server URLs, separated by commas ($NATS_URL)")
+	flags.StringVar(&f.context, "context", "", "context of the nats CLI ($NATS_CONTEXT)")
+	flags.BoolVar(&f.noContext, "no-context", false, "ignore the selected context of the nats CLI")
+	flags.StringVar(&f.creds, "creds", "", "credentials file ($NATS_CREDS)")
+	flags.StringVar(&f.nkey, "nkey", "", "nkey seed file ($NATS_NKEY)")
+	flags.StringVar(&f.user, "user", "", "user, or token when there is no password ($NATS_USER)")
+	flags.StringVar(&f.password, "password", "", "password; better in $NATS_PASSWORD, for others can read command lines")
+	flags.StringVar(&f.token, "token", "", "token; better in $NATS_TOKEN")
+	flags.StringVar(&f.tlsCA, "tlsca", "", "certificate authorities file ($NATS_CA)")
+	flags.StringVar(&f.tlsCert, "tlscert", "", "client certificate file ($NATS_CERT)")
+	flags.StringVar(&f.tlsKey, "tlskey", "", "client certificate's key file ($NATS_KEY)")
+	flags.BoolVar(&f.tlsFirst, "tlsfirst", false, "TLS handshake before the server's greeting")
+	flags.StringVar(&f.inboxPrefix, "inbox-prefix", "", "prefix of reply subjects")
+	flags.StringVar(&f.domain, "js-domain", "", "JetStream domain")
+}
+
+// resolve fills what no flag says from the environment, then from the context
+// of the nats CLI.
+func (f *connFlags) resolve() (natsContext, error) {
+	var from natsContext
+	if !f.noContext {
+		loaded, err := loadContext(cmp.Or(f.context, os.Getenv("NATS_CONTEXT")))
+		if err != nil {
+			return natsContext{}, err
+		}
+		from = loaded
+	}
+	return natsContext{
+		URL:         cmp.Or(f.server, os.Getenv("NATS_URL"), from.URL, nats.DefaultURL),
+		Creds:       cmp.Or(f.creds, os.Getenv("NATS_CREDS"), from.Creds),
+		NKey:        cmp.Or(f.nkey, os.Getenv("NATS_NKEY"), from.NKey),
+		User:        cmp.Or(f.user, os.Getenv("NATS_USER"), from.User),
+		Password:    cmp.Or(f.password, os.Getenv("NATS_PASSWORD"), from.Password),
+		Token:       cmp.Or(f.token, os.Getenv("NATS_TOKEN"), from.Token),
+		CA:          cmp.Or(f.tlsCA, os.Getenv("NATS_CA"), from.CA),
+		Cert:        cmp.Or(f.tlsCert, os.Getenv("NATS_CERT"), from.Cert),
+		Key:         cmp.Or(f.tlsKey, os.Getenv("NATS_KEY"), from.Key),
+		InboxPrefix: cmp.Or(f.inboxPrefix, from.InboxPrefix),
+		Domain:      cmp.Or(f.domain, from.Domain),
+		TLSFirst:    f.tlsFirst || from.TLSFirst,
+	}, nil
+}
+
+// link is a connection to NATS for the length of a verb.
+type link struct {
+	nc      *nats.Conn
+	domain  string
+	server  string // the URL without secrets, for messages
+	timeout time.Duration
+
+	mu    sync.Mutex // guards async
+	async error      // the latest error that came outside any call
+}
+
+// connect connects as flags, environment and context say. The caller closes
+// the link.
+func (a *app) connect() (*link, error) {
+	target, err := a.conn.resolve()
+	if err != nil {
+		return nil, err
+	}
+	l := &link{domain: target.Domain, server: withoutSecrets(target.URL), timeout: a.timeout}
+	opts, err := target.options()
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note))
+	l.nc, err = nats.Connect(target.URL, opts...)
+	if errors.Is(err, nats.ErrNoServers) {
+		return nil, fmt.Errorf("connect to NATS at %s: nobody answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS at %s: %w", l.server, err)
+	}
+	return l, nil
+}
+
+func (l *link) close() { l.nc.Close() }
+
+// note keeps what the server objects to: a denied request is else only silence.
+func (l *link) note(_ *nats.Conn, _ *nats.Subscription, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.async = err
+}
+
+func (l *link) objection() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.async
+}
+
+func (l *link) jetStream() (jetstream.JetStream, error) {
+	js, err := jetstream.New(l.nc)
+	if l.domain != "" {
+		js, err = jetstream.NewWithDomain(l.nc, l.domain)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("use JetStream: %w", err)
+	}
+	return js, nil
+}
+
+// withoutSecrets leaves user, password and token out of URLs.
+func withoutSecrets(urls string) string {
+	parts := strings.Split(urls, ",")
+	for i, part := range parts {
+		u, err := url.Parse(strings.TrimSpace(part))
+		if err != nil {
+			parts[i] = "(not a URL)"
+			continue
+		}
+		u.User = nil
+		parts[i] = u.String()
+	}
+	return strings.Join(parts, ",")
+}

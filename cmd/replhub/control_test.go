@@ -1,0 +1,252 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func at(clock string) *time.Time {
+	t, err := time.Parse(time.DateTime, "2026-01-02 "+clock)
+	if err != nil {
+		panic(err)
+	}
+	return &t
+}
+
+func sharingInterests() []wire.InterestStatus {
+	return []wire.InterestStatus{
+		{Service: "sharing", ID: "i1", Entity: "tenant", Ops: []string{"create", "update", "delete"}, Since: 7, SinceEpoch: 1},
+		{
+			Service: "sharing", ID: "i2", Entity: "user", Ops: []string{"create", "delete"}, Filter: "data.tenant == 'acme'",
+			Fields: []string{"id", "address.city"}, Echo: true, Since: 1042, SinceEpoch: 1, Filling: true,
+		},
+	}
+}
+
+func sharing() wire.LaneStatus {
+	return wire.LaneStatus{
+		Service: "sharing", Stream: "SUB_sharing", State: wire.LaneFilling, Since: at("03:04:05"), Owner: "hub-1",
+		Interests: sharingInterests(), MaxBytes: 1 << 30, Epoch: 1, Seq: 1100, Lag: 12, LagSeconds: 0.25,
+		Queue:    wire.Queue{Order: "none", Partitions: 1, AckWait: wire.Duration(30 * time.Second), MaxDeliver: 10},
+		Messages: 421, Bytes: 123_456, Backlog: 3, OldestUnacked: 75, DeadLetters: 2,
+		Workers: []wire.WorkerStatus{{Consumer: "workers", Waiting: 2, Pending: 1, AckPending: 2, Redelivered: 1}},
+		Fill:    &wire.FillStatus{Entities: []string{"user"}, From: 1, At: 500, To: 1041},
+	}
+}
+
+func application() wire.LaneStatus {
+	return wire.LaneStatus{
+		Service: "application", Stream: "SUB_application", State: wire.LaneStalled, Reason: "the lane is full: 1.0 GiB wait for its workers",
+		Interests: []wire.InterestStatus{{Service: "application", ID: "i3", Entity: "user", Ops: []string{"update"}, Since: 1, SinceEpoch: 1}},
+		Queue:     wire.Queue{Order: "key", Partitions: 2, AckWait: wire.Duration(time.Minute), MaxDeliver: 5},
+		MaxBytes:  1 << 30, Epoch: 1, Seq: 4, Messages: 1, Bytes: 1 << 30, Backlog: 90_000, OldestUnacked: 90_061, Lag: 1, LagSeconds: 7200,
+		Workers: []wire.WorkerStatus{
+			{Consumer: "workers-0", Pending: 90_000, PausedUntil: at("12:00:00")},
+			{Consumer: "workers-1"},
+		},
+	}
+}
+
+func status() wire.Status {
+	return wire.Status{
+		Hub: "hub-1", Version: "v0.1.0", Started: *at("03:04:05"), Hubs: []string{"hub-1", "hub-2"}, Ready: true,
+		Degraded: []string{"lane application is stalled"},
+		Registry: wire.RegistryStatus{Kind: "zk", Since: *at("05:00:00"), Error: "zk: could not connect", Alarms: []string{"entities/user/x: garbage"}},
+		Ingest: wire.IngestStatus{
+			Stream: "DB", Epoch: 1, FirstSeq: 5, LastSeq: 1112, Messages: 1108, Bytes: 3 << 20, MaxBytes: 4 << 30, Fill: 0.0007, Floor: 5, Rate: 12.5,
+		},
+		Lanes: map[string]int{"live": 3, "stalled": 1},
+	}
+}
+
+// TestVerbs runs every verb of the hub's against laid out replies, for people
+// and for programs.
+func TestVerbs(t *testing.T) {
+	registered := wire.Registered{
+		Service: "sharing", Stream: "SUB_sharing", Consumers: []string{"workers"}, Epoch: 1,
+		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050,
+	}
+	incomplete := registered
+	incomplete.Complete, incomplete.Consumers = false, []string{"workers-0", "workers-1"}
+	file := filepath.Join(t.TempDir(), "interests.json")
+	if err := os.WriteFile(file, []byte(`{"interests":[{"entity":"user"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	paused := wire.Paused{Service: "sharing", Consumers: []string{"workers"}, PausedUntil: at("04:00:00")}
+	resumed := wire.Paused{Service: "sharing", Consumers: []string{"workers"}}
+
+	for _, tt := range []struct {
+		name    string
+		args    []string
+		stdin   string
+		subject string
+		reply   any
+		asks    string // the request's body
+	}{
+		{
+			"register",
+			[]string{"register", "sharing", "user", "tenant"},
+			"", "replhub.register.sharing", registered,
+			`{"entities":["user","tenant"]}`,
+		},
+		{
+			"register-full",
+			[]string{
+				"register", "sharing", "user", "tenant", "--ops", "create,delete", "--filter", "data.tenant == 'acme'", "--fields", "id,name",
+				"--start", "all", "--echo", "--order", "key", "--partitions", "2", "--ack-wait", "1m", "--max-deliver", "3", "--max-bytes", "64MiB",
+			},
+			"", "replhub.register.sharing", incomplete,
+			`{"interests":[` +
+				`{"entity":"user","ops":["create","delete"],"filter":"data.tenant == 'acme'","fields":["id","name"],"start":"all","echo":true},` +
+				`{"entity":"tenant","ops":["create","delete"],"filter":"data.tenant == 'acme'","fields":["id","name"],"start":"all","echo":true}],` +
+				`"queue":{"order":"key","partitions":2,"ack_wait":"1m0s","max_deliver":3},"max_bytes":67108864}`,
+		},
+		{
+			"register-file",
+			[]string{"register", "sharing", "--file", file},
+			"", "replhub.register.sharing", registered,
+			`{"interests":[{"entity":"user"}]}`,
+		},
+		{
+			"register-stdin",
+			[]string{"register", "sharing", "--file", "-"},
+			`{"entities":["user"]}`, "replhub.register.sharing", registered,
+			`{"entities":["user"]}`,
+		},
+		{
+			"register-refused",
+			[]string{"register", "sharing", "--file", "-"},
+			`{"interests":[{"opps":[]}]}`, "replhub.register.sharing",
+			wire.FieldErrorf(wire.CodeUnknownField, "interests[0].opps", "no such field here; check its spelling and place"),
+			`{"interests":[{"opps":[]}]}`,
+		},
+		{
+			"unregister",
+			[]string{"unregister", "sharing", "tenant"},
+			"", "replhub.unregister.sharing",
+			wire.Unregistered{Service: "sharing", Ended: []string{"tenant"}, Entities: []string{"user"}},
+			`{"entities":["tenant"]}`,
+		},
+		{
+			"unregister-all",
+			[]string{"unregister", "sharing"},
+			"", "replhub.unregister.sharing",
+			wire.Unregistered{Service: "sharing", Ended: []string{"tenant", "user"}, Entities: []string{}},
+			`{}`,
+		},
+		{"ls", []string{"ls"}, "", "replhub.services", wire.Services{Services: []wire.LaneStatus{application(), sharing()}}, `{}`},
+		{"ls-none", []string{"ls"}, "", "replhub.services", wire.Services{Services: []wire.LaneStatus{}}, `{}`},
+		{"describe", []string{"describe", "sharing"}, "", "replhub.describe.sharing", sharing(), `{}`},
+		{"describe-stalled", []string{"describe", "application"}, "", "replhub.describe.application", application(), `{}`},
+		{
+			"describe-refused",
+			[]string{"describe", "nobody"},
+			"", "replhub.describe.nobody",
+			wire.Errorf(wire.CodeNotFound, "no service of that name is registered"), `{}`,
+		},
+		{"who", []string{"who", "user"}, "", "replhub.who", wire.Whoever{Entity: "user", Services: sharingInterests()[1:]}, `{"entity":"user"}`},
+		{"who-nobody", []string{"who", "user"}, "", "replhub.who", wire.Whoever{Entity: "user"}, `{"entity":"user"}`},
+		{
+			"explain", []string{"explain", "sharing", "1042", "--epoch", "1"}, "", "replhub.explain.sharing", wire.Explained{
+				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42\x1b[31m", Verdict: wire.VerdictOp,
+				Reason: "it is an update, and the service wants create and delete of user",
+			}, `{"seq":1042,"epoch":1}`,
+		},
+		{"pause", []string{"pause", "sharing", "--for", "30m"}, "", "replhub.pause.sharing", paused, `{"for":"30m0s"}`},
+		{"resume", []string{"resume", "sharing"}, "", "replhub.resume.sharing", resumed, `{}`},
+		{
+			"rewind",
+			[]string{"rewind", "sharing", "2026-01-02T03:00:00Z"},
+			"", "replhub.rewind.sharing",
+			wire.Rewound{Service: "sharing", Consumers: []string{"workers"}, Seq: 900, Redelivered: 1},
+			`{"to":"2026-01-02T03:00:00Z"}`,
+		},
+		{
+			"rewind-empty",
+			[]string{"rewind", "sharing", "1042"},
+			"", "replhub.rewind.sharing",
+			wire.Rewound{Service: "sharing", Consumers: []string{"workers"}},
+			`{"to":"1042"}`,
+		},
+		{
+			"drop",
+			[]string{"drop", "sharing", "--yes"},
+			"", "replhub.drop.sharing",
+			wire.Dropped{Service: "sharing", Stream: "SUB_sharing"},
+			`{}`,
+		},
+		{
+			"drop-refused",
+			[]string{"drop", "sharing", "-y"},
+			"", "replhub.drop.sharing",
+			wire.Errorf(wire.CodeInUse, "sharing is still registered for user; unregister it first"), `{}`,
+		},
+		{"status", []string{"status"}, "", "replhub.status", status(), `{}`},
+		{
+			"dlq-redrive",
+			[]string{"dlq", "redrive", "sharing", "17", "18"},
+			"", "replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing", Redriven: 2},
+			`{"seqs":[17,18]}`,
+		},
+		{
+			"dlq-redrive-all",
+			[]string{"dlq", "redrive", "sharing", "--all"},
+			"", "replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing", Redriven: 1},
+			`{"all":true}`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.answer(t, tt.subject, tt.reply)
+			b.golden(t, tt.name, execute(t.Context(), tt.stdin, tt.args...))
+			b.golden(t, tt.name+"-json", execute(t.Context(), tt.stdin, slices.Concat(tt.args, []string{"--json"})...))
+			for range 2 {
+				if got, want := <-b.asked, tt.subject+" "+tt.asks; got != want {
+					t.Errorf("asked %s\nwant  %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestNoHub(t *testing.T) {
+	b := newBench(t)
+	b.golden(t, "no-hub", execute(t.Context(), "", "ls"))
+	b.golden(t, "no-hub-pub", execute(t.Context(), "", "pub", "user", "create", "{}"))
+	b.golden(t, "no-hub-dlq", execute(t.Context(), "", "dlq", "ls"))
+}
+
+func TestHubDoesNotAnswer(t *testing.T) {
+	b := newBench(t)
+	silent, err := b.nc.SubscribeSync("replhub.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.flush(t)
+	b.golden(t, "no-answer", execute(t.Context(), "", "ls", "--timeout", "20ms"))
+	if n, _, err := silent.Pending(); n != 1 || err != nil {
+		t.Errorf("%d requests, error %v; want 1", n, err)
+	}
+}
+
+// TestForeignRefusal: an error without the hub's body is told by its headers.
+func TestForeignRefusal(t *testing.T) {
+	b := newBench(t)
+	b.serve(t, "replhub.services", func(req micro.Request) { _ = req.Error("500", "out of order", []byte("oops")) })
+	b.golden(t, "foreign-refusal", execute(t.Context(), "", "ls"))
+}
+
+func TestForeignReply(t *testing.T) {
+	b := newBench(t)
+	b.serve(t, "replhub.services", func(req micro.Request) { _ = req.Respond([]byte("oops")) })
+	b.golden(t, "foreign-reply", execute(t.Context(), "", "ls"))
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newDescribe(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "describe <service>",
+		GroupID: groupServices,
+		Short:   "Show a service's interests, lane and workers",
+		Long: `Show what a service has asked for, how far its lane is and how its workers do:
+the state and its reason, the position in the ingest stream, the backlog and the
+consumers.`,
+		Example: `  replhub describe sharing
+  replhub describe sharing --json | jq .backlog`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			return exchange(ctx, a, wire.VerbDescribe, args[0], noRequest{}, showLane)
+		}),
+	}
+}
+
+func showLane(w io.Writer, s *wire.LaneStatus) error {
+	return printTables(w, laneTable(s), interestTable(s.Interests, false), workerTable(s.Workers))
+}
+
+func laneTable(s *wire.LaneStatus) *table {
+	t := newTable("service", s.Service)
+	t.pair("stream", s.Stream)
+	t.pair("state", stateText(s))
+	t.pair("reason", s.Reason)
+	t.pair("owner", s.Owner)
+	t.pair("position", fmt.Sprintf("event %d, epoch %d", s.Seq, s.Epoch))
+	t.pair("lag", lagText(s))
+	if s.Fill != nil {
+		t.pair("filling", fmt.Sprintf("%s: event %d of %d to %d", list(s.Fill.Entities, "-"), s.Fill.At, s.Fill.From, s.Fill.To))
+	}
+	t.pair("backlog", backlogText(s))
+	t.pair("holds", fmt.Sprintf("%s, %s of %s", plural(s.Messages, "message"), humanBytes(s.Bytes), humanBytes(s.MaxBytes)))
+	t.pair("queue", queueText(s.Queue))
+	t.pair("dead letters", count(s.DeadLetters))
+	return t
+}
+
+func stateText(s *wire.LaneStatus) string {
+	if s.Since == nil {
+		return s.State
+	}
+	return s.State + " since " + humanTime(*s.Since)
+}
+
+func lagText(s *wire.LaneStatus) string {
+	if s.Lag == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%s, oldest %s", plural(s.Lag, "event"), humanAge(s.LagSeconds))
+}
+
+func backlogText(s *wire.LaneStatus) string {
+	if s.Backlog == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%s, oldest %s", plural(s.Backlog, "event"), humanAge(s.OldestUnacked))
+}
+
+func queueText(q wire.Queue) string {
+	order := "no order"
+	if q.Order == "key" {
+		order = fmt.Sprintf("ordered by key in %s", plural(q.Partitions, "partition"))
+	}
+	return fmt.Sprintf("%s, %s to acknowledge, at most %s", order, humanDuration(time.Duration(q.AckWait)), plural(q.MaxDeliver, "delivery attempt"))
+}
+
+// interestTable lists interests, with their services where these differ.
+func interestTable(interests []wire.InterestStatus, withService bool) *table {
+	head := []string{"ENTITY", "OPS", "FILTER", "FIELDS", "ECHO", "DUE FROM"}
+	if withService {
+		head = append([]string{"SERVICE"}, head...)
+	}
+	t := newTable(head...)
+	for i := range interests {
+		in := &interests[i]
+		due := count(in.Since)
+		if in.Filling {
+			due += " (filling)"
+		}
+		echo := "no"
+		if in.Echo {
+			echo = "yes"
+		}
+		filter := in.Filter
+		if filter == "" {
+			filter = "-"
+		}
+		cells := []string{in.Entity, list(in.Ops, "-"), filter, list(in.Fields, "all"), echo, due}
+		if withService {
+			cells = append([]string{in.Service}, cells...)
+		}
+		t.row(cells...)
+	}
+	return t
+}
+
+func workerTable(workers []wire.WorkerStatus) *table {
+	t := newTable("CONSUMER", "WAITING", "PENDING", "UNACKED", "REDELIVERED", "PAUSED UNTIL")
+	for i := range workers {
+		worker := &workers[i]
+		paused := "-"
+		if worker.PausedUntil != nil {
+			paused = humanTime(*worker.PausedUntil)
+		}
+		t.row(worker.Consumer, count(worker.Waiting), count(worker.Pending), count(worker.AckPending), count(worker.Redelivered), paused)
+	}
+	return t
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+func newDLQ(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "dlq",
+		GroupID: groupEvents,
+		Short:   "List, show, redrive and remove dead letters",
+		Long: `Dead letters are events that a service should have had and could not be given, or
+could not handle. They stay until they are redriven or removed. A letter is known
+by its sequence in the stream DLQ.`,
+		Example: `  replhub dlq ls
+  replhub dlq show 17
+  replhub dlq redrive sharing --all
+  replhub dlq rm 17`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newDLQLs(a), newDLQShow(a), newDLQRedrive(a), newDLQRm(a))
+	return cmd
+}
+
+// letters is the stream of dead letters.
+func (l *link) letters(ctx context.Context) (jetstream.Stream, error) {
+	js, err := l.jetStream()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	stream, err := js.Stream(ctx, wire.StreamDLQ)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamDLQ, l.server)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the stream %s: %w", wire.StreamDLQ, err)
+	}
+	return stream, nil
+}
+
+// letterFilter matches a service's letters, or all when args are empty.
+func letterFilter(args []string) (string, error) {
+	if len(args) == 0 {
+		return "dlq.>", nil
+	}
+	service, err := subjects.ParseName(args[0])
+	if err != nil {
+		return "", refuse(wire.FieldErrorf(wire.CodeInvalidName, "service", "%v", err))
+	}
+	return subjects.DeadLetterFilter(service), nil
+}
+
+func parseSeqs(args []string) ([]uint64, error) {
+	seqs := make([]uint64, 0, len(args))
+	for _, arg := range args {
+		seq, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil || seq == 0 {
+			return nil, usagef("sequence %q: want a number of the stream %s", arg, wire.StreamDLQ)
+		}
+		seqs = append(seqs, seq)
+	}
+	return seqs, nil
+}
+
+// noLetter words the error of a letter that is not there.
+func noLetter(seq uint64, err error) error {
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return refuse(wire.Errorf(wire.CodeNotFound, "there is no letter %d", seq))
+	}
+	return fmt.Errorf("letter %d: %w", seq, err)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// lettered is a bench with the stream DLQ and four letters in it.
+func lettered(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t)
+	b.createStream(t, wire.StreamDLQ, "dlq.>")
+	for _, letter := range []struct{ subject, reason, payload string }{
+		{"dlq.sharing.user.update", wire.ReasonMaxDeliver, `{"id":"42"}`},
+		{"dlq.application.user.create", wire.ReasonNotJSON, ""},
+		{"dlq.sharing.user.update", wire.ReasonMaxDeliver, "plain \x1b text"},
+		{"dlq.sharing.tenant.create", wire.ReasonParked, "\xff\xfe"},
+	} {
+		msg := nats.NewMsg(letter.subject)
+		msg.Header.Set(wire.HeaderReason, letter.reason)
+		msg.Header.Set(wire.HeaderError, "no worker took it\x1b[2J")
+		msg.Data = []byte(letter.payload)
+		if _, err := b.jetStream(t).PublishMsg(t.Context(), msg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func TestDLQ(t *testing.T) {
+	for name, args := range map[string]string{
+		"dlq-ls":           "ls",
+		"dlq-ls-service":   "ls application",
+		"dlq-ls-none":      "ls nobody",
+		"dlq-show":         "show 1",
+		"dlq-show-empty":   "show 2",
+		"dlq-show-text":    "show 3",
+		"dlq-show-binary":  "show 4",
+		"dlq-show-missing": "show 99",
+		"dlq-rm-missing":   "rm 99",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := lettered(t)
+			words := append([]string{"dlq"}, strings.Fields(args)...)
+			b.golden(t, name, execute(t.Context(), "", words...))
+			b.golden(t, name+"-json", execute(t.Context(), "", append(words, "--json")...))
+		})
+	}
+}
+
+func TestDLQRm(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args string
+		left uint64
+	}{
+		"one":         {"rm 1", 3},
+		"two":         {"rm 1 4", 2},
+		"service":     {"rm --all sharing --yes", 1},
+		"all":         {"rm --all --yes", 0},
+		"unconfirmed": {"rm --all", 4},
+		"ambiguous":   {"rm --all 1 2 --yes", 4},
+		"none":        {"rm", 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := lettered(t)
+			b.golden(t, "dlq-rm-"+name, execute(t.Context(), "", append([]string{"dlq"}, strings.Fields(tt.args)...)...))
+			stream, err := b.jetStream(t).Stream(t.Context(), wire.StreamDLQ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := stream.CachedInfo().State.Msgs; n != tt.left {
+				t.Errorf("%d letters left, want %d", n, tt.left)
+			}
+		})
+	}
+}

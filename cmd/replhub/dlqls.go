@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// letterKind is what letters are grouped by.
+type letterKind struct {
+	Service string `json:"service"`
+	Reason  string `json:"reason"`
+	Entity  string `json:"entity"`
+}
+
+// letterGroup is the letters of one kind. First and Last are the sequences of
+// its oldest and latest.
+type letterGroup struct {
+	letterKind
+	Count  int       `json:"count"`
+	First  uint64    `json:"first_seq"`
+	Last   uint64    `json:"last_seq"`
+	Oldest time.Time `json:"oldest"`
+	Latest time.Time `json:"latest"`
+}
+
+func newDLQLs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "ls [service]",
+		Aliases: []string{"list"},
+		Short:   "Count dead letters by service, reason and entity",
+		Long:    `Count dead letters by service, reason and entity, with the sequences and times of the oldest and the latest.`,
+		Example: `  replhub dlq ls
+  replhub dlq ls sharing --json`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			groups, err := a.letterGroups(ctx, args)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printValue(map[string]any{"groups": groups})
+			}
+			return a.showGroups(groups)
+		}),
+	}
+}
+
+func (a *app) letterGroups(ctx context.Context, args []string) ([]*letterGroup, error) {
+	filter, err := letterFilter(args)
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	stream, err := l.letters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups := map[letterKind]*letterGroup{}
+	err = l.eachLetter(ctx, stream, filter, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+		kind := kindOf(msg)
+		g := groups[kind]
+		if g == nil {
+			g = &letterGroup{letterKind: kind, First: meta.Sequence.Stream, Oldest: meta.Timestamp.UTC()}
+			groups[kind] = g
+		}
+		g.Count++
+		g.Last, g.Latest = meta.Sequence.Stream, meta.Timestamp.UTC()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the stream %s: %w", wire.StreamDLQ, err)
+	}
+	return slices.SortedFunc(maps.Values(groups), func(a, b *letterGroup) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Entity, b.Entity))
+	}), nil
+}
+
+func kindOf(msg jetstream.Msg) letterKind {
+	kind := letterKind{Reason: msg.Headers().Get(wire.HeaderReason)}
+	service, entity, _, err := subjects.ParseDeadLetter(msg.Subject())
+	if err != nil {
+		// Not the hub's: shown by its subject rather than hidden.
+		kind.Service = msg.Subject()
+		return kind
+	}
+	kind.Service, kind.Entity = service.String(), entity.String()
+	return kind
+}
+
+// eachLetter visits the letters that are there now, oldest first, without their
+// payloads.
+func (l *link) eachLetter(ctx context.Context, stream jetstream.Stream, filter string, visit func(jetstream.Msg, *jetstream.MsgMetadata)) error {
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{filter}, HeadersOnly: true})
+	if err != nil {
+		return err
+	}
+	if consumer.CachedInfo().NumPending == 0 {
+		return nil
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextMaxWait(l.timeout))
+		if err != nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		visit(msg, meta)
+		if meta.NumPending == 0 {
+			return ctx.Err()
+		}
+	}
+}
+
+func (a *app) showGroups(groups []*letterGroup) error {
+	if len(groups) == 0 {
+		_, err := fmt.Fprintln(a.out, "no dead letters")
+		return err
+	}
+	t := newTable("SERVICE", "REASON", "ENTITY", "COUNT", "SEQUENCES", "OLDEST", "LATEST")
+	for _, g := range groups {
+		t.row(g.Service, g.Reason, g.Entity, count(g.Count), fmt.Sprintf("%d-%d", g.First, g.Last), humanTime(g.Oldest), humanTime(g.Latest))
+	}
+	return t.print(a.out)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newDLQRedrive(a *app) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "redrive <service> <sequence>... | --all",
+		Short: "Give dead letters back to their service",
+		Long: `Put the events of dead letters into their service's stream again, as it is
+registered now. A letter that was redriven is gone.`,
+		Example: `  replhub dlq redrive sharing 17 18
+  replhub dlq redrive sharing --all`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			seqs, err := parseSeqs(args[1:])
+			if err != nil {
+				return err
+			}
+			if all == (len(seqs) > 0) {
+				return usagef("which letters? give their sequences or --all")
+			}
+			return exchange(ctx, a, wire.VerbRedrive, args[0], wire.Redrive{Seqs: seqs, All: all}, showRedriven)
+		}),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all letters of the service")
+	return cmd
+}
+
+func showRedriven(w io.Writer, r *wire.Redriven) error {
+	_, err := fmt.Fprintf(w, "%s: redrove %s\n", r.Service, plural(r.Redriven, "letter"))
+	return err
+}

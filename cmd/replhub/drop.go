@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newDrop(a *app) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "drop <service>",
+		GroupID: groupServices,
+		Short:   "Delete a service's stream with all that it holds",
+		Long: `Delete a service's stream, its consumers and every copy that no worker has
+handled. It is refused while the service has interests: unregister them first.`,
+		Example: `  replhub unregister sharing && replhub drop sharing
+  replhub drop sharing --yes`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			if !yes {
+				if err := a.confirm(fmt.Sprintf("Delete the stream of %s with all that it holds?", args[0])); err != nil {
+					return err
+				}
+			}
+			return exchange(ctx, a, wire.VerbDrop, args[0], noRequest{}, showDropped)
+		}),
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func showDropped(w io.Writer, r *wire.Dropped) error {
+	_, err := fmt.Fprintf(w, "%s: dropped %s\n", r.Service, r.Stream)
+	return err
+}
+
+// confirm asks the person at the terminal. Without one nobody can be asked, and
+// what cannot be undone is not done.
+func (a *app) confirm(question string) error {
+	if !a.isTerminal(a.in) {
+		return usagef("nobody to ask for confirmation: give --yes")
+	}
+	if _, err := fmt.Fprintf(a.errOut, "%s [y/N] ", question); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	if err != nil && answer == "" {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	default:
+		return fmt.Errorf("not confirmed: nothing was done")
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newExplain(a *app) *cobra.Command {
+	var epoch uint64
+	cmd := &cobra.Command{
+		Use:     "explain <service> <sequence>",
+		GroupID: groupEvents,
+		Short:   "Tell why a service did or did not get an event",
+		Long: `Tell why a service did or did not get an event, by the event's sequence in the
+ingest stream: what 'replhub pub' prints, and the header Replhub-Seq of a copy.`,
+		Example: `  replhub explain sharing 1042
+  replhub explain sharing 17 --epoch 1`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			seq, err := strconv.ParseUint(args[1], 10, 64)
+			if err != nil {
+				return usagef("sequence %q: want a number", args[1])
+			}
+			return exchange(ctx, a, wire.VerbExplain, args[0], wire.Explain{Seq: seq, Epoch: epoch}, showExplained)
+		}),
+	}
+	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "the epoch that the sequence is of (default: the current one)")
+	return cmd
+}
+
+func showExplained(w io.Writer, r *wire.Explained) error {
+	if _, err := fmt.Fprintf(w, "%s: %s\n\n", r.Verdict, printable(r.Reason)); err != nil {
+		return err
+	}
+	t := newTable("service", r.Service)
+	t.pair("event", fmt.Sprintf("%d, epoch %d", r.Seq, r.Epoch))
+	t.pair("entity", r.Entity)
+	t.pair("op", r.Op)
+	t.pair("key", r.Key)
+	t.pair("copy", r.Subject)
+	return t.print(w)
+}

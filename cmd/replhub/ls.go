@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newLs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		GroupID: groupServices,
+		Short:   "List services and how far each is",
+		Long: `List the services that are registered. LAG is how many events the hub has yet to
+look at for a service, BACKLOG how many copies its workers have yet to handle,
+OLDEST the age of the oldest of them, WAITING how many workers wait for work.`,
+		Example: `  replhub ls
+  replhub ls --json | jq -r '.services[] | select(.state != "live") | .service'`,
+		Args: cobra.NoArgs,
+		RunE: a.verb(func(ctx context.Context, _ []string) error {
+			return exchange(ctx, a, wire.VerbServices, "", noRequest{}, showServices)
+		}),
+	}
+}
+
+func showServices(w io.Writer, r *wire.Services) error {
+	if len(r.Services) == 0 {
+		_, err := fmt.Fprintln(w, "no service is registered; see 'replhub register --help'")
+		return err
+	}
+	t := newTable("SERVICE", "STATE", "ENTITIES", "LAG", "BACKLOG", "OLDEST", "WAITING", "SIZE", "DEAD", "REASON")
+	for i := range r.Services {
+		t.row(serviceCells(&r.Services[i])...)
+	}
+	return t.print(w)
+}
+
+func serviceCells(s *wire.LaneStatus) []string {
+	waiting := 0
+	for _, worker := range s.Workers {
+		waiting += worker.Waiting
+	}
+	entities := make([]string, 0, len(s.Interests))
+	for _, interest := range s.Interests {
+		entities = append(entities, interest.Entity)
+	}
+	return []string{
+		s.Service, s.State, list(entities, "-"), count(s.Lag), count(s.Backlog), humanAge(s.OldestUnacked),
+		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), s.Reason,
+	}
+}

@@ -1,0 +1,32 @@
+// Command replhub publishes events, registers services and shows what the hub
+// does with both, all over NATS; and it is the hub itself.
+//
+// Each verb is a file. None decides anything: what may be registered, rewound
+// or dropped is the hub's to say, and its answer is printed, for people or with
+// --json as it came. The exit code is 0 when the thing was done, 1 when it was
+// refused or went wrong, 2 when the command line was.
+//
+// The text for people is not an interface; --json and the exit codes are.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole command with everything outside passed in. It returns the
+// exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{in: stdin, out: stdout, errOut: stderr, isTerminal: isTerminal}
+	return a.run(ctx, args)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newPause(a *app) *cobra.Command {
+	var length time.Duration
+	cmd := &cobra.Command{
+		Use:     "pause <service>",
+		GroupID: groupServices,
+		Short:   "Stop a service's workers for a time",
+		Long: `Stop giving work to a service's workers for a time. The service's stream goes on
+filling; 'replhub resume' ends the pause early.`,
+		Example: `  replhub pause sharing --for 30m
+  replhub resume sharing`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			return exchange(ctx, a, wire.VerbPause, args[0], wire.Pause{For: wire.Duration(length)}, showPaused)
+		}),
+	}
+	cmd.Flags().DurationVar(&length, "for", time.Hour, "how long")
+	return cmd
+}
+
+// showPaused prints the reply of both pause and resume.
+func showPaused(w io.Writer, r *wire.Paused) error {
+	state := "workers run"
+	if r.PausedUntil != nil {
+		state = "workers are paused until " + humanTime(*r.PausedUntil)
+	}
+	_, err := fmt.Fprintf(w, "%s: %s (%s)\n", r.Service, state, list(r.Consumers, "no consumers"))
+	return err
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// registerFlags are a registration's definition, shared by all its entities.
+type registerFlags struct {
+	file       string
+	interest   wire.Interest
+	start      string
+	queue      wire.Queue
+	ackWait    time.Duration
+	maxBytes   byteSize
+	ofInterest []string
+	ofQueue    []string
+}
+
+func newRegister(a *app) *cobra.Command {
+	f := registerFlags{
+		ofInterest: []string{"ops", "filter", "fields", "start", "echo"},
+		ofQueue:    []string{"order", "partitions", "ack-wait", "max-deliver"},
+	}
+	cmd := &cobra.Command{
+		Use:     "register <service> <entity>...",
+		GroupID: groupServices,
+		Short:   "Say which entities a service wants",
+		Long: `Register a service's interest in entities. The answer comes when it is in force:
+from then on every matching event from the sequence shown reaches the stream
+SUB_<service>.
+
+Registering again is safe. Without any of --ops, --filter, --fields, --start and
+--echo, an entity that is registered stays as it is; with one of them, its
+definition is replaced. --file takes the whole request as JSON, with a
+definition for each entity.`,
+		Example: `  replhub register sharing user tenant
+  replhub register app user --fields id,name,address.city --filter "data.tenant == 'acme'"
+  replhub register search product --start all --order key --partitions 4
+  replhub register audit --file interests.json
+  echo '{"interests":[{"entity":"user","ops":["delete"]}]}' | replhub register gdpr --file -`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeService,
+	}
+	f.register(cmd)
+	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
+		req, err := f.request(a, cmd.Flags(), args[1:])
+		if err != nil {
+			return err
+		}
+		return exchange(ctx, a, wire.VerbRegister, args[0], req, showRegistered)
+	})
+	return cmd
+}
+
+func (f *registerFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.file, "file", "", "the request as JSON: a file, or - for standard input")
+	flags.StringSliceVar(&f.interest.Ops, "ops", nil, "operations wanted (default create,update,delete)")
+	flags.StringVar(&f.interest.Filter, "filter", "", "CEL over data, entity, op, key, headers and time")
+	flags.StringSliceVar(&f.interest.Fields, "fields", nil, "JSON paths that copies keep (default all)")
+	flags.StringVar(&f.start, "start", "", "new, all, an RFC 3339 time or a sequence; at the first registration only (default new)")
+	flags.BoolVar(&f.interest.Echo, "echo", false, "send the service its own events too")
+	flags.StringVar(&f.queue.Order, "order", "", "none or key (default none)")
+	flags.IntVar(&f.queue.Partitions, "partitions", 0, "queues when ordered by key (default 1)")
+	flags.DurationVar(&f.ackWait, "ack-wait", 0, "how long a worker may take (default 30s)")
+	flags.IntVar(&f.queue.MaxDeliver, "max-deliver", 0, "deliveries before a dead letter (default 10)")
+	flags.Var(&f.maxBytes, "max-bytes", "bound of the service's stream, as in 512MiB (default 1GiB)")
+}
+
+// request is the request that flags and entities make, or the file's as it is:
+// the hub judges it.
+func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string) (any, error) {
+	if f.file != "" {
+		if len(entities) > 0 || slices.ContainsFunc(slices.Concat(f.ofInterest, f.ofQueue, []string{"max-bytes"}), flags.Changed) {
+			return nil, usagef("--file is the whole request: entities and what is wanted of them stand in it")
+		}
+		return f.fromFile(a.in)
+	}
+	var req wire.Register
+	if !slices.ContainsFunc(f.ofInterest, flags.Changed) {
+		req.Entities = entities
+	} else {
+		f.interest.Start = wire.Start(f.start)
+		for _, entity := range entities {
+			interest := f.interest
+			interest.Entity = entity
+			req.Interests = append(req.Interests, interest)
+		}
+	}
+	if slices.ContainsFunc(f.ofQueue, flags.Changed) {
+		f.queue.AckWait = wire.Duration(f.ackWait)
+		req.Queue = &f.queue
+	}
+	if len(entities) == 0 && req.Queue == nil && f.maxBytes == 0 {
+		return nil, usagef("which entities? or --file, or what to change of the service")
+	}
+	req.MaxBytes = int64(f.maxBytes)
+	return req, nil
+}
+
+func (f *registerFlags) fromFile(stdin io.Reader) (json.RawMessage, error) {
+	read := func() ([]byte, error) { return os.ReadFile(f.file) }
+	if f.file == "-" {
+		read = func() ([]byte, error) { return io.ReadAll(stdin) }
+	}
+	text, err := read()
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	if !json.Valid(text) {
+		return nil, fmt.Errorf("read the request: %s is not JSON", f.file)
+	}
+	return text, nil
+}
+
+func showRegistered(w io.Writer, r *wire.Registered) error {
+	t := newTable("ENTITY", "DUE FROM")
+	for _, entity := range slices.Sorted(maps.Keys(r.Since)) {
+		t.row(entity, count(r.Since[entity]))
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	if !r.Complete {
+		if _, err := fmt.Fprintln(w, "\nincomplete: older events are no longer held"); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s is in force from event %d (epoch %d) in the stream %s\n", r.Service, r.Seq, r.Epoch, r.Stream)
+	for _, consumer := range r.Consumers {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "  work:  nats consumer next %s %s\n", r.Stream, consumer)
+		}
+	}
+	return err
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newRewind(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "rewind <service> <time|sequence>",
+		GroupID: groupServices,
+		Short:   "Have a service's workers start again from earlier",
+		Long: `Have a service's workers start again from an RFC 3339 time or the sequence of an
+event. They get what they have handled again: apply it idempotently. It is
+refused when the service's stream does not reach back so far.`,
+		Example: `  replhub rewind sharing 2026-11-22T08:00:00Z
+  replhub rewind sharing 1042`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.completeService,
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			return exchange(ctx, a, wire.VerbRewind, args[0], wire.Rewind{To: wire.Start(args[1])}, showRewound)
+		}),
+	}
+}
+
+func showRewound(w io.Writer, r *wire.Rewound) error {
+	from := fmt.Sprintf("from event %d", r.Seq)
+	if r.Seq == 0 {
+		from = "with the next event; the stream holds none from there on"
+	}
+	_, err := fmt.Fprintf(w, "%s: workers start again %s; %s again (%s)\n",
+		r.Service, from, plural(r.Redelivered, "event"), list(r.Consumers, "no consumers"))
+	return err
+}

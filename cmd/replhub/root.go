@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// The groups of verbs in the help text.
+const (
+	groupEvents   = "events"
+	groupServices = "services"
+	groupHub      = "hub"
+)
+
+// defaultTimeout bounds one answer. A registration is answered when it is in
+// force in the lane, which takes the longest.
+const defaultTimeout = 10 * time.Second
+
+// app is what every verb shares: the outside world and the global flags.
+type app struct {
+	in          io.Reader
+	out, errOut io.Writer
+	// isTerminal tells whether a person is at the other end of a stream.
+	isTerminal func(stream any) bool
+
+	conn    connFlags
+	timeout time.Duration
+	json    bool
+	// began is set when a verb starts: every error before is one of usage.
+	began bool
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.exit(cmd, err)
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "replhub",
+		Short: "Replicate entity changes between services that each own their database",
+		Long: `replhub copies every event that is published to db.<entity>.<op> into a durable
+stream of each service that has registered for it. The instances of a service
+share its stream as a work queue.
+
+The server is found as the nats CLI finds it: --server or NATS_URL, else the
+context named by --context or NATS_CONTEXT, else the selected context, else
+nats://127.0.0.1:4222.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.`,
+		Example: `  replhub dev
+  replhub register sharing user tenant
+  replhub pub user create '{"id":"42","name":"Ada"}'
+  nats consumer next SUB_sharing workers
+  replhub ls`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddGroup(
+		&cobra.Group{ID: groupEvents, Title: "Events:"},
+		&cobra.Group{ID: groupServices, Title: "Services and their lanes:"},
+		&cobra.Group{ID: groupHub, Title: "The hub:"},
+	)
+	flags := root.PersistentFlags()
+	a.conn.register(flags)
+	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for an answer")
+	flags.BoolVar(&a.json, "json", false, "print JSON for programs, the hub's reply as it came")
+	root.AddCommand(
+		newPub(a),
+		newRegister(a), newUnregister(a), newDrop(a),
+		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
+		newPause(a), newResume(a), newRewind(a), newDLQ(a),
+		// The hub's own verbs, dev and serve, belong here.
+		newStatus(a), newVersion(a),
+	)
+	return root
+}
+
+// verb makes a command's body of do, and marks where usage ends and work
+// begins.
+func (a *app) verb(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.began = true
+		return do(cmd.Context(), args)
+	}
+}

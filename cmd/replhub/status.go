@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newStatus(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		GroupID: groupHub,
+		Short:   "Show the hub, its registry and the ingest stream",
+		Long: `Show one hub's view: whether it can dispatch and what is degraded, the hubs that
+are there, the registry's connection and alarms, and how full the ingest stream
+is.`,
+		Example: `  replhub status
+  replhub status --json | jq .ready`,
+		Args: cobra.NoArgs,
+		RunE: a.verb(func(ctx context.Context, _ []string) error {
+			return exchange(ctx, a, wire.VerbStatus, "", noRequest{}, showStatus)
+		}),
+	}
+}
+
+func showStatus(w io.Writer, s *wire.Status) error {
+	t := newTable("hub", fmt.Sprintf("%s, version %s, since %s", s.Hub, s.Version, humanTime(s.Started)))
+	t.pair("hubs", list(s.Hubs, "-"))
+	t.pair("state", readyText(s))
+	for _, trouble := range s.Degraded {
+		t.pair("degraded", trouble)
+	}
+	t.pair("registry", registryText(&s.Registry))
+	for _, alarm := range s.Registry.Alarms {
+		t.pair("alarm", alarm)
+	}
+	t.pair("ingest", fmt.Sprintf("%s, epoch %d, events %d to %d", s.Ingest.Stream, s.Ingest.Epoch, s.Ingest.FirstSeq, s.Ingest.LastSeq))
+	t.pair("", fmt.Sprintf("%s of %s (%.1f %%), %.1f events/s", humanBytes(s.Ingest.Bytes), humanBytes(s.Ingest.MaxBytes), s.Ingest.Fill*100, s.Ingest.Rate))
+	t.pair("lanes", lanesText(s.Lanes))
+	return t.print(w)
+}
+
+func readyText(s *wire.Status) string {
+	switch {
+	case !s.Ready:
+		return "not ready"
+	case len(s.Degraded) > 0:
+		return "ready, degraded"
+	default:
+		return "ready"
+	}
+}
+
+func registryText(r *wire.RegistryStatus) string {
+	if r.Connected {
+		return fmt.Sprintf("%s, connected since %s", r.Kind, humanTime(r.Since))
+	}
+	return fmt.Sprintf("%s, away since %s: %s", r.Kind, humanTime(r.Since), r.Error)
+}
+
+func lanesText(lanes map[string]int) string {
+	states := make([]string, 0, len(lanes))
+	for _, state := range slices.Sorted(maps.Keys(lanes)) {
+		states = append(states, fmt.Sprintf("%d %s", lanes[state], state))
+	}
+	return cmp.Or(strings.Join(states, ", "), "none")
+}

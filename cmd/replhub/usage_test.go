@@ -1,0 +1,59 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestWrongUsage(t *testing.T) {
+	b := newBench(t)
+	for name, args := range map[string]string{
+		"verb":               "frobnicate",
+		"dlq-verb":           "dlq frobnicate",
+		"flag":               "ls --frobnicate",
+		"no-service":         "register",
+		"no-entity":          "register sharing",
+		"file-and-entity":    "register sharing user --file x.json",
+		"file-and-flag":      "register sharing --file x.json --ops create",
+		"max-bytes":          "register sharing user --max-bytes lots",
+		"sequence":           "explain sharing first",
+		"pub-op":             "pub user",
+		"pub-header":         "pub user create {} -H nonsense",
+		"pub-payloads":       "pub db.user.create {} {}",
+		"redrive-nothing":    "dlq redrive sharing",
+		"redrive-everything": "dlq redrive sharing 1 --all",
+		"watch-interval":     "watch --interval 0s",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := execute(t.Context(), "", strings.Fields(args)...)
+			if o.code != exitUsage {
+				t.Errorf("exit %d, want %d", o.code, exitUsage)
+			}
+			b.golden(t, "usage-"+name, o)
+		})
+	}
+}
+
+func TestEveryVerbHasHelp(t *testing.T) {
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Short == "" || cmd.Long == "" || !strings.Contains(cmd.Example, "replhub ") {
+			t.Errorf("%s: want a short and a long help text and an example", cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot(&app{}))
+}
+
+func TestHelpAndVersionNeedNoServer(t *testing.T) {
+	t.Setenv("NATS_URL", "nats://127.0.0.1:1")
+	for _, args := range [][]string{{}, {"--help"}, {"pub", "--help"}, {"dlq"}, {"version"}, {"version", "--json"}, {"completion", "bash"}} {
+		if o := execute(t.Context(), "", args...); o.code != exitDone || o.stdout == "" || o.stderr != "" {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, o.code, o.stdout, o.stderr)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// watching runs the verb against a hub whose next state is sent into states,
+// and returns its output line by line.
+func watching(t *testing.T, terminal bool, args ...string) (states chan<- wire.Services, line func() string) {
+	t.Helper()
+	b := newBench(t)
+	next := make(chan wire.Services, 10)
+	var now wire.Services
+	b.serve(t, "replhub.services", func(req micro.Request) {
+		select {
+		case now = <-next:
+		default:
+		}
+		_ = req.RespondJSON(now)
+	})
+
+	reader, writer := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	code := make(chan int)
+	go func() {
+		a := &app{in: strings.NewReader(""), out: writer, errOut: io.Discard, isTerminal: func(any) bool { return terminal }}
+		code <- a.run(ctx, append([]string{"watch", "--interval", "1ms"}, args...))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_ = reader.CloseWithError(io.EOF)
+		if got := <-code; got != exitDone && ctx.Err() == nil {
+			t.Errorf("exit %d", got)
+		}
+	})
+	lines := bufio.NewScanner(reader)
+	return next, func() string {
+		if !lines.Scan() {
+			t.Fatalf("output ended: %v", lines.Err())
+		}
+		return lines.Text()
+	}
+}
+
+func lane(service string, backlog uint64, oldest float64) wire.LaneStatus {
+	return wire.LaneStatus{Service: service, State: wire.LaneLive, Backlog: backlog, OldestUnacked: oldest}
+}
+
+func TestWatchPrintsALineAChange(t *testing.T) {
+	states, line := watching(t, false)
+	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}}
+	expect(t, line(), "sharing live: lag 0, backlog 1, dead letters 0")
+	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 2)}} // only older: no line
+	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 2, 3)}}
+	expect(t, line(), "sharing live: lag 0, backlog 2, dead letters 0")
+	states <- wire.Services{}
+	expect(t, line(), "sharing gone: lag 0, backlog 0, dead letters 0")
+}
+
+func TestWatchJSON(t *testing.T) {
+	states, line := watching(t, true, "--json")
+	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}}
+	if got := line(); !strings.HasPrefix(got, `{"service":"sharing",`) || !strings.Contains(got, `"backlog":1,`) {
+		t.Errorf("line %s", got)
+	}
+}
+
+func TestWatchRedrawsATerminal(t *testing.T) {
+	states, line := watching(t, true)
+	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}}
+	for got := line(); ; got = line() {
+		if strings.HasPrefix(got, clearScreen+"SERVICE") {
+			break
+		}
+	}
+	if got := line(); !strings.HasPrefix(got, "sharing  live") {
+		t.Errorf("row %q", got)
+	}
+	for range 3 { // again and again without a change
+		line()
+	}
+}
+
+func TestWatchEndsDoneWhenInterrupted(t *testing.T) {
+	b := newBench(t)
+	b.answer(t, "replhub.services", wire.Services{})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if o := execute(ctx, "", "watch", "--interval", "1ms"); o.code != exitDone {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+}
+
+func TestWatchEndsWhenRefused(t *testing.T) {
+	b := newBench(t)
+	b.answer(t, "replhub.services", wire.Errorf(wire.CodeInternal, "no"))
+	if o := execute(t.Context(), "", "watch"); o.code != exitFailed {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+}
+
+func expect(t *testing.T, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

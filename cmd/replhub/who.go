@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newWho(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "who <entity>",
+		GroupID: groupServices,
+		Short:   "List the services that want an entity",
+		Long:    `List the services that are registered for an entity, and what each wants of it.`,
+		Example: `  replhub who user
+  replhub who user --json | jq -r '.services[].service'`,
+		Args: cobra.ExactArgs(1),
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			return exchange(ctx, a, wire.VerbWho, "", wire.Who{Entity: args[0]}, showWho)
+		}),
+	}
+}
+
+func showWho(w io.Writer, r *wire.Whoever) error {
+	if len(r.Services) == 0 {
+		_, err := fmt.Fprintf(w, "no service wants %s\n", printable(r.Entity))
+		return err
+	}
+	return interestTable(r.Services, true).print(w)
+}

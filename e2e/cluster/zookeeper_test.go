@@ -1,0 +1,44 @@
+package cluster_test
+
+import (
+	"testing"
+
+	"github.com/replhub/replhub/e2e/cluster"
+)
+
+func TestZooKeeperStopsAndStarts(t *testing.T) {
+	z := cluster.StartZooKeeper(t)
+	if got := z.Mode(); got != "standalone" {
+		t.Fatalf("mode %q, want standalone", got)
+	}
+	z.Stop()
+	if got := z.Mode(); got != "" {
+		t.Fatalf("mode %q after Stop, want none", got)
+	}
+	copied := z.Snapshot()
+	z.Restore(copied)
+	z.Start()
+	z.Kill()
+	z.Wipe()
+	z.Start()
+}
+
+func TestEnsembleElectsAnotherLeader(t *testing.T) {
+	e := cluster.StartEnsemble(t, 3)
+	leader := e.Leader()
+	if leader == nil {
+		t.Fatal("no leader")
+	}
+	leader.Kill()
+	for _, z := range e.Members {
+		if z != leader {
+			z.AwaitServing()
+		}
+	}
+	for e.Leader() == nil {
+		if t.Context().Err() != nil {
+			t.Fatal("no new leader")
+		}
+	}
+	e.Start()
+}

@@ -1,0 +1,72 @@
+package event
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/replhub/replhub/event/rawjson"
+	"github.com/replhub/replhub/wire"
+)
+
+// MaxKey is the longest key, in bytes; what is longer counts as no key.
+const MaxKey = 1024
+
+// key is the event's key: the header's, else the payload's top-level "id", a
+// string or a number as its JSON text. What a header cannot carry unchanged is
+// passed over. No key is "".
+func key(header map[string][]string, data []byte) string {
+	if k := first(header, wire.HeaderKey); fitsKey(k) {
+		return k
+	}
+	raw := topID(data)
+	if len(raw) == 0 || len(raw) > longestKeyText {
+		return ""
+	}
+	k := string(raw)
+	if raw[0] == '"' {
+		// A string that is no exact text gives "", which is no key either.
+		k, _ = rawjson.Exact(raw)
+	}
+	if !fitsKey(k) {
+		return ""
+	}
+	return k
+}
+
+// longestKeyText is how long a key's JSON text can be: two quotes, and six
+// bytes for each of the key's if all are escaped.
+const longestKeyText = 6*MaxKey + 2
+
+// topID gives the raw JSON of the payload's top-level member "id" when that is
+// a string or a number; nil when it is anything else, is absent, or when the
+// payload is not a JSON object. Of several the last counts.
+func topID(data []byte) []byte {
+	var id []byte
+	m := rawjson.Walk(data)
+	for m.Next() {
+		if !namesID(m.Name()) {
+			continue
+		}
+		id = nil
+		value := m.Value()
+		if c := value[0]; c == '"' || c == '-' || '0' <= c && c <= '9' {
+			id = value
+		}
+	}
+	if m.Kind() != rawjson.Object {
+		return nil
+	}
+	return id
+}
+
+// namesID reports whether a member's raw name is "id", escaped or not.
+func namesID(raw []byte) bool {
+	const plain, longest = len(`"id"`), len(`"\u0069\u0064"`)
+	if len(raw) == plain {
+		return raw[1] == 'i' && raw[2] == 'd'
+	}
+	return len(raw) > plain && len(raw) <= longest && bytes.IndexByte(raw, '\\') >= 0 && rawjson.Text(raw) == "id"
+}
+
+// fitsKey reports whether k can be a key.
+func fitsKey(k string) bool { return len(k) <= MaxKey && carries(k) && utf8.ValidString(k) }

@@ -1,0 +1,59 @@
+package expand
+
+import (
+	"slices"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Definition is what a service wants of one entity, as it was registered.
+type Definition struct {
+	ID     string
+	Entity subjects.Name
+	Ops    subjects.OpSet
+	// Filter is a CEL expression that yields a bool; empty passes everything.
+	// Deletes always pass.
+	Filter string
+	// Fields are the JSON paths that copies keep; empty keeps the payload
+	// untouched.
+	Fields []string
+	// Since is the first position that the service is due.
+	Since event.Position
+	// Echo asks for events of the service's own origin too.
+	Echo bool
+}
+
+// Interest is a compiled Definition, immutable and safe for concurrent use.
+type Interest struct {
+	def    Definition
+	filter *filter     // nil: everything passes
+	fields *projection // nil: the payload stays as it is
+}
+
+// Compile checks and compiles a definition. Its errors are *wire.Error: of code
+// invalid_filter for the field "filter", of code invalid_value for "fields" or
+// one of its elements ("fields[2]"), and of code internal.
+func Compile(def Definition) (*Interest, error) {
+	def.Fields = slices.Clone(def.Fields)
+	i := &Interest{def: def}
+	var err error
+	if def.Filter != "" {
+		if i.filter, err = compileFilter(def.Filter); err != nil {
+			return nil, err
+		}
+	}
+	if len(def.Fields) > 0 {
+		if i.fields, err = compileFields(def.Fields); err != nil {
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+// Definition is what the interest was compiled from.
+func (i *Interest) Definition() Definition {
+	def := i.def
+	def.Fields = slices.Clone(def.Fields)
+	return def
+}

@@ -1,0 +1,126 @@
+package expand
+
+import (
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// Kind is what is to be done about an event.
+type Kind uint8
+
+// The kinds of decisions.
+const (
+	Skip Kind = iota // nothing
+	Copy             // append a copy to the lane
+	Dead             // write a dead letter
+)
+
+// Decision is what a service gets of an event.
+type Decision struct {
+	Kind Kind
+	// Why is one of wire.Verdict* when skipped, of wire.Reason* when dead.
+	Why string
+	// Err says in words why an event is dead. It is one line, fit for a header.
+	Err error
+	// Subject is the copy's.
+	Subject string
+	// Data is the copy's payload. It may share the event's memory: read-only.
+	Data []byte
+	// Interest is the one that decided; nil when there is none in the entity.
+	Interest *Interest
+}
+
+// Table is one service's interests, ready to expand events. It is immutable and
+// safe for concurrent use.
+type Table struct {
+	service    subjects.Name
+	partitions int
+	entities   map[subjects.Name]*want
+}
+
+// want is the interest in one entity with the subjects of its copies.
+type want struct {
+	interest *Interest
+	// subjects holds a copy's subject by op and partition: an expansion makes
+	// none anew.
+	subjects [subjects.Delete + 1][]string
+}
+
+// mostSubjects bounds the subjects held ready for one op of one entity; beyond
+// it they are made as they are needed.
+const mostSubjects = 256
+
+// New makes a service's table. Zero or one partitions means not partitioned. A
+// service has at most one interest in an entity; of several the last counts.
+func New(service subjects.Name, partitions int, interests []*Interest) *Table {
+	t := &Table{
+		service:    service,
+		partitions: max(partitions, 1),
+		entities:   make(map[subjects.Name]*want, len(interests)),
+	}
+	for _, i := range interests {
+		t.entities[i.def.Entity] = newWant(service, t.partitions, i)
+	}
+	return t
+}
+
+func newWant(service subjects.Name, partitions int, i *Interest) *want {
+	w := &want{interest: i}
+	if partitions > mostSubjects {
+		return w
+	}
+	for _, op := range i.def.Ops.Ops() {
+		w.subjects[op] = make([]string, partitions)
+		for p := range partitions {
+			w.subjects[op][p] = subjects.NewCopy(service, i.def.Entity, op, p).String()
+		}
+	}
+	return w
+}
+
+// Wants reports whether the service has an interest in the entity.
+func (t *Table) Wants(entity subjects.Name) bool { return t.entities[entity] != nil }
+
+// Expand decides what the service gets of e.
+func (t *Table) Expand(e *event.Event) Decision {
+	w := t.entities[e.Subject.Entity()]
+	if w == nil {
+		return Decision{Kind: Skip, Why: wire.VerdictNoInterest}
+	}
+	i, op := w.interest, e.Subject.Op()
+	switch {
+	case e.Pos.Before(i.def.Since):
+		return Decision{Kind: Skip, Why: wire.VerdictBefore, Interest: i}
+	case !i.def.Ops.Has(op):
+		return Decision{Kind: Skip, Why: wire.VerdictOp, Interest: i}
+	case !i.def.Echo && e.Origin != "" && e.Origin == t.service.String():
+		return Decision{Kind: Skip, Why: wire.VerdictOwn, Interest: i}
+	}
+	if i.filter != nil && op != subjects.Delete {
+		pass, reason, err := i.filter.passes(e)
+		if err != nil {
+			return Decision{Kind: Dead, Why: reason, Err: err, Interest: i}
+		}
+		if !pass {
+			return Decision{Kind: Skip, Why: wire.VerdictFiltered, Interest: i}
+		}
+	}
+	data := e.Data
+	if i.fields != nil {
+		var err error
+		if data, err = i.fields.project(op, e.Data); err != nil {
+			return Decision{Kind: Dead, Why: wire.ReasonNotJSON, Err: err, Interest: i}
+		}
+	}
+	return Decision{Kind: Copy, Subject: t.subject(w, e), Data: data, Interest: i}
+}
+
+// subject is that of e's copy.
+func (t *Table) subject(w *want, e *event.Event) string {
+	p, op := subjects.Partition(e.Key, t.partitions), e.Subject.Op()
+	if ready := w.subjects[op]; p < len(ready) {
+		return ready[p]
+	}
+	return subjects.NewCopy(t.service, e.Subject.Entity(), op, p).String()
+}

@@ -1,0 +1,218 @@
+package expand_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/expand"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+func name(t testing.TB, s string) subjects.Name {
+	t.Helper()
+	n, err := subjects.ParseName(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func compile(t testing.TB, def expand.Definition) *expand.Interest {
+	t.Helper()
+	if def.Entity.IsZero() {
+		def.Entity = name(t, "user")
+	}
+	if def.Ops == 0 {
+		def.Ops = subjects.DefaultOps
+	}
+	i, err := expand.Compile(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func table(t testing.TB, def expand.Definition) *expand.Table {
+	t.Helper()
+	return expand.New(name(t, "sharing"), 0, []*expand.Interest{compile(t, def)})
+}
+
+var stored = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+
+func decode(t testing.TB, subject string, header map[string][]string, data string) *event.Event {
+	t.Helper()
+	e, err := event.Decode(event.Position{Epoch: 2, Seq: 42}, stored, subject, header, []byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// outcome is a decision in a form that tests state.
+type outcome struct {
+	Kind               expand.Kind
+	Why, Subject, Data string
+}
+
+func outcomeOf(d expand.Decision) outcome {
+	return outcome{d.Kind, d.Why, d.Subject, string(d.Data)}
+}
+
+func TestExpand(t *testing.T) {
+	const ada = `{"id":"7","name":"Ada","address":{"city":"London","zip":1}}`
+	own := map[string][]string{"Replhub-Origin": {"sharing"}}
+	copied := func(op, data string) outcome {
+		return outcome{expand.Copy, "", "sub.sharing.user." + op + ".0", data}
+	}
+	skipped := func(why string) outcome { return outcome{Kind: expand.Skip, Why: why} }
+	dead := func(why string) outcome { return outcome{Kind: expand.Dead, Why: why} }
+	for _, tc := range []struct {
+		name    string
+		def     expand.Definition
+		subject string
+		header  map[string][]string
+		data    string
+		want    outcome
+	}{
+		{"plain", expand.Definition{}, "db.user.update", nil, ada, copied("update", ada)},
+		{"plain, not JSON", expand.Definition{}, "db.user.update", nil, "\x00", copied("update", "\x00")},
+		{"another entity", expand.Definition{}, "db.users.update", nil, ada, skipped(wire.VerdictNoInterest)},
+		{"since now", expand.Definition{Since: event.Position{Epoch: 2, Seq: 42}}, "db.user.update", nil, ada, copied("update", ada)},
+		{"since later", expand.Definition{Since: event.Position{Epoch: 2, Seq: 43}}, "db.user.update", nil, ada, skipped(wire.VerdictBefore)},
+		{"since a later epoch", expand.Definition{Since: event.Position{Epoch: 3, Seq: 1}}, "db.user.update", nil, ada, skipped(wire.VerdictBefore)},
+		{"since an earlier epoch", expand.Definition{Since: event.Position{Epoch: 1, Seq: 99}}, "db.user.update", nil, ada, copied("update", ada)},
+		{"op not wanted", expand.Definition{}, "db.user.read", nil, ada, skipped(wire.VerdictOp)},
+		{"read wanted", expand.Definition{Ops: subjects.NewOpSet(subjects.Read)}, "db.user.read", nil, ada, copied("read", ada)},
+		{"own event", expand.Definition{}, "db.user.update", own, ada, skipped(wire.VerdictOwn)},
+		{"own event echoed", expand.Definition{Echo: true}, "db.user.update", own, ada, copied("update", ada)},
+		{"another's event", expand.Definition{}, "db.user.update", map[string][]string{"Replhub-Origin": {"profile"}}, ada, copied("update", ada)},
+		{"before comes first", expand.Definition{Since: event.Position{Epoch: 9}}, "db.user.read", own, ada, skipped(wire.VerdictBefore)},
+		{"op before own", expand.Definition{}, "db.user.read", own, ada, skipped(wire.VerdictOp)},
+		{"own before filter", expand.Definition{Filter: "data.x"}, "db.user.update", own, "x", skipped(wire.VerdictOwn)},
+		{"filter passes", expand.Definition{Filter: "data.name == 'Ada'"}, "db.user.update", nil, ada, copied("update", ada)},
+		{"filter says no", expand.Definition{Filter: "data.name == 'Bob'"}, "db.user.update", nil, ada, skipped(wire.VerdictFiltered)},
+		{"filter says no before fields", expand.Definition{Filter: "false", Fields: []string{"id"}}, "db.user.update", nil, "[]", skipped(wire.VerdictFiltered)},
+		{"filter fails", expand.Definition{Filter: "data.nick == 'Ada'"}, "db.user.update", nil, ada, dead(wire.ReasonFilter)},
+		{"filter on what is not JSON", expand.Definition{Filter: "key == ''"}, "db.user.update", nil, "x", dead(wire.ReasonNotJSON)},
+		{"filter on nothing", expand.Definition{Filter: "true"}, "db.user.create", nil, "", dead(wire.ReasonNotJSON)},
+		{"delete passes the filter", expand.Definition{Filter: "false"}, "db.user.delete", nil, ada, copied("delete", ada)},
+		{"delete passes a failing filter", expand.Definition{Filter: "data.x"}, "db.user.delete", nil, "x", copied("delete", "x")},
+		{"fields", expand.Definition{Fields: []string{"id", "address.city"}}, "db.user.update", nil, ada, copied("update", `{"id":"7","address":{"city":"London"}}`)},
+		{"fields of what is not JSON", expand.Definition{Fields: []string{"id"}}, "db.user.update", nil, "{", dead(wire.ReasonNotJSON)},
+		{"fields of nothing", expand.Definition{Fields: []string{"id"}}, "db.user.update", nil, "", dead(wire.ReasonNotJSON)},
+		{"fields of a scalar", expand.Definition{Fields: []string{"id"}}, "db.user.update", nil, " 1 ", copied("update", "{}")},
+		{"fields of a bare delete", expand.Definition{Fields: []string{"id"}}, "db.user.delete", nil, "", copied("delete", "")},
+		{"fields of a delete", expand.Definition{Filter: "false", Fields: []string{"id"}}, "db.user.delete", nil, ada, copied("delete", `{"id":"7"}`)},
+		{"fields of a delete that is not JSON", expand.Definition{Fields: []string{"id"}}, "db.user.delete", nil, "7", copied("delete", "{}")},
+		{"fields of a delete of garbage", expand.Definition{Fields: []string{"id"}}, "db.user.delete", nil, "x", dead(wire.ReasonNotJSON)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := table(t, tc.def).Expand(decode(t, tc.subject, tc.header, tc.data))
+			if diff := cmp.Diff(tc.want, outcomeOf(d)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if (d.Err != nil) != (d.Kind == expand.Dead) {
+				t.Errorf("error %v on kind %d", d.Err, d.Kind)
+			}
+			if (d.Interest == nil) != (d.Why == wire.VerdictNoInterest) {
+				t.Errorf("interest %v", d.Interest)
+			}
+		})
+	}
+}
+
+func TestPlainCopySharesThePayload(t *testing.T) {
+	e := decode(t, "db.user.update", nil, `{"id":1}`)
+	if d := table(t, expand.Definition{}).Expand(e); &d.Data[0] != &e.Data[0] {
+		t.Error("the payload was copied")
+	}
+}
+
+func TestPartitions(t *testing.T) {
+	i := compile(t, expand.Definition{})
+	for _, n := range []int{0, 1, 2, 16, 256, 257, 5000} {
+		tb := expand.New(name(t, "sharing"), n, []*expand.Interest{i})
+		for k := range 50 {
+			key := fmt.Sprintf("k%d", k)
+			d := tb.Expand(decode(t, "db.user.create", map[string][]string{"Replhub-Key": {key}}, ""))
+			want := fmt.Sprintf("sub.sharing.user.create.%d", subjects.Partition(key, n))
+			if d.Subject != want {
+				t.Fatalf("%d partitions, key %s: %s, want %s", n, key, d.Subject, want)
+			}
+		}
+		if d := tb.Expand(decode(t, "db.user.create", nil, "")); d.Subject != "sub.sharing.user.create.0" {
+			t.Errorf("%d partitions, no key: %s", n, d.Subject)
+		}
+	}
+}
+
+func TestTableOfSeveralInterests(t *testing.T) {
+	tb := expand.New(name(t, "sharing"), 0, []*expand.Interest{
+		compile(t, expand.Definition{ID: "1"}),
+		compile(t, expand.Definition{ID: "2", Entity: name(t, "tenant")}),
+		compile(t, expand.Definition{ID: "3"}),
+	})
+	if !tb.Wants(name(t, "user")) || !tb.Wants(name(t, "tenant")) || tb.Wants(name(t, "order")) {
+		t.Error("wants the wrong entities")
+	}
+	for entity, id := range map[string]string{"user": "3", "tenant": "2"} {
+		d := tb.Expand(decode(t, "db."+entity+".create", nil, ""))
+		if got := d.Interest.Definition().ID; got != id {
+			t.Errorf("%s: interest %s, want %s", entity, got, id)
+		}
+	}
+	if d := expand.New(name(t, "sharing"), 0, nil).Expand(decode(t, "db.user.create", nil, "")); d.Why != wire.VerdictNoInterest {
+		t.Errorf("an empty table says %q", d.Why)
+	}
+}
+
+func TestDefinitionIsKept(t *testing.T) {
+	fields := []string{"id", "name"}
+	i := compile(t, expand.Definition{ID: "x", Filter: "true", Fields: fields, Echo: true})
+	fields[0] = "changed"
+	i.Definition().Fields[1] = "changed"
+	if got := i.Definition(); !cmp.Equal(got.Fields, []string{"id", "name"}) || got.ID != "x" || got.Filter != "true" || !got.Echo {
+		t.Errorf("definition %+v", got)
+	}
+}
+
+// Lanes expand the same event at once.
+func TestExpandIsSafeForConcurrentUse(t *testing.T) {
+	def := expand.Definition{Filter: "data.m.exists(k, k == 'b') && headers['X'] == 'x' && data.n == 1", Fields: []string{"n"}}
+	tb := table(t, def)
+	e := decode(t, "db.user.update", map[string][]string{"X": {"x"}}, `{"m":{"b":1,"a":2},"n":1}`)
+	want := outcome{expand.Copy, "", "sub.sharing.user.update.0", `{"n":1}`}
+	var wg sync.WaitGroup
+	got := make([]outcome, 8)
+	for i := range got {
+		wg.Go(func() { got[i] = outcomeOf(tb.Expand(e)) })
+	}
+	wg.Wait()
+	for _, g := range got {
+		if g != want {
+			t.Errorf("got %+v, want %+v", g, want)
+		}
+	}
+}
+
+// refusal compiles what must be refused.
+func refusal(t *testing.T, def expand.Definition) *wire.Error {
+	t.Helper()
+	i, err := expand.Compile(def)
+	wireErr, ok := errors.AsType[*wire.Error](err)
+	if !ok || i != nil {
+		t.Fatalf("%+v: %v, %v; want a *wire.Error", def, i, err)
+	}
+	if strings.ContainsAny(wireErr.Message, "\r\n") || len(wireErr.Message) > 600 {
+		t.Errorf("message is no short line: %q", wireErr.Message)
+	}
+	return wireErr
+}

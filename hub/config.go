@@ -1,0 +1,113 @@
+package hub
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+// What to do when ingest is nearly full of events that a lane still needs.
+const (
+	// OnFullDetach cuts the lane off that pins ingest.
+	OnFullDetach = "detach"
+	// OnFullRefuse lets ingest refuse publishers.
+	OnFullRefuse = "refuse"
+)
+
+// Config is what a Hub needs. Conn and Registry have no default.
+type Config struct {
+	// Conn is borrowed: its owner closes it after Run has returned.
+	Conn *nats.Conn
+	// Domain is the JetStream domain; empty is the connection's own.
+	Domain string
+	// Registry holds what services asked for. Run runs it.
+	Registry Registry
+	// RegistryKind names it in reports: "zk" or "kv".
+	RegistryKind string
+	// ID tells hubs apart, one token of letters, digits, "_" and "-"; random by
+	// default. Two hubs of one id forward requests to each other's shadow.
+	ID string
+	// Replicas of every stream; by default 3 where the server has a cluster of
+	// three or more, else 1.
+	Replicas int
+	// History is how long acknowledged events stay in ingest and lanes; 24 h by
+	// default. Ingest never trims what is younger than TrimGuard.
+	History time.Duration
+	// DedupeWindow is how long a publisher's retry is recognised; 10 min by default.
+	DedupeWindow time.Duration
+	// Limits of the streams in bytes: 4 GiB, 1 GiB and 1 GiB by default. Each
+	// lane may state its own.
+	IngestMaxBytes, LaneMaxBytes, DLQMaxBytes int64
+	// OnFull is OnFullDetach (the default) or OnFullRefuse.
+	OnFull string
+	// WindowBytes bounds the events in memory for all lanes; 32 MiB by default.
+	WindowBytes int
+	// TrimGuard is the youngest age at which ingest may trim an event: a server
+	// that syncs lazily can lose a lane's newest copies. 5 min by default, and
+	// only tests have a reason to lower it.
+	TrimGuard time.Duration
+	// TrimEvery is the time between trims; 15 s by default.
+	TrimEvery time.Duration
+	// StartTimeout bounds the wait for NATS and, when there is no lane yet, for
+	// the registry; 10 s by default.
+	StartTimeout time.Duration
+	// Version is reported by status.
+	Version string
+	// Logger takes what an operator should know; slog.Default by default.
+	Logger *slog.Logger
+	// OwnAll has this hub copy into every lane, whatever other hubs there are.
+	// Tests use it to have hubs fight.
+	OwnAll bool
+	// Failpoint is called at named steps of a lane; tests kill the process there.
+	Failpoint func(step string)
+}
+
+func (c Config) withDefaults() Config {
+	c.ID = cmp.Or(c.ID, "hub-"+nuid.New().Next()[:8])
+	c.RegistryKind = cmp.Or(c.RegistryKind, "kv")
+	c.History = cmp.Or(c.History, 24*time.Hour)
+	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
+	c.IngestMaxBytes = cmp.Or(c.IngestMaxBytes, 4<<30)
+	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
+	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
+	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
+	c.TrimGuard = cmp.Or(c.TrimGuard, 5*time.Minute)
+	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
+	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
+	c.Version = cmp.Or(c.Version, "dev")
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c
+}
+
+var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+
+func (c Config) validate() error {
+	switch {
+	case c.Conn == nil:
+		return fmt.Errorf("config: Conn is missing")
+	case c.Registry == nil:
+		return fmt.Errorf("config: Registry is missing")
+	case !idGrammar.MatchString(c.ID):
+		return fmt.Errorf("config: ID %q: must be 1 to 64 letters, digits, _ or -", c.ID)
+	case c.Replicas < 0 || c.Replicas > 5:
+		return fmt.Errorf("config: Replicas %d: must be 1 to 5, or 0 to choose", c.Replicas)
+	case c.History < 0:
+		return fmt.Errorf("config: History %s: must be positive", c.History)
+	case c.DedupeWindow < 0:
+		return fmt.Errorf("config: DedupeWindow %s: must be positive", c.DedupeWindow)
+	case c.IngestMaxBytes < 1<<20:
+		return fmt.Errorf("config: IngestMaxBytes %d: must be at least 1 MiB", c.IngestMaxBytes)
+	case c.LaneMaxBytes < minLaneBytes:
+		return fmt.Errorf("config: LaneMaxBytes %d: must be at least 64 KiB", c.LaneMaxBytes)
+	case c.DLQMaxBytes < 1<<20:
+		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)
+	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
+		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
+	}
+	return nil
+}

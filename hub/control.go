@@ -1,0 +1,257 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+const (
+	// maxRequests bounds the control requests under way in one hub; one more is
+	// refused, so that a flood costs no memory.
+	maxRequests = 128
+	// requestTime bounds one of them.
+	requestTime = 20 * time.Second
+	// forwardTime is how long a hub waits for the owner of a lane before it
+	// does the work itself.
+	forwardTime = 3 * time.Second
+)
+
+// verb is one control verb. It answers with a reply for JSON, or an error of
+// which a *wire.Error reaches the caller as it is.
+type verb struct {
+	// service says that the subject names one.
+	service bool
+	// owner says that the hub which owns the lane should do it: the others
+	// would have to win the lane from it.
+	owner bool
+	do    func(ctx context.Context, service subjects.Name, data []byte) (any, error)
+}
+
+// verbs are all control verbs.
+func (h *Hub) verbs() map[string]verb {
+	return map[string]verb{
+		wire.VerbRegister:   {service: true, owner: true, do: handle(h.doRegister)},
+		wire.VerbUnregister: {service: true, owner: true, do: handle(h.doUnregister)},
+		wire.VerbDrop:       {service: true, owner: true, do: handle(h.doDrop)},
+		wire.VerbPause:      {service: true, do: handle(h.doPause)},
+		wire.VerbResume:     {service: true, do: handle(h.doResume)},
+		wire.VerbRewind:     {service: true, do: handle(h.doRewind)},
+		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
+		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
+		wire.VerbRedrive:    {service: true, do: handle(h.doRedrive)},
+		wire.VerbServices:   {do: handle(h.doServices)},
+		wire.VerbWho:        {do: handle(h.doWho)},
+		wire.VerbStatus:     {do: handle(h.doStatus)},
+	}
+}
+
+// none is the request of a verb that takes nothing.
+type none struct{}
+
+// handle decodes a verb's request strictly.
+func handle[Req any](do func(ctx context.Context, service subjects.Name, req Req) (any, error)) func(context.Context, subjects.Name, []byte) (any, error) {
+	return func(ctx context.Context, service subjects.Name, data []byte) (any, error) {
+		var req Req
+		if err := wire.Decode(data, &req); err != nil {
+			return nil, err
+		}
+		return do(ctx, service, req)
+	}
+}
+
+// control is the running control service.
+type control struct {
+	hub   *Hub
+	verbs map[string]verb
+	slots *semaphore.Weighted
+	wg    sync.WaitGroup
+}
+
+// serveControl answers control requests until ctx ends, and then those that
+// are under way.
+func (h *Hub) serveControl(ctx context.Context) error {
+	c := &control{hub: h, verbs: h.verbs(), slots: semaphore.NewWeighted(maxRequests)}
+	svc, err := micro.AddService(h.nc, micro.Config{
+		Name:        wire.MicroName,
+		Version:     "1.0.0",
+		Description: "replicates entity changes between services",
+		Metadata:    map[string]string{"hub": h.cfg.ID, "version": h.cfg.Version},
+		QueueGroup:  wire.MicroName,
+	})
+	if err != nil {
+		return fmt.Errorf("serve control requests: %w", err)
+	}
+	for name, v := range c.verbs {
+		subject := wire.MicroName + "." + name
+		if v.service {
+			subject += ".*"
+		}
+		err := svc.AddEndpoint(name, micro.HandlerFunc(func(req micro.Request) { c.accept(ctx, name, v, req) }),
+			micro.WithEndpointSubject(subject))
+		if err != nil {
+			return fmt.Errorf("serve control verb %s: %w", name, err)
+		}
+	}
+	sub, err := h.nc.Subscribe(forwardPrefix+h.cfg.ID+".*.*", func(m *nats.Msg) { c.acceptForwarded(ctx, m) })
+	if err != nil {
+		return fmt.Errorf("serve forwarded requests: %w", err)
+	}
+	if err := h.nc.FlushTimeout(h.cfg.StartTimeout); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serve control requests: %w", err)
+	}
+	close(h.ready)
+	<-ctx.Done()
+	// Both fail only where the connection is closed, which ends them as well.
+	_ = sub.Unsubscribe()
+	_ = svc.Stop()
+	c.wg.Wait()
+	return nil
+}
+
+// accept takes a request off the subscription's goroutine.
+func (c *control) accept(ctx context.Context, name string, v verb, req micro.Request) {
+	reply := func(body any, err error) { c.respond(req, body, err) }
+	service, err := serviceOf(v, req.Subject())
+	if err != nil {
+		reply(nil, err)
+		return
+	}
+	c.start(ctx, func(ctx context.Context) {
+		body, err, done := c.forward(ctx, name, v, service, req.Data())
+		if !done {
+			body, err = v.do(ctx, service, req.Data())
+		}
+		reply(body, err)
+	}, reply)
+}
+
+// start runs work if there is a slot for it, and refuses otherwise.
+func (c *control) start(ctx context.Context, work func(context.Context), refuse func(any, error)) {
+	if !c.slots.TryAcquire(1) {
+		refuse(nil, wire.Errorf(wire.CodeLimit, "the hub is busy with %d requests; try again", maxRequests))
+		return
+	}
+	c.wg.Go(func() {
+		defer c.slots.Release(1)
+		// A request that has begun is finished at a shutdown.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
+		defer cancel()
+		work(ctx)
+	})
+}
+
+func serviceOf(v verb, subject string) (subjects.Name, error) {
+	if !v.service {
+		return subjects.Name{}, nil
+	}
+	return parseName(subject[strings.LastIndexByte(subject, '.')+1:], "service")
+}
+
+// forward hands a request to the hub that owns the lane. done is false when
+// this hub has to do it: it owns the lane itself, or the owner does not answer.
+func (c *control) forward(ctx context.Context, name string, v verb, service subjects.Name, data []byte) (body any, err error, done bool) { //nolint:revive // the error is the owner's answer, not forward's
+	owner := c.hub.ownerOf(service)
+	if !v.owner || owner == c.hub.cfg.ID {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, forwardTime)
+	defer cancel()
+	m, err := c.hub.nc.RequestWithContext(ctx, forwardPrefix+owner+"."+name+"."+service.String(), data)
+	if err != nil {
+		return nil, nil, false
+	}
+	var refusal wire.Refusal
+	if m.Header.Get(micro.ErrorCodeHeader) != "" && json.Unmarshal(m.Data, &refusal) == nil && refusal.Error != nil {
+		return nil, refusal.Error, true
+	}
+	return json.RawMessage(m.Data), nil, true
+}
+
+// acceptForwarded does what another hub has forwarded.
+func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
+	name, last, _ := strings.Cut(strings.TrimPrefix(m.Subject, forwardPrefix+c.hub.cfg.ID+"."), ".")
+	reply := func(body any, err error) {
+		data, code := encodeReply(c.hub, body, err)
+		out := &nats.Msg{Subject: m.Reply, Data: data}
+		if code != "" {
+			out.Header = nats.Header{micro.ErrorHeader: []string{"refused"}, micro.ErrorCodeHeader: []string{code}}
+		}
+		if err := c.hub.nc.PublishMsg(out); err != nil {
+			c.hub.log.Debug("answer a forwarded request", "err", err)
+		}
+	}
+	v, ok := c.verbs[name]
+	service, err := parseName(last, "service")
+	if !ok || err != nil {
+		reply(nil, wire.Errorf(wire.CodeInvalidValue, "no such forwarded request"))
+		return
+	}
+	c.start(ctx, func(ctx context.Context) { reply(v.do(ctx, service, m.Data)) }, reply)
+}
+
+// respond answers a request: with JSON, or with the micro framework's error
+// headers and a refusal.
+func (c *control) respond(req micro.Request, body any, err error) {
+	data, code := encodeReply(c.hub, body, err)
+	if code == "" {
+		err = req.Respond(data)
+	} else {
+		refusal, _ := asRefusal(err)
+		text := "internal error"
+		if refusal != nil {
+			text = refusal.Message
+		}
+		err = req.Error(code, oneLine(text), data)
+	}
+	if err != nil {
+		c.hub.log.Debug("answer a control request", "err", err)
+	}
+}
+
+// encodeReply returns the body of an answer, and the code when it is a refusal.
+func encodeReply(h *Hub, body any, err error) (data []byte, code string) {
+	if err == nil {
+		if data, err = json.Marshal(body); err == nil {
+			return data, ""
+		}
+	}
+	refusal := h.refusalOf(err)
+	data, err = json.Marshal(wire.Refusal{Error: refusal})
+	if err != nil {
+		return []byte(`{"error":{"code":"internal","message":"the refusal could not be encoded"}}`), string(wire.CodeInternal)
+	}
+	return data, string(refusal.Code)
+}
+
+// refusalOf makes an error of the hub's fit for a caller.
+func (h *Hub) refusalOf(err error) *wire.Error {
+	if refusal, ok := asRefusal(err); ok {
+		return refusal
+	}
+	switch {
+	case errors.Is(err, lane.ErrNoLane):
+		return wire.Errorf(wire.CodeNotFound, "no such service; `replhub ls` lists them")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders):
+		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)
+	}
+	h.log.Error("control request", "err", err)
+	return wire.Errorf(wire.CodeInternal, "%v", err)
+}
+
+func asRefusal(err error) (*wire.Error, bool) { return errors.AsType[*wire.Error](err) }
+
+// oneLine makes a text fit for a header.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

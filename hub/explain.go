@@ -1,0 +1,76 @@
+package hub
+
+import (
+	"fmt"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/expand"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// explain judges an event by the interests that are in force now. Definitions
+// may have changed since it was copied, and the answer says so where it matters.
+func explain(reply wire.Explained, service subjects.Name, s lane.State, e *event.Event) (wire.Explained, error) {
+	if s.Detached != nil {
+		reply.Verdict, reply.Reason = wire.VerdictDetached, "the lane is detached: "+s.Detached.Reason
+		return reply, nil
+	}
+	var compiled []*expand.Interest
+	for _, in := range s.Interests {
+		c, err := in.Compile()
+		if err != nil {
+			return reply, err
+		}
+		compiled = append(compiled, c)
+	}
+	d := expand.New(service, lane.Partitions(s.Queue), compiled).Expand(e)
+	reply.Subject = d.Subject
+	passed := reached(s, e)
+	switch d.Kind {
+	case expand.Copy:
+		reply.Verdict, reply.Reason = wire.VerdictCopied, "it matches and was copied into the lane"
+		if !passed {
+			reply.Verdict, reply.Reason = wire.VerdictPending, fmt.Sprintf("it matches; the lane stands at %s and has not reached it yet", s.Pos.Position)
+		}
+	case expand.Dead:
+		reply.Verdict = wire.VerdictDeadLettered
+		reply.Reason = fmt.Sprintf("%s: %v", d.Why, d.Err)
+	case expand.Skip:
+		reply.Verdict, reply.Reason = d.Why, skipReason(d, service, e)
+	}
+	return reply, nil
+}
+
+// reached reports whether the lane has dealt with an event.
+func reached(s lane.State, e *event.Event) bool {
+	at := s.Pos.Position
+	if in := s.Find(e.Subject.Entity().String()); in != nil {
+		for _, f := range s.Fills {
+			for _, id := range f.IDs {
+				if id == in.ID {
+					at = f.At.Position
+				}
+			}
+		}
+	}
+	return !at.Before(e.Pos)
+}
+
+func skipReason(d expand.Decision, service subjects.Name, e *event.Event) string {
+	entity, op := e.Subject.Entity(), e.Subject.Op()
+	switch d.Why {
+	case wire.VerdictNoInterest:
+		return fmt.Sprintf("%s has no interest in %s", service, entity)
+	case wire.VerdictBefore:
+		return fmt.Sprintf("the interest in %s is due from event %s on", entity, d.Interest.Definition().Since)
+	case wire.VerdictOp:
+		return fmt.Sprintf("the interest in %s wants %v, not %s", entity, d.Interest.Definition().Ops.Ops(), op)
+	case wire.VerdictFiltered:
+		return fmt.Sprintf("the filter %s says no", d.Interest.Definition().Filter)
+	case wire.VerdictOwn:
+		return fmt.Sprintf("%s published it itself and the interest has no echo", service)
+	}
+	return d.Why
+}

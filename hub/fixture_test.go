@@ -1,0 +1,211 @@
+package hub_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/kvmap"
+	"github.com/replhub/replhub/wire"
+)
+
+// world is a nats-server with one or more hubs on it, for one test.
+type world struct {
+	t      *testing.T
+	server *embedded.Server
+	nc     *nats.Conn
+	js     jetstream.JetStream
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	server, err := embedded.Start(t.Context(), embedded.Config{Port: -1, StoreDir: t.TempDir(), Logger: quiet(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{t: t, server: server}
+	w.nc = w.connect()
+	if w.js, err = jetstream.New(w.nc); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) connect() *nats.Conn {
+	w.t.Helper()
+	nc, err := nats.Connect(w.server.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(nc.Close)
+	return nc
+}
+
+// startHub runs a hub until the test ends or stop is called.
+func (w *world) startHub(change ...func(*hub.Config)) (stop func()) {
+	w.t.Helper()
+	nc := w.connect()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	registry, err := kvmap.New(js, kvmap.Config{Records: hub.RegistryRecords(), Logger: quiet(w.t)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cfg := hub.Config{Conn: nc, Registry: registry, Logger: quiet(w.t)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	h, err := hub.New(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				w.t.Errorf("hub: %v", err)
+			}
+		case <-time.After(15 * time.Second):
+			w.t.Error("hub did not stop")
+		}
+		nc.Close()
+	}
+	w.t.Cleanup(stop)
+	select {
+	case <-h.Ready():
+	case err := <-done:
+		w.t.Fatalf("hub: %v", err)
+	case <-time.After(15 * time.Second):
+		w.t.Fatal("hub did not get ready")
+	}
+	return stop
+}
+
+// call sends a control request and decodes its reply; a refusal is a *wire.Error.
+func (w *world) call(subject, request string, reply any) error {
+	w.t.Helper()
+	m, err := w.nc.Request(subject, []byte(request), 10*time.Second)
+	if err != nil {
+		return fmt.Errorf("request %s: %w", subject, err)
+	}
+	if m.Header.Get("Nats-Service-Error-Code") != "" {
+		var refusal wire.Refusal
+		if err := json.Unmarshal(m.Data, &refusal); err != nil {
+			return err
+		}
+		return refusal.Error
+	}
+	if reply == nil {
+		return nil
+	}
+	return json.Unmarshal(m.Data, reply)
+}
+
+func (w *world) register(service, request string) wire.Registered {
+	w.t.Helper()
+	var reply wire.Registered
+	if err := w.call("replhub.register."+service, request, &reply); err != nil {
+		w.t.Fatalf("register %s %s: %v", service, request, err)
+	}
+	return reply
+}
+
+func (w *world) publish(subject, payload string, header ...string) uint64 {
+	w.t.Helper()
+	m := nats.NewMsg(subject)
+	m.Data = []byte(payload)
+	for i := 0; i+1 < len(header); i += 2 {
+		m.Header.Set(header[i], header[i+1])
+	}
+	ack, err := w.js.PublishMsg(w.t.Context(), m)
+	if err != nil {
+		w.t.Fatalf("publish %s: %v", subject, err)
+	}
+	return ack.Sequence
+}
+
+// copies reads a lane's copies as they lie in its stream, state records left
+// out, once there are n of them.
+func (w *world) copies(service string, n int) []*jetstream.RawStreamMsg {
+	w.t.Helper()
+	var found []*jetstream.RawStreamMsg
+	w.eventually(fmt.Sprintf("%d copies for %s", n, service), func() error {
+		s, err := w.js.Stream(w.t.Context(), "SUB_"+service)
+		if err != nil {
+			return err
+		}
+		found = found[:0]
+		state := s.CachedInfo().State
+		for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
+			m, err := s.GetMsg(w.t.Context(), seq)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if m.Header.Get(wire.HeaderState) == "" {
+				found = append(found, m)
+			}
+		}
+		if len(found) < n {
+			return fmt.Errorf("%d so far", len(found))
+		}
+		return nil
+	})
+	if len(found) > n {
+		w.t.Fatalf("%d copies for %s, want %d", len(found), service, n)
+	}
+	return found
+}
+
+// eventually waits for a condition.
+func (w *world) eventually(what string, check func() error) {
+	w.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain for %s: %v", what, err)
+		}
+		timer := time.NewTimer(5 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-w.t.Context().Done():
+			w.t.Fatal(w.t.Context().Err())
+		}
+	}
+}
+
+// quiet logs into the test, where only a failure shows it.
+func quiet(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}

@@ -1,0 +1,181 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/subjects"
+)
+
+// lanes are the lanes that this hub knows, each with its loop.
+type lanes struct {
+	env *lane.Env
+
+	mu      sync.Mutex // guards all
+	byName  map[subjects.Name]*running
+	start   func(*running) // nil until run
+	stopped bool
+}
+
+type running struct {
+	lane *lane.Lane
+	done chan struct{}
+}
+
+func newLanes(env *lane.Env) *lanes {
+	return &lanes{env: env, byName: make(map[subjects.Name]*running)}
+}
+
+// add returns the lane of a service, taken up if it was not known.
+func (s *lanes) add(service subjects.Name) *lane.Lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.byName[service]; r != nil {
+		return r.lane
+	}
+	r := &running{lane: lane.New(s.env, service), done: make(chan struct{})}
+	s.byName[service] = r
+	if s.start != nil && !s.stopped {
+		s.start(r)
+	}
+	return r.lane
+}
+
+// get returns a known lane, or nil.
+func (s *lanes) get(service subjects.Name) *lane.Lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.byName[service]; r != nil {
+		return r.lane
+	}
+	return nil
+}
+
+// all returns the lanes in the order of their names.
+func (s *lanes) all() []*lane.Lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*lane.Lane, 0, len(s.byName))
+	for _, r := range s.byName {
+		list = append(list, r.lane)
+	}
+	slices.SortFunc(list, func(a, b *lane.Lane) int {
+		return strings.Compare(a.Service().String(), b.Service().String())
+	})
+	return list
+}
+
+// run runs the loops of all lanes, present and future, until ctx ends.
+func (s *lanes) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	s.mu.Lock()
+	s.start = func(r *running) {
+		wg.Go(func() {
+			defer close(r.done)
+			err := r.lane.Run(ctx)
+			if errors.Is(err, lane.ErrNoLane) {
+				s.forget(r)
+			}
+		})
+	}
+	for _, r := range s.byName {
+		s.start(r)
+	}
+	s.mu.Unlock()
+	<-ctx.Done()
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	wg.Wait()
+	return nil
+}
+
+// forget drops a lane whose stream is gone.
+func (s *lanes) forget(r *running) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byName[r.lane.Service()] == r {
+		delete(s.byName, r.lane.Service())
+	}
+}
+
+// listLanes asks the server for the lanes that exist.
+func (h *Hub) listLanes(ctx context.Context) ([]subjects.Name, error) {
+	var found []subjects.Name
+	list := h.js.ListStreams(ctx, jetstream.WithStreamListSubject("sub.>"))
+	for info := range list.Info() {
+		service, ok := subjects.ParseLaneStream(info.Config.Name)
+		if !ok {
+			continue
+		}
+		if !marked.Is(info.Config) {
+			return nil, &marked.ForeignError{Stream: info.Config.Name}
+		}
+		if info.State.LastSeq > 0 {
+			found = append(found, service)
+		}
+	}
+	if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
+		return nil, fmt.Errorf("list lanes: %w", err)
+	}
+	return found, nil
+}
+
+// nearTail is how far, in events, lanes may lie apart at a start for the tail
+// to begin at the last of them.
+const nearTail = 20_000
+
+// startOfTail is where the tail begins: at the lowest of the positions near the
+// furthest one, so that lanes which stand together read ingest once. Lanes far
+// behind read by themselves.
+func (h *Hub) startOfTail(ctx context.Context, services []subjects.Name) (ingest.Mark, error) {
+	var marks []ingest.Mark
+	for _, service := range services {
+		tip, err := lane.ReadTip(ctx, h.js, service)
+		if err != nil {
+			continue // the lane's own loop will say what is wrong
+		}
+		if _, needs := tip.State.Lowest(); !needs {
+			continue
+		}
+		m, err := h.ingest.Resume(ctx, tip.State.Pos)
+		if err == nil {
+			marks = append(marks, m)
+		}
+	}
+	if len(marks) == 0 {
+		end, _, err := h.ingest.End(ctx)
+		return end, err
+	}
+	compare := func(a, b ingest.Mark) int { return a.Compare(b.Position) }
+	furthest := slices.MaxFunc(marks, compare)
+	near := event.Position{Epoch: furthest.Epoch, Seq: furthest.Seq - min(furthest.Seq, nearTail)}
+	marks = slices.DeleteFunc(marks, func(m ingest.Mark) bool { return m.Before(near) })
+	return slices.MinFunc(marks, compare), nil
+}
+
+// findLanes takes up lanes that other hubs created, now and then and when told.
+func (h *Hub) findLanes(ctx context.Context) error {
+	found, err := h.listLanes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, service := range found {
+		h.lanes.add(service)
+	}
+	return nil
+}
+
+// discoverEvery is how often a hub looks for lanes of others.
+const discoverEvery = 5 * time.Second

@@ -1,0 +1,256 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/wire"
+)
+
+// The registry and the lanes say the same in two places. The lane's state
+// record decides: it is what copies are made under. The registry is how people
+// see who wants what, and a second way to register: a record without an id is
+// a request. So reconciling goes one way for records that have an id (put back,
+// corrected or removed, as the lane says) and the other way for those without.
+
+const (
+	// reconcileEvery is the time between looks when nothing tells of a change.
+	reconcileEvery = 10 * time.Second
+	// writeThroughTime bounds how long a registration waits for its registry
+	// record; afterwards reconciling writes it.
+	writeThroughTime = 2 * time.Second
+)
+
+// watchRegistry reconciles after every change of the registry, and now and then.
+func (h *Hub) watchRegistry(ctx context.Context) error {
+	r := &reconciler{hub: h, seen: make(map[string]bool)}
+	for {
+		changed := h.cfg.Registry.Changed()
+		if h.cfg.Registry.Snapshot() != nil && h.cfg.Registry.Status().Connected {
+			r.run(ctx)
+		}
+		timer := time.NewTimer(reconcileEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// reconciler belongs to watchRegistry's goroutine.
+type reconciler struct {
+	hub *Hub
+	// seen holds the paths that were in the registry at some time, to tell a
+	// record that vanished from one that was never written.
+	seen map[string]bool
+}
+
+func (r *reconciler) run(ctx context.Context) {
+	snapshot := r.hub.cfg.Registry.Snapshot()
+	parked := make(map[subjects.Name]string)
+	for _, path := range slices.Sorted(maps.Keys(snapshot.Entries)) {
+		entry := snapshot.Entries[path]
+		if entity, service, ok := parseInterestPath(path); ok {
+			r.seen[path] = true
+			r.interest(ctx, path, entry, entity, service, parked)
+			continue
+		}
+		if name, ok := strings.CutPrefix(path, servicesFolder+"/"); ok {
+			r.service(path, name, entry, parked)
+		}
+	}
+	for _, l := range r.hub.lanes.all() {
+		l.Park(parked[l.Service()])
+		if l.Owned() {
+			r.putBack(ctx, snapshot, l)
+		}
+	}
+}
+
+// interest brings one record and its lane to agree.
+func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry, entity, service subjects.Name, parked map[subjects.Name]string) {
+	h := r.hub
+	record, newer, err := parseInterestRecord(entry.Value)
+	switch {
+	case err != nil:
+		h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+		return
+	case newer:
+		parked[service] = fmt.Sprintf("registry record %s was written by a newer replhub; upgrade this hub", path)
+		h.alarms.raise(h.log, path, parked[service])
+		return
+	}
+	h.alarms.clear(path)
+	if h.ownerOf(service) != h.cfg.ID {
+		return
+	}
+	if record.ID == "" {
+		r.adopt(ctx, path, entity, service, record)
+		return
+	}
+	state, err := h.freshState(ctx, service)
+	if errors.Is(err, lane.ErrNoLane) {
+		h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s has no lane: its stream is gone; register again, or delete the record", path))
+		return
+	}
+	if err != nil {
+		h.log.Warn("reconcile", "path", path, "err", err)
+		return
+	}
+	have := state.Find(entity.String())
+	switch {
+	case have != nil && record.same(*have):
+	case have != nil:
+		r.correct(ctx, path, entry.Version, *have)
+	case slices.Contains(state.Ended, record.ID):
+		h.log.Info("removing the registry record of an interest that was ended", "path", path, "id", record.ID)
+		r.remove(ctx, path, entry.Version)
+	default:
+		r.adopt(ctx, path, entity, service, record)
+	}
+}
+
+// adopt registers what a record made by hand asks for; the write-through then
+// writes id and since back.
+func (r *reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, record interestRecord) {
+	req, err := parseRegister(record.request(entity.String()))
+	if err == nil {
+		_, err = r.hub.register(ctx, service, req)
+	}
+	if err != nil {
+		r.hub.alarms.raise(r.hub.log, path, fmt.Sprintf("registry record %s cannot be registered: %v", path, err))
+		return
+	}
+	r.hub.log.Info("registered from the registry", "path", path)
+}
+
+// correct writes the lane's definition over a record that differs from it.
+func (r *reconciler) correct(ctx context.Context, path string, version tree.Version, in lane.Interest) {
+	_, err := r.hub.cfg.Registry.Put(ctx, path, encodeRecord(recordOf(in)), version)
+	if err != nil {
+		r.hub.log.Debug("correct a registry record", "path", path, "err", err) // the next look tries again
+		return
+	}
+	r.hub.log.Warn("registry record corrected to what is in force; definitions change by replhub.register", "path", path)
+}
+
+func (r *reconciler) remove(ctx context.Context, path string, version tree.Version) {
+	delete(r.seen, path)
+	if err := r.hub.cfg.Registry.Delete(ctx, path, version); err != nil && !errors.Is(err, tree.ErrNotFound) {
+		r.hub.log.Debug("remove a registry record", "path", path, "err", err)
+	}
+}
+
+// service checks a service's record.
+func (r *reconciler) service(path, name string, entry tree.Entry, parked map[subjects.Name]string) {
+	service, err := subjects.ParseName(name)
+	if err != nil {
+		return
+	}
+	r.seen[path] = true
+	_, newer, err := parseServiceRecord(entry.Value)
+	switch {
+	case err != nil:
+		r.hub.alarms.raise(r.hub.log, path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+	case newer:
+		parked[service] = fmt.Sprintf("registry record %s was written by a newer replhub; upgrade this hub", path)
+		r.hub.alarms.raise(r.hub.log, path, parked[service])
+	default:
+		r.hub.alarms.clear(path)
+	}
+}
+
+// putBack writes the records of a lane's interests that are not in the
+// registry. One that was there before did not go by unregistering.
+func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *lane.Lane) {
+	h := r.hub
+	state, err := h.freshState(ctx, l.Service())
+	if err != nil {
+		return
+	}
+	write := func(path string, value []byte) {
+		if _, there := snapshot.Entries[path]; there {
+			return
+		}
+		if _, err := h.cfg.Registry.Put(ctx, path, value, tree.Absent); err != nil {
+			if !errors.Is(err, tree.ErrConflict) {
+				h.log.Debug("put a registry record back", "path", path, "err", err)
+			}
+			return
+		}
+		if r.seen[path] {
+			h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s vanished without unregister and was put back", path))
+		}
+	}
+	for _, in := range state.Interests {
+		write(interestPath(in.Entity, l.Service()), encodeRecord(recordOf(in)))
+	}
+	if len(state.Interests) > 0 {
+		write(servicePath(l.Service()), encodeRecord(serviceRecord{Form: recordForm, Queue: state.Queue, MaxBytes: state.MaxBytes}))
+	}
+}
+
+// freshState is a lane's state as its stream says now.
+func (h *Hub) freshState(ctx context.Context, service subjects.Name) (lane.State, error) {
+	tip, err := lane.ReadTip(ctx, h.js, service)
+	return tip.State, err
+}
+
+// writeThrough brings the registry up to a lane's state after a change, within
+// its time; what it does not get done, reconciling does later.
+func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.State) {
+	if !h.cfg.Registry.Status().Connected {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeThroughTime)
+	defer cancel()
+	put := func(path string, value []byte) bool {
+		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
+		if err != nil {
+			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
+		}
+		return err == nil
+	}
+	snapshot := h.cfg.Registry.Snapshot()
+	for _, in := range s.Interests {
+		path := interestPath(in.Entity, service)
+		if snapshot != nil {
+			if r, _, err := parseInterestRecord(snapshot.Entries[path].Value); err == nil && r.same(in) {
+				continue
+			}
+		}
+		if !put(path, encodeRecord(recordOf(in))) {
+			return
+		}
+	}
+	put(servicePath(service), encodeRecord(serviceRecord{Form: recordForm, Queue: s.Queue, MaxBytes: s.MaxBytes}))
+}
+
+// recordedQueue is the queue that a service's record asks for, or the default.
+func (h *Hub) recordedQueue(service subjects.Name) (wire.Queue, int64) {
+	queue, maxBytes := lane.DefaultQueue(), h.cfg.LaneMaxBytes
+	snapshot := h.cfg.Registry.Snapshot()
+	if snapshot == nil {
+		return queue, maxBytes
+	}
+	record, newer, err := parseServiceRecord(snapshot.Entries[servicePath(service)].Value)
+	if err != nil || newer || checkQueue(&record.Queue) != nil {
+		return queue, maxBytes
+	}
+	if record.MaxBytes >= minLaneBytes {
+		maxBytes = record.MaxBytes
+	}
+	return mergeQueue(queue, &record.Queue), maxBytes
+}

@@ -1,0 +1,315 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// register puts a registration in force in the service's lane and returns once
+// it is: the lane's state record holds it, and the consumers exist. The
+// registry is written through afterwards; when it is away, the lane's state
+// stands in for it until it is back.
+func (h *Hub) register(ctx context.Context, service subjects.Name, req request) (wire.Registered, error) {
+	l, err := h.laneFor(ctx, service, req)
+	if err != nil {
+		return wire.Registered{}, err
+	}
+	r := &registration{hub: h, service: service, request: req, pin: service.String() + "/" + nuid.Next()}
+	state, err := l.Change(ctx, r.edit)
+	if err != nil {
+		return wire.Registered{}, err
+	}
+	if err := lane.EnsureConsumers(ctx, h.js, service, state); err != nil {
+		return wire.Registered{}, err
+	}
+	if err := r.unpin(ctx); err != nil {
+		return wire.Registered{}, err
+	}
+	h.announce(service)
+	h.writeThrough(ctx, service, state)
+	return h.registered(service, state), nil
+}
+
+// laneFor returns the service's lane, created when it is not there. Only a
+// registration creates a lane.
+func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request) (*lane.Lane, error) {
+	if l := h.lanes.get(service); l != nil {
+		return l, nil
+	}
+	_, err := lane.ReadTip(ctx, h.js, service)
+	if errors.Is(err, lane.ErrNoLane) {
+		if len(req.wants) == 0 {
+			return nil, wire.Errorf(wire.CodeNotFound, "service %q is not registered; name the entities it wants", service)
+		}
+		if len(h.lanes.all()) >= maxServices {
+			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
+		}
+		err = h.createLane(ctx, service, req)
+	}
+	if err != nil && !errors.Is(err, lane.ErrStateLost) && !errors.Is(err, lane.ErrNewer) {
+		return nil, err
+	}
+	l := h.lanes.add(service)
+	l.Own(h.ownerOf(service) == h.cfg.ID)
+	return l, nil
+}
+
+func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request) error {
+	at, _, err := h.ingest.End(ctx)
+	if err != nil {
+		return err
+	}
+	queue, maxBytes := h.recordedQueue(service)
+	queue = mergeQueue(queue, req.queue)
+	if req.maxBytes > 0 {
+		maxBytes = req.maxBytes
+	}
+	err = lane.Create(ctx, h.js, h.appender, service, h.replicas, lane.First(at, queue, maxBytes), h.cfg.ID)
+	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {
+		return wire.Errorf(wire.CodeConflict, "%v", foreign)
+	}
+	return err
+}
+
+// registration is one request on its way into a lane.
+type registration struct {
+	hub     *Hub
+	service subjects.Name
+	request request
+	pin     string
+	pinned  time.Time
+}
+
+// edit lays the request over a lane's state. New interests pin ingest first:
+// what they are due from cannot be trimmed before the lane says so itself.
+func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
+	s := tip.State.Clone()
+	changed := false
+	if s.Detached != nil {
+		if err := r.mayStartAnew(); err != nil {
+			return s, false, err
+		}
+		for _, entity := range entitiesOf(s.Interests) {
+			s = s.End(entity)
+		}
+		s.Detached = nil
+		changed = true
+	}
+	queueChanged, err := r.editQueue(ctx, tip, &s)
+	if err != nil {
+		return s, false, err
+	}
+	changed = changed || queueChanged
+	for _, w := range r.request.wants {
+		next, touched, err := r.editInterest(ctx, s, w)
+		if err != nil {
+			return s, false, err
+		}
+		s, changed = next, changed || touched
+	}
+	if len(s.Interests) > maxInterests {
+		return s, false, wire.Errorf(wire.CodeLimit, "at most %d interests for one service", maxInterests)
+	}
+	return s, changed, nil
+}
+
+// mayStartAnew insists that whoever goes on from a detached lane says from
+// where: events are missing, and a routine registration must not hide that.
+func (r *registration) mayStartAnew() error {
+	for _, w := range r.request.wants {
+		if w.startGiven {
+			continue
+		}
+		return wire.FieldErrorf(wire.CodeDetached, "interests",
+			"the lane was detached and has missed events: register full interests that state a start (\"all\" to begin with what ingest holds, \"new\" to leave the gap)")
+	}
+	if len(r.request.wants) == 0 {
+		return wire.Errorf(wire.CodeDetached, "the lane was detached and has missed events: register interests that state a start")
+	}
+	return nil
+}
+
+func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.State) (bool, error) {
+	queue := mergeQueue(s.Queue, r.request.queue)
+	maxBytes := s.MaxBytes
+	if r.request.maxBytes > 0 {
+		maxBytes = r.request.maxBytes
+	}
+	if queue == s.Queue && maxBytes == s.MaxBytes {
+		return false, nil
+	}
+	if queue.Order != s.Queue.Order || queue.Partitions != s.Queue.Partitions {
+		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip)
+		if err != nil {
+			return false, err
+		}
+		if !idle {
+			return false, wire.FieldErrorf(wire.CodeBacklog, "queue",
+				"order and partitions can change only while every copy is acknowledged; let the workers finish, or pause publishers")
+		}
+		// The state record itself takes the next sequence.
+		s.QueueFrom = tip.Last + 2
+	}
+	s.Queue, s.MaxBytes = queue, maxBytes
+	return true, nil
+}
+
+func (r *registration) editInterest(ctx context.Context, s lane.State, w wanted) (lane.State, bool, error) {
+	have := s.Find(w.def.Entity)
+	switch {
+	case have == nil:
+		next, err := r.begin(ctx, s, w)
+		return next, true, err
+	case !w.full || have.SameDefinition(w.def):
+		return s, false, nil
+	default:
+		// have points into s, which is this registration's own copy.
+		have.Ops, have.Filter, have.Fields, have.Echo = w.def.Ops, w.def.Filter, w.def.Fields, w.def.Echo
+		have.Rev++
+		return s, true, nil
+	}
+}
+
+// begin adds a new interest.
+func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.State, error) {
+	g := r.hub.ingest
+	seq, partial, err := r.firstSeq(ctx, w)
+	if err != nil {
+		return s, err
+	}
+	before, err := g.MarkBefore(ctx, seq)
+	if err != nil {
+		return s, err
+	}
+	in := w.def
+	in.ID = nuid.Next()
+	in.Since = event.Position{Epoch: g.EpochOf(seq), Seq: seq}
+	in.Rev = 1
+	in.Partial = partial
+	return s.Add(in, before), nil
+}
+
+// firstSeq is the ingest sequence that a new interest is due from; ingest is
+// pinned there.
+func (r *registration) firstSeq(ctx context.Context, w wanted) (seq uint64, partial bool, err error) {
+	g := r.hub.ingest
+	_, b, err := g.End(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	held := max(b.First, g.Floor())
+	field := fmt.Sprintf("interests[%d].start", slices.IndexFunc(r.request.wants, func(o wanted) bool { return o.entity == w.entity }))
+	switch {
+	case w.start.isNew():
+		seq = b.Last + 1
+	case w.start.all:
+		seq = held
+	case w.start.seq > 0:
+		seq = w.start.seq
+		if seq > b.Last+1 {
+			return 0, false, wire.FieldErrorf(wire.CodeInvalidValue, field, "sequence %d is beyond the end of ingest, %d", seq, b.Last)
+		}
+	default:
+		if seq, err = g.SeqAt(ctx, w.start.at); err != nil {
+			return 0, false, err
+		}
+		// Everything is held from the beginning of time, or at least from then on.
+		if seq <= held && held > 1 {
+			before, err := r.heldSince(ctx, held)
+			if err != nil {
+				return 0, false, err
+			}
+			if w.start.at.Before(before) {
+				return 0, false, wire.FieldErrorf(wire.CodeTooOld, field,
+					"ingest holds events since %s only; use \"all\" for what it holds", before.Format(time.RFC3339Nano))
+			}
+			seq = held
+		}
+	}
+	got, err := r.pinAt(ctx, seq)
+	if err != nil {
+		return 0, false, err
+	}
+	if got > seq || (seq < held && w.start.seq > 0) {
+		if !w.start.all {
+			return 0, false, wire.FieldErrorf(wire.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for what it holds", max(got, held))
+		}
+		seq = got
+	}
+	first := g.EpochOf(seq) == 1 && seq == 1
+	return seq, w.start.all && !first, nil
+}
+
+// heldSince is when the first event still held was stored.
+func (r *registration) heldSince(ctx context.Context, held uint64) (time.Time, error) {
+	m, err := r.hub.ingest.MarkBefore(ctx, held+1)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return m.Time, nil
+}
+
+// pinAt pins ingest from the lowest sequence that the registration needs.
+func (r *registration) pinAt(ctx context.Context, seq uint64) (uint64, error) {
+	got, err := r.hub.ingest.Pin(ctx, r.pin, seq)
+	if err != nil {
+		return 0, err
+	}
+	r.pinned = time.Now()
+	return got, nil
+}
+
+// unpin ends the pin. A pin that has run out protects nothing: the request is
+// then refused rather than answered with a since that may be gone.
+func (r *registration) unpin(ctx context.Context) error {
+	if r.pinned.IsZero() {
+		return nil
+	}
+	held, err := r.hub.ingest.Pinned(ctx, r.pin)
+	if err != nil {
+		return err
+	}
+	if !held {
+		return wire.Errorf(wire.CodeUnavailable, "the registration took too long; send it again")
+	}
+	if err := r.hub.ingest.Unpin(ctx, r.pin); err != nil {
+		r.hub.log.Warn("take a registration's pin away; it runs out by itself", "service", r.service.String(), "err", err)
+	}
+	return nil
+}
+
+// registered is the reply for a state that is in force.
+func (h *Hub) registered(service subjects.Name, s lane.State) wire.Registered {
+	reply := wire.Registered{
+		Service:   service.String(),
+		Stream:    subjects.LaneStream(service),
+		Consumers: lane.Consumers(s.Queue),
+		Epoch:     h.ingest.Epoch(),
+		Since:     make(map[string]uint64, len(s.Interests)),
+		Complete:  true,
+		Seq:       s.Pos.Seq + 1,
+	}
+	for _, in := range s.Interests {
+		reply.Since[in.Entity] = in.Since.Seq
+		reply.Complete = reply.Complete && !in.Partial
+	}
+	return reply
+}
+
+// announce tells other hubs that a lane was made or changed.
+func (h *Hub) announce(service subjects.Name) {
+	if err := h.nc.Publish(changedSubject, []byte(service.String())); err != nil {
+		h.log.Debug("announce a change", "err", err) // they look by themselves as well
+	}
+}

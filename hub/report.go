@@ -1,0 +1,300 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func (h *Hub) doServices(ctx context.Context, _ subjects.Name, _ none) (any, error) {
+	end, _, err := h.ingest.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.listLanes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b subjects.Name) int { return strings.Compare(a.String(), b.String()) })
+	reply := wire.Services{Services: []wire.LaneStatus{}}
+	for _, service := range found {
+		status, err := h.laneStatus(ctx, service, end)
+		if errors.Is(err, lane.ErrNoLane) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		reply.Services = append(reply.Services, status)
+	}
+	return reply, nil
+}
+
+func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, _ none) (any, error) {
+	end, _, err := h.ingest.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return h.laneStatus(ctx, service, end)
+}
+
+func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, error) {
+	entity, err := parseName(req.Entity, "entity")
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.listLanes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply := wire.Whoever{Entity: entity.String(), Services: []wire.InterestStatus{}}
+	for _, service := range found {
+		state, err := h.freshState(ctx, service)
+		if err != nil {
+			continue // gone, or not readable: describe says why
+		}
+		if in := state.Find(entity.String()); in != nil {
+			reply.Services = append(reply.Services, interestStatus(service, state, *in))
+		}
+	}
+	slices.SortFunc(reply.Services, func(a, b wire.InterestStatus) int { return strings.Compare(a.Service, b.Service) })
+	return reply, nil
+}
+
+// laneStatus reads a lane's status from its stream, and adds what this hub
+// knows when it is the one that copies into it.
+func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (wire.LaneStatus, error) {
+	stream, err := h.js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return wire.LaneStatus{}, lane.ErrNoLane
+	}
+	if err != nil {
+		return wire.LaneStatus{}, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	info := stream.CachedInfo()
+	status := wire.LaneStatus{
+		Service: service.String(), Stream: info.Config.Name, Owner: h.ownerOf(service),
+		Messages: info.State.Msgs, Bytes: info.State.Bytes,
+		Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
+	}
+	tip, err := lane.ReadTip(ctx, h.js, service)
+	switch {
+	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
+		status.State, status.Reason = wire.LaneParked, err.Error()
+		return status, nil
+	case err != nil:
+		return wire.LaneStatus{}, err
+	}
+	h.describeState(ctx, &status, service, tip.State, end)
+	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
+		return wire.LaneStatus{}, err
+	}
+	status.DeadLetters, err = h.letters.Count(ctx, service)
+	return status, err
+}
+
+func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
+	// What is in the owner's memory is newer than the stream.
+	if l := h.lanes.get(service); l != nil && l.Owned() {
+		own := l.Status()
+		if s.Pos.Before(own.State.Pos.Position) {
+			s.Pos = own.State.Pos
+		}
+		if own.Stalled != "" {
+			status.State, status.Reason = wire.LaneStalled, own.Stalled
+			status.Since = &own.Changed
+		}
+	}
+	status.Queue, status.MaxBytes = s.Queue, s.MaxBytes
+	status.Epoch, status.Seq = s.Pos.Epoch, s.Pos.Seq
+	for _, in := range s.Interests {
+		status.Interests = append(status.Interests, interestStatus(service, s, in))
+	}
+	if len(s.Interests) > 0 && s.Detached == nil {
+		status.Lag = end.Seq - min(s.Pos.Seq, end.Seq)
+		if s.Pos.Epoch < end.Epoch {
+			status.Lag = end.Seq
+		}
+	}
+	if status.Lag > 0 {
+		status.LagSeconds = h.age(ctx, s.Pos.Seq+1)
+	}
+	if len(s.Fills) > 0 {
+		f := s.Fills[0]
+		status.Fill = &wire.FillStatus{From: f.From, At: f.At.Seq, To: s.Pos.Seq}
+		for _, in := range s.Interests {
+			if slices.Contains(f.IDs, in.ID) {
+				status.Fill.Entities = append(status.Fill.Entities, in.Entity)
+			}
+		}
+	}
+	parked := h.parkedReason(service)
+	switch {
+	case s.Detached != nil:
+		status.State, status.Reason, status.Since = wire.LaneDetached, s.Detached.Reason, &s.Detached.Time
+	case parked != "":
+		status.State, status.Reason = wire.LaneParked, parked
+	case status.State != "":
+	case len(s.Fills) > 0:
+		status.State = wire.LaneFilling
+	case status.Lag > 0:
+		status.State = wire.LaneBehind
+	default:
+		status.State = wire.LaneLive
+	}
+}
+
+// age is how many seconds ago ingest stored an event; 0 when it cannot be told.
+func (h *Hub) age(ctx context.Context, seq uint64) float64 {
+	m, err := h.ingest.MarkBefore(ctx, seq+1)
+	if err != nil || m.Time.IsZero() {
+		return 0
+	}
+	return max(time.Since(m.Time).Seconds(), 0)
+}
+
+func (h *Hub) parkedReason(service subjects.Name) string {
+	if l := h.lanes.get(service); l != nil {
+		return l.Parked()
+	}
+	return ""
+}
+
+func interestStatus(service subjects.Name, s lane.State, in lane.Interest) wire.InterestStatus {
+	return wire.InterestStatus{
+		Service: service.String(), ID: in.ID, Entity: in.Entity, Ops: in.Ops, Filter: in.Filter, Fields: in.Fields,
+		Echo: in.Echo, Since: in.Since.Seq, SinceEpoch: in.Since.Epoch, Filling: s.Filling(in.ID),
+	}
+}
+
+func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
+	workers, err := lane.Workers(ctx, h.js, service)
+	if err != nil {
+		return err
+	}
+	var oldest uint64
+	for _, name := range sortedKeys(workers) {
+		c := workers[name]
+		w := wire.WorkerStatus{
+			Consumer: name, Waiting: c.NumWaiting, Pending: c.NumPending, AckPending: c.NumAckPending, Redelivered: c.NumRedelivered,
+		}
+		if c.Paused {
+			w.PausedUntil = c.Config.PauseUntil
+		}
+		status.Workers = append(status.Workers, w)
+		status.Backlog += c.NumPending + uint64(c.NumAckPending)
+		if c.NumPending+uint64(c.NumAckPending) > 0 && (oldest == 0 || c.AckFloor.Stream+1 < oldest) {
+			oldest = c.AckFloor.Stream + 1
+		}
+	}
+	if oldest > 0 {
+		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
+			status.OldestUnacked = max(time.Since(at).Seconds(), 0)
+		}
+	}
+	return nil
+}
+
+func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error) {
+	b, err := h.ingest.Bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	registry := h.cfg.Registry.Status()
+	status := wire.Status{
+		Hub: h.cfg.ID, Version: h.cfg.Version, Started: h.started, Hubs: *h.members.Load(),
+		Ready: h.dispatching.Load(), Degraded: h.degraded(),
+		Registry: wire.RegistryStatus{
+			Kind: h.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
+			Alarms: append(h.alarms.list(), h.cfg.Registry.Alarms()...),
+		},
+		Ingest: wire.IngestStatus{
+			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
+			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
+			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b),
+		},
+		Lanes: make(map[string]int),
+	}
+	services, err := h.doServices(ctx, subjects.Name{}, none{})
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range services.(wire.Services).Services { //nolint:forcetypeassert // doServices' own reply
+		status.Lanes[l.State]++
+	}
+	return status, nil
+}
+
+// degraded is what keeps this hub from working as it should, though it works.
+func (h *Hub) degraded() []string {
+	reasons := []string{}
+	if s := h.cfg.Registry.Status(); !s.Connected {
+		reasons = append(reasons, "registry away: "+s.Err)
+	}
+	for _, l := range h.lanes.all() {
+		s := l.Status()
+		switch {
+		case s.State.Detached != nil:
+			reasons = append(reasons, fmt.Sprintf("lane %s detached: %s", l.Service(), s.State.Detached.Reason))
+		case l.Parked() != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
+		case s.Stalled != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+		}
+	}
+	return reasons
+}
+
+func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Explain) (any, error) {
+	if req.Seq == 0 {
+		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "seq", "say which event, as in {\"seq\":42}")
+	}
+	state, err := h.freshState(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	if l := h.lanes.get(service); l != nil && l.Owned() && state.Pos.Before(l.Status().State.Pos.Position) {
+		state.Pos = l.Status().State.Pos
+	}
+	pos := event.Position{Epoch: req.Epoch, Seq: req.Seq}
+	e, err := h.ingest.Event(ctx, req.Seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, err
+	}
+	if pos.Epoch == 0 {
+		pos.Epoch = h.ingest.EpochOf(req.Seq)
+	}
+	reply := wire.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
+	if e == nil || e.Pos != pos {
+		return h.explainMissing(ctx, reply)
+	}
+	reply.Entity, reply.Op, reply.Key = e.Subject.Entity().String(), e.Subject.Op().String(), e.Key
+	return explain(reply, service, state, e)
+}
+
+func (h *Hub) explainMissing(ctx context.Context, reply wire.Explained) (any, error) {
+	b, err := h.ingest.Bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Seq > b.Last {
+		return nil, wire.FieldErrorf(wire.CodeNotFound, "seq", "ingest ends at %d", b.Last)
+	}
+	reply.Verdict = wire.VerdictGone
+	reply.Reason = fmt.Sprintf("ingest holds events from %d on only, so what was decided then cannot be told any more", b.First)
+	return reply, nil
+}

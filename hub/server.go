@@ -1,0 +1,83 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// The oldest server with atomic batches, and the oldest with fast ingest.
+const (
+	oldestMinor = 12
+	fastMinor   = 14
+)
+
+// checkServer refuses a server that cannot do what the hub needs, in one line
+// that says what to do.
+func (h *Hub) checkServer(ctx context.Context) error {
+	version := h.nc.ConnectedServerVersion()
+	major, minor, err := parseVersion(version)
+	if err != nil {
+		return err
+	}
+	if major < 2 || (major == 2 && minor < oldestMinor) {
+		return fmt.Errorf("nats-server %s is too old: replhub needs 2.%d or later (atomic batches); upgrade the server", version, oldestMinor)
+	}
+	h.fast = major > 2 || minor >= fastMinor
+	if h.cfg.Domain != "" {
+		h.js, err = jetstream.NewWithDomain(h.nc, h.cfg.Domain)
+	} else {
+		h.js, err = jetstream.New(h.nc)
+	}
+	if err != nil {
+		return fmt.Errorf("open JetStream: %w", err)
+	}
+	_, err = h.js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("the server at %s runs without JetStream: start it with `nats-server -js`, or enable JetStream for this account", h.nc.ConnectedUrlRedacted())
+	case err != nil:
+		return fmt.Errorf("ask %s for JetStream: %w", h.nc.ConnectedUrlRedacted(), err)
+	}
+	return nil
+}
+
+func parseVersion(version string) (major, minor int, err error) {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return 0, 0, fmt.Errorf("server version %q: not understood", version)
+	}
+	if major, err = strconv.Atoi(parts[0]); err != nil {
+		return 0, 0, fmt.Errorf("server version %q: %w", version, err)
+	}
+	if minor, err = strconv.Atoi(parts[1]); err != nil {
+		return 0, 0, fmt.Errorf("server version %q: %w", version, err)
+	}
+	return major, minor, nil
+}
+
+// chooseReplicas is what was configured; else what ingest has already; else 3
+// where the server has peers for it, and 1 with a warning.
+func (h *Hub) chooseReplicas(ctx context.Context) (int, error) {
+	if h.cfg.Replicas > 0 {
+		return h.cfg.Replicas, nil
+	}
+	s, err := h.js.Stream(ctx, wire.StreamIngest)
+	if err == nil {
+		return max(s.CachedInfo().Config.Replicas, 1), nil
+	}
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, fmt.Errorf("look up stream %q: %w", wire.StreamIngest, err)
+	}
+	if h.nc.ConnectedClusterName() != "" && len(h.nc.Servers()) >= 3 {
+		return 3, nil
+	}
+	h.log.Warn("streams will have one replica: a lost disk loses events; a cluster of three gives three replicas")
+	return 1, nil
+}

@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/wire"
+)
+
+func (h *Hub) doRegister(ctx context.Context, service subjects.Name, req wire.Register) (any, error) {
+	checked, err := parseRegister(req)
+	if err != nil {
+		return nil, err
+	}
+	return h.register(ctx, service, checked)
+}
+
+func (h *Hub) doUnregister(ctx context.Context, service subjects.Name, req wire.Unregister) (any, error) {
+	for i, name := range req.Entities {
+		if _, err := parseName(name, fmt.Sprintf("entities[%d]", i)); err != nil {
+			return nil, err
+		}
+	}
+	l, err := h.knownLane(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	ended := []string{}
+	state, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
+		s := tip.State
+		ended = ended[:0] // an edit may be called again
+		names := req.Entities
+		if len(names) == 0 {
+			names = entitiesOf(s.Interests)
+		}
+		for _, entity := range names {
+			if s.Find(entity) == nil {
+				continue
+			}
+			s = s.End(entity)
+			ended = append(ended, entity)
+		}
+		return s, len(ended) > 0, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.announce(service)
+	h.removeRecords(ctx, service, ended)
+	return wire.Unregistered{Service: service.String(), Ended: ended, Entities: entitiesOf(state.Interests)}, nil
+}
+
+// removeRecords takes ended interests out of the registry; what it does not get
+// done, reconciling does later: the lane remembers what was ended.
+func (h *Hub) removeRecords(ctx context.Context, service subjects.Name, entities []string) {
+	if !h.cfg.Registry.Status().Connected {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeThroughTime)
+	defer cancel()
+	for _, entity := range entities {
+		path := interestPath(entity, service)
+		if err := h.cfg.Registry.Delete(ctx, path, tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
+			h.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
+			return
+		}
+	}
+}
+
+// knownLane is a lane that exists, whether or not this hub has taken it up yet.
+func (h *Hub) knownLane(ctx context.Context, service subjects.Name) (*lane.Lane, error) {
+	if l := h.lanes.get(service); l != nil {
+		return l, nil
+	}
+	if _, err := lane.ReadTip(ctx, h.js, service); err != nil {
+		return nil, err
+	}
+	l := h.lanes.add(service)
+	l.Own(h.ownerOf(service) == h.cfg.ID)
+	return l, nil
+}
+
+func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, error) {
+	s, err := h.js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, lane.ErrNoLane
+	}
+	if err != nil {
+		return nil, err
+	}
+	created := s.CachedInfo().Created
+	state, err := h.freshState(ctx, service)
+	if err != nil && !errors.Is(err, lane.ErrStateLost) && !errors.Is(err, lane.ErrNoLane) {
+		return nil, err
+	}
+	if n := len(state.Interests); n > 0 && state.Detached == nil {
+		return nil, wire.Errorf(wire.CodeInUse, "%s has %d interests; unregister them first", service, n)
+	}
+	info, err := s.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Created.Equal(created) {
+		return nil, wire.Errorf(wire.CodeConflict, "the lane was created again just now")
+	}
+	if err := h.js.DeleteStream(ctx, subjects.LaneStream(service)); err != nil {
+		return nil, fmt.Errorf("delete lane %s: %w", service, err)
+	}
+	for _, entity := range entitiesOf(state.Interests) {
+		h.removeRecords(ctx, service, []string{entity})
+	}
+	if err := h.cfg.Registry.Delete(ctx, servicePath(service), tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
+		h.log.Warn("remove a registry record", "path", servicePath(service), "err", err)
+	}
+	h.announce(service)
+	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
+}
+
+func (h *Hub) doPause(ctx context.Context, service subjects.Name, req wire.Pause) (any, error) {
+	if req.For <= 0 {
+		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "for", "say for how long, as in {\"for\":\"1h\"}")
+	}
+	return h.pauseUntil(ctx, service, time.Now().Add(time.Duration(req.For)).UTC())
+}
+
+func (h *Hub) doResume(ctx context.Context, service subjects.Name, _ none) (any, error) {
+	return h.pauseUntil(ctx, service, time.Time{})
+}
+
+// pauseUntil pauses a service's workers, or has them go on at the zero time.
+func (h *Hub) pauseUntil(ctx context.Context, service subjects.Name, until time.Time) (any, error) {
+	workers, err := lane.Workers(ctx, h.js, service)
+	if err != nil {
+		return nil, err
+	}
+	reply := wire.Paused{Service: service.String(), Consumers: sortedKeys(workers)}
+	for _, name := range reply.Consumers {
+		stream := subjects.LaneStream(service)
+		if until.IsZero() {
+			_, err = h.js.ResumeConsumer(ctx, stream, name)
+		} else {
+			_, err = h.js.PauseConsumer(ctx, stream, name, until)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("pause consumer %s of lane %s: %w", name, service, err)
+		}
+	}
+	if !until.IsZero() {
+		reply.PausedUntil = &until
+	}
+	return reply, nil
+}
+
+func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewind) (any, error) {
+	target := lane.RewindTarget{Epoch: h.ingest.Epoch()}
+	if seq, err := strconv.ParseUint(string(req.To), 10, 64); err == nil && seq > 0 {
+		target.Seq = seq
+	} else if t, err := time.Parse(time.RFC3339Nano, string(req.To)); err == nil {
+		target.Time = t
+	} else {
+		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%q is not an RFC 3339 time or an ingest sequence", clip(string(req.To)))
+	}
+	state, err := h.freshState(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	seq, again, err := lane.RewindWorkers(ctx, h.js, service, state, target)
+	if tooOld, ok := errors.AsType[*lane.TooOldError](err); ok {
+		return nil, wire.FieldErrorf(wire.CodeTooOld, "to", "%v", tooOld)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(state.Queue), Seq: seq, Redelivered: again}, nil
+}
+
+func (h *Hub) doRedrive(context.Context, subjects.Name, wire.Redrive) (any, error) {
+	return nil, wire.Errorf(wire.CodeInternal, "redrive is not here yet")
+}

@@ -1,0 +1,65 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// CatchUp reads ingest for one lane that is not within the tail's window. Not
+// for concurrent use.
+type CatchUp struct {
+	r *reader
+}
+
+// CatchUp opens a reader after a mark that Resume returned.
+func (g *Ingest) CatchUp(ctx context.Context, at Mark) (*CatchUp, error) {
+	r, err := g.newReader(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return &CatchUp{r: r}, nil
+}
+
+// gatherTime bounds how long Next gathers events behind the first.
+const gatherTime = 20 * time.Millisecond
+
+// Next returns the events that follow, at most a block of them and at most 4
+// MiB of payload. It waits for the first up to the given time, and then gathers
+// what comes within 20 ms. No events and no error means that there were none.
+func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
+	b := Block{Before: c.r.at}
+	first, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	e, err := c.r.next(first)
+	if err != nil {
+		return b, ignoreDeadline(ctx, err)
+	}
+	rest, cancel := context.WithTimeout(ctx, gatherTime)
+	defer cancel()
+	const maxBytes = 4 << 20
+	for bytes := 0; ; {
+		b.Events = append(b.Events, e)
+		bytes += len(e.Data) + eventOverhead
+		if len(b.Events) == blockEvents || bytes >= maxBytes {
+			return b, nil
+		}
+		if e, err = c.r.next(rest); err != nil {
+			return b, ignoreDeadline(ctx, err)
+		}
+	}
+}
+
+// ignoreDeadline drops the error of a wait that ended by its own time.
+func ignoreDeadline(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// At is the mark of the last event returned.
+func (c *CatchUp) At() Mark { return c.r.at }
+
+// Close ends the reader.
+func (c *CatchUp) Close() { c.r.close() }

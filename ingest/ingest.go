@@ -1,0 +1,232 @@
+// Package ingest keeps and reads the stream that takes every event. Its
+// readers see each event once, in sequence, contiguous and under its epoch, or
+// an error; they never skip in silence. It is not promised that the stream
+// keeps an event longer than the trim floor says.
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// Config is what an Ingest needs. Only JS has no default.
+type Config struct {
+	JS jetstream.JetStream
+	// Replicas of the stream; 1 by default.
+	Replicas int
+	// MaxBytes bounds the stream, which then refuses publishers; 4 GiB by default.
+	MaxBytes int64
+	// DedupeWindow is how long a retry under the same id is recognised; 10
+	// minutes by default.
+	DedupeWindow time.Duration
+	// WindowBytes bounds the events that the shared tail keeps in memory; 32
+	// MiB by default, about 50,000 small events.
+	WindowBytes int
+	// Logger takes what an operator should know; slog.Default by default.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 4<<30)
+	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
+	c.WindowBytes = cmp.Or(c.WindowBytes, 32<<20)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c
+}
+
+// ErrTrimmed: events after the mark are gone from ingest. Going on would lose
+// them in silence.
+var ErrTrimmed = errors.New("ingest no longer holds the events after the position")
+
+// Ingest is the stream and its ledger. Its methods may be called concurrently.
+type Ingest struct {
+	cfg          Config
+	ledgerStream jetstream.Stream
+	ledger       atomic.Pointer[ledger]
+	rates        rate
+}
+
+// Bounds is what the stream's leader says it holds.
+type Bounds struct {
+	// First and Last are sequences; an empty stream has First == Last+1.
+	First, Last uint64
+	// LastTime is when Last was stored; zero when it never was or is gone.
+	LastTime time.Time
+	Messages uint64
+	Bytes    uint64
+	Created  time.Time
+}
+
+// Open creates or takes over the stream and its ledger, and opens a new epoch
+// when the stream is not the one that the ledger knows.
+func Open(ctx context.Context, cfg Config) (*Ingest, error) {
+	g := &Ingest{cfg: cfg.withDefaults()}
+	if err := g.openLedger(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.openStream(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := g.identify(ctx, 0); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Ingest) now() time.Time { return time.Now().UTC() }
+
+func ensure(ctx context.Context, cfg Config, sc jetstream.StreamConfig) (jetstream.Stream, error) {
+	return marked.Ensure(ctx, cfg.JS, sc)
+}
+
+func (g *Ingest) openStream(ctx context.Context) error {
+	_, err := ensure(ctx, g.cfg, jetstream.StreamConfig{
+		Name:        wire.StreamIngest,
+		Description: "replhub: every event",
+		Subjects:    subjects.IngestSubjects(),
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew, // a full stream refuses publishers, it forgets nothing
+		MaxMsgs:     -1,
+		MaxBytes:    g.cfg.MaxBytes,
+		Storage:     jetstream.FileStorage,
+		Replicas:    g.cfg.Replicas,
+		Duplicates:  g.cfg.DedupeWindow,
+		DenyDelete:  true, // readers insist on contiguous sequences
+	})
+	return err
+}
+
+// stream looks the stream up at its leader, and creates it again when somebody
+// deleted it: without it publishers have nowhere to go.
+func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
+	s, err := g.cfg.JS.Stream(ctx, wire.StreamIngest)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		g.cfg.Logger.Error("ingest stream is gone, creating it again", "stream", wire.StreamIngest)
+		if err := g.openStream(ctx); err != nil {
+			return nil, err
+		}
+		s, err = g.cfg.JS.Stream(ctx, wire.StreamIngest)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up stream %q: %w", wire.StreamIngest, err)
+	}
+	return s, nil
+}
+
+// Bounds asks the stream's leader.
+func (g *Ingest) Bounds(ctx context.Context) (Bounds, error) {
+	s, err := g.stream(ctx)
+	if err != nil {
+		return Bounds{}, err
+	}
+	return boundsOf(s.CachedInfo()), nil
+}
+
+func boundsOf(info *jetstream.StreamInfo) Bounds {
+	b := Bounds{
+		First:    info.State.FirstSeq,
+		Last:     info.State.LastSeq,
+		LastTime: info.State.LastTime.UTC(),
+		Messages: info.State.Msgs,
+		Bytes:    info.State.Bytes,
+		Created:  info.Created.UTC(),
+	}
+	// A stream that never held anything reports first 0.
+	b.First = max(b.First, 1)
+	if b.Messages == 0 {
+		b.First = b.Last + 1
+		b.LastTime = time.Time{}
+	}
+	return b
+}
+
+// End is the mark of the last event stored.
+func (g *Ingest) End(ctx context.Context) (Mark, Bounds, error) {
+	b, err := g.Bounds(ctx)
+	if err != nil {
+		return Mark{}, Bounds{}, err
+	}
+	if err := g.known(ctx, b); err != nil {
+		return Mark{}, Bounds{}, err
+	}
+	return Mark{Position: g.PositionOf(b.Last), Time: b.LastTime}, b, nil
+}
+
+// MarkBefore is the mark of the event before seq, where a reader that wants
+// seq first has to stand.
+func (g *Ingest) MarkBefore(ctx context.Context, seq uint64) (Mark, error) {
+	m := Mark{Position: g.PositionOf(seq - 1)}
+	if seq <= 1 {
+		m.Epoch = g.EpochOf(seq)
+		return m, nil
+	}
+	msg, err := g.message(ctx, seq-1)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		m.Epoch = g.EpochOf(seq)
+		return m, nil // seq is the first still held
+	}
+	if err != nil {
+		return Mark{}, err
+	}
+	m.Time = msg.Time.UTC()
+	return m, nil
+}
+
+// Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it.
+func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
+	msg, err := g.message(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	return event.Decode(g.PositionOf(seq), msg.Time.UTC(), msg.Subject, msg.Header, msg.Data)
+}
+
+func (g *Ingest) message(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	s, err := g.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	msg, err := s.GetMsg(ctx, seq)
+	if err != nil {
+		return nil, fmt.Errorf("read ingest at %d: %w", seq, err)
+	}
+	return msg, nil
+}
+
+// SeqAt is the first sequence stored at t or later, Last+1 when there is none.
+func (g *Ingest) SeqAt(ctx context.Context, t time.Time) (uint64, error) {
+	s, err := g.stream(ctx)
+	if err != nil {
+		return 0, err
+	}
+	b := boundsOf(s.CachedInfo())
+	// Times ascend with sequences and no sequence in between is missing, so a
+	// binary search holds: the event is in [low, high).
+	low, high := b.First, b.Last+1
+	for low < high {
+		mid := low + (high-low)/2
+		msg, err := s.GetMsg(ctx, mid)
+		if err != nil {
+			return 0, fmt.Errorf("read ingest at %d: %w", mid, err)
+		}
+		if msg.Time.Before(t) {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low, nil
+}

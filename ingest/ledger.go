@@ -1,0 +1,226 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/wire"
+)
+
+// ledgerSubject holds the one document that all hubs must agree on. It lies in
+// a stream of its own because stream metadata has no compare-and-set.
+const ledgerSubject = "replhub._ledger"
+
+// pinTTL bounds how long a registration that died half-way keeps ingest from
+// being trimmed. A registration takes seconds; one that outlives its pin finds
+// it gone and is refused.
+const pinTTL = 10 * time.Minute
+
+// ledger is that document.
+type ledger struct {
+	// Epochs are ascending; the last is the current one.
+	Epochs []Range `json:"epochs"`
+	// Floor: events of the current stream below it may be purged at any time.
+	Floor uint64 `json:"floor"`
+	// Pins keep ingest from a sequence on while a registration is under way.
+	Pins map[string]pin `json:"pins,omitempty"`
+}
+
+// Range is one epoch: the events from First on, until the next range's First,
+// of the stream created at Created.
+type Range struct {
+	Epoch   uint64    `json:"epoch"`
+	First   uint64    `json:"first"`
+	Created time.Time `json:"created"`
+}
+
+type pin struct {
+	Seq   uint64    `json:"seq"`
+	Until time.Time `json:"until"`
+}
+
+func (l *ledger) current() Range { return l.Epochs[len(l.Epochs)-1] }
+
+// epochOf is the epoch of a sequence in the stream that exists now.
+func (l *ledger) epochOf(seq uint64) uint64 {
+	cur := l.current()
+	epoch := cur.Epoch
+	for i := len(l.Epochs) - 1; i >= 0; i-- {
+		r := l.Epochs[i]
+		if !r.Created.Equal(cur.Created) {
+			break
+		}
+		epoch = r.Epoch
+		if seq >= r.First {
+			break
+		}
+	}
+	return epoch
+}
+
+// end returns the first sequence after epoch's range, in terms of the stream
+// that exists now, and whether the range is closed. A range of an earlier
+// stream ended before this one's first event.
+func (l *ledger) end(epoch uint64) (next Range, closed bool) {
+	for i, r := range l.Epochs[:len(l.Epochs)-1] {
+		if r.Epoch == epoch {
+			return l.Epochs[i+1], true
+		}
+	}
+	return Range{}, false
+}
+
+// openLedger creates the stream that holds the ledger.
+func (g *Ingest) openLedger(ctx context.Context) error {
+	s, err := ensure(ctx, g.cfg, jetstream.StreamConfig{
+		Name:              wire.StreamLedger,
+		Description:       "replhub: epochs, trim floor and pins of the stream " + wire.StreamIngest,
+		Subjects:          []string{ledgerSubject},
+		MaxMsgsPerSubject: 1,
+		MaxMsgs:           -1,
+		MaxBytes:          -1,
+		Storage:           jetstream.FileStorage,
+		Discard:           jetstream.DiscardOld,
+		Replicas:          g.cfg.Replicas,
+	})
+	if err != nil {
+		return err
+	}
+	g.ledgerStream = s
+	return nil
+}
+
+// readLedger reads the document from the stream's leader, with the revision
+// for a compare-and-set; revision 0 and an empty document when there is none.
+func (g *Ingest) readLedger(ctx context.Context) (ledger, uint64, error) {
+	msg, err := g.ledgerStream.GetLastMsgForSubject(ctx, ledgerSubject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return ledger{}, 0, nil
+	}
+	if err != nil {
+		return ledger{}, 0, fmt.Errorf("read the ledger: %w", err)
+	}
+	var l ledger
+	if err := json.Unmarshal(msg.Data, &l); err != nil {
+		return ledger{}, 0, fmt.Errorf("decode the ledger (stream %q): %w", wire.StreamLedger, err)
+	}
+	return l, msg.Sequence, nil
+}
+
+// updateLedger applies change until it stores; change returns false to leave
+// the document as it is, and may be called several times.
+func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, error)) (ledger, error) {
+	for {
+		l, revision, err := g.readLedger(ctx)
+		if err != nil {
+			return ledger{}, err
+		}
+		now := g.now()
+		for id, p := range l.Pins {
+			if now.After(p.Until) {
+				delete(l.Pins, id)
+			}
+		}
+		write, err := change(&l)
+		if err != nil {
+			return ledger{}, err
+		}
+		if !write {
+			g.ledger.Store(&l)
+			return l, nil
+		}
+		data, err := json.Marshal(l)
+		if err != nil {
+			return ledger{}, fmt.Errorf("encode the ledger: %w", err)
+		}
+		_, err = g.cfg.JS.Publish(ctx, ledgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
+		if marked.WrongSequence(err) {
+			continue // another hub was first: decide anew on what it wrote
+		}
+		if err != nil {
+			return ledger{}, fmt.Errorf("write the ledger: %w", err)
+		}
+		g.ledger.Store(&l)
+		return l, nil
+	}
+}
+
+// Pin keeps ingest from a sequence on until Unpin, or ten minutes. It returns
+// the sequence pinned: want, or the lowest still held when want is below the
+// floor. The floor cannot pass a pin, nor a pin be set below the floor.
+func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error) {
+	var got uint64
+	_, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
+		got = max(want, l.Floor)
+		if l.Pins == nil {
+			l.Pins = make(map[string]pin, 1)
+		}
+		keep := got
+		if had, ok := l.Pins[id]; ok {
+			keep = min(keep, had.Seq) // one registration may need several
+		}
+		l.Pins[id] = pin{Seq: keep, Until: g.now().Add(pinTTL)}
+		return true, nil
+	})
+	return got, err
+}
+
+// Pinned reports whether the pin still holds.
+func (g *Ingest) Pinned(ctx context.Context, id string) (bool, error) {
+	l, _, err := g.readLedger(ctx)
+	if err != nil {
+		return false, err
+	}
+	p, ok := l.Pins[id]
+	return ok && !g.now().After(p.Until), nil
+}
+
+// Unpin takes a pin away.
+func (g *Ingest) Unpin(ctx context.Context, id string) error {
+	_, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
+		_, ok := l.Pins[id]
+		delete(l.Pins, id)
+		return ok, nil
+	})
+	return err
+}
+
+// raiseFloor moves the floor of the stream created at created up to want, or as
+// far as the pins allow, and returns where it is.
+func (g *Ingest) raiseFloor(ctx context.Context, want uint64, created time.Time) (uint64, error) {
+	l, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
+		if !l.current().Created.Equal(created) {
+			return false, fmt.Errorf("stream %q was created again just now", wire.StreamIngest)
+		}
+		for _, p := range l.Pins {
+			want = min(want, p.Seq)
+		}
+		if want <= l.Floor {
+			return false, nil
+		}
+		l.Floor = want
+		return true, nil
+	})
+	return l.Floor, err
+}
+
+// Epoch is the current epoch as last read.
+func (g *Ingest) Epoch() uint64 { return g.ledger.Load().current().Epoch }
+
+// Floor is the trim floor as last read.
+func (g *Ingest) Floor() uint64 { return g.ledger.Load().Floor }
+
+// EpochOf is the epoch of a sequence of the present stream, as last read.
+func (g *Ingest) EpochOf(seq uint64) uint64 { return g.ledger.Load().epochOf(seq) }
+
+// PositionOf is the position of a sequence of the present stream.
+func (g *Ingest) PositionOf(seq uint64) event.Position {
+	return event.Position{Epoch: g.EpochOf(seq), Seq: seq}
+}

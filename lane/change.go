@@ -1,0 +1,136 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// Edit makes a lane's next state from the end of its stream, whose state has
+// the cursors of the last copy. The next state is in force only if nothing was
+// appended behind that end; otherwise the edit is called again. It decides from
+// its argument alone. changed false leaves the lane as it is.
+type Edit func(ctx context.Context, tip Tip) (next State, changed bool, err error)
+
+type change struct {
+	ctx  context.Context //nolint:containedctx // a queued request: its caller's patience goes with it
+	edit Edit
+	done chan changed
+}
+
+type changed struct {
+	state State
+	err   error
+}
+
+// Change has Run apply an edit and returns the state that is then in force in
+// the lane's stream. An error of the edit is returned as it is.
+func (l *Lane) Change(ctx context.Context, edit Edit) (State, error) {
+	c := &change{ctx: ctx, edit: edit, done: make(chan changed, 1)}
+	l.mu.Lock()
+	l.changes = append(l.changes, c)
+	l.mu.Unlock()
+	l.nudge()
+	select {
+	case r := <-c.done:
+		return r.state, r.err
+	case <-ctx.Done():
+		return State{}, fmt.Errorf("change lane %s: %w", l.service, context.Cause(ctx))
+	}
+}
+
+// nextChange takes the oldest change whose caller still waits.
+func (l *Lane) nextChange() *change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.changes) > 0 {
+		c := l.changes[0]
+		l.changes = l.changes[1:]
+		if c.ctx.Err() == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func (l *Lane) abandonChanges() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.changes {
+		c.done <- changed{err: ErrNoLane}
+	}
+	l.changes = nil
+}
+
+// apply does one change. What a hub that does not own the lane knows of it is
+// old, so it reads the lane first.
+func (l *Lane) apply(ctx context.Context, c *change) error {
+	if !l.owned.Load() {
+		if err := l.sync(ctx); err != nil {
+			c.done <- changed{err: err}
+			return err
+		}
+	}
+	next, write, err := c.edit(c.ctx, l.tip)
+	if err != nil || !write {
+		c.done <- changed{state: l.tip.State, err: err}
+		return nil
+	}
+	l.env.Failpoint("change")
+	err = l.record(ctx, next)
+	if errors.Is(err, ErrFenced) {
+		// Another writer was faster: decide again on what it left.
+		l.mu.Lock()
+		l.changes = append([]*change{c}, l.changes...)
+		l.mu.Unlock()
+		return err
+	}
+	l.env.Failpoint("changed")
+	c.done <- changed{state: l.tip.State, err: err}
+	return err
+}
+
+// record appends a state record and makes it the lane's state. The append
+// shuts out every writer that has not seen it.
+func (l *Lane) record(ctx context.Context, next State) error {
+	msg, err := stateMessage(l.service, l.env.Hub, next)
+	if err != nil {
+		return err
+	}
+	l.env.Failpoint("record")
+	if _, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, []*nats.Msg{msg}); err != nil {
+		l.synced = false
+		return err
+	}
+	l.env.Failpoint("recorded")
+	l.counted.records.Add(1)
+	l.backoff = 0
+	seq := l.tip.Last + 1
+	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
+}
+
+func stateMessage(service subjects.Name, hub string, s State) (*nats.Msg, error) {
+	s.Hub, s.Written = hub, time.Now().UTC()
+	data, err := encodeState(s)
+	if err != nil {
+		return nil, err
+	}
+	return &nats.Msg{
+		Subject: subjects.State(service),
+		Header:  nats.Header{wire.HeaderState: []string{"1"}},
+		Data:    data,
+	}, nil
+}
+
+// First is the state of a lane that was just created: no interest yet, at a
+// mark in ingest.
+func First(at ingest.Mark, queue wire.Queue, maxBytes int64) State {
+	return State{Pos: at, Queue: queue, MaxBytes: maxBytes, Phase: Live}
+}

@@ -1,0 +1,197 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/expand"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/wire"
+)
+
+// maxAppendBytes bounds one append, and with it what a lane holds in memory
+// beside the events.
+const maxAppendBytes = 4 << 20
+
+// liveTurn copies the next block of live events, or hands over to a fill, or
+// waits for more.
+func (l *Lane) liveTurn(ctx context.Context) error {
+	fillWaits := len(l.tip.State.Fills) > 0
+	if fillWaits && time.Since(l.sliceBegan) > slice {
+		return l.record(ctx, l.tip.State.In(Filling))
+	}
+	block, more, err := l.liveSource.next(ctx, l.tip.State.Pos)
+	if err != nil {
+		return err
+	}
+	if len(block.Events) > 0 {
+		if err := l.copyBlock(ctx, block, l.live); err != nil {
+			return err
+		}
+		return l.recordNowAndThen(ctx)
+	}
+	if fillWaits && more != nil {
+		return l.record(ctx, l.tip.State.In(Filling))
+	}
+	l.report("")
+	if more == nil {
+		return nil
+	}
+	return l.waitForEvents(ctx, more)
+}
+
+// waitForEvents waits at the end of ingest, and writes the position down when
+// the stream has not said it for a while.
+func (l *Lane) waitForEvents(ctx context.Context, more <-chan struct{}) error {
+	if l.unrecorded == 0 {
+		return l.wait(ctx, more, 0)
+	}
+	due := recordEvery - time.Since(l.recordedAt)
+	if due <= 0 {
+		return l.record(ctx, l.tip.State)
+	}
+	return l.wait(ctx, more, due)
+}
+
+// recordNowAndThen writes the position of a lane that passes many events
+// without a copy.
+func (l *Lane) recordNowAndThen(ctx context.Context) error {
+	if l.unrecorded >= recordAfter || (l.unrecorded > 0 && time.Since(l.recordedAt) >= recordEvery) {
+		return l.record(ctx, l.tip.State)
+	}
+	return nil
+}
+
+// copyBlock appends the copies that a table makes of a block, and moves the
+// cursor of the present phase over it.
+func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.Table) error {
+	if !block.Has(table.Wants) {
+		l.pass(block.Events)
+		return nil
+	}
+	if err := l.env.appends.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer l.env.appends.Release(1)
+	for events := block.Events; len(events) > 0; {
+		b, err := l.expand(ctx, events, table)
+		if err != nil {
+			return err
+		}
+		if err := l.appendCopies(ctx, b); err != nil {
+			return err
+		}
+		events = events[b.events:]
+	}
+	return nil
+}
+
+// batch is what one append takes: the copies of a run of events.
+type batch struct {
+	msgs  []*nats.Msg
+	bytes int
+	// events is how many events the batch covers, skipped how many of them
+	// follow the last one copied, end the mark of the last.
+	events, skipped int
+	end             ingest.Mark
+}
+
+// expand makes the next batch. Dead letters are durable before the batch is
+// appended: the append moves the lane past their events.
+func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table) (batch, error) {
+	b := batch{msgs: make([]*nats.Msg, 0, len(events))}
+	maxPayload := int(l.env.JS.Conn().MaxPayload())
+	for _, e := range events {
+		d := table.Expand(e)
+		if d.Kind == expand.Copy {
+			m := &nats.Msg{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
+			if size := sizeOf(m); tooLarge(m, size, maxPayload) {
+				d = expand.Decision{Kind: expand.Dead, Why: wire.ReasonTooLarge, Err: errTooLarge}
+			} else {
+				b.msgs = append(b.msgs, m)
+				b.bytes += size
+				b.skipped = -1
+			}
+		}
+		if d.Kind == expand.Dead {
+			if err := l.env.Letters.Put(ctx, l.service, e, d.Why, d.Err); err != nil {
+				return batch{}, err
+			}
+			l.counted.dead.Add(1)
+		}
+		b.events++
+		b.skipped++
+		b.end = ingest.MarkOf(e)
+		if b.bytes >= maxAppendBytes {
+			break
+		}
+	}
+	return b, nil
+}
+
+// appendCopies appends a batch and moves the cursor.
+func (l *Lane) appendCopies(ctx context.Context, b batch) error {
+	if len(b.msgs) > 0 {
+		if err := l.makeRoom(ctx, b.bytes); err != nil {
+			return err
+		}
+		l.env.Failpoint("append")
+		// A shutdown lets an append that has begun come to its end.
+		kind, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, b.msgs)
+		if err != nil {
+			return err
+		}
+		l.env.Failpoint("appended")
+		l.tip.Last += uint64(len(b.msgs))
+		l.counted.appended(kind, len(b.msgs), b.bytes)
+		l.bytes += int64(b.bytes)
+		l.unrecorded, l.recordedAt = 0, time.Now()
+		l.backoff = 0
+	}
+	l.tip.State = l.tip.State.Advanced(b.end)
+	l.unrecorded += b.skipped
+	l.report("")
+	return nil
+}
+
+// pass moves the cursor over events that the lane has no interest in.
+func (l *Lane) pass(events []*event.Event) {
+	l.tip.State = l.tip.State.Advanced(ingest.MarkOf(events[len(events)-1]))
+	l.unrecorded += len(events)
+	l.report("")
+}
+
+var errTooLarge = errors.New("the event with the hub's headers exceeds the server's max_payload or its 64 KiB for headers")
+
+const (
+	// headerLine is what the server counts before the first header.
+	headerLine = len("NATS/1.0\r\n\r\n")
+	// expectRoom is kept for the header of the expected sequence, or those of
+	// an atomic batch (id, sequence, commit).
+	expectRoom = 192
+	// maxHeaderBytes is the server's limit for the headers of a stored message.
+	maxHeaderBytes = 1<<16 - 1
+)
+
+// sizeOf is the number of bytes of headers and payload on the wire.
+func sizeOf(m *nats.Msg) int {
+	return headerBytes(m.Header) + len(m.Data)
+}
+
+func headerBytes(h nats.Header) int {
+	n := headerLine + expectRoom
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+func tooLarge(m *nats.Msg, size, maxPayload int) bool {
+	return size > maxPayload || size-len(m.Data) > maxHeaderBytes
+}

@@ -1,0 +1,53 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/subjects"
+)
+
+// StreamConfig is a lane's stream.
+func StreamConfig(service subjects.Name, replicas int, fast bool) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        subjects.LaneStream(service),
+		Description: "replhub: what the service " + service.String() + " is to know",
+		Subjects:    []string{subjects.LaneSubjects(service)},
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew, // a lane stalls, it forgets nothing
+		MaxMsgs:     -1,
+		// The hub keeps a lane's limit itself: the server would reserve it whole.
+		MaxBytes:           -1,
+		Storage:            jetstream.FileStorage,
+		Replicas:           replicas,
+		DenyDelete:         true,
+		AllowAtomicPublish: true,
+		AllowBatchPublish:  fast,
+	}
+}
+
+// Create makes a lane's stream with its first state record. It is no error
+// when another hub was first.
+func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service subjects.Name, replicas int, first State, hub string) error {
+	stream, err := marked.Ensure(ctx, js, StreamConfig(service, replicas, a.kind == Fast))
+	if err != nil {
+		return err
+	}
+	if stream.CachedInfo().State.LastSeq > 0 {
+		return nil
+	}
+	msg, err := stateMessage(service, hub, first)
+	if err != nil {
+		return err
+	}
+	_, err = a.Append(ctx, stream.CachedInfo().Config.Name, 0, []*nats.Msg{msg})
+	if err != nil && !errors.Is(err, ErrFenced) {
+		return fmt.Errorf("write the first state of lane %s: %w", service, err)
+	}
+	return nil
+}

@@ -1,0 +1,340 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/expand"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Letters stores the dead letters of events that could not be expanded. Put
+// returns once the letter is durable; a letter put twice is stored once.
+type Letters interface {
+	Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) error
+}
+
+// Env is what the lanes of one hub share.
+type Env struct {
+	JS       jetstream.JetStream
+	Ingest   *ingest.Ingest
+	Tail     *ingest.Tail
+	Appender *Appender
+	Letters  Letters
+	// Hold returns the lowest sequence of a lane that must not be trimmed
+	// because a dead letter of it is not stored yet. Nil holds nothing.
+	Hold func(service subjects.Name) uint64
+	// Hub is the writer's id, for people.
+	Hub string
+	Log *slog.Logger
+	// Failpoint is called at named steps; tests kill the process there. Nil
+	// does nothing.
+	Failpoint func(step string)
+
+	turns   *turns
+	appends *semaphore.Weighted
+}
+
+// maxAppends bounds the batches in flight at a time. Few large appends, each to
+// one lane, keep the server's streams out of each other's way (performance.md's
+// prototypes: eight writers did best at every number of lanes).
+const maxAppends = 8
+
+// NewEnv completes an environment. The fields must not change afterwards.
+func NewEnv(env Env) *Env {
+	env.turns = newTurns()
+	env.appends = semaphore.NewWeighted(maxAppends)
+	if env.Failpoint == nil {
+		env.Failpoint = func(string) {}
+	}
+	return &env
+}
+
+const (
+	// slice is how long live copying and a fill take turns for, so about how
+	// long a live event waits while a fill is under way.
+	slice = 500 * time.Millisecond
+	// recordEvery is how often a lane that moves on without a copy writes down
+	// where it stands, and recordAfter how many events it may have to scan
+	// again after a crash.
+	recordEvery = 30 * time.Second
+	recordAfter = 100_000
+	// Delays after an append that did not succeed.
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 5 * time.Second
+)
+
+// Lane is one service's stream and the loop that fills it.
+type Lane struct {
+	env     *Env
+	service subjects.Name
+	stream  string
+	log     *slog.Logger
+
+	wake    chan struct{}
+	owned   atomic.Bool
+	parked  atomic.Pointer[string]
+	status  atomic.Pointer[Status]
+	counted counters
+
+	mu      sync.Mutex // guards changes
+	changes []*change
+
+	// The rest belongs to Run's goroutine.
+	synced     bool
+	tip        Tip
+	live, fill *expand.Table
+	liveSource source
+	fillSource source
+	// sliceBegan is when the present phase began.
+	sliceBegan time.Time
+	// unrecorded counts events passed since the stream last said where the
+	// lane stands, recordedAt when that was.
+	unrecorded int
+	recordedAt time.Time
+	backoff    time.Duration
+	// bytes estimates what the stream holds; 0 is unknown.
+	bytes int64
+}
+
+// New makes a lane for a service. It does nothing before Run; its stream is
+// made by Create.
+func New(env *Env, service subjects.Name) *Lane {
+	l := &Lane{
+		env:     env,
+		service: service,
+		stream:  subjects.LaneStream(service),
+		log:     env.Log.With("service", service.String()),
+		wake:    make(chan struct{}, 1),
+	}
+	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns}
+	l.fillSource = l.liveSource
+	l.status.Store(&Status{})
+	return l
+}
+
+// Service is whose lane it is.
+func (l *Lane) Service() subjects.Name { return l.service }
+
+// Own has this hub copy into the lane, or leave that to another. Ownership is
+// for efficiency: two owners only get in each other's way.
+func (l *Lane) Own(owned bool) {
+	if l.owned.Swap(owned) != owned {
+		l.nudge()
+	}
+}
+
+// Owned reports whether this hub copies into the lane.
+func (l *Lane) Owned() bool { return l.owned.Load() }
+
+// Park stops copying for a reason, and an empty reason goes on.
+func (l *Lane) Park(reason string) {
+	if l.Parked() != reason {
+		l.parked.Store(&reason)
+		l.nudge()
+	}
+}
+
+// Parked is why the lane is parked; empty when it is not.
+func (l *Lane) Parked() string {
+	if reason := l.parked.Load(); reason != nil {
+		return *reason
+	}
+	return ""
+}
+
+func (l *Lane) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run fills the lane until ctx ends, then returns nil. It returns ErrNoLane
+// when the stream is gone: dropping a lane ends it.
+func (l *Lane) Run(ctx context.Context) error {
+	defer l.abandonChanges()
+	defer l.closeSources()
+	for ctx.Err() == nil {
+		err := l.turn(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, ErrNoLane):
+			return err
+		default:
+			l.recoverFrom(ctx, err)
+		}
+	}
+	return nil
+}
+
+// turn does one step of work: it brings the lane's state up to date, changes
+// it, copies a block, or waits.
+func (l *Lane) turn(ctx context.Context) error {
+	if !l.synced {
+		if err := l.sync(ctx); err != nil {
+			return err
+		}
+	}
+	if c := l.nextChange(); c != nil {
+		return l.apply(ctx, c)
+	}
+	if l.idle() {
+		l.report("")
+		return l.wait(ctx, nil, 0)
+	}
+	if l.tip.State.Phase == Filling {
+		return l.fillTurn(ctx)
+	}
+	return l.liveTurn(ctx)
+}
+
+// idle reports whether there is nothing for this hub to copy.
+func (l *Lane) idle() bool {
+	return !l.owned.Load() || l.Parked() != "" ||
+		l.tip.State.Detached != nil || len(l.tip.State.Interests) == 0
+}
+
+// sync reads where the lane stands from its stream and checks that against
+// ingest. Everything in memory is made anew from what was read.
+func (l *Lane) sync(ctx context.Context) error {
+	l.closeSources()
+	tip, err := ReadTip(ctx, l.env.JS, l.service)
+	if err != nil {
+		return err
+	}
+	if tip.Foreign > 0 {
+		l.counted.foreign.Add(uint64(tip.Foreign))
+		l.log.Error("foreign messages in the lane: somebody else publishes into it", "count", tip.Foreign)
+	}
+	return l.take(ctx, tip)
+}
+
+// take makes a tip the lane's state.
+func (l *Lane) take(ctx context.Context, tip Tip) error {
+	// The generation first: a tail that begins anew after this is noticed.
+	generation := l.env.Tail.Join()
+	state, err := resume(ctx, l.env.Ingest, tip.State)
+	if errors.Is(err, ingest.ErrTrimmed) {
+		return l.detach(ctx, tip, "events it still needed are gone from ingest: "+err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	tip.State = state
+	live, fill, err := compile(l.service, state)
+	if err != nil {
+		return err
+	}
+	l.tip, l.live, l.fill = tip, live, fill
+	l.liveSource.join(generation)
+	l.fillSource.join(generation)
+	l.sliceBegan = time.Now()
+	l.unrecorded, l.recordedAt = 0, time.Now()
+	l.synced = true
+	l.report("")
+	return nil
+}
+
+// resume checks the cursors of a state against ingest.
+func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
+	if s.Detached != nil || len(s.Interests) == 0 {
+		return s, nil
+	}
+	s = s.Clone()
+	pos, err := g.Resume(ctx, s.Pos)
+	if err != nil {
+		return State{}, err
+	}
+	s.Pos = pos
+	for i := range s.Fills {
+		if s.Fills[i].At, err = g.Resume(ctx, s.Fills[i].At); err != nil {
+			return State{}, err
+		}
+	}
+	return s, nil
+}
+
+// detach cuts the lane off with a state record, so that every hub and the
+// service's instances see it.
+func (l *Lane) detach(ctx context.Context, tip Tip, reason string) error {
+	l.log.Error("lane detached: register again to start anew", "reason", reason)
+	l.tip = tip
+	return l.record(ctx, tip.State.Detach(reason, time.Now().UTC()))
+}
+
+// recoverFrom reports an error of a turn, waits as it deserves and has the
+// lane read again: after an error nothing in memory is trusted.
+func (l *Lane) recoverFrom(ctx context.Context, err error) {
+	l.synced = false
+	l.closeSources()
+	if errors.Is(err, ErrFenced) || errors.Is(err, errGeneration) {
+		l.counted.fenced.Add(1)
+		// Another hub believes that it owns the lane, or has changed its
+		// interests. A short random wait lets one of two writers get ahead.
+		_ = l.wait(ctx, nil, time.Duration(1+rand.IntN(5))*time.Millisecond)
+		return
+	}
+	l.counted.retries.Add(1)
+	if l.backoff == 0 {
+		l.log.Warn("lane stalled", "err", err)
+	}
+	l.backoff = min(max(2*l.backoff, minBackoff), maxBackoff)
+	l.report(err.Error())
+	_ = l.wait(ctx, nil, l.backoff)
+}
+
+// wait sleeps until more events, a nudge, the end of a time (0: for ever) or of
+// ctx, whose error it returns.
+func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) error {
+	var timeout <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-more:
+	case <-l.wake:
+	case <-timeout:
+	}
+	return nil
+}
+
+func (l *Lane) closeSources() {
+	l.liveSource.close()
+	l.fillSource.close()
+}
+
+// compile makes the tables of a state: of the live interests, and of those in
+// the first fill.
+func compile(service subjects.Name, s State) (live, fill *expand.Table, err error) {
+	var liveInterests, fillInterests []*expand.Interest
+	for _, in := range s.Interests {
+		compiled, err := in.Compile()
+		if err != nil {
+			return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
+		}
+		switch {
+		case !s.Filling(in.ID):
+			liveInterests = append(liveInterests, compiled)
+		case len(s.Fills) > 0 && contains(s.Fills[0].IDs, in.ID):
+			fillInterests = append(fillInterests, compiled)
+		}
+	}
+	partitions := Partitions(s.Queue)
+	return expand.New(service, partitions, liveInterests), expand.New(service, partitions, fillInterests), nil
+}

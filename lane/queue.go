@@ -1,0 +1,191 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// Orders of a work queue.
+const (
+	OrderNone = "none"
+	OrderKey  = "key"
+)
+
+// Defaults of a work queue.
+const (
+	DefaultAckWait    = 30 * time.Second
+	DefaultMaxDeliver = 10
+	// MaxPartitions bounds the consumers of one lane.
+	MaxPartitions = 256
+)
+
+// pinnedTTL is how long a partition's consumer stays with an instance that has
+// stopped asking: about the time of a failover.
+const pinnedTTL = 2 * time.Second
+
+// DefaultQueue is a queue where nothing was asked for.
+func DefaultQueue() wire.Queue {
+	return wire.Queue{Order: OrderNone, Partitions: 1, AckWait: wire.Duration(DefaultAckWait), MaxDeliver: DefaultMaxDeliver}
+}
+
+// Partitions is how many ways copies are numbered: 0 unless ordered by key.
+func Partitions(q wire.Queue) int {
+	if q.Order != OrderKey {
+		return 0
+	}
+	return q.Partitions
+}
+
+// Consumers are the names of a queue's consumers.
+func Consumers(q wire.Queue) []string {
+	if q.Order != OrderKey {
+		return []string{wire.ConsumerWorkers}
+	}
+	names := make([]string, q.Partitions)
+	for i := range names {
+		names[i] = wire.ConsumerWorkers + "-" + strconv.Itoa(i)
+	}
+	return names
+}
+
+// consumerConfigs are the consumers of a queue. None of them sees state
+// records, and a lane's workers all together see every copy.
+func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas int) []jetstream.ConsumerConfig {
+	base := jetstream.ConsumerConfig{
+		Description:   "replhub: the workers of " + service.String(),
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       time.Duration(q.AckWait),
+		MaxDeliver:    q.MaxDeliver,
+		Replicas:      replicas,
+		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue},
+	}
+	if from > 0 {
+		base.DeliverPolicy, base.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	}
+	names := Consumers(q)
+	configs := make([]jetstream.ConsumerConfig, 0, len(names))
+	for i, name := range names {
+		c := base
+		c.Durable = name
+		c.FilterSubject = subjects.WorkerFilter(service, -1)
+		if q.Order == OrderKey {
+			c.FilterSubject = subjects.WorkerFilter(service, i)
+			c.PriorityPolicy = jetstream.PriorityPolicyPinned
+			c.PriorityGroups = []string{wire.GroupWorkers}
+			c.PinnedTTL = pinnedTTL
+		}
+		configs = append(configs, c)
+	}
+	return configs
+}
+
+// EnsureConsumers makes the consumers of a state's queue as it says, and removes
+// those of an earlier one. Consumers that others made stay untouched.
+func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State) error {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return ErrNoLane
+	}
+	if err != nil {
+		return fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	have, err := hubConsumers(ctx, stream)
+	if err != nil {
+		return err
+	}
+	for _, cfg := range consumerConfigs(service, s.Queue, s.QueueFrom, stream.CachedInfo().Config.Replicas) {
+		old, ok := have[cfg.Durable]
+		delete(have, cfg.Durable)
+		if ok && sameConsumer(old.Config, cfg) {
+			continue
+		}
+		if ok {
+			cfg.PauseUntil = old.Config.PauseUntil // an update must not resume it
+			// Nor start it again elsewhere than it was made to.
+			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
+		}
+		if _, err := stream.CreateOrUpdateConsumer(ctx, cfg); err != nil {
+			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)
+		}
+	}
+	for name := range have {
+		if err := stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return fmt.Errorf("remove consumer %s of lane %s: %w", name, service, err)
+		}
+	}
+	return nil
+}
+
+func sameConsumer(have, want jetstream.ConsumerConfig) bool {
+	return have.AckWait == want.AckWait && have.MaxDeliver == want.MaxDeliver &&
+		have.FilterSubject == want.FilterSubject && have.PriorityPolicy == want.PriorityPolicy
+}
+
+// Idle reports whether every copy up to the end of a lane is acknowledged and
+// the end is still where the tip says.
+func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, tip Tip) (bool, error) {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if err != nil {
+		return false, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	consumers, err := hubConsumers(ctx, stream)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range consumers {
+		if floorOf(c, tip.Last) < tip.Last {
+			return false, nil
+		}
+	}
+	return stream.CachedInfo().State.LastSeq == tip.Last, nil
+}
+
+// Workers are the consumers of a lane that the hub made, by name.
+func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name) (map[string]*jetstream.ConsumerInfo, error) {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, ErrNoLane
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	return hubConsumers(ctx, stream)
+}
+
+// hubConsumers are a lane's consumers that the hub made, by name.
+func hubConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+	found := make(map[string]*jetstream.ConsumerInfo)
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		if IsWorkers(info.Name) && info.Config.Metadata[wire.MetadataKey] == wire.MetadataValue {
+			found[info.Name] = info
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list consumers of %s: %w", stream.CachedInfo().Config.Name, err)
+	}
+	return found, nil
+}
+
+// IsWorkers reports whether a consumer has a name of a work queue's.
+func IsWorkers(name string) bool {
+	if name == wire.ConsumerWorkers {
+		return true
+	}
+	number, ok := strings.CutPrefix(name, wire.ConsumerWorkers+"-")
+	if !ok {
+		return false
+	}
+	_, err := strconv.Atoi(number)
+	return err == nil
+}

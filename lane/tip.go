@@ -1,0 +1,123 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// Errors that callers decide on.
+var (
+	// ErrNoLane: there is no stream, or it never got a state record.
+	ErrNoLane = errors.New("no such lane")
+	// ErrStateLost: the stream's state record is gone, so nobody knows where
+	// the lane stands.
+	ErrStateLost = errors.New("the lane's state record is gone")
+	// ErrNewer: written by a newer replhub in a form that this one does not know.
+	ErrNewer = errors.New("a newer replhub wrote it")
+)
+
+// Tip is what the end of a lane's stream says: the state as of its last
+// message, and the sequence that the next append must expect.
+type Tip struct {
+	// State has the cursor of its phase moved to the last copy.
+	State State
+	// StateSeq is the stream sequence of the state record.
+	StateSeq uint64
+	// Last is the stream's last sequence.
+	Last uint64
+	// Foreign counts messages behind the hub's last one that are not the hub's.
+	Foreign int
+}
+
+// maxForeign bounds how far ReadTip looks behind foreign messages.
+const maxForeign = 10_000
+
+// ReadTip reads a lane's newest state record S and its last message M from the
+// stream's leader. M is S: as S says. M is a copy: it was made under S, and the
+// cursor of S's phase stands at M's event.
+func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name) (Tip, error) {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return Tip{}, ErrNoLane
+	}
+	if err != nil {
+		return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	for {
+		tip, err := readTip(ctx, stream, service, stream.CachedInfo().State.LastSeq)
+		if !errors.Is(err, errMoved) {
+			return tip, err
+		}
+		if _, err := stream.Info(ctx); err != nil {
+			return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
+		}
+	}
+}
+
+// errMoved: a state record was written between the two reads.
+var errMoved = errors.New("lane moved while it was read")
+
+func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name, last uint64) (Tip, error) {
+	if last == 0 {
+		return Tip{}, ErrNoLane
+	}
+	tip := Tip{Last: last}
+	s, err := stream.GetLastMsgForSubject(ctx, subjects.State(service))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return tip, ErrStateLost
+	}
+	if err != nil {
+		return Tip{}, fmt.Errorf("read the state of lane %s: %w", service, err)
+	}
+	if s.Sequence > last {
+		return Tip{}, errMoved
+	}
+	tip.StateSeq = s.Sequence
+	if tip.State, err = decodeState(s.Data); err != nil {
+		return tip, err
+	}
+	for seq := last; seq > s.Sequence && tip.Foreign < maxForeign; seq-- {
+		m, err := stream.GetMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // removed by hand; what lies before it is older
+		}
+		if err != nil {
+			return Tip{}, fmt.Errorf("read lane %s at %d: %w", service, seq, err)
+		}
+		if mark, ok := markOfCopy(m.Header); ok {
+			tip.State = tip.State.Advanced(mark)
+			return tip, nil
+		}
+		tip.Foreign++
+	}
+	return tip, nil
+}
+
+// markOfCopy reads the mark that the hub set on a copy; ok is false for a
+// message that is not a copy of the hub's.
+func markOfCopy(h nats.Header) (m ingest.Mark, ok bool) {
+	seq, err := strconv.ParseUint(h.Get(wire.HeaderSeq), 10, 64)
+	if err != nil {
+		return ingest.Mark{}, false
+	}
+	epoch, err := strconv.ParseUint(h.Get(wire.HeaderEpoch), 10, 64)
+	if err != nil {
+		return ingest.Mark{}, false
+	}
+	t, err := time.Parse(time.RFC3339Nano, h.Get(wire.HeaderTime))
+	if err != nil || h.Get(wire.HeaderExpectedLastSeq) == "" && h.Get("Nats-Batch-Id") == "" {
+		return ingest.Mark{}, false
+	}
+	return ingest.Mark{Position: event.Position{Epoch: epoch, Seq: seq}, Time: t.UTC()}, true
+}

@@ -1,0 +1,169 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// errFull: the lane holds its limit in copies that nobody has acknowledged.
+var errFull = errors.New("lane full")
+
+// makeRoom keeps the lane's limit. Acknowledged history goes first; what is
+// not acknowledged never goes, so the lane stalls.
+func (l *Lane) makeRoom(ctx context.Context, bytes int) error {
+	limit := l.tip.State.MaxBytes
+	if limit <= 0 || (l.bytes > 0 && l.bytes+int64(bytes) <= limit) {
+		return nil
+	}
+	have, err := l.measure(ctx)
+	if err != nil || have+int64(bytes) <= limit {
+		return err
+	}
+	if err := l.record(ctx, l.tip.State); err != nil {
+		return err
+	}
+	if _, err := purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, time.Now(), l.hold()); err != nil {
+		return err
+	}
+	have, err = l.measure(ctx)
+	if err != nil || have+int64(bytes) <= limit {
+		return err
+	}
+	return fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", errFull, have, limit)
+}
+
+// measure asks the server how much the stream holds.
+func (l *Lane) measure(ctx context.Context) (int64, error) {
+	stream, err := l.env.JS.Stream(ctx, l.stream)
+	if err != nil {
+		return 0, fmt.Errorf("look up lane %s: %w", l.service, err)
+	}
+	// At least 1: 0 means unknown.
+	l.bytes = max(int64(stream.CachedInfo().State.Bytes), 1)
+	return l.bytes, nil
+}
+
+// hold is the lowest stream sequence that must stay for a dead letter that is
+// not stored yet, or the largest number there is.
+func (l *Lane) hold() uint64 {
+	if l.env.Hold == nil {
+		return ^uint64(0)
+	}
+	return l.env.Hold(l.service)
+}
+
+// Trim purges copies that every worker has acknowledged and that were stored
+// before cutoff. It keeps the last message and the newest state record, which
+// it renews where that would keep history. It returns how many messages went.
+func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
+	tip, err := ReadTip(ctx, l.env.JS, l.service)
+	if err != nil {
+		return 0, err
+	}
+	want, first, err := acked(ctx, l.env.JS, l.service, cutoff, l.hold())
+	if err != nil || want <= first {
+		return 0, err
+	}
+	stateSeq := tip.StateSeq
+	if stateSeq < want {
+		l.env.Failpoint("trim record")
+		renew := func(_ context.Context, tip Tip) (State, bool, error) { return tip.State, true, nil }
+		if _, err := l.Change(ctx, renew); err != nil {
+			return 0, err
+		}
+		if tip, err = ReadTip(ctx, l.env.JS, l.service); err != nil {
+			return 0, err
+		}
+		stateSeq = tip.StateSeq
+	}
+	l.env.Failpoint("trim")
+	return purgeAcked(ctx, l.env.JS, l.service, stateSeq, cutoff, l.hold())
+}
+
+// acked returns the lowest sequence to keep, by the workers' floors, the
+// cutoff and the hold, and the first sequence there is.
+func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, cutoff time.Time, hold uint64) (keep, first uint64, err error) {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, 0, ErrNoLane
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	consumers, err := hubConsumers(ctx, stream)
+	if err != nil {
+		return 0, 0, err
+	}
+	state := stream.CachedInfo().State
+	if len(consumers) == 0 || state.Msgs == 0 {
+		return 0, state.FirstSeq, nil
+	}
+	keep = min(state.LastSeq, hold)
+	for _, c := range consumers {
+		keep = min(keep, floorOf(c, state.LastSeq)+1)
+	}
+	old, err := firstSince(ctx, stream, state.FirstSeq, keep, cutoff)
+	return old, state.FirstSeq, err
+}
+
+// floorOf is the sequence up to which a consumer needs nothing. An idle
+// consumer's own ack floor never moves, so one that has nothing pending and
+// nothing unacknowledged counts as being at the end.
+func floorOf(c *jetstream.ConsumerInfo, last uint64) uint64 {
+	if c.NumPending == 0 && c.NumAckPending == 0 {
+		return last
+	}
+	return c.AckFloor.Stream
+}
+
+// firstSince is the first sequence in [low, high] that was stored at or after
+// a time. Messages may be missing in between.
+func firstSince(ctx context.Context, stream jetstream.Stream, low, high uint64, t time.Time) (uint64, error) {
+	for low < high {
+		mid := low + (high-low)/2
+		msg, err := stream.GetMsg(ctx, mid)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			low = mid + 1 // gone already
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read %s at %d: %w", stream.CachedInfo().Config.Name, mid, err)
+		}
+		if msg.Time.Before(t) {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low, nil
+}
+
+// purgeAcked purges what acked allows, below the newest state record.
+func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Name, stateSeq uint64, cutoff time.Time, hold uint64) (uint64, error) {
+	keep, first, err := acked(ctx, js, service, cutoff, hold)
+	if err != nil {
+		return 0, err
+	}
+	keep = min(keep, stateSeq)
+	if keep <= first {
+		return 0, nil
+	}
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if err != nil {
+		return 0, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	// A purge beyond the last sequence would empty the stream and jump it.
+	if info := stream.CachedInfo(); keep > info.State.LastSeq {
+		return 0, fmt.Errorf("lane %s shrank during a trim: left alone", service)
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
+		return 0, fmt.Errorf("purge lane %s below %d: %w", service, keep, err)
+	}
+	return keep - first, nil
+}

@@ -1,0 +1,8 @@
+// Package subjects is the grammar of replhub's names, subjects and streams:
+// parse once at the edge into opaque values, pass those inside. What parses
+// prints the same again, and no value that parsed can escape its place in a
+// subject.
+//
+// It is not promised that a name that parses is known to anyone, and no
+// grammar but replhub's own is parsed: for NATS, more subjects are valid.
+package subjects

@@ -1,0 +1,233 @@
+package wire
+
+import "time"
+
+// The control verbs; on the wire each is "replhub.<verb>" or
+// "replhub.<verb>.<service>".
+const (
+	VerbRegister   = "register"
+	VerbUnregister = "unregister"
+	VerbDrop       = "drop"
+	VerbPause      = "pause"
+	VerbResume     = "resume"
+	VerbRewind     = "rewind"
+	VerbDescribe   = "describe"
+	VerbServices   = "services"
+	VerbWho        = "who"
+	VerbExplain    = "explain"
+	VerbStatus     = "status"
+)
+
+// Unregister ends interests; no entities means all of them.
+type Unregister struct {
+	Entities []string `json:"entities,omitempty"`
+}
+
+// Unregistered is the reply of replhub.unregister.<service>.
+type Unregistered struct {
+	Service string `json:"service"`
+	// Ended are the entities whose interest this request ended.
+	Ended []string `json:"ended"`
+	// Entities are those still registered.
+	Entities []string `json:"entities"`
+}
+
+// Dropped is the reply of replhub.drop.<service>.
+type Dropped struct {
+	Service string `json:"service"`
+	Stream  string `json:"stream"`
+}
+
+// Pause stops a service's workers for a time.
+type Pause struct {
+	For Duration `json:"for"`
+}
+
+// Paused is the reply of replhub.pause.<service> and replhub.resume.<service>.
+type Paused struct {
+	Service   string   `json:"service"`
+	Consumers []string `json:"consumers"`
+	// PausedUntil is absent when the workers run.
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+}
+
+// Rewind starts a service's workers again from a time or an ingest sequence.
+type Rewind struct {
+	To Start `json:"to"`
+}
+
+// Rewound is the reply of replhub.rewind.<service>.
+type Rewound struct {
+	Service   string   `json:"service"`
+	Consumers []string `json:"consumers"`
+	// Seq is the ingest sequence of the first event that workers get again; 0
+	// when the lane holds nothing from there on yet.
+	Seq uint64 `json:"seq"`
+	// Redelivered is how many copies they get again.
+	Redelivered uint64 `json:"redelivered"`
+}
+
+// Who asks for the services interested in an entity.
+type Who struct {
+	Entity string `json:"entity"`
+}
+
+// Whoever is the reply of replhub.who.
+type Whoever struct {
+	Entity   string           `json:"entity"`
+	Services []InterestStatus `json:"services"`
+}
+
+// Explain asks why a service did or did not get an event.
+type Explain struct {
+	Seq uint64 `json:"seq"`
+	// Epoch is the current one when omitted.
+	Epoch uint64 `json:"epoch,omitempty"`
+}
+
+// Explained is the reply of replhub.explain.<service>.
+type Explained struct {
+	Service string `json:"service"`
+	Seq     uint64 `json:"seq"`
+	Epoch   uint64 `json:"epoch"`
+	Entity  string `json:"entity,omitempty"`
+	Op      string `json:"op,omitempty"`
+	Key     string `json:"key,omitempty"`
+	// Verdict is one of the Verdict constants.
+	Verdict string `json:"verdict"`
+	// Reason says it in a sentence.
+	Reason string `json:"reason"`
+	// Subject is the copy's subject in the lane, when there is or will be one.
+	Subject string `json:"subject,omitempty"`
+}
+
+// Verdicts of explain.
+const (
+	VerdictCopied       = "copied"        // it is, or was, in the lane
+	VerdictPending      = "pending"       // it will be; the lane has not reached it
+	VerdictNoInterest   = "no_interest"   // the service has none in the entity
+	VerdictBefore       = "before_since"  // older than the registration is due from
+	VerdictOp           = "op"            // the op is not among those wanted
+	VerdictFiltered     = "filtered"      // the filter said no
+	VerdictOwn          = "own_event"     // the service published it itself, and echo is off
+	VerdictDeadLettered = "dead_lettered" // it could not be filtered, projected or copied
+	VerdictGone         = "gone"          // ingest holds it no more, so it cannot be judged
+	VerdictDetached     = "detached"      // the lane is detached
+)
+
+// Services is the reply of replhub.services.
+type Services struct {
+	Services []LaneStatus `json:"services"`
+}
+
+// InterestStatus is one interest in force.
+type InterestStatus struct {
+	Service string   `json:"service"`
+	ID      string   `json:"id"`
+	Entity  string   `json:"entity"`
+	Ops     []string `json:"ops"`
+	Filter  string   `json:"filter,omitempty"`
+	Fields  []string `json:"fields,omitempty"`
+	Echo    bool     `json:"echo,omitempty"`
+	// Since is the ingest sequence from which it is due, in epoch SinceEpoch.
+	Since      uint64 `json:"since"`
+	SinceEpoch uint64 `json:"since_epoch"`
+	// Filling is true while older events are still being copied.
+	Filling bool `json:"filling,omitempty"`
+}
+
+// Lane states.
+const (
+	LaneLive     = "live"     // at the end of ingest
+	LaneBehind   = "behind"   // catching up
+	LaneFilling  = "filling"  // copying what an interest is due from before
+	LaneStalled  = "stalled"  // an append does not succeed; see Reason
+	LaneDetached = "detached" // cut off; register again to start anew
+	LaneParked   = "parked"   // a record of a newer form: this hub must not touch it
+)
+
+// LaneStatus is one service's lane, as describe and services report it.
+type LaneStatus struct {
+	Service   string           `json:"service"`
+	Stream    string           `json:"stream"`
+	State     string           `json:"state"`
+	Reason    string           `json:"reason,omitempty"`
+	Since     *time.Time       `json:"state_since,omitempty"`
+	Owner     string           `json:"owner,omitempty"`
+	Interests []InterestStatus `json:"interests"`
+	Queue     Queue            `json:"queue"`
+	MaxBytes  int64            `json:"max_bytes"`
+	// Epoch and Seq are the position: the last ingest event dealt with.
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+	// Lag is how many ingest events the lane is behind, and LagSeconds the age
+	// of the oldest of them.
+	Lag        uint64  `json:"lag"`
+	LagSeconds float64 `json:"lag_seconds"`
+	// Messages and Bytes are what the stream holds, acknowledged ones included.
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+	// Backlog counts copies that no worker has acknowledged.
+	Backlog uint64 `json:"backlog"`
+	// OldestUnacked is the age in seconds of the oldest of them.
+	OldestUnacked float64        `json:"oldest_unacked_seconds"`
+	Workers       []WorkerStatus `json:"workers"`
+	Fill          *FillStatus    `json:"fill,omitempty"`
+	DeadLetters   uint64         `json:"dead_letters"`
+}
+
+// WorkerStatus is one consumer of a lane.
+type WorkerStatus struct {
+	Consumer    string     `json:"consumer"`
+	Waiting     int        `json:"waiting"`
+	Pending     uint64     `json:"pending"`
+	AckPending  int        `json:"ack_pending"`
+	Redelivered int        `json:"redelivered"`
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+}
+
+// FillStatus is how far a fill has come.
+type FillStatus struct {
+	Entities []string `json:"entities"`
+	From     uint64   `json:"from"`
+	At       uint64   `json:"at"`
+	To       uint64   `json:"to"`
+}
+
+// Status is the reply of replhub.status.
+type Status struct {
+	Hub      string         `json:"hub"`
+	Version  string         `json:"version"`
+	Started  time.Time      `json:"started"`
+	Hubs     []string       `json:"hubs"`
+	Ready    bool           `json:"ready"`
+	Degraded []string       `json:"degraded"`
+	Registry RegistryStatus `json:"registry"`
+	Ingest   IngestStatus   `json:"ingest"`
+	// Lanes counts lanes by state.
+	Lanes map[string]int `json:"lanes"`
+}
+
+// RegistryStatus is the registry as this hub sees it.
+type RegistryStatus struct {
+	Kind      string    `json:"kind"`
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since"`
+	Error     string    `json:"error,omitempty"`
+	// Alarms are records that were ignored, put back or refused.
+	Alarms []string `json:"alarms,omitempty"`
+}
+
+// IngestStatus is the stream that takes every event.
+type IngestStatus struct {
+	Stream   string  `json:"stream"`
+	Epoch    uint64  `json:"epoch"`
+	FirstSeq uint64  `json:"first_seq"`
+	LastSeq  uint64  `json:"last_seq"`
+	Messages uint64  `json:"messages"`
+	Bytes    uint64  `json:"bytes"`
+	MaxBytes int64   `json:"max_bytes"`
+	Fill     float64 `json:"fill"`
+	Floor    uint64  `json:"floor"`
+	Rate     float64 `json:"events_per_second"`
+}

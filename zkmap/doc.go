@@ -1,0 +1,2 @@
+// Package zkmap
+package zkmap
