@@ -3,7 +3,6 @@ package hub_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -159,19 +158,9 @@ func (w *world) copies(service string, n int) []*jetstream.RawStreamMsg {
 		if err != nil {
 			return err
 		}
-		found = found[:0]
-		state := s.CachedInfo().State
-		for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
-			m, err := s.GetMsg(w.t.Context(), seq)
-			if errors.Is(err, jetstream.ErrMsgNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if m.Header.Get(wire.HeaderState) == "" {
-				found = append(found, m)
-			}
+		found, err = w.read(s)
+		if err != nil {
+			return err
 		}
 		if len(found) < n {
 			return fmt.Errorf("%d so far", len(found))
@@ -182,6 +171,38 @@ func (w *world) copies(service string, n int) []*jetstream.RawStreamMsg {
 		w.t.Fatalf("%d copies for %s, want %d", len(found), service, n)
 	}
 	return found
+}
+
+// read returns a lane's copies by a consumer of its own.
+func (w *world) read(s jetstream.Stream) ([]*jetstream.RawStreamMsg, error) {
+	c, err := s.CreateConsumer(w.t.Context(), jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.DeleteConsumer(context.Background(), c.CachedInfo().Name) }()
+	var found []*jetstream.RawStreamMsg
+	for left := int(c.CachedInfo().NumPending); left > 0; {
+		batch, err := c.Fetch(min(left, 1000), jetstream.FetchMaxWait(5*time.Second))
+		if err != nil {
+			return nil, err
+		}
+		for m := range batch.Messages() {
+			left--
+			meta, err := m.Metadata()
+			if err != nil {
+				return nil, err
+			}
+			if m.Headers().Get(wire.HeaderState) == "" {
+				found = append(found, &jetstream.RawStreamMsg{
+					Subject: m.Subject(), Sequence: meta.Sequence.Stream, Header: m.Headers(), Data: m.Data(), Time: meta.Timestamp,
+				})
+			}
+		}
+		if err := batch.Error(); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // eventually waits for a condition.
@@ -196,7 +217,7 @@ func (w *world) eventually(what string, check func() error) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("waited in vain for %s: %v", what, err)
 		}
-		timer := time.NewTimer(5 * time.Millisecond)
+		timer := time.NewTimer(20 * time.Millisecond)
 		select {
 		case <-timer.C:
 		case <-w.t.Context().Done():

@@ -24,6 +24,8 @@ import (
 const (
 	// reconcileEvery is the time between looks when nothing tells of a change.
 	reconcileEvery = 10 * time.Second
+	// reconcilePause gathers changes that come together into one look.
+	reconcilePause = 200 * time.Millisecond
 	// writeThroughTime bounds how long a registration waits for its registry
 	// record; afterwards reconciling writes it.
 	writeThroughTime = 2 * time.Second
@@ -43,6 +45,9 @@ func (h *Hub) watchRegistry(ctx context.Context) error {
 			timer.Stop()
 			return nil
 		case <-changed:
+			if err := sleep(ctx, reconcilePause); err != nil {
+				return nil
+			}
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -61,6 +66,9 @@ func (r *reconciler) run(ctx context.Context) {
 	snapshot := r.hub.cfg.Registry.Snapshot()
 	parked := make(map[subjects.Name]string)
 	for _, path := range slices.Sorted(maps.Keys(snapshot.Entries)) {
+		if ctx.Err() != nil {
+			return
+		}
 		entry := snapshot.Entries[path]
 		if entity, service, ok := parseInterestPath(path); ok {
 			r.seen[path] = true
@@ -99,6 +107,13 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 	if record.ID == "" {
 		r.adopt(ctx, path, entity, service, record)
 		return
+	}
+	if l := h.lanes.get(service); l != nil {
+		// The common case costs no request: the record says what the lane does.
+		state := l.Status().State
+		if have := state.Find(entity.String()); have != nil && record.same(*have) {
+			return
+		}
 	}
 	state, err := h.freshState(ctx, service)
 	if errors.Is(err, lane.ErrNoLane) {
@@ -176,6 +191,9 @@ func (r *reconciler) service(path, name string, entry tree.Entry, parked map[sub
 // registry. One that was there before did not go by unregistering.
 func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *lane.Lane) {
 	h := r.hub
+	if complete(snapshot, l.Service(), l.Status().State) {
+		return
+	}
 	state, err := h.freshState(ctx, l.Service())
 	if err != nil {
 		return
@@ -200,6 +218,20 @@ func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 	if len(state.Interests) > 0 {
 		write(servicePath(l.Service()), encodeRecord(serviceRecord{Form: recordForm, Queue: state.Queue, MaxBytes: state.MaxBytes}))
 	}
+}
+
+// complete reports whether the registry has a record of every interest.
+func complete(snapshot *tree.Snapshot, service subjects.Name, s lane.State) bool {
+	if len(s.Interests) == 0 {
+		return true
+	}
+	for _, in := range s.Interests {
+		if _, there := snapshot.Entries[interestPath(in.Entity, service)]; !there {
+			return false
+		}
+	}
+	_, there := snapshot.Entries[servicePath(service)]
+	return there
 }
 
 // freshState is a lane's state as its stream says now.

@@ -3,8 +3,9 @@
 // snapshot may be stale, never torn; Get asks the stream's leader.
 //
 // It behaves as package zkmap does over ZooKeeper; both pass package treetest.
-// A Map's connection is its caller's: the caller dials it, lets it reconnect
-// without end, and closes it after Run.
+// A Map's connection is its caller's: the caller dials it (with
+// nats.MaxReconnects(-1), so that Run outlasts any outage), and closes it after
+// Run.
 //
 // Members are keys with a time to live (Config.MemberTTL), put again three
 // times within it: when their process dies they expire in the server, which
@@ -30,7 +31,8 @@
 //	strangers: odd keys, large values       | left out, one alarm each               | TestGarbage
 //
 // It is not promised that several records changed in one moment show up
-// together, that a bucket's replicas follow Config.Replicas after it was
-// created, or that a key which expires is gone to the second: the server looks
-// about once a second.
+// together, that a handle on the bucket which was opened before the map turned
+// direct gets off goes on reading, that a bucket's replicas follow
+// Config.Replicas after it was created, or that a key which expires is gone to
+// the second: the server looks about once a second.
 package kvmap

@@ -369,7 +369,7 @@ func TestEnsemble(t *testing.T) {
 func laggingMember(t *testing.T) {
 	links := newLinks(t)
 	e := cluster.StartEnsemble(t, 3, cluster.WithLink(links.between))
-	follower, leader := e.Follower(), e.Leader()
+	leader, follower := e.AwaitLeader(), e.Follower()
 	cfg := config(t, "/lagging", follower.Servers()...)
 	// The follower must keep its clients while it lags.
 	cfg.SessionTimeout = 5 * time.Second
@@ -402,7 +402,7 @@ func leaderKilled(t *testing.T, e *cluster.Ensemble) {
 	treetest.Start(t, m)
 	treetest.Await(t, observer, "the member", treetest.Has("hubs/a", "1"))
 	for i := range 3 {
-		leader := e.Leader()
+		leader := e.AwaitLeader()
 		leader.Kill()
 		mustPutDespite(t, observer, "services/a", fmt.Sprint(i))
 		treetest.Await(t, m, "a change under the next leader", treetest.Has("services/a", fmt.Sprint(i)))

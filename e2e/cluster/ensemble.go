@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Ensemble is several ZooKeeper servers that agree. Members can be stopped,
@@ -96,6 +97,20 @@ func (e *Ensemble) Leader() *ZooKeeper {
 			return z
 		}
 	}
+	return nil
+}
+
+// AwaitLeader waits until a member leads and returns it.
+func (e *Ensemble) AwaitLeader() *ZooKeeper {
+	e.tb.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(zkReadyWithin); time.Now().Before(deadline); <-tick.C {
+		if z := e.Leader(); z != nil {
+			return z
+		}
+	}
+	e.tb.Fatalf("no ZooKeeper leads after %v", zkReadyWithin)
 	return nil
 }
 

@@ -1,0 +1,112 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub"
+)
+
+// publishAll publishes n events over a few keys with acknowledgements in
+// flight, and returns how many were stored.
+func (w *world) publishAll(ctx context.Context, entity string, n int) error {
+	futures := make([]jetstream.PubAckFuture, 0, n)
+	for i := range n {
+		m := nats.NewMsg("db." + entity + ".update")
+		m.Data = fmt.Appendf(nil, `{"id":"%d","n":%d}`, i%10, i)
+		m.Header.Set("Nats-Msg-Id", entity+"-"+strconv.Itoa(i))
+		f, err := w.js.PublishMsgAsync(m, jetstream.WithStallWait(20*time.Second))
+		if err != nil {
+			return err
+		}
+		futures = append(futures, f)
+	}
+	for _, f := range futures {
+		select {
+		case <-f.Ok():
+		case err := <-f.Err():
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// checkSequences insists that a lane's copies are exactly the given ingest
+// sequences, ascending.
+func checkSequences(t *testing.T, service string, copies []*jetstream.RawStreamMsg, since uint64) {
+	t.Helper()
+	last := since - 1
+	for _, m := range copies {
+		seq, err := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seq != last+1 {
+			t.Fatalf("%s: lane sequence %d holds event %d behind %d", service, m.Sequence, seq, last)
+		}
+		last = seq
+	}
+}
+
+func TestRivalHubsNeitherLoseNorRepeatNorReorder(t *testing.T) {
+	w := newWorld(t)
+	for i := range 2 {
+		w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, fmt.Sprintf("rival-%d", i) })
+	}
+	w.register("steady", `{"entities":["user"]}`)
+	const events = 5_000
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := w.publishAll(t.Context(), "user", events); err != nil {
+			t.Error(err)
+		}
+	})
+	// Registrations change while both copy.
+	since := make(map[string]uint64)
+	for i := range 10 {
+		service := fmt.Sprintf("late-%d", i)
+		since[service] = w.register(service, `{"entities":["user"]}`).Since["user"]
+		w.register("steady", fmt.Sprintf(`{"entities":["other-%d"]}`, i))
+	}
+	wg.Wait()
+	checkSequences(t, "steady", w.copies("steady", events), 1)
+	for service, first := range since {
+		checkSequences(t, service, w.copies(service, events-int(first)+1), first)
+	}
+}
+
+func TestFillFollowsWhatWasThere(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	if err := w.publishAll(t.Context(), "user", 5000); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.publishAll(t.Context(), "tenant", 10); err != nil {
+		t.Fatal(err)
+	}
+	w.register("s", `{"entities":["tenant"]}`)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := w.publishAll(t.Context(), "order", 100); err != nil {
+			t.Error(err)
+		}
+	})
+	reply := w.register("s", `{"interests":[{"entity":"user","start":"all"}]}`)
+	if reply.Since["user"] != 1 || reply.Since["tenant"] != 5011 {
+		t.Errorf("reply %+v", reply)
+	}
+	wg.Wait()
+	if err := w.publishAll(t.Context(), "user2", 10); err != nil {
+		t.Fatal(err)
+	}
+	checkSequences(t, "s", w.copies("s", 5000), 1)
+}
