@@ -13,7 +13,11 @@ type Definition struct {
 	Entity subjects.Name
 	Ops    subjects.OpSet
 	// Filter is a CEL expression that yields a bool; empty passes everything.
-	// Deletes always pass.
+	// Deletes always pass. It is CEL's standard library with its macros, over
+	// data, entity, op, key, headers and time. Numbers are as event.Event.Value
+	// has them. A missing member is an error, except to has(), for which
+	// nothing but an object has members. Refused is what hosts could decide
+	// differently (time zones) or what could cost uncounted.
 	Filter string
 	// Fields are the JSON paths that copies keep; empty keeps the payload
 	// untouched.

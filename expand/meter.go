@@ -41,17 +41,14 @@ func (meter) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 	return &cost
 }
 
-// joined prices a sum: a text or list by its length, and where map() or filter()
-// adds an element to their result, by that element.
+// joined prices a sum: a text by its length, and where map() or filter() adds an
+// element to their result, that element. Two lists are joined without being
+// gone through, which whoever then goes through them pays for.
 func joined(args []ref.Val, sum ref.Val) int {
-	list, isList := sum.(traits.Lister)
-	if !isList {
-		return textWeight(sum)
-	}
 	if _, building := args[0].(traits.MutableLister); building {
 		return weigh(args[1], costLimit)
 	}
-	return int(list.Size().(types.Int))
+	return textWeight(sum)
 }
 
 // textWeight is the price of going through a text; 0 of what is none.

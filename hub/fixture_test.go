@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -229,4 +230,50 @@ func (w *world) eventually(what string, check func() error) {
 // quiet logs into the test, where only a failure shows it.
 func quiet(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// stream is a stream with fresh information.
+func (w *world) stream(name string) jetstream.Stream {
+	w.t.Helper()
+	s, err := w.js.Stream(w.t.Context(), name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// consume takes and acknowledges n copies as a worker does.
+func (w *world) consume(service, consumer string, n int) []jetstream.Msg {
+	w.t.Helper()
+	c, err := w.js.Consumer(w.t.Context(), "SUB_"+service, consumer)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var got []jetstream.Msg
+	for len(got) < n {
+		batch, err := c.Fetch(n-len(got), jetstream.FetchMaxWait(10*time.Second))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		before := len(got)
+		for m := range batch.Messages() {
+			if err := m.DoubleAck(w.t.Context()); err != nil {
+				w.t.Fatal(err)
+			}
+			got = append(got, m)
+		}
+		if len(got) == before {
+			w.t.Fatalf("%d copies for a worker of %s, want %d", len(got), service, n)
+		}
+	}
+	return got
+}
+
+func asRefusal(t *testing.T, err error) *wire.Error {
+	t.Helper()
+	refusal, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		t.Fatalf("not a refusal: %v", err)
+	}
+	return refusal
 }

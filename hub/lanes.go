@@ -101,6 +101,19 @@ func (s *lanes) run(ctx context.Context) error {
 	return nil
 }
 
+// ended waits for the end of a lane's loop, and forgets the lane.
+func (s *lanes) ended(l *lane.Lane) {
+	s.mu.Lock()
+	r := s.byName[l.Service()]
+	s.mu.Unlock()
+	if r == nil || r.lane != l {
+		return
+	}
+	l.Recheck()
+	<-r.done
+	s.forget(r)
+}
+
 // forget drops a lane whose stream is gone.
 func (s *lanes) forget(r *running) {
 	s.mu.Lock()

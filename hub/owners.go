@@ -85,10 +85,21 @@ func (h *Hub) assignOwners() {
 	}
 }
 
+// recheck has a lane that another hub may have changed or dropped read again.
+// The lane's owner needs no telling: its next append would show it.
+func (h *Hub) recheck(service subjects.Name) {
+	if l := h.lanes.get(service); l != nil {
+		l.Recheck()
+	}
+}
+
 // watchOwners follows the members and the lanes of others.
 func (h *Hub) watchOwners(ctx context.Context) error {
 	news := make(chan struct{}, 1)
 	sub, err := h.nc.Subscribe(changedSubject, func(m *natsMsg) {
+		if service, err := subjects.ParseName(string(m.Data)); err == nil {
+			h.recheck(service)
+		}
 		select {
 		case news <- struct{}{}:
 		default:

@@ -21,12 +21,8 @@ import (
 // registry is written through afterwards; when it is away, the lane's state
 // stands in for it until it is back.
 func (h *Hub) register(ctx context.Context, service subjects.Name, req request) (wire.Registered, error) {
-	l, err := h.laneFor(ctx, service, req)
-	if err != nil {
-		return wire.Registered{}, err
-	}
 	r := &registration{hub: h, service: service, request: req, pin: service.String() + "/" + nuid.Next()}
-	state, err := l.Change(ctx, r.edit)
+	state, err := r.apply(ctx)
 	if err != nil {
 		return wire.Registered{}, err
 	}
@@ -39,6 +35,22 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
 	return h.registered(service, state), nil
+}
+
+// apply puts the request in force. A lane that is dropped meanwhile is made anew.
+func (r *registration) apply(ctx context.Context) (lane.State, error) {
+	for {
+		l, err := r.hub.laneFor(ctx, r.service, r.request)
+		if err != nil {
+			return lane.State{}, err
+		}
+		state, err := l.Change(ctx, r.edit)
+		if errors.Is(err, lane.ErrNoLane) && ctx.Err() == nil {
+			r.hub.lanes.ended(l)
+			continue
+		}
+		return state, err
+	}
 }
 
 // laneFor returns the service's lane, created when it is not there. Only a

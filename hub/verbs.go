@@ -120,6 +120,9 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, e
 	if err := h.cfg.Registry.Delete(ctx, servicePath(service), tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
 		h.log.Warn("remove a registry record", "path", servicePath(service), "err", err)
 	}
+	if l := h.lanes.get(service); l != nil {
+		h.lanes.ended(l)
+	}
 	h.announce(service)
 	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }

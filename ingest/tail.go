@@ -13,8 +13,9 @@ const (
 	// The tail reads at the pace of its furthest reader, this many events
 	// ahead, so that lanes that restart together far behind read ingest once.
 	tailAhead = 20 * blockEvents
-	// When no reader has moved for this long, the tail goes on without them.
-	tailPatience = 100 * time.Millisecond
+	// When no reader has moved for this long, the tail goes on without them;
+	// whoever is not within its window reads by itself meanwhile.
+	tailPatience = time.Second
 	// retryDelay paces attempts while NATS is away.
 	retryDelay = 200 * time.Millisecond
 )

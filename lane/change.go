@@ -35,6 +35,10 @@ type changed struct {
 func (l *Lane) Change(ctx context.Context, edit Edit) (State, error) {
 	c := &change{ctx: ctx, edit: edit, done: make(chan changed, 1)}
 	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return State{}, ErrNoLane
+	}
 	l.changes = append(l.changes, c)
 	l.mu.Unlock()
 	l.nudge()
@@ -67,6 +71,7 @@ func (l *Lane) abandonChanges() {
 		c.done <- changed{err: ErrNoLane}
 	}
 	l.changes = nil
+	l.over = true
 }
 
 // apply does one change. What a hub that does not own the lane knows of it is

@@ -84,12 +84,14 @@ type Lane struct {
 
 	wake    chan struct{}
 	owned   atomic.Bool
+	stale   atomic.Bool
 	parked  atomic.Pointer[string]
 	status  atomic.Pointer[Status]
 	counted counters
 
-	mu      sync.Mutex // guards changes
+	mu      sync.Mutex // guards changes and over
 	changes []*change
+	over    bool // Run has returned
 
 	// The rest belongs to Run's goroutine.
 	synced     bool
@@ -146,6 +148,13 @@ func (l *Lane) Park(reason string) {
 	}
 }
 
+// Recheck has the lane read its stream again: it was dropped, or another hub
+// changed it.
+func (l *Lane) Recheck() {
+	l.stale.Store(true)
+	l.nudge()
+}
+
 // Parked is why the lane is parked; empty when it is not.
 func (l *Lane) Parked() string {
 	if reason := l.parked.Load(); reason != nil {
@@ -182,7 +191,7 @@ func (l *Lane) Run(ctx context.Context) error {
 // turn does one step of work: it brings the lane's state up to date, changes
 // it, copies a block, or waits.
 func (l *Lane) turn(ctx context.Context) error {
-	if !l.synced {
+	if l.stale.Swap(false) || !l.synced {
 		if err := l.sync(ctx); err != nil {
 			return err
 		}
@@ -211,6 +220,9 @@ func (l *Lane) idle() bool {
 func (l *Lane) sync(ctx context.Context) error {
 	l.closeSources()
 	tip, err := ReadTip(ctx, l.env.JS, l.service)
+	if errors.Is(err, ErrStateLost) {
+		return l.replaceState(ctx, tip.Last)
+	}
 	if err != nil {
 		return err
 	}
@@ -219,6 +231,19 @@ func (l *Lane) sync(ctx context.Context) error {
 		l.log.Error("foreign messages in the lane: somebody else publishes into it", "count", tip.Foreign)
 	}
 	return l.take(ctx, tip)
+}
+
+// replaceState writes a state record into a stream that somebody purged by
+// hand. What this process knows is good as long as nobody has appended since;
+// otherwise where the lane stood is lost, and the lane is cut off loudly.
+func (l *Lane) replaceState(ctx context.Context, last uint64) error {
+	known := l.tip.StateSeq > 0 && l.tip.Last == last
+	l.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", known)
+	if known {
+		return l.record(ctx, l.tip.State)
+	}
+	l.tip = Tip{State: First(ingest.Mark{}, DefaultQueue(), 0), Last: last}
+	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", time.Now().UTC()))
 }
 
 // take makes a tip the lane's state.

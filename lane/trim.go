@@ -63,6 +63,10 @@ func (l *Lane) hold() uint64 {
 // it renews where that would keep history. It returns how many messages went.
 func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	tip, err := ReadTip(ctx, l.env.JS, l.service)
+	if errors.Is(err, ErrStateLost) {
+		l.Recheck() // its loop writes another
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}

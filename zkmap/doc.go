@@ -22,7 +22,7 @@
 //	watches and ephemerals go with the     | each session reads everything, sets its   | TestAlone/SessionExpires,
 //	session                                | watches and joins its members             | TestConformance/Restart
 //	a watch does not tell                  | complete reading every Config.Resync      | TestAlone/Resync
-//	calls take no context and block while  | each is made aside, 64 at most, and ends  | TestConformance/ContextEndsWhilePaused,
+//	calls take no context and block while  | each is made aside, 64 at most, and ends  | TestAlone/CallsAside,
 //	disconnected                           | with its session                          | TestConformance/RunEndsWithoutLeaks
 //	sending credentials again can wedge    | a session never reconnects: when its      | TestAlone/ResetWhileAuth
 //	the client                             | connection is lost, another is dialled    |

@@ -43,6 +43,7 @@ func TestAlone(t *testing.T) {
 		"VanishingNodes":    vanishingNodes,
 		"CutWhileReading":   cutWhileReading,
 		"Auth":              auth,
+		"CallsAside":        callsAside,
 		"SameSessionMember": sameSessionMember,
 		"Wiped":             wiped,
 		"Restored":          restored,
@@ -279,20 +280,47 @@ func cutWhileReading(t *testing.T, server *cluster.ZooKeeper, cfg zkmap.Config) 
 	cfg.Servers = []string{p.Addr()}
 	cfg.Resync = time.Millisecond
 	m := start(t, cfg)
-	for range 30 {
-		changed := m.Changed()
+	changed := m.Changed()
+	for i := range 30 {
+		before := m.Status().Since
+		// At another moment of the reading each time.
+		for range i % 10 {
+			_, _ = m.Get(t.Context(), "services/s0")
+		}
 		p.Reset()
 		treetest.Until(t, "connected again", func() bool {
-			if n := len(m.Snapshot().Entries); n != records {
-				t.Fatalf("%d records, want %d", n, records)
-			}
-			return m.Status().Connected
+			now := m.Status()
+			return now.Connected && now.Since != before
 		})
-		select {
-		case <-changed:
-			t.Fatal("a change where there was none")
-		default:
-		}
+	}
+	select {
+	case <-changed:
+		t.Fatalf("a change where there was none; now %d records", len(m.Snapshot().Entries))
+	default:
+	}
+}
+
+// callsAside: the library notices a silent server only after two thirds of
+// the session timeout; a call must not last as long.
+func callsAside(t *testing.T, server *cluster.ZooKeeper, cfg zkmap.Config) {
+	cfg.SessionTimeout = 10 * time.Second
+	m := start(t, cfg)
+	server.Pause()
+	defer server.Continue()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 200 { // more than may be under way
+		all.Go(func() {
+			if _, err := m.Get(ctx, "services/a"); !errors.Is(err, tree.ErrUnavailable) {
+				t.Errorf("get: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("calls of 50ms ended only after %v", took)
 	}
 }
 

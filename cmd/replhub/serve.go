@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/wire"
+)
+
+// defaultHTTPAddr is where the hub's HTTP listens.
+const defaultHTTPAddr = "127.0.0.1:8280"
+
+func newServe(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "serve",
+		GroupID: groupHub,
+		Short:   "Run a hub against a NATS and a registry",
+		Long: `Run a hub until it is told to stop (SIGTERM or Ctrl-C); it then finishes what it
+has under way. Several hubs on one NATS share the work.
+
+The environment configures it, and nothing else does:
+
+` + variablesHelp() + `
+The log goes to stdout, the reason why a hub cannot start or go on to stderr.`,
+		Example: `  REPLHUB_NATS_URL=nats://127.0.0.1:4222 replhub serve
+  REPLHUB_ZK_SERVERS=zk1:2181,zk2:2181,zk3:2181 REPLHUB_NATS_CREDS=hub.creds replhub serve`,
+		Args: cobra.NoArgs,
+		RunE: a.verb(func(ctx context.Context, _ []string) error {
+			s, err := readSettings()
+			if err != nil {
+				return err
+			}
+			return serve(ctx, s, newLogger(a.out, s.LogFormat, s.LogLevel))
+		}),
+	}
+}
+
+// serve is the life of a hub process.
+func serve(ctx context.Context, s settings, log *slog.Logger) error {
+	cfg := s.hubConfig(log)
+	if err := failpoints(&cfg); err != nil {
+		return err
+	}
+	// Bound before anything else: a second hub by mistake is told so before it
+	// has touched a stream.
+	listener, err := listenHTTP(ctx, s.HTTPAddr, wire.EnvHTTPAddr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	link, err := s.NATS.connect(cfg.ID, log)
+	if err != nil {
+		return err
+	}
+	defer link.close()
+	cfg.Conn = link.nc
+	if cfg.Registry, err = s.registry(link.nc, log); err != nil {
+		return err
+	}
+	d := daemon{cfg: cfg, listener: listener, lost: link.lost, drain: s.DrainTimeout}
+	return explainStart(d.run(ctx, func() {
+		log.Info("ready", "hub", cfg.ID, "nats", link.nc.ConnectedUrlRedacted(), "registry", s.Registry,
+			"http", listener.Addr().String(), "version", cfg.Version)
+	}))
+}
+
+func (s settings) hubConfig(log *slog.Logger) hub.Config {
+	id := s.HubID
+	if id == "" {
+		id = randomHubID()
+	}
+	return hub.Config{
+		Domain:         s.JSDomain,
+		RegistryKind:   s.Registry,
+		ID:             id,
+		Replicas:       s.Replicas,
+		History:        s.History,
+		DedupeWindow:   s.DedupeWindow,
+		IngestMaxBytes: int64(s.IngestMaxBytes),
+		LaneMaxBytes:   int64(s.LaneMaxBytes),
+		DLQMaxBytes:    int64(s.DLQMaxBytes),
+		OnFull:         s.OnFull,
+		Version:        buildVersion(),
+		Logger:         log,
+	}
+}
+
+func newLogger(out io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == logJSON {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}
+
+// variablesHelp is a table of all variables.
+func variablesHelp() string {
+	var text strings.Builder
+	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, v := range wire.Variables() {
+		meaning := v.Meaning
+		if v.Default != "" {
+			meaning += " (" + v.Default + ")"
+		}
+		fmt.Fprintf(columns, "  %s\t%s\n", v.Name, meaning)
+	}
+	_ = columns.Flush() // to memory
+	return text.String()
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/wire"
+)
+
+// settings are what the environment says to replhub serve. The names of the
+// fields make the names of the variables, without the prefix; a test compares
+// them with package wire's. (A tag that names a variable would not do: envconfig
+// then takes it without the prefix, too.)
+type settings struct {
+	NATS         natsSettings
+	JSDomain     string `split_words:"true"`
+	Registry     string
+	ZK           zkSettings
+	HubID        string        `split_words:"true"`
+	Replicas     int           `split_words:"true"`
+	HTTPAddr     string        `split_words:"true"`
+	History      time.Duration `default:"24h"`
+	DedupeWindow time.Duration `default:"10m" split_words:"true"`
+
+	IngestMaxBytes byteSize `default:"4GiB" split_words:"true"`
+	LaneMaxBytes   byteSize `default:"1GiB" split_words:"true"`
+	DLQMaxBytes    byteSize `default:"1GiB" split_words:"true"`
+
+	OnFull       string        `split_words:"true"`
+	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
+	LogLevel     slog.Level    `default:"info"     split_words:"true"`
+	LogFormat    string        `split_words:"true"`
+}
+
+type natsSettings struct {
+	URL, Creds, Nkey, User string
+	PasswordFile           string `split_words:"true"`
+	TLS                    tlsFiles
+}
+
+type zkSettings struct {
+	Servers        []string
+	Root           string
+	SessionTimeout time.Duration `default:"10s" split_words:"true"`
+	AuthFile       string        `split_words:"true"`
+	TLS            tlsFiles
+}
+
+// tlsFiles are paths of PEM files.
+type tlsFiles struct{ CA, Cert, Key string }
+
+// Kinds of registries.
+const (
+	registryZK = "zk"
+	registryKV = "kv"
+)
+
+// Forms of the log.
+const (
+	logText = "text"
+	logJSON = "json"
+)
+
+// readSettings reads and checks the environment. Every error names the variable.
+func readSettings() (settings, error) {
+	if err := refuseUnknown(os.Environ(), knownVariables()); err != nil {
+		return settings{}, err
+	}
+	var s settings
+	if err := envconfig.Process(strings.TrimSuffix(wire.EnvironmentPrefix, "_"), &s); err != nil {
+		return settings{}, explainParse(err)
+	}
+	s = s.withDefaults()
+	return s, s.validate()
+}
+
+func (s settings) withDefaults() settings {
+	s.NATS.URL = cmp.Or(s.NATS.URL, "nats://127.0.0.1:4222")
+	s.HTTPAddr = cmp.Or(s.HTTPAddr, defaultHTTPAddr)
+	s.OnFull = cmp.Or(s.OnFull, hub.OnFullDetach)
+	s.LogFormat = cmp.Or(s.LogFormat, logText)
+	s.ZK.Root = cmp.Or(s.ZK.Root, "/replhub")
+	servers := s.ZK.Servers[:0:0]
+	for _, server := range s.ZK.Servers {
+		if server = strings.TrimSpace(server); server != "" {
+			servers = append(servers, server)
+		}
+	}
+	s.ZK.Servers = servers
+	if s.Registry == "" {
+		s.Registry = registryKV
+		if len(servers) > 0 {
+			s.Registry = registryZK
+		}
+	}
+	return s
+}
+
+func (s settings) validate() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{wire.EnvHistory, s.History},
+		{wire.EnvDedupeWindow, s.DedupeWindow},
+		{wire.EnvDrainTimeout, s.DrainTimeout},
+		{wire.EnvZKSessionTimeout, s.ZK.SessionTimeout},
+	} {
+		if d.value <= 0 {
+			return fmt.Errorf("%s=%s: must be above 0", d.name, d.value)
+		}
+	}
+	for _, b := range []struct {
+		name  string
+		value byteSize
+		least byteSize
+	}{
+		{wire.EnvIngestMaxBytes, s.IngestMaxBytes, 1 << 20},
+		{wire.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
+		{wire.EnvDLQMaxBytes, s.DLQMaxBytes, 1 << 20},
+	} {
+		if b.value < b.least {
+			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))
+		}
+	}
+	for _, w := range []struct{ name, value, first, second string }{
+		{wire.EnvRegistry, s.Registry, registryZK, registryKV},
+		{wire.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
+		{wire.EnvLogFormat, s.LogFormat, logText, logJSON},
+	} {
+		if w.value != w.first && w.value != w.second {
+			return fmt.Errorf("%s=%q: must be %s or %s", w.name, w.value, w.first, w.second)
+		}
+	}
+	if s.Replicas < 0 || s.Replicas > maxReplicas {
+		return fmt.Errorf("%s=%d: must be 1 to %d", wire.EnvReplicas, s.Replicas, maxReplicas)
+	}
+	return errors.Join(s.validateRegistry(), s.NATS.validate())
+}
+
+// maxReplicas is the server's own limit.
+const maxReplicas = 5
+
+func (s settings) validateRegistry() error {
+	switch {
+	case s.Registry == registryZK && len(s.ZK.Servers) == 0:
+		return fmt.Errorf("%s=zk: say where ZooKeeper is in %s", wire.EnvRegistry, wire.EnvZKServers)
+	case s.ZK.TLS.CA == "" && (s.ZK.TLS.Cert != "" || s.ZK.TLS.Key != ""):
+		return fmt.Errorf("%s is missing: a client certificate alone does not encrypt", wire.EnvZKTLSCA)
+	case (s.ZK.TLS.Cert == "") != (s.ZK.TLS.Key == ""):
+		return fmt.Errorf("%s and %s go together", wire.EnvZKTLSCert, wire.EnvZKTLSKey)
+	}
+	return nil
+}
+
+func (s natsSettings) validate() error {
+	ways := 0
+	for _, way := range []string{s.Creds, s.Nkey, s.User} {
+		if way != "" {
+			ways++
+		}
+	}
+	switch {
+	case ways > 1:
+		return fmt.Errorf("%s, %s and %s exclude each other: set one", wire.EnvNATSCreds, wire.EnvNATSNkey, wire.EnvNATSUser)
+	case (s.User == "") != (s.PasswordFile == ""):
+		return fmt.Errorf("%s and %s go together", wire.EnvNATSUser, wire.EnvNATSPasswordFile)
+	case (s.TLS.Cert == "") != (s.TLS.Key == ""):
+		return fmt.Errorf("%s and %s go together", wire.EnvNATSTLSCert, wire.EnvNATSTLSKey)
+	}
+	return nil
+}
+
+// knownVariables are the names that may be set.
+func knownVariables() []string {
+	known := failpointVariables()
+	for _, v := range wire.Variables() {
+		known = append(known, v.Name)
+	}
+	return known
+}
+
+// refuseUnknown refuses a misspelt variable: its meaning would be lost in
+// silence.
+func refuseUnknown(environment, known []string) error {
+	for _, entry := range environment {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(strings.ToUpper(name), wire.EnvironmentPrefix) {
+			continue
+		}
+		nearest, distance := "", math.MaxInt
+		for _, k := range known {
+			if d := editDistance(strings.ToUpper(name), k); d < distance {
+				nearest, distance = k, d
+			}
+		}
+		if name != nearest {
+			return fmt.Errorf("%s is no variable of replhub serve; did you mean %s? 'replhub serve --help' lists all", name, nearest)
+		}
+	}
+	return nil
+}
+
+// editDistance is Levenshtein's: how many letters to add, drop or change.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// explainParse names the variable and what it takes instead of Go's types.
+func explainParse(err error) error {
+	parse, ok := errors.AsType[*envconfig.ParseError](err)
+	if !ok {
+		return fmt.Errorf("read the environment: %w", err)
+	}
+	want := parse.Err.Error()
+	switch parse.TypeName {
+	case "time.Duration":
+		want = `must be a duration such as "30s" or "24h"`
+	case "int":
+		want = "must be a number"
+	case "slog.Level":
+		want = "must be debug, info, warn or error"
+	case "main.byteSize":
+		want = `must be a size such as "4GiB" or "512MB"`
+	}
+	return fmt.Errorf("%s=%q: %s", parse.KeyName, parse.Value, want)
+}

@@ -1,0 +1,141 @@
+package judge
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Definition is what a service wants of an entity, in Go.
+type Definition struct {
+	// Ops wanted; empty is create, update and delete.
+	Ops []string
+	// Pass says what the filter says of an event's payload; nil lets all pass.
+	// Deletes are not asked about.
+	Pass func(e Event) bool
+	// NeedsJSON has events that are not JSON dead-lettered even without Fields.
+	NeedsJSON bool
+	// Fields are dotted paths to keep; empty keeps the payload as it is.
+	Fields []string
+	// Echo lets the service's own events pass.
+	Echo bool
+}
+
+// outcome is what a service is due of one event.
+type outcome struct {
+	copied, dead bool
+	// data is the copy's payload; whole says that it is the event's, byte for
+	// byte, and otherwise it is equal as JSON.
+	data  []byte
+	whole bool
+}
+
+// expand says what a service is due of an event.
+func (d Definition) expand(service string, e Event) outcome {
+	ops := d.Ops
+	if len(ops) == 0 {
+		ops = []string{"create", "update", "delete"}
+	}
+	switch {
+	case !slices.Contains(ops, e.Op()):
+		return outcome{}
+	case !d.Echo && firstOf(e.Header, "Replhub-Origin") == service:
+		return outcome{}
+	}
+	isDelete := e.Op() == "delete"
+	if (d.Pass != nil || d.NeedsJSON) && !isDelete {
+		if !json.Valid(e.Data) {
+			return outcome{dead: true}
+		}
+		if d.Pass != nil && !d.Pass(e) {
+			return outcome{}
+		}
+	}
+	if len(d.Fields) == 0 {
+		return outcome{copied: true, data: e.Data, whole: true}
+	}
+	if isDelete && len(e.Data) == 0 {
+		return outcome{copied: true, whole: true}
+	}
+	if !json.Valid(e.Data) {
+		return outcome{dead: true}
+	}
+	data, err := json.Marshal(keep(e.Object(), d.Fields))
+	if err != nil {
+		return outcome{dead: true}
+	}
+	return outcome{copied: true, data: data}
+}
+
+// keep returns the members of o that the paths name, nested as they were.
+func keep(o map[string]any, paths []string) map[string]any {
+	kept := map[string]any{}
+	for _, path := range paths {
+		name, below, nested := strings.Cut(path, ".")
+		value, there := o[name]
+		if !there {
+			continue
+		}
+		if !nested {
+			kept[name] = value
+			continue
+		}
+		object, isObject := value.(map[string]any)
+		if !isObject {
+			continue
+		}
+		inner := keep(object, []string{below})
+		if len(inner) == 0 {
+			continue
+		}
+		if had, ok := kept[name].(map[string]any); ok {
+			merge(had, inner)
+			continue
+		}
+		kept[name] = inner
+	}
+	return kept
+}
+
+func merge(into, from map[string]any) {
+	for name, value := range from {
+		have, both := into[name].(map[string]any)
+		if more, ok := value.(map[string]any); ok && both {
+			merge(have, more)
+			continue
+		}
+		into[name] = value
+	}
+}
+
+// header is what a copy of an event carries beside the server's own headers.
+func header(e Event) map[string][]string {
+	h := map[string][]string{}
+	for name, values := range e.Header {
+		lower := strings.ToLower(name)
+		if strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, "replhub-") || lower == "status" || lower == "description" {
+			continue
+		}
+		h[name] = values
+	}
+	id := e.ID()
+	if id == "" {
+		id = e.String()
+	}
+	maps.Copy(h, map[string][]string{
+		"Replhub-Id":    {id},
+		"Replhub-Seq":   {itoa(e.Seq)},
+		"Replhub-Epoch": {itoa(e.Epoch)},
+		"Replhub-Time":  {e.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")},
+	})
+	for _, name := range []string{"Replhub-Origin", "Replhub-Version"} {
+		if v := firstOf(e.Header, name); v != "" {
+			h[name] = []string{v}
+		}
+	}
+	if k := e.key(); k != "" {
+		h["Replhub-Key"] = []string{k}
+	}
+	return h
+}
