@@ -116,7 +116,7 @@ func (l *Lane) record(ctx context.Context, next State) error {
 	}
 	l.env.Failpoint("recorded")
 	l.counted.records.Add(1)
-	l.backoff = 0
+	l.bytes += int64(len(msg.Data))
 	seq := l.tip.Last + 1
 	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
 }

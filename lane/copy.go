@@ -78,7 +78,11 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 	}
 	defer l.env.appends.Release(1)
 	for events := block.Events; len(events) > 0; {
-		b, err := l.expand(ctx, events, table)
+		room, err := l.room(ctx)
+		if err != nil {
+			return err
+		}
+		b, err := l.expand(ctx, events, table, room)
 		if err != nil {
 			return err
 		}
@@ -100,9 +104,9 @@ type batch struct {
 	end             ingest.Mark
 }
 
-// expand makes the next batch. Dead letters are durable before the batch is
+// expand makes the next batch, which ends when the room is used. Dead letters are durable before the batch is
 // appended: the append moves the lane past their events.
-func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table) (batch, error) {
+func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table, room int) (batch, error) {
 	b := batch{msgs: make([]*nats.Msg, 0, len(events))}
 	maxPayload := int(l.env.JS.Conn().MaxPayload())
 	for _, e := range events {
@@ -126,7 +130,7 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 		b.events++
 		b.skipped++
 		b.end = ingest.MarkOf(e)
-		if b.bytes >= maxAppendBytes {
+		if b.bytes >= room {
 			break
 		}
 	}
@@ -136,9 +140,6 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 // appendCopies appends a batch and moves the cursor.
 func (l *Lane) appendCopies(ctx context.Context, b batch) error {
 	if len(b.msgs) > 0 {
-		if err := l.makeRoom(ctx, b.bytes); err != nil {
-			return err
-		}
 		l.env.Failpoint("append")
 		// A shutdown lets an append that has begun come to its end.
 		kind, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, b.msgs)

@@ -73,6 +73,8 @@ const (
 	// Delays after an append that did not succeed.
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = 5 * time.Second
+	// fullBackoff is the longest delay of a full lane.
+	fullBackoff = time.Second
 )
 
 // Lane is one service's stream and the loop that fills it.
@@ -315,7 +317,11 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	if l.backoff == 0 {
 		l.log.Warn("lane stalled", "err", err)
 	}
-	l.backoff = min(max(2*l.backoff, minBackoff), maxBackoff)
+	longest := maxBackoff
+	if errors.Is(err, errFull) {
+		longest = fullBackoff // workers may make room at any time
+	}
+	l.backoff = min(max(2*l.backoff, minBackoff), longest)
 	l.report(err.Error())
 	_ = l.wait(ctx, nil, l.backoff)
 }

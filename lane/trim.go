@@ -14,28 +14,50 @@ import (
 // errFull: the lane holds its limit in copies that nobody has acknowledged.
 var errFull = errors.New("lane full")
 
-// makeRoom keeps the lane's limit. Acknowledged history goes first; what is
+// room keeps the lane's limit: it is how many bytes may be appended, of which
+// the last message may pass the limit. Acknowledged history goes first; what is
 // not acknowledged never goes, so the lane stalls.
-func (l *Lane) makeRoom(ctx context.Context, bytes int) error {
+func (l *Lane) room(ctx context.Context) (int, error) {
 	limit := l.tip.State.MaxBytes
-	if limit <= 0 || (l.bytes > 0 && l.bytes+int64(bytes) <= limit) {
-		return nil
+	if limit <= 0 {
+		return maxAppendBytes, nil
 	}
-	have, err := l.measure(ctx)
-	if err != nil || have+int64(bytes) <= limit {
+	have := l.bytes
+	if have == 0 || have >= limit {
+		var err error
+		if have, err = l.measure(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if have >= limit {
+		if err := l.purgeHistory(ctx); err != nil {
+			return 0, err
+		}
+		var err error
+		if have, err = l.measure(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if have >= limit {
+		return 0, fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", errFull, have, limit)
+	}
+	return int(min(limit-have, maxAppendBytes)), nil
+}
+
+// purgeHistory purges every acknowledged copy, however young.
+func (l *Lane) purgeHistory(ctx context.Context) error {
+	now := time.Now()
+	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.hold())
+	if err != nil || keep <= first {
 		return err
 	}
-	if err := l.record(ctx, l.tip.State); err != nil {
-		return err
+	if l.tip.StateSeq < keep {
+		if err := l.record(ctx, l.tip.State); err != nil {
+			return err
+		}
 	}
-	if _, err := purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, time.Now(), l.hold()); err != nil {
-		return err
-	}
-	have, err = l.measure(ctx)
-	if err != nil || have+int64(bytes) <= limit {
-		return err
-	}
-	return fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", errFull, have, limit)
+	_, err = purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, now, l.hold())
+	return err
 }
 
 // measure asks the server how much the stream holds.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -203,6 +205,10 @@ func translate(err error) error {
 		if errors.Is(err, gone) {
 			return unavailable(err)
 		}
+	}
+	// A write that failed on the socket reaches the caller as it is.
+	if broken := net.Error(nil); errors.As(err, &broken) || errors.Is(err, io.EOF) {
+		return unavailable(err)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/wire"
@@ -25,43 +26,90 @@ type daemon struct {
 	drain time.Duration
 }
 
-// errDrain: a stop took too long. Nothing is lost by it: what was under way is
-// read again and decided by the next start.
+// errDrain: a stop took too long. After it the hub still runs, and the process
+// must end.
 var errDrain = errors.New("did not stop in time")
 
-// run runs until ctx ends, and then until what is under way is finished, at
-// most for d.drain: after an error of errDrain the hub still runs, and the
-// process must end. It calls ready when the hub works.
+// run runs until ctx ends or something fails, and then until what is under way
+// is finished, at most for d.drain. It calls ready once when the hub works.
 func (d daemon) run(ctx context.Context, ready func()) error {
 	h, err := hub.New(d.cfg)
 	if err != nil {
 		return err
 	}
-	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	web := make(chan error, 1)
-	webCtx, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWeb()
-	go func() { web <- h.ServeHTTP(webCtx, d.listener) }()
-	ended := make(chan error, 1)
-	go func() { ended <- h.Run(work) }()
+	group, ctx := errgroup.WithContext(ctx)
+	// HTTP outlasts the hub, so that probes see it stop.
+	web, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return h.ServeHTTP(web, ctx, d.listener) })
+	group.Go(func() error {
+		defer stopWeb()
+		return h.Run(ctx)
+	})
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-d.lost:
+			return err
+		}
+	})
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-h.Ready():
+			ready()
+		}
+		return nil
+	})
+	return d.await(ctx, group)
+}
 
-	err = d.await(ctx, h, ended, web, ready)
-	stop()
+// await waits for the group, with patience from the moment it has to stop.
+func (d daemon) await(ctx context.Context, group *errgroup.Group) error {
+	ended := make(chan error, 1)
+	go func() { ended <- group.Wait() }()
+	<-ctx.Done()
 	patience := time.NewTimer(d.drain)
 	defer patience.Stop()
-	if !errors.Is(err, errEnded) {
-		select {
-		case stopped := <-ended:
-			err = errors.Join(err, stopped)
-		case <-patience.C:
-			return errors.Join(err, fmt.Errorf("drain: hub %s %w (%s): it is ended as it is; nothing acknowledged is lost", d.cfg.ID, errDrain, d.drain))
-		}
+	select {
+	case err := <-ended:
+		return err
+	case <-patience.C:
 	}
-	// HTTP outlasts the hub, so that probes see it stop.
-	stopWeb()
-	if !errors.Is(err, errWebEnded) {
-		err = errors.Join(err, <-web)
+	late := fmt.Errorf("drain: hub %s %w (%s); what it had under way, the next start takes up again", d.cfg.ID, errDrain, d.drain)
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return errors.Join(cause, late)
+	}
+	return late
+}
+
+// listenHTTP binds the address of HTTP; setting is where it was said.
+func listenHTTP(ctx context.Context, addr, setting string) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s for HTTP: the port is taken; stop what listens there or choose another with %s", addr, setting)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP as %s says: %w", setting, err)
+	}
+	return listener, nil
+}
+
+// The server's code for a stream that is to reserve more than the disk or the
+// account has.
+const (
+	codeNoStorage        jetstream.ErrorCode = 10047
+	codeNoAccountStorage jetstream.ErrorCode = 10028
+)
+
+// explainStart says what to do about a start that NATS refused.
+func explainStart(err error) error {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if ok && (api.ErrorCode == codeNoStorage || api.ErrorCode == codeNoAccountStorage) {
+		return fmt.Errorf("%w; give JetStream more space, or lower %s and %s", err, wire.EnvIngestMaxBytes, wire.EnvDLQMaxBytes)
 	}
 	return err
 }
+
+func randomHubID() string { return "hub-" + nuid.New().Next()[:8] }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/kvmap"
+	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/zkmap"
+)
+
+// registry is the one that the settings name. The hub connects it.
+func (s settings) registry(nc *nats.Conn, log *slog.Logger) (hub.Registry, error) {
+	if s.Registry == registryKV {
+		return kvRegistry(nc, s.JSDomain, s.Replicas, log)
+	}
+	secure, err := s.ZK.TLS.config(wire.EnvZKTLSCA, wire.EnvZKTLSCert)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := zkmap.New(zkmap.Config{
+		Servers:        s.ZK.Servers,
+		Root:           s.ZK.Root,
+		Records:        hub.RegistryRecords(),
+		Folders:        hub.RegistryFolders(),
+		SessionTimeout: s.ZK.SessionTimeout,
+		AuthFile:       s.ZK.AuthFile,
+		TLS:            secure,
+		Logger:         log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registry in ZooKeeper, %s*: %w", wire.EnvironmentPrefix+"ZK_", err)
+	}
+	return registry, nil
+}
+
+// kvRegistry is the registry in a bucket of NATS itself. Without a number of
+// replicas it has three where the server is one of three or more.
+func kvRegistry(nc *nats.Conn, domain string, replicas int, log *slog.Logger) (hub.Registry, error) {
+	js, err := jetstream.New(nc)
+	if domain != "" {
+		js, err = jetstream.NewWithDomain(nc, domain)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("use JetStream: %w", err)
+	}
+	if replicas == 0 {
+		replicas = 1
+		if nc.ConnectedClusterName() != "" && len(nc.Servers()) >= 3 {
+			replicas = 3
+		}
+	}
+	registry, err := kvmap.New(js, kvmap.Config{
+		Bucket: wire.BucketRegistry, Replicas: replicas, Records: hub.RegistryRecords(), Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registry in JetStream: %w", err)
+	}
+	return registry, nil
+}
+
+// config reads the files; nil when there are none. ca and cert are the names of
+// the variables, for errors.
+func (f tlsFiles) config(ca, cert string) (*tls.Config, error) {
+	if f == (tlsFiles{}) {
+		return nil, nil //nolint:nilnil // no TLS is no error
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.CA != "" {
+		pem, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", ca, err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s: %s holds no certificate in PEM form", ca, f.CA)
+		}
+	}
+	if f.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", cert, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}

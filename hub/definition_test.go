@@ -1,0 +1,194 @@
+package hub_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/wire"
+)
+
+func TestChangedDefinitionBindsEveryWriter(t *testing.T) {
+	w := newWorld(t)
+	for i := range 2 {
+		w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, fmt.Sprintf("rival-%d", i) })
+	}
+	w.register("s", `{"entities":["user"]}`)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := w.publishAll(t.Context(), "user", 3000); err != nil {
+			t.Error(err)
+		}
+	})
+	// From the reply's sequence on, only even ones.
+	reply := w.register("s", `{"interests":[{"entity":"user","filter":"data.n % 2 == 0","fields":["n"]}]}`)
+	wg.Wait()
+	last := w.publish("db.user.update", `{"id":"end","n":1000000}`)
+	w.eventually("the last event", func() error {
+		copies, err := w.read(w.stream("SUB_s"))
+		if err != nil {
+			return err
+		}
+		if n := len(copies); n == 0 || copies[n-1].Header.Get("Replhub-Seq") != fmt.Sprint(last) {
+			return fmt.Errorf("%d copies", n)
+		}
+		return nil
+	})
+	copies, err := w.read(w.stream("SUB_s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := 0
+	for _, m := range copies {
+		var seq uint64
+		if _, err := fmt.Sscan(m.Header.Get("Replhub-Seq"), &seq); err != nil {
+			t.Fatal(err)
+		}
+		if seq < reply.Seq {
+			before++
+			continue
+		}
+		var n int
+		if _, err := fmt.Sscanf(string(m.Data), `{"n":%d}`, &n); err != nil || n%2 != 0 {
+			t.Fatalf("event %d was copied as %s behind the change at %d", seq, m.Data, reply.Seq)
+		}
+	}
+	if want := int(reply.Seq) - 1; before != want {
+		t.Errorf("%d copies before the change, want %d", before, want)
+	}
+}
+
+func TestUnfilterableEventIsADeadLetterForThatServiceAlone(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("picky", `{"interests":[{"entity":"user","filter":"data.tenant == 'acme'"}]}`)
+	w.register("plain", `{"entities":["user"]}`)
+	w.publish("db.user.create", `{"id":"1","tenant":"acme"}`)
+	poison := w.publish("db.user.create", `not json`)
+	w.publish("db.user.create", `{"id":"2"}`)
+	w.publish("db.user.delete", `{"id":"3"}`)
+	w.copies("plain", 4)
+	w.copies("picky", 2) // the first and the delete
+	dlq := w.stream(wire.StreamDLQ)
+	for i, want := range []struct{ reason, seq string }{{wire.ReasonNotJSON, fmt.Sprint(poison)}, {wire.ReasonFilter, fmt.Sprint(poison + 1)}} {
+		m, err := dlq.GetMsg(t.Context(), uint64(i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Header.Get(wire.HeaderReason) != want.reason || m.Header.Get(wire.HeaderSeq) != want.seq || m.Subject != "dlq.picky.user.create" {
+			t.Errorf("letter %d on %s: %v", i, m.Subject, m.Header)
+		}
+		if len(m.Data) != 0 {
+			t.Errorf("letter %d shows the service %s", i, m.Data)
+		}
+	}
+	var explained wire.Explained
+	if err := w.call("replhub.explain.picky", fmt.Sprintf(`{"seq":%d}`, poison), &explained); err != nil {
+		t.Fatal(err)
+	}
+	if explained.Verdict != wire.VerdictDeadLettered {
+		t.Errorf("explained as %+v", explained)
+	}
+}
+
+func TestOwnEventsAreNotEchoed(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("a", `{"entities":["user"]}`)
+	w.register("b", `{"interests":[{"entity":"user","echo":true}]}`)
+	w.publish("db.user.create", `{"id":"1"}`, wire.HeaderOrigin, "a")
+	w.publish("db.user.create", `{"id":"2"}`, wire.HeaderOrigin, "b")
+	w.copies("b", 2)
+	if m := w.copies("a", 1)[0]; m.Header.Get(wire.HeaderKey) != "2" {
+		t.Errorf("a got %v", m.Header)
+	}
+}
+
+func TestForeignMessageAndPurgeByHand(t *testing.T) {
+	w := newWorld(t)
+	stop := w.startHub()
+	w.register("s", `{"entities":["user"]}`)
+	if err := w.publishAll(t.Context(), "user", 10); err != nil {
+		t.Fatal(err)
+	}
+	w.copies("s", 10)
+	if _, err := w.js.Publish(t.Context(), "sub.s.user.create.0", []byte("forged")); err != nil {
+		t.Fatal(err)
+	}
+	w.publish("db.user.update", `{"id":"a"}`)
+	w.copies("s", 12)
+	stop()
+	if _, err := w.js.Publish(t.Context(), "sub.s.user.create.0", []byte("forged")); err != nil {
+		t.Fatal(err)
+	}
+	w.publish("db.user.update", `{"id":"b"}`)
+	stop = w.startHub(func(c *hub.Config) { c.TrimEvery = 50_000_000 })
+	copies := w.copies("s", 14)
+	if got := copies[13].Header.Get(wire.HeaderSeq); got != "12" {
+		t.Errorf("behind the foreign message comes event %s, want 12", got)
+	}
+
+	// Purged by hand while the hub runs: it writes its state down again.
+	if err := w.stream("SUB_s").Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("a new state record", func() error {
+		_, err := w.stream("SUB_s").GetLastMsgForSubject(t.Context(), "sub.s._state")
+		return err
+	})
+	w.publish("db.user.update", `{"id":"c"}`)
+	w.copies("s", 1)
+	stop()
+
+	// While none runs, where the lane stood is lost: detached, not guessed.
+	if err := w.stream("SUB_s").Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.startHub()
+	w.eventually("the lane to be detached", func() error {
+		var status wire.LaneStatus
+		if err := w.call("replhub.describe.s", "", &status); err != nil {
+			return err
+		}
+		if status.State != wire.LaneDetached {
+			return fmt.Errorf("state %s", status.State)
+		}
+		return nil
+	})
+	w.register("s", `{"interests":[{"entity":"user","start":"all"}]}`)
+	w.copies("s", 13)
+}
+
+func TestFullLaneStallsAloneAndGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("full", `{"entities":["user"],"max_bytes":100000}`)
+	w.register("other", `{"entities":["user"]}`)
+	const events = 2000
+	if err := w.publishAll(t.Context(), "user", events); err != nil {
+		t.Fatal(err)
+	}
+	w.copies("other", events)
+	w.eventually("the full lane to stall", func() error {
+		var status wire.LaneStatus
+		if err := w.call("replhub.describe.full", "", &status); err != nil {
+			return err
+		}
+		if status.State != wire.LaneStalled || status.Reason == "" || status.Bytes > 200_000 {
+			return fmt.Errorf("state %s with %d bytes", status.State, status.Bytes)
+		}
+		return nil
+	})
+	var got []jetstream.Msg
+	for len(got) < events {
+		got = append(got, w.consume("full", "workers", 20)...)
+	}
+	for i, m := range got {
+		if m.Headers().Get(wire.HeaderSeq) != fmt.Sprint(i+1) {
+			t.Fatalf("copy %d is event %s", i, m.Headers().Get(wire.HeaderSeq))
+		}
+	}
+}
