@@ -55,9 +55,10 @@ type Hub struct {
 	env      *lane.Env
 	lanes    *lanes
 
-	members atomic.Pointer[[]string]
-	alarms  alarms
-	ready   chan struct{}
+	members  atomic.Pointer[[]string]
+	alarms   alarms
+	recorded recorded
+	ready    chan struct{}
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/replhub/replhub/lane"
@@ -33,7 +34,7 @@ const (
 
 // watchRegistry reconciles after every change of the registry, and now and then.
 func (h *Hub) watchRegistry(ctx context.Context) error {
-	r := &reconciler{hub: h, seen: make(map[string]bool)}
+	r := &reconciler{hub: h}
 	for {
 		changed := h.cfg.Registry.Changed()
 		if h.cfg.Registry.Snapshot() != nil && h.cfg.Registry.Status().Connected {
@@ -54,13 +55,18 @@ func (h *Hub) watchRegistry(ctx context.Context) error {
 	}
 }
 
-// reconciler belongs to watchRegistry's goroutine.
+// reconciler is one hub's view of what has to be done.
 type reconciler struct {
 	hub *Hub
-	// seen holds the paths that were in the registry at some time, to tell a
-	// record that vanished from one that was never written.
-	seen map[string]bool
 }
+
+// recorded holds the paths that are known to have been in the registry, to tell
+// a record that vanished from one that was never written.
+type recorded struct{ paths sync.Map }
+
+func (r *recorded) add(path string)      { r.paths.Store(path, true) }
+func (r *recorded) remove(path string)   { r.paths.Delete(path) }
+func (r *recorded) has(path string) bool { _, ok := r.paths.Load(path); return ok }
 
 func (r *reconciler) run(ctx context.Context) {
 	snapshot := r.hub.cfg.Registry.Snapshot()
@@ -71,7 +77,7 @@ func (r *reconciler) run(ctx context.Context) {
 		}
 		entry := snapshot.Entries[path]
 		if entity, service, ok := parseInterestPath(path); ok {
-			r.seen[path] = true
+			r.hub.recorded.add(path)
 			r.interest(ctx, path, entry, entity, service, parked)
 			continue
 		}
@@ -162,7 +168,7 @@ func (r *reconciler) correct(ctx context.Context, path string, version tree.Vers
 }
 
 func (r *reconciler) remove(ctx context.Context, path string, version tree.Version) {
-	delete(r.seen, path)
+	r.hub.recorded.remove(path)
 	if err := r.hub.cfg.Registry.Delete(ctx, path, version); err != nil && !errors.Is(err, tree.ErrNotFound) {
 		r.hub.log.Debug("remove a registry record", "path", path, "err", err)
 	}
@@ -174,7 +180,7 @@ func (r *reconciler) service(path, name string, entry tree.Entry, parked map[sub
 	if err != nil {
 		return
 	}
-	r.seen[path] = true
+	r.hub.recorded.add(path)
 	_, newer, err := parseServiceRecord(entry.Value)
 	switch {
 	case err != nil:
@@ -208,8 +214,9 @@ func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 			}
 			return
 		}
-		if r.seen[path] {
-			h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s vanished without unregister and was put back", path))
+		if h.recorded.has(path) {
+			// Stays raised: somebody should find out who deletes records.
+			h.alarms.raise(h.log, path+" vanished", fmt.Sprintf("registry record %s vanished without unregister and was put back", path))
 		}
 	}
 	for _, in := range state.Interests {
@@ -252,8 +259,10 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
 		if err != nil {
 			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
+			return false
 		}
-		return err == nil
+		h.recorded.add(path)
+		return true
 	}
 	snapshot := h.cfg.Registry.Snapshot()
 	for _, in := range s.Interests {

@@ -68,6 +68,7 @@ func (h *Hub) removeRecords(ctx context.Context, service subjects.Name, entities
 	defer cancel()
 	for _, entity := range entities {
 		path := interestPath(entity, service)
+		h.recorded.remove(path)
 		if err := h.cfg.Registry.Delete(ctx, path, tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
 			h.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
 			return

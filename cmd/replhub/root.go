@@ -78,7 +78,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage.`,
 		newRegister(a), newUnregister(a), newDrop(a),
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newDLQ(a),
-		newServe(a),
+		newServe(a), newDev(a),
 		newStatus(a), newVersion(a),
 	)
 	return root

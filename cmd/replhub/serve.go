@@ -31,7 +31,8 @@ The environment configures it, and nothing else does:
 The log goes to stdout, the reason why a hub cannot start or go on to stderr.`,
 		Example: `  REPLHUB_NATS_URL=nats://127.0.0.1:4222 replhub serve
   REPLHUB_ZK_SERVERS=zk1:2181,zk2:2181,zk3:2181 REPLHUB_NATS_CREDS=hub.creds replhub serve`,
-		Args: cobra.NoArgs,
+		Args:    cobra.NoArgs,
+		PreRunE: refuseConnectionFlags,
 		RunE: a.verb(func(ctx context.Context, _ []string) error {
 			s, err := readSettings()
 			if err != nil {

@@ -1,0 +1,234 @@
+package harness
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// readyWithin bounds a hub's start, endWithin its end.
+	readyWithin = 60 * time.Second
+	endWithin   = 30 * time.Second
+	// maxShownLog bounds, in bytes, what a failed test prints of a hub's log.
+	maxShownLog = 48 << 10
+)
+
+// Hub is one hub process at a time under a name; its log is kept over runs.
+type Hub struct {
+	w   *World
+	id  string
+	env []string
+	log string
+	cmd *exec.Cmd
+	// done is closed once the process has been waited for.
+	done chan struct{}
+}
+
+// StartHub starts a hub with further variables, as in "HISTORY=1s", and waits
+// until it answers. It is killed when the test ends.
+func (w *World) StartHub(id string, env ...string) *Hub {
+	w.tb.Helper()
+	h := w.LaunchHub(id, env...)
+	h.AwaitReady()
+	return h
+}
+
+// LaunchHub starts a hub and does not wait.
+func (w *World) LaunchHub(id string, env ...string) *Hub {
+	w.tb.Helper()
+	h := &Hub{w: w, id: id, env: env, log: filepath.Join(w.tb.TempDir(), id+".log")}
+	w.tb.Cleanup(func() {
+		h.Kill()
+		h.showLog()
+	})
+	h.Launch()
+	return h
+}
+
+// Start starts a hub that has ended again, with these variables on top of its
+// first ones, and waits until it answers.
+func (h *Hub) Start(env ...string) {
+	h.w.tb.Helper()
+	h.Launch(env...)
+	h.AwaitReady()
+}
+
+// Launch is Start without waiting.
+func (h *Hub) Launch(env ...string) {
+	h.w.tb.Helper()
+	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		h.w.tb.Fatalf("start hub %s: %v", h.id, err)
+	}
+	defer func() { _ = log.Close() }() // the child has its own descriptor
+	h.cmd = exec.Command(h.w.opts.Binary, "serve")
+	h.cmd.Env = h.environment(env)
+	h.cmd.Stdout, h.cmd.Stderr = log, log
+	h.cmd.SysProcAttr = dieWithParent()
+	if err := h.cmd.Start(); err != nil {
+		h.w.tb.Fatalf("start hub %s: %v", h.id, err)
+	}
+	h.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		defer close(done)
+		_ = cmd.Wait() // a killed process is what tests ask for
+	}(h.cmd, h.done)
+}
+
+func (h *Hub) environment(more []string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "REPLHUB_") || strings.HasPrefix(v, "NATS_") })
+	set := func(v string) { env = append(env, "REPLHUB_"+v) }
+	set("NATS_URL=" + h.w.NATS.URL())
+	set("HTTP_ADDR=127.0.0.1:0")
+	set("HUB_ID=" + h.id)
+	set("REPLICAS=1")
+	set("REGISTRY=" + h.w.opts.Registry)
+	if h.w.ZooKeeper != nil {
+		set("ZK_SERVERS=" + strings.Join(h.w.ZooKeeper.Servers(), ","))
+		set("ZK_SESSION_TIMEOUT=2s")
+	}
+	for _, v := range h.w.opts.Env {
+		set(v)
+	}
+	for _, v := range h.env {
+		set(v)
+	}
+	for _, v := range more {
+		set(v)
+	}
+	return env
+}
+
+// AwaitReady waits until the hub's control service answers under its name.
+func (h *Hub) AwaitReady() {
+	h.w.tb.Helper()
+	h.w.Eventually("hub "+h.id+" to be ready", readyWithin, func() error {
+		if !h.Running() {
+			h.w.tb.Fatalf("hub %s ended while starting:\n%s", h.id, h.tail())
+		}
+		return h.ping()
+	})
+}
+
+// ping finds the hub among the instances of the control service.
+func (h *Hub) ping() error {
+	nc := h.w.NC
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := nc.PublishRequest("$SRV.PING.replhub", inbox, nil); err != nil {
+		return err
+	}
+	for {
+		m, err := sub.NextMsg(300 * time.Millisecond)
+		if err != nil {
+			return fmt.Errorf("ask for hub %s: %w", h.id, err)
+		}
+		var pong struct {
+			Metadata map[string]string `json:"metadata"`
+		}
+		if json.Unmarshal(m.Data, &pong) == nil && pong.Metadata["hub"] == h.id {
+			return nil
+		}
+	}
+}
+
+// Running reports whether the process is there, paused or not.
+func (h *Hub) Running() bool {
+	select {
+	case <-h.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Kill ends the hub at once (SIGKILL), paused or not, and waits for its end.
+func (h *Hub) Kill() {
+	h.signal(syscall.SIGKILL)
+	<-h.done
+}
+
+// Stop ends the hub in good order (SIGTERM) and insists that it does so without
+// an error.
+func (h *Hub) Stop() {
+	h.w.tb.Helper()
+	h.signal(syscall.SIGTERM)
+	h.AwaitEnd(endWithin)
+	if code := h.cmd.ProcessState.ExitCode(); code != 0 {
+		h.w.tb.Errorf("hub %s ended with code %d after SIGTERM:\n%s", h.id, code, h.tail())
+	}
+}
+
+// AwaitEnd waits until the hub has ended by itself.
+func (h *Hub) AwaitEnd(within time.Duration) {
+	h.w.tb.Helper()
+	if !h.EndsWithin(within) {
+		h.w.tb.Fatalf("hub %s still runs after %s", h.id, within)
+	}
+}
+
+// EndsWithin reports whether the hub ends by itself in time.
+func (h *Hub) EndsWithin(within time.Duration) bool {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	select {
+	case <-h.done:
+		return true
+	case <-late.C:
+		return false
+	}
+}
+
+// Pause freezes the hub with its connections open (SIGSTOP).
+func (h *Hub) Pause() { h.signal(syscall.SIGSTOP) }
+
+// Continue ends a Pause (SIGCONT).
+func (h *Hub) Continue() { h.signal(syscall.SIGCONT) }
+
+func (h *Hub) signal(sig syscall.Signal) {
+	h.w.tb.Helper()
+	if err := h.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		h.w.tb.Fatalf("send %s to hub %s: %v", sig, h.id, err)
+	}
+}
+
+// Log is what the hub has written so far.
+func (h *Hub) Log() string {
+	text, err := os.ReadFile(h.log)
+	if err != nil {
+		h.w.tb.Fatalf("read the log of hub %s: %v", h.id, err)
+	}
+	return string(text)
+}
+
+func (h *Hub) tail() string {
+	text := h.Log()
+	return text[max(0, len(text)-maxShownLog):]
+}
+
+func (h *Hub) showLog() {
+	if h.w.tb.Failed() {
+		h.w.tb.Logf("log of hub %s:\n%s", h.id, h.tail())
+	}
+}
+
+// connect is a connection that outlives restarts of the server.
+func connect(url string) (*nats.Conn, error) {
+	return nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond), nats.RetryOnFailedConnect(true),
+		nats.PingInterval(2*time.Second))
+}

@@ -1,0 +1,256 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/e2e/judge"
+)
+
+// Stored is one message of a stream.
+type Stored struct {
+	Seq     uint64
+	Time    time.Time
+	Subject string
+	Header  nats.Header
+	Data    []byte
+}
+
+// Recording is what a stream held, also where it holds it no more. Methods may
+// be called concurrently.
+type Recording struct {
+	js     jetstream.JetStream
+	stream string
+
+	mu       sync.Mutex // guards what follows
+	messages []Stored
+	next     uint64
+}
+
+// fewMessages are read one by one; more than that through a consumer.
+const fewMessages = 50
+
+// CatchUp reads on to the stream's end. It is an error when messages were
+// removed before they were read.
+func (r *Recording) CatchUp(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, err := r.js.Stream(ctx, r.stream)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", r.stream, err)
+	}
+	state := s.CachedInfo().State
+	if state.LastSeq+1 < r.next {
+		return fmt.Errorf("stream %s ends at %d and was read up to %d", r.stream, state.LastSeq, r.next-1)
+	}
+	if state.LastSeq-r.next+1 > fewMessages && r.next <= state.LastSeq {
+		if err := r.consume(ctx, s, state.LastSeq); err != nil {
+			return err
+		}
+	}
+	for r.next <= state.LastSeq {
+		if err := r.readOne(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// consume reads through a consumer as far as that goes. The client takes some
+// messages for control messages and swallows them; those are read one by one.
+func (r *Recording) consume(ctx context.Context, s jetstream.Stream, last uint64) error {
+	c, err := s.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next, AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, InactiveThreshold: 30 * time.Second,
+	})
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", r.stream, err)
+	}
+	messages, err := c.Messages(jetstream.PullMaxMessages(2000))
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", r.stream, err)
+	}
+	defer messages.Stop()
+	for r.next <= last {
+		m, err := messages.Next(jetstream.NextMaxWait(2 * time.Second))
+		if err != nil {
+			break // the rest is read one by one
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", r.stream, err)
+		}
+		for r.next < meta.Sequence.Stream {
+			if err := r.readOne(ctx, s); err != nil {
+				return err
+			}
+		}
+		if meta.Sequence.Stream == r.next {
+			r.add(Stored{Seq: r.next, Time: meta.Timestamp.UTC(), Subject: m.Subject(), Header: m.Headers(), Data: m.Data()})
+		}
+	}
+	return s.DeleteConsumer(ctx, c.CachedInfo().Name)
+}
+
+func (r *Recording) readOne(ctx context.Context, s jetstream.Stream) error {
+	m, err := s.GetMsg(ctx, r.next)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("stream %s: %d was removed before it was recorded", r.stream, r.next)
+	}
+	if err != nil {
+		return fmt.Errorf("read stream %s at %d: %w", r.stream, r.next, err)
+	}
+	r.add(Stored{Seq: m.Sequence, Time: m.Time.UTC(), Subject: m.Subject, Header: m.Header, Data: m.Data})
+	return nil
+}
+
+func (r *Recording) add(m Stored) {
+	r.messages = append(r.messages, m)
+	r.next = m.Seq + 1
+}
+
+// SkipTo leaves out what was removed on purpose: the next message read is seq.
+func (r *Recording) SkipTo(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next = seq
+}
+
+// Messages are those read so far; read-only.
+func (r *Recording) Messages() []Stored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.messages[:len(r.messages):len(r.messages)]
+}
+
+// Recording returns the recording of a stream from its first message on.
+func (w *World) Recording(stream string) *Recording {
+	if r := w.streams[stream]; r != nil {
+		return r
+	}
+	r := &Recording{js: w.JS, stream: stream, next: 1}
+	w.streams[stream] = r
+	return r
+}
+
+// Read is all of a stream up to now.
+func (w *World) Read(stream string) []Stored {
+	w.tb.Helper()
+	r := w.Recording(stream)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	if err := r.CatchUp(ctx); err != nil {
+		w.tb.Fatal(err)
+	}
+	return r.Messages()
+}
+
+// Record keeps recordings of streams up to date until the returned function is
+// called, so that nothing is trimmed unseen.
+func (w *World) Record(streams ...string) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, name := range streams {
+		r := w.Recording(name)
+		wg.Go(func() {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				if err := r.CatchUp(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+					w.tb.Errorf("record: %v", err)
+					return
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// lastSeq is a stream's last sequence.
+func (w *World) lastSeq(stream string) uint64 {
+	w.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
+	s, err := w.JS.Stream(ctx, stream)
+	if err != nil {
+		w.tb.Fatalf("look up stream %s: %v", stream, err)
+	}
+	return s.CachedInfo().State.LastSeq
+}
+
+// LastSeq is ingest's last sequence, or that of a service's lane.
+func (w *World) LastSeq(service string) uint64 {
+	w.tb.Helper()
+	if service == "" {
+		return w.lastSeq("DB")
+	}
+	return w.lastSeq("SUB_" + service)
+}
+
+// Events is ingest up to now, all of it in one epoch.
+func (w *World) Events(epoch uint64) []judge.Event {
+	w.tb.Helper()
+	return eventsOf(w.Read("DB"), epoch)
+}
+
+func eventsOf(stored []Stored, epoch uint64) []judge.Event {
+	events := make([]judge.Event, 0, len(stored))
+	for _, m := range stored {
+		events = append(events, judge.Event{
+			Position: judge.Position{Epoch: epoch, Seq: m.Seq}, Time: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data,
+		})
+	}
+	return events
+}
+
+// Lane is a lane up to now.
+func (w *World) Lane(service string) []judge.Message {
+	w.tb.Helper()
+	return messagesOf(w.Read("SUB_" + service))
+}
+
+func messagesOf(stored []Stored) []judge.Message {
+	messages := make([]judge.Message, 0, len(stored))
+	for _, m := range stored {
+		messages = append(messages, judge.Message{LaneSeq: m.Seq, Subject: m.Subject, Header: m.Header, Data: m.Data})
+	}
+	return messages
+}
+
+// Position is the ingest sequence of a lane's last copy; 0 when it has none.
+func (w *World) Position(service string) uint64 {
+	w.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
+	s, err := w.JS.Stream(ctx, "SUB_"+service)
+	if err != nil {
+		w.tb.Fatalf("look up the lane of %s: %v", service, err)
+	}
+	m, err := s.GetLastMsgForSubject(ctx, "sub."+service+".*.*.*")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0
+	}
+	if err != nil {
+		w.tb.Fatalf("read the lane of %s: %v", service, err)
+	}
+	seq, err := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64)
+	if err != nil {
+		w.tb.Fatalf("lane of %s: position of its last copy: %v", service, err)
+	}
+	return seq
+}

@@ -1,0 +1,128 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub/e2e/harness"
+)
+
+// The window of progress, as shares of the events of a round, in which every
+// lane has to be when the hub is killed.
+const (
+	killFrom = 0.05
+	killTo   = 0.95
+)
+
+// TestHubKilledHalfWay kills the hub ten times while publishers run, each time
+// when every lane stands between 5 % and 95 % of what there is to copy: plain,
+// filtered and projected lanes, one that is filling from the beginning, and one
+// whose definition is changing.
+func TestHubKilledHalfWay(t *testing.T) {
+	for _, registry := range registries() {
+		t.Run(registry, func(t *testing.T) {
+			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 7})
+			k := &killer{t: t, w: w, hub: w.StartHub("h1")}
+			k.setUp()
+			const kills = 10
+			for round := range kills {
+				k.round(round)
+			}
+			k.writers.Stop()
+			w.Finish("hub killed half-way", kills, settleWithin)
+		})
+	}
+}
+
+type killer struct {
+	t       *testing.T
+	w       *harness.World
+	hub     *harness.Hub
+	writers *harness.Writers
+	tries   int
+}
+
+// live are the lanes that only copy live events.
+func live() []string { return []string{"plain", "filtered", "projected", "changing"} }
+
+func (k *killer) setUp() {
+	k.w.Register("plain", want("user"), want("tenant"))
+	k.w.Register("filtered", acmeOnly("user"))
+	k.w.Register("projected", withoutSecret("user"), withoutSecret("tenant"))
+	k.w.Register("changing", want("user"))
+	k.w.Publish(harness.Load{Writers: 4, Pad: 300}, 3000)
+	k.writers = k.w.Write(harness.Load{Writers: 2, Pad: 300, Every: 2 * time.Millisecond}, 0)
+}
+
+// round lets a backlog come up behind a frozen hub, wakes it for moments at a
+// time until every lane is half-way, and kills it there.
+func (k *killer) round(n int) {
+	k.t.Helper()
+	k.w.Register("filling", from("all", want("user")))
+	k.change(n)
+	for try := 0; ; try++ {
+		if try == 30 {
+			k.t.Fatalf("round %d: lanes were never all half-way", n)
+		}
+		k.tries++
+		if k.halfWay() {
+			break
+		}
+		// The fill is over as well: begin it anew.
+		k.w.Unregister("filling")
+		k.w.Register("filling", from("all", want("user")))
+	}
+	k.hub.Kill()
+	k.hub.Start()
+	k.w.Unregister("filling")
+}
+
+// change registers the changing lane with another definition.
+func (k *killer) change(n int) {
+	k.t.Helper()
+	definitions := []harness.Want{acmeOnly("user"), withoutSecret("user"), evenOnly("user"), want("user")}
+	k.w.Register("changing", definitions[n%len(definitions)])
+}
+
+// halfWay freezes the hub, has a backlog come up, and steps the hub through it.
+// It reports whether it stopped the hub with every lane half-way; otherwise the
+// hub goes on.
+func (k *killer) halfWay() bool {
+	k.t.Helper()
+	k.hub.Pause()
+	began := k.w.LastSeq("")
+	k.w.Publish(harness.Load{Writers: 4, Pad: 300}, 3500)
+	// A seeded share, so that the kills do not all hit the same place.
+	at := killFrom + (killTo-killFrom)*k.w.Rand.Float64()*0.7
+	for range 4000 {
+		k.hub.Continue()
+		k.w.Let(time.Duration(200+k.w.Rand.IntN(1000)) * time.Microsecond)
+		k.hub.Pause()
+		low, high := k.progress(began)
+		if high > killTo {
+			break
+		}
+		if low >= max(killFrom, at*0.3) && low > killFrom {
+			return true
+		}
+	}
+	k.hub.Continue()
+	return false
+}
+
+// progress is the lowest and the highest share of its work that a lane has
+// done: live lanes of the events since began, the filling one of all.
+func (k *killer) progress(began uint64) (low, high float64) {
+	k.t.Helper()
+	end := k.w.LastSeq("")
+	low, high = 1, 0
+	for _, service := range append(live(), "filling") {
+		first := began
+		if service == "filling" {
+			first = 0
+		}
+		share := float64(max(k.w.Position(service), first)-first) / float64(end-first)
+		low, high = min(low, share), max(high, share)
+	}
+	return low, high
+}
