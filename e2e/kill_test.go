@@ -39,7 +39,6 @@ type killer struct {
 	w       *harness.World
 	hub     *harness.Hub
 	writers *harness.Writers
-	tries   int
 }
 
 // live are the lanes that only copy live events.
@@ -58,19 +57,20 @@ func (k *killer) setUp() {
 // time until every lane is half-way, and kills it there.
 func (k *killer) round(n int) {
 	k.t.Helper()
-	k.w.Register("filling", from("all", want("user")))
 	k.change(n)
 	for try := 0; ; try++ {
-		if try == 30 {
+		if try == 20 {
+			for _, service := range append(live(), "filling") {
+				k.t.Logf("%+v", k.w.Describe(service))
+			}
 			k.t.Fatalf("round %d: lanes were never all half-way", n)
 		}
-		k.tries++
+		k.w.Register("filling", from("all", want("user")))
 		if k.halfWay() {
 			break
 		}
-		// The fill is over as well: begin it anew.
-		k.w.Unregister("filling")
-		k.w.Register("filling", from("all", want("user")))
+		k.hub.Continue()
+		k.w.Unregister("filling") // its fill may be over: begin it anew
 	}
 	k.hub.Kill()
 	k.hub.Start()
@@ -84,45 +84,49 @@ func (k *killer) change(n int) {
 	k.w.Register("changing", definitions[n%len(definitions)])
 }
 
-// halfWay freezes the hub, has a backlog come up, and steps the hub through it.
-// It reports whether it stopped the hub with every lane half-way; otherwise the
-// hub goes on.
+// halfWay freezes the hub once the fill has begun, has a backlog come up for the
+// other lanes, and steps the hub through it. It leaves the hub frozen, and
+// reports whether every lane is half-way.
 func (k *killer) halfWay() bool {
 	k.t.Helper()
 	k.hub.Pause()
-	began := k.w.LastSeq("")
-	k.w.Publish(harness.Load{Writers: 4, Pad: 300}, 3500)
-	// A seeded share, so that the kills do not all hit the same place.
-	at := killFrom + (killTo-killFrom)*k.w.Rand.Float64()*0.7
-	for range 4000 {
-		k.hub.Continue()
-		k.w.Let(time.Duration(200+k.w.Rand.IntN(1000)) * time.Microsecond)
-		k.hub.Pause()
-		low, high := k.progress(began)
-		if high > killTo {
-			break
-		}
-		if low >= max(killFrom, at*0.3) && low > killFrom {
-			return true
-		}
+	for k.share("filling", 0) < 2*killFrom {
+		k.step()
 	}
+	began := k.w.LastSeq("")
+	k.w.Publish(harness.Load{Writers: 4, Pad: 300}, 3000)
+	// A seeded share, so that the kills do not all hit the same place.
+	least := killFrom + 0.3*k.w.Rand.Float64()
+	low, high := k.progress(began)
+	for low < least && high < killTo {
+		k.step()
+		low, high = k.progress(began)
+	}
+	return low > killFrom && high < killTo
+}
+
+// step lets a frozen hub go on for a moment.
+func (k *killer) step() {
 	k.hub.Continue()
-	return false
+	k.w.Let(time.Duration(200+k.w.Rand.IntN(800)) * time.Microsecond)
+	k.hub.Pause()
 }
 
 // progress is the lowest and the highest share of its work that a lane has
 // done: live lanes of the events since began, the filling one of all.
 func (k *killer) progress(began uint64) (low, high float64) {
 	k.t.Helper()
-	end := k.w.LastSeq("")
-	low, high = 1, 0
-	for _, service := range append(live(), "filling") {
-		first := began
-		if service == "filling" {
-			first = 0
-		}
-		share := float64(max(k.w.Position(service), first)-first) / float64(end-first)
+	low = k.share("filling", 0)
+	high = low
+	for _, service := range live() {
+		share := k.share(service, began)
 		low, high = min(low, share), max(high, share)
 	}
 	return low, high
+}
+
+// share is how much of the events behind a sequence a lane has copied.
+func (k *killer) share(service string, behind uint64) float64 {
+	k.t.Helper()
+	return float64(max(k.w.Position(service), behind)-behind) / float64(k.w.LastSeq("")-behind)
 }

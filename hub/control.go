@@ -51,7 +51,7 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbRewind:     {service: true, do: handle(h.doRewind)},
 		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
-		wire.VerbRedrive:    {service: true, do: handle(h.doRedrive)},
+		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
 		wire.VerbServices:   {do: handle(h.doServices)},
 		wire.VerbWho:        {do: handle(h.doWho)},
 		wire.VerbStatus:     {do: handle(h.doStatus)},

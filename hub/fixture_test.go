@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -21,6 +23,8 @@ import (
 // world is a nats-server with one or more hubs on it, for one test.
 type world struct {
 	t      *testing.T
+	dir    string
+	port   int
 	server *embedded.Server
 	nc     *nats.Conn
 	js     jetstream.JetStream
@@ -28,21 +32,39 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	server, err := embedded.Start(t.Context(), embedded.Config{Port: -1, StoreDir: t.TempDir(), Logger: quiet(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{t: t, server: server}
+	w := &world{t: t, dir: t.TempDir(), port: embedded.FreePort}
+	w.startServer()
+	t.Cleanup(w.stopServer)
 	w.nc = w.connect()
+	var err error
 	if w.js, err = jetstream.New(w.nc); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// startServer starts the server, again on the port that it had.
+func (w *world) startServer() {
+	w.t.Helper()
+	server, err := embedded.Start(context.Background(), embedded.Config{Port: w.port, StoreDir: w.dir, Logger: quiet(w.t)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	u, err := url.Parse(server.ClientURL())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.port, err = strconv.Atoi(u.Port()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.server = server
+}
+
+func (w *world) stopServer() {
+	w.t.Helper()
+	if err := w.server.Close(); err != nil {
+		w.t.Error(err)
+	}
 }
 
 func (w *world) connect() *nats.Conn {

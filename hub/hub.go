@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/tree"
 )
 
@@ -59,6 +60,7 @@ type Hub struct {
 	alarms   alarms
 	recorded recorded
 	ready    chan struct{}
+	pressed  chan struct{} // ingest is nearly full
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }
@@ -75,6 +77,7 @@ func New(cfg Config) (*Hub, error) {
 		nc:      cfg.Conn,
 		started: time.Now().UTC(),
 		ready:   make(chan struct{}),
+		pressed: make(chan struct{}, 1),
 	}
 	h.members.Store(&[]string{cfg.ID})
 	return h, nil
@@ -132,7 +135,8 @@ func (h *Hub) open(ctx context.Context) error {
 	// The advisories' stream exists before any consumer does, so that no
 	// exhausted delivery goes unseen.
 	h.letters, err = letters.Open(ctx, letters.Config{
-		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, Logger: h.log,
+		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
+		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID },
 	})
 	if err != nil {
 		return err

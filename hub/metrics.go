@@ -2,18 +2,155 @@ package hub
 
 import (
 	"net/http"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/wire"
 )
 
-// metricsHandler answers /metrics from a registry of the hub's own.
+// metricsHandler answers /metrics from a registry of its own.
 func (h *Hub) metricsHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
+		newCollector(h),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		Registry: registry,
+		// One value that cannot be had is no reason to withhold the others.
+		ErrorHandling: promhttp.ContinueOnError,
+	})
+}
+
+// collector turns what the hub knows into metrics at each scrape: nothing is
+// counted for its sake on the way of an event.
+type collector struct {
+	hub      *Hub
+	metrics  map[string]metric
+	measured measurements
+}
+
+type metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func newCollector(h *Hub) *collector {
+	c := &collector{hub: h, metrics: make(map[string]metric)}
+	for _, m := range wire.Metrics() {
+		kind := prometheus.GaugeValue
+		if m.Counter {
+			kind = prometheus.CounterValue
+		}
+		c.metrics[m.Name] = metric{prometheus.NewDesc(m.Name, m.Help, m.Labels, nil), kind}
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.metrics {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	emit := func(name string, value float64, labels ...string) {
+		m := c.metrics[name]
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
+	}
+	health := c.hub.health(false)
+	emit(wire.MetricBuildInfo, 1, c.hub.cfg.Version, runtime.Version())
+	emit(wire.MetricReady, oneIf(health.Ready))
+	emit(wire.MetricDegraded, float64(len(health.Degraded)))
+	if !c.hub.isReady() {
+		return
+	}
+	c.collectHub(emit)
+	for _, l := range c.hub.lanes.all() {
+		service := l.Service().String()
+		emit(wire.MetricLaneOwned, oneIf(l.Owned()), service)
+		collectCounts(emit, service, l.Counts())
+	}
+	c.collectMeasured(emit, c.measured.get(c.hub))
+}
+
+type emitter func(name string, value float64, labels ...string)
+
+func (c *collector) collectHub(emit emitter) {
+	registry := c.hub.cfg.Registry
+	emit(wire.MetricHubs, float64(len(*c.hub.members.Load())))
+	emit(wire.MetricRegistryConnected, oneIf(registry.Status().Connected), c.hub.cfg.RegistryKind)
+	emit(wire.MetricAlarms, float64(len(c.hub.alarms.list())+len(registry.Alarms())))
+	emit(wire.MetricIngestEpoch, float64(c.hub.ingest.Epoch()))
+	emit(wire.MetricIngestFloor, float64(c.hub.ingest.Floor()))
+	emit(wire.MetricIngestMaxBytes, float64(c.hub.cfg.IngestMaxBytes))
+}
+
+func collectCounts(emit emitter, service string, n lane.Counts) {
+	emit(wire.MetricLaneCopies, float64(n.Copies), service)
+	emit(wire.MetricLaneCopiedBytes, float64(n.Bytes), service)
+	emit(wire.MetricLaneAppends, float64(n.Single), service, "single")
+	emit(wire.MetricLaneAppends, float64(n.Atomic), service, "atomic")
+	emit(wire.MetricLaneAppends, float64(n.Fast), service, "fast")
+	emit(wire.MetricLaneStateRecords, float64(n.Records), service)
+	emit(wire.MetricLaneFenced, float64(n.Fenced), service)
+	emit(wire.MetricLaneRetries, float64(n.Retries), service)
+	emit(wire.MetricLaneForeign, float64(n.Foreign), service)
+	emit(wire.MetricLaneDeadLettered, float64(n.Dead), service)
+}
+
+// collectMeasured emits what the server was asked for. What it did not answer
+// is absent: an old value would look like a good one.
+func (c *collector) collectMeasured(emit emitter, m *measurement) {
+	if m == nil {
+		return
+	}
+	b := m.bounds
+	emit(wire.MetricIngestFirst, float64(b.First))
+	emit(wire.MetricIngestLast, float64(b.Last))
+	emit(wire.MetricIngestMessages, float64(b.Messages))
+	emit(wire.MetricIngestBytes, float64(b.Bytes))
+	emit(wire.MetricIngestFill, float64(b.Bytes)/float64(c.hub.cfg.IngestMaxBytes))
+	emit(wire.MetricIngestRate, m.rate)
+	for _, s := range m.lanes {
+		collectLane(emit, s)
+	}
+}
+
+func collectLane(emit emitter, s wire.LaneStatus) {
+	for _, state := range wire.LaneStates() {
+		emit(wire.MetricLaneState, oneIf(s.State == state), s.Service, state)
+	}
+	switch s.State {
+	case wire.LaneStalled, wire.LaneDetached, wire.LaneParked:
+		emit(wire.MetricLaneTrouble, 1, s.Service, s.State, trouble(s.State, s.Reason))
+	}
+	emit(wire.MetricLanePosition, float64(s.Seq), s.Service)
+	emit(wire.MetricLaneLagEvents, float64(s.Lag), s.Service)
+	emit(wire.MetricLaneLagSeconds, s.LagSeconds, s.Service)
+	emit(wire.MetricLaneBacklog, float64(s.Backlog), s.Service)
+	emit(wire.MetricLaneOldestUnacked, s.OldestUnacked, s.Service)
+	emit(wire.MetricLaneMessages, float64(s.Messages), s.Service)
+	emit(wire.MetricLaneStreamBytes, float64(s.Bytes), s.Service)
+	emit(wire.MetricLaneMaxBytes, float64(s.MaxBytes), s.Service)
+	emit(wire.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
+	if f := s.Fill; f != nil {
+		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))
+		emit(wire.MetricLaneFillRemaining, remaining, s.Service)
+		emit(wire.MetricLaneFillRatio, 1-remaining/max(all, remaining, 1), s.Service)
+	}
+}
+
+func oneIf(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
 }

@@ -17,10 +17,16 @@ const nearlyFull = 0.9
 // trimAll removes what nobody needs any more, every now and then.
 func (h *Hub) trimAll(ctx context.Context) error {
 	for {
-		if err := sleep(ctx, h.cfg.TrimEvery); err != nil {
+		timer := time.NewTimer(h.cfg.TrimEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
 			return nil
+		case <-timer.C:
+			h.trimLanes(ctx)
+		case <-h.pressed:
+			timer.Stop()
 		}
-		h.trimLanes(ctx)
 		if err := h.trimIngest(ctx); err != nil && ctx.Err() == nil {
 			h.log.Warn("trim ingest", "err", err)
 		}
@@ -81,10 +87,21 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 		h.log.Info("trimmed ingest", "events", purged, "below", lowest)
 		return nil
 	}
-	if fill >= nearlyFull && h.cfg.OnFull == OnFullDetach && pinner != nil {
-		return h.detachPinner(ctx, pinner, b)
+	if fill < nearlyFull || h.cfg.OnFull != OnFullDetach || pinner == nil {
+		return nil
 	}
-	return nil
+	if err := h.detachPinner(ctx, pinner, b); err != nil {
+		return err
+	}
+	return h.trimIngest(ctx)
+}
+
+// press has ingest trimmed soon: it is nearly full.
+func (h *Hub) press() {
+	select {
+	case h.pressed <- struct{}{}:
+	default:
+	}
 }
 
 // lowestNeeded is the ingest sequence that the lane furthest behind stands at,

@@ -185,7 +185,3 @@ func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewi
 	}
 	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(state.Queue), Seq: seq, Redelivered: again}, nil
 }
-
-func (h *Hub) doRedrive(context.Context, subjects.Name, wire.Redrive) (any, error) {
-	return nil, wire.Errorf(wire.CodeInternal, "redrive is not here yet")
-}

@@ -20,6 +20,9 @@ func (h *Hub) watchIngest(ctx context.Context) error {
 		}
 		if err == nil {
 			h.ingest.Rate(b)
+			if float64(b.Bytes) >= nearlyFull*float64(h.cfg.IngestMaxBytes) {
+				h.press()
+			}
 		}
 		if was := h.dispatching.Swap(err == nil); was != (err == nil) {
 			h.log.Warn("ingest", "reachable", err == nil, "err", err)

@@ -22,7 +22,9 @@ type Edit func(ctx context.Context, tip Tip) (next State, changed bool, err erro
 type change struct {
 	ctx  context.Context //nolint:containedctx // a queued request: its caller's patience goes with it
 	edit Edit
-	done chan changed
+	// copies, when not nil, is what the edit wants in front of its state record.
+	copies *[]*nats.Msg
+	done   chan changed
 }
 
 type changed struct {
@@ -33,7 +35,11 @@ type changed struct {
 // Change has Run apply an edit and returns the state that is then in force in
 // the lane's stream. An error of the edit is returned as it is.
 func (l *Lane) Change(ctx context.Context, edit Edit) (State, error) {
-	c := &change{ctx: ctx, edit: edit, done: make(chan changed, 1)}
+	return l.enqueue(ctx, &change{ctx: ctx, edit: edit, done: make(chan changed, 1)})
+}
+
+// enqueue hands a change to Run and waits for its outcome.
+func (l *Lane) enqueue(ctx context.Context, c *change) (State, error) {
 	l.mu.Lock()
 	if l.over {
 		l.mu.Unlock()
@@ -83,13 +89,26 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 			return err
 		}
 	}
+	if c.copies != nil {
+		if _, err := l.room(ctx); errors.Is(err, ErrFull) {
+			c.done <- changed{err: err}
+			return nil
+		} else if err != nil {
+			c.done <- changed{err: err}
+			return err
+		}
+	}
 	next, write, err := c.edit(c.ctx, l.tip)
 	if err != nil || !write {
 		c.done <- changed{state: l.tip.State, err: err}
 		return nil
 	}
 	l.env.Failpoint("change")
-	err = l.record(ctx, next)
+	if c.copies == nil {
+		err = l.record(ctx, next)
+	} else {
+		err = l.recordBehind(ctx, *c.copies, next)
+	}
 	if errors.Is(err, ErrFenced) {
 		// Another writer was faster: decide again on what it left.
 		l.mu.Lock()

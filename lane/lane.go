@@ -33,8 +33,9 @@ type Env struct {
 	Appender *Appender
 	Letters  Letters
 	// Hold returns the lowest sequence of a lane that must not be trimmed
-	// because a dead letter of it is not stored yet. Nil holds nothing.
-	Hold func(service subjects.Name) uint64
+	// because a dead letter of it is not stored yet. It is asked after the
+	// consumers' floors were read. Nil holds nothing.
+	Hold func(ctx context.Context, service subjects.Name) (uint64, error)
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -318,7 +319,7 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		l.log.Warn("lane stalled", "err", err)
 	}
 	longest := maxBackoff
-	if errors.Is(err, errFull) {
+	if errors.Is(err, ErrFull) {
 		longest = fullBackoff // workers may make room at any time
 	}
 	l.backoff = min(max(2*l.backoff, minBackoff), longest)

@@ -40,6 +40,9 @@ type State struct {
 	Phase Phase `json:"phase"`
 	// Detached tells why the lane was cut off; nil when it is not.
 	Detached *Detached `json:"detached,omitempty"`
+	// Redriven are the dead letters whose events were put back into the lane
+	// and that may not be removed yet: they are not put back again.
+	Redriven []LetterID `json:"redriven,omitempty"`
 	// Hub and Written tell who wrote the record, for people.
 	Hub     string    `json:"hub"`
 	Written time.Time `json:"written"`
@@ -142,6 +145,7 @@ func (s State) Lowest() (pos event.Position, ok bool) {
 func (s State) Clone() State {
 	s.Interests = slices.Clone(s.Interests)
 	s.Ended = slices.Clone(s.Ended)
+	s.Redriven = slices.Clone(s.Redriven)
 	s.Fills = slices.Clone(s.Fills)
 	for i := range s.Fills {
 		s.Fills[i].IDs = slices.Clone(s.Fills[i].IDs)

@@ -95,6 +95,9 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 		if err != nil {
 			return Tip{}, fmt.Errorf("read lane %s at %d: %w", service, seq, err)
 		}
+		if isRedriven(m.Header) {
+			continue // an older event once more
+		}
 		if mark, ok := markOfCopy(m.Header); ok {
 			tip.State = tip.State.Advanced(mark)
 			return tip, nil
@@ -105,8 +108,12 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 }
 
 // markOfCopy reads the mark that the hub set on a copy; ok is false for a
-// message that is not a copy of the hub's.
+// message that is not a copy of the hub's, or one that does not stand in the
+// order of ingest.
 func markOfCopy(h nats.Header) (m ingest.Mark, ok bool) {
+	if isRedriven(h) {
+		return ingest.Mark{}, false
+	}
 	seq, err := strconv.ParseUint(h.Get(wire.HeaderSeq), 10, 64)
 	if err != nil {
 		return ingest.Mark{}, false

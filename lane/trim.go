@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,8 +12,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// errFull: the lane holds its limit in copies that nobody has acknowledged.
-var errFull = errors.New("lane full")
+// ErrFull: the lane holds its limit in copies that nobody has acknowledged.
+var ErrFull = errors.New("lane full")
 
 // room keeps the lane's limit: it is how many bytes may be appended, of which
 // the last message may pass the limit. Acknowledged history goes first; what is
@@ -39,7 +40,7 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 		}
 	}
 	if have >= limit {
-		return 0, fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", errFull, have, limit)
+		return 0, fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", ErrFull, have, limit)
 	}
 	return int(min(limit-have, maxAppendBytes)), nil
 }
@@ -47,7 +48,7 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 // purgeHistory purges every acknowledged copy, however young.
 func (l *Lane) purgeHistory(ctx context.Context) error {
 	now := time.Now()
-	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.hold())
+	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.hold)
 	if err != nil || keep <= first {
 		return err
 	}
@@ -56,7 +57,7 @@ func (l *Lane) purgeHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, now, l.hold())
+	_, err = purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, now, l.hold)
 	return err
 }
 
@@ -71,13 +72,15 @@ func (l *Lane) measure(ctx context.Context) (int64, error) {
 	return l.bytes, nil
 }
 
-// hold is the lowest stream sequence that must stay for a dead letter that is
-// not stored yet, or the largest number there is.
-func (l *Lane) hold() uint64 {
+// held gives the lowest stream sequence that must stay for a dead letter that
+// is not stored yet, or the largest number there is.
+type held func(ctx context.Context) (uint64, error)
+
+func (l *Lane) hold(ctx context.Context) (uint64, error) {
 	if l.env.Hold == nil {
-		return ^uint64(0)
+		return math.MaxUint64, nil
 	}
-	return l.env.Hold(l.service)
+	return l.env.Hold(ctx, l.service)
 }
 
 // Trim purges copies that every worker has acknowledged and that were stored
@@ -92,7 +95,7 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	want, first, err := acked(ctx, l.env.JS, l.service, cutoff, l.hold())
+	want, first, err := acked(ctx, l.env.JS, l.service, cutoff, l.hold)
 	if err != nil || want <= first {
 		return 0, err
 	}
@@ -109,12 +112,12 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 		stateSeq = tip.StateSeq
 	}
 	l.env.Failpoint("trim")
-	return purgeAcked(ctx, l.env.JS, l.service, stateSeq, cutoff, l.hold())
+	return purgeAcked(ctx, l.env.JS, l.service, stateSeq, cutoff, l.hold)
 }
 
 // acked returns the lowest sequence to keep, by the workers' floors, the
 // cutoff and the hold, and the first sequence there is.
-func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, cutoff time.Time, hold uint64) (keep, first uint64, err error) {
+func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, cutoff time.Time, hold held) (keep, first uint64, err error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, 0, ErrNoLane
@@ -130,12 +133,17 @@ func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, c
 	if len(consumers) == 0 || state.Msgs == 0 {
 		return 0, state.FirstSeq, nil
 	}
-	keep = min(state.LastSeq, hold)
+	keep = state.LastSeq
 	for _, c := range consumers {
 		keep = min(keep, floorOf(c, state.LastSeq)+1)
 	}
-	old, err := firstSince(ctx, stream, state.FirstSeq, keep, cutoff)
-	return old, state.FirstSeq, err
+	keep, err = firstSince(ctx, stream, state.FirstSeq, keep, cutoff)
+	if err != nil || keep <= state.FirstSeq {
+		return keep, state.FirstSeq, err
+	}
+	// After the floors: a delivery that failed in between lies below them.
+	low, err := hold(ctx)
+	return min(keep, low), state.FirstSeq, err
 }
 
 // floorOf is the sequence up to which a consumer needs nothing. An idle
@@ -171,7 +179,7 @@ func firstSince(ctx context.Context, stream jetstream.Stream, low, high uint64, 
 }
 
 // purgeAcked purges what acked allows, below the newest state record.
-func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Name, stateSeq uint64, cutoff time.Time, hold uint64) (uint64, error) {
+func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Name, stateSeq uint64, cutoff time.Time, hold held) (uint64, error) {
 	keep, first, err := acked(ctx, js, service, cutoff, hold)
 	if err != nil {
 		return 0, err

@@ -1,7 +1,22 @@
-// Package letters keeps the dead letters of all services. A letter is durable
-// before the event it speaks of can be forgotten; one put twice is stored once
-// within the dedupe window. A full stream of letters refuses more: it stalls
-// what depends on it and drops nothing.
+// Package letters keeps the dead letters of all services: of events that could
+// not be expanded, of deliveries that no worker acknowledged within max_deliver,
+// and of those that a worker gave up.
+//
+// The promise: a letter is durable before the event it speaks of can be trimmed
+// from its lane; one put twice is stored once; a full stream of letters stalls
+// what depends on it and drops nothing. It rests on what nats-server does with
+// a delivery that is exhausted (2.15.2, consumer.go, hasMaxDeliveries and
+// getNextMsg): the message leaves the pending ones and the ack floor passes it,
+// so it holds up nobody; its redelivery count stays with the consumer until the
+// message is acknowledged or leaves the stream, and it counts in
+// num_redelivered. So the office acknowledges the message in the consumer's
+// name once its letter is stored, and a consumer with num_redelivered 0 has no
+// exhausted delivery without a letter. One with more is audited (audit.go).
+//
+// Not promised: a letter for a message that a worker terminated while the
+// server lost its advisory. To the server that is the same as acknowledged.
+// Nor one for an exhausted message right at the ack floor when advisory and
+// server are lost together: the server does not restore that one's count.
 package letters
 
 import (
@@ -9,13 +24,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -30,6 +44,17 @@ type Config struct {
 	MaxBytes int64
 	// DedupeWindow is how long a letter put again is recognised; 2 h by default.
 	DedupeWindow time.Duration
+	// AuditEvery is the time between looks for exhausted deliveries whose
+	// advisory was lost; 15 s by default. One is looked into when two looks in
+	// a row find it.
+	AuditEvery time.Duration
+	// InspectEvery is how often at most a lane is read for its consumers' state
+	// when their counts do not say whether a delivery is exhausted; 15 min by
+	// default. Trimming such a lane lags behind by about as much.
+	InspectEvery time.Duration
+	// Owns says which services this office audits; nil is all. Two offices that
+	// audit one service only do the work twice.
+	Owns func(subjects.Name) bool
 	// Logger takes what an operator should know; slog.Default by default.
 	Logger *slog.Logger
 }
@@ -38,19 +63,47 @@ func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 2*time.Hour)
+	c.AuditEvery = cmp.Or(c.AuditEvery, 15*time.Second)
+	c.InspectEvery = cmp.Or(c.InspectEvery, 15*time.Minute)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Owns == nil {
+		c.Owns = func(subjects.Name) bool { return true }
+	}
 	return c
 }
 
-// Office writes dead letters. Its methods may be called concurrently.
+// Office writes dead letters. Its methods may be called concurrently, and any
+// number of offices work side by side.
 type Office struct {
 	cfg Config
+	// dlq and advisories are the streams, by name: they may have been made anew.
+	dlq, advisories jetstream.Stream
+
+	mu      sync.Mutex // guards watches and what they point to
+	watches map[watchKey]*watch
 }
 
-// Open creates or takes over the streams.
+// Open creates or takes over the streams. It is called before any consumer of a
+// lane is made, so that no advisory has nowhere to go.
 func Open(ctx context.Context, cfg Config) (*Office, error) {
-	o := &Office{cfg: cfg.withDefaults()}
-	_, err := marked.Ensure(ctx, o.cfg.JS, jetstream.StreamConfig{
+	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch)}
+	if err := o.openStreams(ctx); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *Office) openStreams(ctx context.Context) error {
+	var err error
+	if o.dlq, err = marked.Ensure(ctx, o.cfg.JS, o.dlqConfig()); err != nil {
+		return err
+	}
+	o.advisories, err = marked.Ensure(ctx, o.cfg.JS, o.advisoriesConfig())
+	return err
+}
+
+func (o *Office) dlqConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Name:        wire.StreamDLQ,
 		Description: "replhub: dead letters",
 		Subjects:    []string{"dlq.>"},
@@ -61,32 +114,35 @@ func Open(ctx context.Context, cfg Config) (*Office, error) {
 		Storage:     jetstream.FileStorage,
 		Replicas:    o.cfg.Replicas,
 		Duplicates:  o.cfg.DedupeWindow,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return o, nil
 }
 
-// Run captures exhausted deliveries until ctx ends.
+// Run captures exhausted and terminated deliveries until ctx ends, then returns
+// nil.
 func (o *Office) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return o.captureAll(ctx) })
+	group.Go(func() error { return o.auditAll(ctx) })
+	return group.Wait()
 }
-
-// Hold is the lowest sequence of a lane that must stay because a delivery from
-// there on is exhausted and its letter not stored yet.
-func (o *Office) Hold(subjects.Name) uint64 { return ^uint64(0) }
 
 // Count is how many dead letters of a service there are.
 func (o *Office) Count(ctx context.Context, service subjects.Name) (uint64, error) {
-	s, err := o.cfg.JS.Stream(ctx, wire.StreamDLQ)
-	if err != nil {
-		return 0, fmt.Errorf("look up stream %q: %w", wire.StreamDLQ, err)
-	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjects.DeadLetterFilter(service)))
+	n, err := o.count(ctx, wire.StreamDLQ, subjects.DeadLetterFilter(service))
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters of %s: %w", service, err)
+	}
+	return n, nil
+}
+
+func (o *Office) count(ctx context.Context, stream, filter string) (uint64, error) {
+	s, err := o.cfg.JS.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("look up stream %q: %w", stream, err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return 0, fmt.Errorf("look up stream %q: %w", stream, err)
 	}
 	var n uint64
 	for _, count := range info.State.Subjects {
@@ -95,41 +151,14 @@ func (o *Office) Count(ctx context.Context, service subjects.Name) (uint64, erro
 	return n, nil
 }
 
-// Put stores the letter of an event that could not be expanded. It has no
-// payload: what the service was not to see stays unseen.
-func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) error {
-	h := nats.Header(e.CopyHeader())
-	if reason == wire.ReasonTooLarge {
-		h = ownOnly(h) // the publisher's headers may be what is too large
+// sleep waits for a time or the end of ctx, and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
-	h.Set(wire.HeaderReason, reason)
-	h.Set(wire.HeaderError, cause.Error())
-	h.Set(wire.HeaderAttempts, "0")
-	h.Set(wire.HeaderMsgID, letterID(service, e.Pos, reason))
-	m := &nats.Msg{
-		Subject: subjects.DeadLetter(service, e.Subject.Entity(), e.Subject.Op()),
-		Header:  h,
-	}
-	if _, err := o.cfg.JS.PublishMsg(ctx, m); err != nil {
-		if marked.Full(err) {
-			return fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
-		}
-		return fmt.Errorf("store a dead letter: %w", err)
-	}
-	return nil
-}
-
-// letterID makes a letter unique by service, event and cause.
-func letterID(service subjects.Name, pos event.Position, reason string) string {
-	return fmt.Sprintf("%s/%s/%s", service, pos, reason)
-}
-
-func ownOnly(h nats.Header) nats.Header {
-	own := make(nats.Header, len(h))
-	for name, values := range h {
-		if strings.HasPrefix(name, "Replhub-") {
-			own[name] = values
-		}
-	}
-	return own
 }

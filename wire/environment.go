@@ -64,7 +64,7 @@ func Variables() []Variable {
 		{EnvZKRoot, "/replhub", "znode above all that the hub keeps"},
 		{EnvZKSessionTimeout, "10s", "how long ZooKeeper keeps a silent hub's membership"},
 		{EnvZKAuthFile, "", "file with user:password for digest authentication"},
-		{EnvZKTLSCA, "", "file of the authorities that sign ZooKeeper's certificates; with it connections are encrypted"},
+		{EnvZKTLSCA, "", "file of the authorities that sign ZooKeeper's certificates; with this or a client certificate, connections are encrypted"},
 		{EnvZKTLSCert, "", "client certificate file"},
 		{EnvZKTLSKey, "", "client certificate's key file"},
 		{EnvHubID, "random", "this hub's name among the hubs"},

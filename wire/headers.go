@@ -38,6 +38,10 @@ const (
 	HeaderAttempts = "Replhub-Attempts"
 )
 
+// HeaderRedriven is set on a copy that came back from the dead letters: how
+// often it did, decimal. Such a copy says nothing of where its lane stands.
+const HeaderRedriven = "Replhub-Redriven"
+
 // HeaderState marks a lane's state record; its value is the record's form, "1".
 const HeaderState = "Replhub-State"
 

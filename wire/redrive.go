@@ -17,4 +17,15 @@ type Redriven struct {
 	// Redriven is how many events were put into the lane again; their letters
 	// are gone from the stream DLQ.
 	Redriven int `json:"redriven"`
+	// Left are the letters that could not be redriven, and stay.
+	Left []RedriveLeft `json:"left,omitempty"`
+	// More says that letters remain that this request had no time for; send it
+	// again.
+	More bool `json:"more,omitempty"`
+}
+
+// RedriveLeft tells why a letter stays.
+type RedriveLeft struct {
+	Seq     uint64 `json:"seq"`
+	Message string `json:"message"`
 }

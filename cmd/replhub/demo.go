@@ -122,10 +122,13 @@ func (d demo) publish(ctx context.Context, nc *nats.Conn, events int) error {
 		m := nats.NewMsg("db.user." + e.op)
 		m.Header.Set(wire.HeaderOrigin, demoPublisher)
 		m.Data = []byte(e.payload)
-		if _, err := js.PublishMsg(ctx, m); err != nil {
+		err := d.screen.publish(e, func() error {
+			_, err := js.PublishMsg(ctx, m)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		d.screen.published(e.op, e.key, e.payload)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -44,10 +44,15 @@ func (s *demoScreen) say(format string, args ...any) {
 	s.line("", strings.TrimRight(fmt.Sprintf(format, args...), " "))
 }
 
-func (s *demoScreen) published(op, key, payload string) {
+// publish publishes and shows it, in one: no copy is shown before its event.
+func (s *demoScreen) publish(e demoChange, do func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.line(colourPublished, fmt.Sprintf("%-17s %-6s user %-3s %s", demoPublisher, op, key, payload))
+	if err := do(); err != nil {
+		return err
+	}
+	s.line(colourPublished, fmt.Sprintf("%-17s %-6s user %-3s %s", demoPublisher, e.op, e.key, e.payload))
+	return nil
 }
 
 // took shows a copy as an instance of a service got it.

@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/wire"
 )
+
+// reconnectWait is the time between two attempts at one server: lanes stand
+// still meanwhile.
+const reconnectWait = 500 * time.Millisecond
 
 // hubLink is a hub's connection to NATS. It comes back by itself whenever the
 // server does.
@@ -44,6 +49,7 @@ func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("replhub " + id),
 		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
 			if sub != nil {

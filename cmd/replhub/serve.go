@@ -88,6 +88,7 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		LaneMaxBytes:   int64(s.LaneMaxBytes),
 		DLQMaxBytes:    int64(s.DLQMaxBytes),
 		OnFull:         s.OnFull,
+		StartTimeout:   s.startTimeout,
 		Version:        buildVersion(),
 		Logger:         log,
 	}

@@ -39,6 +39,9 @@ type settings struct {
 	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
 	LogLevel     slog.Level    `default:"info"     split_words:"true"`
 	LogFormat    string        `split_words:"true"`
+
+	// startTimeout is hub.Config's; tests shorten it.
+	startTimeout time.Duration
 }
 
 type natsSettings struct {
@@ -144,7 +147,13 @@ func (s settings) validate() error {
 	if s.Replicas < 0 || s.Replicas > maxReplicas {
 		return fmt.Errorf("%s=%d: must be 1 to %d", wire.EnvReplicas, s.Replicas, maxReplicas)
 	}
-	return errors.Join(s.validateRegistry(), s.NATS.validate())
+	if s.HubID != "" && !hub.ValidID(s.HubID) {
+		return fmt.Errorf("%s=%q: must be 1 to 64 letters, digits, _ or -", wire.EnvHubID, s.HubID)
+	}
+	if err := s.validateRegistry(); err != nil {
+		return err
+	}
+	return s.NATS.validate()
 }
 
 // maxReplicas is the server's own limit.
@@ -154,8 +163,6 @@ func (s settings) validateRegistry() error {
 	switch {
 	case s.Registry == registryZK && len(s.ZK.Servers) == 0:
 		return fmt.Errorf("%s=zk: say where ZooKeeper is in %s", wire.EnvRegistry, wire.EnvZKServers)
-	case s.ZK.TLS.CA == "" && (s.ZK.TLS.Cert != "" || s.ZK.TLS.Key != ""):
-		return fmt.Errorf("%s is missing: a client certificate alone does not encrypt", wire.EnvZKTLSCA)
 	case (s.ZK.TLS.Cert == "") != (s.ZK.TLS.Key == ""):
 		return fmt.Errorf("%s and %s go together", wire.EnvZKTLSCert, wire.EnvZKTLSKey)
 	}

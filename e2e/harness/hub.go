@@ -66,9 +66,15 @@ func (h *Hub) Start(env ...string) {
 // Launch is Start without waiting.
 func (h *Hub) Launch(env ...string) {
 	h.w.tb.Helper()
+	if err := h.launch(env); err != nil {
+		h.w.tb.Fatalf("start hub %s: %v", h.id, err)
+	}
+}
+
+func (h *Hub) launch(env []string) error {
 	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		h.w.tb.Fatalf("start hub %s: %v", h.id, err)
+		return err
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
 	h.cmd = exec.Command(h.w.opts.Binary, "serve")
@@ -76,13 +82,14 @@ func (h *Hub) Launch(env ...string) {
 	h.cmd.Stdout, h.cmd.Stderr = log, log
 	h.cmd.SysProcAttr = dieWithParent()
 	if err := h.cmd.Start(); err != nil {
-		h.w.tb.Fatalf("start hub %s: %v", h.id, err)
+		return err
 	}
 	h.done = make(chan struct{})
 	go func(cmd *exec.Cmd, done chan struct{}) {
 		defer close(done)
 		_ = cmd.Wait() // a killed process is what tests ask for
 	}(h.cmd, h.done)
+	return nil
 }
 
 func (h *Hub) environment(more []string) []string {
@@ -179,6 +186,17 @@ func (h *Hub) AwaitEnd(within time.Duration) {
 	if !h.EndsWithin(within) {
 		h.w.tb.Fatalf("hub %s still runs after %s", h.id, within)
 	}
+}
+
+// Resurrect starts the hub again, without the variables of its last start, once
+// it has ended by itself. The returned function waits for that and reports
+// whether it came within a time.
+func (h *Hub) Resurrect(within time.Duration) (rose func() bool) {
+	done := make(chan bool, 1)
+	go func() {
+		done <- h.EndsWithin(within) && h.launch(nil) == nil
+	}()
+	return func() bool { return <-done }
 }
 
 // EndsWithin reports whether the hub ends by itself in time.

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func TestFieldsMakeTheNamesOfTheVariables(t *testing.T) {
+	var got bytes.Buffer
+	names := template.Must(template.New("").Parse("{{range .}}{{.Key}}\n{{end}}"))
+	if err := envconfig.Usaget("replhub", &settings{}, &got, names); err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for _, v := range wire.Variables() {
+		want.WriteString(v.Name + "\n")
+		if v.Meaning == "" || !strings.HasPrefix(v.Name, wire.EnvironmentPrefix) {
+			t.Errorf("%+v: want the prefix and a meaning", v)
+		}
+	}
+	if diff := cmp.Diff(sorted(want.String()), sorted(got.String())); diff != "" {
+		t.Errorf("(-wire +settings):\n%s", diff)
+	}
+}
+
+func TestSettingsFromTheEnvironment(t *testing.T) {
+	clearEnvironment(t)
+	// Names without the prefix are somebody else's.
+	t.Setenv("NATS_URL", "nats://elsewhere")
+	t.Setenv("HISTORY", "1h")
+	for name, value := range map[string]string{
+		wire.EnvZKServers: "a:2181, b:2181,", wire.EnvZKRoot: "/x", wire.EnvHistory: "48h", wire.EnvIngestMaxBytes: "4294967296",
+		wire.EnvLaneMaxBytes: "512MB", wire.EnvOnFull: "refuse", wire.EnvLogFormat: "json", wire.EnvReplicas: "3",
+		wire.EnvNATSTLSCA: "/ca", wire.EnvJSDomain: "edge", wire.EnvHubID: "one",
+	} {
+		t.Setenv(name, value)
+	}
+	got, err := readSettings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings{
+		NATS:     natsSettings{URL: "nats://127.0.0.1:4222", TLS: tlsFiles{CA: "/ca"}},
+		JSDomain: "edge", Registry: registryZK,
+		ZK:    zkSettings{Servers: []string{"a:2181", "b:2181"}, Root: "/x", SessionTimeout: 10 * time.Second},
+		HubID: "one", Replicas: 3, HTTPAddr: "127.0.0.1:0", History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
+		IngestMaxBytes: 4 << 30, LaneMaxBytes: 512_000_000, DLQMaxBytes: 1 << 30,
+		OnFull: "refuse", DrainTimeout: 10 * time.Second, LogFormat: "json",
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, natsSettings{}, zkSettings{}, tlsFiles{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWrongValuesAreRefusedByName(t *testing.T) {
+	for entry, says := range map[string]string{
+		"REPLHUB_HISTORY=24":              "duration",
+		"REPLHUB_HISTORY=-1h":             "above 0",
+		"REPLHUB_DEDUPE_WINDOW=0s":        "above 0",
+		"REPLHUB_DRAIN_TIMEOUT=soon":      "duration",
+		"REPLHUB_ZK_SESSION_TIMEOUT=-1s":  "above 0",
+		"REPLHUB_INGEST_MAX_BYTES=lots":   "4GiB",
+		"REPLHUB_INGEST_MAX_BYTES=1":      "at least",
+		"REPLHUB_LANE_MAX_BYTES=1KiB":     "at least 64.0 KiB",
+		"REPLHUB_DLQ_MAX_BYTES=-5":        "4GiB",
+		"REPLHUB_REPLICAS=many":           "number",
+		"REPLHUB_REPLICAS=6":              "1 to 5",
+		"REPLHUB_REGISTRY=etcd":           "zk or kv",
+		"REPLHUB_ON_FULL=drop":            "detach or refuse",
+		"REPLHUB_LOG_LEVEL=loud":          "debug, info",
+		"REPLHUB_LOG_FORMAT=xml":          "text or json",
+		"REPLHUB_HUB_ID=a.b":              "letters, digits",
+		"REPLHUB_NATS_USER=ada":           "REPLHUB_NATS_PASSWORD_FILE go together",
+		"REPLHUB_NATS_TLS_CERT=/c":        "REPLHUB_NATS_TLS_KEY go together",
+		"REPLHUB_ZK_TLS_KEY=/k":           "REPLHUB_ZK_TLS_KEY go together",
+		"REPLHUB_NATS_URLS=nats://a":      "did you mean REPLHUB_NATS_URL?",
+		"REPLHUB_INGEST_MAXBYTES=1":       "did you mean REPLHUB_INGEST_MAX_BYTES?",
+		"replhub_history=1h":              "did you mean REPLHUB_HISTORY?",
+		"REPLHUB_=":                       "is no variable",
+		"REPLHUB_NATS_PASSWORD=hush-hush": "did you mean REPLHUB_NATS_PASSWORD_FILE?",
+	} {
+		t.Run(entry, func(t *testing.T) {
+			clearEnvironment(t)
+			name, value, _ := strings.Cut(entry, "=")
+			t.Setenv(name, value)
+			_, err := readSettings()
+			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), name) {
+				t.Fatalf("error %v, want one that says %s and %q", err, name, says)
+			}
+			if strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q: shows a secret, or is more than a line", err)
+			}
+		})
+	}
+}
+
+func TestSeveralWaysToBeSomebody(t *testing.T) {
+	clearEnvironment(t)
+	t.Setenv(wire.EnvNATSCreds, "/a")
+	t.Setenv(wire.EnvNATSNkey, "/b")
+	if _, err := readSettings(); err == nil || !strings.Contains(err.Error(), "exclude each other") {
+		t.Errorf("error %v", err)
+	}
+}

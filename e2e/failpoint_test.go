@@ -1,0 +1,128 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub/e2e/harness"
+	"github.com/replhub/replhub/wire"
+)
+
+// killTime bounds how long a hub may take to reach a failpoint.
+const killTime = 15 * time.Second
+
+// TestHubKilledAtAppend kills the hub before and behind an append's
+// acknowledgement: of the first, of a later one, of a batch after a backlog.
+func TestHubKilledAtAppend(t *testing.T) {
+	w := harness.New(t, harness.Options{Binary: binary, Seed: 21})
+	hub := w.StartHub("h1")
+	w.Register("plain", want("user"), want("tenant"))
+	w.Register("filtered", acmeOnly("user"))
+	w.Register("projected", withoutSecret("user"))
+	writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
+	points := []string{"append", "append:2", "append:7", "appended", "appended:2", "appended:7"}
+	for _, point := range points {
+		hub.Kill()
+		w.AwaitAcked(300, settleWithin) // so that the first appends are batches
+		hub.Launch("FAILPOINT=" + point)
+		hub.AwaitEnd(killTime)
+		hub.Start()
+		w.AwaitAcked(100, settleWithin)
+	}
+	writers.Stop()
+	w.Finish("killed at append", len(points), settleWithin)
+}
+
+// TestHubKilledAtStateChange kills the hub at each step of a registration, of a
+// changed definition and of an end.
+func TestHubKilledAtStateChange(t *testing.T) {
+	for _, registry := range registries() {
+		t.Run(registry, func(t *testing.T) {
+			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 22})
+			hub := w.StartHub("h1")
+			w.Register("plain", want("user"))
+			w.Register("changing", want("user"))
+			writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
+			kills := 0
+			for _, point := range []string{"change", "record", "recorded", "changed"} {
+				for i, act := range []func(){
+					func() { w.Register("new-"+point, from("all", acmeOnly("user"))) },
+					func() { w.Register("changing", acmeOnly("user")) },
+					func() { w.Unregister("changing", "user") },
+					func() { w.Register("changing", from("all", want("user"))) },
+				} {
+					hub.Stop()
+					hub.Start("FAILPOINT=" + point)
+					rose := hub.Resurrect(killTime)
+					act()
+					if !rose() {
+						t.Fatalf("%s: the hub was not killed at action %d", point, i)
+					}
+					kills++
+					hub.AwaitReady()
+				}
+			}
+			writers.Stop()
+			w.Finish("killed at state change", kills, settleWithin)
+		})
+	}
+}
+
+// TestHubKilledInFill kills the hub at each step of a fill that takes turns
+// with live events.
+func TestHubKilledInFill(t *testing.T) {
+	w := harness.New(t, harness.Options{Binary: binary, Seed: 23})
+	hub := w.StartHub("h1")
+	w.Publish(harness.Load{Writers: 4}, 3000)
+	w.Register("filling", want("tenant"))
+	writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
+	points := []string{"fill", "fill:2", "fill:3", "fill switch", "fill switch:2", "fill done"}
+	for _, point := range points {
+		hub.Stop()
+		hub.Start("FAILPOINT=" + point)
+		rose := hub.Resurrect(killTime)
+		w.Register("filling", from("all", want("user")))
+		for range 200 { // turns go by time: give it too little of that
+			if !hub.Running() {
+				break
+			}
+			hub.Pause()
+			w.Let(30 * time.Millisecond)
+			hub.Continue()
+			w.Let(2 * time.Millisecond)
+		}
+		if !rose() {
+			t.Fatalf("%s: the hub was not killed", point)
+		}
+		hub.AwaitReady()
+		w.Unregister("filling", "user")
+	}
+	writers.Stop()
+	w.Finish("killed in a fill", len(points), settleWithin)
+}
+
+// TestHubKilledInTrim kills the hub at each step of a trim, with workers that
+// acknowledge what they get, so that there is always something to trim.
+func TestHubKilledInTrim(t *testing.T) {
+	w := harness.New(t, harness.Options{
+		Binary: binary, Seed: 24, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "TRIM_EVERY=100ms"},
+	})
+	hub := w.StartHub("h1")
+	w.Register("plain", want("user"), want("tenant"))
+	w.RegisterQueue("ordered", &wire.Queue{Order: "key", Partitions: 4}, want("user"))
+	stop := w.Record("DB", "SUB_plain", "SUB_ordered", "DLQ")
+	w.Work("plain", "workers")
+	w.Work("ordered", "workers-0", "workers-1", "workers-2", "workers-3")
+	writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
+	points := []string{"trim record", "trim", "trim record:2", "trim:3"}
+	for _, point := range points {
+		hub.Stop()
+		hub.Launch("FAILPOINT=" + point)
+		hub.AwaitEnd(killTime)
+		hub.Start()
+		w.AwaitAcked(100, settleWithin)
+	}
+	writers.Stop()
+	stop()
+	w.Finish("killed in a trim", len(points), settleWithin)
+}

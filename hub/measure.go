@@ -1,0 +1,131 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+const (
+	// measureEvery is the least time between two rounds of questions to the
+	// server, however often somebody scrapes.
+	measureEvery = 5 * time.Second
+	// measureTime bounds a round; what is not answered by then is left out.
+	measureTime = 5 * time.Second
+	// maxMeasures bounds the lanes asked about at a time.
+	maxMeasures = 8
+)
+
+// measurement is what one round brought; immutable.
+type measurement struct {
+	bounds ingest.Bounds
+	rate   float64
+	// lanes are those that this hub owns and that could be read.
+	lanes []wire.LaneStatus
+}
+
+// measurements keep the latest round. Concurrent scrapes share one.
+type measurements struct {
+	mu     sync.Mutex // guards the rest; held during a round
+	at     time.Time
+	latest *measurement
+}
+
+// get returns the latest round, at most measureEvery old; nil when ingest
+// cannot be reached.
+func (m *measurements) get(h *Hub) *measurement {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.at.IsZero() && time.Since(m.at) < measureEvery {
+		return m.latest
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), measureTime)
+	defer cancel()
+	latest, err := h.measure(ctx)
+	if err != nil {
+		h.log.Debug("measure", "err", err)
+	}
+	m.at, m.latest = time.Now(), latest
+	return latest
+}
+
+// measure asks the server about ingest and about each lane that this hub owns.
+func (h *Hub) measure(ctx context.Context) (*measurement, error) {
+	end, b, err := h.ingest.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	letters, err := h.countLetters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &measurement{bounds: b, rate: h.ingest.Rate(b)}
+	var group errgroup.Group
+	group.SetLimit(maxMeasures)
+	var mu sync.Mutex // guards m.lanes
+	for _, l := range h.lanes.all() {
+		if !l.Owned() {
+			continue
+		}
+		group.Go(func() error {
+			status, err := h.measureLane(ctx, l, end)
+			if err != nil {
+				h.log.Debug("measure lane", "service", l.Service().String(), "err", err)
+				return nil
+			}
+			status.DeadLetters = letters[status.Service]
+			mu.Lock()
+			defer mu.Unlock()
+			m.lanes = append(m.lanes, status)
+			return nil
+		})
+	}
+	return m, group.Wait()
+}
+
+// measureLane is laneStatus for a lane in this hub's memory, with half of the
+// questions.
+func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (wire.LaneStatus, error) {
+	stream, err := h.js.Stream(ctx, subjects.LaneStream(l.Service()))
+	if err != nil {
+		return wire.LaneStatus{}, fmt.Errorf("look up lane %s: %w", l.Service(), err)
+	}
+	info := stream.CachedInfo()
+	status := wire.LaneStatus{
+		Service: l.Service().String(), Stream: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
+	}
+	h.describeState(ctx, &status, l.Service(), l.Status().State, end)
+	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
+		return wire.LaneStatus{}, err
+	}
+	return status, nil
+}
+
+// countLetters counts the stored dead letters of all services in one question.
+func (h *Hub) countLetters(ctx context.Context) (map[string]uint64, error) {
+	s, err := h.js.Stream(ctx, wire.StreamDLQ)
+	if err != nil {
+		return nil, fmt.Errorf("look up stream %q: %w", wire.StreamDLQ, err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter("dlq.>"))
+	if err != nil {
+		return nil, fmt.Errorf("count dead letters: %w", err)
+	}
+	letters := make(map[string]uint64)
+	for subject, n := range info.State.Subjects {
+		if parts := strings.SplitN(subject, ".", 3); len(parts) == 3 {
+			letters[parts[1]] += n
+		}
+	}
+	return letters, nil
+}

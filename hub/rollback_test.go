@@ -1,0 +1,141 @@
+package hub_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/wire"
+)
+
+// ingestFolder is where the server keeps the ingest stream.
+func (w *world) ingestFolder() string {
+	w.t.Helper()
+	found, err := filepath.Glob(filepath.Join(w.dir, "jetstream", "*", "streams", wire.StreamIngest))
+	if err != nil || len(found) != 1 {
+		w.t.Fatalf("ingest's folder: %v %v", found, err)
+	}
+	return found[0]
+}
+
+// An unsynced power loss takes ingest's newest events, and the server uses
+// their sequences again.
+func TestIngestRolledBackBeginsAnEpoch(t *testing.T) {
+	for _, more := range []int{30, 80} { // the lost sequences used again in part, and all of them
+		t.Run(fmt.Sprint(more), func(t *testing.T) {
+			w := newWorld(t)
+			stop := w.startHub()
+			w.register("s", `{"entities":["user"]}`)
+			w.register("t", `{"entities":["tenant"]}`)
+			if err := w.publishAll(t.Context(), "user", 50); err != nil {
+				t.Fatal(err)
+			}
+			w.copies("s", 50)
+			stop()
+			w.stopServer()
+			backup := filepath.Join(t.TempDir(), "ingest")
+			if err := os.CopyFS(backup, os.DirFS(w.ingestFolder())); err != nil {
+				t.Fatal(err)
+			}
+			w.startServer()
+			stop = w.startHub()
+			for range 50 {
+				w.publish("db.user.update", `{"id":"lost"}`)
+			}
+			w.copies("s", 100)
+			stop()
+			w.stopServer()
+			folder := w.ingestFolder()
+			if err := os.RemoveAll(folder); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(folder, os.DirFS(backup)); err != nil {
+				t.Fatal(err)
+			}
+			w.startServer()
+			w.eventually("the server", func() error {
+				_, err := w.js.Stream(t.Context(), wire.StreamIngest)
+				return err
+			})
+			for i := range more {
+				w.publish("db.user.update", fmt.Sprintf(`{"id":"after-%d"}`, i))
+			}
+			w.startHub()
+			copies := w.copies("s", 100+more)
+			for i, m := range copies[100:] {
+				if got, want := m.Header.Get("Replhub-Id"), fmt.Sprintf("2-%d", 51+i); got != want {
+					t.Fatalf("copy %d behind the break is event %s, want %s", i, got, want)
+				}
+			}
+			w.publish("db.tenant.update", `{"id":"1"}`)
+			w.copies("t", 1)
+		})
+	}
+}
+
+func TestFillGoesOnAfterRestarts(t *testing.T) {
+	w := newWorld(t)
+	stop := w.startHub()
+	w.register("s", `{"entities":["tenant"]}`)
+	if err := w.publishAll(t.Context(), "user", 3000); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.publishAll(t.Context(), "tenant", 10); err != nil {
+		t.Fatal(err)
+	}
+	w.copies("s", 10)
+	stop()
+	w.startHub()
+	w.register("s", `{"interests":[{"entity":"user","start":"all"}]}`)
+	for range 3 {
+		// A hub that is stopped as soon as it has filled a little.
+		filling := make(chan struct{}, 1)
+		stop := w.startHub(func(c *hub.Config) {
+			c.OwnAll = true
+			c.Failpoint = func(step string) {
+				select {
+				case filling <- struct{}{}:
+				default:
+				}
+			}
+		})
+		select {
+		case <-filling:
+		case <-time.After(time.Second): // the other one was faster
+		}
+		stop()
+	}
+	copies := w.copies("s", 3010)
+	checkSequences(t, "s", copies[10:], 1)
+}
+
+func TestLaneThatPinsAFullIngestIsDetached(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(c *hub.Config) {
+		c.IngestMaxBytes, c.History, c.TrimGuard, c.TrimEvery = 2<<20, 1, 1, 50_000_000
+	})
+	w.register("dead", `{"entities":["user"],"max_bytes":100000}`)
+	w.register("alive", `{"entities":["user"]}`)
+	pad := make([]byte, 10_000)
+	for i := range pad {
+		pad[i] = 'x'
+	}
+	const events = 400 // twice what ingest holds
+	for i := range events {
+		w.eventually("ingest to take an event", func() error {
+			_, err := w.js.Publish(t.Context(), "db.user.update", fmt.Appendf(nil, `{"id":"%d","pad":"%s"}`, i, pad))
+			return err
+		})
+	}
+	var status wire.LaneStatus
+	if err := w.call("replhub.describe.dead", "", &status); err != nil {
+		t.Fatal(err)
+	}
+	if status.State != wire.LaneDetached {
+		t.Errorf("state %s", status.State)
+	}
+	w.copies("alive", events)
+}
