@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -192,7 +193,7 @@ func TestServeHTTPEndsWithItsContext(t *testing.T) {
 	go func() { done <- h.ServeHTTP(ctx, run, listener) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	url := "http://" + listener.Addr().String()
-	status := func(path string) (code int) {
+	status := func(path string) (code int, body string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -202,16 +203,20 @@ func TestServeHTTPEndsWithItsContext(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = res.Body.Close() }()
-		return res.StatusCode
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/": 404, "/debug/pprof/": 404} {
-		if got := status(path); got != want {
+		if got, _ := status(path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
 	stopRun() // a drain: answered still, as stopping
-	if got := status("/readyz"); got != http.StatusServiceUnavailable {
-		t.Errorf("stopping: %d", got)
+	if got, body := status("/readyz"); got != http.StatusServiceUnavailable || !strings.Contains(body, "stopping") {
+		t.Errorf("stopping: %d %s", got, body)
 	}
 	cancel()
 	if err := <-done; err != nil {

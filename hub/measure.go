@@ -21,7 +21,7 @@ const (
 	// server, however often somebody scrapes.
 	measureEvery = 5 * time.Second
 	// measureTime bounds a round; what is not answered by then is left out.
-	measureTime = 5 * time.Second
+	measureTime = 3 * time.Second
 	// maxMeasures bounds the lanes asked about at a time.
 	maxMeasures = 8
 )
@@ -48,6 +48,9 @@ func (m *measurements) get(h *Hub) *measurement {
 	defer m.mu.Unlock()
 	if !m.at.IsZero() && time.Since(m.at) < measureEvery {
 		return m.latest
+	}
+	if !h.dispatching.Load() {
+		return nil // no answer would come, and the scrape be late
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), measureTime)
 	defer cancel()

@@ -24,6 +24,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	r := &registration{hub: h, service: service, request: req, pin: service.String() + "/" + nuid.Next()}
 	state, err := r.apply(ctx)
 	if err != nil {
+		r.release(ctx, err)
 		return wire.Registered{}, err
 	}
 	if err := lane.EnsureConsumers(ctx, h.js, service, state); err != nil {
@@ -280,6 +281,18 @@ func (r *registration) pinAt(ctx context.Context, seq uint64) (uint64, error) {
 	}
 	r.pinned = time.Now()
 	return got, nil
+}
+
+// release ends the pin of a refused request: nothing came into force that needs
+// it. After any other error it is not known what did, and the pin runs out by
+// itself.
+func (r *registration) release(ctx context.Context, err error) {
+	if _, refused := asRefusal(err); !refused || r.pinned.IsZero() {
+		return
+	}
+	if err := r.hub.ingest.Unpin(ctx, r.pin); err != nil {
+		r.hub.log.Warn("take a refused registration's pin away; it runs out by itself", "service", r.service.String(), "err", err)
+	}
 }
 
 // unpin ends the pin. A pin that has run out protects nothing: the request is

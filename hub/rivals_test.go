@@ -90,23 +90,20 @@ func TestFillFollowsWhatWasThere(t *testing.T) {
 	if err := w.publishAll(t.Context(), "user", 5000); err != nil {
 		t.Fatal(err)
 	}
+	w.register("s", `{"entities":["tenant"]}`)
 	if err := w.publishAll(t.Context(), "tenant", 10); err != nil {
 		t.Fatal(err)
 	}
-	w.register("s", `{"entities":["tenant"]}`)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := w.publishAll(t.Context(), "order", 100); err != nil {
-			t.Error(err)
-		}
-	})
+	w.copies("s", 10)
 	reply := w.register("s", `{"interests":[{"entity":"user","start":"all"}]}`)
-	if reply.Since["user"] != 1 || reply.Since["tenant"] != 5011 {
+	if reply.Since["user"] != 1 || reply.Since["tenant"] != 5001 {
 		t.Errorf("reply %+v", reply)
 	}
-	wg.Wait()
-	if err := w.publishAll(t.Context(), "user2", 10); err != nil {
-		t.Fatal(err)
+	for range 10 {
+		w.publish("db.user.update", `{"id":"live"}`)
 	}
-	checkSequences(t, "s", w.copies("s", 5000), 1)
+	copies := w.copies("s", 5020)
+	checkSequences(t, "s", copies[:10], 5001)
+	checkSequences(t, "s", copies[10:5010], 1)
+	checkSequences(t, "s", copies[5010:], 5011)
 }

@@ -17,9 +17,10 @@ const (
 	// the round trip, little enough to bound memory with large events.
 	pullMessages = 2000
 	pullBytes    = 8 << 20
-	// An idle consumer must show itself this often; a reader that hears nothing
-	// starts over.
-	pullHeartbeat = 5 * time.Second
+	// An idle consumer must show itself this often; a reader that misses two of
+	// them starts over. A restarted server has forgotten the consumer, so this
+	// is half the time that lanes wait after it.
+	pullHeartbeat = time.Second
 	// The server forgets a reader's consumer after this long without a pull.
 	inactiveThreshold = 30 * time.Second
 )

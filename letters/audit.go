@@ -88,8 +88,7 @@ func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
 // worthInspecting decides whether a consumer that has been suspect for a time
 // is worth reading its lane.
 func (o *Office) worthInspecting(info *jetstream.ConsumerInfo, suspect time.Duration) bool {
-	certain := info.NumRedelivered > info.NumAckPending
-	return (certain && suspect >= o.cfg.AuditEvery) || suspect >= o.cfg.InspectEvery
+	return (certain(info) && suspect >= o.cfg.AuditEvery) || suspect >= o.cfg.InspectEvery
 }
 
 // settleAll stores the letters of all exhausted deliveries of a consumer.
@@ -105,6 +104,12 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 		return nil // made anew while it was read; the next audit looks again
 	}
 	found := s.exhausted()
+	// A cluster's backup has neither pending nor redelivered messages (nats-server
+	// 2.15.2, stream_backup.go): it proves nothing, so the lane stays held.
+	if info.Cluster != nil || (certain(info) && len(found) == 0) {
+		return fmt.Errorf("consumer %s may have exhausted deliveries without a dead letter (%d redelivered, %d pending), and the server does not say which; until it has no redelivered ones nothing is trimmed behind them",
+			info.Name, info.NumRedelivered, info.NumAckPending)
+	}
 	for _, seq := range found {
 		f := failed{
 			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
@@ -117,6 +122,10 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 	if len(found) > 0 {
 		o.cfg.Logger.Warn("found exhausted deliveries whose advisory was lost", "service", service.String(), "consumer", info.Name, "count", len(found))
 	}
-	o.cleared(service, info, s.AckFloor.Stream)
+	o.cleared(service, info, s.floor())
 	return nil
 }
+
+// certain reports whether the counts leave no doubt that an exhausted delivery
+// has no letter.
+func certain(info *jetstream.ConsumerInfo) bool { return info.NumRedelivered > info.NumAckPending }

@@ -9,11 +9,9 @@ import (
 // consumerState is what a backup holds of a consumer (nats-server 2.15.2,
 // SnapshotConsumerState).
 type consumerState struct {
-	Name     string `json:"name"`
-	Durable  string `json:"durable_name"`
-	AckFloor struct {
+	Delivered struct {
 		Stream uint64 `json:"stream_seq"`
-	} `json:"ack_floor"`
+	} `json:"delivered"`
 	// Pending are the messages that workers hold, Redelivered how often messages
 	// were redelivered; both by stream sequence.
 	Pending     map[uint64]json.RawMessage `json:"pending"`
@@ -21,11 +19,26 @@ type consumerState struct {
 }
 
 func decodeConsumerState(data []byte) (*consumerState, error) {
-	var s consumerState
-	if err := json.Unmarshal(data, &s); err != nil {
+	var entry struct {
+		State *consumerState `json:"state"`
+	}
+	if err := json.Unmarshal(data, &entry); err != nil {
 		return nil, fmt.Errorf("decode a consumer's state: %w", err)
 	}
-	return &s, nil
+	if entry.State == nil {
+		return nil, fmt.Errorf("decode a consumer's state: %w", errBackup)
+	}
+	return entry.State, nil
+}
+
+// floor is the sequence up to which no worker holds a message. The ack floor
+// that the server stores stays behind exhausted messages until none is pending.
+func (s *consumerState) floor() uint64 {
+	floor := s.Delivered.Stream
+	for seq := range s.Pending {
+		floor = min(floor, seq-1)
+	}
+	return floor
 }
 
 // exhausted are the messages given up, ascending: a message that is not pending

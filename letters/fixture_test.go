@@ -148,9 +148,19 @@ func (p *post) work(consumer string, handle func(jetstream.Msg) error) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	pinned := c.CachedInfo().Config.PriorityPolicy == jetstream.PriorityPolicyPinned
+	if pinned { // an earlier worker has gone
+		s, err := p.js.Stream(p.t.Context(), p.stream)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if err := s.UnpinConsumer(p.t.Context(), consumer, wire.GroupWorkers); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 	for {
 		var opts []jetstream.FetchOpt
-		if c.CachedInfo().Config.PriorityPolicy == jetstream.PriorityPolicyPinned {
+		if pinned {
 			opts = append(opts, jetstream.FetchPriorityGroup(wire.GroupWorkers))
 		}
 		batch, err := c.Fetch(10, append(opts, jetstream.FetchMaxWait(100*time.Millisecond))...)
@@ -200,11 +210,11 @@ func (p *post) letters(n int, o *letters.Office) []*jetstream.RawStreamMsg {
 	p.t.Helper()
 	var found []*jetstream.RawStreamMsg
 	p.eventually(fmt.Sprintf("%d letters", n), func() error {
-		if found = p.stored(); len(found) < n {
-			return fmt.Errorf("%d so far", len(found))
-		}
 		if hold, err := o.Hold(p.t.Context(), p.service); err != nil || hold != ^uint64(0) {
 			return fmt.Errorf("hold %d, %w", hold, err)
+		}
+		if found = p.stored(); len(found) < n {
+			return fmt.Errorf("%d so far", len(found))
 		}
 		return nil
 	})

@@ -97,10 +97,14 @@ func (o *Office) Remove(ctx context.Context, l *Letter) error {
 	if err == nil {
 		err = o.dlq.DeleteMsg(ctx, l.Seq)
 	}
-	if err != nil {
-		return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	// Somebody else may have been faster, for which the server has no code.
+	if _, gone := o.dlq.GetMsg(ctx, l.Seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
 }
 
 // Put stores the letter of an event that could not be expanded. It has no

@@ -16,7 +16,11 @@
 // Not promised: a letter for a message that a worker terminated while the
 // server lost its advisory. To the server that is the same as acknowledged.
 // Nor one for an exhausted message right at the ack floor when advisory and
-// server are lost together: the server does not restore that one's count.
+// server are lost together: the server does not restore that one's count. And
+// where the server's backups do not hold redelivery counts (before 2.15, and in
+// a cluster), the audit knows that an advisory was lost but not whose: the lane
+// is not trimmed behind it and a warning says so, until the workers are rewound
+// or num_redelivered is seen at 0.
 package letters
 
 import (

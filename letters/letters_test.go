@@ -71,8 +71,10 @@ func TestExhaustedDeliveryBecomesALetter(t *testing.T) {
 					t.Errorf("subject %s", m.Subject)
 				}
 			}
+			p.copies(1)
+			p.work(c.consumer, poisonous())
 			info := p.info(c.consumer)
-			if info.NumAckPending != 0 || info.NumRedelivered != 0 || info.AckFloor.Stream != 5 {
+			if info.NumAckPending != 0 || info.NumRedelivered != 0 || info.AckFloor.Stream != 6 {
 				t.Errorf("the poison events hold the consumer up: %+v", info)
 			}
 		})
@@ -210,6 +212,12 @@ func TestTwoOfficesWriteOneLetter(t *testing.T) {
 		all = append(all, strconv.Itoa(i+1))
 	}
 	p.work("workers", poisonous(all...))
+	p.letters(20, a)
+	// A hub that died before it acknowledged the advisory leaves it to another.
+	again := fmt.Sprintf(`{"timestamp":%q,"stream":"SUB_sharing","consumer":"workers","stream_seq":7,"deliveries":2}`, time.Now().UTC().Format(time.RFC3339Nano))
+	if _, err := p.js.Publish(t.Context(), "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.SUB_sharing.workers", []byte(again)); err != nil {
+		t.Fatal(err)
+	}
 	p.letters(20, a)
 }
 

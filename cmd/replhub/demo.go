@@ -82,14 +82,14 @@ func (d demo) play(ctx context.Context, events int) error {
 		return err
 	}
 	defer publisher.Close()
-	d.screen.say("%s publishes users; their password hashes are nobody else's business.", demoPublisher)
+	d.screen.sayf("%s publishes users; their password hashes are nobody else's business.", demoPublisher)
 	for _, s := range demoSubscribers() {
 		if _, err := demoRequest[wire.Registered](ctx, publisher, "replhub.register."+s.name, s.interest); err != nil {
 			return err
 		}
-		d.screen.say("%s wants %s; %d instances share its queue.", s.name, s.wants, demoInstances)
+		d.screen.sayf("%s wants %s; %d instances share its queue.", s.name, s.wants, demoInstances)
 	}
-	d.screen.say("")
+	d.screen.sayf("")
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

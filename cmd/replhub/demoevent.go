@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // demoChange is one event of the demo.
 type demoChange struct{ op, key, payload string }
@@ -8,7 +11,7 @@ type demoChange struct{ op, key, payload string }
 // demoEvent is the n-th event, from 0 on: rounds of three people, one of whom
 // leaves again.
 func demoEvent(n int) demoChange {
-	person := func(k int) string { return fmt.Sprint(n/demoRound*demoPeople + k) }
+	person := func(k int) string { return strconv.Itoa(n/demoRound*demoPeople + k) }
 	user := func(op, id, name, tenant, email, hash string) demoChange {
 		return demoChange{op, id, fmt.Sprintf(
 			`{"id":%q,"name":%q,"tenant":%q,"profile":{"email":%q},"passwordHash":%q}`, id, name, tenant, email, hash)}

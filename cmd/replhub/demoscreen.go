@@ -38,7 +38,7 @@ const (
 	colourOther     = "\x1b[32m"
 )
 
-func (s *demoScreen) say(format string, args ...any) {
+func (s *demoScreen) sayf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.line("", strings.TrimRight(fmt.Sprintf(format, args...), " "))
@@ -88,7 +88,7 @@ func (s *demoScreen) summary() {
 	defer s.mu.Unlock()
 	s.line("", "")
 	for _, service := range slices.Sorted(maps.Keys(s.taken)) {
-		total, shares := 0, []string{}
+		total, shares := 0, make([]string, 0, len(s.taken[service]))
 		for _, name := range slices.Sorted(maps.Keys(s.taken[service])) {
 			n := s.taken[service][name]
 			total += n

@@ -139,11 +139,14 @@ func (a *app) devRun(ctx context.Context, o devOptions, d daemon, server *embedd
 			return nil
 		case <-ready:
 		}
-		fmt.Fprint(a.out, devBanner(o, server, d.listener.Addr().String()))
-		if !o.demo {
-			return nil
+		_, err := fmt.Fprint(a.out, devBanner(o, server, d.listener.Addr().String()))
+		if err == nil && !o.demo {
+			return nil // until somebody stops it
 		}
 		defer stop()
+		if err != nil {
+			return err
+		}
 		return a.runDemo(ctx, o, server)
 	})
 	err := group.Wait()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"time"
 
@@ -122,6 +123,9 @@ func readable(path, name string) error {
 // explain says what to do about a connection that did not come about.
 func (s natsSettings) explain(err error) error {
 	at := withoutSecrets(s.URL)
+	if wrong, ok := errors.AsType[*url.Error](err); ok {
+		err = wrong.Err // the whole shows the URL with its password
+	}
 	switch {
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("connect to NATS at %s: nobody answers there; start nats-server, or say where it is in %s", at, wire.EnvNATSURL)

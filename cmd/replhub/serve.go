@@ -111,8 +111,8 @@ func variablesHelp() string {
 		if v.Default != "" {
 			meaning += " (" + v.Default + ")"
 		}
-		fmt.Fprintf(columns, "  %s\t%s\n", v.Name, meaning)
+		_, _ = fmt.Fprintf(columns, "  %s\t%s\n", v.Name, meaning) // to memory, as below
 	}
-	_ = columns.Flush() // to memory
+	_ = columns.Flush()
 	return text.String()
 }

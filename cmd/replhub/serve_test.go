@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/wire"
 )
@@ -126,6 +127,11 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 				return map[string]string{wire.EnvNATSURL: "nats://ada:" + secret + "@127.0.0.1:1"}
 			}, []string{"nobody answers there", "nats://127.0.0.1:1", wire.EnvNATSURL},
 		},
+		"NATS URL that is none": {
+			func(*testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSURL: "nats://ada:" + secret + "@[::1"}
+			}, []string{wire.EnvNATSURL},
+		},
 		"no credentials": {
 			func(t *testing.T) map[string]string {
 				s := startServer(t, &server.Options{Username: "hub", Password: "right", JetStream: true})
@@ -180,6 +186,12 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 			func(t *testing.T) map[string]string {
 				b := newBench(t)
 				b.createStream(t, "SUB_sharing", "sub.sharing.>")
+				// The registry starts along with the hub, and a server that is
+				// shut down while it makes a stream leaks a goroutine.
+				bucket := jetstream.KeyValueConfig{Bucket: wire.BucketRegistry}
+				if _, err := b.jetStream(t).CreateKeyValue(t.Context(), bucket); err != nil {
+					t.Fatal(err)
+				}
 				return map[string]string{wire.EnvNATSURL: b.server.ClientURL()}
 			}, []string{`stream "SUB_sharing" exists but was not made by replhub`},
 		},

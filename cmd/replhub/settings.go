@@ -29,7 +29,7 @@ type settings struct {
 	Replicas     int           `split_words:"true"`
 	HTTPAddr     string        `split_words:"true"`
 	History      time.Duration `default:"24h"`
-	DedupeWindow time.Duration `default:"10m" split_words:"true"`
+	DedupeWindow time.Duration `default:"10m"      split_words:"true"`
 
 	IngestMaxBytes byteSize `default:"4GiB" split_words:"true"`
 	LaneMaxBytes   byteSize `default:"1GiB" split_words:"true"`
@@ -53,7 +53,7 @@ type natsSettings struct {
 type zkSettings struct {
 	Servers        []string
 	Root           string
-	SessionTimeout time.Duration `default:"10s" split_words:"true"`
+	SessionTimeout time.Duration `default:"10s"      split_words:"true"`
 	AuthFile       string        `split_words:"true"`
 	TLS            tlsFiles
 }
@@ -108,7 +108,19 @@ func (s settings) withDefaults() settings {
 	return s
 }
 
+// validate names the variable in every error.
 func (s settings) validate() error {
+	for _, check := range []func() error{
+		s.validateDurations, s.validateSizes, s.validateWords, s.validateHub, s.validateRegistry, s.NATS.validate,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s settings) validateDurations() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -122,10 +134,13 @@ func (s settings) validate() error {
 			return fmt.Errorf("%s=%s: must be above 0", d.name, d.value)
 		}
 	}
+	return nil
+}
+
+func (s settings) validateSizes() error {
 	for _, b := range []struct {
-		name  string
-		value byteSize
-		least byteSize
+		name         string
+		value, least byteSize
 	}{
 		{wire.EnvIngestMaxBytes, s.IngestMaxBytes, 1 << 20},
 		{wire.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
@@ -135,6 +150,10 @@ func (s settings) validate() error {
 			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))
 		}
 	}
+	return nil
+}
+
+func (s settings) validateWords() error {
 	for _, w := range []struct{ name, value, first, second string }{
 		{wire.EnvRegistry, s.Registry, registryZK, registryKV},
 		{wire.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
@@ -144,16 +163,17 @@ func (s settings) validate() error {
 			return fmt.Errorf("%s=%q: must be %s or %s", w.name, w.value, w.first, w.second)
 		}
 	}
+	return nil
+}
+
+func (s settings) validateHub() error {
 	if s.Replicas < 0 || s.Replicas > maxReplicas {
 		return fmt.Errorf("%s=%d: must be 1 to %d", wire.EnvReplicas, s.Replicas, maxReplicas)
 	}
 	if s.HubID != "" && !hub.ValidID(s.HubID) {
 		return fmt.Errorf("%s=%q: must be 1 to 64 letters, digits, _ or -", wire.EnvHubID, s.HubID)
 	}
-	if err := s.validateRegistry(); err != nil {
-		return err
-	}
-	return s.NATS.validate()
+	return nil
 }
 
 // maxReplicas is the server's own limit.

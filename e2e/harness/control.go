@@ -11,17 +11,22 @@ import (
 	"github.com/replhub/replhub/wire"
 )
 
-// callTime bounds one control request.
-const callTime = 8 * time.Second
+const (
+	// callTime bounds one control request.
+	callTime = 8 * time.Second
+	// attemptTime bounds one attempt of a request that is sent again: a hub that
+	// was killed with it never answers.
+	attemptTime = 2500 * time.Millisecond
+)
 
 // Call sends a control request and decodes its reply into reply, unless that is
 // nil. A refusal is a *wire.Error.
 func (w *World) Call(subject, request string, reply any) error {
-	return call(w.NC, subject, request, reply)
+	return call(w.NC, subject, request, reply, callTime)
 }
 
-func call(nc *nats.Conn, subject, request string, reply any) error {
-	m, err := nc.Request(subject, []byte(request), callTime)
+func call(nc *nats.Conn, subject, request string, reply any, within time.Duration) error {
+	m, err := nc.Request(subject, []byte(request), within)
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
@@ -76,7 +81,7 @@ func (w *World) insist(subject, request string, reply any) (clean bool, err erro
 	clean = true
 	deadline := time.Now().Add(60 * time.Second)
 	for {
-		err = w.Call(subject, request, reply)
+		err = call(w.NC, subject, request, reply, attemptTime)
 		if err == nil || !passing(err) || time.Now().After(deadline) {
 			return clean, err
 		}

@@ -15,6 +15,37 @@ type Workers struct {
 
 	mu      sync.Mutex // guards handled
 	handled map[string]int
+	given   *given
+}
+
+// given is what all workers of a stream were given. It may be used
+// concurrently.
+type given struct {
+	mu       sync.Mutex // guards messages
+	messages map[uint64]Stored
+}
+
+func (g *given) put(m Stored) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.messages[m.Seq] = m
+}
+
+func (g *given) get(seq uint64) (Stored, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m, ok := g.messages[seq]
+	return m, ok
+}
+
+// givenIn is what workers of a stream were given so far.
+func (w *World) givenIn(stream string) *given {
+	g := w.given[stream]
+	if g == nil {
+		g = &given{messages: make(map[uint64]Stored)}
+		w.given[stream] = g
+	}
+	return g
 }
 
 // Work starts an instance on each of a service's consumers. It acknowledges
@@ -22,7 +53,7 @@ type Workers struct {
 func (w *World) Work(service string, consumers ...string) *Workers {
 	w.tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	all := &Workers{cancel: cancel, handled: make(map[string]int)}
+	all := &Workers{cancel: cancel, handled: make(map[string]int), given: w.givenIn("SUB_" + service)}
 	w.tb.Cleanup(all.Stop)
 	js, err := jetstream.New(w.Connect())
 	if err != nil {
@@ -55,6 +86,11 @@ func (all *Workers) run(ctx context.Context, js jetstream.JetStream, service, co
 			continue
 		}
 		for m := range batch.Messages() {
+			if meta, err := m.Metadata(); err == nil {
+				all.given.put(Stored{
+					Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Subject: m.Subject(), Header: m.Headers(), Data: m.Data(),
+				})
+			}
 			if m.Ack() == nil {
 				all.count(m.Headers().Get("Replhub-Id"))
 			}

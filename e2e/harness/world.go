@@ -27,6 +27,8 @@ type Options struct {
 	Seed uint64
 	// NATS are options of the nats-server.
 	NATS []cluster.NATSOption
+	// ZooKeeper are options of ZooKeeper.
+	ZooKeeper []cluster.ZooKeeperOption
 	// Env are variables of every hub, without their prefix: "HISTORY=1s".
 	Env []string
 }
@@ -46,6 +48,8 @@ type World struct {
 	history  history
 	services map[string]*service
 	streams  map[string]*Recording
+	foreign  map[string]bool // "<stream>/<sequence>"
+	given    map[string]*given
 	began    time.Time
 }
 
@@ -61,10 +65,11 @@ func New(tb testing.TB, opts Options) *World {
 	w := &World{
 		tb: tb, opts: opts, Rand: rand.New(rand.NewPCG(opts.Seed, opts.Seed)), began: time.Now(),
 		services: make(map[string]*service), streams: make(map[string]*Recording),
+		foreign: make(map[string]bool), given: make(map[string]*given),
 	}
 	w.NATS = cluster.StartNATS(tb, opts.NATS...)
 	if opts.Registry == ZooKeeper {
-		w.ZooKeeper = cluster.StartZooKeeper(tb)
+		w.ZooKeeper = cluster.StartZooKeeper(tb, opts.ZooKeeper...)
 	}
 	w.NC = w.Connect()
 	var err error

@@ -1,0 +1,59 @@
+package hub
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func TestLaneInTroubleOrFilling(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lane wire.LaneStatus
+		want map[string]float64 // of the metrics that depend on state and fill
+	}{
+		"live": {wire.LaneStatus{State: wire.LaneLive}, map[string]float64{"state,live": 1}},
+		"detached": {
+			wire.LaneStatus{State: wire.LaneDetached, Reason: "events it still needed are gone from ingest: …"},
+			map[string]float64{"state,detached": 1, "trouble,detached,trimmed": 1},
+		},
+		"stalled": {
+			wire.LaneStatus{State: wire.LaneStalled, Reason: "who knows"},
+			map[string]float64{"state,stalled": 1, "trouble,stalled,other": 1},
+		},
+		"filling": {
+			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{From: 100, At: 175, To: 200}},
+			map[string]float64{"state,filling": 1, "fill_ratio": 0.75, "fill_remaining_events": 25},
+		},
+		// A fill's end is the live position, which may be read a moment earlier.
+		"filled": {
+			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{From: 100, At: 201, To: 200}},
+			map[string]float64{"state,filling": 1, "fill_ratio": 1, "fill_remaining_events": 0},
+		},
+		"nothing to fill": {
+			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{}},
+			map[string]float64{"state,filling": 1, "fill_ratio": 1, "fill_remaining_events": 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.lane.Service = "sharing"
+			got := map[string]float64{}
+			collectLane(func(metric string, value float64, labels ...string) {
+				if labels[0] != "sharing" {
+					t.Errorf("%s of %v", metric, labels)
+				}
+				short := strings.TrimPrefix(metric, "replhub_lane_")
+				switch {
+				case metric == wire.MetricLaneState && value == 0:
+				case metric == wire.MetricLaneState, metric == wire.MetricLaneTrouble, strings.HasPrefix(short, "fill"):
+					got[strings.Join(append([]string{short}, labels[1:]...), ",")] = value
+				}
+			}, tt.lane)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

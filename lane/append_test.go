@@ -1,0 +1,110 @@
+package lane_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// emptyLane starts a server with the stream of a lane.
+func emptyLane(t *testing.T) (jetstream.JetStream, jetstream.Stream) {
+	t.Helper()
+	server, err := embedded.Start(t.Context(), embedded.Config{Port: embedded.FreePort, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	nc, err := nats.Connect(server.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := subjects.ParseName("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.CreateStream(t.Context(), lane.StreamConfig(service, 1, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js, stream
+}
+
+func messages(texts ...string) []*nats.Msg {
+	list := make([]*nats.Msg, len(texts))
+	for i, text := range texts {
+		list[i] = &nats.Msg{Subject: "sub.s.user.create.0", Header: nats.Header{}, Data: []byte(text)}
+	}
+	return list
+}
+
+// content is what the lane's stream holds.
+func content(t *testing.T, stream jetstream.Stream) string {
+	t.Helper()
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
+		m, err := stream.GetMsg(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(m.Data))
+	}
+	return strings.Join(texts, " ")
+}
+
+// When another writer has taken the slot that an append expects, nothing of
+// the append is stored: not the messages behind the refused one either, whose
+// own expectations the other writer's message makes fit.
+func TestAppendIsFencedAsAWhole(t *testing.T) {
+	for _, kind := range []lane.Kind{lane.Fast, lane.Atomic} {
+		for n := 1; n <= 3; n++ {
+			t.Run(fmt.Sprintf("%s of %d", kind, n), func(t *testing.T) {
+				js, stream := emptyLane(t)
+				a, err := lane.NewAppender(js, kind)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer a.Close()
+				if _, err := a.Append(t.Context(), "SUB_s", 0, messages("a", "b", "c")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := a.Append(t.Context(), "SUB_s", 3, messages("rival")); err != nil {
+					t.Fatal(err)
+				}
+				_, err = a.Append(t.Context(), "SUB_s", 3, messages("x", "y", "z")[:n])
+				if !errors.Is(err, lane.ErrFenced) {
+					t.Errorf("appending where another has been: %v", err)
+				}
+				if _, err := a.Append(t.Context(), "SUB_s", 4, messages("d", "e")); err != nil {
+					t.Error(err)
+				}
+				if got, want := content(t, stream), "a b c rival d e"; got != want {
+					t.Errorf("the lane holds %q, want %q", got, want)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package lane_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// A redriven copy is an old event: were it taken for where the lane stands, the
+// lane would copy everything since once more.
+func TestRedrivenCopyIsNotWhereTheLaneStands(t *testing.T) {
+	server, err := embedded.Start(t.Context(), embedded.Config{Port: -1, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	nc, err := nats.Connect(server.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := subjects.ParseName("sharing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	appender, err := lane.NewAppender(js, lane.Atomic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer appender.Close()
+	first := lane.First(mark(1), lane.DefaultQueue(), 0)
+	if err := lane.Create(t.Context(), js, appender, service, 1, first, "test"); err != nil {
+		t.Fatal(err)
+	}
+	copied := func(seq string, redriven bool) *nats.Msg {
+		m := nats.NewMsg("sub.sharing.user.update.0")
+		m.Header.Set(wire.HeaderEpoch, "1")
+		m.Header.Set(wire.HeaderSeq, seq)
+		m.Header.Set(wire.HeaderTime, time.Unix(9, 0).UTC().Format(time.RFC3339Nano))
+		if redriven {
+			m.Header.Set(wire.HeaderRedriven, "1")
+		}
+		return m
+	}
+	// No state record behind it: as bad as it could be.
+	msgs := []*nats.Msg{copied("9", false), copied("3", true), copied("4", true)}
+	if _, err := appender.Append(t.Context(), subjects.LaneStream(service), 1, msgs); err != nil {
+		t.Fatal(err)
+	}
+	tip, err := lane.ReadTip(t.Context(), js, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(mark(9), tip.State.Pos); diff != "" || tip.Foreign != 0 || tip.Last != 4 {
+		t.Errorf("tip %+v: %s", tip, diff)
+	}
+}
+
+func TestForget(t *testing.T) {
+	id := func(seq uint64, at int64) lane.LetterID { return lane.LetterID{Seq: seq, Time: time.Unix(at, 0)} }
+	s := lane.State{Redriven: []lane.LetterID{id(1, 1), id(2, 2), id(3, 3)}}
+	next := s.Forget([]lane.LetterID{id(2, 2), id(3, 9)})
+	if diff := cmp.Diff([]lane.LetterID{id(1, 1), id(3, 3)}, next.Redriven); diff != "" {
+		t.Error(diff)
+	}
+	if len(s.Redriven) != 3 {
+		t.Error("the state itself was changed")
+	}
+	if s.HasRedriven(id(1, 9)) || !s.HasRedriven(id(1, 1)) {
+		t.Error("a letter is known by its sequence and its time")
+	}
+}
