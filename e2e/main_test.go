@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"testing"
@@ -54,7 +55,10 @@ func want(entity string) harness.Want { return harness.Want{Entity: entity} }
 func acmeOnly(entity string) harness.Want {
 	return harness.Want{
 		Entity: entity, Filter: "data.tenant == 'acme'",
-		Definition: judge.Definition{Pass: func(e judge.Event) bool { return e.Object()["tenant"] == "acme" }},
+		Definition: judge.Definition{
+			Pass:  func(e judge.Event) bool { return e.Object()["tenant"] == "acme" },
+			Fails: func(e judge.Event) bool { return e.Object()["tenant"] == nil },
+		},
 	}
 }
 
@@ -63,8 +67,9 @@ func evenOnly(entity string) harness.Want {
 	return harness.Want{
 		Entity: entity, Filter: "data.n % 2 == 0",
 		Definition: judge.Definition{Pass: func(e judge.Event) bool {
-			n, _ := e.Object()["n"].(float64)
-			return int(n)%2 == 0
+			n, _ := e.Object()["n"].(json.Number)
+			i, err := n.Int64()
+			return err == nil && i%2 == 0
 		}},
 	}
 }

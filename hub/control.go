@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -184,10 +185,13 @@ func (c *control) forward(ctx context.Context, name string, v verb, service subj
 func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last, _ := strings.Cut(strings.TrimPrefix(m.Subject, forwardPrefix+c.hub.cfg.ID+"."), ".")
 	reply := func(body any, err error) {
-		data, code := encodeReply(c.hub, body, err)
+		data, refused := c.hub.encodeReply(body, err)
 		out := &nats.Msg{Subject: m.Reply, Data: data}
-		if code != "" {
-			out.Header = nats.Header{micro.ErrorHeader: []string{"refused"}, micro.ErrorCodeHeader: []string{code}}
+		if refused != nil {
+			out.Header = nats.Header{
+				micro.ErrorHeader:     []string{oneLine(refused.Message)},
+				micro.ErrorCodeHeader: []string{string(refused.Code)},
+			}
 		}
 		if err := c.hub.nc.PublishMsg(out); err != nil {
 			c.hub.log.Debug("answer a forwarded request", "err", err)
@@ -205,35 +209,41 @@ func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 // respond answers a request: with JSON, or with the micro framework's error
 // headers and a refusal.
 func (c *control) respond(req micro.Request, body any, err error) {
-	data, code := encodeReply(c.hub, body, err)
-	if code == "" {
+	data, refused := c.hub.encodeReply(body, err)
+	if refused == nil {
 		err = req.Respond(data)
 	} else {
-		refusal, _ := asRefusal(err)
-		text := "internal error"
-		if refusal != nil {
-			text = refusal.Message
-		}
-		err = req.Error(code, oneLine(text), data)
+		err = req.Error(string(refused.Code), oneLine(refused.Message), data)
 	}
 	if err != nil {
 		c.hub.log.Debug("answer a control request", "err", err)
 	}
 }
 
-// encodeReply returns the body of an answer, and the code when it is a refusal.
-func encodeReply(h *Hub, body any, err error) (data []byte, code string) {
+// encodeReply returns the body of an answer, and the refusal when it is one.
+func (h *Hub) encodeReply(body any, err error) (data []byte, refused *wire.Error) {
 	if err == nil {
-		if data, err = json.Marshal(body); err == nil {
-			return data, ""
+		if data, err = marshal(body); err == nil {
+			return data, nil
 		}
 	}
-	refusal := h.refusalOf(err)
-	data, err = json.Marshal(wire.Refusal{Error: refusal})
-	if err != nil {
-		return []byte(`{"error":{"code":"internal","message":"the refusal could not be encoded"}}`), string(wire.CodeInternal)
+	refused = h.refusalOf(err)
+	if data, err = marshal(wire.Refusal{Error: refused}); err != nil {
+		data = []byte(`{"error":{"code":"internal","message":"the refusal could not be encoded"}}`)
 	}
-	return data, string(refusal.Code)
+	return data, refused
+}
+
+// marshal is json.Marshal without the escapes for HTML: filters are full of
+// "&&" and "<", and people read the replies.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // refusalOf makes an error of the hub's fit for a caller.

@@ -14,6 +14,9 @@ type Definition struct {
 	// Pass says what the filter says of an event's payload; nil lets all pass.
 	// Deletes are not asked about.
 	Pass func(e Event) bool
+	// Fails says that the filter cannot tell of an event, which is then
+	// dead-lettered; nil never. It is asked before Pass.
+	Fails func(e Event) bool
 	// NeedsJSON has events that are not JSON dead-lettered even without Fields.
 	NeedsJSON bool
 	// Fields are dotted paths to keep; empty keeps the payload as it is.
@@ -46,6 +49,9 @@ func (d Definition) expand(service string, e Event) outcome {
 	isDelete := e.Op() == "delete"
 	if (d.Pass != nil || d.NeedsJSON) && !isDelete {
 		if !json.Valid(e.Data) {
+			return outcome{dead: true}
+		}
+		if d.Fails != nil && d.Fails(e) {
 			return outcome{dead: true}
 		}
 		if d.Pass != nil && !d.Pass(e) {

@@ -1,11 +1,13 @@
 package judge
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Position orders events: by epoch, then by ingest sequence.
@@ -37,18 +39,27 @@ func (e Event) Op() string { return token(e.Subject, 2) }
 // ID is what the publisher called it; empty when it did not.
 func (e Event) ID() string { return firstOf(e.Header, "Nats-Msg-Id") }
 
-// Object is the payload as a JSON object; nil when it is none.
+// Object is the payload as a JSON object, its numbers json.Number; nil when it
+// is none.
 func (e Event) Object() map[string]any {
-	var o map[string]any
-	if err := json.Unmarshal(e.Data, &o); err != nil {
+	o, _ := decode(e.Data).(map[string]any)
+	return o
+}
+
+// decode is JSON with its numbers as they are written; nil when it is none.
+func decode(data []byte) any {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
 		return nil
 	}
-	return o
+	return v
 }
 
 // key is what the contract says: the header, else the payload's id.
 func (e Event) key() string {
-	if k := firstOf(e.Header, "Replhub-Key"); k != "" {
+	if k := firstOf(e.Header, "Replhub-Key"); carried(k) {
 		return k
 	}
 	var o struct {
@@ -58,13 +69,23 @@ func (e Event) key() string {
 		return ""
 	}
 	var text string
-	if err := json.Unmarshal(o.ID, &text); err == nil {
-		return text
-	}
 	if c := o.ID[0]; c == '-' || ('0' <= c && c <= '9') {
-		return string(o.ID)
+		text = string(o.ID)
+	} else if json.Unmarshal(o.ID, &text) != nil || c != '"' {
+		return ""
 	}
-	return ""
+	if !carried(text) {
+		return ""
+	}
+	return text
+}
+
+// carried reports whether a header can carry a key unchanged.
+func carried(key string) bool {
+	const most = 1024
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	return key != "" && len(key) <= most && utf8.ValidString(key) &&
+		key == strings.TrimSpace(key) && !strings.ContainsFunc(key, control)
 }
 
 // Message is one message of a lane: a copy, or anything else that lies there.

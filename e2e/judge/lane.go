@@ -2,7 +2,6 @@ package judge
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -228,11 +227,8 @@ func (o outcome) same(data []byte) bool {
 	if o.whole {
 		return bytes.Equal(o.data, data)
 	}
-	var a, b any
-	if json.Unmarshal(o.data, &a) != nil || json.Unmarshal(data, &b) != nil {
-		return false
-	}
-	return reflect.DeepEqual(a, b)
+	got := decode(data)
+	return got != nil && reflect.DeepEqual(decode(o.data), got)
 }
 
 // lose says where the missing ones lie: before, between or behind those that
