@@ -26,6 +26,7 @@ type letterKind struct {
 // its oldest and latest.
 type letterGroup struct {
 	letterKind
+
 	Count  int       `json:"count"`
 	First  uint64    `json:"first_seq"`
 	Last   uint64    `json:"last_seq"`
