@@ -191,7 +191,7 @@ func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return event.Decode(g.PositionOf(seq), msg.Time.UTC(), msg.Subject, msg.Header, msg.Data)
+	return g.decode(seq, msg.Time.UTC(), msg.Subject, msg.Header, msg.Data), nil
 }
 
 func (g *Ingest) message(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {

@@ -29,59 +29,139 @@ const (
 // when it clamps a start to the first sequence it holds.
 var errGap = errors.New("ingest events are not contiguous")
 
+// lookEvery is how often a reader that gets nothing looks for an event that the
+// client has swallowed.
+const lookEvery = time.Second
+
 // reader reads ingest from a mark on through a consumer of its own.
+//
+// The client takes a message without a body but with a Status header for one of
+// the server's own, and swallows it or ends the subscription. A publisher may
+// store such a thing, so the reader fetches it by its sequence: before it opens
+// its consumer, where a sequence is missing, and when nothing comes.
 type reader struct {
 	g    *Ingest
 	cons jetstream.Consumer
 	msgs jetstream.MessagesContext
-	at   Mark
+	// held are events that follow at, read but not yet returned.
+	held []*event.Event
+	// last is the last event read, at the last one returned.
+	last, at Mark
+	looked   time.Time
 }
 
 // newReader makes a consumer that starts after a mark that Resume returned.
 func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
-	cons, err := g.cfg.JS.CreateConsumer(ctx, wire.StreamIngest, jetstream.ConsumerConfig{
+	r := &reader{g: g, at: at, last: at}
+	if err := r.holdSwallowed(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	r.cons, err = g.cfg.JS.CreateConsumer(ctx, wire.StreamIngest, jetstream.ConsumerConfig{
 		Description:       "replhub: reads ingest",
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       at.Seq + 1,
+		OptStartSeq:       r.last.Seq + 1,
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
 		InactiveThreshold: inactiveThreshold,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("create a reader of ingest at %d: %w", at.Seq+1, err)
+		return nil, fmt.Errorf("create a reader of ingest at %d: %w", r.last.Seq+1, err)
 	}
-	msgs, err := cons.Messages(
+	r.msgs, err = r.cons.Messages(
 		jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
 		jetstream.PullHeartbeat(pullHeartbeat),
 		jetstream.WithMessagesErrOnMissingHeartbeat(true),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("read ingest at %d: %w", at.Seq+1, err)
+		return nil, fmt.Errorf("read ingest at %d: %w", r.last.Seq+1, err)
 	}
-	return &reader{g: g, cons: cons, msgs: msgs, at: at}, nil
+	return r, nil
 }
 
 // next returns the next event, waiting for it until ctx ends.
 func (r *reader) next(ctx context.Context) (*event.Event, error) {
+	if len(r.held) == 0 {
+		if err := r.receive(ctx); err != nil {
+			return nil, err
+		}
+	}
+	e := r.held[0]
+	r.held = r.held[1:]
+	r.at = MarkOf(e)
+	return e, nil
+}
+
+// receive waits for the next message and holds its event, with those that were
+// swallowed before it.
+func (r *reader) receive(ctx context.Context) error {
 	msg, err := r.msgs.Next(jetstream.NextContext(ctx))
+	if errors.Is(err, context.DeadlineExceeded) && time.Since(r.looked) >= lookEvery {
+		r.looked = time.Now()
+		looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookEvery)
+		defer cancel()
+		if failed := r.holdSwallowed(looking); failed != nil {
+			return failed
+		}
+		if len(r.held) > 0 {
+			return nil
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read ingest after %s: %w", r.at.Position, err)
+		return fmt.Errorf("read ingest after %s: %w", r.last.Position, err)
 	}
 	meta, err := msg.Metadata()
 	if err != nil {
-		return nil, fmt.Errorf("read ingest after %s: %w", r.at.Position, err)
+		return fmt.Errorf("read ingest after %s: %w", r.last.Position, err)
 	}
-	if meta.Sequence.Stream != r.at.Seq+1 {
-		return nil, fmt.Errorf("%w: %d follows %s", errGap, meta.Sequence.Stream, r.at.Position)
+	seq := meta.Sequence.Stream
+	if seq > r.last.Seq+1 {
+		if err := r.holdSwallowed(ctx); err != nil {
+			return err
+		}
 	}
-	pos := event.Position{Epoch: r.g.EpochOf(meta.Sequence.Stream), Seq: meta.Sequence.Stream}
-	e, err := event.Decode(pos, meta.Timestamp, msg.Subject(), msg.Headers(), msg.Data())
+	if seq != r.last.Seq+1 {
+		return fmt.Errorf("%w: %d follows %s", errGap, seq, r.last.Position)
+	}
+	r.hold(r.g.decode(seq, meta.Timestamp, msg.Subject(), msg.Headers(), msg.Data()))
+	return nil
+}
+
+func (r *reader) hold(e *event.Event) {
+	r.held = append(r.held, e)
+	r.last = MarkOf(e)
+}
+
+// holdSwallowed holds the events that come next, as far as the client swallows
+// them.
+func (r *reader) holdSwallowed(ctx context.Context) error {
+	for {
+		msg, err := r.g.message(ctx, r.last.Seq+1)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(msg.Data) > 0 || msg.Header.Get("Status") == "" {
+			return nil
+		}
+		r.hold(r.g.decode(msg.Sequence, msg.Time.UTC(), msg.Subject, msg.Header, msg.Data))
+	}
+}
+
+// decode makes an event of what ingest stored. The stream takes entities that
+// are no names of the grammar as well: of these it makes an event that nobody
+// can want, so that those behind it are reached.
+func (g *Ingest) decode(seq uint64, t time.Time, subject string, header map[string][]string, data []byte) *event.Event {
+	pos := g.PositionOf(seq)
+	e, err := event.Decode(pos, t, subject, header, data)
 	if err != nil {
-		return nil, fmt.Errorf("decode ingest event %s: %w", pos, err)
+		g.cfg.Logger.Debug("passing over an event that nobody can want", "position", pos.String(), "err", err)
+		return &event.Event{Pos: pos, Time: t}
 	}
-	r.at = MarkOf(e)
-	return e, nil
+	return e
 }
 
 // close ends the reader and its consumer, on a best-effort basis: the server
