@@ -65,7 +65,7 @@ func TestIngestDeleted(t *testing.T) {
 	deleteIngest(t, w)
 	w.Publish(harness.Load{}, 700) // more than there were
 	events = append(events, inEpoch(w, 2, 1)...)
-	w.FinishEvents("ingest deleted: hub running", 1, settleWithin, events, nil)
+	w.FinishEvents("ingest deleted: hub running", 1, settleWithin, events)
 	if got := w.Describe("plain").Epoch; got != 2 {
 		t.Errorf("epoch %d, want 2", got)
 	}
@@ -75,12 +75,12 @@ func TestIngestDeleted(t *testing.T) {
 	hub.Start()
 	w.Publish(harness.Load{}, 300) // fewer than there were
 	events = append(events, inEpoch(w, 3, 1)...)
-	w.FinishEvents("ingest deleted: hub away", 1, settleWithin, events, nil)
+	w.FinishEvents("ingest deleted: hub away", 1, settleWithin, events)
 	reply := w.Register("late", from("all", want("user")))
 	if reply.Epoch != 3 || reply.Since["user"] != 1 {
 		t.Errorf("reply %+v", reply)
 	}
-	w.FinishEvents("ingest deleted: a late service", 0, settleWithin, events, nil)
+	w.FinishEvents("ingest deleted: a late service", 0, settleWithin, events)
 }
 
 func deleteIngest(t *testing.T, w *harness.World) {
@@ -130,7 +130,7 @@ func TestIngestRolledBack(t *testing.T) {
 			w.Renew(wire.StreamIngest)
 			w.Publish(harness.Load{}, c.more)
 			events = append(events, inEpoch(w, 2, kept+1)...)
-			w.FinishEvents("ingest rolled back "+c.name, 1, settleWithin, events, nil)
+			w.FinishEvents("ingest rolled back "+c.name, 1, settleWithin, events)
 		})
 	}
 }

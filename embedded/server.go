@@ -62,7 +62,7 @@ func options(cfg Config, dir string) *server.Options {
 		StoreDir:               dir,
 		SyncAlways:             cfg.SyncAlways,
 		SyncInterval:           cfg.SyncInterval,
-		MaxPayload:             int32(cfg.MaxPayload), //nolint:gosec // validate bounds it
+		MaxPayload:             int32(cfg.MaxPayload), // validate bounds it
 		NoSigs:                 true,                  // signals are the process owner's
 		DisableJetStreamBanner: true,
 	}

@@ -205,6 +205,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	for _, service := range found {
 		h.lanes.add(service)
 	}
+	h.readMembers(ctx)
 	h.assignOwners()
 	return nil
 }

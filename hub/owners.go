@@ -3,11 +3,13 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"hash/fnv"
-	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/subjects"
 )
@@ -16,6 +18,15 @@ import (
 // hub computes the same owner from the same members. Members come from the
 // registry; with it away everybody goes on from what was last known. Two hubs
 // that both believe to own a lane are held apart by the lane itself.
+
+const (
+	// membersEvery is how often a hub looks whether the others are there.
+	membersEvery = time.Second
+	// answerTime bounds the wait for one of them.
+	answerTime = 500 * time.Millisecond
+	// pingService fills the last token of a forwarded ping.
+	pingService = "hub"
+)
 
 func memberRecord(version string, started time.Time) []byte {
 	data, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started})
@@ -54,22 +65,37 @@ func mix(x uint64) uint64 {
 }
 
 // readMembers takes the live hubs from the registry. This hub is one of them
-// whatever the registry says.
-func (h *Hub) readMembers() {
-	snapshot := h.cfg.Registry.Snapshot()
-	if snapshot == nil || !h.cfg.Registry.Status().Connected {
-		return
-	}
-	ids := map[string]bool{h.cfg.ID: true}
-	for path := range snapshot.Entries {
-		if id, ok := strings.CutPrefix(path, hubsFolder+"/"); ok {
-			ids[id] = true
+// whatever the registry says; one that NATS knows nothing of is not, though its
+// record lives on until its session ends.
+func (h *Hub) readMembers(ctx context.Context) {
+	known := *h.members.Load()
+	if snapshot := h.cfg.Registry.Snapshot(); snapshot != nil && h.cfg.Registry.Status().Connected {
+		known = known[:0:0]
+		for path := range snapshot.Entries {
+			if id, ok := strings.CutPrefix(path, hubsFolder+"/"); ok {
+				known = append(known, id)
+			}
 		}
 	}
-	members := slices.Sorted(maps.Keys(ids))
+	members := []string{h.cfg.ID}
+	for _, id := range known {
+		if id != h.cfg.ID && h.answers(ctx, id) {
+			members = append(members, id)
+		}
+	}
+	slices.Sort(members)
 	if old := h.members.Swap(&members); !slices.Equal(*old, members) {
 		h.log.Info("hubs", "members", members)
 	}
+}
+
+// answers reports whether a hub's process is there. One that is slow is: only
+// the certainty that nobody listens counts.
+func (h *Hub) answers(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	_, err := h.nc.RequestWithContext(ctx, forwardPrefix+id+".ping."+pingService, nil)
+	return !errors.Is(err, nats.ErrNoResponders)
 }
 
 func (h *Hub) ownerOf(service subjects.Name) string {
@@ -111,14 +137,18 @@ func (h *Hub) watchOwners(ctx context.Context) error {
 	defer func() { _ = sub.Unsubscribe() }()
 	look := time.NewTicker(discoverEvery)
 	defer look.Stop()
+	members := time.NewTicker(membersEvery)
+	defer members.Stop()
 	for {
 		changed := h.cfg.Registry.Changed()
-		h.readMembers()
+		h.readMembers(ctx)
 		h.assignOwners()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+			continue
+		case <-members.C:
 			continue
 		case <-news:
 		case <-look.C:

@@ -41,7 +41,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 // apply puts the request in force. A lane that is dropped meanwhile is made anew.
 func (r *registration) apply(ctx context.Context) (lane.State, error) {
 	for {
-		l, err := r.hub.laneFor(ctx, r.service, r.request)
+		l, err := r.hub.laneFor(ctx, r.service, r.request, r.edit)
 		if err != nil {
 			return lane.State{}, err
 		}
@@ -55,8 +55,9 @@ func (r *registration) apply(ctx context.Context) (lane.State, error) {
 }
 
 // laneFor returns the service's lane, created when it is not there. Only a
-// registration creates a lane.
-func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request) (*lane.Lane, error) {
+// registration creates a lane, and only one that its first state would take: a
+// refused one leaves nothing behind.
+func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request, try lane.Edit) (*lane.Lane, error) {
 	if l := h.lanes.get(service); l != nil {
 		return l, nil
 	}
@@ -68,7 +69,7 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request) (
 		if len(h.lanes.all()) >= maxServices {
 			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
 		}
-		err = h.createLane(ctx, service, req)
+		err = h.createLane(ctx, service, req, try)
 	}
 	if err != nil && !errors.Is(err, lane.ErrStateLost) && !errors.Is(err, lane.ErrNewer) {
 		return nil, err
@@ -78,7 +79,7 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request) (
 	return l, nil
 }
 
-func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request) error {
+func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request, try lane.Edit) error {
 	at, _, err := h.ingest.End(ctx)
 	if err != nil {
 		return err
@@ -88,7 +89,11 @@ func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request
 	if req.maxBytes > 0 {
 		maxBytes = req.maxBytes
 	}
-	err = lane.Create(ctx, h.js, h.appender, service, h.replicas, lane.First(at, queue, maxBytes), h.cfg.ID)
+	first := lane.First(at, queue, maxBytes)
+	if _, _, err := try(ctx, lane.Tip{State: first}); err != nil {
+		return err
+	}
+	err = lane.Create(ctx, h.js, h.appender, service, h.replicas, first, h.cfg.ID)
 	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {
 		return wire.Errorf(wire.CodeConflict, "%v", foreign)
 	}

@@ -66,12 +66,15 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 		return err
 	}
 	guard := time.Now().Add(-h.cfg.TrimGuard)
+	fill := float64(b.Bytes) / float64(h.cfg.IngestMaxBytes)
+	if fill < nearlyFull && b.FirstTime.After(time.Now().Add(-h.cfg.History)) {
+		return nil // all of it is history to be kept: no need to ask the lanes
+	}
 	lowest, pinner, err := h.lowestNeeded(ctx)
 	if err != nil {
 		return err
 	}
 	history := time.Now().Add(-h.cfg.History)
-	fill := float64(b.Bytes) / float64(h.cfg.IngestMaxBytes)
 	if fill >= nearlyFull {
 		// History goes before publishers are refused, or a lane detached.
 		history = guard

@@ -63,11 +63,11 @@ type Ingest struct {
 type Bounds struct {
 	// First and Last are sequences; an empty stream has First == Last+1.
 	First, Last uint64
-	// LastTime is when Last was stored; zero when it never was or is gone.
-	LastTime time.Time
-	Messages uint64
-	Bytes    uint64
-	Created  time.Time
+	// FirstTime and LastTime are when they were stored; zero in an empty stream.
+	FirstTime, LastTime time.Time
+	Messages            uint64
+	Bytes               uint64
+	Created             time.Time
 }
 
 // Open creates or takes over the stream and its ledger, and opens a new epoch
@@ -137,18 +137,19 @@ func (g *Ingest) Bounds(ctx context.Context) (Bounds, error) {
 
 func boundsOf(info *jetstream.StreamInfo) Bounds {
 	b := Bounds{
-		First:    info.State.FirstSeq,
-		Last:     info.State.LastSeq,
-		LastTime: info.State.LastTime.UTC(),
-		Messages: info.State.Msgs,
-		Bytes:    info.State.Bytes,
-		Created:  info.Created.UTC(),
+		First:     info.State.FirstSeq,
+		Last:      info.State.LastSeq,
+		FirstTime: info.State.FirstTime.UTC(),
+		LastTime:  info.State.LastTime.UTC(),
+		Messages:  info.State.Msgs,
+		Bytes:     info.State.Bytes,
+		Created:   info.Created.UTC(),
 	}
 	// A stream that never held anything reports first 0.
 	b.First = max(b.First, 1)
 	if b.Messages == 0 {
 		b.First = b.Last + 1
-		b.LastTime = time.Time{}
+		b.FirstTime, b.LastTime = time.Time{}, time.Time{}
 	}
 	return b
 }

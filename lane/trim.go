@@ -125,12 +125,15 @@ func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, c
 	if err != nil {
 		return 0, 0, fmt.Errorf("look up lane %s: %w", service, err)
 	}
+	state := stream.CachedInfo().State
+	if state.Msgs == 0 || state.FirstTime.After(cutoff) {
+		return 0, state.FirstSeq, nil
+	}
 	consumers, err := hubConsumers(ctx, stream)
 	if err != nil {
 		return 0, 0, err
 	}
-	state := stream.CachedInfo().State
-	if len(consumers) == 0 || state.Msgs == 0 {
+	if len(consumers) == 0 {
 		return 0, state.FirstSeq, nil
 	}
 	keep = state.LastSeq

@@ -44,21 +44,25 @@ func (r *Row) add(v judge.Verdict) {
 // is how many there were. No writer may be at work.
 func (w *World) Finish(scenario string, faults int, within time.Duration) Row {
 	w.tb.Helper()
-	return w.FinishEvents(scenario, faults, within, w.Events(1), nil)
+	healed := time.Now()
+	return w.finish(Row{Scenario: scenario, Faults: faults}, healed, within, w.Events(1))
 }
 
-// FinishEvents is Finish over events that the scenario has put together;
-// attempts nil are those of the writers.
-func (w *World) FinishEvents(scenario string, faults int, within time.Duration, events []judge.Event, attempts []judge.Attempt) Row {
+// FinishEvents is Finish over events that the scenario has put together.
+func (w *World) FinishEvents(scenario string, faults int, within time.Duration, events []judge.Event) Row {
 	w.tb.Helper()
-	healed := time.Now()
-	row := Row{Scenario: scenario, Registry: w.opts.Registry, Seed: w.opts.Seed, Faults: faults}
-	if attempts == nil {
-		attempts = w.history.all()
-		ingest := judge.Ingest{Events: events, Attempts: attempts, ByHand: true}.Judge()
-		row.add(ingest)
-		w.report(ingest)
-	}
+	return w.finish(Row{Scenario: scenario, Faults: faults}, time.Now(), within, events)
+}
+
+func (w *World) finish(row Row, healed time.Time, within time.Duration, events []judge.Event) Row {
+	w.tb.Helper()
+	row.Registry, row.Seed = w.opts.Registry, w.opts.Seed
+	w.awaitCopies(events, healed.Add(within))
+	row.Recovery = time.Since(healed).Milliseconds()
+	attempts := w.history.all()
+	ingest := judge.Ingest{Events: events, Attempts: attempts, ByHand: true}.Judge()
+	row.add(ingest)
+	w.report(ingest)
 	for _, a := range attempts {
 		row.Tried++
 		switch a.Result {
@@ -78,7 +82,6 @@ func (w *World) FinishEvents(scenario string, faults int, within time.Duration, 
 		row.add(letters)
 		w.report(letters)
 	}
-	row.Recovery = time.Since(healed).Milliseconds()
 	row.Took = time.Since(w.began).Milliseconds()
 	line, err := json.Marshal(row)
 	if err != nil {
@@ -92,6 +95,22 @@ func (w *World) report(v judge.Verdict) {
 	w.tb.Helper()
 	if err := v.Err(); err != nil {
 		w.tb.Error(err)
+	}
+}
+
+// awaitCopies waits until the last copy due is in every lane, or the deadline.
+// What is wrong with the copies is for the judge to say.
+func (w *World) awaitCopies(events []judge.Event, deadline time.Time) {
+	for _, s := range w.services {
+		for _, r := range s.registrations {
+			due, ok := r.LastDue(events)
+			for ok && r.Until == 0 && time.Now().Before(deadline) {
+				if at, err := w.lastCopy(s.name, r.Entity); err == nil && at.Compare(due) >= 0 {
+					break
+				}
+				w.Let(pollEvery)
+			}
+		}
 	}
 }
 

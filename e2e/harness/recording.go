@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -266,22 +265,32 @@ func messagesOf(stored []Stored) []judge.Message {
 // Position is the ingest sequence of a lane's last copy; 0 when it has none.
 func (w *World) Position(service string) uint64 {
 	w.tb.Helper()
+	p, err := w.lastCopy(service, "*")
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return p.Seq
+}
+
+// lastCopy is the event of an entity's last copy in a lane; zero when there is
+// none.
+func (w *World) lastCopy(service, entity string) (judge.Position, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTime)
 	defer cancel()
 	s, err := w.JS.Stream(ctx, "SUB_"+service)
 	if err != nil {
-		w.tb.Fatalf("look up the lane of %s: %v", service, err)
+		return judge.Position{}, fmt.Errorf("look up the lane of %s: %w", service, err)
 	}
-	m, err := s.GetLastMsgForSubject(ctx, "sub."+service+".*.*.*")
+	m, err := s.GetLastMsgForSubject(ctx, "sub."+service+"."+entity+".*.*")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0
+		return judge.Position{}, nil
 	}
 	if err != nil {
-		w.tb.Fatalf("read the lane of %s: %v", service, err)
+		return judge.Position{}, fmt.Errorf("read the lane of %s: %w", service, err)
 	}
-	seq, err := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64)
-	if err != nil {
-		w.tb.Fatalf("lane of %s: position of its last copy: %v", service, err)
+	var p judge.Position
+	if _, err := fmt.Sscan(m.Header.Get("Replhub-Epoch")+" "+m.Header.Get("Replhub-Seq"), &p.Epoch, &p.Seq); err != nil {
+		return judge.Position{}, fmt.Errorf("position of the last copy for %s: %w", service, err)
 	}
-	return seq
+	return p, nil
 }

@@ -24,6 +24,21 @@ type Registration struct {
 	After, Until uint64
 }
 
+// LastDue is the last event that is to be copied under the newest version; ok is
+// false when there is none.
+func (r Registration) LastDue(events []Event) (p Position, ok bool) {
+	newest := r.Versions[len(r.Versions)-1]
+	for _, e := range slices.Backward(events) {
+		if e.Compare(r.Since) < 0 {
+			return Position{}, false
+		}
+		if e.Entity() == r.Entity && newest.expand(r.Service, e).copied {
+			return e.Position, true
+		}
+	}
+	return Position{}, false
+}
+
 // Version is a definition and when it came into force: for no event before From
 // and for every event from By on, as ingest sequences. They differ where the
 // reply that tells it was lost. For the first both are 0.
