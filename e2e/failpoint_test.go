@@ -44,13 +44,17 @@ func TestHubKilledAtStateChange(t *testing.T) {
 			w.Register("changing", want("user"))
 			writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
 			kills := 0
-			for _, point := range []string{"change", "record", "recorded", "changed"} {
+			for p, point := range []string{"change", "record", "recorded", "changed"} {
 				for i, act := range []func(){
 					func() { w.Register("new-"+point, from("all", acmeOnly("user"))) },
 					func() { w.Register("changing", acmeOnly("user")) },
 					func() { w.Unregister("changing", "user") },
 					func() { w.Register("changing", from("all", want("user"))) },
 				} {
+					if registry == harness.ZooKeeper && i != p {
+						act() // one kind each is enough for the second registry
+						continue
+					}
 					hub.Stop()
 					hub.Start("FAILPOINT=" + point)
 					rose := hub.Resurrect(killTime)

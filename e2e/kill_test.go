@@ -49,8 +49,8 @@ func (k *killer) setUp() {
 	k.w.Register("filtered", acmeOnly("user"))
 	k.w.Register("projected", withoutSecret("user"), withoutSecret("tenant"))
 	k.w.Register("changing", want("user"))
-	k.w.Publish(harness.Load{Writers: 4, Pad: 300}, 3000)
-	k.writers = k.w.Write(harness.Load{Writers: 2, Pad: 300, Every: 2 * time.Millisecond}, 0)
+	k.w.Publish(harness.Load{Writers: 4, Pad: 200}, 3000)
+	k.writers = k.w.Write(harness.Load{Writers: 2, Pad: 200, Every: 4 * time.Millisecond}, 0)
 }
 
 // round lets a backlog come up behind a frozen hub, wakes it for moments at a
@@ -94,7 +94,7 @@ func (k *killer) halfWay() bool {
 		k.step()
 	}
 	began := k.w.LastSeq("")
-	k.w.Publish(harness.Load{Writers: 4, Pad: 300}, 3000)
+	k.w.Publish(harness.Load{Writers: 4, Pad: 200}, 5000)
 	// A seeded share, so that the kills do not all hit the same place.
 	least := killFrom + 0.3*k.w.Rand.Float64()
 	low, high := k.progress(began)

@@ -14,7 +14,7 @@ import (
 )
 
 // binary is the hub under test, built once per run.
-var binary string //nolint:gochecknoglobals // TestMain has no other way to hand it to the tests
+var binary string // TestMain has no other way to hand it to the tests
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))

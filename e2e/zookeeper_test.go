@@ -106,7 +106,10 @@ func (z tree) awaitAbsent(path string) {
 		if errors.Is(err, zk.ErrNoNode) {
 			return nil
 		}
-		return fmt.Errorf("it is %q, %v", text, err)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is %q", text)
 	})
 }
 

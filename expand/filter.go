@@ -75,7 +75,7 @@ func explain(err error) error {
 		if !isIdentifier(name) {
 			return fmt.Errorf("the filter: %s; guard a member that may be missing with has()", msg)
 		}
-		return fmt.Errorf("the filter: %s; guard a member that may be missing, as in has(data.%s) && data.%s == ...", msg, name, name)
+		return fmt.Errorf("the filter: %s; guard a member that may be missing, as in has(data.%s) && data.%s == 1", msg, name, name)
 	}
 	return fmt.Errorf("the filter: %s", msg)
 }

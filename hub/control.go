@@ -163,7 +163,7 @@ func serviceOf(v verb, subject string) (subjects.Name, error) {
 
 // forward hands a request to the hub that owns the lane. done is false when
 // this hub has to do it: it owns the lane itself, or the owner does not answer.
-func (c *control) forward(ctx context.Context, name string, v verb, service subjects.Name, data []byte) (body any, err error, done bool) { //nolint:revive // the error is the owner's answer, not forward's
+func (c *control) forward(ctx context.Context, name string, v verb, service subjects.Name, data []byte) (body any, err error, done bool) {
 	owner := c.hub.ownerOf(service)
 	if !v.owner || owner == c.hub.cfg.ID {
 		return nil, nil, false

@@ -39,7 +39,7 @@ func (h *Hub) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(health)
+	_ = json.NewEncoder(w).Encode(health) //nolint:errchkjson // whoever asked has gone
 }
 
 func (h *Hub) health(stopping bool) Health {

@@ -229,6 +229,7 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *letters.Lett
 		return nil, fmt.Sprintf("still %s: %v", d.Why, d.Err), nil
 	case expand.Skip:
 		return nil, "not due any more: " + skipReason(d, r.service, e), nil
+	case expand.Copy:
 	}
 	return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, e.CopyHeader(), d.Data, times), "", nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -52,8 +53,7 @@ func (l *ledger) current() Range { return l.Epochs[len(l.Epochs)-1] }
 func (l *ledger) epochOf(seq uint64) uint64 {
 	cur := l.current()
 	epoch := cur.Epoch
-	for i := len(l.Epochs) - 1; i >= 0; i-- {
-		r := l.Epochs[i]
+	for _, r := range slices.Backward(l.Epochs) {
 		if !r.Created.Equal(cur.Created) {
 			break
 		}

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/replhub/replhub/event"
@@ -23,9 +22,8 @@ const (
 // Tail reads ingest once for all lanes of a hub and keeps the newest part in
 // memory. A lane that falls behind the window reads by itself (CatchUp).
 type Tail struct {
-	g  *Ingest
-	w  *window
-	at atomic.Pointer[Mark]
+	g *Ingest
+	w *window
 }
 
 // NewTail makes a tail that starts after a mark. It reads nothing before Run.

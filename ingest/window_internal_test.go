@@ -44,7 +44,7 @@ func TestWindow(t *testing.T) {
 	if end.Seq != 100+5*blockEvents || start.Seq < 100+blockEvents {
 		t.Errorf("window is %d to %d: the oldest blocks should be gone", start.Seq, end.Seq)
 	}
-	var seen uint64 = start.Seq
+	seen := start.Seq
 	for seen < end.Seq {
 		b, _, ok := w.after(generation, at(seen))
 		if !ok || b.Before.Seq != seen {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -175,9 +176,7 @@ func (m *Map) publishAt(ctx context.Context, msg *nats.Msg, seq uint64, opts ...
 func (m *Map) publish(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (uint64, error) {
 	// A copy: options write into the header.
 	sent := &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: nats.Header{}}
-	for k, v := range msg.Header {
-		sent.Header[k] = v
-	}
+	maps.Copy(sent.Header, msg.Header)
 	ack, err := m.js.PublishMsg(ctx, sent, opts...)
 	if err != nil {
 		return 0, translate(err)

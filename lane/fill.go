@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/ingest"
 )
 
 // fillTurn copies the next block of the fill under way. A fill ends where the
@@ -54,12 +53,4 @@ func upTo(events []*event.Event, to event.Position) []*event.Event {
 		}
 	}
 	return events
-}
-
-// fillMark is the mark a fill has reached, for reports.
-func fillMark(s State) (ingest.Mark, bool) {
-	if len(s.Fills) == 0 {
-		return ingest.Mark{}, false
-	}
-	return s.Fills[0].At, true
 }

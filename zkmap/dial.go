@@ -56,7 +56,7 @@ func (s *sockets) connect(network, address string, timeout time.Duration) (net.C
 	if s.tls == nil {
 		return dialer.Dial(network, address)
 	}
-	return tls.DialWithDialer(dialer, network, address, s.tls)
+	return tls.DialWithDialer(dialer, network, address, s.tls) //nolint:noctx // the library dials without a context; the timeout bounds it
 }
 
 // failure tells why the latest dial failed, which the library only logs.

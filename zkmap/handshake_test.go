@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -136,5 +137,5 @@ func packet(r io.Reader) ([]byte, error) {
 	}
 	body := make([]byte, binary.BigEndian.Uint32(head))
 	_, err := io.ReadFull(r, body)
-	return append(head, body...), err
+	return slices.Concat(head, body), err
 }

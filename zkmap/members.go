@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"sync"
 
 	"github.com/go-zookeeper/zk"
@@ -66,12 +67,7 @@ func (m *members) had(session int64) {
 func (m *members) ours(owner int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range m.sessions {
-		if s == owner {
-			return true
-		}
-	}
-	return owner == 0
+	return owner == 0 || slices.Contains(m.sessions, owner)
 }
 
 // join makes every member that is missing, or not of this session. It runs

@@ -16,7 +16,7 @@ const (
 	callTime = 8 * time.Second
 	// attemptTime bounds one attempt of a request that is sent again: a hub that
 	// was killed with it never answers.
-	attemptTime = 2500 * time.Millisecond
+	attemptTime = time.Second
 )
 
 // Call sends a control request and decodes its reply into reply, unless that is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (r *Recording) SkipTo(seq uint64) {
 func (r *Recording) Messages() []Stored {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.messages[:len(r.messages):len(r.messages)]
+	return slices.Clip(r.messages)
 }
 
 // Recording returns the recording of a stream from its first message on.

@@ -123,7 +123,7 @@ func (l Lane) judgeMessage(v *Verdict, m Message, e Event, partitionOf map[strin
 }
 
 func sameHeader(a, b map[string][]string) bool {
-	return maps.EqualFunc(a, b, func(x, y []string) bool { return slices.Equal(x, y) })
+	return maps.EqualFunc(a, b, slices.Equal)
 }
 
 // judgeRegistration compares a registration's copies with what it is due: it
