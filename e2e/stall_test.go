@@ -235,6 +235,7 @@ func TestTrimUnderLoad(t *testing.T) {
 	hub := w.StartHub("h1")
 	w.Register("plain", want("user"), want("tenant"))
 	w.RegisterQueue("ordered", &wire.Queue{Order: "key", Partitions: 16}, want("user"))
+	w.Register("slow", want("user")) // has workers in the end only
 	stop := w.Record("DB", "SUB_plain", "SUB_ordered", "SUB_late")
 	w.Work("plain", "workers")
 	consumers := w.Describe("ordered").Workers
@@ -268,6 +269,14 @@ func TestTrimUnderLoad(t *testing.T) {
 		return nil
 	})
 	writers.Stop()
+	caughtUp(w, "plain", "ordered", "slow")
+	w.Work("slow", "workers")
+	w.Eventually("the slow one to have handled everything", settleWithin, func() error {
+		if n := w.Describe("slow").Backlog; n > 0 {
+			return fmt.Errorf("%d left", n)
+		}
+		return nil
+	})
 	stop()
 	w.Finish("trim under load", 3, settleWithin)
 }

@@ -3,13 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"time"
 
 	"github.com/nats-io/nuid"
 
-	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
@@ -21,16 +17,16 @@ import (
 // registry is written through afterwards; when it is away, the lane's state
 // stands in for it until it is back.
 func (h *Hub) register(ctx context.Context, service subjects.Name, req request) (wire.Registered, error) {
-	r := &registration{hub: h, service: service, request: req, pin: service.String() + "/" + nuid.Next()}
+	r := &registration{hub: h, service: service, request: req, anchor: newAnchor(h.ingest, service)}
 	state, err := r.apply(ctx)
 	if err != nil {
-		r.release(ctx, err)
+		r.anchor.abandon(ctx, err)
 		return wire.Registered{}, err
 	}
 	if err := lane.EnsureConsumers(ctx, h.js, service, state); err != nil {
 		return wire.Registered{}, err
 	}
-	if err := r.unpin(ctx); err != nil {
+	if err := r.anchor.release(ctx); err != nil {
 		return wire.Registered{}, err
 	}
 	h.announce(service)
@@ -105,13 +101,15 @@ type registration struct {
 	hub     *Hub
 	service subjects.Name
 	request request
-	pin     string
-	pinned  time.Time
+	anchor  *anchor
 }
 
 // edit lays the request over a lane's state. New interests pin ingest first:
 // what they are due from cannot be trimmed before the lane says so itself.
 func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
+	if err := r.anchor.look(ctx); err != nil {
+		return tip.State, false, err
+	}
 	s := tip.State.Clone()
 	changed := false
 	if s.Detached != nil {
@@ -201,122 +199,16 @@ func (r *registration) editInterest(ctx context.Context, s lane.State, w wanted)
 
 // begin adds a new interest.
 func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.State, error) {
-	g := r.hub.ingest
-	seq, partial, err := r.firstSeq(ctx, w)
-	if err != nil {
-		return s, err
-	}
-	before, err := g.MarkBefore(ctx, seq)
+	from, err := r.anchor.begin(ctx, w.start, w.field+".start")
 	if err != nil {
 		return s, err
 	}
 	in := w.def
 	in.ID = nuid.Next()
-	in.Since = event.Position{Epoch: g.EpochOf(seq), Seq: seq}
+	in.Since = r.hub.ingest.PositionOf(from.seq)
 	in.Rev = 1
-	in.Partial = partial
-	return s.Add(in, before), nil
-}
-
-// firstSeq is the ingest sequence that a new interest is due from; ingest is
-// pinned there.
-func (r *registration) firstSeq(ctx context.Context, w wanted) (seq uint64, partial bool, err error) {
-	g := r.hub.ingest
-	_, b, err := g.End(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	held := max(b.First, g.Floor())
-	field := fmt.Sprintf("interests[%d].start", slices.IndexFunc(r.request.wants, func(o wanted) bool { return o.entity == w.entity }))
-	switch {
-	case w.start.isNew():
-		seq = b.Last + 1
-	case w.start.all:
-		seq = held
-	case w.start.seq > 0:
-		seq = w.start.seq
-		if seq > b.Last+1 {
-			return 0, false, wire.FieldErrorf(wire.CodeInvalidValue, field, "sequence %d is beyond the end of ingest, %d", seq, b.Last)
-		}
-	default:
-		if seq, err = g.SeqAt(ctx, w.start.at); err != nil {
-			return 0, false, err
-		}
-		// Everything is held from the beginning of time, or at least from then on.
-		if seq <= held && held > 1 {
-			before, err := r.heldSince(ctx, held)
-			if err != nil {
-				return 0, false, err
-			}
-			if w.start.at.Before(before) {
-				return 0, false, wire.FieldErrorf(wire.CodeTooOld, field,
-					"ingest holds events since %s only; use \"all\" for what it holds", before.Format(time.RFC3339Nano))
-			}
-			seq = held
-		}
-	}
-	got, err := r.pinAt(ctx, seq)
-	if err != nil {
-		return 0, false, err
-	}
-	if got > seq || (seq < held && w.start.seq > 0) {
-		if !w.start.all {
-			return 0, false, wire.FieldErrorf(wire.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for what it holds", max(got, held))
-		}
-		seq = got
-	}
-	first := g.EpochOf(seq) == 1 && seq == 1
-	return seq, w.start.all && !first, nil
-}
-
-// heldSince is when the first event still held was stored.
-func (r *registration) heldSince(ctx context.Context, held uint64) (time.Time, error) {
-	m, err := r.hub.ingest.MarkBefore(ctx, held+1)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return m.Time, nil
-}
-
-// pinAt pins ingest from the lowest sequence that the registration needs.
-func (r *registration) pinAt(ctx context.Context, seq uint64) (uint64, error) {
-	got, err := r.hub.ingest.Pin(ctx, r.pin, seq)
-	if err != nil {
-		return 0, err
-	}
-	r.pinned = time.Now()
-	return got, nil
-}
-
-// release ends the pin of a refused request: nothing came into force that needs
-// it. After any other error it is not known what did, and the pin runs out by
-// itself.
-func (r *registration) release(ctx context.Context, err error) {
-	if _, refused := asRefusal(err); !refused || r.pinned.IsZero() {
-		return
-	}
-	if err := r.hub.ingest.Unpin(ctx, r.pin); err != nil {
-		r.hub.log.Warn("take a refused registration's pin away; it runs out by itself", "service", r.service.String(), "err", err)
-	}
-}
-
-// unpin ends the pin. A pin that has run out protects nothing: the request is
-// then refused rather than answered with a since that may be gone.
-func (r *registration) unpin(ctx context.Context) error {
-	if r.pinned.IsZero() {
-		return nil
-	}
-	held, err := r.hub.ingest.Pinned(ctx, r.pin)
-	if err != nil {
-		return err
-	}
-	if !held {
-		return wire.Errorf(wire.CodeUnavailable, "the registration took too long; send it again")
-	}
-	if err := r.hub.ingest.Unpin(ctx, r.pin); err != nil {
-		r.hub.log.Warn("take a registration's pin away; it runs out by itself", "service", r.service.String(), "err", err)
-	}
-	return nil
+	in.Partial = from.partial
+	return s.Add(in, from.before), nil
 }
 
 // registered is the reply for a state that is in force.

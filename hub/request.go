@@ -32,6 +32,8 @@ type request struct {
 // wanted is one entity of a registration.
 type wanted struct {
 	entity subjects.Name
+	// field is where the request names it, for refusals.
+	field string
 	// full says that the definition was stated; in the short form a registered
 	// one stays as it is.
 	full  bool
@@ -85,7 +87,7 @@ func parseRegister(req wire.Register) (request, error) {
 		if err != nil {
 			return request{}, err
 		}
-		w := wanted{entity: entity, def: lane.Interest{Entity: entity.String(), Ops: defaultOps()}}
+		w := wanted{entity: entity, field: field, def: lane.Interest{Entity: entity.String(), Ops: defaultOps()}}
 		if err := add(w, field); err != nil {
 			return request{}, err
 		}
@@ -134,7 +136,7 @@ func parseInterest(in wire.Interest, field string) (wanted, error) {
 		return wanted{}, err
 	}
 	w := wanted{
-		entity: entity, full: true, start: from, startGiven: in.Start != "",
+		entity: entity, field: field, full: true, start: from, startGiven: in.Start != "",
 		def: lane.Interest{Entity: entity.String(), Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
 	}
 	if _, err := w.def.Compile(); err != nil {

@@ -70,8 +70,8 @@ func TestPinHoldsTheFloor(t *testing.T) {
 		t.Errorf("a pin below the floor is at %d, %v; want 40", got, err)
 	}
 	for _, id := range []string{"a", "b"} {
-		if err := g.Unpin(ctx, id); err != nil {
-			t.Fatal(err)
+		if held, err := g.Unpin(ctx, id); err != nil || !held {
+			t.Fatalf("pin %s held %v, %v", id, held, err)
 		}
 	}
 	if floor, _, err := g.Trim(ctx, 80, time.Now().Add(time.Hour)); err != nil || floor != 80 {

@@ -172,24 +172,14 @@ func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error
 	return got, err
 }
 
-// Pinned reports whether the pin still holds.
-func (g *Ingest) Pinned(ctx context.Context, id string) (bool, error) {
-	l, _, err := g.readLedger(ctx)
-	if err != nil {
-		return false, err
-	}
-	p, ok := l.Pins[id]
-	return ok && !g.now().After(p.Until), nil
-}
-
-// Unpin takes a pin away.
-func (g *Ingest) Unpin(ctx context.Context, id string) error {
-	_, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
-		_, ok := l.Pins[id]
+// Unpin takes a pin away, and reports whether it still held.
+func (g *Ingest) Unpin(ctx context.Context, id string) (held bool, err error) {
+	_, err = g.updateLedger(ctx, func(l *ledger) (bool, error) {
+		_, held = l.Pins[id]
 		delete(l.Pins, id)
-		return ok, nil
+		return held, nil
 	})
-	return err
+	return held, err
 }
 
 // raiseFloor moves the floor of the stream created at created up to want, or as

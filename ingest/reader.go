@@ -17,10 +17,9 @@ const (
 	// the round trip, little enough to bound memory with large events.
 	pullMessages = 2000
 	pullBytes    = 8 << 20
-	// An idle consumer must show itself this often; a reader that misses two of
-	// them starts over. A restarted server has forgotten the consumer, so this
-	// is half the time that lanes wait after it.
-	pullHeartbeat = time.Second
+	// An idle consumer shows itself this often. Reads are shorter than that, so
+	// a lost consumer is found by looking, see lookEvery.
+	pullHeartbeat = 5 * time.Second
 	// The server forgets a reader's consumer after this long without a pull.
 	inactiveThreshold = 30 * time.Second
 )
@@ -29,8 +28,13 @@ const (
 // when it clamps a start to the first sequence it holds.
 var errGap = errors.New("ingest events are not contiguous")
 
-// lookEvery is how often a reader that gets nothing looks for an event that the
-// client has swallowed.
+// errSilent: the consumer does not deliver what is there; a restarted server
+// has forgotten it.
+var errSilent = errors.New("the reader of ingest fell silent")
+
+// lookEvery is how often a reader that gets nothing looks whether there is
+// something: an event that the client has swallowed, or one that its consumer
+// has not delivered from one look to the next.
 const lookEvery = time.Second
 
 // reader reads ingest from a mark on through a consumer of its own.
@@ -47,13 +51,16 @@ type reader struct {
 	held []*event.Event
 	// last is the last event read, at the last one returned.
 	last, at Mark
-	looked   time.Time
+	// looked is when it last looked, waiting the sequence that was there and
+	// not delivered then.
+	looked  time.Time
+	waiting uint64
 }
 
 // newReader makes a consumer that starts after a mark that Resume returned.
 func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
 	r := &reader{g: g, at: at, last: at}
-	if err := r.holdSwallowed(ctx); err != nil {
+	if _, err := r.holdSwallowed(ctx); err != nil {
 		return nil, err
 	}
 	var err error
@@ -98,14 +105,8 @@ func (r *reader) next(ctx context.Context) (*event.Event, error) {
 func (r *reader) receive(ctx context.Context) error {
 	msg, err := r.msgs.Next(jetstream.NextContext(ctx))
 	if errors.Is(err, context.DeadlineExceeded) && time.Since(r.looked) >= lookEvery {
-		r.looked = time.Now()
-		looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookEvery)
-		defer cancel()
-		if failed := r.holdSwallowed(looking); failed != nil {
+		if failed := r.look(ctx); failed != nil || len(r.held) > 0 {
 			return failed
-		}
-		if len(r.held) > 0 {
-			return nil
 		}
 	}
 	if err != nil {
@@ -117,7 +118,7 @@ func (r *reader) receive(ctx context.Context) error {
 	}
 	seq := meta.Sequence.Stream
 	if seq > r.last.Seq+1 {
-		if err := r.holdSwallowed(ctx); err != nil {
+		if _, err := r.holdSwallowed(ctx); err != nil {
 			return err
 		}
 	}
@@ -128,24 +129,45 @@ func (r *reader) receive(ctx context.Context) error {
 	return nil
 }
 
+// look holds what the client has swallowed, and fails when an event that was
+// there at the last look has still not come.
+func (r *reader) look(ctx context.Context) error {
+	r.looked = time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookEvery)
+	defer cancel()
+	there, err := r.holdSwallowed(ctx)
+	if err != nil || len(r.held) > 0 {
+		return err
+	}
+	next := r.last.Seq + 1
+	if there && r.waiting == next {
+		return fmt.Errorf("%w: event %d is not delivered", errSilent, next)
+	}
+	r.waiting = 0
+	if there {
+		r.waiting = next
+	}
+	return nil
+}
+
 func (r *reader) hold(e *event.Event) {
 	r.held = append(r.held, e)
 	r.last = MarkOf(e)
 }
 
 // holdSwallowed holds the events that come next, as far as the client swallows
-// them.
-func (r *reader) holdSwallowed(ctx context.Context) error {
+// them. It reports whether there is another event behind them.
+func (r *reader) holdSwallowed(ctx context.Context) (more bool, err error) {
 	for {
 		msg, err := r.g.message(ctx, r.last.Seq+1)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil
+			return false, nil
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(msg.Data) > 0 || msg.Header.Get("Status") == "" {
-			return nil
+			return true, nil
 		}
 		r.hold(r.g.decode(msg.Sequence, msg.Time.UTC(), msg.Subject, msg.Header, msg.Data))
 	}
