@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/kvmap"
@@ -25,7 +26,8 @@ type world struct {
 	t      *testing.T
 	dir    string
 	port   int
-	server *embedded.Server
+	server *embedded.Server // nil in a cluster
+	url    string
 	nc     *nats.Conn
 	js     jetstream.JetStream
 }
@@ -35,12 +37,25 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, dir: t.TempDir(), port: embedded.FreePort}
 	w.startServer()
 	t.Cleanup(w.stopServer)
+	w.open()
+	return w
+}
+
+// newCluster is a world on three servers.
+func newCluster(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL()}
+	w.open()
+	return w
+}
+
+func (w *world) open() {
+	w.t.Helper()
 	w.nc = w.connect()
 	var err error
 	if w.js, err = jetstream.New(w.nc); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	return w
 }
 
 // startServer starts the server, again on the port that it had.
@@ -57,7 +72,7 @@ func (w *world) startServer() {
 	if w.port, err = strconv.Atoi(u.Port()); err != nil {
 		w.t.Fatal(err)
 	}
-	w.server = server
+	w.server, w.url = server, server.ClientURL()
 }
 
 func (w *world) stopServer() {
@@ -69,7 +84,7 @@ func (w *world) stopServer() {
 
 func (w *world) connect() *nats.Conn {
 	w.t.Helper()
-	nc, err := nats.Connect(w.server.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(w.url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -169,6 +184,16 @@ func (w *world) publish(subject, payload string, header ...string) uint64 {
 		w.t.Fatalf("publish %s: %v", subject, err)
 	}
 	return ack.Sequence
+}
+
+const requestTime = 5 * time.Second
+
+// publishOnce publishes under an id, so that it may be tried again.
+func (w *world) publishOnce(id, subject, payload string) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), requestTime)
+	defer cancel()
+	_, err := w.js.Publish(ctx, subject, []byte(payload), jetstream.WithMsgID(id))
+	return err
 }
 
 // copies reads a lane's copies as they lie in its stream, state records left
