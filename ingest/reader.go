@@ -95,8 +95,12 @@ func (r *reader) next(ctx context.Context) (*event.Event, error) {
 		}
 	}
 	e := r.held[0]
-	r.held = r.held[1:]
 	r.at = MarkOf(e)
+	if len(r.held) == 1 {
+		r.held = r.held[:0] // keeps its memory
+	} else {
+		r.held = r.held[1:]
+	}
 	return e, nil
 }
 
@@ -129,8 +133,9 @@ func (r *reader) receive(ctx context.Context) error {
 	return nil
 }
 
-// look holds what the client has swallowed, and fails when an event that was
-// there at the last look has still not come.
+// look holds what the client has swallowed. It fails when an event that was
+// there at the last look has still not come, and when ingest ends before what
+// was read: it was rolled back.
 func (r *reader) look(ctx context.Context) error {
 	r.looked = time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookEvery)
@@ -146,8 +151,13 @@ func (r *reader) look(ctx context.Context) error {
 	r.waiting = 0
 	if there {
 		r.waiting = next
+		return nil
 	}
-	return nil
+	b, err := r.g.Bounds(ctx)
+	if err == nil && b.Last < r.last.Seq {
+		err = fmt.Errorf("%w: ingest ends at %d, before %s", errSilent, b.Last, r.last.Position)
+	}
+	return err
 }
 
 func (r *reader) hold(e *event.Event) {

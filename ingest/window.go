@@ -131,6 +131,9 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, wait <-c
 		return Block{}, nil, false
 	}
 	if pos.Seq == w.end.Seq {
+		if pos.Epoch > w.end.Epoch {
+			return Block{}, nil, false
+		}
 		w.waited = true
 		return Block{}, w.changed, true
 	}
@@ -140,6 +143,11 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, wait <-c
 	})
 	found := w.blocks[i]
 	skip := pos.Seq - found.before.Seq
+	// A lane may know of a new epoch before the tail does: what the window holds
+	// under these sequences are then other events, copied already.
+	if pos.Epoch > found.events[skip].Pos.Epoch {
+		return Block{}, nil, false
+	}
 	b = Block{Events: found.events[skip:len(found.events):len(found.events)], Before: found.before}
 	if skip > 0 {
 		b.Before = MarkOf(found.events[skip-1])
