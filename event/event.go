@@ -80,6 +80,9 @@ func origin(header map[string][]string) string {
 
 func version(header map[string][]string) string {
 	v := first(header, wire.HeaderVersion)
+	if v == "" {
+		return "" // parsing it would make an error for each event
+	}
 	if _, err := strconv.ParseInt(v, 10, 64); err != nil {
 		return ""
 	}

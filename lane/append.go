@@ -107,11 +107,24 @@ func (a *Appender) single(ctx context.Context, stream string, last uint64, m *na
 	if err != nil {
 		return fmt.Errorf("append to %s: %w", stream, err)
 	}
+	if stored(reply.Data, stream) {
+		return nil
+	}
 	var ack fastReply
 	if err := json.Unmarshal(reply.Data, &ack); err != nil {
 		return fmt.Errorf("append to %s: decode the acknowledgement: %w", stream, err)
 	}
 	return ack.outcome(stream, 0)
+}
+
+// stored recognises the server's usual acknowledgement without decoding it: at
+// a thousand events a second, decoding was a seventh of the hub's work. Every
+// other answer is decoded.
+func stored(ack []byte, stream string) bool {
+	const begin, middle = `{"stream":"`, `", "seq":`
+	return len(ack) > len(begin)+len(stream)+len(middle) && string(ack[:len(begin)]) == begin &&
+		string(ack[len(begin):len(begin)+len(stream)]) == stream &&
+		string(ack[len(begin)+len(stream):len(begin)+len(stream)+len(middle)]) == middle
 }
 
 func (a *Appender) atomic(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) error {

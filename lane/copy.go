@@ -73,10 +73,11 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 		l.pass(block.Events)
 		return nil
 	}
-	if err := l.env.appends.Acquire(ctx, 1); err != nil {
+	weight := int64(len(block.Events))
+	if err := l.env.appends.Acquire(ctx, weight); err != nil {
 		return err
 	}
-	defer l.env.appends.Release(1)
+	defer l.env.appends.Release(weight)
 	for events := block.Events; len(events) > 0; {
 		room, err := l.room(ctx)
 		if err != nil {

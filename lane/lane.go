@@ -47,15 +47,16 @@ type Env struct {
 	appends *semaphore.Weighted
 }
 
-// maxAppends bounds the batches in flight at a time. Few large appends, each to
-// one lane, keep the server's streams out of each other's way (performance.md's
-// prototypes: eight writers did best at every number of lanes).
-const maxAppends = 8
+// maxInFlight bounds the events whose copies are in flight at a time: eight
+// full blocks, or any number of lanes with an event each. Few large appends keep
+// the server's streams out of each other's way (with prototypes, eight writers
+// did best at every number of lanes); small ones must not wait for each other.
+const maxInFlight = 8 * 1000
 
 // NewEnv completes an environment. The fields must not change afterwards.
 func NewEnv(env Env) *Env {
 	env.turns = newTurns()
-	env.appends = semaphore.NewWeighted(maxAppends)
+	env.appends = semaphore.NewWeighted(maxInFlight)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
 	}
