@@ -121,7 +121,7 @@ func (a *Appender) single(ctx context.Context, stream string, last uint64, m *na
 // a thousand events a second, decoding was a seventh of the hub's work. Every
 // other answer is decoded.
 func stored(ack []byte, stream string) bool {
-	const begin, middle = `{"stream":"`, `", "seq":`
+	const begin, middle = `{"stream":"`, `","seq":`
 	return len(ack) > len(begin)+len(stream)+len(middle) && string(ack[:len(begin)]) == begin &&
 		string(ack[len(begin):len(begin)+len(stream)]) == stream &&
 		string(ack[len(begin)+len(stream):len(begin)+len(stream)+len(middle)]) == middle
