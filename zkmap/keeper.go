@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -153,6 +154,7 @@ func (k *keeper) take(r reply) []string {
 		k.garbage.Add(r.path, "not a record, nor a folder of records")
 	case errors.Is(r.err, tree.ErrNotFound):
 		k.drop(r.path)
+		k.unlist(r.path)
 	case r.err != nil:
 		k.drop(r.path)
 		k.garbage.Add(r.path, r.err.Error())
@@ -218,6 +220,13 @@ func (k *keeper) drop(path string) {
 	}
 	maps.DeleteFunc(k.records, func(p string, _ found) bool { return strings.HasPrefix(p, under) })
 	maps.DeleteFunc(k.folders, func(p string, _ map[string]struct{}) bool { return strings.HasPrefix(p, under) })
+}
+
+// unlist takes a path that is gone off its folder's list: made again before
+// the folder is read, it must count as having come.
+func (k *keeper) unlist(gone string) {
+	folder, name := path.Split(gone)
+	delete(k.folders[strings.TrimSuffix(folder, "/")], name)
 }
 
 // publish shows the copy to readers.
