@@ -192,3 +192,26 @@ func TestFullLaneStallsAloneAndGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who may not publish events can still name an ingest subject as the
+// reply subject of a request to the server.
+func TestAnswersOfTheServerAreNoEvents(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("s", `{"entities":["payment"]}`)
+	for _, request := range []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.DB"} {
+		if err := w.nc.PublishRequest(request, "db.payment.create", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.eventually("the answers to be in ingest", func() error {
+		if n := w.stream(wire.StreamIngest).CachedInfo().State.Msgs; n < 3 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	genuine := w.publish("db.payment.create", `{"id":"1"}`)
+	if m := w.copies("s", 1)[0]; m.Header.Get(wire.HeaderSeq) != fmt.Sprint(genuine) {
+		t.Errorf("got event %s: %s", m.Header.Get(wire.HeaderSeq), m.Data)
+	}
+}

@@ -183,19 +183,6 @@ func (r *reader) holdSwallowed(ctx context.Context) (more bool, err error) {
 	}
 }
 
-// decode makes an event of what ingest stored. The stream takes entities that
-// are no names of the grammar as well: of these it makes an event that nobody
-// can want, so that those behind it are reached.
-func (g *Ingest) decode(seq uint64, t time.Time, subject string, header map[string][]string, data []byte) *event.Event {
-	pos := g.PositionOf(seq)
-	e, err := event.Decode(pos, t, subject, header, data)
-	if err != nil {
-		g.cfg.Logger.Debug("passing over an event that nobody can want", "position", pos.String(), "err", err)
-		return &event.Event{Pos: pos, Time: t}
-	}
-	return e
-}
-
 // close ends the reader and its consumer, on a best-effort basis: the server
 // removes an idle consumer by itself.
 func (r *reader) close() {

@@ -177,4 +177,32 @@ var mutants = []mutant{
 		new:  `	return`,
 		pkg:  "./event", test: "TestCopyHeader",
 	},
+	{
+		name: "server-replies-as-events", guarantee: "what the server answers is no event",
+		file: "ingest/decode.go",
+		old:  `	if isServerReply(header, data) {`,
+		new:  `	if isServerReply(header, data) && pos.Seq == 0 {`,
+		pkg:  "./hub", test: "TestAnswersOfTheServerAreNoEvents",
+	},
+	{
+		name: "stale-generation", guarantee: "3: an epoch's events are read under that epoch",
+		file: "ingest/window.go",
+		old:  `	if pos.Epoch > found.events[skip].Pos.Epoch {`,
+		new:  `	if pos.Epoch > found.events[skip].Pos.Epoch+10 {`,
+		pkg:  "./ingest", test: "TestWindowKeepsEpochsApart",
+	},
+	{
+		name: "dead-hub-owns", guarantee: "6: a dead hub's lanes do not wait",
+		file: "hub/owners.go",
+		old:  `	return !errors.Is(err, nats.ErrNoResponders)`,
+		new:  `	return !errors.Is(err, nats.ErrNoResponders) || id != ""`,
+		pkg:  "./hub", test: "TestDeadHubOwnsNothing",
+	},
+	{
+		name: "trim-past-lost-letters", guarantee: "8: nothing goes before its dead letter is stored",
+		file: "lane/trim.go",
+		old:  `	if l.env.Hold == nil {`,
+		new:  `	if l.env.Hold != nil {`,
+		pkg:  "./hub", test: "TestFullDeadLettersHoldTheLane",
+	},
 }
