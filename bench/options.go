@@ -51,7 +51,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	for _, field := range strings.Split(lanes, ",") {
+	for field := range strings.SplitSeq(lanes, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil {
 			return options{}, fmt.Errorf("-lanes %q: %w", lanes, err)

@@ -254,6 +254,10 @@ func (h *Hub) refusalOf(err error) *wire.Error {
 	switch {
 	case errors.Is(err, lane.ErrNoLane):
 		return wire.Errorf(wire.CodeNotFound, "no such service; `replhub ls` lists them")
+	case errors.Is(err, lane.ErrNewer):
+		return wire.Errorf(wire.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
+	case errors.Is(err, lane.ErrStopped):
+		return wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders):
 		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)
 	}

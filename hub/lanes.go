@@ -16,13 +16,14 @@ import (
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
 )
 
 // lanes are the lanes that this hub knows, each with its loop.
 type lanes struct {
 	env *lane.Env
 
-	mu      sync.Mutex // guards all
+	mu      sync.Mutex // guards the rest
 	byName  map[subjects.Name]*running
 	start   func(*running) // nil until run
 	stopped bool
@@ -46,7 +47,10 @@ func (s *lanes) add(service subjects.Name) *lane.Lane {
 	}
 	r := &running{lane: lane.New(s.env, service), done: make(chan struct{})}
 	s.byName[service] = r
-	if s.start != nil && !s.stopped {
+	switch {
+	case s.stopped:
+		r.lane.Stop()
+	case s.start != nil:
 		s.start(r)
 	}
 	return r.lane
@@ -102,17 +106,28 @@ func (s *lanes) run(ctx context.Context) error {
 }
 
 // ended waits for the end of a lane's loop, and forgets the lane.
-func (s *lanes) ended(l *lane.Lane) {
+func (s *lanes) ended(ctx context.Context, l *lane.Lane) error {
 	s.mu.Lock()
-	r := s.byName[l.Service()]
+	r, stopped := s.byName[l.Service()], s.stopped
 	s.mu.Unlock()
+	if stopped {
+		return errStopping
+	}
 	if r == nil || r.lane != l {
-		return
+		return nil
 	}
 	l.Recheck()
-	<-r.done
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s.forget(r)
+	return nil
 }
+
+// errStopping: the hub stops; another one, or it itself soon, does the request.
+var errStopping = wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
 
 // forget drops a lane whose stream is gone.
 func (s *lanes) forget(r *running) {
@@ -136,6 +151,12 @@ func (h *Hub) listLanes(ctx context.Context) ([]subjects.Name, error) {
 			return nil, &marked.ForeignError{Stream: info.Config.Name}
 		}
 		if info.State.LastSeq > 0 {
+			if cfg := info.Config; h.fastBatches() && !cfg.AllowBatchPublish {
+				cfg.AllowBatchPublish = true // made before the server had it
+				if _, err := h.js.UpdateStream(ctx, cfg); err != nil {
+					return nil, fmt.Errorf("allow batches in lane %s: %w", service, err)
+				}
+			}
 			found = append(found, service)
 		}
 	}
@@ -192,3 +213,5 @@ func (h *Hub) findLanes(ctx context.Context) error {
 
 // discoverEvery is how often a hub looks for lanes of others.
 const discoverEvery = 5 * time.Second
+
+func (h *Hub) fastBatches() bool { return h.fast && h.replicas == 1 }

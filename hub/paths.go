@@ -38,6 +38,14 @@ func interestPath(entity string, service subjects.Name) string {
 	return entitiesFolder + "/" + entity + "/" + service.String()
 }
 
+func interestPaths(entities []string, service subjects.Name) []string {
+	paths := make([]string, 0, len(entities)+1)
+	for _, entity := range entities {
+		paths = append(paths, interestPath(entity, service))
+	}
+	return paths
+}
+
 func servicePath(service subjects.Name) string { return servicesFolder + "/" + service.String() }
 
 func hubPath(id string) string { return hubsFolder + "/" + id }

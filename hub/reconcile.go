@@ -208,13 +208,14 @@ func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 		if _, there := snapshot.Entries[path]; there {
 			return
 		}
+		had := h.recorded.has(path) // before: a registration beside this writes it too
 		if _, err := h.cfg.Registry.Put(ctx, path, value, tree.Absent); err != nil {
 			if !errors.Is(err, tree.ErrConflict) {
 				h.log.Debug("put a registry record back", "path", path, "err", err)
 			}
 			return
 		}
-		if h.recorded.has(path) {
+		if had {
 			// Stays raised: somebody should find out who deletes records.
 			h.alarms.raise(h.log, path+" vanished", fmt.Sprintf("registry record %s vanished without unregister and was put back", path))
 		}
@@ -255,7 +256,11 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeThroughTime)
 	defer cancel()
+	snapshot := h.cfg.Registry.Snapshot()
 	put := func(path string, value []byte) bool {
+		if snapshot != nil && isNewer(snapshot.Entries[path].Value) {
+			return true // the lane is parked for it; an old hub must not take it away
+		}
 		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
 		if err != nil {
 			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
@@ -264,7 +269,6 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 		h.recorded.add(path)
 		return true
 	}
-	snapshot := h.cfg.Registry.Snapshot()
 	for _, in := range s.Interests {
 		path := interestPath(in.Entity, service)
 		if snapshot != nil {

@@ -94,3 +94,9 @@ func parseServiceRecord(data []byte) (r serviceRecord, newer bool, err error) {
 	}
 	return r, r.Form > recordForm, nil
 }
+
+// isNewer reports whether a record has a form that this hub does not know.
+func isNewer(data []byte) bool {
+	_, newer, err := parseInterestRecord(data)
+	return err == nil && newer
+}

@@ -23,7 +23,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 		r.anchor.abandon(ctx, err)
 		return wire.Registered{}, err
 	}
-	if err := lane.EnsureConsumers(ctx, h.js, service, state); err != nil {
+	if state, err = h.ensureConsumers(ctx, service, state); err != nil {
 		return wire.Registered{}, err
 	}
 	if err := r.anchor.release(ctx); err != nil {
@@ -43,7 +43,9 @@ func (r *registration) apply(ctx context.Context) (lane.State, error) {
 		}
 		state, err := l.Change(ctx, r.edit)
 		if errors.Is(err, lane.ErrNoLane) && ctx.Err() == nil {
-			r.hub.lanes.ended(l)
+			if err := r.hub.lanes.ended(ctx, l); err != nil {
+				return lane.State{}, err
+			}
 			continue
 		}
 		return state, err
@@ -158,6 +160,9 @@ func (r *registration) mayStartAnew() error {
 
 func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.State) (bool, error) {
 	queue := mergeQueue(s.Queue, r.request.queue)
+	if asked := r.request.queue; asked != nil && asked.Partitions > 1 && queue.Order != lane.OrderKey {
+		return false, wire.FieldErrorf(wire.CodeInvalidValue, "queue.partitions", "only a queue of order \"key\" has partitions")
+	}
 	maxBytes := s.MaxBytes
 	if r.request.maxBytes > 0 {
 		maxBytes = r.request.maxBytes
@@ -233,5 +238,20 @@ func (h *Hub) registered(service subjects.Name, s lane.State) wire.Registered {
 func (h *Hub) announce(service subjects.Name) {
 	if err := h.nc.Publish(changedSubject, []byte(service.String())); err != nil {
 		h.log.Debug("announce a change", "err", err) // they look by themselves as well
+	}
+}
+
+// ensureConsumers makes the consumers of the queue that is in force once they
+// are made: a registration beside this one may have changed it meanwhile.
+func (h *Hub) ensureConsumers(ctx context.Context, service subjects.Name, s lane.State) (lane.State, error) {
+	for {
+		if err := lane.EnsureConsumers(ctx, h.js, service, s); err != nil {
+			return s, err
+		}
+		now, err := h.freshState(ctx, service)
+		if err != nil || (now.Queue == s.Queue && now.QueueFrom == s.QueueFrom) {
+			return s, err
+		}
+		s = now
 	}
 }

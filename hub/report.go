@@ -37,7 +37,11 @@ func (h *Hub) doServices(ctx context.Context, _ subjects.Name, _ none) (any, err
 			continue
 		}
 		if err != nil {
-			return nil, err
+			// One lane in trouble does not hide the others.
+			status = wire.LaneStatus{
+				Service: service.String(), Stream: subjects.LaneStream(service), State: wire.LaneStalled, Reason: err.Error(),
+				Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
+			}
 		}
 		reply.Services = append(reply.Services, status)
 	}

@@ -50,8 +50,6 @@ type start struct {
 	seq uint64 // 0: not by sequence
 }
 
-func (s start) isNew() bool { return !s.all && s.at.IsZero() && s.seq == 0 }
-
 func parseStart(text wire.Start, field string) (start, error) {
 	switch text {
 	case "", "new":

@@ -14,6 +14,9 @@ import (
 // nearlyFull is how full ingest is when a lane that pins it is detached.
 const nearlyFull = 0.9
 
+// laneTime bounds the wait for one lane: its loop may be in trouble.
+const laneTime = 10 * time.Second
+
 // trimAll removes what nobody needs any more, every now and then.
 func (h *Hub) trimAll(ctx context.Context) error {
 	for {
@@ -39,14 +42,31 @@ func (h *Hub) trimLanes(ctx context.Context) {
 		if !l.Owned() || l.Parked() != "" || ctx.Err() != nil {
 			continue
 		}
-		purged, err := l.Trim(ctx, time.Now().Add(-h.cfg.History))
+		trimming, cancel := context.WithTimeout(ctx, laneTime)
+		purged, err := l.Trim(trimming, time.Now().Add(-h.cfg.History))
+		cancel()
 		switch {
 		case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
+		case errors.Is(err, lane.ErrNoConsumer):
+			h.repairConsumers(ctx, l.Service(), err)
 		case err != nil:
 			h.log.Warn("trim lane", "service", l.Service().String(), "err", err)
 		case purged > 0:
 			h.log.Debug("trimmed lane", "service", l.Service().String(), "messages", purged)
 		}
+	}
+}
+
+// repairConsumers makes the consumers that a lane should have: somebody deleted
+// one, or a rewind was cut short.
+func (h *Hub) repairConsumers(ctx context.Context, service subjects.Name, cause error) {
+	h.log.Error("making a lane's consumers again", "service", service.String(), "err", cause)
+	state, err := h.freshState(ctx, service)
+	if err == nil {
+		_, err = h.ensureConsumers(ctx, service, state)
+	}
+	if err != nil {
+		h.log.Warn("make a lane's consumers again", "service", service.String(), "err", err)
 	}
 }
 
@@ -70,6 +90,10 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 	if fill < nearlyFull && b.FirstTime.After(time.Now().Add(-h.cfg.History)) {
 		return nil // all of it is history to be kept: no need to ask the lanes
 	}
+	pinnings, err := h.ingest.Pinnings(ctx) // before the lanes are read
+	if err != nil {
+		return err
+	}
 	lowest, pinner, err := h.lowestNeeded(ctx)
 	if err != nil {
 		return err
@@ -82,7 +106,7 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 	if history.After(guard) {
 		history = guard
 	}
-	_, purged, err := h.ingest.Trim(ctx, lowest, history)
+	_, purged, err := h.ingest.Trim(ctx, lowest, history, pinnings)
 	if err != nil {
 		return err
 	}
@@ -92,6 +116,10 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 	}
 	if fill < nearlyFull || h.cfg.OnFull != OnFullDetach || pinner == nil {
 		return nil
+	}
+	old, err := h.ingest.SeqAt(ctx, guard)
+	if limit := min(old, b.Last); err != nil || limit <= b.First || lowest >= limit {
+		return err // what is too young to go fills it, not the lane
 	}
 	if err := h.detachPinner(ctx, pinner, b); err != nil {
 		return err
@@ -151,6 +179,8 @@ func (h *Hub) lowestNeeded(ctx context.Context) (uint64, *lane.Lane, error) {
 func (h *Hub) detachPinner(ctx context.Context, l *lane.Lane, b ingest.Bounds) error {
 	reason := fmt.Sprintf("ingest is %d%% full (%d of %d bytes) of events that this lane had not taken; its stream is full or stalled",
 		int(100*float64(b.Bytes)/float64(h.cfg.IngestMaxBytes)), b.Bytes, h.cfg.IngestMaxBytes)
+	ctx, cancel := context.WithTimeout(ctx, laneTime)
+	defer cancel()
 	_, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
 		return tip.State.Detach(reason, time.Now().UTC()), tip.State.Detached == nil, nil
 	})

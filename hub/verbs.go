@@ -54,20 +54,19 @@ func (h *Hub) doUnregister(ctx context.Context, service subjects.Name, req wire.
 		return nil, err
 	}
 	h.announce(service)
-	h.removeRecords(ctx, service, ended)
+	h.removeRecords(ctx, interestPaths(ended, service))
 	return wire.Unregistered{Service: service.String(), Ended: ended, Entities: entitiesOf(state.Interests)}, nil
 }
 
-// removeRecords takes ended interests out of the registry; what it does not get
-// done, reconciling does later: the lane remembers what was ended.
-func (h *Hub) removeRecords(ctx context.Context, service subjects.Name, entities []string) {
+// removeRecords takes records of what ended out of the registry; what it does
+// not get done, reconciling does later: the lane remembers what was ended.
+func (h *Hub) removeRecords(ctx context.Context, paths []string) {
 	if !h.cfg.Registry.Status().Connected {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeThroughTime)
 	defer cancel()
-	for _, entity := range entities {
-		path := interestPath(entity, service)
+	for _, path := range paths {
 		h.recorded.remove(path)
 		if err := h.cfg.Registry.Delete(ctx, path, tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
 			h.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
@@ -97,32 +96,41 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, e
 	if err != nil {
 		return nil, err
 	}
-	created := s.CachedInfo().Created
-	state, err := h.freshState(ctx, service)
-	if err != nil && !errors.Is(err, lane.ErrStateLost) && !errors.Is(err, lane.ErrNoLane) {
-		return nil, err
-	}
-	if n := len(state.Interests); n > 0 && state.Detached == nil {
-		return nil, wire.Errorf(wire.CodeInUse, "%s has %d interests; unregister them first", service, n)
-	}
-	info, err := s.Info(ctx)
+	l, err := h.knownLane(ctx, service)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Created.Equal(created) {
-		return nil, wire.Errorf(wire.CodeConflict, "the lane was created again just now")
+	created := s.CachedInfo().Created
+	var state lane.State
+	dropped := false
+	// In the lane's own loop: no registration comes between look and deletion.
+	_, err = l.Change(ctx, func(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
+		if dropped {
+			return tip.State, false, nil
+		}
+		state = tip.State
+		if n := len(state.Interests); n > 0 && state.Detached == nil {
+			return state, false, wire.Errorf(wire.CodeInUse, "%s has %d interests; unregister them first", service, n)
+		}
+		info, err := s.Info(ctx)
+		if err != nil {
+			return state, false, err
+		}
+		if !info.Created.Equal(created) || info.State.LastSeq != tip.Last {
+			return state, false, wire.Errorf(wire.CodeConflict, "the lane was changed just now; send it again")
+		}
+		if err := h.js.DeleteStream(ctx, subjects.LaneStream(service)); err != nil {
+			return state, false, fmt.Errorf("delete lane %s: %w", service, err)
+		}
+		dropped = true
+		return state, false, nil
+	})
+	if !dropped {
+		return nil, err
 	}
-	if err := h.js.DeleteStream(ctx, subjects.LaneStream(service)); err != nil {
-		return nil, fmt.Errorf("delete lane %s: %w", service, err)
-	}
-	for _, entity := range entitiesOf(state.Interests) {
-		h.removeRecords(ctx, service, []string{entity})
-	}
-	if err := h.cfg.Registry.Delete(ctx, servicePath(service), tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
-		h.log.Warn("remove a registry record", "path", servicePath(service), "err", err)
-	}
-	if l := h.lanes.get(service); l != nil {
-		h.lanes.ended(l)
+	h.removeRecords(ctx, append(interestPaths(entitiesOf(state.Interests), service), servicePath(service)))
+	if err := h.lanes.ended(ctx, l); err != nil {
+		h.log.Debug("end a dropped lane", "err", err) // the hub is stopping
 	}
 	h.announce(service)
 	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/replhub/replhub/event"
@@ -26,11 +25,11 @@ func (g *Ingest) decode(seq uint64, t time.Time, subject string, header map[stri
 }
 
 // replyType begins every answer of the server's JetStream API.
-var replyType = []byte(`{"type":"io.nats.jetstream.api.v1.`)
+const replyType = `{"type":"io.nats.jetstream.api.v1.`
 
 // isServerReply recognises what the server itself sent to an ingest subject:
 // somebody who may not publish there can name it as the reply subject of a
 // request.
 func isServerReply(header map[string][]string, data []byte) bool {
-	return len(header) == 0 && bytes.HasPrefix(data, replyType)
+	return len(header) == 0 && len(data) > len(replyType) && string(data[:len(replyType)]) == replyType
 }

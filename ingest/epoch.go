@@ -48,6 +48,7 @@ func (g *Ingest) open(l *ledger, r Range) {
 		l.Floor = 0
 		l.Pins = nil
 	}
+	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones
 	l.Epochs = append(l.Epochs, r)
 	g.cfg.Logger.Error("ingest is not what it was: a new epoch begins",
 		"epoch", r.Epoch, "first_seq", r.First, "created", r.Created)

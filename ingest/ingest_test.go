@@ -62,7 +62,7 @@ func TestPinHoldsTheFloor(t *testing.T) {
 	if _, err := g.Pin(ctx, "a", 60); err != nil {
 		t.Fatal(err)
 	}
-	floor, purged, err := g.Trim(ctx, 80, time.Now().Add(time.Hour))
+	floor, purged, err := g.Trim(ctx, 80, time.Now().Add(time.Hour), pinnings(t, g))
 	if err != nil || floor != 40 || purged != 39 {
 		t.Fatalf("trimmed to %d, %d purged, %v; want 40, 39", floor, purged, err)
 	}
@@ -74,18 +74,18 @@ func TestPinHoldsTheFloor(t *testing.T) {
 			t.Fatalf("pin %s held %v, %v", id, held, err)
 		}
 	}
-	if floor, _, err := g.Trim(ctx, 80, time.Now().Add(time.Hour)); err != nil || floor != 80 {
+	if floor, _, err := g.Trim(ctx, 80, time.Now().Add(time.Hour), pinnings(t, g)); err != nil || floor != 80 {
 		t.Errorf("trimmed to %d, %v; want 80", floor, err)
 	}
 	// The last event stays, and young ones do.
-	if floor, _, err := g.Trim(ctx, 1000, time.Now().Add(time.Hour)); err != nil || floor != 100 {
+	if floor, _, err := g.Trim(ctx, 1000, time.Now().Add(time.Hour), pinnings(t, g)); err != nil || floor != 100 {
 		t.Errorf("trimmed to %d, %v; want 100", floor, err)
 	}
 }
 
 func TestTrimKeepsYoungEvents(t *testing.T) {
 	g, _ := open(t, 100)
-	if _, purged, err := g.Trim(t.Context(), 80, time.Now().Add(-time.Hour)); err != nil || purged != 0 {
+	if _, purged, err := g.Trim(t.Context(), 80, time.Now().Add(-time.Hour), pinnings(t, g)); err != nil || purged != 0 {
 		t.Errorf("%d young events purged, %v", purged, err)
 	}
 }
@@ -136,4 +136,13 @@ func TestSeqAt(t *testing.T) {
 			t.Errorf("at %s: %d, %v; want %d", tt.at, got, err, tt.want)
 		}
 	}
+}
+
+func pinnings(t *testing.T, g *ingest.Ingest) uint64 {
+	t.Helper()
+	n, err := g.Pinnings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -32,6 +32,9 @@ type ledger struct {
 	Floor uint64 `json:"floor"`
 	// Pins keep ingest from a sequence on while a registration is under way.
 	Pins map[string]pin `json:"pins,omitempty"`
+	// Pinnings counts pins ever set: a trim that read the lanes before the
+	// latest of them does not know what it was for.
+	Pinnings uint64 `json:"pinnings,omitempty"`
 }
 
 // Range is one epoch: the events from First on, until the next range's First,
@@ -166,6 +169,7 @@ func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error
 		if had, ok := l.Pins[id]; ok {
 			keep = min(keep, had.Seq) // one registration may need several
 		}
+		l.Pinnings++
 		l.Pins[id] = pin{Seq: keep, Until: g.now().Add(pinTTL)}
 		return true, nil
 	})
@@ -184,10 +188,13 @@ func (g *Ingest) Unpin(ctx context.Context, id string) (held bool, err error) {
 
 // raiseFloor moves the floor of the stream created at created up to want, or as
 // far as the pins allow, and returns where it is.
-func (g *Ingest) raiseFloor(ctx context.Context, want uint64, created time.Time) (uint64, error) {
+func (g *Ingest) raiseFloor(ctx context.Context, want uint64, created time.Time, pinnings uint64) (uint64, error) {
 	l, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
 		if !l.current().Created.Equal(created) {
 			return false, fmt.Errorf("stream %q was created again just now", wire.StreamIngest)
+		}
+		if l.Pinnings != pinnings {
+			return false, nil // a lane may need more than it did; next time
 		}
 		for _, p := range l.Pins {
 			want = min(want, p.Seq)
@@ -213,4 +220,10 @@ func (g *Ingest) EpochOf(seq uint64) uint64 { return g.ledger.Load().epochOf(seq
 // PositionOf is the position of a sequence of the present stream.
 func (g *Ingest) PositionOf(seq uint64) event.Position {
 	return event.Position{Epoch: g.EpochOf(seq), Seq: seq}
+}
+
+// Pinnings is to be read before the lanes are asked what Trim is to keep.
+func (g *Ingest) Pinnings(ctx context.Context) (uint64, error) {
+	l, _, err := g.readLedger(ctx)
+	return l.Pinnings, err
 }

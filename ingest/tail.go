@@ -142,13 +142,6 @@ func (t *Tail) Current(generation uint64) bool {
 	return now == generation
 }
 
-// Reaches reports whether the window covers a position, so that a lane that
-// reads by itself can come back to the tail.
-func (t *Tail) Reaches(generation uint64, pos event.Position) bool {
-	_, _, ok := t.w.after(generation, pos)
-	return ok
-}
-
 // End is the last event read in.
 func (t *Tail) End() Mark {
 	_, _, end := t.w.state()

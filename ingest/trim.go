@@ -9,9 +9,11 @@ import (
 )
 
 // Trim purges what lies below want and was stored before cutoff. The event at
-// want itself stays, so that whoever stands there can prove it. It returns the
-// first sequence kept by decision (the floor) and how many events went.
-func (g *Ingest) Trim(ctx context.Context, want uint64, cutoff time.Time) (floor, purged uint64, err error) {
+// want itself stays, so that whoever stands there can prove it. pinnings is
+// what Pinnings said before the lanes were asked for want: with a registration
+// in between nothing is purged. It returns the first sequence kept by decision
+// (the floor) and how many events went.
+func (g *Ingest) Trim(ctx context.Context, want uint64, cutoff time.Time, pinnings uint64) (floor, purged uint64, err error) {
 	s, err := g.stream(ctx)
 	if err != nil {
 		return 0, 0, err
@@ -31,7 +33,7 @@ func (g *Ingest) Trim(ctx context.Context, want uint64, cutoff time.Time) (floor
 	}
 	// Floor first, purge after: a registration that is answered in between
 	// sees the floor, not the events that are about to go.
-	floor, err = g.raiseFloor(ctx, want, b.Created)
+	floor, err = g.raiseFloor(ctx, want, b.Created, pinnings)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -246,7 +246,9 @@ func (a *Appender) receive(m *nats.Msg) {
 		return
 	}
 	var r fastReply
-	if err := json.Unmarshal(m.Data, &r); err != nil {
+	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		r.Error = &jetstream.APIError{Code: 503, Description: "no responders: the stream is gone"}
+	} else if err := json.Unmarshal(m.Data, &r); err != nil {
 		return // not an answer that the protocol knows
 	}
 	if r.Type == "ack" {

@@ -41,9 +41,9 @@ func (l *Lane) Change(ctx context.Context, edit Edit) (State, error) {
 // enqueue hands a change to Run and waits for its outcome.
 func (l *Lane) enqueue(ctx context.Context, c *change) (State, error) {
 	l.mu.Lock()
-	if l.over {
+	if err := l.over; err != nil {
 		l.mu.Unlock()
-		return State{}, ErrNoLane
+		return State{}, err
 	}
 	l.changes = append(l.changes, c)
 	l.mu.Unlock()
@@ -70,14 +70,24 @@ func (l *Lane) nextChange() *change {
 	return nil
 }
 
-func (l *Lane) abandonChanges() {
+// refuseChanges answers whoever waits with an error.
+func (l *Lane) refuseChanges(why error) {
+	for c := l.nextChange(); c != nil; c = l.nextChange() {
+		c.done <- changed{err: why}
+	}
+}
+
+// Stop ends a lane that is never run.
+func (l *Lane) Stop() { l.abandonChanges(ErrStopped) }
+
+func (l *Lane) abandonChanges(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.changes {
-		c.done <- changed{err: ErrNoLane}
+		c.done <- changed{err: why}
 	}
 	l.changes = nil
-	l.over = true
+	l.over = why
 }
 
 // apply does one change. What a hub that does not own the lane knows of it is
@@ -99,6 +109,17 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 		}
 	}
 	next, write, err := c.edit(c.ctx, l.tip)
+	if (err != nil || !write) && l.owned.Load() {
+		// No append proves this answer: another hub may have changed the lane.
+		known := l.tip.Last
+		if err := l.sync(ctx); err != nil {
+			c.done <- changed{err: err}
+			return err
+		}
+		if l.tip.Last != known {
+			next, write, err = c.edit(c.ctx, l.tip)
+		}
+	}
 	if err != nil || !write {
 		c.done <- changed{state: l.tip.State, err: err}
 		return nil

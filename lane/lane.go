@@ -95,7 +95,7 @@ type Lane struct {
 
 	mu      sync.Mutex // guards changes and over
 	changes []*change
-	over    bool // Run has returned
+	over    error // why Run has returned
 
 	// The rest belongs to Run's goroutine.
 	synced     bool
@@ -177,13 +177,15 @@ func (l *Lane) nudge() {
 // Run fills the lane until ctx ends, then returns nil. It returns ErrNoLane
 // when the stream is gone: dropping a lane ends it.
 func (l *Lane) Run(ctx context.Context) error {
-	defer l.abandonChanges()
+	over := ErrStopped
+	defer func() { l.abandonChanges(over) }()
 	defer l.closeSources()
 	for ctx.Err() == nil {
 		err := l.turn(ctx)
 		switch {
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, ErrNoLane):
+			over = ErrNoLane
 			return err
 		default:
 			l.recoverFrom(ctx, err)
@@ -204,6 +206,7 @@ func (l *Lane) turn(ctx context.Context) error {
 		return l.apply(ctx, c)
 	}
 	if l.idle() {
+		l.closeSources() // others wait for the readers
 		l.report("")
 		return l.wait(ctx, nil, 0)
 	}
@@ -267,6 +270,9 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 		return err
 	}
 	l.tip, l.live, l.fill = tip, live, fill
+	if len(state.Fills) == 0 {
+		l.fillSource.close()
+	}
 	l.liveSource.join(generation)
 	l.fillSource.join(generation)
 	l.sliceBegan = time.Now()
@@ -314,6 +320,9 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		// interests. A short random wait lets one of two writers get ahead.
 		_ = l.wait(ctx, nil, time.Duration(1+rand.IntN(5))*time.Millisecond)
 		return
+	}
+	if errors.Is(err, ErrNewer) {
+		l.refuseChanges(err) // waiting does not help
 	}
 	l.counted.retries.Add(1)
 	if l.backoff == 0 {

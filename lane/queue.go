@@ -142,9 +142,9 @@ func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, ti
 	if err != nil {
 		return false, err
 	}
-	for _, c := range consumers {
-		if floorOf(c, tip.Last) < tip.Last {
-			return false, nil
+	for _, name := range Consumers(tip.State.Queue) {
+		if c := consumers[name]; c == nil || floorOf(c, tip.Last) < tip.Last {
+			return false, nil // what a missing one has not acknowledged nobody can tell
 		}
 	}
 	return stream.CachedInfo().State.LastSeq == tip.Last, nil

@@ -56,6 +56,8 @@ func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects
 	for _, cfg := range consumerConfigs(service, s.Queue, place.lane, stream.CachedInfo().Config.Replicas) {
 		if old := have[cfg.Durable]; old != nil {
 			cfg.PauseUntil = old.Config.PauseUntil
+			// Never forward: what is not acknowledged stays due.
+			cfg.OptStartSeq = max(min(place.lane, floorOf(old, stream.CachedInfo().State.LastSeq)+1), 1)
 			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, service, err)
 			}
@@ -102,8 +104,11 @@ func findCopy(ctx context.Context, stream jetstream.Stream, target RewindTarget)
 		return place{}, &TooOldError{Held: first.mark.Position, At: first.mark.Time}
 	}
 	m, found, err := copyAt(ctx, stream, at, state.LastSeq)
-	if err != nil || !found {
-		return place{lane: at}, err
+	if err != nil {
+		return place{}, err
+	}
+	if !found {
+		return place{lane: at}, nil
 	}
 	return place{lane: at, ingest: m.mark.Seq}, nil
 }

@@ -20,6 +20,10 @@ import (
 var (
 	// ErrNoLane: there is no stream, or it never got a state record.
 	ErrNoLane = errors.New("no such lane")
+	// ErrStopped: this hub has stopped working on the lane.
+	ErrStopped = errors.New("the hub is stopping")
+	// ErrNoConsumer: one of the lane's work queues is missing.
+	ErrNoConsumer = errors.New("consumer is missing")
 	// ErrStateLost: the stream's state record is gone, so nobody knows where
 	// the lane stands.
 	ErrStateLost = errors.New("the lane's state record is gone")
@@ -39,9 +43,6 @@ type Tip struct {
 	// Foreign counts messages behind the hub's last one that are not the hub's.
 	Foreign int
 }
-
-// maxForeign bounds how far ReadTip looks behind foreign messages.
-const maxForeign = 10_000
 
 // ReadTip reads a lane's newest state record S and its last message M from the
 // stream's leader. M is S: as S says. M is a copy: it was made under S, and the
@@ -73,7 +74,7 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 		return Tip{}, ErrNoLane
 	}
 	tip := Tip{Last: last}
-	s, err := stream.GetLastMsgForSubject(ctx, subjects.State(service))
+	s, err := lastState(ctx, stream, subjects.State(service))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return tip, ErrStateLost
 	}
@@ -87,7 +88,7 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 	if tip.State, err = decodeState(s.Data); err != nil {
 		return tip, err
 	}
-	for seq := last; seq > s.Sequence && tip.Foreign < maxForeign; seq-- {
+	for seq := last; seq > s.Sequence; seq-- {
 		m, err := stream.GetMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue // removed by hand; what lies before it is older
@@ -127,4 +128,32 @@ func markOfCopy(h nats.Header) (m ingest.Mark, ok bool) {
 		return ingest.Mark{}, false
 	}
 	return ingest.Mark{Position: event.Position{Epoch: epoch, Seq: seq}, Time: t.UTC()}, true
+}
+
+// lastState is the newest state record that a hub appended. Foreign messages on
+// its subject are looked behind, from the front: records are few.
+func lastState(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
+	m, err := stream.GetLastMsgForSubject(ctx, subject)
+	if err != nil || isRecord(m) {
+		return m, err
+	}
+	var found *jetstream.RawStreamMsg
+	for seq := uint64(1); ; seq = m.Sequence + 1 {
+		m, err = stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound) && found != nil:
+			return found, nil
+		case err != nil:
+			return nil, err
+		case isRecord(m):
+			found = m
+		}
+	}
+}
+
+// isRecord tells a state record that a hub appended: alone, or at the end of an
+// atomic batch.
+func isRecord(m *jetstream.RawStreamMsg) bool {
+	return m.Header.Get(wire.HeaderState) != "" &&
+		(m.Header.Get(wire.HeaderExpectedLastSeq) != "" || m.Header.Get("Nats-Batch-Id") != "")
 }

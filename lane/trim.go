@@ -133,8 +133,15 @@ func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, c
 	if err != nil {
 		return 0, 0, err
 	}
-	if len(consumers) == 0 {
-		return 0, state.FirstSeq, nil
+	tip, err := ReadTip(ctx, js, service)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, name := range Consumers(tip.State.Queue) {
+		if consumers[name] == nil {
+			// What it has not acknowledged nobody can tell.
+			return 0, 0, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, name, service)
+		}
 	}
 	keep = state.LastSeq
 	for _, c := range consumers {

@@ -40,8 +40,8 @@ var mutants = []mutant{
 	{
 		name: "foreign-not-skipped", guarantee: "2: the writer looks behind foreign messages",
 		file: "lane/tip.go",
-		old:  `seq > s.Sequence && tip.Foreign < maxForeign`,
-		new:  `seq > s.Sequence && tip.Foreign < 1`,
+		old:  `	for seq := last; seq > s.Sequence; seq-- {`,
+		new:  `	for seq := last; seq > s.Sequence && tip.Foreign < 1; seq-- {`,
 		pkg:  "./hub", test: "TestForeignMessageAndPurgeByHand",
 	},
 	{
