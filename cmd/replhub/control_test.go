@@ -200,7 +200,10 @@ func TestVerbs(t *testing.T) {
 			"dlq-redrive-all",
 			[]string{"dlq", "redrive", "sharing", "--all"},
 			"", "replhub.redrive.sharing",
-			wire.Redriven{Service: "sharing", Redriven: 1},
+			wire.Redriven{
+				Service: "sharing", Redriven: 1, More: true,
+				Left: []wire.RedriveLeft{{Seq: 9, Message: "still filter_error: no such key: tenant"}},
+			},
 			`{"all":true}`,
 		},
 	} {

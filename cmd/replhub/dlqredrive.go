@@ -37,6 +37,17 @@ registered now. A letter that was redriven is gone.`,
 }
 
 func showRedriven(w io.Writer, r *wire.Redriven) error {
-	_, err := fmt.Fprintf(w, "%s: redrove %s\n", r.Service, plural(r.Redriven, "letter"))
-	return err
+	if _, err := fmt.Fprintf(w, "%s: redrove %s\n", r.Service, plural(r.Redriven, "letter")); err != nil {
+		return err
+	}
+	for _, left := range r.Left {
+		if _, err := fmt.Fprintf(w, "letter %d stays: %s\n", left.Seq, left.Message); err != nil {
+			return err
+		}
+	}
+	if r.More {
+		_, err := fmt.Fprintln(w, "there are more; run it again")
+		return err
+	}
+	return nil
 }
