@@ -256,7 +256,12 @@ func (w *world) read(s jetstream.Stream) ([]*jetstream.RawStreamMsg, error) {
 // eventually waits for a condition.
 func (w *world) eventually(what string, check func() error) {
 	w.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	patience := 20 * time.Second
+	if end, ok := w.t.Deadline(); ok {
+		// Where the whole run is short of time, a test tells what it missed.
+		patience = min(patience, time.Until(end)/2)
+	}
+	deadline := time.Now().Add(patience)
 	for {
 		err := check()
 		if err == nil {

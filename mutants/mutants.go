@@ -68,8 +68,8 @@ var mutants = []mutant{
 	{
 		name: "gap-not-noticed", guarantee: "3: sequences are contiguous",
 		file: "ingest/reader.go",
-		old:  `	if meta.Sequence.Stream != r.at.Seq+1 {`,
-		new:  `	if meta.Sequence.Stream < r.at.Seq+1 {`,
+		old:  `	if seq != r.last.Seq+1 {`,
+		new:  `	if seq < r.last.Seq+1 {`,
 		pkg:  "./ingest", test: "TestReaderNoticesAClampedStart",
 	},
 	{
