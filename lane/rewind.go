@@ -35,8 +35,9 @@ func (e *TooOldError) Error() string {
 
 // RewindWorkers has a service's workers start again from a target, and returns
 // the ingest sequence of the first copy that they get again (0 when there is
-// none yet) and how many those are. The consumers are made anew at that place;
-// what workers hold unacknowledged at that moment is delivered again as well.
+// none yet) and how many those are. It goes back, never forward: what is not
+// acknowledged stays due. The consumers are made anew; what workers hold
+// unacknowledged at that moment is delivered again as well.
 func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, target RewindTarget) (seq, again uint64, err error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -45,7 +46,7 @@ func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects
 	if err != nil {
 		return 0, 0, fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	place, err := findCopy(ctx, stream, target)
+	from, err := findCopy(ctx, stream, target)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -53,34 +54,39 @@ func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, cfg := range consumerConfigs(service, s.Queue, place.lane, stream.CachedInfo().Config.Replicas) {
+	last := stream.CachedInfo().State.LastSeq
+	lowest := from
+	for _, cfg := range consumerConfigs(service, s.Queue, from, stream.CachedInfo().Config.Replicas) {
 		if old := have[cfg.Durable]; old != nil {
 			cfg.PauseUntil = old.Config.PauseUntil
-			// Never forward: what is not acknowledged stays due.
-			cfg.OptStartSeq = max(min(place.lane, floorOf(old, stream.CachedInfo().State.LastSeq)+1), 1)
+			cfg.OptStartSeq = max(min(from, floorOf(old, last)+1), 1)
 			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, service, err)
 			}
+		} else {
+			cfg.OptStartSeq = max(s.QueueFrom, 1) // a missing one has acknowledged nothing
 		}
+		lowest = min(lowest, cfg.OptStartSeq)
 		c, err := stream.CreateConsumer(ctx, cfg)
 		if err != nil {
 			return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, service, err)
 		}
 		again += c.CachedInfo().NumPending
 	}
-	return place.ingest, again, nil
+	if again == 0 {
+		return 0, 0, nil
+	}
+	first, _, err := copyAt(ctx, stream, lowest, last)
+	return first.mark.Seq, again, err
 }
 
-// place is a copy's place in its lane and in ingest.
-type place struct{ lane, ingest uint64 }
-
-// findCopy finds the first copy at or after a target. Within one registration
+// findCopy finds a lane's sequence of the first copy at or after a target. Within one registration
 // copies ascend by ingest position; where a fill lies in between they do not,
 // and the first copy that fits from the front is taken: rather more than less.
-func findCopy(ctx context.Context, stream jetstream.Stream, target RewindTarget) (place, error) {
+func findCopy(ctx context.Context, stream jetstream.Stream, target RewindTarget) (uint64, error) {
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 {
-		return place{lane: state.LastSeq + 1}, nil
+		return state.LastSeq + 1, nil
 	}
 	var failed error
 	fits := func(seq uint64) bool {
@@ -94,23 +100,16 @@ func findCopy(ctx context.Context, stream jetstream.Stream, target RewindTarget)
 	n := int(state.LastSeq - state.FirstSeq + 1)
 	at := state.FirstSeq + uint64(sort.Search(n, func(i int) bool { return fits(state.FirstSeq + uint64(i)) }))
 	if failed != nil {
-		return place{}, failed
+		return 0, failed
 	}
 	first, found, err := copyAt(ctx, stream, state.FirstSeq, state.LastSeq)
 	if err != nil {
-		return place{}, err
+		return 0, err
 	}
 	if at == state.FirstSeq && found && state.FirstSeq > 1 && target.before(first.mark.Position, first.mark.Time) {
-		return place{}, &TooOldError{Held: first.mark.Position, At: first.mark.Time}
+		return 0, &TooOldError{Held: first.mark.Position, At: first.mark.Time}
 	}
-	m, found, err := copyAt(ctx, stream, at, state.LastSeq)
-	if err != nil {
-		return place{}, err
-	}
-	if !found {
-		return place{lane: at}, nil
-	}
-	return place{lane: at, ingest: m.mark.Seq}, nil
+	return at, nil
 }
 
 func (t RewindTarget) reached(pos event.Position, at time.Time) bool {
