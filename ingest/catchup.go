@@ -31,7 +31,7 @@ func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 	b := Block{Before: c.r.at}
 	first, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	e, err := c.r.next(first)
+	e, err := c.r.read(first)
 	if err != nil {
 		return b, ignoreDeadline(ctx, err)
 	}
@@ -44,7 +44,7 @@ func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 		if len(b.Events) == blockEvents || bytes >= maxBytes {
 			return b, nil
 		}
-		if e, err = c.r.next(rest); err != nil {
+		if e, err = c.r.read(rest); err != nil {
 			return b, ignoreDeadline(ctx, err)
 		}
 	}

@@ -2,10 +2,14 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/event"
@@ -13,14 +17,19 @@ import (
 )
 
 const (
-	// A pull asks for at most this many events and bytes ahead: enough to hide
-	// the round trip, little enough to bound memory with large events.
+	// A reader asks for at most this many events ahead, and for this many bytes
+	// at a time: enough to hide the round trip, little enough to bound memory
+	// with large events.
 	pullMessages = 2000
 	pullBytes    = 8 << 20
-	// An idle consumer shows itself this often. Reads are shorter than that, so
-	// a lost consumer is found by looking, see lookEvery.
-	pullHeartbeat = 5 * time.Second
-	// The server forgets a reader's consumer after this long without a pull.
+	// pullExpires is how long the server keeps a request for events that are
+	// not there yet.
+	pullExpires = 30 * time.Second
+	// heartbeat is how often a consumer without events shows itself, and
+	// silence how long it may not.
+	heartbeat = time.Second
+	silence   = 2500 * time.Millisecond
+	// The server forgets a reader's consumer after this long without a request.
 	inactiveThreshold = 30 * time.Second
 )
 
@@ -28,168 +37,198 @@ const (
 // when it clamps a start to the first sequence it holds.
 var errGap = errors.New("ingest events are not contiguous")
 
-// errSilent: the consumer does not deliver what is there; a restarted server
+// errSilent: the consumer, or the connection to it, is gone; a restarted server
 // has forgotten it.
 var errSilent = errors.New("the reader of ingest fell silent")
 
-// lookEvery is how often a reader that gets nothing looks whether there is
-// something: an event that the client has swallowed, or one that its consumer
-// has not delivered from one look to the next.
-const lookEvery = time.Second
-
 // reader reads ingest from a mark on through a consumer of its own.
 //
-// The client takes a message without a body but with a Status header for one of
-// the server's own, and swallows it or ends the subscription. A publisher may
-// store such a thing, so the reader fetches it by its sequence: before it opens
-// its consumer, where a sequence is missing, and when nothing comes.
+// It asks for events itself instead of leaving that to the client's iterator:
+// that takes a stored event with a Status header and no body for a word of the
+// server's and swallows it. Here an event is what comes with the address to
+// acknowledge it at, and nothing else does.
 type reader struct {
 	g    *Ingest
-	cons jetstream.Consumer
-	msgs jetstream.MessagesContext
-	// held are events that follow at, read but not yet returned.
-	held []*event.Event
-	// last is the last event read, at the last one returned.
-	last, at Mark
-	// looked is when it last looked, waiting the sequence that was there and
-	// not delivered then.
-	looked  time.Time
-	waiting uint64
+	name string // the consumer's
+	next string // the subject of its requests
+	sub  *nats.Subscription
+	msgs chan *nats.Msg
+	// at is the last event returned.
+	at Mark
+	// asked is how many events were asked for and have not come.
+	asked int
+	// heard is when anything last came, reconnects how often the connection
+	// had been lost when the reader began: what was under way then is gone.
+	heard      time.Time
+	reconnects uint64
+	look       *time.Ticker
 }
 
 // newReader makes a consumer that starts after a mark that Resume returned.
 func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
-	r := &reader{g: g, at: at, last: at}
-	if _, err := r.holdSwallowed(ctx); err != nil {
-		return nil, err
-	}
-	var err error
-	r.cons, err = g.cfg.JS.CreateConsumer(ctx, wire.StreamIngest, jetstream.ConsumerConfig{
+	cons, err := g.cfg.JS.CreateConsumer(ctx, wire.StreamIngest, jetstream.ConsumerConfig{
 		Description:       "replhub: reads ingest",
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       r.last.Seq + 1,
+		OptStartSeq:       at.Seq + 1,
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
 		InactiveThreshold: inactiveThreshold,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("create a reader of ingest at %d: %w", r.last.Seq+1, err)
+		return nil, fmt.Errorf("create a reader of ingest at %d: %w", at.Seq+1, err)
 	}
-	r.msgs, err = r.cons.Messages(
-		jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
-		jetstream.PullHeartbeat(pullHeartbeat),
-		jetstream.WithMessagesErrOnMissingHeartbeat(true),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("read ingest at %d: %w", r.last.Seq+1, err)
+	nc := g.cfg.JS.Conn()
+	r := &reader{
+		g: g, at: at, name: cons.CachedInfo().Name,
+		// Never full: words of the server's come one a heartbeat, and the
+		// reader does not stay away for long.
+		msgs:       make(chan *nats.Msg, pullMessages+100),
+		heard:      time.Now(),
+		reconnects: nc.Stats().Reconnects,
 	}
+	r.next = apiPrefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + wire.StreamIngest + "." + r.name
+	if r.sub, err = nc.ChanSubscribe(nc.NewInbox(), r.msgs); err != nil {
+		return nil, fmt.Errorf("read ingest at %d: %w", at.Seq+1, err)
+	}
+	r.look = time.NewTicker(heartbeat)
 	return r, nil
 }
 
-// next returns the next event, waiting for it until ctx ends.
-func (r *reader) next(ctx context.Context) (*event.Event, error) {
-	if len(r.held) == 0 {
-		if err := r.receive(ctx); err != nil {
-			return nil, err
-		}
+// apiPrefix is what the subjects of the JetStream API begin with.
+func apiPrefix(o jetstream.JetStreamOptions) string {
+	switch {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	default:
+		return jetstream.DefaultAPIPrefix
 	}
-	e := r.held[0]
-	r.at = MarkOf(e)
-	if len(r.held) == 1 {
-		r.held = r.held[:0] // keeps its memory
-	} else {
-		r.held = r.held[1:]
-	}
-	return e, nil
 }
 
-// receive waits for the next message and holds its event, with those that were
-// swallowed before it.
-func (r *reader) receive(ctx context.Context) error {
-	msg, err := r.msgs.Next(jetstream.NextContext(ctx))
-	if errors.Is(err, context.DeadlineExceeded) && time.Since(r.looked) >= lookEvery {
-		if failed := r.look(ctx); failed != nil || len(r.held) > 0 {
-			return failed
+// read returns the next event, waiting for it until ctx ends.
+func (r *reader) read(ctx context.Context) (*event.Event, error) {
+	for {
+		if err := r.ask(); err != nil {
+			return nil, err
+		}
+		select {
+		case m := <-r.msgs:
+			e, err := r.take(m)
+			if e != nil || err != nil {
+				return e, err
+			}
+		case <-r.look.C:
+			if err := r.alive(); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read ingest after %s: %w", r.at.Position, ctx.Err())
 		}
 	}
+}
+
+// ask asks for more events when half of those asked for have come.
+func (r *reader) ask() error {
+	if r.asked > pullMessages/2 {
+		return nil
+	}
+	nc := r.g.cfg.JS.Conn()
+	want := pullMessages - r.asked
+	request, err := json.Marshal(pullRequest{
+		Batch: want,
+		// No event is larger than what one request may take.
+		MaxBytes: max(pullBytes, 2*nc.MaxPayload()), Expires: pullExpires, Heartbeat: heartbeat,
+	})
 	if err != nil {
-		return fmt.Errorf("read ingest after %s: %w", r.last.Position, err)
+		return err
 	}
-	meta, err := msg.Metadata()
-	if err != nil {
-		return fmt.Errorf("read ingest after %s: %w", r.last.Position, err)
+	if err := nc.PublishRequest(r.next, r.sub.Subject, request); err != nil {
+		return fmt.Errorf("read ingest after %s: %w", r.at.Position, err)
 	}
-	seq := meta.Sequence.Stream
-	if seq > r.last.Seq+1 {
-		if _, err := r.holdSwallowed(ctx); err != nil {
-			return err
-		}
-	}
-	if seq != r.last.Seq+1 {
-		return fmt.Errorf("%w: %d follows %s", errGap, seq, r.last.Position)
-	}
-	r.hold(r.g.decode(seq, meta.Timestamp, msg.Subject(), msg.Headers(), msg.Data()))
+	r.asked += want
 	return nil
 }
 
-// look holds what the client has swallowed. It fails when an event that was
-// there at the last look has still not come, and when ingest ends before what
-// was read: it was rolled back.
-func (r *reader) look(ctx context.Context) error {
-	r.looked = time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookEvery)
-	defer cancel()
-	there, err := r.holdSwallowed(ctx)
-	if err != nil || len(r.held) > 0 {
-		return err
+// pullRequest is the server's form.
+type pullRequest struct {
+	Batch     int           `json:"batch"`
+	MaxBytes  int64         `json:"max_bytes"`
+	Expires   time.Duration `json:"expires"`
+	Heartbeat time.Duration `json:"idle_heartbeat"`
+}
+
+// take makes an event of what came; nil for a word of the server's.
+func (r *reader) take(m *nats.Msg) (*event.Event, error) {
+	r.heard = time.Now()
+	if m.Reply == "" {
+		return nil, r.heed(m)
 	}
-	next := r.last.Seq + 1
-	if there && r.waiting == next {
-		return fmt.Errorf("%w: event %d is not delivered", errSilent, next)
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("read ingest after %s: %w", r.at.Position, err)
 	}
-	r.waiting = 0
-	if there {
-		r.waiting = next
+	r.asked--
+	seq := meta.Sequence.Stream
+	if seq != r.at.Seq+1 {
+		return nil, fmt.Errorf("%w: %d follows %s", errGap, seq, r.at.Position)
+	}
+	e := r.g.decode(seq, meta.Timestamp, m.Subject, m.Header, m.Data)
+	r.at = MarkOf(e)
+	return e, nil
+}
+
+// The server's words, by the Status header, and what 409 says when a request
+// has only come to its end.
+const (
+	statusHeartbeat = "100"
+	statusExpired   = "408"
+	statusEnded     = "409"
+	endedByBytes    = "Message Size Exceeds MaxBytes"
+	endedByBatch    = "Batch Completed"
+)
+
+// heed does as the server says: a request that ended without all it asked for
+// is asked again, everything else ends the reader.
+func (r *reader) heed(m *nats.Msg) error {
+	status, says := m.Header.Get("Status"), m.Header.Get("Description")
+	switch {
+	case status == statusHeartbeat:
 		return nil
+	case status == statusExpired, status == statusEnded && (says == endedByBytes || says == endedByBatch):
+		if left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages")); err == nil {
+			r.asked = max(r.asked-left, 0)
+			return nil
+		}
 	}
-	b, err := r.g.Bounds(ctx)
-	if err == nil && b.Last < r.last.Seq {
-		err = fmt.Errorf("%w: ingest ends at %d, before %s", errSilent, b.Last, r.last.Position)
-	}
-	return err
+	return fmt.Errorf("%w: the server says %s %s", errSilent, status, says)
 }
 
-func (r *reader) hold(e *event.Event) {
-	r.held = append(r.held, e)
-	r.last = MarkOf(e)
-}
-
-// holdSwallowed holds the events that come next, as far as the client swallows
-// them. It reports whether there is another event behind them.
-func (r *reader) holdSwallowed(ctx context.Context) (more bool, err error) {
-	for {
-		msg, err := r.g.message(ctx, r.last.Seq+1)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if len(msg.Data) > 0 || msg.Header.Get("Status") == "" {
-			return true, nil
-		}
-		r.hold(r.g.decode(msg.Sequence, msg.Time.UTC(), msg.Subject, msg.Header, msg.Data))
+// alive reports an error when the reader has reason to think that nothing will
+// come any more.
+func (r *reader) alive() error {
+	switch {
+	case len(r.msgs) > 0:
+		return nil
+	case r.g.cfg.JS.Conn().Stats().Reconnects != r.reconnects:
+		return fmt.Errorf("%w: the connection was lost", errSilent)
+	case time.Since(r.heard) > silence:
+		return fmt.Errorf("%w: nothing for %s, not even a heartbeat", errSilent, time.Since(r.heard).Round(time.Millisecond))
 	}
+	return nil
 }
 
 // close ends the reader and its consumer, on a best-effort basis: the server
 // removes an idle consumer by itself.
 func (r *reader) close() {
-	r.msgs.Stop()
+	r.look.Stop()
+	if err := r.sub.Unsubscribe(); err != nil {
+		r.g.cfg.Logger.Debug("end a reader of ingest", "err", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if err := r.g.cfg.JS.DeleteConsumer(ctx, wire.StreamIngest, r.cons.CachedInfo().Name); err != nil {
+	if err := r.g.cfg.JS.DeleteConsumer(ctx, wire.StreamIngest, r.name); err != nil {
 		r.g.cfg.Logger.Debug("remove a reader of ingest", "err", err)
 	}
 }

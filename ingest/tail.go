@@ -70,20 +70,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 	}
 	defer r.close()
 	for {
-		// Bounded, so that the reader looks for what it does not hear of.
-		turn, cancel := context.WithTimeout(ctx, lookEvery)
-		err := t.take(turn, r)
-		cancel()
-		if err := ignoreDeadline(ctx, err); err != nil {
-			return err
-		}
-	}
-}
-
-// take adds what a reader gives until an error.
-func (t *Tail) take(ctx context.Context, r *reader) error {
-	for {
-		e, err := r.next(ctx)
+		e, err := r.read(ctx)
 		if err != nil {
 			return err
 		}

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/replhub/replhub/marked"
@@ -30,7 +28,8 @@ const (
 	// Atomic is one atomic batch, the expected sequence on its first message.
 	Atomic Kind = "atomic"
 	// Fast is one fast-ingest batch that ends at its first refusal, the
-	// expected sequence on every message. It stores a prefix.
+	// expected sequence on every message. It stores a prefix. It may stay open
+	// and grow, see Open.
 	Fast Kind = "fast"
 )
 
@@ -52,14 +51,14 @@ type Appender struct {
 	prefix string
 	sub    *nats.Subscription
 
-	mu      sync.Mutex // guards waiting
-	waiting map[string]chan fastReply
+	mu   sync.Mutex // guards open
+	open map[string]*Batch
 }
 
 // NewAppender makes an appender that writes batches in the given kind.
 func NewAppender(js jetstream.JetStream, batches Kind) (*Appender, error) {
 	nc := js.Conn()
-	a := &Appender{nc: nc, js: js, kind: batches, prefix: nc.NewInbox(), waiting: make(map[string]chan fastReply)}
+	a := &Appender{nc: nc, js: js, kind: batches, prefix: nc.NewInbox(), open: make(map[string]*Batch)}
 	if batches != Fast {
 		return a, nil
 	}
@@ -89,7 +88,9 @@ func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs 
 	case len(msgs) == 1:
 		return Single, a.single(ctx, stream, last, msgs[0])
 	case a.kind == Fast:
-		return Fast, a.fast(ctx, stream, last, msgs)
+		b := a.Open(stream, last, func() {})
+		defer b.Drop()
+		return Fast, b.SendLast(ctx, msgs)
 	default:
 		return Atomic, a.atomic(ctx, stream, last, msgs)
 	}
@@ -114,7 +115,7 @@ func (a *Appender) single(ctx context.Context, stream string, last uint64, m *na
 	if err := json.Unmarshal(reply.Data, &ack); err != nil {
 		return fmt.Errorf("append to %s: decode the acknowledgement: %w", stream, err)
 	}
-	return ack.outcome(stream, 0)
+	return ack.outcome(stream)
 }
 
 // stored recognises the server's usual acknowledgement without decoding it: at
@@ -138,125 +139,4 @@ func (a *Appender) atomic(ctx context.Context, stream string, last uint64, msgs 
 		return fmt.Errorf("append %d messages to %s: %w", len(msgs), stream, err)
 	}
 	return nil
-}
-
-// fastReply is any of the answers to a fast-ingest batch: a flow message (has a
-// type) or the final acknowledgement.
-type fastReply struct {
-	Type   string              `json:"type"`
-	Stream string              `json:"stream"`
-	Seq    uint64              `json:"seq"`
-	Batch  string              `json:"batch"`
-	Count  int                 `json:"count"`
-	Error  *jetstream.APIError `json:"error"`
-}
-
-func (r fastReply) outcome(stream string, want int) error {
-	switch {
-	case r.Error != nil && marked.WrongSequence(r.Error):
-		return fmt.Errorf("append to %s: %w", stream, ErrFenced)
-	case r.Type == "gap":
-		return fmt.Errorf("append to %s: a message of the batch was lost on the way", stream)
-	case r.Error != nil:
-		return fmt.Errorf("append to %s: %w", stream, r.Error)
-	case r.Stream != stream:
-		return fmt.Errorf("append to %s: acknowledged by stream %q", stream, r.Stream)
-	case want > 0 && r.Count != want:
-		return fmt.Errorf("append to %s: %d of %d messages stored", stream, r.Count, want)
-	}
-	return nil
-}
-
-// The operations of a fast-ingest batch, the last but one token of its reply
-// subject "<inbox>.<batch>.<flow>.<gap>.<sequence>.<operation>.$FI"
-// (nats-server 2.14, stream.go, getFastBatch).
-const (
-	fastStart  = ".0.$FI"
-	fastAdd    = ".1.$FI"
-	fastCommit = ".2.$FI"
-	fastPing   = ".4.$FI"
-)
-
-// fastFlow asks for a flow message only every so many messages; a batch is
-// bounded by its block, so flow messages need not be heeded.
-const fastFlow = "500"
-
-// fast sends the whole batch at once instead of waiting for the answer to its
-// first message: each message carries the sequence that it expects, and the
-// batch is over at the first that does not fit or is missing.
-func (a *Appender) fast(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) error {
-	id := nuid.Next()
-	replies := make(chan fastReply, 1)
-	a.mu.Lock()
-	a.waiting[id] = replies
-	a.mu.Unlock()
-	defer func() {
-		a.mu.Lock()
-		delete(a.waiting, id)
-		a.mu.Unlock()
-	}()
-
-	prefix := a.prefix + "." + id + "." + fastFlow + ".fail."
-	for i, m := range msgs {
-		expect(m, last+uint64(i))
-		op := fastAdd
-		switch i {
-		case 0:
-			op = fastStart
-		case len(msgs) - 1:
-			op = fastCommit
-		}
-		m.Reply = prefix + strconv.Itoa(i+1) + op
-		if err := a.nc.PublishMsg(m); err != nil {
-			return fmt.Errorf("append to %s: %w", stream, err)
-		}
-	}
-	reply, err := a.await(ctx, replies, msgs[0].Subject, prefix+strconv.Itoa(len(msgs)))
-	if err != nil {
-		return fmt.Errorf("append %d messages to %s: %w", len(msgs), stream, err)
-	}
-	return reply.outcome(stream, len(msgs))
-}
-
-// await waits for a batch's end; a ping brings back an answer that was lost.
-func (a *Appender) await(ctx context.Context, replies <-chan fastReply, subject, last string) (fastReply, error) {
-	ping := time.NewTicker(time.Second)
-	defer ping.Stop()
-	for {
-		select {
-		case r := <-replies:
-			return r, nil
-		case <-ctx.Done():
-			return fastReply{}, ctx.Err()
-		case <-ping.C:
-			if err := a.nc.PublishRequest(subject, last+fastPing, nil); err != nil {
-				return fastReply{}, err
-			}
-		}
-	}
-}
-
-// receive hands an answer to the batch that waits for it.
-func (a *Appender) receive(m *nats.Msg) {
-	id, _, _ := strings.Cut(m.Subject[len(a.prefix)+1:], ".")
-	a.mu.Lock()
-	replies := a.waiting[id]
-	a.mu.Unlock()
-	if replies == nil {
-		return
-	}
-	var r fastReply
-	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		r.Error = &jetstream.APIError{Code: 503, Description: "no responders: the stream is gone"}
-	} else if err := json.Unmarshal(m.Data, &r); err != nil {
-		return // not an answer that the protocol knows
-	}
-	if r.Type == "ack" {
-		return
-	}
-	// An error, a gap or the end: whichever comes first decides.
-	select {
-	case replies <- r:
-	default:
-	}
 }

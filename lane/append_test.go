@@ -108,3 +108,69 @@ func TestAppendIsFencedAsAWhole(t *testing.T) {
 		}
 	}
 }
+
+// An append that stays open ends where another writer has been: what was sent
+// behind is not stored, although each of its messages fits by the time it comes.
+func TestOpenAppendIsFenced(t *testing.T) {
+	js, stream := emptyLane(t)
+	a, err := lane.NewAppender(js, lane.Fast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	failed := make(chan struct{})
+	b := a.Open("SUB_s", 0, func() { close(failed) })
+	defer b.Drop()
+	if err := b.Send(t.Context(), messages("a", "b")); err != nil {
+		t.Fatal(err)
+	}
+	rival, err := lane.NewAppender(js, lane.Fast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rival.Close()
+	if _, err := rival.Append(t.Context(), "SUB_s", 2, messages("rival")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Send(t.Context(), messages("x", "y", "z")); err != nil {
+		t.Fatal(err)
+	}
+	<-failed
+	if err := b.Send(t.Context(), messages("w")); !errors.Is(err, lane.ErrFenced) {
+		t.Errorf("sending behind another writer: %v", err)
+	}
+	if err := b.Settle(t.Context()); err == nil {
+		t.Error("settled, with messages that are not stored")
+	}
+	if got, want := content(t, stream), "a b rival"; got != want {
+		t.Errorf("the lane holds %q, want %q", got, want)
+	}
+}
+
+// Settling answers for every message sent, however many are under way.
+func TestSettleStoresAll(t *testing.T) {
+	js, stream := emptyLane(t)
+	a, err := lane.NewAppender(js, lane.Fast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b := a.Open("SUB_s", 0, func() {})
+	defer b.Drop()
+	const sends, each = 7, 900
+	for range sends {
+		if err := b.Send(t.Context(), messages(make([]string, each)...)); err != nil {
+			t.Fatal(err)
+		}
+		if b.Unstored() > 2*1000 {
+			t.Fatalf("%d messages under way", b.Unstored())
+		}
+	}
+	if err := b.Settle(t.Context()); err != nil || b.Unstored() != 0 {
+		t.Errorf("settled with %d left: %v", b.Unstored(), err)
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil || info.State.Msgs != sends*each {
+		t.Errorf("the lane holds %d, %v; want %d", info.State.Msgs, err, sends*each)
+	}
+}

@@ -70,6 +70,13 @@ func (l *Lane) nextChange() *change {
 	return nil
 }
 
+// requeue puts a change back as the next one.
+func (l *Lane) requeue(c *change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append([]*change{c}, l.changes...)
+}
+
 // refuseChanges answers whoever waits with an error.
 func (l *Lane) refuseChanges(why error) {
 	for c := l.nextChange(); c != nil; c = l.nextChange() {
@@ -131,10 +138,7 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 		err = l.recordBehind(ctx, *c.copies, next)
 	}
 	if errors.Is(err, ErrFenced) {
-		// Another writer was faster: decide again on what it left.
-		l.mu.Lock()
-		l.changes = append([]*change{c}, l.changes...)
-		l.mu.Unlock()
+		l.requeue(c) // decide again on what the other writer left
 		return err
 	}
 	l.env.Failpoint("changed")
@@ -147,6 +151,10 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 func (l *Lane) record(ctx context.Context, next State) error {
 	msg, err := stateMessage(l.service, l.env.Hub, next)
 	if err != nil {
+		return err
+	}
+	if err := l.settle(ctx); err != nil {
+		l.synced = false
 		return err
 	}
 	l.env.Failpoint("record")

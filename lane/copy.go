@@ -44,9 +44,17 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 	return l.waitForEvents(ctx, more)
 }
 
-// waitForEvents waits at the end of ingest, and writes the position down when
-// the stream has not said it for a while.
+// waitForEvents waits at the end of ingest. It ends an append to which nothing
+// is added, and writes the position down when the stream has not said it for a
+// while.
 func (l *Lane) waitForEvents(ctx context.Context, more <-chan struct{}) error {
+	if l.batch != nil {
+		due := settleAfter - time.Since(l.appendedAt)
+		if due <= 0 {
+			return l.settle(ctx)
+		}
+		return l.wait(ctx, more, due)
+	}
 	if l.unrecorded == 0 {
 		return l.wait(ctx, more, 0)
 	}
@@ -74,10 +82,11 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 		return nil
 	}
 	weight := int64(len(block.Events))
-	if err := l.env.appends.Acquire(ctx, weight); err != nil {
+	last, err := l.reserve(ctx, weight)
+	if err != nil {
 		return err
 	}
-	defer l.env.appends.Release(weight)
+	defer l.release()
 	for events := block.Events; len(events) > 0; {
 		room, err := l.room(ctx)
 		if err != nil {
@@ -87,10 +96,10 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 		if err != nil {
 			return err
 		}
-		if err := l.appendCopies(ctx, b); err != nil {
+		events = events[b.events:]
+		if err := l.appendCopies(ctx, b, last && len(events) == 0); err != nil {
 			return err
 		}
-		events = events[b.events:]
 	}
 	return nil
 }
@@ -138,12 +147,12 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 	return b, nil
 }
 
-// appendCopies appends a batch and moves the cursor.
-func (l *Lane) appendCopies(ctx context.Context, b batch) error {
+// appendCopies appends a batch and moves the cursor. last has it ended there.
+func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
 	if len(b.msgs) > 0 {
 		l.env.Failpoint("append")
 		// A shutdown lets an append that has begun come to its end.
-		kind, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, b.msgs)
+		kind, err := l.put(context.WithoutCancel(ctx), b.msgs, last)
 		if err != nil {
 			return err
 		}
@@ -151,7 +160,7 @@ func (l *Lane) appendCopies(ctx context.Context, b batch) error {
 		l.tip.Last += uint64(len(b.msgs))
 		l.counted.appended(kind, len(b.msgs), b.bytes)
 		l.bytes += int64(b.bytes)
-		l.unrecorded, l.recordedAt = 0, time.Now()
+		l.unrecorded, l.recordedAt = 0, l.appendedAt
 		l.backoff = 0
 	}
 	l.tip.State = l.tip.State.Advanced(b.end)

@@ -103,6 +103,11 @@ type Lane struct {
 	live, fill *expand.Table
 	liveSource source
 	fillSource source
+	// batch is the open append, nil when there is none; held is how much of
+	// env.appends it holds, appendedAt when the last append was.
+	batch      *Batch
+	held       int64
+	appendedAt time.Time
 	// sliceBegan is when the present phase began.
 	sliceBegan time.Time
 	// unrecorded counts events passed since the stream last said where the
@@ -180,6 +185,8 @@ func (l *Lane) Run(ctx context.Context) error {
 	over := ErrStopped
 	defer func() { l.abandonChanges(over) }()
 	defer l.closeSources()
+	defer l.drop()
+	defer l.leave(ctx)
 	for ctx.Err() == nil {
 		err := l.turn(ctx)
 		switch {
@@ -197,15 +204,27 @@ func (l *Lane) Run(ctx context.Context) error {
 // turn does one step of work: it brings the lane's state up to date, changes
 // it, copies a block, or waits.
 func (l *Lane) turn(ctx context.Context) error {
+	if l.batch != nil {
+		if err := l.batch.Err(); err != nil {
+			return err
+		}
+	}
 	if l.stale.Swap(false) || !l.synced {
 		if err := l.sync(ctx); err != nil {
 			return err
 		}
 	}
 	if c := l.nextChange(); c != nil {
+		if err := l.settle(ctx); err != nil {
+			l.requeue(c)
+			return err
+		}
 		return l.apply(ctx, c)
 	}
 	if l.idle() {
+		if err := l.settle(ctx); err != nil {
+			return err
+		}
 		l.closeSources() // others wait for the readers
 		l.report("")
 		return l.wait(ctx, nil, 0)
@@ -225,6 +244,9 @@ func (l *Lane) idle() bool {
 // sync reads where the lane stands from its stream and checks that against
 // ingest. Everything in memory is made anew from what was read.
 func (l *Lane) sync(ctx context.Context) error {
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
 	l.closeSources()
 	tip, err := ReadTip(ctx, l.env.JS, l.service)
 	if errors.Is(err, ErrStateLost) {
@@ -313,6 +335,7 @@ func (l *Lane) detach(ctx context.Context, tip Tip, reason string) error {
 // lane read again: after an error nothing in memory is trusted.
 func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	l.synced = false
+	l.drop()
 	l.closeSources()
 	if errors.Is(err, ErrFenced) || errors.Is(err, errGeneration) {
 		l.counted.fenced.Add(1)

@@ -88,6 +88,10 @@ func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State)
 	if err != nil {
 		return err
 	}
+	if err := l.settle(ctx); err != nil {
+		l.synced = false
+		return err
+	}
 	l.env.Failpoint("redrive")
 	err = l.env.Appender.appendWhole(context.WithoutCancel(ctx), l.stream, l.tip.Last, append(slices.Clone(copies), msg))
 	if err != nil {

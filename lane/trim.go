@@ -25,6 +25,9 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 	}
 	have := l.bytes
 	if have == 0 || have >= limit {
+		if err := l.settle(ctx); err != nil {
+			return 0, err
+		}
 		var err error
 		if have, err = l.measure(ctx); err != nil {
 			return 0, err

@@ -11,10 +11,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "appends-in-flight", guarantee: "2: one append of unknown outcome",
-		file: "lane/append.go",
+		file: "lane/batch.go",
 		old:  `fastFlow + ".fail."`,
 		new:  `fastFlow + ".ok."`,
-		pkg:  "./lane", test: "TestAppendIsFencedAsAWhole",
+		pkg:  "./lane", test: "TestAppendIsFencedAsAWhole|TestOpenAppendIsFenced",
 	},
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
@@ -68,8 +68,8 @@ var mutants = []mutant{
 	{
 		name: "gap-not-noticed", guarantee: "3: sequences are contiguous",
 		file: "ingest/reader.go",
-		old:  `	if seq != r.last.Seq+1 {`,
-		new:  `	if seq < r.last.Seq+1 {`,
+		old:  `	if seq != r.at.Seq+1 {`,
+		new:  `	if seq < r.at.Seq+1 {`,
 		pkg:  "./ingest", test: "TestReaderNoticesAClampedStart",
 	},
 	{

@@ -1,0 +1,103 @@
+package lane
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// settleAfter is how long an append stays open without another message. A
+	// lane whose events are further apart appends them one by one.
+	settleAfter = 10 * time.Millisecond
+	// leaveTime bounds how long a lane that stops waits for what it has sent.
+	leaveTime = 2 * time.Second
+)
+
+// put appends messages behind the tip: into the open append if there is one or
+// one is worth it, so that it may return before they are stored. last has the
+// append end with them. Whatever was sent is one append until settle: the lane
+// goes on as if it were stored, and reads itself anew when it was not.
+func (l *Lane) put(ctx context.Context, msgs []*nats.Msg, last bool) (Kind, error) {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	now := time.Now()
+	steady := len(msgs) > 1 || now.Sub(l.appendedAt) < settleAfter
+	l.appendedAt = now
+	if l.batch == nil {
+		if l.env.Appender.kind != Fast || last || !steady {
+			return l.env.Appender.Append(ctx, l.stream, l.tip.Last, msgs)
+		}
+		l.batch = l.env.Appender.Open(l.stream, l.tip.Last, l.nudge)
+	}
+	if last {
+		err := l.batch.SendLast(ctx, msgs)
+		l.drop()
+		return Fast, err
+	}
+	return Fast, l.batch.Send(ctx, msgs)
+}
+
+// settle ends the open append and waits until all of it is stored. On an error
+// the lane must be read again.
+func (l *Lane) settle(ctx context.Context) error {
+	if l.batch == nil {
+		return nil
+	}
+	defer l.drop()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
+	if err := l.batch.Err(); err != nil {
+		return err
+	}
+	return l.batch.Settle(ctx)
+}
+
+// drop forgets the open append, whatever became of it.
+func (l *Lane) drop() {
+	if l.batch != nil {
+		l.batch.Drop()
+		l.batch = nil
+	}
+	l.release()
+}
+
+// leave settles what was sent when the lane stops, so that a clean stop leaves
+// nothing on its way. What does not arrive is found by whoever reads the lane.
+func (l *Lane) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	if err := l.settle(ctx); err != nil {
+		l.log.Debug("lane left in doubt", "err", err)
+	}
+}
+
+// reserve takes a share of what all lanes may have on their way. A lane that
+// has to wait for it holds nothing meanwhile, and ends its append with what it
+// was given then: last.
+func (l *Lane) reserve(ctx context.Context, events int64) (last bool, err error) {
+	if !l.env.appends.TryAcquire(events) {
+		last = true
+		if err := l.settle(ctx); err != nil {
+			return true, err
+		}
+		if err := l.env.appends.Acquire(ctx, events); err != nil {
+			return true, err
+		}
+	}
+	l.held += events
+	return last, nil
+}
+
+// release gives back what is no longer on its way.
+func (l *Lane) release() {
+	var keep int64
+	if l.batch != nil {
+		keep = int64(l.batch.Unstored())
+	}
+	if keep < l.held {
+		l.env.appends.Release(l.held - keep)
+		l.held = keep
+	}
+}
