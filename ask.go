@@ -1,0 +1,136 @@
+package replhub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// The headers of the micro framework on a refusal.
+const (
+	headerErrorCode = "Nats-Service-Error-Code"
+	headerError     = "Nats-Service-Error"
+)
+
+// ErrNoService: the call needs Config.Service.
+var ErrNoService = errors.New("config: Service is empty: say which service this is")
+
+// ask sends a control request about the client's own service and decodes the
+// reply. A refusal is a *Refused. With Config.WaitForHub it asks again until
+// ctx ends, else at most for Config.Timeout: the verbs used here may be asked
+// twice.
+func (c *Client) ask(ctx context.Context, verb string, req, reply any) error {
+	if c.service.IsZero() {
+		return fmt.Errorf("%s: %w", verb, ErrNoService)
+	}
+	return c.control(ctx, subjects.Control(verb, c.service), req, reply)
+}
+
+// waitForHub returns once a hub answers, whatever it answers.
+func (c *Client) waitForHub(ctx context.Context) error {
+	subject := subjects.Control(wire.VerbStatus, subjects.Name{})
+	if !c.service.IsZero() {
+		// A service may have no rights beyond its own subjects.
+		subject = subjects.Control(wire.VerbDescribe, c.service)
+	}
+	err := c.control(ctx, subject, struct{}{}, nil)
+	if _, ok := errors.AsType[*Refused](err); ok {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) control(ctx context.Context, subject string, req, reply any) error {
+	if err := c.flights.begin(); err != nil {
+		return fmt.Errorf("ask %s: %w", subject, err)
+	}
+	defer c.flights.end()
+	body, err := json.Marshal(req)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", subject, err)
+	}
+	answer, err := c.converse(ctx, &nats.Msg{Subject: subject, Data: body})
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", subject, err)
+	}
+	if reply == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, reply); err != nil {
+		return fmt.Errorf("read the reply of %s: %w", subject, err)
+	}
+	return nil
+}
+
+// converse sends a request: once, and again when the connection was lost
+// meanwhile; with Config.WaitForHub until a hub answers or ctx ends.
+func (c *Client) converse(ctx context.Context, msg *nats.Msg) ([]byte, error) {
+	doubt := false
+	var last error
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		m, out := c.exchange(ctx, msg)
+		doubt = doubt || out.doubt
+		err := out.err
+		if out.kind == answered {
+			var answer []byte
+			if answer, err = readReply(m); err == nil {
+				return answer, nil
+			}
+		}
+		again := out.kind == lost || c.cfg.WaitForHub && out.kind != ended && out.kind != refused && passes(err)
+		if out.kind == ended && last != nil {
+			err = fmt.Errorf("%w, after %w", err, last)
+		}
+		if !again {
+			return nil, inDoubt(err, doubt && out.kind != answered)
+		}
+		if last == nil {
+			c.log.Info("waiting for a hub", "subject", msg.Subject, "err", err)
+		}
+		last = err
+		if out.kind == lost {
+			continue // the connection is back: nothing to wait for
+		}
+		if end := c.rest(ctx, wait); end != nil {
+			return nil, inDoubt(fmt.Errorf("%w, after %w", end, err), doubt)
+		}
+	}
+}
+
+func inDoubt(err error, doubt bool) error {
+	if !doubt {
+		return err
+	}
+	return fmt.Errorf("%w; %w: asking again is safe", err, ErrUnknownOutcome)
+}
+
+// passes reports whether what a hub, or its absence, answered may pass.
+func passes(err error) bool {
+	refusal, ok := errors.AsType[*Refused](err)
+	return !ok || refusal.Code == CodeUnavailable
+}
+
+// readReply takes a refusal out of an answer.
+func readReply(m *nats.Msg) ([]byte, error) {
+	if isNoResponders(m) {
+		return nil, ErrNoHub
+	}
+	if m.Header.Get(headerErrorCode) == "" {
+		return m.Data, nil
+	}
+	var refusal wire.Refusal
+	if err := json.Unmarshal(m.Data, &refusal); err != nil || refusal.Error == nil {
+		// Not the hub's form: something else serves that subject.
+		return nil, &Refused{Code: CodeInternal, Message: m.Header.Get(headerError)}
+	}
+	return nil, &Refused{Code: Code(refusal.Error.Code), Field: refusal.Error.Field, Message: refusal.Error.Message}
+}
+
+// isNoResponders reports whether the server said that nobody listens.
+func isNoResponders(m *nats.Msg) bool { return len(m.Data) == 0 && m.Header.Get("Status") == "503" }

@@ -1,0 +1,75 @@
+package replhub
+
+import "context"
+
+// Pending is an event of PublishAsync.
+type Pending struct {
+	id   string
+	done chan struct{}
+	// ack and err are set before done is closed.
+	ack Ack
+	err error
+}
+
+// ID is the event's id.
+func (p *Pending) ID() string { return p.id }
+
+// Done is closed when the event is stored or has failed.
+func (p *Pending) Done() <-chan struct{} { return p.done }
+
+// Wait returns what Publish would have, or the context's error when that ends
+// before; the event goes on then.
+func (p *Pending) Wait(ctx context.Context) (Ack, error) {
+	select {
+	case <-p.done:
+		return p.ack, p.err
+	case <-ctx.Done():
+		return Ack{}, context.Cause(ctx)
+	}
+}
+
+// PublishAsync begins to publish an event and returns before it is stored; what
+// came of it is in the Pending. It waits while Config.MaxPending events are under
+// way, which is all that ctx bounds: the event itself has Config.PublishTimeout.
+// An error is a *PublishError, and nothing was sent. The payload and the headers
+// must not change until the event is done.
+func (c *Client) PublishAsync(ctx context.Context, ev Event) (*Pending, error) {
+	if err := c.flights.begin(); err != nil {
+		return nil, publishError(&ev, err, false)
+	}
+	p, err := c.admit(ctx, ev)
+	if err != nil {
+		c.flights.end()
+		return nil, err
+	}
+	pending := &Pending{id: p.event.ID, done: make(chan struct{})}
+	// Close waits for it by flights.
+	go func() {
+		defer c.flights.end()
+		defer c.leave()
+		defer close(pending.done)
+		defer p.turn.leave()
+		pending.ack, pending.err = c.deliver(context.WithoutCancel(ctx), p, neverHeld)
+	}()
+	return pending, nil
+}
+
+// admit waits for room and prepares an event. The caller gives the room back with
+// leave.
+func (c *Client) admit(ctx context.Context, ev Event) (*parcel, error) {
+	select {
+	case c.room <- struct{}{}:
+	case <-ctx.Done():
+		return nil, publishError(&ev, context.Cause(ctx), false)
+	case <-c.closed:
+		return nil, publishError(&ev, ErrClosed, false)
+	}
+	p, err := c.prepare(ctx, ev)
+	if err != nil {
+		c.leave()
+	}
+	return p, err
+}
+
+// leave gives room back.
+func (c *Client) leave() { <-c.room }

@@ -1,0 +1,192 @@
+package replhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// Client publishes events and registers interests. It is made by Connect, and
+// all its methods may be called concurrently.
+type Client struct {
+	cfg     Config
+	log     *slog.Logger
+	nc      *nats.Conn
+	own     bool // nc is closed with the client
+	js      jetstream.JetStream
+	service subjects.Name // zero when Config.Service is empty
+
+	link    *link
+	replies *replies
+	turns   turns
+	room    chan struct{} // a token for each event of MaxPending
+	flights flights
+
+	closing sync.Once
+	closed  chan struct{} // closed when what is under way has to end
+}
+
+// Connect connects to NATS. Without Config.WaitForHub an error tells at once
+// that nobody listens, and a hub need not be up; with it Connect returns once a
+// hub answers. The context bounds Connect alone: the client lives until Close.
+func Connect(ctx context.Context, cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	service, err := cfg.validate()
+	if err != nil {
+		return nil, err
+	}
+	nc := cfg.Conn
+	if nc == nil {
+		if nc, err = dial(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	c := &Client{
+		cfg: cfg, log: cfg.Logger, nc: nc, own: cfg.Conn == nil, service: service,
+		room: make(chan struct{}, cfg.MaxPending), closed: make(chan struct{}),
+	}
+	if err := c.open(ctx); err != nil {
+		if c.own {
+			nc.Close()
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Client) open(ctx context.Context) (err error) {
+	c.js, err = jetstream.New(c.nc)
+	if c.cfg.Domain != "" {
+		c.js, err = jetstream.NewWithDomain(c.nc, c.cfg.Domain)
+	}
+	if err != nil {
+		return fmt.Errorf("use JetStream: %w", err)
+	}
+	if c.replies, err = newReplies(c.nc); err != nil {
+		return fmt.Errorf("subscribe to replies: %w", err)
+	}
+	c.link = newLink(c.nc)
+	if !c.cfg.WaitForHub {
+		return nil
+	}
+	if err := c.waitForHub(ctx); err != nil {
+		c.Close()
+		return err
+	}
+	return nil
+}
+
+// Service is the name given in Config; empty when none was.
+func (c *Client) Service() string { return c.service.String() }
+
+// Close ends what is under way, waits for it, and closes the connection unless
+// it was borrowed. Publishes without an answer end with ErrClosed, of unknown
+// outcome. Further calls do nothing.
+func (c *Client) Close() {
+	c.closing.Do(func() {
+		idle := c.flights.stop()
+		close(c.closed)
+		<-idle
+		c.link.close()
+		c.replies.close()
+		if c.own {
+			c.nc.Close()
+		}
+	})
+}
+
+// Drain takes nothing more on, waits until what is under way has ended, at most
+// until ctx ends, and closes the client. An error says that some was cut short.
+func (c *Client) Drain(ctx context.Context) error {
+	defer c.Close()
+	select {
+	case <-c.flights.stop():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("drain: %w", context.Cause(ctx))
+	}
+}
+
+// dialWait is the time between attempts to reach a server.
+const dialWait = 500 * time.Millisecond
+
+// dial makes the client's own connection.
+func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
+	name := "replhub"
+	if cfg.Service != "" {
+		name += " " + cfg.Service
+	}
+	opts := append([]nats.Option{
+		nats.Name(name),
+		nats.Timeout(cfg.Timeout),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(dialWait),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			cfg.Logger.Warn("NATS connection", "err", err)
+		}),
+	}, cfg.Options...)
+	for {
+		nc, err := nats.Connect(cfg.URL, opts...)
+		if err == nil {
+			return nc, nil
+		}
+		err = connectError(cfg.URL, err)
+		if !cfg.WaitForHub || !errors.Is(err, ErrNoServer) {
+			return nil, err
+		}
+		if ctxErr := pause(ctx, dialWait); ctxErr != nil {
+			return nil, fmt.Errorf("%w: %w", err, ctxErr)
+		}
+	}
+}
+
+func connectError(urls string, err error) error {
+	at := withoutSecrets(urls)
+	_, network := errors.AsType[*net.OpError](err)
+	if network || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) {
+		return fmt.Errorf("connect to NATS at %s: %w; start replhub dev, or say where in Config.URL", at, ErrNoServer)
+	}
+	return fmt.Errorf("connect to NATS at %s: %w", at, err)
+}
+
+// withoutSecrets leaves user, password and token out of URLs.
+func withoutSecrets(urls string) string {
+	parts := strings.Split(urls, ",")
+	for i, part := range parts {
+		part = strings.TrimSpace(part)
+		if !strings.Contains(part, "://") {
+			part = "nats://" + part
+		}
+		u, err := url.Parse(part)
+		if err != nil {
+			parts[i] = "(not a URL)"
+			continue
+		}
+		u.User = nil
+		parts[i] = u.String()
+	}
+	return strings.Join(parts, ",")
+}
+
+// pause waits for d, or gives the error of a context that ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

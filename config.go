@@ -1,0 +1,84 @@
+package replhub
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// Config says how to reach the hub and as whom. The zero Config works against
+// "replhub dev" on this machine.
+type Config struct {
+	// URL is where NATS listens, several separated by commas;
+	// nats://127.0.0.1:4222 by default.
+	URL string
+	// Options are those of nats.go, for credentials, TLS and whatever else; they
+	// come after the SDK's own, which reconnect for ever.
+	Options []nats.Option
+	// Conn, when set, is used instead of a connection of the client's own, and is
+	// never closed by it. URL and Options are then left empty.
+	Conn *nats.Conn
+	// Service is this service's name: the origin of what it publishes. It is
+	// required to register and to subscribe.
+	Service string
+	// Domain is the JetStream domain; empty is the connection's own.
+	Domain string
+	// WaitForHub has Connect, Register, Unregister and Describe wait for the
+	// server and a hub until their context ends; by default they give an error
+	// at once where nobody answers.
+	WaitForHub bool
+	// Timeout bounds the wait for one answer: that of a control request, and of
+	// one attempt to publish; 5 s by default.
+	Timeout time.Duration
+	// PublishTimeout bounds one publish with all its attempts; 15 s by default.
+	// A context that ends earlier counts.
+	PublishTimeout time.Duration
+	// MaxPending bounds the events of PublishAsync and PublishBatch that are not
+	// acknowledged yet; 256 by default.
+	MaxPending int
+	// Trace gives the headers that carry the context's trace, such as
+	// "traceparent" and "tracestate"; none by default. Headers that the event
+	// has itself win.
+	Trace func(ctx context.Context) map[string]string
+	// Logger takes what an operator should know; slog.Default by default.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.PublishTimeout = cmp.Or(c.PublishTimeout, 15*time.Second)
+	c.MaxPending = cmp.Or(c.MaxPending, 256)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Conn == nil {
+		c.URL = cmp.Or(c.URL, nats.DefaultURL)
+	}
+	return c
+}
+
+// validate checks a Config with its defaults, and parses the service's name;
+// the zero Name is none.
+func (c Config) validate() (subjects.Name, error) {
+	switch {
+	case c.Conn != nil && (c.URL != "" || len(c.Options) > 0):
+		return subjects.Name{}, fmt.Errorf("config: Conn: must not be given together with URL or Options")
+	case c.Timeout < 0:
+		return subjects.Name{}, fmt.Errorf("config: Timeout %s: must be positive", c.Timeout)
+	case c.PublishTimeout < 0:
+		return subjects.Name{}, fmt.Errorf("config: PublishTimeout %s: must be positive", c.PublishTimeout)
+	case c.MaxPending < 0:
+		return subjects.Name{}, fmt.Errorf("config: MaxPending %d: must be positive", c.MaxPending)
+	case c.Service == "":
+		return subjects.Name{}, nil
+	}
+	name, err := subjects.ParseName(c.Service)
+	if err != nil {
+		return subjects.Name{}, fmt.Errorf("config: Service: %w", err)
+	}
+	return name, nil
+}

@@ -1,0 +1,61 @@
+package replhub
+
+import (
+	"context"
+	"time"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// State is what a service's lane is doing.
+type State string
+
+// The states of a lane.
+const (
+	StateLive     State = "live"     // up to date with what is published
+	StateBehind   State = "behind"   // catching up
+	StateFilling  State = "filling"  // copying what an interest is due from before
+	StateStalled  State = "stalled"  // cannot be written to; see Reason
+	StateDetached State = "detached" // cut off, with events missed: register with a Start
+	StateParked   State = "parked"   // written by a newer hub than the one that runs
+)
+
+// Status is how a service's lane stands.
+type Status struct {
+	State State
+	// Reason says in words why the lane is stalled, detached or parked.
+	Reason string
+	// Entities are those of the interests in force.
+	Entities []string
+	// Lag counts published events that the hub has not dealt with for this
+	// service, and LagTime is the age of the oldest of them.
+	Lag     uint64
+	LagTime time.Duration
+	// Backlog counts copies that no instance has acknowledged, and BacklogTime
+	// is the age of the oldest of them.
+	Backlog     uint64
+	BacklogTime time.Duration
+	// DeadLetters counts those stored for this service.
+	DeadLetters uint64
+}
+
+// Describe asks how the service's lane stands. A service that never registered
+// is a *Refused of CodeNotFound.
+func (c *Client) Describe(ctx context.Context) (Status, error) {
+	var reply wire.LaneStatus
+	if err := c.ask(ctx, wire.VerbDescribe, struct{}{}, &reply); err != nil {
+		return Status{}, err
+	}
+	status := Status{
+		State: State(reply.State), Reason: reply.Reason,
+		Lag: reply.Lag, LagTime: seconds(reply.LagSeconds),
+		Backlog: reply.Backlog, BacklogTime: seconds(reply.OldestUnacked),
+		DeadLetters: reply.DeadLetters,
+	}
+	for i := range reply.Interests {
+		status.Entities = append(status.Entities, reply.Interests[i].Entity)
+	}
+	return status, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

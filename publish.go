@@ -1,0 +1,157 @@
+package replhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Ack is the hub's acknowledgement of an event: it is stored in ingest, as
+// durable as that stream's replicas and sync setting make it.
+type Ack struct {
+	// Seq is its sequence in ingest, for replhub explain.
+	Seq uint64
+	// Duplicate says that an event of this id was stored already; Seq is that
+	// one's.
+	Duplicate bool
+}
+
+// Publish returns once the event is stored. When an answer does not come, the
+// connection is lost or no leader is there, it tries again under the same id,
+// until Config.PublishTimeout or ctx ends. An error is a *PublishError.
+//
+// Through one client, events of one key go one after the other in the order of
+// the calls, by Publish, PublishAsync and PublishBatch alike: the next is sent
+// when the one before is stored or has failed, so a retry changes no order. Two
+// cases are left: an event that failed with ErrUnknownOutcome may be stored a
+// little later, and an event that the caller publishes again comes after what
+// went in between. Event.Version settles both where events are applied.
+func (c *Client) Publish(ctx context.Context, ev Event) (Ack, error) {
+	if err := c.flights.begin(); err != nil {
+		return Ack{}, publishError(&ev, err, false)
+	}
+	defer c.flights.end()
+	p, err := c.prepare(ctx, ev)
+	if err != nil {
+		return Ack{}, err
+	}
+	defer p.turn.leave()
+	return c.deliver(ctx, p, neverHeld)
+}
+
+// parcel is an event on its way.
+type parcel struct {
+	event Event // with its id
+	msg   *nats.Msg
+	turn  *turn // its place among the events of its row
+}
+
+// prepare checks an event and takes its place in its row's order; the caller
+// gives that up with turn.leave.
+func (c *Client) prepare(ctx context.Context, ev Event) (*parcel, error) {
+	p := &parcel{event: ev}
+	var err error
+	if p.msg, err = c.encode(ctx, &p.event); err != nil {
+		return nil, publishError(&p.event, err, false)
+	}
+	p.turn = c.turns.join(rowKey{ev.Entity, KeyOf(ev)})
+	return p, nil
+}
+
+var (
+	errPublishTimeout = errors.New("the time for publishing is over")
+	errHeld           = errors.New("not sent, because an event before it in the batch failed")
+)
+
+func neverHeld() bool { return false }
+
+// deliver waits for the parcel's turn and sends it, unless it is held by then.
+func (c *Client) deliver(ctx context.Context, p *parcel, held func() bool) (Ack, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.PublishTimeout, errPublishTimeout)
+	defer cancel()
+	if err := p.turn.wait(ctx, c.closed); err != nil {
+		if errors.Is(err, errPublishTimeout) {
+			err = fmt.Errorf("%w: an event of the same key takes longer than %s", ErrUnavailable, c.cfg.PublishTimeout)
+		}
+		return Ack{}, publishError(&p.event, err, false)
+	}
+	if held() {
+		return Ack{}, publishError(&p.event, errHeld, false)
+	}
+	return c.send(ctx, p)
+}
+
+// The time between attempts doubles from the first to the last: a stream that
+// has lost its leader has another within seconds.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = time.Second
+)
+
+// send makes attempts. What was in doubt once stays so until an acknowledgement
+// comes: that a later attempt is refused does not undo an earlier one.
+func (c *Client) send(ctx context.Context, p *parcel) (Ack, error) {
+	doubt := false
+	var last error
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		ack, out := c.attempt(ctx, p.msg)
+		if out.kind == answered {
+			return ack, nil
+		}
+		doubt = doubt || out.doubt
+		if out.kind == ended {
+			return Ack{}, c.gaveUp(p, last, out.err, doubt)
+		}
+		if errors.Is(out.err, nats.ErrNoResponders) {
+			out = c.whyNobody(ctx, p.msg.Subject)
+		}
+		if out.kind == refused {
+			return Ack{}, publishError(&p.event, out.err, doubt)
+		}
+		last = out.err
+		if out.kind == lost {
+			continue // the connection is back: nothing to wait for
+		}
+		if err := c.rest(ctx, wait); err != nil {
+			return Ack{}, c.gaveUp(p, last, err, doubt)
+		}
+	}
+}
+
+// rest waits between attempts, between half and all of d.
+func (c *Client) rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d/2 + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.closed:
+		return ErrClosed
+	}
+}
+
+// gaveUp is the error of an event that nobody refused for good: end is what
+// ended the attempts, last what the last of them came to, if any.
+func (c *Client) gaveUp(p *parcel, last, end error, doubt bool) error {
+	if last == nil {
+		last = errNoAnswer
+	}
+	err := fmt.Errorf("tried for %s: %w", c.cfg.PublishTimeout, last)
+	switch {
+	case !errors.Is(end, errPublishTimeout):
+		err = fmt.Errorf("%w, after %w", end, last)
+	case !doubt:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return publishError(&p.event, err, doubt)
+}
+
+func publishError(ev *Event, err error, unknown bool) error {
+	return &PublishError{Entity: ev.Entity, Op: ev.Op, Key: ev.Key, ID: ev.ID, Unknown: unknown, Err: err}
+}
