@@ -75,6 +75,9 @@ func TestFillsGiveTheirReadersBack(t *testing.T) {
 	for i := range lanes {
 		w.register(fmt.Sprintf("s%d", i), `{"entities":["user"]}`)
 	}
+	for range 11 {
+		w.publish("db.group.create", `{"id":"1"}`)
+	}
 	// Further back than the tail begins after a restart.
 	if err := w.publishAll(t.Context(), "tenant", 25_000); err != nil {
 		t.Fatal(err)
@@ -87,9 +90,9 @@ func TestFillsGiveTheirReadersBack(t *testing.T) {
 	w.startHub()
 	for i := range lanes {
 		service := fmt.Sprintf("s%d", i)
-		w.register(service, `{"interests":[{"entity":"tenant","start":"all","filter":"data.n >= 24990"}]}`)
+		w.register(service, `{"interests":[{"entity":"group","start":"all"}]}`)
 		w.awaitState(service, wire.LaneLive)
-		w.copies(service, 11)
+		w.copies(service, 1+11)
 	}
 }
 

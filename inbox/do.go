@@ -1,0 +1,96 @@
+package inbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/replhub/replhub"
+)
+
+// Do is Apply in a transaction of its own: it begins one, applies, and commits,
+// or rolls back. When the database gives the transaction up in favour of another
+// it is tried again (Config.Retries), so effect may be called more than once and
+// should do nothing beyond tx. A commit that ends in an error may have happened;
+// Do again tells: it is a Duplicate then.
+func (i *Inbox) Do(ctx context.Context, db *sql.DB, d *replhub.Delivery, effect func(ctx context.Context, tx *sql.Tx) error) (Outcome, error) {
+	return i.retrying(ctx, d, func() (Outcome, error) { return i.once(ctx, db, d, effect) })
+}
+
+// retrying calls try until the database lets it through, and counts.
+func (i *Inbox) retrying(ctx context.Context, d *replhub.Delivery, try func() (Outcome, error)) (Outcome, error) {
+	for attempt := 0; ; attempt++ {
+		outcome, err := try()
+		if err == nil {
+			i.stats.count(outcome, d)
+			return outcome, nil
+		}
+		if attempt >= i.cfg.Retries || !i.retryable(err) || !pause(ctx, attempt) {
+			return 0, err
+		}
+		i.stats.retries.Add(1)
+	}
+}
+
+func (i *Inbox) once(ctx context.Context, db *sql.DB, d *replhub.Delivery, effect func(ctx context.Context, tx *sql.Tx) error) (outcome Outcome, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("inbox: begin: %w", err)
+	}
+	// After a commit this does nothing; after an effect that panics it frees the connection.
+	defer tx.Rollback() //nolint:errcheck // nothing was promised of a transaction that is given up
+	outcome, err = i.apply(ctx, SQL(tx), d, func() error { return effect(ctx, tx) })
+	if err != nil || outcome != Applied {
+		return outcome, err
+	}
+	if err := tx.Commit(); err != nil {
+		return 0, fmt.Errorf("inbox: commit: %w", err)
+	}
+	return Applied, nil
+}
+
+// pause waits longer after each attempt, about 2 ms to half a second, so that
+// those who met do not meet again. It reports false when ctx has ended.
+func pause(ctx context.Context, attempt int) bool {
+	longest := 4 * time.Millisecond << min(attempt, 7)
+	timer := time.NewTimer(longest/2 + rand.N(longest/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retryable reports whether err says that the transaction was rolled back for
+// the sake of another, and would go through by itself.
+func (i *Inbox) retryable(err error) bool {
+	if i.cfg.Retryable != nil && i.cfg.Retryable(err) {
+		return true
+	}
+	// pgx and lib/pq both tell PostgreSQL's code in this way.
+	var coded interface{ SQLState() string }
+	if errors.As(err, &coded) {
+		code := coded.SQLState()
+		return code == "40001" || code == "40P01" // serialization failure, deadlock
+	}
+	// The other drivers tell theirs in types of their own; their words are stable.
+	text := err.Error()
+	for _, sign := range []string{
+		"Error 1213", // deadlock
+		"Error 1205", // lock wait timeout
+		"Error 1020", // row changed since the snapshot
+		"database is locked",
+		"database table is locked",
+	} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,26 @@
+// Package inbox makes the effect of a delivery once, in the subscriber's own
+// database: the effect and one row per (entity, key), which says what was
+// applied last, are written in the same transaction.
+//
+// What is promised: deliveries come at least once and, across instances, in any
+// order; with the inbox each change has its effect at most once, never after a
+// newer change of its key, and a change that comes late does not bring a deleted
+// row back. That holds for instances that apply the same key at the same time,
+// and through a crash at any point. The table grows with keys, not with traffic.
+//
+// What is not promised: every change has its effect. When a newer one came
+// first, the older is skipped, which loses nothing as long as each carries the
+// whole entity. So an effect must treat every op that its service is sent: one
+// that passes over creates or reads leaves out what older changes said.
+//
+// [Inbox.Replicate] is all that a plain replica needs: a delivery into a table.
+// [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
+// caller's.
+//
+// Order: among changes of one origin the greater version is the newer, where
+// both have one; otherwise the greater position is. A publisher should give
+// versions always or never, and never begin to count again: all that has a lower
+// one would be taken for old. A key that several services write (two-way
+// replication) needs a [Policy]; its subscribers register with echo, so that
+// each sees its own changes in the one order too, and effects never publish.
+package inbox

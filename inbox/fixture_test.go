@@ -1,0 +1,152 @@
+package inbox_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"testing"
+
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/sqltest"
+)
+
+// dialects are the databases that the tests run on.
+var dialects = []struct {
+	dialect inbox.Dialect
+	driver  string
+	dsn     func(testing.TB) string
+}{
+	{inbox.Postgres, "pgx", sqltest.Postgres},
+	{inbox.MariaDB, "mysql", sqltest.MariaDB},
+	{inbox.SQLite, "sqlite", sqltest.SQLite},
+}
+
+// replica is a database with an inbox, a table of users, and a log of effects.
+type replica struct {
+	*sql.DB
+	dialect inbox.Dialect
+	inbox   *inbox.Inbox
+	users   *inbox.Table
+}
+
+// onEach runs test on every dialect.
+func onEach(t *testing.T, test func(t *testing.T, dialect inbox.Dialect)) {
+	for _, d := range dialects {
+		t.Run(d.dialect.String(), func(t *testing.T) { test(t, d.dialect) })
+	}
+}
+
+func open(t testing.TB, dialect inbox.Dialect) *sql.DB {
+	t.Helper()
+	d := dialects[dialect]
+	db, err := sql.Open(d.driver, d.dsn(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(12)
+	db.SetMaxIdleConns(12)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func newReplica(t testing.TB, cfg inbox.Config) *replica {
+	t.Helper()
+	r := &replica{DB: open(t, cfg.Dialect), dialect: cfg.Dialect}
+	var err error
+	if r.inbox, err = inbox.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err = r.inbox.Migrate(t.Context(), r.DB); err != nil {
+		t.Fatal(err)
+	}
+	r.users, err = inbox.NewTable(inbox.TableConfig{Dialect: cfg.Dialect, Table: "users", Columns: []inbox.Column{{Name: "name"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.exec(t, "CREATE TABLE users (id varchar(64) PRIMARY KEY, name varchar(64))")
+	id := map[inbox.Dialect]string{
+		inbox.Postgres: "bigserial PRIMARY KEY", inbox.MariaDB: "bigint AUTO_INCREMENT PRIMARY KEY", inbox.SQLite: "integer PRIMARY KEY AUTOINCREMENT",
+	}[cfg.Dialect]
+	r.exec(t, "CREATE TABLE effects (n "+id+", user_id varchar(64) NOT NULL, name varchar(64) NOT NULL)")
+	return r
+}
+
+func (r *replica) exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	if _, err := r.ExecContext(context.WithoutCancel(t.Context()), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// effect is what a delivery does: it changes the table of users, and says so.
+func (r *replica) effect(ctx context.Context, tx *sql.Tx, d *replhub.Delivery) error {
+	if err := r.users.Apply(ctx, inbox.SQL(tx), d); err != nil {
+		return err
+	}
+	// Keys and names of the tests hold nothing that would need escaping.
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO effects (user_id, name) VALUES ('%s', '%s')", d.Key, d.ID))
+	return err
+}
+
+// do applies d guarded.
+func (r *replica) do(ctx context.Context, d *replhub.Delivery) (inbox.Outcome, error) {
+	return r.inbox.Do(ctx, r.DB, d, func(ctx context.Context, tx *sql.Tx) error { return r.effect(ctx, tx, d) })
+}
+
+// mustDo is do, and fails unless want comes out.
+func (r *replica) mustDo(t testing.TB, d *replhub.Delivery, want inbox.Outcome) {
+	t.Helper()
+	got, err := r.do(t.Context(), d)
+	if err != nil || got != want {
+		t.Fatalf("%s %s at %v, version %d of %q: got %v, %v, want %v", d.Op, d.Key, d.Position, d.Version, d.Origin, got, err, want)
+	}
+}
+
+// rows are the users by id.
+func (r *replica) rows(t testing.TB) map[string]string {
+	t.Helper()
+	rows, err := r.QueryContext(t.Context(), "SELECT id, name FROM users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	users := map[string]string{}
+	for rows.Next() {
+		var id, name string
+		if err := rows.Scan(&id, &name); err != nil {
+			t.Fatal(err)
+		}
+		users[id] = name
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return users
+}
+
+// count is a query's number.
+func (r *replica) count(t testing.TB, query string) int {
+	t.Helper()
+	var n int
+	if err := r.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// user is a delivery of a change of one user, whose name is the event's id.
+func user(op replhub.Op, key string, seq uint64) *replhub.Delivery {
+	d := &replhub.Delivery{
+		Entity: "user", Op: op, Key: key, ID: fmt.Sprintf("e%d", seq), Origin: "accounts",
+		Position: replhub.Position{Epoch: 1, Seq: seq},
+	}
+	if op != replhub.Delete {
+		d.Data = fmt.Appendf(nil, `{"name":%q}`, d.ID)
+	}
+	return d
+}

@@ -1,0 +1,136 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub"
+)
+
+// Inbox guards the effects of deliveries. It is safe for concurrent use.
+type Inbox struct {
+	cfg   Config
+	sql   statements
+	stats counters
+}
+
+// New checks the config. It does not reach for the database; see Migrate.
+func New(cfg Config) (*Inbox, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	text, err := newStatements(cfg.Dialect, cfg.Table)
+	if err != nil {
+		return nil, err
+	}
+	return &Inbox{cfg: cfg, sql: text}, nil
+}
+
+// Apply calls effect, once, if d is newer than what was last applied to its
+// (entity, key), and says in the same transaction that d now is. Otherwise it
+// does nothing, and says why.
+//
+// It takes the lock of the key's row until tx ends; whoever applies another
+// delivery of the key waits. A transaction that applies several keys should take
+// them in one order everywhere, or be ready to be chosen in a deadlock.
+//
+// After an error, effect's own included, tx must be rolled back: committed, it
+// would say that the effect was made. [Inbox.Do] sees to that.
+func (i *Inbox) Apply(ctx context.Context, tx Tx, d *replhub.Delivery, effect func(tx Tx) error) (Outcome, error) {
+	outcome, err := i.apply(ctx, tx, d, func() error { return effect(tx) })
+	if err == nil {
+		i.stats.count(outcome, d)
+	}
+	return outcome, err
+}
+
+func (i *Inbox) apply(ctx context.Context, tx Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
+	r, err := i.record(d)
+	if err != nil {
+		return 0, fmt.Errorf("inbox: %w", err)
+	}
+	outcome, err := i.pass(ctx, tx, r)
+	if err != nil {
+		return 0, fmt.Errorf("inbox: %w", err)
+	}
+	if outcome != Applied {
+		return outcome, nil
+	}
+	if err := effect(); err != nil {
+		return 0, fmt.Errorf("effect on %s %q: %w", r.entity, r.key, err)
+	}
+	return Applied, nil
+}
+
+// pass decides on r and, where it wins, writes it.
+func (i *Inbox) pass(ctx context.Context, tx Tx, r record) (Outcome, error) {
+	if i.cfg.Policy == nil && i.sql.upsert != "" {
+		return i.passByUpsert(ctx, tx, r)
+	}
+	return i.passByLock(ctx, tx, r)
+}
+
+// passByUpsert leaves the decision to the database: one statement where r wins.
+// Where it does not, the statement has locked the row all the same, so that it
+// still is what r lost against when it is read.
+func (i *Inbox) passByUpsert(ctx context.Context, tx Tx, r record) (Outcome, error) {
+	n, err := tx.Exec(ctx, i.sql.upsert, r.args(time.Now())...)
+	if err != nil {
+		return 0, fmt.Errorf("write row: %w", err)
+	}
+	if n > 0 {
+		return Applied, nil
+	}
+	current, err := scan(tx.QueryRow(ctx, i.sql.read, r.entity, []byte(r.key)))
+	if err != nil {
+		return 0, fmt.Errorf("read row: %w", err)
+	}
+	return lost(current, r.stamp), nil
+}
+
+// passByLock locks the row, decides, and writes.
+func (i *Inbox) passByLock(ctx context.Context, tx Tx, r record) (Outcome, error) {
+	current, err := i.lock(ctx, tx, r.entity, r.key)
+	if err != nil {
+		return 0, err
+	}
+	policy := i.cfg.Policy
+	if policy == nil {
+		policy = Newest
+	}
+	if outcome := decide(policy, current, r.stamp); outcome != Applied {
+		return outcome, nil
+	}
+	if i.cfg.Policy == nil {
+		r.stamp.Version = keepVersion(current, r.stamp)
+	}
+	args := append(r.stamp.args(time.Now()), r.entity, []byte(r.key))
+	if _, err := tx.Exec(ctx, i.sql.write, args...); err != nil {
+		return 0, fmt.Errorf("write row: %w", err)
+	}
+	return Applied, nil
+}
+
+func (i *Inbox) lock(ctx context.Context, tx Tx, entity, key string) (Stamp, error) {
+	current, err := scan(tx.QueryRow(ctx, i.sql.lock, entity, []byte(key), toNano(time.Now())))
+	if err != nil {
+		return Stamp{}, fmt.Errorf("lock row: %w", err)
+	}
+	return current, nil
+}
+
+// Current returns what was last applied to (entity, key) and locks its row until
+// tx ends; a zero Stamp says nothing was. Whoever writes a key that others write
+// too, under ByVersion or ByTime, calls it in the transaction of that write, and
+// publishes the write with a version, or a time, greater than the one returned:
+// otherwise the write is in this database, loses everywhere else, and the
+// replicas differ.
+func (i *Inbox) Current(ctx context.Context, tx Tx, entity, key string) (Stamp, error) {
+	current, err := i.lock(ctx, tx, entity, key)
+	if err != nil {
+		return Stamp{}, fmt.Errorf("inbox: %w", err)
+	}
+	return current, nil
+}

@@ -1,0 +1,11 @@
+package inbox_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/replhub/replhub/sqltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Main(m)) }

@@ -1,0 +1,89 @@
+package inbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/replhub/replhub"
+)
+
+// MaxKey is the longest key, in bytes; the hub takes longer ones for none.
+const MaxKey = 1024
+
+const (
+	longestEntity = 63
+	longestOrigin = 63
+)
+
+// ErrNoKey says that a delivery has no key and so no order: the inbox cannot
+// tell whether its effect was made. See Config.Key.
+var ErrNoKey = errors.New("the delivery has no key")
+
+// record is a row of the inbox.
+type record struct {
+	entity string
+	key    string
+	stamp  Stamp
+}
+
+// record is the row that d would leave.
+func (i *Inbox) record(d *replhub.Delivery) (record, error) {
+	r := record{entity: d.Entity, key: i.cfg.Key(d), stamp: Stamp{
+		Position: d.Position,
+		Origin:   d.Origin,
+		Version:  max(d.Version, 0),
+		Time:     fromNano(toNano(i.cfg.Time(d))),
+		Deleted:  d.Op == replhub.Delete,
+	}}
+	switch {
+	case r.entity == "" || len(r.entity) > longestEntity:
+		return record{}, fmt.Errorf("entity %q: must have 1 to %d bytes", r.entity, longestEntity)
+	case r.key == "":
+		return record{}, ErrNoKey
+	case len(r.key) > MaxKey:
+		return record{}, fmt.Errorf("key of %d bytes: must have at most %d", len(r.key), MaxKey)
+	case r.stamp.Position.Seq == 0:
+		return record{}, errors.New("the delivery has no position")
+	case len(r.stamp.Origin) > longestOrigin || !utf8.ValidString(r.stamp.Origin):
+		return record{}, fmt.Errorf("origin %q: must be text of at most %d bytes", r.stamp.Origin, longestOrigin)
+	}
+	return r, nil
+}
+
+// args are r's columns, and when it is applied.
+func (r record) args(now time.Time) []any {
+	return append([]any{r.entity, []byte(r.key)}, r.stamp.args(now)...)
+}
+
+func (s Stamp) args(now time.Time) []any {
+	return []any{int64(s.Position.Epoch), int64(s.Position.Seq), s.Origin, s.Version, toNano(s.Time), s.Deleted, toNano(now)}
+}
+
+// scan reads stampColumns.
+func scan(row Row) (Stamp, error) {
+	var s Stamp
+	var epoch, seq, nano int64
+	if err := row.Scan(&epoch, &seq, &s.Origin, &s.Version, &nano, &s.Deleted); err != nil {
+		return Stamp{}, err
+	}
+	s.Position = replhub.Position{Epoch: uint64(epoch), Seq: uint64(seq)}
+	s.Time = fromNano(nano)
+	return s, nil
+}
+
+// toNano is t as nanoseconds since 1970, which hold 1678 to 2262; no time is 0.
+func toNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromNano(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}

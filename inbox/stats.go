@@ -1,0 +1,47 @@
+package inbox
+
+import (
+	"sync/atomic"
+
+	"github.com/replhub/replhub"
+)
+
+// Stats counts since New. Apply counts when it decides, though its transaction
+// may yet be rolled back; Do counts what was committed.
+type Stats struct {
+	// Applied, Duplicate and Stale count deliveries by their outcome.
+	Applied, Duplicate, Stale uint64
+	// Tombstones counts the deletes among Applied.
+	Tombstones uint64
+	// Retries counts transactions of Do that were tried again.
+	Retries uint64
+}
+
+type counters struct {
+	applied, duplicate, stale, tombstones, retries atomic.Uint64
+}
+
+// Stats may be called at any time; each number is right by itself.
+func (i *Inbox) Stats() Stats {
+	return Stats{
+		Applied:    i.stats.applied.Load(),
+		Duplicate:  i.stats.duplicate.Load(),
+		Stale:      i.stats.stale.Load(),
+		Tombstones: i.stats.tombstones.Load(),
+		Retries:    i.stats.retries.Load(),
+	}
+}
+
+func (c *counters) count(outcome Outcome, d *replhub.Delivery) {
+	switch outcome {
+	case Applied:
+		c.applied.Add(1)
+		if d.Op == replhub.Delete {
+			c.tombstones.Add(1)
+		}
+	case Duplicate:
+		c.duplicate.Add(1)
+	case Stale:
+		c.stale.Add(1)
+	}
+}

@@ -1,0 +1,105 @@
+package sqltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startTimeout bounds the making and starting of a server.
+const startTimeout = 60 * time.Second
+
+// Postgres returns the DSN of a fresh database of the newest PostgreSQL on this
+// machine, for pgx and its database/sql driver "pgx". It is dropped with the
+// server.
+func Postgres(tb testing.TB) string {
+	tb.Helper()
+	return servers.postgres.database(tb, startPostgres)
+}
+
+// MariaDB returns the DSN of a fresh database of this machine's MariaDB, for
+// github.com/go-sql-driver/mysql. It is dropped with the server.
+func MariaDB(tb testing.TB) string {
+	tb.Helper()
+	return servers.mariadb.database(tb, startMariaDB)
+}
+
+// SQLite returns the DSN of a fresh database file for modernc.org/sqlite: in
+// WAL mode, transactions take the write lock as they begin, and wait for it up
+// to ten seconds. The file goes when the test ends.
+func SQLite(tb testing.TB) string {
+	tb.Helper()
+	return "file:" + filepath.Join(tb.TempDir(), "test.db") +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_txlock=immediate"
+}
+
+// Runner is a *testing.M, and what Main makes of it.
+type Runner interface {
+	Run() int
+}
+
+// Main wraps m so that the servers are stopped once its tests have run:
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Main(m)) }
+func Main(m Runner) Runner { return stopping{m} }
+
+type stopping struct{ m Runner }
+
+func (s stopping) Run() int {
+	code := s.m.Run()
+	servers.postgres.stop()
+	servers.mariadb.stop()
+	return code
+}
+
+//nolint:gochecknoglobals // one server per test binary: a test binary has no other owner that all its tests know
+var servers struct{ postgres, mariadb shared }
+
+// server is a running database server.
+type server interface {
+	// create makes a database and returns its DSN.
+	create(ctx context.Context, name string) (string, error)
+	stop()
+}
+
+// shared is a server that is started when first asked for.
+type shared struct {
+	mu      sync.Mutex // guards the rest, and makes others wait for the start
+	running server
+	err     error
+	count   int
+}
+
+func (s *shared) database(tb testing.TB, start func(context.Context) (server, error)) string {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil && s.err == nil {
+		s.running, s.err = start(ctx)
+	}
+	if s.err != nil {
+		tb.Fatalf("start a database server: %v", s.err)
+	}
+	s.count++
+	dsn, err := s.running.create(ctx, fmt.Sprintf("test%d", s.count))
+	if err != nil {
+		tb.Fatalf("create a database: %v", err)
+	}
+	return dsn
+}
+
+func (s *shared) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil {
+		s.running.stop()
+		s.running = nil
+	}
+	s.err = errors.New("the tests are over")
+}
