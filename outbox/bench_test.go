@@ -1,0 +1,204 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/outbox"
+)
+
+const (
+	benchWriters = 8
+	benchRows    = 20_000
+	benchBatch   = 256
+)
+
+var benchPayload = []byte(`{"name":"Ada Lovelace","email":"ada@example.org","address":{"city":"London","street":"St James's Square 12"},"tenant":"acme"}`)
+
+// BenchmarkEnqueue beside the same transactions with a bare insert. Events a
+// second are the figure to compare.
+func BenchmarkEnqueue(b *testing.B) {
+	for _, d := range []dialect{postgres, mariadb, sqlite} {
+		b.Run(d.String()+"/outbox", func(b *testing.B) {
+			p := newPlace(b, d, outbox.Config{})
+			p.write8(b, b.N, p.enqueueNumber)
+		})
+		b.Run(d.String()+"/bare", func(b *testing.B) {
+			p := newPlace(b, d, outbox.Config{})
+			p.write8(b, b.N, p.insertBare)
+		})
+	}
+}
+
+// BenchmarkRelay drains rows that are there, beside bare reads and deletes in
+// batches of the same size.
+func BenchmarkRelay(b *testing.B) {
+	for _, d := range []dialect{postgres, mariadb, sqlite} {
+		b.Run(d.String()+"/relay", func(b *testing.B) {
+			p := newPlace(b, d, outbox.Config{})
+			p.bus.slow()
+			for range b.N {
+				b.StopTimer()
+				p.fill()
+				b.StartTimer()
+				_, stop := p.run(p.bus.client)
+				p.emptied()
+				stop()
+			}
+			b.ReportMetric(float64(b.N)*benchRows/b.Elapsed().Seconds(), "events/s")
+		})
+		b.Run(d.String()+"/bare", func(b *testing.B) {
+			p := newPlace(b, d, outbox.Config{})
+			for range b.N {
+				b.StopTimer()
+				p.fill()
+				b.StartTimer()
+				for p.deleteBare() > 0 {
+				}
+			}
+			b.ReportMetric(float64(b.N)*benchRows/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkThrough: writers and relay at the same time, from the first write to
+// the empty table, beside bare inserts and deletes at the same time.
+func BenchmarkThrough(b *testing.B) {
+	for _, d := range []dialect{postgres, mariadb, sqlite} {
+		b.Run(d.String()+"/outbox", func(b *testing.B) {
+			p := newPlace(b, d, outbox.Config{})
+			p.bus.slow()
+			p.run(p.bus.client)
+			p.write8(b, b.N, p.enqueueNumber)
+			p.emptied()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+		b.Run(d.String()+"/bare", func(b *testing.B) {
+			p := newPlace(b, d, outbox.Config{})
+			written := make(chan struct{})
+			var deleting sync.WaitGroup
+			deleting.Go(func() {
+				for p.deleteBare() > 0 || !closed(written) {
+				}
+			})
+			p.write8(b, b.N, p.insertBare)
+			close(written)
+			deleting.Wait()
+			for p.deleteBare() > 0 { // what was committed while it looked
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	case <-time.After(time.Millisecond):
+		return false
+	}
+}
+
+// write8 runs n transactions by several writers.
+func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx, int) error) {
+	b.ResetTimer()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range benchWriters {
+		all.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				p.retry(func() error {
+					tx, err := p.db.BeginTx(p.Context(), nil)
+					if err != nil {
+						return err
+					}
+					defer tx.Rollback()
+					if err := write(p.Context(), tx, int(i)); err != nil {
+						return err
+					}
+					return tx.Commit()
+				})
+			}
+		})
+	}
+	all.Wait()
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
+
+func (p *place) enqueueNumber(ctx context.Context, tx *sql.Tx, i int) error {
+	return p.box.Enqueue(ctx, tx, replhub.Event{Entity: "user", Op: replhub.Update, Key: strconv.Itoa(i % 5000), Data: benchPayload})
+}
+
+const bareColumns = "shard, entity, op, entity_key, version, event_id, content_type, header, payload, enqueued_at"
+
+func (p *place) insertBare(ctx context.Context, tx *sql.Tx, i int) error {
+	values := "?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+	if p.Dialect == outbox.Postgres {
+		values = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10"
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO replhub_outbox (%s) VALUES (%s)", bareColumns, values),
+		i%16, "user", "update", strconv.Itoa(i%5000), 1, strconv.Itoa(i), "", "", benchPayload, i)
+	return err
+}
+
+// fill writes rows that the relay and the bare deletes find alike.
+func (p *place) fill() {
+	p.Helper()
+	tx := p.begin()
+	for i := range benchRows {
+		if err := p.insertBare(p.Context(), tx, p.rowNumber(i)); err != nil {
+			p.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// rowNumber makes ids that no earlier run of the benchmark had.
+func (p *place) rowNumber(i int) int { return int(time.Now().UnixNano()%1e12)*16 + i%16 }
+
+// deleteBare reads a batch and deletes it, as the least that a relay must do.
+func (p *place) deleteBare() int {
+	tx := p.begin()
+	ids := p.readBare(tx)
+	if len(ids) > 0 {
+		if _, err := tx.ExecContext(p.Context(), "DELETE FROM replhub_outbox WHERE id IN ("+strings.Join(ids, ",")+")"); err != nil {
+			p.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		p.Fatal(err)
+	}
+	return len(ids)
+}
+
+func (p *place) readBare(tx *sql.Tx) (ids []string) {
+	rows, err := tx.QueryContext(p.Context(), fmt.Sprintf("SELECT id, %s FROM replhub_outbox ORDER BY id LIMIT %d", bareColumns, benchBatch))
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var skipped [9]any
+		var payload []byte
+		if err := rows.Scan(&id, &skipped[0], &skipped[1], &skipped[2], &skipped[3], &skipped[4], &skipped[5], &skipped[6], &skipped[7], &payload, &skipped[8]); err != nil {
+			p.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		p.Fatal(err)
+	}
+	return ids
+}

@@ -1,0 +1,97 @@
+package outbox
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Dialect is a kind of database.
+type Dialect int
+
+// The dialects.
+const (
+	// Postgres is PostgreSQL 15 or later.
+	Postgres Dialect = iota + 1
+	// MariaDB is MariaDB 10.6 or later.
+	MariaDB
+	// SQLite is SQLite 3.35 or later, best in WAL mode and with a busy_timeout.
+	SQLite
+)
+
+// String is the dialect's name.
+func (d Dialect) String() string {
+	switch d {
+	case Postgres:
+		return "postgres"
+	case MariaDB:
+		return "mariadb"
+	case SQLite:
+		return "sqlite"
+	default:
+		return fmt.Sprintf("dialect(%d)", int(d))
+	}
+}
+
+// statements are the SQL that differs between dialects or repeats. All rows
+// have the columns named by columns.
+type statements struct {
+	// version raises a key's version and keeps its row locked until the
+	// transaction ends; empty where insertKeyed does so itself.
+	version     string
+	insertKeyed string
+	insert      string // of an event without a key
+	withWork    string // shards that have rows
+	depth       string // rows, the oldest one's time, and events set aside
+	deleteIDs   func(ids string) (statement string, args []any)
+}
+
+// columns of a row as it is inserted; its id is the database's.
+const columns = "shard, entity, op, entity_key, version, event_id, content_type, header, payload, enqueued_at"
+
+func statementsFor(cfg Config) statements {
+	s := statements{
+		withWork: fmt.Sprintf("SELECT s.shard FROM %[1]s_shards s WHERE EXISTS (SELECT 1 FROM %[1]s o WHERE o.shard = s.shard) ORDER BY s.shard", cfg.Table),
+		depth: fmt.Sprintf("SELECT (SELECT COUNT(*) FROM %[1]s), COALESCE((SELECT enqueued_at FROM %[1]s ORDER BY id LIMIT 1), 0), "+
+			"(SELECT COUNT(*) FROM %[1]s_failed)", cfg.Table),
+	}
+	if cfg.Dialect == Postgres {
+		s.forPostgres(cfg)
+		return s
+	}
+	raise := "ON DUPLICATE KEY UPDATE version = GREATEST(version + 1, VALUES(version))"
+	if cfg.Dialect == SQLite {
+		raise = "ON CONFLICT (entity, entity_key) DO UPDATE SET version = max(version + 1, excluded.version)"
+	}
+	s.version = fmt.Sprintf("INSERT INTO %s_versions (entity, entity_key, version) VALUES (?, ?, ?) %s", cfg.Table, raise)
+	s.insertKeyed = fmt.Sprintf("INSERT INTO %[1]s (%[2]s) VALUES (?, ?, ?, ?, "+
+		"(SELECT version FROM %[1]s_versions WHERE entity = ? AND entity_key = ?), ?, ?, ?, ?, ?)", cfg.Table, columns)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cfg.Table, columns)
+	// The ids are digits of our own: without arguments MariaDB's driver needs one
+	// round trip instead of three.
+	s.deleteIDs = func(ids string) (string, []any) {
+		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, ids), nil
+	}
+	return s
+}
+
+func (s *statements) forPostgres(cfg Config) {
+	notify := fmt.Sprintf(" RETURNING pg_notify('%s', '')", channel(cfg.Table))
+	if cfg.NoNotify {
+		notify = ""
+	}
+	// The row comes out of "v", so that its id is drawn after the version's lock
+	// was got: drawn before, a transaction that waited would insert a newer
+	// version under a lower id.
+	s.insertKeyed = fmt.Sprintf("WITH v AS (INSERT INTO %[1]s_versions AS old (entity, entity_key, version) "+
+		"VALUES ($2::text, $4::text, GREATEST(1, $5::bigint)) "+
+		"ON CONFLICT (entity, entity_key) DO UPDATE SET version = GREATEST(old.version + 1, EXCLUDED.version) RETURNING version) "+
+		"INSERT INTO %[1]s (%[2]s) SELECT $1::integer, $2::text, $3::text, $4::text, v.version, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM v%[3]s",
+		cfg.Table, columns, notify)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)%s", cfg.Table, columns, notify)
+	s.deleteIDs = func(ids string) (string, []any) {
+		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
+	}
+}
+
+// channel is what NOTIFY and LISTEN name.
+func channel(table string) string { return strings.ReplaceAll(table, ".", "_") }

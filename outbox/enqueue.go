@@ -1,0 +1,124 @@
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"time"
+
+	"github.com/replhub/replhub"
+)
+
+// ErrNoTransaction: Enqueue was given the database instead of a transaction.
+var ErrNoTransaction = errors.New("not a transaction: the event would leave whether or not the change is committed")
+
+// Enqueue writes the event into the outbox within tx. It leaves when tx
+// commits; the caller commits.
+//
+// The event is checked here, as nobody is there to be told later: an error that
+// is replhub.ErrInvalidEvent or replhub.ErrTooLarge has written nothing. Any
+// other is the database's, and tx is to be rolled back.
+//
+// An event without an ID is given one. An event with a key (replhub.KeyOf) is
+// given the key's next version; a Version of its own is taken where it is
+// greater. Until tx ends, other transactions that enqueue the same key wait:
+// enqueue several keys in one order everywhere, or the database ends a deadlock
+// by refusing one of them.
+func (o *Outbox) Enqueue(ctx context.Context, tx Tx, ev replhub.Event) error {
+	if _, ok := tx.(*sql.DB); ok {
+		return fmt.Errorf("enqueue: %w", ErrNoTransaction)
+	}
+	r, err := o.row(ctx, ev)
+	if err != nil {
+		return fmt.Errorf("enqueue %s.%s: %w", ev.Entity, ev.Op, err)
+	}
+	if err := o.insert(ctx, tx, r); err != nil {
+		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, err)
+	}
+	return nil
+}
+
+// row is an event as the table holds it.
+type row struct {
+	id     int64
+	shard  int
+	ev     replhub.Event // with Key and ID
+	header string        // of ev as JSON; empty is none
+	broken error         // why ev could not be read back from the table
+}
+
+func (o *Outbox) row(ctx context.Context, ev replhub.Event) (*row, error) {
+	if o.cfg.Trace != nil {
+		ev.Header = withTrace(ev.Header, o.cfg.Trace(ctx))
+	}
+	ev.Key = replhub.KeyOf(ev)
+	if ev.ID == "" {
+		ev.ID = rand.Text()
+	}
+	if err := check(&ev, o.cfg.MaxBytes); err != nil {
+		return nil, err
+	}
+	r := &row{ev: ev, shard: shard(&ev, o.cfg.Shards)}
+	if len(ev.Header) > 0 {
+		header, err := json.Marshal(ev.Header)
+		if err != nil {
+			return nil, fmt.Errorf("encode headers: %w", err)
+		}
+		r.header = string(header)
+	}
+	if r.ev.Data == nil {
+		r.ev.Data = []byte{} // nil would be NULL
+	}
+	return r, nil
+}
+
+func withTrace(own map[string][]string, trace map[string]string) map[string][]string {
+	if len(trace) == 0 {
+		return own
+	}
+	all := make(map[string][]string, len(own)+len(trace))
+	for name, value := range trace {
+		all[name] = []string{value}
+	}
+	maps.Copy(all, own)
+	return all
+}
+
+// shard spreads keys. Events without a key have no order: their ids are spread.
+func shard(ev *replhub.Event, shards int) int {
+	h := fnv.New32a()
+	h.Write([]byte(ev.Entity))
+	h.Write([]byte{'.'})
+	if ev.Key != "" {
+		h.Write([]byte(ev.Key))
+	} else {
+		h.Write([]byte(ev.ID))
+	}
+	return int(h.Sum32() % uint32(shards))
+}
+
+func (o *Outbox) insert(ctx context.Context, tx Tx, r *row) error {
+	ev := &r.ev
+	now := time.Now().UnixMilli()
+	if ev.Key == "" || o.sql.version == "" {
+		statement := o.sql.insertKeyed
+		if ev.Key == "" {
+			statement = o.sql.insert
+		}
+		_, err := tx.ExecContext(ctx, statement,
+			r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Version, ev.ID, ev.ContentType, r.header, ev.Data, now)
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, o.sql.version, ev.Entity, ev.Key, max(1, ev.Version)); err != nil {
+		return err
+	}
+	// The second statement, so that the id is drawn under the version's lock.
+	_, err := tx.ExecContext(ctx, o.sql.insertKeyed,
+		r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Entity, ev.Key, ev.ID, ev.ContentType, r.header, ev.Data, now)
+	return err
+}

@@ -1,0 +1,109 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/outbox"
+)
+
+// A change and its event, in one transaction; a relay publishes what was
+// committed.
+func Example() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	client, stop := exampleClient(ctx)
+	defer stop()
+	db, err := sql.Open("sqlite", "file:example?mode=memory&cache=shared")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+
+	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := box.Migrate(ctx, db); err != nil {
+		log.Fatal(err)
+	}
+	relay, err := box.NewRelay(outbox.RelayConfig{DB: db, Publisher: client})
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- relay.Run(ctx) }()
+
+	if err := rename(ctx, db, box); err != nil {
+		log.Fatal(err)
+	}
+	relay.Wake() // not needed, but quicker than the next poll
+	for {
+		stats, err := relay.Stats(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if stats.Published == 1 {
+			fmt.Println("published, rows left:", stats.Depth)
+			break
+		}
+	}
+	cancel()
+	fmt.Println("stopped:", <-done)
+	// Output:
+	// published, rows left: 0
+	// stopped: <nil>
+}
+
+// rename is a service's own work.
+func rename(ctx context.Context, db *sql.DB, box *outbox.Outbox) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing to do after a commit
+	if _, err := tx.ExecContext(ctx, "CREATE TABLE users AS SELECT 42 AS id, 'Ada' AS name"); err != nil {
+		return err
+	}
+	err = box.Enqueue(ctx, tx, replhub.Event{Entity: "user", Op: replhub.Update, Data: []byte(`{"id":42,"name":"Ada"}`)})
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// exampleClient is a client of a server of its own; yours connects to replhub dev.
+func exampleClient(ctx context.Context) (client *replhub.Client, stop func()) {
+	server, err := embedded.Start(ctx, embedded.Config{Port: embedded.FreePort})
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err = replhub.Connect(ctx, replhub.Config{URL: server.ClientURL(), Service: "profile"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	nc, err := server.Connect()
+	if err != nil {
+		log.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := ingest.Open(ctx, ingest.Config{JS: js}); err != nil {
+		log.Fatal(err)
+	}
+	return client, func() {
+		client.Close()
+		nc.Close()
+		_ = server.Close()
+	}
+}

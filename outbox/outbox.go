@@ -1,0 +1,74 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Config says where the outbox lies. Only Dialect has no default.
+type Config struct {
+	// Dialect is the database's.
+	Dialect Dialect
+	// Table is the outbox's table, and the beginning of the names of the others:
+	// lower-case letters, digits and "_", at most 40, and a schema with a "."
+	// before them if wanted; "replhub_outbox" by default.
+	Table string
+	// Shards is how many relays can publish at the same time; 16 by default, at
+	// most 256. Keys are spread over them: change it only when the outbox is
+	// empty and nobody enqueues, or events of one key may change places.
+	Shards int
+	// MaxBytes is the largest event, headers included; 1 MiB by default, as is
+	// nats-server's limit (max_payload).
+	MaxBytes int
+	// Trace gives the headers that carry the context's trace, such as
+	// "traceparent", taken by Enqueue; none by default. Headers that the event
+	// has itself win.
+	Trace func(ctx context.Context) map[string]string
+	// NoNotify leaves out PostgreSQL's NOTIFY, so that relays find rows by
+	// polling. Commits with a NOTIFY pass one by one through a lock of the
+	// whole server, which begins to show at thousands of commits a second.
+	NoNotify bool
+}
+
+func (c Config) withDefaults() Config {
+	c.Table = cmp.Or(c.Table, "replhub_outbox")
+	c.Shards = cmp.Or(c.Shards, 16)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<20)
+	return c
+}
+
+const maxShards = 256
+
+func (c Config) validate() error {
+	switch {
+	case c.Dialect < Postgres || c.Dialect > SQLite:
+		return fmt.Errorf("config: Dialect: must be Postgres, MariaDB or SQLite")
+	case !regexp.MustCompile(`^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$`).MatchString(c.Table):
+		return fmt.Errorf("config: Table %q: must be lower-case letters, digits and _, at most 40, with a schema before a . if wanted", c.Table)
+	case c.Dialect == SQLite && strings.Contains(c.Table, "."):
+		return fmt.Errorf("config: Table %q: SQLite has no schemas", c.Table)
+	case c.Shards < 1 || c.Shards > maxShards:
+		return fmt.Errorf("config: Shards %d: must be 1 to %d", c.Shards, maxShards)
+	case c.MaxBytes < 1:
+		return fmt.Errorf("config: MaxBytes %d: must be positive", c.MaxBytes)
+	}
+	return nil
+}
+
+// Outbox writes events into its table. Its methods may be called concurrently.
+type Outbox struct {
+	cfg Config
+	sql statements
+}
+
+// New makes an Outbox; it touches no database.
+func New(cfg Config) (*Outbox, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Outbox{cfg: cfg, sql: statementsFor(cfg)}, nil
+}

@@ -1,0 +1,116 @@
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Relay publishes committed rows and deletes them. Any number of relays, in any
+// number of processes, may work on one outbox.
+type Relay struct {
+	cfg      RelayConfig
+	box      *Outbox
+	shards   shards
+	wake     chan struct{} // holds one: rows may be there
+	counters counters
+}
+
+// NewRelay makes a relay of this outbox; Run runs it.
+func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	r := &Relay{cfg: cfg, box: o, wake: make(chan struct{}, 1)}
+	if o.cfg.Dialect == SQLite {
+		r.cfg.PublishTimeout = min(cfg.PublishTimeout, cfg.Lease/2)
+		r.shards = &leases{box: o, db: cfg.DB, limit: cfg.BatchSize, owner: rand.Text(), lease: cfg.Lease}
+	} else {
+		r.shards = &locks{box: o, db: cfg.DB, limit: cfg.BatchSize}
+	}
+	return r, nil
+}
+
+// Wake tells the relay that a transaction with events was committed, so that
+// they leave at once instead of at the next poll. It never blocks; without a
+// running relay it does nothing.
+func (r *Relay) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// settleTimeout is how long a batch that was published may still be deleted
+// after Run's context ended.
+const settleTimeout = 5 * time.Second
+
+// Run publishes until ctx ends, and returns nil then. NATS, the hub or the
+// database being away is logged once an episode, and waited for. A relay runs
+// once.
+func (r *Relay) Run(ctx context.Context) error {
+	late, cancel := outlive(ctx, settleTimeout)
+	defer cancel()
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	if r.cfg.Listen != nil {
+		listening.Go(func() { r.listen(ctx) })
+	}
+	trouble := episode{log: r.cfg.Logger, began: "outbox relay cannot publish, and tries again", ended: "outbox relay publishes again"}
+	for ctx.Err() == nil {
+		found, err := r.pass(ctx, late)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			r.counters.retries.Add(1)
+			r.sleep(ctx, r.backoff(trouble.failed(err)), nil)
+		default:
+			trouble.over()
+			if !found {
+				r.sleep(ctx, jitter(r.cfg.Poll), r.wake)
+			}
+		}
+	}
+	return nil
+}
+
+// outlive is a context that ends some time after its parent does.
+func outlive(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() {
+		timer := time.AfterFunc(grace, cancel)
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// sleep waits until d is over, a wake comes, or ctx ends.
+func (r *Relay) sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// backoff is the time to wait after so many failures in a row, with jitter.
+func (r *Relay) backoff(failures int) time.Duration {
+	d := r.cfg.MinBackoff
+	for i := 1; i < failures && d < r.cfg.MaxBackoff; i++ {
+		d *= 2
+	}
+	return jitter(min(d, r.cfg.MaxBackoff))
+}
+
+// jitter spreads relays that began to wait together: three to five quarters of d.
+func jitter(d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(mathrand.Int64N(int64(d)/2+1))
+}

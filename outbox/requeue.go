@@ -1,0 +1,64 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Requeue gives the events that were set aside back to the relays, after their
+// cause was put right (the server's limit was raised, a row mended by hand). It
+// returns how many. They keep ids and versions: where newer ones of their keys
+// have left meanwhile, the inbox lets those win.
+func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("requeue: %w", err)
+	}
+	n, err = o.requeue(ctx, tx)
+	if err != nil {
+		return 0, errors.Join(fmt.Errorf("requeue: %w", err), rollback(tx))
+	}
+	if err := tx.Commit(); err != nil {
+		return 0, fmt.Errorf("requeue: %w", err)
+	}
+	return n, nil
+}
+
+// requeue moves by id: what is set aside meanwhile stays.
+func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
+	lock := " FOR UPDATE" // two that requeue at once
+	if o.cfg.Dialect == SQLite {
+		lock = ""
+	}
+	ids, err := readIDs(ctx, tx, fmt.Sprintf("SELECT id FROM %s_failed ORDER BY id%s", o.cfg.Table, lock))
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	for _, statement := range []string{
+		fmt.Sprintf("INSERT INTO %[1]s (id, %[2]s) SELECT id, %[2]s FROM %[1]s_failed WHERE id IN (%[3]s)", o.cfg.Table, columns, list(ids)),
+		fmt.Sprintf("DELETE FROM %s_failed WHERE id IN (%s)", o.cfg.Table, list(ids)),
+	} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(ids)), nil
+}
+
+func readIDs(ctx context.Context, tx *sql.Tx, query string) (ids []int64, err error) {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}

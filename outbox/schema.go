@@ -1,0 +1,132 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Schema is the statements that make what is missing of the tables, for those
+// who keep migrations of their own. They may be run again.
+func (o *Outbox) Schema() []string {
+	var tables []string
+	switch o.cfg.Dialect {
+	case Postgres:
+		tables = postgresSchema()
+	case MariaDB:
+		tables = mariadbSchema()
+	default:
+		tables = sqliteSchema()
+	}
+	_, bare, found := strings.Cut(o.cfg.Table, ".")
+	if !found {
+		bare = o.cfg.Table
+	}
+	names := strings.NewReplacer("{table}", o.cfg.Table, "{bare}", bare)
+	for i, t := range tables {
+		tables[i] = names.Replace(t)
+	}
+	return append(tables, o.shardRows())
+}
+
+// shardRows makes a row for each shard.
+func (o *Outbox) shardRows() string {
+	into, conflict := "INSERT INTO", " ON CONFLICT DO NOTHING"
+	if o.cfg.Dialect == MariaDB {
+		into, conflict = "INSERT IGNORE INTO", ""
+	}
+	var values []string
+	for i := range o.cfg.Shards {
+		values = append(values, fmt.Sprintf("(%d)", i))
+	}
+	return fmt.Sprintf("%s %s_shards (shard) VALUES %s%s", into, o.cfg.Table, strings.Join(values, ", "), conflict)
+}
+
+// Migrate runs Schema. Many instances may do so at once.
+func (o *Outbox) Migrate(ctx context.Context, db *sql.DB) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("migrate %s: %w", o.cfg.Table, err)
+		}
+	}()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, rollback(tx))
+		}
+	}()
+	if o.cfg.Dialect == Postgres {
+		// IF NOT EXISTS alone fails when two create the same table at once.
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", o.cfg.Table); err != nil {
+			return err
+		}
+	}
+	for _, s := range o.Schema() {
+		if _, err := tx.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// rollback ends a transaction that may have ended by itself.
+func rollback(tx *sql.Tx) error {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
+}
+
+// postgresSchema: rows come and go, so autovacuum is due by number, not by
+// share; and versions are updated in place where pages have room.
+func postgresSchema() []string {
+	const row = `shard integer NOT NULL, entity text NOT NULL, op text NOT NULL, entity_key text NOT NULL,
+		version bigint NOT NULL, event_id text NOT NULL, content_type text NOT NULL, header text NOT NULL,
+		payload bytea NOT NULL, enqueued_at bigint NOT NULL`
+	return []string{
+		`CREATE TABLE IF NOT EXISTS {table} (id bigserial PRIMARY KEY, ` + row + `)
+		WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1)`,
+		`CREATE INDEX IF NOT EXISTS {bare}_shard ON {table} (shard, id)`,
+		`CREATE TABLE IF NOT EXISTS {table}_versions (entity text NOT NULL, entity_key text NOT NULL, version bigint NOT NULL,
+		PRIMARY KEY (entity, entity_key)) WITH (fillfactor = 80)`,
+		`CREATE TABLE IF NOT EXISTS {table}_shards (shard integer PRIMARY KEY)`,
+		`CREATE TABLE IF NOT EXISTS {table}_failed (id bigint PRIMARY KEY, ` + row + `, failed_at bigint NOT NULL, error text NOT NULL)`,
+	}
+}
+
+// mariadbSchema compares names and keys by bytes.
+func mariadbSchema() []string {
+	const row = `shard INT NOT NULL, entity VARBINARY(63) NOT NULL, op VARBINARY(16) NOT NULL, entity_key VARBINARY(1024) NOT NULL,
+		version BIGINT NOT NULL, event_id VARBINARY(1024) NOT NULL, content_type VARBINARY(1024) NOT NULL,
+		header LONGBLOB NOT NULL, payload LONGBLOB NOT NULL, enqueued_at BIGINT NOT NULL`
+	return []string{
+		`CREATE TABLE IF NOT EXISTS {table} (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, ` + row + `,
+		INDEX {bare}_shard (shard, id)) ENGINE = InnoDB`,
+		`CREATE TABLE IF NOT EXISTS {table}_versions (entity VARBINARY(63) NOT NULL, entity_key VARBINARY(1024) NOT NULL,
+		version BIGINT NOT NULL, PRIMARY KEY (entity, entity_key)) ENGINE = InnoDB`,
+		`CREATE TABLE IF NOT EXISTS {table}_shards (shard INT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
+		`CREATE TABLE IF NOT EXISTS {table}_failed (id BIGINT NOT NULL PRIMARY KEY, ` + row + `,
+		failed_at BIGINT NOT NULL, error LONGTEXT CHARACTER SET utf8mb4 NOT NULL) ENGINE = InnoDB`,
+	}
+}
+
+// sqliteSchema: AUTOINCREMENT, as an id that was used again could be deleted by
+// a relay that had published the row which had it before.
+func sqliteSchema() []string {
+	const row = `shard INTEGER NOT NULL, entity TEXT NOT NULL, op TEXT NOT NULL, entity_key TEXT NOT NULL,
+		version INTEGER NOT NULL, event_id TEXT NOT NULL, content_type TEXT NOT NULL, header TEXT NOT NULL,
+		payload BLOB NOT NULL, enqueued_at INTEGER NOT NULL`
+	return []string{
+		`CREATE TABLE IF NOT EXISTS {table} (id INTEGER PRIMARY KEY AUTOINCREMENT, ` + row + `)`,
+		`CREATE INDEX IF NOT EXISTS {bare}_shard ON {table} (shard, id)`,
+		`CREATE TABLE IF NOT EXISTS {table}_versions (entity TEXT NOT NULL, entity_key TEXT NOT NULL, version INTEGER NOT NULL,
+		PRIMARY KEY (entity, entity_key)) WITHOUT ROWID`,
+		`CREATE TABLE IF NOT EXISTS {table}_shards (shard INTEGER PRIMARY KEY, owner TEXT NOT NULL DEFAULT '', held_until INTEGER NOT NULL DEFAULT 0)`,
+		`CREATE TABLE IF NOT EXISTS {table}_failed (id INTEGER PRIMARY KEY, ` + row + `, failed_at INTEGER NOT NULL, error TEXT NOT NULL)`,
+	}
+}

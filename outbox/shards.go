@@ -1,0 +1,131 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/replhub/replhub"
+)
+
+// shards gives shards to one relay at a time.
+type shards interface {
+	// claim holds a shard; nil when another relay does. late outlives ctx, which
+	// bounds the call alone.
+	claim(ctx, late context.Context, shard int) (hold, error)
+}
+
+// hold is a shard on which no other relay works, until release.
+type hold interface {
+	// rows gives the shard's first rows in order.
+	rows(ctx context.Context) ([]row, error)
+	// settle deletes published rows and sets others aside, all or nothing.
+	settle(ctx context.Context, out outcome) error
+	// release is called once, after settle or instead of it.
+	release(ctx context.Context) error
+}
+
+// querier is a *sql.DB, *sql.Conn or *sql.Tx.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// shardsWithRows asks the index once for each shard, so that it costs nearly
+// nothing when there are no rows.
+func (o *Outbox) shardsWithRows(ctx context.Context, db querier) (found []int, err error) {
+	rows, err := db.QueryContext(ctx, o.sql.withWork)
+	if err != nil {
+		return nil, fmt.Errorf("find rows to publish: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var shard int
+		if err := rows.Scan(&shard); err != nil {
+			return nil, err
+		}
+		found = append(found, shard)
+	}
+	return found, rows.Err()
+}
+
+// maxBatchBytes cuts a batch of large rows, for the sake of memory.
+const maxBatchBytes = 8 << 20
+
+func (o *Outbox) read(ctx context.Context, db querier, shard, limit int) (found []row, err error) {
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT id, entity, op, entity_key, version, event_id, content_type, header, payload "+
+		"FROM %s WHERE shard = %d ORDER BY id LIMIT %d", o.cfg.Table, shard, limit))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for size := 0; size < maxBatchBytes && rows.Next(); {
+		r := row{shard: shard}
+		ev := &r.ev
+		err := rows.Scan(&r.id, &ev.Entity, (*string)(&ev.Op), &ev.Key, &ev.Version, &ev.ID, &ev.ContentType, &r.header, &ev.Data)
+		if err != nil {
+			return nil, err
+		}
+		ev.Header, r.broken = header(r.header)
+		size += len(ev.Data) + len(r.header)
+		found = append(found, r)
+	}
+	return found, rows.Err()
+}
+
+func header(text string) (map[string][]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var h map[string][]string
+	if err := json.Unmarshal([]byte(text), &h); err != nil {
+		return nil, fmt.Errorf("%w: headers in the table: %w", replhub.ErrInvalidEvent, err)
+	}
+	return h, nil
+}
+
+// settle deletes and sets aside by id: a row with a lower one may have been
+// committed since these were read.
+func (o *Outbox) settle(ctx context.Context, tx querier, out outcome) error {
+	ids := out.published
+	for _, a := range out.aside {
+		if err := o.setAside(ctx, tx, a); err != nil {
+			return err
+		}
+		ids = append(ids, a.id)
+	}
+	statement, args := o.sql.deleteIDs(list(ids))
+	_, err := tx.ExecContext(ctx, statement, args...)
+	return err
+}
+
+func list(ids []int64) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(id, 10))
+	}
+	return b.String()
+}
+
+// setAside copies a row into the table of failed events.
+func (o *Outbox) setAside(ctx context.Context, tx querier, a refusal) error {
+	const most = 2000
+	text := a.err.Error()
+	text = strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), most)], "\x00", ""), "")
+	first, second := "?", "?"
+	if o.cfg.Dialect == Postgres {
+		first, second = "$1::bigint", "$2::text"
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %[1]s_failed (id, %[2]s, failed_at, error) SELECT id, %[2]s, %[3]s, %[4]s FROM %[1]s WHERE id = %[5]d",
+		o.cfg.Table, columns, first, second, a.id), time.Now().UnixMilli(), text)
+	return err
+}
