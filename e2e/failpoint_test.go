@@ -72,6 +72,39 @@ func TestHubKilledAtStateChange(t *testing.T) {
 	}
 }
 
+// TestHubKilledInRegistration kills the hub between the steps of a registration
+// from the first event on: pin, state record, consumers, unpinning, registry.
+// Events are trimmed behind it all the while.
+func TestHubKilledInRegistration(t *testing.T) {
+	for _, registry := range registries() {
+		t.Run(registry, func(t *testing.T) {
+			w := harness.New(t, harness.Options{
+				Binary: binary, Registry: registry, Seed: 25, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "TRIM_EVERY=100ms"},
+			})
+			hub := w.StartHub("h1")
+			w.Register("plain", want("user"))
+			stop := w.Record("DB", "SUB_plain", "DLQ")
+			w.Work("plain", "workers")
+			writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
+			points := []string{"pinned", "registered", "consumers", "unpinned"}
+			for _, point := range points {
+				hub.Stop()
+				hub.Start("FAILPOINT=" + point)
+				rose := hub.Resurrect(killTime)
+				w.Register("new-"+point, from("all", want("user")))
+				if !rose() {
+					t.Fatalf("%s: the hub was not killed", point)
+				}
+				hub.AwaitReady()
+				w.AwaitAcked(100, settleWithin)
+			}
+			writers.Stop()
+			stop()
+			w.Finish("killed in a registration", len(points), settleWithin)
+		})
+	}
+}
+
 // TestHubKilledInFill kills the hub at each step of a fill that takes turns
 // with live events.
 func TestHubKilledInFill(t *testing.T) {
@@ -118,7 +151,7 @@ func TestHubKilledInTrim(t *testing.T) {
 	w.Work("plain", "workers")
 	w.Work("ordered", "workers-0", "workers-1", "workers-2", "workers-3")
 	writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
-	points := []string{"trim record", "trim", "trim record:2", "trim:3"}
+	points := []string{"trim record", "trim", "trim record:2", "trim:3", "floor", "purged", "floor:2"}
 	for _, point := range points {
 		hub.Stop()
 		hub.Launch("FAILPOINT=" + point)

@@ -143,7 +143,7 @@ func (h *Hub) open(ctx context.Context) error {
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Logger: h.log,
+		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint,
 	})
 	if err != nil {
 		return err

@@ -23,12 +23,15 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 		r.anchor.abandon(ctx, err)
 		return wire.Registered{}, err
 	}
+	h.env.Failpoint("registered")
 	if state, err = h.ensureConsumers(ctx, service, state); err != nil {
 		return wire.Registered{}, err
 	}
+	h.env.Failpoint("consumers")
 	if err := r.anchor.release(ctx); err != nil {
 		return wire.Registered{}, err
 	}
+	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
 	return h.registered(service, state), nil
@@ -208,6 +211,7 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	if err != nil {
 		return s, err
 	}
+	r.hub.env.Failpoint("pinned")
 	in := w.def
 	in.ID = nuid.Next()
 	in.Since = r.hub.ingest.PositionOf(from.seq)

@@ -36,6 +36,9 @@ type Config struct {
 	WindowBytes int
 	// Logger takes what an operator should know; slog.Default by default.
 	Logger *slog.Logger
+	// Failpoint is called at named steps; tests kill the process there. Nil
+	// does nothing.
+	Failpoint func(step string)
 }
 
 func (c Config) withDefaults() Config {
@@ -44,6 +47,9 @@ func (c Config) withDefaults() Config {
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
 	c.WindowBytes = cmp.Or(c.WindowBytes, 32<<20)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Failpoint == nil {
+		c.Failpoint = func(string) {}
+	}
 	return c
 }
 

@@ -40,6 +40,7 @@ func (g *Ingest) Trim(ctx context.Context, want uint64, cutoff time.Time, pinnin
 	if floor <= b.First {
 		return floor, 0, nil
 	}
+	g.cfg.Failpoint("floor")
 	// A purge beyond the last sequence would empty a stream and jump it, and a
 	// stream created again has other events under these sequences.
 	info, err := s.Info(ctx)
@@ -52,5 +53,6 @@ func (g *Ingest) Trim(ctx context.Context, want uint64, cutoff time.Time, pinnin
 	if err := s.Purge(ctx, jetstream.WithPurgeSequence(floor)); err != nil {
 		return floor, 0, fmt.Errorf("purge ingest below %d: %w", floor, err)
 	}
+	g.cfg.Failpoint("purged")
 	return floor, floor - b.First, nil
 }
