@@ -122,9 +122,35 @@ func (h *Hub) Run(ctx context.Context) error {
 }
 
 // open connects to JetStream and makes the streams that exist before any lane.
+// A cluster that is still electing its leaders is waited for.
 func (h *Hub) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.StartTimeout)
 	defer cancel()
+	retry := time.NewTicker(openRetry)
+	defer retry.Stop()
+	for {
+		err := h.openStreams(ctx)
+		if !electing(err) {
+			return err
+		}
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// openRetry paces the attempts to open JetStream.
+const openRetry = 200 * time.Millisecond
+
+// electing reports whether an error is that of a cluster without a leader.
+func electing(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.Code == 503
+}
+
+func (h *Hub) openStreams(ctx context.Context) error {
 	if err := h.checkServer(ctx); err != nil {
 		return err
 	}

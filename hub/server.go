@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -48,6 +49,26 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	return nil
 }
 
+// peersTime bounds the wait for a cluster to tell of its servers: it does so a
+// moment after the connection stands, and what is chosen now lasts.
+const peersTime = 2 * time.Second
+
+// hasPeers reports whether the cluster has so many servers.
+func (h *Hub) hasPeers(ctx context.Context, n int) bool {
+	ctx, cancel := context.WithTimeout(ctx, peersTime)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for len(h.nc.Servers()) < n {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
 func parseVersion(version string) (major, minor int, err error) {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	if len(parts) < 2 {
@@ -75,7 +96,7 @@ func (h *Hub) chooseReplicas(ctx context.Context) (int, error) {
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, fmt.Errorf("look up stream %q: %w", wire.StreamIngest, err)
 	}
-	if h.nc.ConnectedClusterName() != "" && len(h.nc.Servers()) >= 3 {
+	if h.nc.ConnectedClusterName() != "" && h.hasPeers(ctx, 3) {
 		return 3, nil
 	}
 	h.log.Warn("streams will have one replica: a lost disk loses events; a cluster of three gives three replicas")
