@@ -29,6 +29,7 @@ func mustPut(t *testing.T, m *zkmap.Map, path, value string) {
 // TestAlone provokes what one server suffices for. Every test has a tree of
 // its own and, unless it says otherwise, no periodic reading to lean on.
 func TestAlone(t *testing.T) {
+	t.Parallel() // it mostly waits for sessions to end
 	server := cluster.StartZooKeeper(t, cluster.WithJVMFlags("-Djute.maxbuffer=8388608"))
 	for name, test := range map[string]func(*testing.T, *cluster.ZooKeeper, zkmap.Config){
 		"ManyEventsAtOnce":  manyEventsAtOnce,
@@ -387,6 +388,7 @@ func restored(t *testing.T, server *cluster.ZooKeeper, cfg zkmap.Config) {
 
 // TestEnsemble provokes what takes three servers.
 func TestEnsemble(t *testing.T) {
+	t.Parallel() // as TestAlone
 	t.Run("LaggingMember", laggingMember)
 	e := cluster.StartEnsemble(t, 3)
 	t.Run("LeaderKilled", func(t *testing.T) { leaderKilled(t, e) })

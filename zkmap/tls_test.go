@@ -101,6 +101,7 @@ func (a authority) pool() *x509.CertPool {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel() // as TestAlone
 	ca := newAuthority(t)
 	served := ca.issue()
 	server := cluster.StartZooKeeper(t, cluster.WithTLS(cluster.ZooKeeperTLS{
