@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer os.RemoveAll(dir)
 	var survived []string
 	tried := 0
-	for _, m := range mutants {
+	for _, m := range slices.Concat(mutants, sdkMutants) {
 		if !strings.Contains(m.name, *only) {
 			continue
 		}
