@@ -56,7 +56,10 @@ func (l *Letter) Redriven() int {
 // map of the caller's own.
 func (l *Letter) CopyHeader() nats.Header {
 	h := copyHeader(l.Header)
-	for _, name := range []string{wire.HeaderReason, wire.HeaderError, wire.HeaderAttempts, wire.HeaderRedriven} {
+	for _, name := range []string{
+		wire.HeaderReason, wire.HeaderError, wire.HeaderAttempts, wire.HeaderRedriven,
+		wire.HeaderStack, wire.HeaderFirstAttempt, wire.HeaderLastAttempt,
+	} {
 		delete(h, name)
 	}
 	return h
@@ -118,7 +121,11 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	h.Set(wire.HeaderError, line(cause.Error()))
 	h.Set(wire.HeaderAttempts, "0")
 	m := &nats.Msg{Subject: subjects.DeadLetter(service, e.Subject.Entity(), e.Subject.Op()), Header: h}
-	return o.post(ctx, m, letterID(service, e.Pos.String(), reason))
+	pos := e.Pos.String()
+	if e.Row > 0 {
+		pos = e.ID // rows of a snapshot share their position
+	}
+	return o.post(ctx, m, letterID(service, pos, reason))
 }
 
 // failed is a delivery that came to no good end.
@@ -140,6 +147,9 @@ type failed struct {
 func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayload int64) (m *nats.Msg, id string) {
 	h := copyHeader(copied.Header)
 	pos := h.Get(wire.HeaderEpoch) + "-" + h.Get(wire.HeaderSeq)
+	if h.Get(wire.HeaderChunk) != "" {
+		pos = h.Get(wire.HeaderID) // rows of a snapshot share their position
+	}
 	if pos == "-" {
 		pos = "lane-" + strconv.FormatUint(copied.Sequence, 10) // not made by the hub
 	}

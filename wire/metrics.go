@@ -113,6 +113,8 @@ func Metrics() []Metric {
 		lane(MetricLaneMaxBytes, "Limit of the lane's stream in bytes."),
 		lane(MetricLaneFillRemaining, "Events that the fill under way has before it; absent without one."),
 		lane(MetricLaneFillRatio, "How far the fill under way has come; absent without one."),
+		lane(MetricLaneSnapshotRows, "Rows dealt with of the snapshots under way; absent without one."),
+		lane(MetricLaneSnapshotStalled, "How many of them wait for their owner; absent without one."),
 		lane(MetricLaneDeadLetters, "Dead letters of the service that are stored."),
 
 		total(MetricLaneCopies, "Copies appended by this hub."),

@@ -24,8 +24,9 @@ type Interest struct {
 	// Fields are the JSON paths that copies keep; empty keeps the payload
 	// untouched.
 	Fields []string `json:"fields,omitempty"`
-	// Start is "new", "all", an RFC 3339 time or a sequence (as a string or a
-	// number); empty means "new". It counts at the first registration only.
+	// Start is "new", "all", "snapshot", an RFC 3339 time or a sequence (as a
+	// string or a number); empty means "new". It counts at the first registration
+	// only.
 	Start Start `json:"start,omitempty"`
 	// Echo asks for the service's own events too.
 	Echo bool `json:"echo,omitempty"`

@@ -172,8 +172,11 @@ type LaneStatus struct {
 	// OldestUnacked is the age in seconds of the oldest of them.
 	OldestUnacked float64        `json:"oldest_unacked_seconds"`
 	Workers       []WorkerStatus `json:"workers"`
-	Fill          *FillStatus    `json:"fill,omitempty"`
-	DeadLetters   uint64         `json:"dead_letters"`
+	// Fill is the fill under way, or the first that waits for its turn, and
+	// OtherFills those behind it.
+	Fill        *FillStatus  `json:"fill,omitempty"`
+	OtherFills  []FillStatus `json:"other_fills,omitempty"`
+	DeadLetters uint64       `json:"dead_letters"`
 }
 
 // WorkerStatus is one consumer of a lane.
@@ -188,10 +191,21 @@ type WorkerStatus struct {
 
 // FillStatus is how far a fill has come.
 type FillStatus struct {
+	// Kind is FillEvents or FillSnapshot.
+	Kind     string   `json:"kind"`
 	Entities []string `json:"entities"`
-	From     uint64   `json:"from"`
-	At       uint64   `json:"at"`
-	To       uint64   `json:"to"`
+	// From, At and To are ingest sequences; 0 in a snapshot.
+	From uint64 `json:"from"`
+	At   uint64 `json:"at"`
+	To   uint64 `json:"to"`
+	// Rows is how many rows of a snapshot are dealt with, those that the filter
+	// left out included, and After the key of the last of them.
+	Rows  uint64 `json:"rows,omitempty"`
+	After string `json:"after,omitempty"`
+	// Began is when a snapshot was asked for.
+	Began *time.Time `json:"began,omitempty"`
+	// Stalled is why a snapshot waits; empty when it does not.
+	Stalled string `json:"stalled,omitempty"`
 }
 
 // Status is the reply of replhub.status.

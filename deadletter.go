@@ -1,0 +1,136 @@
+package replhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/wire"
+)
+
+const (
+	// letterTime bounds one attempt to store a letter.
+	letterTime = 5 * time.Second
+	// letterRetry is the wait after one that failed. Meanwhile the key waits.
+	letterRetry = time.Second
+	// maxErrorBytes and maxStackBytes bound the texts in a letter's headers, of
+	// which the server takes 64 KiB in all.
+	maxErrorBytes = 1024
+	maxStackBytes = 4096
+	// maxHeaderBytes is that limit, less room for the letter's id.
+	maxHeaderBytes = 1<<16 - 1 - 256
+)
+
+// bury makes a dead letter of a job and settles it, in this order: a crash in
+// between has the event delivered again, and never lost. Where the letter
+// cannot be stored it is tried again, and the key waits.
+func (s *Subscriber) bury(j *job, cause error) verdict {
+	if j.letter == nil {
+		j.letter = s.letterOf(j, cause)
+	}
+	// The end of the handlers' time must not cut it off.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.src.ctx), letterTime)
+	defer cancel()
+	if _, err := s.client.js.PublishMsg(ctx, j.letter, jetstream.WithRetryAttempts(0)); err != nil {
+		s.client.log.Warn("store a dead letter; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
+		return verdict{kind: verdictAgain, after: letterRetry}
+	}
+	s.client.log.Warn("dead letter", "entity", j.delivery.Entity, "key", j.row.key, "id", j.delivery.ID,
+		"reason", j.letter.Header.Get(wire.HeaderReason), "attempts", j.attempts, "err", j.letter.Header.Get(wire.HeaderError))
+	if s.cfg.OnDead != nil {
+		s.cfg.OnDead(&j.delivery, errors.New(j.letter.Header.Get(wire.HeaderError)))
+	}
+	j.letter, j.dead = nil, true
+	if s.cfg.HoldKey {
+		return verdict{kind: verdictAgain, after: s.cfg.MaxBackoff}
+	}
+	s.respond(j.msg.Reply, ackDone)
+	return verdict{kind: verdictDone}
+}
+
+// letterOf makes the letter in the form that the hub's own have, so that the
+// hub can list it and redrive it.
+func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
+	reason := wire.ReasonFailed
+	if _, ok := errors.AsType[*parkError](cause); ok {
+		reason = wire.ReasonParked
+	}
+	service := s.client.service.String()
+	m := &nats.Msg{
+		Subject: "dlq." + service + "." + j.delivery.Entity + "." + string(j.delivery.Op),
+		Header:  make(nats.Header, len(j.msg.Header)+8),
+		Data:    j.msg.Data,
+	}
+	for name, values := range j.msg.Header {
+		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
+			m.Header[name] = values
+		}
+	}
+	m.Header.Set(wire.HeaderReason, reason)
+	m.Header.Set(wire.HeaderError, oneLine(cause.Error(), " ", maxErrorBytes))
+	m.Header.Set(wire.HeaderAttempts, strconv.Itoa(j.attempts))
+	m.Header.Set(wire.HeaderFirstAttempt, j.first.UTC().Format(time.RFC3339Nano))
+	m.Header.Set(wire.HeaderLastAttempt, j.last.UTC().Format(time.RFC3339Nano))
+	if p, ok := errors.AsType[*panicError](cause); ok {
+		m.Header.Set(wire.HeaderStack, oneLine(string(p.stack), " | ", maxStackBytes))
+	}
+	m.Header.Set(wire.HeaderMsgID, letterID(service, j, reason))
+	fitLetter(m, reason, s.client.nc.MaxPayload())
+	return m
+}
+
+// letterID makes a letter unique by service, event and cause, and by the
+// consumer: rewound workers get a new one, and an event that is rewound to and
+// fails again is not the letter that may have been removed meanwhile.
+func letterID(service string, j *job, reason string) string {
+	id := service + "/" + header(j.msg.Header, wire.HeaderEpoch) + "-" + header(j.msg.Header, wire.HeaderSeq) + "/" + reason
+	if n := header(j.msg.Header, wire.HeaderRedriven); n != "" {
+		id += "/" + n
+	}
+	return id + "/" + j.src.born
+}
+
+// fitLetter takes out of a letter what the server has no room for: first the
+// publisher's headers, then the payload, which a redrive takes from ingest.
+func fitLetter(m *nats.Msg, reason string, maxPayload int64) {
+	large := func() bool {
+		n := len("NATS/1.0\r\n\r\n")
+		for name, values := range m.Header {
+			for _, v := range values {
+				n += len(name) + len(v) + len(": \r\n")
+			}
+		}
+		return n > maxHeaderBytes || int64(n+len(m.Data)) > maxPayload
+	}
+	if large() {
+		for name := range m.Header {
+			if !strings.HasPrefix(name, "Replhub-") && name != wire.HeaderMsgID {
+				delete(m.Header, name)
+			}
+		}
+	}
+	if large() {
+		m.Header.Set(wire.HeaderReason, wire.ReasonTooLarge)
+		m.Header.Set(wire.HeaderError, fmt.Sprintf("%s: %s; the letter has no room for the payload", reason, m.Header.Get(wire.HeaderError)))
+		m.Data = nil
+	}
+}
+
+// oneLine makes a text fit for a header, its lines joined by sep.
+func oneLine(text, sep string, limit int) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	for i, line := range lines {
+		lines[i] = strings.Join(strings.Fields(line), " ")
+	}
+	text = strings.Join(lines, sep)
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + " …"
+	}
+	return text
+}

@@ -1,0 +1,252 @@
+package replhub
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// desk hands the jobs of all sources to workers: those of one row in order and
+// one at a time, those of different rows side by side. Its mutex guards the
+// sources too: a message costs two rounds of it, one on arrival and one when it
+// is done.
+type desk struct {
+	mu   sync.Mutex // guards all below, and what jobs and sources say it does
+	wake sync.Cond
+	// idle workers wait; at most one of them is being woken, and wakes the next.
+	idle   int
+	waking bool
+
+	ready   queue
+	lines   map[row]*rowLine
+	waiting waiting
+	soonest chan struct{} // holds a token when waiting has a new first
+
+	running int
+	closed  bool
+	quiet   chan struct{} // closed when the desk is and nothing runs any more
+
+	sources map[*source]bool // open, or with handlers under way
+	tick    uint32           // counts the rounds of "still at work"
+	seconds uint32           // counts seconds, roughly
+	lease   *lease           // nil when there are no partitions to hold
+}
+
+// rowLine are the jobs of one row in order; its head is ready, running or
+// waiting.
+type rowLine struct{ head, tail *job }
+
+func newDesk(l *lease) *desk {
+	d := &desk{lines: make(map[row]*rowLine), sources: make(map[*source]bool), soonest: make(chan struct{}, 1), quiet: make(chan struct{}), lease: l}
+	d.wake.L = &d.mu
+	return d
+}
+
+// enqueue takes a job in, behind those of its row that are older.
+func (d *desk) enqueue(j *job) {
+	if j.row.key == "" {
+		d.offer(j)
+		return
+	}
+	line := d.lines[j.row]
+	if line == nil {
+		j.line = &rowLine{head: j, tail: j}
+		d.lines[j.row] = j.line
+		d.offer(j)
+		return
+	}
+	j.line = line
+	if line.head.blocked {
+		j.block()
+	}
+	if line.tail.seq < j.seq {
+		line.tail.behind = j
+		line.tail = j
+		return
+	}
+	at := line.head // has begun, whatever comes now
+	for at.behind != nil && at.behind.seq < j.seq {
+		at = at.behind
+	}
+	j.behind, at.behind = at.behind, j
+	if j.behind == nil {
+		line.tail = j
+	}
+}
+
+// offer makes a job ready and sees to a worker.
+func (d *desk) offer(j *job) {
+	j.state = jobReady
+	d.ready.push(j)
+	if d.idle > 0 && !d.waking {
+		d.waking = true
+		d.wake.Signal()
+	}
+}
+
+// next waits for a job; nil when the desk is closed.
+func (d *desk) next() *job {
+	for {
+		for !d.closed && (d.ready.empty() || d.lapsed()) {
+			d.idle++
+			d.wake.Wait()
+			d.idle--
+			d.waking = false
+		}
+		if d.closed {
+			return nil
+		}
+		j := d.ready.pop()
+		if j.state == jobDropped {
+			continue
+		}
+		if d.idle > 0 && !d.waking && !d.ready.empty() {
+			d.waking = true
+			d.wake.Signal()
+		}
+		j.state = jobRunning
+		d.running++
+		j.src.running++
+		return j
+	}
+}
+
+// lapsed reports whether the time is over for which partitions are held.
+func (d *desk) lapsed() bool { return d.lease != nil && d.lease.over(time.Now()) }
+
+// done takes a job out that is settled, and lets the next of its row go.
+func (d *desk) done(j *job) {
+	d.stopped(j)
+	j.src.remember(j.seq)
+	d.remove(j)
+}
+
+// remove takes out a job that does not run and is the first of its row.
+func (d *desk) remove(j *job) {
+	j.src.unlink(j)
+	line := j.line
+	if line == nil {
+		return
+	}
+	line.head = j.behind
+	if line.head == nil {
+		delete(d.lines, j.row)
+		return
+	}
+	d.unblock(line)
+	d.offer(line.head)
+}
+
+// stopped notes that a worker is through with a job.
+func (d *desk) stopped(j *job) {
+	d.running--
+	j.src.running--
+	if j.src.running == 0 && j.src.quiet != nil {
+		close(j.src.quiet)
+		delete(d.sources, j.src)
+	}
+	if d.closed && d.running == 0 {
+		close(d.quiet)
+	}
+}
+
+// again lets a job wait for its next attempt, and all of its row with it. They
+// do not count against what may be in flight meanwhile: a row that fails must
+// not keep others out.
+func (d *desk) again(j *job, due time.Time) {
+	d.stopped(j)
+	j.state, j.due = jobWaiting, due
+	j.src.settledOld(j)
+	for at := j; at != nil; at = at.behind {
+		at.block()
+	}
+	heap.Push(&d.waiting, j)
+	if d.waiting[0] == j {
+		d.poke()
+	}
+}
+
+func (d *desk) poke() {
+	select {
+	case d.soonest <- struct{}{}:
+	default:
+	}
+}
+
+// revive makes those ready whose time has come, and returns when the next one's
+// does; the zero time when there is none.
+func (d *desk) revive(now time.Time) time.Time {
+	for len(d.waiting) > 0 {
+		j := d.waiting[0]
+		if j.state != jobDropped && j.due.After(now) {
+			return j.due
+		}
+		heap.Pop(&d.waiting)
+		if j.state == jobDropped {
+			continue
+		}
+		if j.line != nil {
+			d.unblock(j.line)
+		} else {
+			j.unblock()
+		}
+		d.offer(j)
+	}
+	return time.Time{}
+}
+
+func (d *desk) unblock(line *rowLine) {
+	for at := line.head; at != nil; at = at.behind {
+		at.unblock()
+	}
+}
+
+// shut ends the handing out; it is called once.
+func (d *desk) shut() {
+	d.closed = true
+	if d.running == 0 {
+		close(d.quiet)
+	}
+	d.wake.Broadcast()
+}
+
+func (j *job) block() {
+	if !j.blocked {
+		j.blocked = true
+		j.src.active--
+	}
+}
+
+func (j *job) unblock() {
+	if j.blocked {
+		j.blocked = false
+		j.src.active++
+	}
+}
+
+// queue is a first-in, first-out queue of jobs.
+type queue struct {
+	jobs []*job
+	head int
+}
+
+func (q *queue) empty() bool { return q.head == len(q.jobs) }
+
+func (q *queue) push(j *job) {
+	if q.head > 1024 && q.head*2 > len(q.jobs) {
+		n := copy(q.jobs, q.jobs[q.head:])
+		clear(q.jobs[n:])
+		q.jobs, q.head = q.jobs[:n], 0
+	}
+	q.jobs = append(q.jobs, j)
+}
+
+func (q *queue) pop() *job {
+	j := q.jobs[q.head]
+	q.jobs[q.head] = nil
+	q.head++
+	if q.empty() {
+		q.jobs, q.head = q.jobs[:0], 0
+	}
+	return j
+}

@@ -1,0 +1,106 @@
+package replhub
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// arrive puts deliveries into a source as its subscription would.
+func arrive(s *source, redelivered bool, seqs ...uint64) {
+	for _, seq := range seqs {
+		j := &job{src: s, msg: &nats.Msg{}, seq: seq, delivered: 1, row: row{"user", strconv.FormatUint(seq%10, 10)}}
+		if redelivered {
+			j.delivered = 2
+		}
+		s.session.last++
+		s.link(j)
+		s.session.hold(s, j)
+	}
+}
+
+// begun takes the jobs that workers would begin.
+func begun(s *source) (jobs []*job) {
+	for !s.desk.ready.empty() {
+		jobs = append(jobs, s.desk.next())
+	}
+	return jobs
+}
+
+func sequences(jobs []*job) []uint64 {
+	var seqs []uint64
+	for _, j := range jobs {
+		seqs = append(seqs, j.seq)
+	}
+	return seqs
+}
+
+// newSession is a source in a session that has just begun.
+func newSession() *source {
+	s := &source{
+		s: &Subscriber{cfg: Subscription{}.withDefaults()}, desk: newDesk(nil), ordered: true,
+		session: session{news: make(chan struct{}, 1), confirmed: true},
+	}
+	s.desk.mu.Lock()
+	return s
+}
+
+func floor(at uint64) *jetstream.ConsumerInfo {
+	return &jetstream.ConsumerInfo{AckFloor: jetstream.SequenceInfo{Stream: at}}
+}
+
+// A new holder begins nothing before all that was delivered before is here; then
+// the old, in order; and the new when the old is settled.
+func TestSessionSettlesTheOldFirst(t *testing.T) {
+	s := newSession()
+	n := &s.session
+	arrive(s, true, 18)
+	arrive(s, false, 21, 22)
+	arrive(s, true, 11)
+	if n.advance(s, floor(10), 1) || len(begun(s)) > 0 {
+		t.Fatal("begun while one is outstanding")
+	}
+	arrive(s, true, 12)
+	if n.advance(s, floor(10), 0) {
+		t.Error("open while the old is not settled")
+	}
+	old := begun(s)
+	if got := sequences(old); !slices.Equal(got, []uint64{11, 12, 18}) {
+		t.Fatalf("begun %v", got)
+	}
+	s.desk.done(old[0])
+	s.desk.done(old[1])
+	if n.advance(s, floor(12), 0) || len(begun(s)) > 0 {
+		t.Error("the new begun while one of the old runs")
+	}
+	s.desk.done(old[2])
+	if n.advance(s, floor(18), 1) {
+		t.Error("open while somebody may have one below the new")
+	}
+	if !n.advance(s, floor(20), 1) {
+		t.Error("not open though the ack floor has reached the new")
+	}
+	if got := sequences(begun(s)); !slices.Equal(got, []uint64{21, 22}) {
+		t.Errorf("begun %v", got)
+	}
+}
+
+// An old event that fails holds up its own key alone.
+func TestSessionGoesOnBesideAFailure(t *testing.T) {
+	s := newSession()
+	n := &s.session
+	arrive(s, true, 11)
+	arrive(s, false, 21, 22)
+	n.advance(s, floor(10), 0)
+	s.desk.again(begun(s)[0], time.Now().Add(time.Hour))
+	if !n.advance(s, floor(10), 0) {
+		t.Error("not open")
+	}
+	if got := sequences(begun(s)); !slices.Equal(got, []uint64{22}) {
+		t.Errorf("begun %v, want what is not of the failing key", got)
+	}
+}

@@ -1,0 +1,108 @@
+package replhub_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub"
+)
+
+// events are as many as one instance takes at once, whatever its pace.
+const events = 16
+
+// standing is an instance whose process stands still while two handlers run and
+// more events wait.
+type standing struct {
+	*instance
+
+	l        *lab
+	book     *book
+	repeated atomic.Int32 // deliveries that were not the first
+	finish   chan struct{}
+}
+
+func newStanding(t *testing.T, l *lab) *standing {
+	t.Helper()
+	s := &standing{l: l, book: newBook(), finish: make(chan struct{})}
+	begun := make(chan struct{}, 100)
+	queue := replhub.Queue{Order: replhub.OrderKey, Partitions: 1}
+	s.instance = l.instance("sharing", replhub.Subscription{Registration: users(queue), Workers: 2}, func(_ context.Context, d *replhub.Delivery) error {
+		begun <- struct{}{}
+		<-s.finish
+		if d.Attempt > 1 {
+			s.repeated.Add(1)
+		}
+		defer s.book.begin("a", d)()
+		return nil
+	})
+	l.feed(0, events, keyed(events))
+	<-begun
+	<-begun
+	// Nothing is on its way that would come while the process stands.
+	l.eventually("all to be taken", func() error { return count("in flight", s.sub.InFlight(), events) })
+	return s
+}
+
+// standStill has a minute pass between two of its instructions.
+func (s *standing) standStill() {
+	s.sub.StandStill(time.Minute)
+	close(s.finish)
+}
+
+func (s *standing) handles(n int) {
+	s.l.t.Helper()
+	s.l.eventually("the events", func() error { total, _ := s.book.counts(); return count("events", total, n) })
+	s.book.check(s.l.t)
+}
+
+func TestStandstillDropsWhatHasNotBegun(t *testing.T) {
+	l := newLab(t)
+	l.startHub()
+	s := newStanding(t, l)
+	s.standStill()
+	s.handles(events)
+	if n := s.repeated.Load(); n != events-2 {
+		t.Errorf("%d were collected again, want the %d that had not begun", n, events-2)
+	}
+}
+
+func TestStandstillWithoutAHubGoesOnByThePin(t *testing.T) {
+	l := newLab(t)
+	stop, err := startHub(l.server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStanding(t, l)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.standStill()
+	s.handles(events)
+	if n := s.repeated.Load(); n != events-2 {
+		t.Errorf("%d were collected again, want the %d that had not begun", n, events-2)
+	}
+}
+
+// Without a hub to ask and without the pin, somebody else may have the
+// partition.
+func TestStandstillWithoutHubAndPinWaits(t *testing.T) {
+	l := newLab(t)
+	stop, err := startHub(l.server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStanding(t, l)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.sub.LosePins(time.Minute)
+	close(s.finish)
+	<-time.After(2500 * time.Millisecond)
+	if total, _ := s.book.counts(); total != 2 {
+		t.Errorf("%d events were handled, want only the 2 that had begun", total)
+	}
+	l.startHub()
+	s.handles(events)
+}

@@ -1,0 +1,92 @@
+package replhub
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Subscription says what a subscriber handles and how. The zero Subscription
+// works where the service is registered already.
+type Subscription struct {
+	// Registration is put in force when Run begins; one without interests and
+	// queue leaves what is registered.
+	Registration Registration
+	// Workers is how many handlers run at a time; 16 by default.
+	Workers int
+	// MaxInFlight bounds the events that this instance has taken and not
+	// acknowledged, those that wait behind a failing event of their key left
+	// out; 1000 by default. Within it the subscriber takes what its handlers do in
+	// about a tenth of a second, and at least two for each worker. The server
+	// gives at most 1000 from one work queue or partition to all instances.
+	MaxInFlight int
+	// MaxAttempts is after how many attempts an event that fails becomes a dead
+	// letter; 10 by default. These attempts are made in this process and are one
+	// delivery to the server: Queue.MaxDeliver bounds something else, how often
+	// the event comes to an instance at all, be it that the one before died or
+	// gave its partition up.
+	MaxAttempts int
+	// MinBackoff is the wait after the first failure, doubled at each further
+	// one up to MaxBackoff, less up to half of it by chance; 100 ms and 30 s by
+	// default.
+	MinBackoff, MaxBackoff time.Duration
+	// HoldKey keeps the key of an event that has become a dead letter held: the
+	// event stays unacknowledged and is tried again at MaxBackoff until it
+	// succeeds, and its key's later events wait. By default the key goes on.
+	HoldKey bool
+	// OnDead is called after a dead letter was stored; for alarms. Nothing by
+	// default. It must return soon.
+	OnDead func(d *Delivery, cause error)
+	// DrainTimeout bounds the end of Run: handlers under way may finish within
+	// it, and then their context is cancelled; 10 s by default.
+	DrainTimeout time.Duration
+	// Instance names this process among the service's instances, in letters,
+	// digits, "_" and "-", at most 64; random by default. No two may share one.
+	Instance string
+	// Middleware is put around the handler; the first is outermost.
+	Middleware []Middleware
+}
+
+func (s Subscription) withDefaults() Subscription {
+	s.Workers = cmp.Or(s.Workers, 16)
+	s.MaxInFlight = cmp.Or(s.MaxInFlight, 1000)
+	s.MaxAttempts = cmp.Or(s.MaxAttempts, 10)
+	s.MinBackoff = cmp.Or(s.MinBackoff, 100*time.Millisecond)
+	s.MaxBackoff = cmp.Or(s.MaxBackoff, max(30*time.Second, s.MinBackoff))
+	s.DrainTimeout = cmp.Or(s.DrainTimeout, 10*time.Second)
+	s.Instance = cmp.Or(s.Instance, strings.TrimPrefix(nats.NewInbox(), nats.InboxPrefix))
+	return s
+}
+
+func (s Subscription) validate() error {
+	switch {
+	case s.Workers < 0:
+		return fmt.Errorf("subscription: Workers %d: must be positive", s.Workers)
+	case s.MaxInFlight < 0:
+		return fmt.Errorf("subscription: MaxInFlight %d: must be positive", s.MaxInFlight)
+	case s.MaxAttempts < 0:
+		return fmt.Errorf("subscription: MaxAttempts %d: must be positive", s.MaxAttempts)
+	case s.MinBackoff < 0:
+		return fmt.Errorf("subscription: MinBackoff %s: must be positive", s.MinBackoff)
+	case s.MaxBackoff < s.MinBackoff:
+		return fmt.Errorf("subscription: MaxBackoff %s: must not be less than MinBackoff %s", s.MaxBackoff, s.MinBackoff)
+	case s.DrainTimeout < 0:
+		return fmt.Errorf("subscription: DrainTimeout %s: must be positive", s.DrainTimeout)
+	case !regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`).MatchString(s.Instance):
+		return fmt.Errorf("subscription: Instance %q: must be 1 to 64 letters, digits, _ or -", s.Instance)
+	}
+	return nil
+}
+
+// leastWindow is how many events a source may have in flight however slow the
+// handlers are.
+func (s Subscription) leastWindow() int { return min(s.MaxInFlight, max(2*s.Workers, 16)) }
+
+// window is how many events one of n sources may have in flight at most.
+func (s Subscription) window(n int) int {
+	return max(s.MaxInFlight/max(n, 1), min(s.MaxInFlight, 256))
+}
