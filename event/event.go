@@ -28,6 +28,9 @@ type Event struct {
 	// Version is the publisher's own version of the key, an integer as text;
 	// empty when none or no integer was given.
 	Version string
+	// Row is the number of a snapshot's row, from 1; 0 is an event of ingest. A
+	// row's position is that of the last event whose change it surely contains.
+	Row uint64
 	// Data is the payload, in any format.
 	Data []byte
 	// Header holds the publisher's headers that pass to copies; nil when there

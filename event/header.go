@@ -30,7 +30,7 @@ func (e *Event) Headers() *Object {
 }
 
 // hubHeaders is how many headers the hub itself sets at most.
-const hubHeaders = 7
+const hubHeaders = 8
 
 func (e *Event) buildCopyHeader() map[string][]string {
 	// One more than is set: a clone keeps the room for the caller's entry.
@@ -54,6 +54,9 @@ func (e *Event) buildCopyHeader() map[string][]string {
 	set(wire.HeaderTime, e.Time.UTC().Format(time.RFC3339Nano))
 	set(wire.HeaderOrigin, e.Origin)
 	set(wire.HeaderVersion, e.Version)
+	if e.Row > 0 {
+		set(wire.HeaderChunk, strconv.FormatUint(e.Row, 10))
+	}
 	return h
 }
 

@@ -48,6 +48,9 @@ func reached(s lane.State, e *event.Event) bool {
 	at := s.Pos.Position
 	if in := s.Find(e.Subject.Entity().String()); in != nil {
 		for _, f := range s.Fills {
+			if f.Snapshot != nil {
+				continue // beside the live events
+			}
 			for _, id := range f.IDs {
 				if id == in.ID {
 					at = f.At.Position

@@ -141,7 +141,8 @@ func collectLane(emit emitter, s wire.LaneStatus) {
 	emit(wire.MetricLaneStreamBytes, float64(s.Bytes), s.Service)
 	emit(wire.MetricLaneMaxBytes, float64(s.MaxBytes), s.Service)
 	emit(wire.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
-	if f := s.Fill; f != nil {
+	collectSnapshots(emit, s)
+	if f := s.Fill; f != nil && f.Kind != wire.FillSnapshot {
 		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))
 		emit(wire.MetricLaneFillRemaining, remaining, s.Service)
 		emit(wire.MetricLaneFillRatio, 1-remaining/max(all, remaining, 1), s.Service)

@@ -32,6 +32,14 @@ func TestLaneInTroubleOrFilling(t *testing.T) {
 			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{From: 100, At: 201, To: 200}},
 			map[string]float64{"state,filling": 1, "fill_ratio": 1, "fill_remaining_events": 0},
 		},
+		"snapshots": {
+			wire.LaneStatus{
+				State: wire.LaneFilling, Fill: &wire.FillStatus{Kind: wire.FillSnapshot, Rows: 7}, OtherFills: []wire.FillStatus{
+					{Kind: wire.FillEvents, From: 1, At: 2, To: 3}, {Kind: wire.FillSnapshot, Rows: 5, Stalled: "nobody serves it"},
+				},
+			},
+			map[string]float64{"state,filling": 1, "snapshot_rows": 12, "snapshot_stalled": 1},
+		},
 		"nothing to fill": {
 			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{}},
 			map[string]float64{"state,filling": 1, "fill_ratio": 1, "fill_remaining_events": 0},
@@ -47,7 +55,7 @@ func TestLaneInTroubleOrFilling(t *testing.T) {
 				short := strings.TrimPrefix(metric, "replhub_lane_")
 				switch {
 				case metric == wire.MetricLaneState && value == 0:
-				case metric == wire.MetricLaneState, metric == wire.MetricLaneTrouble, strings.HasPrefix(short, "fill"):
+				case metric == wire.MetricLaneState, metric == wire.MetricLaneTrouble, strings.HasPrefix(short, "fill"), strings.HasPrefix(short, "snapshot"):
 					got[strings.Join(append([]string{short}, labels[1:]...), ",")] = value
 				}
 			}, tt.lane)

@@ -135,7 +135,10 @@ func checkNames(t *testing.T, got map[string]float64) {
 		}
 	}
 	// Only a lane in trouble or filling has these.
-	for _, name := range []string{wire.MetricLaneTrouble, wire.MetricLaneFillRemaining, wire.MetricLaneFillRatio} {
+	for _, name := range []string{
+		wire.MetricLaneTrouble, wire.MetricLaneFillRemaining, wire.MetricLaneFillRatio,
+		wire.MetricLaneSnapshotRows, wire.MetricLaneSnapshotStalled,
+	} {
 		delete(listed, name)
 	}
 	for name := range listed {

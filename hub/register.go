@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nuid"
 
@@ -153,7 +154,7 @@ func (r *registration) mayStartAnew() error {
 			continue
 		}
 		return wire.FieldErrorf(wire.CodeDetached, "interests",
-			"the lane was detached and has missed events: register full interests that state a start (\"all\" to begin with what ingest holds, \"new\" to leave the gap)")
+			"the lane was detached and has missed events: register full interests that state a start (\"all\" to begin with what ingest holds, \"snapshot\" with the owner's rows, \"new\" to leave the gap)")
 	}
 	if len(r.request.wants) == 0 {
 		return wire.Errorf(wire.CodeDetached, "the lane was detached and has missed events: register interests that state a start")
@@ -217,6 +218,9 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	in.Since = r.hub.ingest.PositionOf(from.seq)
 	in.Rev = 1
 	in.Partial = from.partial
+	if w.start.snapshot {
+		return s.AddSnapshot(in, from.before, time.Now().UTC()), nil
+	}
 	return s.Add(in, from.before), nil
 }
 

@@ -113,11 +113,14 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 
 func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
 	// What is in the owner's memory is newer than the stream.
+	var waiting map[string]string
 	if l := h.lanes.get(service); l != nil && l.Owned() {
 		own := l.Status()
+		waiting = own.Waiting
 		if s.Pos.Before(own.State.Pos.Position) {
 			s.Pos = own.State.Pos
 		}
+		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
 			status.State, status.Reason = wire.LaneStalled, own.Stalled
 			status.Since = &own.Changed
@@ -137,15 +140,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 	if status.Lag > 0 {
 		status.LagSeconds = h.age(ctx, s.Pos.Seq+1)
 	}
-	if len(s.Fills) > 0 {
-		f := s.Fills[0]
-		status.Fill = &wire.FillStatus{From: f.From, At: f.At.Seq, To: s.Pos.Seq}
-		for _, in := range s.Interests {
-			if slices.Contains(f.IDs, in.ID) {
-				status.Fill.Entities = append(status.Fill.Entities, in.Entity)
-			}
-		}
-	}
+	describeFills(status, s, waiting)
 	parked := h.parkedReason(service)
 	switch {
 	case s.Detached != nil:
@@ -154,7 +149,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		status.State, status.Reason = wire.LaneParked, parked
 	case status.State != "":
 	case len(s.Fills) > 0:
-		status.State = wire.LaneFilling
+		status.State, status.Reason = wire.LaneFilling, status.Fill.Stalled
 	case status.Lag > 0:
 		status.State = wire.LaneBehind
 	default:
@@ -258,6 +253,9 @@ func (h *Hub) degraded() []string {
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+		}
+		for _, id := range sortedKeys(s.Waiting) {
+			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))
 		}
 	}
 	return reasons

@@ -46,8 +46,10 @@ type wanted struct {
 // start is where a first registration begins.
 type start struct {
 	all bool
-	at  time.Time
-	seq uint64 // 0: not by sequence
+	// snapshot begins where nothing is said, and with the owner's rows beside.
+	snapshot bool
+	at       time.Time
+	seq      uint64 // 0: not by sequence
 }
 
 func parseStart(text wire.Start, field string) (start, error) {
@@ -56,6 +58,8 @@ func parseStart(text wire.Start, field string) (start, error) {
 		return start{}, nil
 	case "all":
 		return start{all: true}, nil
+	case wire.StartSnapshot:
+		return start{snapshot: true}, nil
 	}
 	if seq, err := strconv.ParseUint(string(text), 10, 64); err == nil && seq > 0 {
 		return start{seq: seq}, nil
@@ -64,7 +68,7 @@ func parseStart(text wire.Start, field string) (start, error) {
 		return start{at: t}, nil
 	}
 	return start{}, wire.FieldErrorf(wire.CodeInvalidValue, field,
-		"%q is not \"new\", \"all\", an RFC 3339 time or a sequence from 1 on", clip(string(text)))
+		"%q is not \"new\", \"all\", \"snapshot\", an RFC 3339 time or a sequence from 1 on", clip(string(text)))
 }
 
 // parseRegister checks a registration. Every error is a *wire.Error.

@@ -20,9 +20,9 @@ const maxAppendBytes = 4 << 20
 // liveTurn copies the next block of live events, or hands over to a fill, or
 // waits for more.
 func (l *Lane) liveTurn(ctx context.Context) error {
-	fillWaits := len(l.tip.State.Fills) > 0
+	fill, fillWaits := l.nextFill()
 	if fillWaits && time.Since(l.sliceBegan) > slice {
-		return l.record(ctx, l.tip.State.In(Filling))
+		return l.record(ctx, l.tip.State.InFill(fill))
 	}
 	block, more, err := l.liveSource.next(ctx, l.tip.State.Pos)
 	if err != nil {
@@ -35,11 +35,11 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 		return l.recordNowAndThen(ctx)
 	}
 	if fillWaits && more != nil {
-		return l.record(ctx, l.tip.State.In(Filling))
+		return l.record(ctx, l.tip.State.InFill(fill))
 	}
 	l.report("")
 	if more == nil {
-		return nil
+		return l.settle(ctx) // it may wait long for a reader
 	}
 	return l.waitForEvents(ctx, more)
 }
@@ -109,9 +109,9 @@ type batch struct {
 	msgs  []*nats.Msg
 	bytes int
 	// events is how many events the batch covers, skipped how many of them
-	// follow the last one copied, end the mark of the last.
+	// follow the last one copied, end is the last of them all.
 	events, skipped int
-	end             ingest.Mark
+	end             *event.Event
 }
 
 // expand makes the next batch, which ends when the room is used. Dead letters are durable before the batch is
@@ -139,7 +139,7 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 		}
 		b.events++
 		b.skipped++
-		b.end = ingest.MarkOf(e)
+		b.end = e
 		if b.bytes >= room {
 			break
 		}
@@ -163,7 +163,7 @@ func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
 		l.unrecorded, l.recordedAt = 0, l.appendedAt
 		l.backoff = 0
 	}
-	l.tip.State = l.tip.State.Advanced(b.end)
+	l.tip.State = l.tip.State.past(b.end)
 	l.unrecorded += b.skipped
 	l.report("")
 	return nil
@@ -171,7 +171,7 @@ func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
 
 // pass moves the cursor over events that the lane has no interest in.
 func (l *Lane) pass(events []*event.Event) {
-	l.tip.State = l.tip.State.Advanced(ingest.MarkOf(events[len(events)-1]))
+	l.tip.State = l.tip.State.past(events[len(events)-1])
 	l.unrecorded += len(events)
 	l.report("")
 }

@@ -12,6 +12,9 @@ import (
 // slice, so that live events wait about that long.
 func (l *Lane) fillTurn(ctx context.Context) error {
 	s := l.tip.State
+	if s.snapshot() != nil {
+		return l.snapshotTurn(ctx)
+	}
 	at, to := s.Fills[0].At, s.Pos
 	if !at.Before(to.Position) {
 		l.env.Failpoint("fill done")
@@ -33,11 +36,25 @@ func (l *Lane) fillTurn(ctx context.Context) error {
 		}
 		return l.recordNowAndThen(ctx)
 	}
+	if err := l.settle(ctx); err != nil { // it may wait long
+		return err
+	}
 	if more != nil {
 		// The live position is beyond what the tail has read in yet.
 		return l.wait(ctx, more, slice)
 	}
 	return nil
+}
+
+// nextFill is the first fill that can go on: one of a snapshot cannot while it
+// has no rows.
+func (l *Lane) nextFill() (i int, ok bool) {
+	for i, f := range l.tip.State.Fills {
+		if f.Snapshot == nil || l.rows.ready(f) {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // liveWaits reports whether events wait for the live interests.

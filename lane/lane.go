@@ -45,6 +45,7 @@ type Env struct {
 
 	turns   *turns
 	appends *semaphore.Weighted
+	chunks  *semaphore.Weighted
 }
 
 // maxInFlight bounds the events whose copies are in flight at a time: eight
@@ -57,6 +58,7 @@ const maxInFlight = 8 * 1000
 func NewEnv(env Env) *Env {
 	env.turns = newTurns()
 	env.appends = semaphore.NewWeighted(maxInFlight)
+	env.chunks = semaphore.NewWeighted(maxChunks)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
 	}
@@ -103,6 +105,7 @@ type Lane struct {
 	live, fill *expand.Table
 	liveSource source
 	fillSource source
+	rows       rows
 	// batch is the open append, nil when there is none; held is how much of
 	// env.appends it holds, appendedAt when the last append was.
 	batch      *Batch
@@ -184,6 +187,7 @@ func (l *Lane) nudge() {
 func (l *Lane) Run(ctx context.Context) error {
 	over := ErrStopped
 	defer func() { l.abandonChanges(over) }()
+	defer l.rows.wait()
 	defer l.closeSources()
 	defer l.drop()
 	defer l.leave(ctx)
@@ -228,6 +232,9 @@ func (l *Lane) turn(ctx context.Context) error {
 		l.closeSources() // others wait for the readers
 		l.report("")
 		return l.wait(ctx, nil, 0)
+	}
+	if err := l.fetchRows(ctx); err != nil {
+		return err
 	}
 	if l.tip.State.Phase == Filling {
 		return l.fillTurn(ctx)
@@ -292,6 +299,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 		return err
 	}
 	l.tip, l.live, l.fill = tip, live, fill
+	l.rows.keep(state)
 	if len(state.Fills) == 0 {
 		l.fillSource.close()
 	}
@@ -316,6 +324,9 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 	}
 	s.Pos = pos
 	for i := range s.Fills {
+		if s.Fills[i].Snapshot != nil {
+			continue
+		}
 		if s.Fills[i].At, err = g.Resume(ctx, s.Fills[i].At); err != nil {
 			return State{}, err
 		}
@@ -382,6 +393,7 @@ func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) 
 func (l *Lane) closeSources() {
 	l.liveSource.close()
 	l.fillSource.close()
+	l.rows.drop()
 }
 
 // compile makes the tables of a state: of the live interests, and of those in
@@ -389,14 +401,18 @@ func (l *Lane) closeSources() {
 func compile(service subjects.Name, s State) (live, fill *expand.Table, err error) {
 	var liveInterests, fillInterests []*expand.Interest
 	for _, in := range s.Interests {
-		compiled, err := in.Compile()
+		if s.Live(in.ID) {
+			compiled, err := in.Compile()
+			if err != nil {
+				return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
+			}
+			liveInterests = append(liveInterests, compiled)
+		}
+		compiled, err := compileFill(s, in)
 		if err != nil {
 			return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
 		}
-		switch {
-		case !s.Filling(in.ID):
-			liveInterests = append(liveInterests, compiled)
-		case len(s.Fills) > 0 && contains(s.Fills[0].IDs, in.ID):
+		if compiled != nil {
 			fillInterests = append(fillInterests, compiled)
 		}
 	}

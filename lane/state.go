@@ -11,9 +11,14 @@ import (
 	"github.com/replhub/replhub/wire"
 )
 
-// stateForm is the form of state records written here. A record of a higher
-// form is not touched: it may carry a restriction that this hub cannot see.
-const stateForm = 1
+// The forms of state records written here. A record of a higher form is not
+// touched: it may carry a restriction that this hub cannot see.
+const (
+	stateForm = 1
+	// snapshotForm is that of a record with a snapshot under way, which a hub of
+	// the first form would take for a fill from ingest.
+	snapshotForm = 2
+)
 
 // State is a lane's state record: which interests are in force, where the lane
 // stands in ingest, and which fill is under way. It lies in the lane's own
@@ -73,13 +78,17 @@ type Interest struct {
 	Partial bool `json:"partial,omitempty"`
 }
 
-// Fill copies what interests are due from before they came into force.
+// Fill copies what interests are due from before they came into force: events
+// of ingest, or the rows of a snapshot.
 type Fill struct {
 	IDs []string `json:"ids"`
 	// From is where it began, At the last event dealt with. It ends where the
-	// live position is.
+	// live position is, and until then its interests are not live.
 	From uint64      `json:"from"`
 	At   ingest.Mark `json:"at"`
+	// Snapshot is set for rows. From and At are zero then, and the one interest
+	// is live already.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
 }
 
 // Detached tells why and when a lane was cut off.
@@ -92,9 +101,15 @@ type Detached struct {
 // holds one of more than a thousand endings ago would bring it back.
 const maxEnded = 1000
 
-// Filling reports whether an interest is in a fill, so not yet live.
+// Filling reports whether an interest is in a fill.
 func (s State) Filling(id string) bool {
 	return slices.ContainsFunc(s.Fills, func(f Fill) bool { return slices.Contains(f.IDs, id) })
+}
+
+// Live reports whether live events are copied for an interest: not while it is
+// in a fill from ingest.
+func (s State) Live(id string) bool {
+	return !slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot == nil && slices.Contains(f.IDs, id) })
 }
 
 // Find returns the interest in an entity, nil when there is none.
@@ -105,14 +120,6 @@ func (s State) Find(entity string) *Interest {
 		}
 	}
 	return nil
-}
-
-// Cursor is the mark that copies under this record move.
-func (s State) Cursor() ingest.Mark {
-	if s.Phase == Filling {
-		return s.Fills[0].At
-	}
-	return s.Pos
 }
 
 // Advanced is the state with its phase's cursor moved.
@@ -134,7 +141,7 @@ func (s State) Lowest() (pos event.Position, ok bool) {
 	}
 	pos = s.Pos.Position
 	for _, f := range s.Fills {
-		if f.At.Before(pos) {
+		if f.Snapshot == nil && f.At.Before(pos) {
 			pos = f.At.Position
 		}
 	}
@@ -215,8 +222,8 @@ func (s State) Detach(reason string, at time.Time) State {
 	return s
 }
 
-// FillDone is the state after its first fill has reached the live position:
-// the fill's interests are live from here on.
+// FillDone is the state after its first fill has reached the live position, or
+// has all rows of its snapshot: the fill's interests are only live from here on.
 func (s State) FillDone() State {
 	s = s.Clone()
 	s.Fills = s.Fills[1:]
@@ -230,8 +237,21 @@ func (s State) In(p Phase) State {
 	return s
 }
 
+// InFill is the state whose copies belong to its i-th fill, which becomes the
+// first.
+func (s State) InFill(i int) State {
+	s = s.Clone()
+	f := s.Fills[i]
+	s.Fills = slices.Insert(slices.Delete(s.Fills, i, i+1), 0, f)
+	s.Phase = Filling
+	return s
+}
+
 func encodeState(s State) ([]byte, error) {
 	s.Form = stateForm
+	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil }) {
+		s.Form = snapshotForm
+	}
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode the state record: %w", err)
@@ -245,7 +265,7 @@ func decodeState(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > stateForm {
+	if s.Form > snapshotForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {

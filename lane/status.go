@@ -15,6 +15,8 @@ type Status struct {
 	Changed time.Time
 	// Last is the stream's last sequence.
 	Last uint64
+	// Waiting is, by the ids of interests, why their snapshots wait.
+	Waiting map[string]string
 }
 
 // Status returns the latest; cheap, for any goroutine.
@@ -23,7 +25,7 @@ func (l *Lane) Status() *Status { return l.status.Load() }
 // report publishes a status; stalled is why the lane does not get on.
 func (l *Lane) report(stalled string) {
 	old := l.status.Load()
-	s := &Status{State: l.tip.State, Stalled: stalled, Last: l.tip.Last, Changed: old.Changed}
+	s := &Status{State: l.tip.State, Stalled: stalled, Last: l.tip.Last, Changed: old.Changed, Waiting: l.rows.trouble()}
 	if (stalled == "") != (old.Stalled == "") || s.Changed.IsZero() {
 		s.Changed = time.Now()
 		if stalled == "" && old.Stalled != "" {

@@ -99,7 +99,11 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 		if isRedriven(m.Header) {
 			continue // an older event once more
 		}
-		if mark, ok := markOfCopy(m.Header); ok {
+		if next, ok := tip.State.pastRow(m.Header); ok {
+			tip.State = next
+			return tip, nil
+		}
+		if mark, ok := markOfCopy(m.Header); ok && tip.State.snapshot() == nil && m.Header.Get(wire.HeaderChunk) == "" {
 			tip.State = tip.State.Advanced(mark)
 			return tip, nil
 		}

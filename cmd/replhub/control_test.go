@@ -37,7 +37,11 @@ func sharing() wire.LaneStatus {
 		Queue:    wire.Queue{Order: "none", Partitions: 1, AckWait: wire.Duration(30 * time.Second), MaxDeliver: 10},
 		Messages: 421, Bytes: 123_456, Backlog: 3, OldestUnacked: 75, DeadLetters: 2,
 		Workers: []wire.WorkerStatus{{Consumer: "workers", Waiting: 2, Pending: 1, AckPending: 2, Redelivered: 1}},
-		Fill:    &wire.FillStatus{Entities: []string{"user"}, From: 1, At: 500, To: 1041},
+		Fill:    &wire.FillStatus{Kind: wire.FillEvents, Entities: []string{"user"}, From: 1, At: 500, To: 1041},
+		OtherFills: []wire.FillStatus{
+			{Kind: wire.FillSnapshot, Entities: []string{"order"}, Rows: 12_000, After: "o-\x1b12000", Began: at("03:04:05")},
+			{Kind: wire.FillSnapshot, Entities: []string{"invoice"}, Began: at("03:04:05"), Stalled: "nobody serves a snapshot of invoice: start its owner"},
+		},
 	}
 }
 

@@ -42,13 +42,32 @@ func laneTable(s *wire.LaneStatus) *table {
 	t.pair("position", fmt.Sprintf("event %d, epoch %d", s.Seq, s.Epoch))
 	t.pair("lag", lagText(s))
 	if s.Fill != nil {
-		t.pair("filling", fmt.Sprintf("%s: event %d of %d to %d", list(s.Fill.Entities, "-"), s.Fill.At, s.Fill.From, s.Fill.To))
+		t.pair("filling", fillText(s.Fill))
+	}
+	for i := range s.OtherFills {
+		t.pair("then", fillText(&s.OtherFills[i]))
 	}
 	t.pair("backlog", backlogText(s))
 	t.pair("holds", fmt.Sprintf("%s, %s of %s", plural(s.Messages, "message"), humanBytes(s.Bytes), humanBytes(s.MaxBytes)))
 	t.pair("queue", queueText(s.Queue))
 	t.pair("dead letters", count(s.DeadLetters))
 	return t
+}
+
+// fillText is how far a fill is, and why it waits.
+func fillText(f *wire.FillStatus) string {
+	entities := list(f.Entities, "-")
+	if f.Kind != wire.FillSnapshot {
+		return fmt.Sprintf("%s: event %d of %d to %d", entities, f.At, f.From, f.To)
+	}
+	text := fmt.Sprintf("%s: %s of its owner's snapshot", entities, plural(f.Rows, "row"))
+	if f.After != "" {
+		text += fmt.Sprintf(", up to key %q", f.After)
+	}
+	if f.Stalled != "" {
+		text += "; waits: " + f.Stalled
+	}
+	return text
 }
 
 func stateText(s *wire.LaneStatus) string {

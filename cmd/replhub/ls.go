@@ -51,6 +51,14 @@ func serviceCells(s *wire.LaneStatus) []string {
 	}
 	return []string{
 		s.Service, s.State, list(entities, "-"), count(s.Lag), count(s.Backlog), humanAge(s.OldestUnacked),
-		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), s.Reason,
+		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), reasonText(s),
 	}
+}
+
+// reasonText is why a lane is as it is: for one that is filling, how far it is.
+func reasonText(s *wire.LaneStatus) string {
+	if s.Reason == "" && s.Fill != nil {
+		return fillText(s.Fill)
+	}
+	return s.Reason
 }

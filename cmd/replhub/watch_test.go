@@ -62,6 +62,11 @@ func TestWatchPrintsALineAChange(t *testing.T) {
 	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 2)}} // only older: no line
 	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 2, 3)}}
 	expect(t, line(), "sharing live: lag 0, backlog 2, dead letters 0")
+	filling := lane("sharing", 2, 3)
+	filling.State, filling.Reason = wire.LaneFilling, "nobody serves a snapshot of user: start its owner"
+	filling.Fill = &wire.FillStatus{Kind: wire.FillSnapshot, Entities: []string{"user"}, Rows: 12_000}
+	states <- wire.Services{Services: []wire.LaneStatus{filling}}
+	expect(t, line(), "sharing filling: lag 0, backlog 2, dead letters 0, 12000 rows of user; nobody serves a snapshot of user: start its owner")
 	states <- wire.Services{}
 	expect(t, line(), "sharing gone: lag 0, backlog 0, dead letters 0")
 }

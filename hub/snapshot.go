@@ -1,0 +1,76 @@
+package hub
+
+import (
+	"slices"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/wire"
+)
+
+// describeFills tells how far a lane's fills are. waiting says, by the ids of
+// interests, why snapshots wait.
+func describeFills(status *wire.LaneStatus, s lane.State, waiting map[string]string) {
+	for i, f := range s.Fills {
+		fill := fillStatus(s, f, waiting)
+		if i == 0 {
+			status.Fill = &fill
+			continue
+		}
+		status.OtherFills = append(status.OtherFills, fill)
+	}
+}
+
+func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) wire.FillStatus {
+	out := wire.FillStatus{Kind: wire.FillEvents, From: f.From, At: f.At.Seq, To: s.Pos.Seq}
+	for _, in := range s.Interests {
+		if slices.Contains(f.IDs, in.ID) {
+			out.Entities = append(out.Entities, in.Entity)
+		}
+	}
+	if f.Snapshot != nil {
+		out.Kind, out.To = wire.FillSnapshot, 0
+		out.Rows, out.After, out.Began = f.Snapshot.Row, f.Snapshot.After, &f.Snapshot.Began
+		out.Stalled = waiting[f.IDs[0]]
+	}
+	return out
+}
+
+// furtherSnapshots moves a state's snapshots to where the owner's memory has
+// them: it is newer than the stream.
+func furtherSnapshots(s, own lane.State) lane.State {
+	for i, f := range s.Fills {
+		for _, o := range own.Fills {
+			if f.Snapshot != nil && o.Snapshot != nil && f.IDs[0] == o.IDs[0] && o.Snapshot.Row > f.Snapshot.Row {
+				s = s.Clone()
+				s.Fills[i].Snapshot = o.Snapshot
+			}
+		}
+	}
+	return s
+}
+
+// collectSnapshots emits the progress of a lane's snapshots.
+func collectSnapshots(emit emitter, s wire.LaneStatus) {
+	var rows, stalled float64
+	under := false
+	count := func(f wire.FillStatus) {
+		if f.Kind != wire.FillSnapshot {
+			return
+		}
+		under = true
+		rows += float64(f.Rows)
+		if f.Stalled != "" {
+			stalled++
+		}
+	}
+	if s.Fill != nil {
+		count(*s.Fill)
+	}
+	for _, f := range s.OtherFills {
+		count(f)
+	}
+	if under {
+		emit(wire.MetricLaneSnapshotRows, rows, s.Service)
+		emit(wire.MetricLaneSnapshotStalled, stalled, s.Service)
+	}
+}

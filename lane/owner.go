@@ -1,0 +1,187 @@
+package lane
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+const (
+	// chunkRows and chunkBytes bound what an owner is asked for at a time: as many
+	// rows as an append takes.
+	chunkRows  = 1000
+	chunkBytes = 2 << 20
+	// chunkTime bounds the wait for an answer, silenceTime that for its next
+	// message.
+	chunkTime   = time.Minute
+	silenceTime = 5 * time.Second
+	// maxOwnerError bounds an owner's words.
+	maxOwnerError = 500
+)
+
+// owner asks an entity's owner for rows.
+type owner struct {
+	nc       *nats.Conn
+	ingest   *ingest.Ingest
+	service  subjects.Name
+	interest Interest
+}
+
+// ask asks once for the rows that follow a place. The position that they get is
+// read first: what is in ingest by then was committed by its owner before, and
+// so is in the rows.
+func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
+	ctx, cancel := context.WithTimeout(ctx, chunkTime)
+	defer cancel()
+	at, err := watermark(ctx, o.ingest)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := o.request(from)
+	if err != nil {
+		return nil, fmt.Errorf("ask for rows of %s: %w", o.interest.Entity, err)
+	}
+	// It fails only where the connection is closed, which ends it as well.
+	defer func() { _ = sub.Unsubscribe() }()
+	msgs, origin, err := o.receive(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
+	if from.Row > 0 && origin != from.Origin {
+		return nil, differentOwner(o.interest.Entity, from.Origin, origin)
+	}
+	return o.decode(at, from, origin, msgs)
+}
+
+// watermark is the last event in ingest. Rows that are asked for before there is
+// any come before the first one of the epoch, and behind all of those before.
+func watermark(ctx context.Context, g *ingest.Ingest) (ingest.Mark, error) {
+	at, b, err := g.End(ctx)
+	if err != nil {
+		return ingest.Mark{}, err
+	}
+	if b.Last == 0 {
+		at.Position = event.Position{Epoch: g.Epoch() - 1, Seq: math.MaxInt64}
+	}
+	if at.Time.IsZero() {
+		at.Time = time.Now().UTC()
+	}
+	return at, nil
+}
+
+// request sends a request and returns where its answer comes in.
+func (o owner) request(from Snapshot) (*nats.Subscription, error) {
+	data, err := json.Marshal(wire.SnapshotRequest{
+		Entity: o.interest.Entity, Service: o.service.String(), After: from.After, Rows: from.Row,
+		Limit: chunkRows, MaxBytes: chunkBytes, Timeout: wire.Duration(chunkTime),
+	})
+	if err != nil {
+		return nil, err
+	}
+	inbox := o.nc.NewInbox()
+	sub, err := o.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	err = o.nc.PublishRequest(wire.SubjectSnapshot+o.interest.Entity, inbox, data)
+	if err != nil {
+		return nil, errors.Join(err, sub.Unsubscribe())
+	}
+	return sub, nil
+}
+
+// receive takes an answer in, whole and in order, and whose it is.
+func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nats.Msg, origin string, err error) {
+	bytes := 0
+	for {
+		m, err := o.next(ctx, sub)
+		if err != nil {
+			return nil, "", err
+		}
+		number := m.Header.Get(wire.HeaderChunk)
+		switch m.Header.Get(wire.HeaderSnapshot) {
+		case wire.SnapshotWait:
+			continue
+		case wire.SnapshotError:
+			return nil, "", fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, clip(m.Header.Get(wire.HeaderError)))
+		case wire.SnapshotEnd:
+			if number != strconv.Itoa(len(rows)) {
+				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, len(rows), clip(number))
+			}
+			name, err := subjects.ParseName(m.Header.Get(wire.HeaderOrigin))
+			if err != nil {
+				return rows, "", nil // it did not say
+			}
+			return rows, name.String(), nil
+		}
+		if number != strconv.Itoa(len(rows)+1) {
+			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, clip(number), len(rows))
+		}
+		rows = append(rows, m)
+		if bytes += len(m.Data); len(rows) > chunkRows || bytes > chunkBytes+int(o.nc.MaxPayload()) {
+			return nil, "", fmt.Errorf("the owner of %s sends more than it was asked for", o.interest.Entity)
+		}
+	}
+}
+
+// next waits for the next message of an answer.
+func (o owner) next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, silenceTime)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(waiting)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("nobody serves a snapshot of %s: start its owner", o.interest.Entity)
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return nil, fmt.Errorf("the owner of %s was silent for %s", o.interest.Entity, silenceTime)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the owner of %s took longer than %s over %d rows", o.interest.Entity, chunkTime, chunkRows)
+	case err != nil:
+		return nil, fmt.Errorf("receive rows of %s: %w", o.interest.Entity, err)
+	}
+	return m, nil
+}
+
+// decode makes rows of an answer's messages.
+func (o owner) decode(at ingest.Mark, from Snapshot, origin string, msgs []*nats.Msg) (*chunk, error) {
+	entity, err := subjects.ParseName(o.interest.Entity)
+	if err != nil {
+		return nil, err
+	}
+	c := &chunk{origin: origin, rows: make([]*event.Event, 0, len(msgs))}
+	of := event.RowOf{Entity: entity, Interest: o.interest.ID, Number: from.Row, Origin: origin}
+	for _, m := range msgs {
+		of.Number++
+		e, err := event.Row(at.Position, at.Time, of, m.Header, m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("the owner of %s: %w", o.interest.Entity, err)
+		}
+		// It would be asked for the same rows for ever.
+		if e.Key == from.After {
+			return nil, fmt.Errorf("the owner of %s gives row %s again: rows must begin behind the key that is asked for", o.interest.Entity, strconv.QuoteToASCII(clip(e.Key)))
+		}
+		c.rows = append(c.rows, e)
+	}
+	return c, nil
+}
+
+// clip keeps an owner's words fit for a line.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxOwnerError {
+		s = strings.ToValidUTF8(s[:maxOwnerError], "") + " …"
+	}
+	return s
+}

@@ -1,0 +1,279 @@
+package replhub
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+const (
+	// maxSnapshots bounds the calls of one SnapshotFunc at a time; more requests
+	// wait.
+	maxSnapshots = 4
+	// snapshotPulse is how often a hub is told that rows are being looked for.
+	snapshotPulse = time.Second
+	// snapshotTime bounds one call where the request says nothing.
+	snapshotTime = time.Minute
+)
+
+// SnapshotFunc yields the rows of an entity that follow a key, in one order that
+// never changes, such as that of the primary key: all of them, or as many as
+// yield takes. after is the key of the last row before, empty for the first; the
+// row itself may be gone by now. An Event needs Key and Data; Version and Header
+// are those of the events of that row, and Op and ID are left out.
+//
+// When yield returns an error it takes no more, and the function ends, with that
+// error or without one. It may also end earlier, say after a LIMIT of its query:
+// it is called again for the rows behind. Only a call that yields nothing and
+// returns nil ends the snapshot. An error of its own has it called again later,
+// for the same rows.
+//
+// It must read what is committed when it is called, on the primary: a row has to
+// contain every change of it that was published before. Calls run at the same
+// time.
+//
+//	SELECT id, data FROM users WHERE id > $1 ORDER BY id LIMIT 1000
+type SnapshotFunc func(ctx context.Context, after string, yield func(Event) error) error
+
+// errEnough ends a SnapshotFunc.
+var errEnough = errors.New("no more rows are asked for now")
+
+// ServeSnapshot serves the rows of an entity that this service owns to whoever
+// registers with StartSnapshot, until ctx ends, and then returns nil once the
+// calls under way have ended; their contexts end with it. It ends by itself with
+// ErrClosed. Each instance of the owner may serve; no other service should. The
+// client must name its service, which is the rows' origin.
+//
+// Whoever may send to "replhub._snapshot.<entity>" gets the rows: give that
+// right to the hub alone.
+func (c *Client) ServeSnapshot(ctx context.Context, entity string, rows SnapshotFunc) error {
+	name, err := subjects.ParseName(entity)
+	switch {
+	case err != nil:
+		return fmt.Errorf("serve a snapshot: %w", err)
+	case c.service.IsZero():
+		return fmt.Errorf("serve a snapshot of %s: %w", entity, ErrNoService)
+	case rows == nil:
+		return fmt.Errorf("serve a snapshot of %s: the function is missing", entity)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := &snapshots{client: c, entity: name.String(), rows: rows, slots: make(chan struct{}, maxSnapshots)}
+	sub, err := c.nc.QueueSubscribe(wire.SubjectSnapshot+s.entity, wire.GroupSnapshot, func(m *nats.Msg) { s.accept(ctx, m) })
+	if err != nil {
+		return fmt.Errorf("serve a snapshot of %s: %w", entity, closedError(err))
+	}
+	end := error(nil)
+	select {
+	case <-ctx.Done():
+	case <-c.closed:
+		end = ErrClosed
+	}
+	// Requests that are here already are refused, so that the hub asks another
+	// instance at once. It fails only where the connection is closed, which ends
+	// it as well.
+	_ = sub.Drain()
+	cancel()
+	s.close()
+	return end
+}
+
+// snapshots answers requests for one entity's rows.
+type snapshots struct {
+	client *Client
+	entity string
+	rows   SnapshotFunc
+	slots  chan struct{}
+
+	mu     sync.Mutex // guards closed, and wg against its end
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// accept takes a request off the subscription's goroutine.
+func (s *snapshots) accept(ctx context.Context, m *nats.Msg) {
+	a := &answer{client: s.client, entity: s.entity, subject: m.Reply}
+	err := json.Unmarshal(m.Data, &a.asked)
+	if err == nil {
+		err = s.client.flights.begin()
+	}
+	if err != nil {
+		a.refuse(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.client.flights.end()
+		a.refuse(ErrClosed)
+		return
+	}
+	s.wg.Go(func() {
+		defer s.client.flights.end()
+		s.serve(ctx, a)
+	})
+}
+
+// close waits for what is under way; nothing begins any more.
+func (s *snapshots) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// serve answers one request, and says meanwhile that it is at work.
+func (s *snapshots) serve(ctx context.Context, a *answer) {
+	limit := cmp.Or(time.Duration(a.asked.Timeout), snapshotTime)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var pulse sync.WaitGroup
+	pulse.Go(func() { a.beat(ctx) })
+	err := s.fill(ctx, a)
+	cancel()
+	pulse.Wait()
+	if err != nil {
+		s.client.log.Warn("serve rows of a snapshot", "entity", s.entity, "service", a.asked.Service, "after", a.asked.After, "err", err)
+		a.refuse(err)
+		return
+	}
+	a.end()
+}
+
+// fill has the function yield an answer's rows.
+func (s *snapshots) fill(ctx context.Context, a *answer) (err error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.client.log.Error("panic in a snapshot's function", "entity", s.entity, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	err = s.rows(ctx, a.asked.After, a.yield)
+	switch {
+	case a.failed != nil:
+		return a.failed
+	case a.full():
+		return nil
+	}
+	return err
+}
+
+// answer is one answer on its way.
+type answer struct {
+	client  *Client
+	entity  string
+	subject string
+	asked   wire.SnapshotRequest
+
+	// Of the function's goroutine.
+	rows, bytes int
+	failed      error
+}
+
+func (a *answer) full() bool {
+	return (a.asked.Limit > 0 && a.rows >= a.asked.Limit) || (a.asked.MaxBytes > 0 && a.bytes >= a.asked.MaxBytes)
+}
+
+// yield sends a row.
+func (a *answer) yield(ev Event) error {
+	switch {
+	case a.failed != nil:
+		return a.failed
+	case a.full():
+		return errEnough
+	}
+	m, err := a.row(ev)
+	if err == nil {
+		err = a.client.nc.PublishMsg(m)
+	}
+	if err != nil {
+		if out := sendFailed(err, a.client.nc.MaxPayload()); errors.Is(out.err, ErrTooLarge) {
+			err = out.err
+		}
+		a.failed = fmt.Errorf("row %s: %w", quote(ev.Key), err)
+		return a.failed
+	}
+	a.rows++
+	a.bytes += len(ev.Data)
+	if a.full() {
+		return errEnough
+	}
+	return nil
+}
+
+// row is a row's message: that of its event, under the headers of an answer.
+func (a *answer) row(ev Event) (*nats.Msg, error) {
+	if ev.Entity != "" && ev.Entity != a.entity {
+		return nil, invalid("Entity", "%s in a snapshot of %s", quote(ev.Entity), a.entity)
+	}
+	ev.ID = "row" // rows are named by the hub
+	if ev.Key == "" {
+		ev.Key = KeyOf(ev)
+	}
+	if ev.Key == "" {
+		return nil, invalid("Key", "a row needs one")
+	}
+	header := make(nats.Header, len(ev.Header)+4)
+	if err := ownHeaders(header, ev.Header); err != nil {
+		return nil, err
+	}
+	if err := hubHeaders(header, &ev); err != nil {
+		return nil, err
+	}
+	delete(header, wire.HeaderMsgID)
+	header[wire.HeaderChunk] = []string{strconv.Itoa(a.rows + 1)}
+	return &nats.Msg{Subject: a.subject, Header: header, Data: ev.Data}, nil
+}
+
+// beat says until ctx ends that an answer is being made.
+func (a *answer) beat(ctx context.Context) {
+	tick := time.NewTicker(snapshotPulse)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.say(wire.SnapshotWait, nil)
+		}
+	}
+}
+
+func (a *answer) end() {
+	a.say(wire.SnapshotEnd, nats.Header{
+		wire.HeaderChunk:  []string{strconv.Itoa(a.rows)},
+		wire.HeaderOrigin: []string{a.client.Service()},
+	})
+}
+
+func (a *answer) refuse(err error) {
+	a.say(wire.SnapshotError, nats.Header{wire.HeaderError: []string{oneLine(err.Error(), " ", maxErrorBytes)}})
+}
+
+// say sends a message that is no row.
+func (a *answer) say(what string, header nats.Header) {
+	if header == nil {
+		header = make(nats.Header, 1)
+	}
+	header[wire.HeaderSnapshot] = []string{what}
+	if err := a.client.nc.PublishMsg(&nats.Msg{Subject: a.subject, Header: header}); err != nil {
+		a.client.log.Debug("answer a request for rows", "entity", a.entity, "err", err) // the hub asks again
+	}
+}
