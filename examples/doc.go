@@ -1,0 +1,16 @@
+// Package examples holds programs to read and to run:
+//
+//   - publisher and subscriber are the smallest complete ones, those of the README.
+//
+//   - user-profile, sharing and application are the story: a service that owns
+//     users, and two that keep what they need of them, one of which publishes in
+//     turn.
+//
+//   - run starts the three together on "replhub dev", and shows who got what:
+//
+//     go run ./examples/run
+//
+// Each connects to NATS_URL, or to "replhub dev" on this machine, and keeps its
+// rows in a SQLite file. On PostgreSQL the dialect and the driver change, and
+// nothing else.
+package examples

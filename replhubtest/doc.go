@@ -1,0 +1,21 @@
+// Package replhubtest is for a service's own tests: a hub in one line, publish
+// and await helpers, a middleware that does to a handler what crashes and
+// networks do, and an assertion that a replica converged.
+//
+//	hub := replhubtest.Start(t)
+//	chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{})
+//	hub.Subscribe(t, "sharing", subscription, chaos.Wrap(handler))
+//	hub.Publish(t, events...)
+//	replhubtest.Converged(t, replhubtest.SQL(source, "SELECT id, name FROM users"),
+//		replhubtest.SQL(replica, "SELECT id, name FROM people"))
+//
+// The hub is the real one, on a real nats-server in this process, on a port of
+// its own: what a test sees is what a service gets. All that is started ends
+// with the test.
+//
+// What is not promised: the timing of a cluster, and what a power loss does to a
+// disk. A chaos finds what a handler gets wrong; that it finds nothing proves
+// nothing.
+//
+// This package links a nats-server and a hub. The SDK does not import it.
+package replhubtest

@@ -1,0 +1,139 @@
+package replhubtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub"
+)
+
+// Instance is a subscriber that runs until the test ends, or is stopped or
+// killed. Its methods may be called concurrently.
+type Instance struct {
+	nc     *nats.Conn
+	client *replhub.Client
+	stop   context.CancelFunc
+	kill   context.CancelFunc // of the handlers' context
+	done   chan struct{}
+	err    error // after done
+	asked  sync.Once
+}
+
+var errKilled = errors.New("the instance was killed")
+
+// Subscribe runs an instance of a service, over a connection of its own, and
+// returns when it asks for events. When it ends by itself, with an error that
+// neither Stop nor Err was asked for, the test fails.
+func (h *Hub) Subscribe(t T, service string, sub replhub.Subscription, handler replhub.Handler) *Instance {
+	t.Helper()
+	life, kill := context.WithCancel(context.Background())
+	i := &Instance{kill: kill, done: make(chan struct{})}
+	s, err := h.newSubscriber(t.Context(), i, service, sub, mortal(life, handler))
+	if err != nil {
+		kill()
+		t.Fatalf("subscribe %s: %v", service, err)
+		return nil
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	i.stop = stop
+	go func() {
+		defer close(i.done)
+		i.err = s.Run(ctx)
+	}()
+	t.Cleanup(func() { i.end(t, service) })
+	select {
+	case <-s.Ready():
+	case <-i.done:
+		t.Fatalf("subscribe %s: %v", service, i.Err())
+	}
+	return i
+}
+
+func (h *Hub) newSubscriber(ctx context.Context, i *Instance, service string, sub replhub.Subscription, handler replhub.Handler) (_ *replhub.Subscriber, err error) {
+	if i.nc, err = h.connect(service); err != nil {
+		return nil, err
+	}
+	i.client, err = replhub.Connect(ctx, replhub.Config{Conn: i.nc, Service: service, Logger: h.log})
+	if err != nil {
+		i.nc.Close()
+		return nil, err
+	}
+	s, err := replhub.NewSubscriber(i.client, sub, handler)
+	if err != nil {
+		i.client.Close()
+		i.nc.Close()
+	}
+	return s, err
+}
+
+// mortal makes a handler that is cut short when life ends, and does nothing after.
+func mortal(life context.Context, handler replhub.Handler) replhub.Handler {
+	if handler == nil {
+		return nil // the subscriber's to refuse
+	}
+	return replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(life, func() { cancel(errKilled) })()
+		if life.Err() != nil {
+			return errKilled
+		}
+		err := handler.Handle(ctx, d)
+		if life.Err() != nil {
+			return errKilled
+		}
+		return err
+	})
+}
+
+// Stop has the instance drain and leave, as a restart would, and returns what Run
+// did.
+func (i *Instance) Stop() error {
+	i.stop()
+	<-i.done
+	return i.Err()
+}
+
+// Kill takes the instance off the server in the middle of whatever it does, as a
+// crash would: nothing more is acknowledged, handlers under way find their context
+// cancelled, and no farewell is said. What it had is delivered to others after
+// Queue.AckWait, or a few seconds under OrderKey.
+func (i *Instance) Kill() {
+	i.asked.Do(func() {}) // how it ended is no news
+	i.kill()
+	i.nc.Close()
+	i.stop()
+	<-i.done
+}
+
+// Done is closed when the instance has ended.
+func (i *Instance) Done() <-chan struct{} { return i.done }
+
+// Err is what Run returned, once Done is closed; nil before.
+func (i *Instance) Err() error {
+	select {
+	case <-i.done:
+		i.asked.Do(func() {})
+		return i.err
+	default:
+		return nil
+	}
+}
+
+// end is the end of the test.
+func (i *Instance) end(t T, service string) {
+	t.Helper()
+	i.stop()
+	<-i.done
+	i.asked.Do(func() {
+		if i.err != nil {
+			t.Errorf("instance of %s: %v", service, i.err)
+		}
+	})
+	i.kill()
+	i.client.Close()
+	i.nc.Close()
+}

@@ -1,0 +1,41 @@
+package replhubtest
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/hub"
+)
+
+// Option changes what Start starts. Without any, all is as "replhub dev" has it.
+type Option func(*options)
+
+type options struct {
+	server embedded.Config
+	hub    hub.Config
+	log    *slog.Logger
+	noHub  bool
+}
+
+// WithLogger takes what server, hub and clients log. By default their warnings
+// are in the test's own log.
+func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
+
+// WithMaxPayload is the largest message that the server takes, in bytes, headers
+// included; 1 MiB by default.
+func WithMaxPayload(bytes int) Option { return func(o *options) { o.server.MaxPayload = bytes } }
+
+// WithIngestLimit bounds the stream that takes every event, in bytes, at least
+// 1 MiB; 256 MiB by default. Once it is full, publishers are refused.
+func WithIngestLimit(bytes int64) Option {
+	return func(o *options) { o.hub.IngestMaxBytes, o.hub.OnFull = bytes, hub.OnFullRefuse }
+}
+
+// WithDedupeWindow is how long a publisher's retry is known as one; 10 minutes by
+// default. A relay that a test pauses for longer publishes an event twice.
+func WithDedupeWindow(d time.Duration) Option { return func(o *options) { o.hub.DedupeWindow = d } }
+
+// WithoutHub leaves the hub out until StartHub: for what a service does when it
+// is up before any hub.
+func WithoutHub() Option { return func(o *options) { o.noHub = true } }
