@@ -11,6 +11,7 @@ import (
 
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/e2e/judge"
+	"github.com/replhub/replhub/sqltest"
 )
 
 // binary is the hub under test, built once per run.
@@ -34,7 +35,7 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
-	code := m.Run()
+	code := sqltest.Main(m).Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

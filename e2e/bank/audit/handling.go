@@ -1,0 +1,129 @@
+package audit
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Handling is one run of a handler, in one instance. Times are nanoseconds of
+// the machine's clock, which all processes share.
+type Handling struct {
+	Instance   string
+	Key        string
+	Epoch, Seq uint64
+	Begin, End int64
+	// Outcome is what it came to; Cut when the process ended before.
+	Outcome string
+}
+
+// Outcomes of handlers that did not get through.
+const (
+	// Cut: the process was killed.
+	Cut = "cut"
+	// Failed: the handler gave an error.
+	Failed = "failed"
+)
+
+func (h Handling) through() bool { return h.Outcome != Cut && h.Outcome != Failed }
+
+// Freeze is a time in which an instance was stopped.
+type Freeze struct {
+	Instance string
+	From, To int64
+}
+
+// ReadJournal reads what an instance wrote. A handler that has not ended did so
+// when the process was gone.
+func ReadJournal(instance string, journal io.Reader, gone int64) ([]Handling, error) {
+	var all []Handling
+	open := make(map[int64]int) // by number: where in all
+	lines := bufio.NewScanner(journal)
+	for lines.Scan() {
+		l := line{words: strings.Fields(lines.Text())}
+		switch what, n := l.word(), l.number(); what {
+		case "begin":
+			open[n] = len(all)
+			all = append(all, Handling{
+				Instance: instance, Begin: l.number(), Epoch: uint64(l.number()), Seq: uint64(l.number()), Key: l.word(),
+				End: gone, Outcome: Cut,
+			})
+		case "end":
+			at, ok := open[n]
+			if !ok {
+				return nil, fmt.Errorf("journal of %s: %q ends what has not begun", instance, lines.Text())
+			}
+			all[at].End, all[at].Outcome = l.number(), l.word()
+			delete(open, n)
+		default:
+			l.bad = true
+		}
+		if l.bad {
+			return nil, fmt.Errorf("journal of %s: cannot read %q", instance, lines.Text())
+		}
+	}
+	return all, lines.Err()
+}
+
+// line is read word by word.
+type line struct {
+	words []string
+	bad   bool
+}
+
+func (l *line) word() string {
+	if len(l.words) == 0 {
+		l.bad = true
+		return ""
+	}
+	word := l.words[0]
+	l.words = l.words[1:]
+	return word
+}
+
+func (l *line) number() int64 {
+	n, err := strconv.ParseInt(l.word(), 10, 64)
+	l.bad = l.bad || err != nil
+	return n
+}
+
+// byBegin orders handlings by when they began.
+func byBegin(handlings []Handling) []Handling {
+	sorted := slices.Clone(handlings)
+	slices.SortStableFunc(sorted, func(a, b Handling) int { return cmp.Compare(a.Begin, b.Begin) })
+	return sorted
+}
+
+// position is a place in ingest.
+type position struct{ epoch, seq uint64 }
+
+func (p position) less(o position) bool {
+	return p.epoch < o.epoch || p.epoch == o.epoch && p.seq < o.seq
+}
+
+// judgeOrder: what a handler got through may come again, as its acknowledgement
+// may be lost. What none got through has to come before what is newer.
+func (v *Verdict) judgeOrder(handlings []Handling) {
+	newest := make(map[string]position)
+	done := make(map[position]int64) // when, at first
+	for _, h := range byBegin(handlings) {
+		at := position{h.Epoch, h.Seq}
+		before := newest[h.Key]
+		end, ok := done[at]
+		if at.less(before) && (!ok || end > h.Begin) {
+			v.found(Disordered, "%s begins on %d of %s at %s (%s) after %d", h.Instance, h.Seq, h.Key,
+				time.Unix(0, h.Begin).UTC().Format(time.StampMilli), h.Outcome, before.seq)
+		}
+		if before.less(at) {
+			newest[h.Key] = at
+		}
+		if h.through() && (!ok || h.End < end) {
+			done[at] = h.End
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver that open uses
+
+	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/outbox"
+)
+
+// sourceTables are the bank's. Slots are the keys, an account there or not: their
+// locks put the changes of a key in one order, and count them. Changes is the
+// history that the audit goes by.
+const sourceTables = `
+CREATE TABLE slots (id text PRIMARY KEY, changes bigint NOT NULL) WITH (fillfactor = 50);
+CREATE TABLE accounts (id text PRIMARY KEY, name text NOT NULL, city text NOT NULL, balance bigint NOT NULL, change bigint NOT NULL) WITH (fillfactor = 50);
+CREATE UNLOGGED TABLE changes (event_id text NOT NULL, key text NOT NULL, n bigint NOT NULL, op text NOT NULL)`
+
+// replicaTables are a service's. Nothing keeps an effect from being noted twice:
+// that is what the audit looks for.
+const replicaTables = `
+CREATE TABLE replica (id text PRIMARY KEY, row text NOT NULL) WITH (fillfactor = 50);
+CREATE UNLOGGED TABLE effects (n bigserial, event_id text NOT NULL, key text NOT NULL, epoch bigint NOT NULL, seq bigint NOT NULL)`
+
+// prepare makes the tables of the source and of the replicas.
+func prepare(ctx context.Context, s settings, _ *slog.Logger) error {
+	if err := prepareSource(ctx, s); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	for _, dsn := range s.replicas {
+		if err := prepareReplica(ctx, dsn); err != nil {
+			return fmt.Errorf("replica: %w", err)
+		}
+	}
+	return nil
+}
+
+func prepareSource(ctx context.Context, s settings) (err error) {
+	db, err := open(s.db, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	box, err := newOutbox()
+	if err != nil {
+		return err
+	}
+	if err := box.Migrate(ctx, db); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, sourceTables); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `INSERT INTO slots SELECT 'k' || n, 0 FROM generate_series(0, $1::int - 1) n`, s.keys)
+	return err
+}
+
+func prepareReplica(ctx context.Context, dsn string) (err error) {
+	db, err := open(dsn, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	in, err := newInbox()
+	if err != nil {
+		return err
+	}
+	if err := in.Migrate(ctx, db); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, replicaTables)
+	return err
+}
+
+func newOutbox() (*outbox.Outbox, error) { return outbox.New(outbox.Config{Dialect: outbox.Postgres}) }
+
+func newInbox() (*inbox.Inbox, error) { return inbox.New(inbox.Config{}) }
+
+// open opens a database with so many connections at most, which it keeps.
+func open(dsn string, connections int) (*sql.DB, error) {
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}

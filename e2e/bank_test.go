@@ -1,0 +1,110 @@
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub/e2e/bank/audit"
+	"github.com/replhub/replhub/e2e/bank/stage"
+	"github.com/replhub/replhub/e2e/harness"
+)
+
+// TestBank has four publishers change 500 accounts 50,000 times through the
+// outbox, and two services of three instances each apply that through the
+// inbox, one in the order of keys and one without, while everybody is killed at
+// random. BANK_SEED, BANK_CHANGES and BANK_RATE ask for another run,
+// BANK_WITHOUT for one that must go red.
+func TestBank(t *testing.T) {
+	for _, v := range bankRun(t, stage.Config{
+		Binary: buildBank(t), Changes: number(t, "BANK_CHANGES", 50_000), Rate: float64(number(t, "BANK_RATE", 1000)),
+		Seed: uint64(number(t, "BANK_SEED", 1)), Without: os.Getenv("BANK_WITHOUT"),
+		Faults: stage.Faults{Publishers: 6, Relays: 4, Instances: 8, Freezes: 4, Hubs: 4, Servers: 3},
+	}) {
+		if err := v.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestBankGoesRedWithout takes one mechanism out at a time: the audit that finds
+// nothing wrong with the bank must find what is wrong then.
+func TestBankGoesRedWithout(t *testing.T) {
+	bank := buildBank(t)
+	for _, c := range []struct {
+		without string
+		// must are what has to be found, in any service.
+		must   []audit.Kind
+		faults stage.Faults
+	}{
+		{"inbox", []audit.Kind{audit.Twice, audit.Backwards}, stage.Faults{Relays: 1, Instances: 6, Servers: 1}},
+		{"exclusivity", []audit.Kind{audit.Overlapping, audit.Disordered}, stage.Faults{Instances: 2}},
+		{"outbox", []audit.Kind{audit.Phantom, audit.Lost}, stage.Faults{Publishers: 12}},
+	} {
+		t.Run(c.without, func(t *testing.T) {
+			found := make(map[audit.Kind]int)
+			for _, v := range bankRun(t, stage.Config{
+				Binary: bank, Changes: 5000, Rate: 1000, Keys: 50, Seed: 1, Without: c.without, Faults: c.faults,
+			}) {
+				for kind, n := range v.Found {
+					found[kind] += n
+				}
+			}
+			for _, kind := range c.must {
+				if found[kind] == 0 {
+					t.Errorf("nothing found that is %s without the %s: %v", kind, c.without, found)
+				}
+			}
+		})
+	}
+}
+
+// bankRun is one run of the bank with its audit.
+func bankRun(t *testing.T, cfg stage.Config) []*audit.Verdict {
+	t.Helper()
+	// The time of the audit is not the test's: its context ends before cleanups.
+	ctx := context.WithoutCancel(t.Context())
+	w := harness.New(t, harness.Options{Binary: binary, Seed: cfg.Seed})
+	b := stage.Open(t, w, w.StartHub("h1"), cfg)
+	began := time.Now()
+	made := b.Work(ctx)
+	worked := time.Since(began)
+	b.Settle(ctx)
+	took := time.Since(began)
+	verdicts := b.Audit(ctx)
+	for _, v := range verdicts {
+		t.Logf("%s; %d rows, %d effects, %d handlers %v, %d overlaps excused", v.Counts(), v.Rows, v.Effects, v.Handlings, v.Outcomes, v.Excused)
+	}
+	t.Logf("BANK seed %d: %d changes in %s (%.0f/s), everywhere after %s (%.0f/s); %v",
+		cfg.Seed, made, worked.Round(time.Millisecond), float64(made)/worked.Seconds(),
+		took.Round(time.Millisecond), float64(made)/took.Seconds(), b.Struck)
+	return verdicts
+}
+
+// buildBank builds command bank.
+func buildBank(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bank")
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/replhub/replhub/e2e/bank").CombinedOutput(); err != nil {
+		t.Fatalf("build the bank: %v\n%s", err, out)
+	}
+	return path
+}
+
+// number is a variable of the environment.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
