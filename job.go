@@ -13,6 +13,7 @@ import (
 
 // job is a delivery on its way through this process.
 type job struct {
+	linked    uint64 // source.linked when it was put in flight
 	src       *source
 	msg       *nats.Msg
 	row       row

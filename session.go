@@ -150,6 +150,10 @@ func (s *source) settle(ctx context.Context, number int) {
 	var poll time.Duration // the first look is at once
 	for s.await(ctx, number, poll) {
 		poll = min(max(2*poll, settlePoll), slowPoll)
+		d := s.desk
+		d.mu.Lock()
+		before := s.linked
+		d.mu.Unlock()
 		info, err := s.s.info(ctx, s.consumer)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -157,7 +161,6 @@ func (s *source) settle(ctx context.Context, number int) {
 			}
 			continue
 		}
-		d := s.desk
 		d.mu.Lock()
 		n := &s.session
 		if n.number != number || s.closed {
@@ -165,7 +168,7 @@ func (s *source) settle(ctx context.Context, number int) {
 			n.poke() // it may have been the next session's
 			return
 		}
-		others := info.NumAckPending - s.flight
+		others := info.NumAckPending - s.inFlightSince(before)
 		// Nothing can be on its way where nothing was asked for.
 		quietBefore := n.number == 1
 		s.window = max(s.window, min(info.NumAckPending, handledRoom)+settleRoom)
@@ -188,6 +191,17 @@ func (s *source) settle(ctx context.Context, number int) {
 			return
 		}
 	}
+}
+
+// inFlightSince counts the jobs that were in flight when so many were linked,
+// and still are: those that the server counted as unacknowledged in between. What
+// came later it may not have counted yet.
+func (s *source) inFlightSince(linked uint64) int {
+	n := 0
+	for j := s.first; j != nil && j.linked <= linked; j = j.later {
+		n++
+	}
+	return n
 }
 
 // await waits until the partition is confirmed to be ours, and then for news or

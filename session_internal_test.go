@@ -104,3 +104,15 @@ func TestSessionGoesOnBesideAFailure(t *testing.T) {
 		t.Errorf("begun %v, want what is not of the failing key", got)
 	}
 }
+
+// What came after the server was asked does not stand for what others have.
+func TestLateDeliveriesDoNotHideOldOnes(t *testing.T) {
+	s := newSession()
+	arrive(s, true, 11, 12)
+	asked := s.linked
+	arrive(s, false, 21, 22)
+	s.unlink(s.first)
+	if n := s.inFlightSince(asked); n != 1 {
+		t.Errorf("%d in flight since, want 1", n)
+	}
+}

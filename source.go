@@ -56,7 +56,8 @@ type source struct {
 	heard           uint32
 	// active counts the jobs in flight that are not blocked, flight all.
 	active, flight, running int
-	first, latest           *job // in flight
+	first, latest           *job   // in flight
+	linked                  uint64 // counts the jobs that were put in flight
 	quiet                   chan struct{}
 	closed                  bool
 
@@ -216,6 +217,8 @@ func (s *source) watch() (ask int) {
 func (s *source) link(j *job) {
 	s.flight++
 	s.active++
+	s.linked++
+	j.linked = s.linked
 	j.earlier = s.latest
 	if s.latest == nil {
 		s.first = j
