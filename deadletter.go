@@ -89,7 +89,11 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 // consumer: rewound workers get a new one, and an event that is rewound to and
 // fails again is not the letter that may have been removed meanwhile.
 func letterID(service string, j *job, reason string) string {
-	id := service + "/" + header(j.msg.Header, wire.HeaderEpoch) + "-" + header(j.msg.Header, wire.HeaderSeq) + "/" + reason
+	event := header(j.msg.Header, wire.HeaderEpoch) + "-" + header(j.msg.Header, wire.HeaderSeq)
+	if header(j.msg.Header, wire.HeaderChunk) != "" {
+		event = header(j.msg.Header, wire.HeaderID) // rows of a snapshot share a position
+	}
+	id := service + "/" + event + "/" + reason
 	if n := header(j.msg.Header, wire.HeaderRedriven); n != "" {
 		id += "/" + n
 	}

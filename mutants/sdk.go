@@ -1,6 +1,6 @@
 package main
 
-// sdkMutants are the mechanisms of the service SDK.
+// sdkMutants are the mechanisms of the service SDK, and of snapshots.
 var sdkMutants = []mutant{
 	{
 		name: "publish-key-order", guarantee: "publish: events of a key go one at a time",
@@ -99,5 +99,33 @@ var sdkMutants = []mutant{
 		old:  `v := recover()`,
 		new:  `v := any(nil)`,
 		pkg:  ".", test: "TestDeadLetters",
+	},
+	{
+		name: "watermark-after-rows", guarantee: "snapshots: no newer change is overwritten",
+		file: "lane/owner.go",
+		old:  "	return o.decode(at, from, origin, msgs)\n",
+		new:  "	if at, err = watermark(ctx, o.ingest); err != nil {\n		return nil, err\n	}\n	return o.decode(at, from, origin, msgs)\n",
+		pkg:  "./hub", test: "TestChangeWhileRowsAreOnTheirWay",
+	},
+	{
+		name: "row-not-a-cursor", guarantee: "snapshots: each row once, whatever crashes",
+		file: "lane/snapshot.go",
+		old:  "	return s.AdvancedRow(row, h.Get(wire.HeaderKey), h.Get(wire.HeaderOrigin)), true\n",
+		new:  "	return s, true\n",
+		pkg:  "./hub", test: "TestSnapshotIsStitchedToLiveEvents|TestSnapshotOfRivalHubs",
+	},
+	{
+		name: "rows-lost-unseen", guarantee: "snapshots: no row is lost on the way",
+		file: "lane/owner.go",
+		old:  `		if number != strconv.Itoa(len(rows)+1) {`,
+		new:  `		if number == "" {`,
+		pkg:  "./hub", test: "TestRowsThatAreLostOnTheWay",
+	},
+	{
+		name: "snapshot-not-live", guarantee: "snapshots: live events go on beside the rows",
+		file: "lane/state.go",
+		old:  `f.Snapshot == nil && slices.Contains(f.IDs, id)`,
+		new:  `slices.Contains(f.IDs, id)`,
+		pkg:  "./hub", test: "TestChangeWhileRowsAreOnTheirWay|TestLiveEventsDoNotWaitForASnapshot",
 	},
 }

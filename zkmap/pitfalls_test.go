@@ -28,7 +28,7 @@ func mustPut(t *testing.T, m *zkmap.Map, path, value string) {
 
 // TestAlone provokes what one server suffices for. Every test has a tree of
 // its own and, unless it says otherwise, no periodic reading to lean on.
-func TestAlone(t *testing.T) {
+func TestAlone(t *testing.T) { //nolint:tparallel // its parts share one server, which they stop and wipe
 	t.Parallel() // it mostly waits for sessions to end
 	server := cluster.StartZooKeeper(t, cluster.WithJVMFlags("-Djute.maxbuffer=8388608"))
 	for name, test := range map[string]func(*testing.T, *cluster.ZooKeeper, zkmap.Config){
@@ -387,7 +387,7 @@ func restored(t *testing.T, server *cluster.ZooKeeper, cfg zkmap.Config) {
 }
 
 // TestEnsemble provokes what takes three servers.
-func TestEnsemble(t *testing.T) {
+func TestEnsemble(t *testing.T) { //nolint:tparallel // as TestAlone
 	t.Parallel() // as TestAlone
 	t.Run("LaggingMember", laggingMember)
 	e := cluster.StartEnsemble(t, 3)
