@@ -86,6 +86,8 @@ func (c *Client) ServeSnapshot(ctx context.Context, entity string, rows Snapshot
 	_ = sub.Drain()
 	cancel()
 	s.close()
+	// No request comes here any more once this has returned.
+	_ = c.nc.FlushTimeout(c.cfg.Timeout)
 	return end
 }
 

@@ -125,7 +125,7 @@ func (h *Hub) serveControl(ctx context.Context) error {
 
 // accept takes a request off the subscription's goroutine.
 func (c *control) accept(ctx context.Context, name string, v verb, req micro.Request) {
-	reply := func(body any, err error) { c.respond(req, body, err) }
+	reply := func(body any, err error) { c.answer(req.Reply(), body, err) }
 	service, err := serviceOf(v, req.Subject())
 	if err != nil {
 		reply(nil, err)
@@ -185,19 +185,7 @@ func (c *control) forward(ctx context.Context, name string, v verb, service subj
 // acceptForwarded does what another hub has forwarded.
 func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last, _ := strings.Cut(strings.TrimPrefix(m.Subject, forwardPrefix+c.hub.cfg.ID+"."), ".")
-	reply := func(body any, err error) {
-		data, refused := c.hub.encodeReply(body, err)
-		out := &nats.Msg{Subject: m.Reply, Data: data}
-		if refused != nil {
-			out.Header = nats.Header{
-				micro.ErrorHeader:     []string{oneLine(refused.Message)},
-				micro.ErrorCodeHeader: []string{string(refused.Code)},
-			}
-		}
-		if err := c.hub.nc.PublishMsg(out); err != nil {
-			c.hub.log.Debug("answer a forwarded request", "err", err)
-		}
-	}
+	reply := func(body any, err error) { c.answer(m.Reply, body, err) }
 	v, ok := c.verbs[name]
 	service, err := parseName(last, "service")
 	if !ok || err != nil {
@@ -207,16 +195,19 @@ func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	c.start(ctx, func(ctx context.Context) { reply(v.do(ctx, service, m.Data)) }, reply)
 }
 
-// respond answers a request: with JSON, or with the micro framework's error
-// headers and a refusal.
-func (c *control) respond(req micro.Request, body any, err error) {
+// answer answers a request: with JSON, or with the micro framework's error
+// headers and a refusal. The framework's own ways to answer are for handlers that
+// answer before they return.
+func (c *control) answer(to string, body any, err error) {
 	data, refused := c.hub.encodeReply(body, err)
-	if refused == nil {
-		err = req.Respond(data)
-	} else {
-		err = req.Error(string(refused.Code), oneLine(refused.Message), data)
+	out := &nats.Msg{Subject: to, Data: data}
+	if refused != nil {
+		out.Header = nats.Header{
+			micro.ErrorHeader:     []string{oneLine(refused.Message)},
+			micro.ErrorCodeHeader: []string{string(refused.Code)},
+		}
 	}
-	if err != nil {
+	if err := c.hub.nc.PublishMsg(out); err != nil {
 		c.hub.log.Debug("answer a control request", "err", err)
 	}
 }
