@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer os.RemoveAll(dir)
 	var survived []string
 	tried := 0
-	for _, m := range slices.Concat(mutants, sdkMutants) {
+	for _, m := range all() {
 		if !strings.Contains(m.name, *only) {
 			continue
 		}
@@ -105,17 +105,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
+func all() []mutant { return slices.Concat(mutants, sdkMutants) }
+
 // try reports whether the test goes red on the mutated code.
 func (m mutant) try(ctx context.Context, dir string) (red bool, err error) {
-	source, err := os.ReadFile(m.file)
+	source, err := m.mutate(".")
 	if err != nil {
 		return false, err
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		return false, fmt.Errorf("%s holds the mechanism %d times, want once: the code moved on, bring the mutant up to it", m.file, n)
-	}
 	mutated := filepath.Join(dir, m.name+".go")
-	if err := os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+	if err := os.WriteFile(mutated, source, 0o600); err != nil {
 		return false, err
 	}
 	file, err := filepath.Abs(m.file)
@@ -146,4 +145,16 @@ func (m mutant) try(ctx context.Context, dir string) (red bool, err error) {
 		return false, fmt.Errorf("no test %s in %s", m.test, m.pkg)
 	}
 	return err != nil, nil
+}
+
+// mutate returns the file of a mutant, in a tree at root, without the mechanism.
+func (m mutant) mutate(root string) ([]byte, error) {
+	source, err := os.ReadFile(filepath.Join(root, m.file))
+	if err != nil {
+		return nil, err
+	}
+	if n := strings.Count(string(source), m.old); n != 1 {
+		return nil, fmt.Errorf("%s holds the mechanism %d times, want once: the code moved on, bring the mutant up to it", m.file, n)
+	}
+	return []byte(strings.Replace(string(source), m.old, m.new, 1)), nil
 }
