@@ -8,8 +8,9 @@ import (
 	"github.com/replhub/replhub/wire"
 )
 
-// killTime bounds how long a hub may take to reach a failpoint.
-const killTime = 15 * time.Second
+// killTime bounds how long a hub may take to reach a failpoint, stepped through
+// its work in moments at times.
+const killTime = 45 * time.Second
 
 // TestHubKilledAtAppend kills the hub before and behind an append's
 // acknowledgement: of the first, of a later one, of a batch after a backlog.

@@ -59,7 +59,7 @@ func (k *killer) round(n int) {
 	k.t.Helper()
 	k.change(n)
 	for try := 0; ; try++ {
-		if try == 20 {
+		if try == 40 {
 			for _, service := range append(live(), "filling") {
 				k.t.Logf("%+v", k.w.Describe(service))
 			}
@@ -94,7 +94,8 @@ func (k *killer) halfWay() bool {
 		k.step()
 	}
 	began := k.w.LastSeq("")
-	k.w.Publish(harness.Load{Writers: 4, Pad: 200}, 5000)
+	// Much beside what one append takes, of which two may be on their way.
+	k.w.Publish(harness.Load{Writers: 4, Pad: 200}, 8000)
 	// A seeded share, so that the kills do not all hit the same place.
 	least := killFrom + 0.3*k.w.Rand.Float64()
 	low, high := k.progress(began)
