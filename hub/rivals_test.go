@@ -84,6 +84,49 @@ func TestRivalHubsNeitherLoseNorRepeatNorReorder(t *testing.T) {
 	}
 }
 
+// A hub is held just before an append while its rival copies the same events
+// and more: it must find out what is in the lane, not only where its end is.
+func TestHubLeftBehindReadsTheLane(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, "rival" })
+	w.register("s", `{"entities":["user"]}`)
+	held, release := make(chan struct{}), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(release) })
+	var once sync.Once
+	w.startHub(func(c *hub.Config) {
+		c.OwnAll, c.ID = true, "held"
+		c.Failpoint = func(step string) {
+			if step == "append" {
+				once.Do(func() { close(held); <-release })
+			}
+		}
+	})
+	events := 0
+	t.Cleanup(goOn) // before the hub is stopped
+	for waiting := true; waiting; {
+		w.publish("db.user.update", `{"id":"1"}`)
+		events++
+		select {
+		case <-held:
+			waiting = false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	for range 5 {
+		w.publish("db.user.update", `{"id":"1"}`)
+		events++
+	}
+	w.copies("s", events)
+	goOn()
+	time.Sleep(200 * time.Millisecond) // for what would come too much
+	checkSequences(t, "s", w.copies("s", events), 1)
+	for range 20 {
+		w.publish("db.user.update", `{"id":"1"}`)
+		events++
+	}
+	checkSequences(t, "s", w.copies("s", events), 1)
+}
+
 func TestFillFollowsWhatWasThere(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()

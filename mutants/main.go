@@ -52,7 +52,7 @@ const testTime = "20s"
 
 // tries is how often a test may stay green before its mutant has survived: some
 // mechanisms guard a race, which a run meets most of the time, not always.
-const tries = 3
+const tries = 5
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)

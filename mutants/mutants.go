@@ -21,7 +21,7 @@ var mutants = []mutant{
 		file: "lane/lane.go",
 		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	if errors.Is(err, ErrFenced)",
 		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	if errors.Is(err, ErrFenced)",
-		pkg:  "./hub", test: "TestRivalHubsNeitherLoseNorRepeatNorReorder",
+		pkg:  "./hub", test: "TestHubLeftBehindReadsTheLane",
 	},
 	{
 		name: "table-instead-of-record", guarantee: "2: a lane expands by its own state record alone",
