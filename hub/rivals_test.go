@@ -118,7 +118,7 @@ func TestHubLeftBehindReadsTheLane(t *testing.T) {
 	}
 	w.copies("s", events)
 	goOn()
-	time.Sleep(200 * time.Millisecond) // for what would come too much
+	<-time.After(200 * time.Millisecond) // for what would come too much
 	checkSequences(t, "s", w.copies("s", events), 1)
 	for range 20 {
 		w.publish("db.user.update", `{"id":"1"}`)
