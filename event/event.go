@@ -38,7 +38,7 @@ type Event struct {
 	Header map[string][]string
 
 	copyOnce   sync.Once
-	copyHeader map[string][]string
+	copyHeader *Header
 
 	headersOnce sync.Once
 	headers     *Object

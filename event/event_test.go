@@ -174,25 +174,41 @@ func TestCopyHeader(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, decode(t, tc.header, `{"id":7}`).CopyHeader()); diff != "" {
+			if diff := cmp.Diff(tc.want, decode(t, tc.header, `{"id":7}`).CopyHeader().Clone()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestCopyHeaderIsTheCallersOwn(t *testing.T) {
+func TestCopyHeaderIsShared(t *testing.T) {
 	e := decode(t, map[string][]string{"X": {"x"}}, `{"id":7}`)
-	one, two := e.CopyHeader(), e.CopyHeader()
-	one["Nats-Expected-Last-Sequence"] = []string{"9"}
-	delete(one, "X")
-	if diff := cmp.Diff(two, e.CopyHeader()); diff != "" {
+	own := e.CopyHeader().Clone()
+	before := e.CopyHeader().Clone()
+	delete(own, "X")
+	failed := errors.New("failed")
+	err := e.CopyHeader().With("Nats-Expected-Last-Sequence", []string{"9"}, func(h map[string][]string) error {
+		if got := h["Nats-Expected-Last-Sequence"]; len(got) != 1 || got[0] != "9" {
+			t.Errorf("the one header more is %q", got)
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("error %v", err)
+	}
+	after := e.CopyHeader().Clone()
+	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("one copy's change shows in another:\n%s", diff)
 	}
-	for name, values := range two {
+	size := 0
+	for name, values := range after {
 		if len(values) != cap(values) && name != "X" {
 			t.Errorf("an append to %s could reach its neighbour", name)
 		}
+		size += len(name + ": " + values[0] + "\r\n")
+	}
+	if e.CopyHeader().Size != size {
+		t.Errorf("size %d, want %d", e.CopyHeader().Size, size)
 	}
 }
 

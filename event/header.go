@@ -4,17 +4,55 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/replhub/replhub/wire"
 )
 
-// CopyHeader returns the headers of a copy, in a map of the caller's own with
-// room for one more entry: the publisher's that pass, and the hub's. The value
-// slices are shared by all copies and read-only.
-func (e *Event) CopyHeader() map[string][]string {
-	e.copyOnce.Do(func() { e.copyHeader = e.buildCopyHeader() })
-	return maps.Clone(e.copyHeader)
+// Header is the headers of an event's copies, which the copies in all lanes
+// share: each is encoded from the same map.
+type Header struct {
+	// Size is how many bytes its lines have on the wire.
+	Size int
+
+	mu     sync.Mutex
+	values map[string][]string
+}
+
+// NewHeader makes a header of a map, which is the header's from then on.
+func NewHeader(values map[string][]string) *Header {
+	h := &Header{values: values}
+	for name, vs := range values {
+		for _, v := range vs {
+			h.Size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return h
+}
+
+// With calls f with the headers and one more. f must not keep the map.
+func (h *Header) With(name string, values []string, f func(map[string][]string) error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.values[name] = values
+	defer delete(h.values, name)
+	return f(h.values)
+}
+
+// Clone returns the headers in a map of the caller's own, with room for one
+// more. The slices of values are shared and read-only.
+func (h *Header) Clone() map[string][]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.values)
+}
+
+// CopyHeader returns the headers of a copy: the publisher's that pass, and the
+// hub's.
+func (e *Event) CopyHeader() *Header {
+	e.copyOnce.Do(func() { e.copyHeader = NewHeader(e.buildCopyHeader()) })
+	return e.copyHeader
 }
 
 // Headers gives the first value of each header in Header, a string.
@@ -29,35 +67,45 @@ func (e *Event) Headers() *Object {
 	return e.headers
 }
 
-// hubHeaders is how many headers the hub itself sets at most.
-const hubHeaders = 8
-
 func (e *Event) buildCopyHeader() map[string][]string {
-	// One more than is set: a clone keeps the room for the caller's entry.
-	h := make(map[string][]string, len(e.Header)+hubHeaders+1)
+	own := [...]struct{ name, value string }{
+		{wire.HeaderID, e.ID},
+		{wire.HeaderSeq, strconv.FormatUint(e.Pos.Seq, 10)},
+		{wire.HeaderEpoch, strconv.FormatUint(e.Pos.Epoch, 10)},
+		{wire.HeaderKey, e.Key},
+		{wire.HeaderTime, e.Time.UTC().Format(time.RFC3339Nano)},
+		{wire.HeaderOrigin, e.Origin},
+		{wire.HeaderVersion, e.Version},
+		{wire.HeaderChunk, rowNumber(e.Row)},
+	}
+	set := 0
+	for _, o := range own {
+		if o.value != "" {
+			set++
+		}
+	}
+	// One more than is set is the room for an appender's entry, and no more than
+	// that: maps of up to eight entries are the cheap ones.
+	h := make(map[string][]string, len(e.Header)+set+1)
 	maps.Copy(h, e.Header)
 	// One backing array for all values; each slice is capped so that an append
 	// to one cannot reach its neighbour.
-	values := make([]string, 0, hubHeaders)
-	set := func(name, value string) {
-		if value == "" {
-			return
+	values := make([]string, 0, set)
+	for _, o := range own {
+		if o.value != "" {
+			values = append(values, o.value)
+			n := len(values)
+			h[o.name] = values[n-1 : n : n]
 		}
-		values = append(values, value)
-		n := len(values)
-		h[name] = values[n-1 : n : n]
-	}
-	set(wire.HeaderID, e.ID)
-	set(wire.HeaderSeq, strconv.FormatUint(e.Pos.Seq, 10))
-	set(wire.HeaderEpoch, strconv.FormatUint(e.Pos.Epoch, 10))
-	set(wire.HeaderKey, e.Key)
-	set(wire.HeaderTime, e.Time.UTC().Format(time.RFC3339Nano))
-	set(wire.HeaderOrigin, e.Origin)
-	set(wire.HeaderVersion, e.Version)
-	if e.Row > 0 {
-		set(wire.HeaderChunk, strconv.FormatUint(e.Row, 10))
 	}
 	return h
+}
+
+func rowNumber(row uint64) string {
+	if row == 0 {
+		return ""
+	}
+	return strconv.FormatUint(row, 10)
 }
 
 // passed gives the publisher's headers that go on to copies: none that is a

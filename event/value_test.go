@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -81,14 +82,15 @@ func TestEventIsSafeForConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			v, err := e.Value()
 			o := v.(*event.Object)
-			h := e.CopyHeader()
-			h["Mine"] = nil
-			results[i] = fmt.Sprint(o.Names(), o.Members()["o"].(*event.Object).Names(), err, len(h), e.Headers().Names())
+			_ = e.CopyHeader().With("Mine", []string{strconv.Itoa(i)}, func(h map[string][]string) error {
+				results[i] = fmt.Sprint(o.Names(), o.Members()["o"].(*event.Object).Names(), err, len(h), h["Mine"][0] == strconv.Itoa(i), e.Headers().Names())
+				return nil
+			})
 		})
 	}
 	wg.Wait()
 	for _, r := range results {
-		if want := "[id o] [a b] <nil> 7 [X]"; r != want {
+		if want := "[id o] [a b] <nil> 7 true [X]"; r != want {
 			t.Errorf("got %q, want %q", r, want)
 		}
 	}

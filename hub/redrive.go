@@ -234,7 +234,7 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *letters.Lett
 		return nil, "not due any more: " + skipReason(d, r.service, e), nil
 	case expand.Copy:
 	}
-	return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, e.CopyHeader(), d.Data, times), "", nil
+	return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, e.CopyHeader().Clone(), d.Data, times), "", nil
 }
 
 func idOf(l *letters.Letter) lane.LetterID { return lane.LetterID{Seq: l.Seq, Time: l.Time} }

@@ -62,6 +62,8 @@ type reader struct {
 	heard      time.Time
 	reconnects uint64
 	look       *time.Ticker
+	// idle is called before the reader waits.
+	idle func()
 }
 
 // newReader makes a consumer that starts after a mark that Resume returned.
@@ -85,6 +87,7 @@ func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
 		// reader does not stay away for long.
 		msgs:       make(chan *nats.Msg, pullMessages+100),
 		heard:      time.Now(),
+		idle:       func() {},
 		reconnects: nc.Stats().Reconnects,
 	}
 	r.next = apiPrefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + wire.StreamIngest + "." + r.name
@@ -112,6 +115,9 @@ func (r *reader) read(ctx context.Context) (*event.Event, error) {
 	for {
 		if err := r.ask(); err != nil {
 			return nil, err
+		}
+		if len(r.msgs) == 0 {
+			r.idle()
 		}
 		select {
 		case m := <-r.msgs:

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/replhub/replhub/event"
@@ -24,11 +25,32 @@ const (
 type Tail struct {
 	g *Ingest
 	w *window
+
+	mu        sync.Mutex // guards followers
+	followers map[Follower]struct{}
+
+	// newest is the last event, as long as the followers were not told of it,
+	// and untold how many they were not told of.
+	newest *event.Event
+	untold int
 }
+
+// A Follower is told that there is more at the end of the tail.
+type Follower interface {
+	// Follow is called on the tail's goroutine, so it must not wait. e is the
+	// newest event; nil when the tail began anew. Others may have come before it
+	// untold: whoever stands right before e may take it at once, and reports
+	// that; everybody else gets what it needs with After.
+	Follow(e *event.Event) (took bool)
+}
+
+// tellEvery is how many events may come at once before the followers are told
+// of one; it is told of the last of fewer.
+const tellEvery = 64
 
 // NewTail makes a tail that starts after a mark. It reads nothing before Run.
 func (g *Ingest) NewTail(at Mark) *Tail {
-	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes)}
+	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), followers: make(map[Follower]struct{})}
 	t.w.reset(at)
 	return t
 }
@@ -63,21 +85,64 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 	}
 	if from != at {
 		t.w.reset(from)
+		t.newest = nil
+		t.tell()
 	}
 	r, err := t.g.newReader(ctx, from)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	r.idle = t.tellRest
+	defer t.tellRest()
 	for {
 		e, err := r.read(ctx)
 		if err != nil {
 			return err
 		}
 		t.w.add(e)
+		t.newest = e
+		if t.untold++; t.untold >= tellEvery {
+			t.tell()
+		}
 		if err := t.pace(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// tell has the followers know of the newest event.
+func (t *Tail) tell() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	took := false
+	for f := range t.followers {
+		if f.Follow(t.newest) {
+			took = true
+		}
+	}
+	if took {
+		t.w.followed(t.newest)
+	}
+	t.newest, t.untold = nil, 0
+}
+
+// tellRest tells of what the followers were not told of yet.
+func (t *Tail) tellRest() {
+	if t.untold > 0 {
+		t.tell()
+	}
+}
+
+// Follow has f told of what comes, from now until stop is called.
+func (t *Tail) Follow(f Follower) (stop func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.followers[f] = struct{}{}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.followers, f)
 	}
 }
 
@@ -116,10 +181,10 @@ func (t *Tail) Join() uint64 {
 	return generation
 }
 
-// After returns the events that follow a position, up to a block; or, at the
-// end, a channel that is closed when there are more. ok is false when the
-// position is outside of the window or of another generation.
-func (t *Tail) After(generation uint64, pos event.Position) (b Block, wait <-chan struct{}, ok bool) {
+// After returns the events that follow a position, up to a block; none at the
+// end, where followers are told of more. ok is false when the position is
+// outside of the window or of another generation.
+func (t *Tail) After(generation uint64, pos event.Position) (b Block, ok bool) {
 	return t.w.after(generation, pos)
 }
 

@@ -49,9 +49,6 @@ type window struct {
 	bytes      int
 	limit      int
 	start, end Mark
-	// changed is closed and replaced when there is more, if anybody waits.
-	changed chan struct{}
-	waited  bool
 	// read is the furthest that any reader has taken; see ahead.
 	read     uint64
 	progress chan struct{}
@@ -65,7 +62,7 @@ type fillingBlock struct {
 }
 
 func newWindow(limit int) *window {
-	return &window{limit: limit, changed: make(chan struct{}), progress: make(chan struct{}, 1)}
+	return &window{limit: limit, progress: make(chan struct{}, 1)}
 }
 
 // reset empties the window and has it start after a mark.
@@ -77,16 +74,6 @@ func (w *window) reset(at Mark) {
 	w.bytes = 0
 	w.start, w.end = at, at
 	w.read = at.Seq
-	w.wake()
-}
-
-func (w *window) wake() {
-	if !w.waited {
-		return
-	}
-	w.waited = false
-	close(w.changed)
-	w.changed = make(chan struct{})
 }
 
 // add appends an event and drops the oldest blocks over the limit.
@@ -118,24 +105,18 @@ func (w *window) add(e *event.Event) {
 		w.bytes -= first.bytes
 		w.start = w.blocks[0].before
 	}
-	w.wake()
 }
 
 // after returns the events that follow a position, as far as one block holds
-// them. No events and a channel means: wait for it. ok is false when the
-// position is outside of the window.
-func (w *window) after(generation uint64, pos event.Position) (b Block, wait <-chan struct{}, ok bool) {
+// them; none at the end. ok is false when the position is outside of the window.
+func (w *window) after(generation uint64, pos event.Position) (b Block, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if generation != w.generation || pos.Seq < w.start.Seq || pos.Seq > w.end.Seq {
-		return Block{}, nil, false
+		return Block{}, false
 	}
 	if pos.Seq == w.end.Seq {
-		if pos.Epoch > w.end.Epoch {
-			return Block{}, nil, false
-		}
-		w.waited = true
-		return Block{}, w.changed, true
+		return Block{}, pos.Epoch <= w.end.Epoch
 	}
 	i := sort.Search(len(w.blocks), func(i int) bool {
 		f := w.blocks[i]
@@ -146,7 +127,7 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, wait <-c
 	// A lane may know of a new epoch before the tail does: what the window holds
 	// under these sequences are then other events, copied already.
 	if pos.Epoch > found.events[skip].Pos.Epoch {
-		return Block{}, nil, false
+		return Block{}, false
 	}
 	b = Block{Events: found.events[skip:len(found.events):len(found.events)], Before: found.before}
 	if skip > 0 {
@@ -155,14 +136,27 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, wait <-c
 	if len(found.events) == cap(found.events) {
 		b.entities = found.entities
 	}
-	if last := b.Events[len(b.Events)-1].Pos.Seq; last > w.read {
-		w.read = last
-		select {
-		case w.progress <- struct{}{}:
-		default:
-		}
+	w.took(b.Events[len(b.Events)-1])
+	return b, true
+}
+
+// took notes how far a reader has come. The caller holds the lock.
+func (w *window) took(e *event.Event) {
+	if e.Pos.Seq <= w.read {
+		return
 	}
-	return b, nil, true
+	w.read = e.Pos.Seq
+	select {
+	case w.progress <- struct{}{}:
+	default:
+	}
+}
+
+// followed notes an event that followers have taken.
+func (w *window) followed(e *event.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.took(e)
 }
 
 // ahead is how many events were read in beyond the furthest reader.

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/wire"
 )
@@ -55,6 +56,18 @@ type Appender struct {
 	open map[string]*Batch
 }
 
+// Message is one to append. The copies of an event share their headers.
+type Message struct {
+	Subject string
+	Header  *event.Header
+	Data    []byte
+}
+
+// own makes a message with headers of its own.
+func (m Message) own() *nats.Msg {
+	return &nats.Msg{Subject: m.Subject, Header: m.Header.Clone(), Data: m.Data}
+}
+
 // NewAppender makes an appender that writes batches in the given kind.
 func NewAppender(js jetstream.JetStream, batches Kind) (*Appender, error) {
 	nc := js.Conn()
@@ -81,29 +94,33 @@ func (a *Appender) Close() {
 // Append puts messages behind the stream's last sequence and returns the kind
 // used. After any error the lane must be read again: with ErrFenced somebody
 // else has written, with every other error what was stored is unknown.
-func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) (Kind, error) {
+func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs []Message) (Kind, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
 	switch {
 	case len(msgs) == 1:
-		return Single, a.single(ctx, stream, last, msgs[0])
+		return Single, a.single(ctx, stream, last, msgs[0].own())
 	case a.kind == Fast:
 		b := a.Open(stream, last, func() {})
 		defer b.Drop()
 		return Fast, b.SendLast(ctx, msgs)
 	default:
-		return Atomic, a.atomic(ctx, stream, last, msgs)
+		own := make([]*nats.Msg, len(msgs))
+		for i, m := range msgs {
+			own[i] = m.own()
+		}
+		return Atomic, a.atomic(ctx, stream, last, own)
 	}
 }
 
-// expect sets the server's compare-and-set. There is one way only to append,
-// and it goes through here.
-func expect(m *nats.Msg, last uint64) {
-	m.Header[wire.HeaderExpectedLastSeq] = []string{strconv.FormatUint(last, 10)}
+// expected is the server's compare-and-set, wire.HeaderExpectedLastSeq. There is
+// one way only to append, and it goes through here.
+func expected(last uint64) []string {
+	return []string{strconv.FormatUint(last, 10)}
 }
 
 func (a *Appender) single(ctx context.Context, stream string, last uint64, m *nats.Msg) error {
-	expect(m, last)
+	m.Header[wire.HeaderExpectedLastSeq] = expected(last)
 	reply, err := a.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return fmt.Errorf("append to %s: %w", stream, err)
@@ -129,7 +146,7 @@ func stored(ack []byte, stream string) bool {
 }
 
 func (a *Appender) atomic(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) error {
-	expect(msgs[0], last)
+	msgs[0].Header[wire.HeaderExpectedLastSeq] = expected(last)
 	// No acknowledgement of the first message: one round trip is enough.
 	_, err := jetstreamext.PublishMsgBatch(ctx, a.js, msgs, jetstreamext.BatchFlowControl{})
 	if marked.WrongSequence(err) {

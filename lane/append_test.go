@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 )
@@ -49,10 +50,10 @@ func emptyLane(t *testing.T) (jetstream.JetStream, jetstream.Stream) {
 	return js, stream
 }
 
-func messages(texts ...string) []*nats.Msg {
-	list := make([]*nats.Msg, len(texts))
+func messages(texts ...string) []lane.Message {
+	list := make([]lane.Message, len(texts))
 	for i, text := range texts {
-		list[i] = &nats.Msg{Subject: "sub.s.user.create.0", Header: nats.Header{}, Data: []byte(text)}
+		list[i] = lane.Message{Subject: "sub.s.user.create.0", Header: event.NewHeader(make(map[string][]string)), Data: []byte(text)}
 	}
 	return list
 }

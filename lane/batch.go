@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/wire"
 )
 
 // Batch is one fast-ingest append that is open: messages go out without waiting
@@ -33,6 +34,7 @@ type Batch struct {
 	// expect is the last sequence that the next message states, sent how many
 	// messages the batch has.
 	expect, sent uint64
+	out          nats.Msg // the message being sent: one for all
 
 	// Written by the connection's goroutine.
 	stored atomic.Uint64 // how many messages the server has said are stored
@@ -102,7 +104,7 @@ func (b *Batch) Err() error {
 
 // Send appends messages without waiting for them to be stored. It waits while
 // too many others are on their way.
-func (b *Batch) Send(ctx context.Context, msgs []*nats.Msg) error {
+func (b *Batch) Send(ctx context.Context, msgs []Message) error {
 	if err := b.await(ctx, maxUnstored); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (b *Batch) Send(ctx context.Context, msgs []*nats.Msg) error {
 
 // SendLast appends messages, the last of the batch, and returns once all of it
 // is stored.
-func (b *Batch) SendLast(ctx context.Context, msgs []*nats.Msg) error {
+func (b *Batch) SendLast(ctx context.Context, msgs []Message) error {
 	b.ending.Store(true)
 	if err := b.publish(msgs, true); err != nil {
 		return err
@@ -131,7 +133,7 @@ func (b *Batch) Settle(ctx context.Context) error {
 	return b.finish(ctx)
 }
 
-func (b *Batch) publish(msgs []*nats.Msg, last bool) error {
+func (b *Batch) publish(msgs []Message, last bool) error {
 	for i, m := range msgs {
 		op := fastAdd
 		switch {
@@ -140,9 +142,7 @@ func (b *Batch) publish(msgs []*nats.Msg, last bool) error {
 		case b.sent == 0:
 			op = fastStart
 		}
-		expect(m, b.expect)
-		m.Reply = b.replyTo(b.sent+1, op)
-		if err := b.a.nc.PublishMsg(m); err != nil {
+		if err := b.send(m, b.replyTo(b.sent+1, op)); err != nil {
 			return fmt.Errorf("append to %s: %w", b.stream, err)
 		}
 		b.expect++
@@ -150,6 +150,14 @@ func (b *Batch) publish(msgs []*nats.Msg, last bool) error {
 		b.subject = m.Subject
 	}
 	return nil
+}
+
+// send hands a message to the connection, which encodes it at once.
+func (b *Batch) send(m Message, reply string) error {
+	return m.Header.With(wire.HeaderExpectedLastSeq, expected(b.expect), func(header map[string][]string) error {
+		b.out = nats.Msg{Subject: m.Subject, Reply: reply, Header: header, Data: m.Data}
+		return b.a.nc.PublishMsg(&b.out)
+	})
 }
 
 func (b *Batch) replyTo(n uint64, op string) string {

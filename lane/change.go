@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -158,7 +159,7 @@ func (l *Lane) record(ctx context.Context, next State) error {
 		return err
 	}
 	l.env.Failpoint("record")
-	if _, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, []*nats.Msg{msg}); err != nil {
+	if _, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, []Message{msg}); err != nil {
 		l.synced = false
 		return err
 	}
@@ -169,15 +170,15 @@ func (l *Lane) record(ctx context.Context, next State) error {
 	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
 }
 
-func stateMessage(service subjects.Name, hub string, s State) (*nats.Msg, error) {
+func stateMessage(service subjects.Name, hub string, s State) (Message, error) {
 	s.Hub, s.Written = hub, time.Now().UTC()
 	data, err := encodeState(s)
 	if err != nil {
-		return nil, err
+		return Message{}, err
 	}
-	return &nats.Msg{
+	return Message{
 		Subject: subjects.State(service),
-		Header:  nats.Header{wire.HeaderState: []string{"1"}},
+		Header:  event.NewHeader(map[string][]string{wire.HeaderState: {"1"}}),
 		Data:    data,
 	}, nil
 }

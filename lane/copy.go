@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/ingest"
@@ -24,7 +22,7 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 	if fillWaits && time.Since(l.sliceBegan) > slice {
 		return l.record(ctx, l.tip.State.InFill(fill))
 	}
-	block, more, err := l.liveSource.next(ctx, l.tip.State.Pos)
+	block, end, err := l.liveSource.next(ctx, l.tip.State.Pos)
 	if err != nil {
 		return err
 	}
@@ -34,35 +32,35 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 		}
 		return l.recordNowAndThen(ctx)
 	}
-	if fillWaits && more != nil {
+	if fillWaits && end {
 		return l.record(ctx, l.tip.State.InFill(fill))
 	}
 	l.report("")
-	if more == nil {
+	if !end {
 		return l.settle(ctx) // it may wait long for a reader
 	}
-	return l.waitForEvents(ctx, more)
+	return l.waitForEvents(ctx)
 }
 
 // waitForEvents waits at the end of ingest. It ends an append to which nothing
 // is added, and writes the position down when the stream has not said it for a
 // while.
-func (l *Lane) waitForEvents(ctx context.Context, more <-chan struct{}) error {
+func (l *Lane) waitForEvents(ctx context.Context) error {
 	if l.batch != nil {
 		due := settleAfter - time.Since(l.appendedAt)
 		if due <= 0 {
 			return l.settle(ctx)
 		}
-		return l.wait(ctx, more, due)
+		return l.stand(ctx, due)
 	}
 	if l.unrecorded == 0 {
-		return l.wait(ctx, more, 0)
+		return l.stand(ctx, 0)
 	}
 	due := recordEvery - time.Since(l.recordedAt)
 	if due <= 0 {
 		return l.record(ctx, l.tip.State)
 	}
-	return l.wait(ctx, more, due)
+	return l.stand(ctx, due)
 }
 
 // recordNowAndThen writes the position of a lane that passes many events
@@ -106,7 +104,7 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 
 // batch is what one append takes: the copies of a run of events.
 type batch struct {
-	msgs  []*nats.Msg
+	msgs  []Message
 	bytes int
 	// events is how many events the batch covers, skipped how many of them
 	// follow the last one copied, end is the last of them all.
@@ -117,13 +115,13 @@ type batch struct {
 // expand makes the next batch, which ends when the room is used. Dead letters are durable before the batch is
 // appended: the append moves the lane past their events.
 func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table, room int) (batch, error) {
-	b := batch{msgs: make([]*nats.Msg, 0, len(events))}
+	b := batch{msgs: make([]Message, 0, len(events))}
 	maxPayload := int(l.env.JS.Conn().MaxPayload())
 	for _, e := range events {
 		d := table.Expand(e)
 		if d.Kind == expand.Copy {
-			m := &nats.Msg{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
-			if size := sizeOf(m); tooLarge(m, size, maxPayload) {
+			m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
+			if size := m.size(); m.tooLarge(maxPayload) {
 				d = expand.Decision{Kind: expand.Dead, Why: wire.ReasonTooLarge, Err: errTooLarge}
 			} else {
 				b.msgs = append(b.msgs, m)
@@ -149,14 +147,23 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 
 // appendCopies appends a batch and moves the cursor. last has it ended there.
 func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
+	var kind Kind
 	if len(b.msgs) > 0 {
 		l.env.Failpoint("append")
+		var err error
 		// A shutdown lets an append that has begun come to its end.
-		kind, err := l.put(context.WithoutCancel(ctx), b.msgs, last)
-		if err != nil {
+		if kind, err = l.put(context.WithoutCancel(ctx), b.msgs, last); err != nil {
 			return err
 		}
 		l.env.Failpoint("appended")
+	}
+	l.appended(kind, b)
+	return nil
+}
+
+// appended moves the cursor over a batch.
+func (l *Lane) appended(kind Kind, b batch) {
+	if len(b.msgs) > 0 {
 		l.tip.Last += uint64(len(b.msgs))
 		l.counted.appended(kind, len(b.msgs), b.bytes)
 		l.bytes += int64(b.bytes)
@@ -166,7 +173,6 @@ func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
 	l.tip.State = l.tip.State.past(b.end)
 	l.unrecorded += b.skipped
 	l.report("")
-	return nil
 }
 
 // pass moves the cursor over events that the lane has no interest in.
@@ -188,21 +194,11 @@ const (
 	maxHeaderBytes = 1<<16 - 1
 )
 
-// sizeOf is the number of bytes of headers and payload on the wire.
-func sizeOf(m *nats.Msg) int {
-	return headerBytes(m.Header) + len(m.Data)
-}
+// size is the number of bytes of headers and payload on the wire.
+func (m Message) size() int { return m.headerSize() + len(m.Data) }
 
-func headerBytes(h nats.Header) int {
-	n := headerLine + expectRoom
-	for name, values := range h {
-		for _, v := range values {
-			n += len(name) + len(v) + len(": \r\n")
-		}
-	}
-	return n
-}
+func (m Message) headerSize() int { return headerLine + expectRoom + m.Header.Size }
 
-func tooLarge(m *nats.Msg, size, maxPayload int) bool {
-	return size > maxPayload || size-len(m.Data) > maxHeaderBytes
+func (m Message) tooLarge(maxPayload int) bool {
+	return m.size() > maxPayload || m.headerSize() > maxHeaderBytes
 }

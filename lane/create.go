@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/marked"
@@ -45,7 +44,7 @@ func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service su
 	if err != nil {
 		return err
 	}
-	_, err = a.Append(ctx, stream.CachedInfo().Config.Name, 0, []*nats.Msg{msg})
+	_, err = a.Append(ctx, stream.CachedInfo().Config.Name, 0, []Message{msg})
 	if err != nil && !errors.Is(err, ErrFenced) {
 		return fmt.Errorf("write the first state of lane %s: %w", service, err)
 	}

@@ -24,7 +24,7 @@ func (l *Lane) fillTurn(ctx context.Context) error {
 		l.env.Failpoint("fill switch")
 		return l.record(ctx, s.In(Live))
 	}
-	block, more, err := l.fillSource.next(ctx, at)
+	block, end, err := l.fillSource.next(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -39,9 +39,9 @@ func (l *Lane) fillTurn(ctx context.Context) error {
 	if err := l.settle(ctx); err != nil { // it may wait long
 		return err
 	}
-	if more != nil {
+	if end {
 		// The live position is beyond what the tail has read in yet.
-		return l.wait(ctx, more, slice)
+		return l.wait(ctx, slice)
 	}
 	return nil
 }

@@ -99,7 +99,9 @@ type Lane struct {
 	changes []*change
 	over    error // why Run has returned
 
-	// The rest belongs to Run's goroutine.
+	// working is held by Run's goroutine, except while it stands at the end of
+	// ingest. It guards the rest.
+	working    sync.Mutex
 	synced     bool
 	tip        Tip
 	live, fill *expand.Table
@@ -185,6 +187,9 @@ func (l *Lane) nudge() {
 // Run fills the lane until ctx ends, then returns nil. It returns ErrNoLane
 // when the stream is gone: dropping a lane ends it.
 func (l *Lane) Run(ctx context.Context) error {
+	l.working.Lock()
+	defer l.working.Unlock()
+	defer l.env.Tail.Follow((*follower)(l))()
 	over := ErrStopped
 	defer func() { l.abandonChanges(over) }()
 	defer l.rows.wait()
@@ -231,7 +236,7 @@ func (l *Lane) turn(ctx context.Context) error {
 		}
 		l.closeSources() // others wait for the readers
 		l.report("")
-		return l.wait(ctx, nil, 0)
+		return l.wait(ctx, 0)
 	}
 	if err := l.fetchRows(ctx); err != nil {
 		return err
@@ -352,7 +357,7 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		l.counted.fenced.Add(1)
 		// Another hub believes that it owns the lane, or has changed its
 		// interests. A short random wait lets one of two writers get ahead.
-		_ = l.wait(ctx, nil, time.Duration(1+rand.IntN(5))*time.Millisecond)
+		_ = l.wait(ctx, time.Duration(1+rand.IntN(5))*time.Millisecond)
 		return
 	}
 	if errors.Is(err, ErrNewer) {
@@ -368,12 +373,12 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	}
 	l.backoff = min(max(2*l.backoff, minBackoff), longest)
 	l.report(err.Error())
-	_ = l.wait(ctx, nil, l.backoff)
+	_ = l.wait(ctx, l.backoff)
 }
 
-// wait sleeps until more events, a nudge, the end of a time (0: for ever) or of
-// ctx, whose error it returns.
-func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) error {
+// wait sleeps until a nudge, the end of a time (0: for ever) or of ctx, whose
+// error it returns.
+func (l *Lane) wait(ctx context.Context, d time.Duration) error {
 	var timeout <-chan time.Time
 	if d > 0 {
 		timer := time.NewTimer(d)
@@ -383,7 +388,6 @@ func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) 
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-more:
 	case <-l.wake:
 	case <-timeout:
 	}

@@ -3,8 +3,6 @@ package lane
 import (
 	"context"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -19,7 +17,7 @@ const (
 // one is worth it, so that it may return before they are stored. last has the
 // append end with them. Whatever was sent is one append until settle: the lane
 // goes on as if it were stored, and reads itself anew when it was not.
-func (l *Lane) put(ctx context.Context, msgs []*nats.Msg, last bool) (Kind, error) {
+func (l *Lane) put(ctx context.Context, msgs []Message, last bool) (Kind, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
 	now := time.Now()

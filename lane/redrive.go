@@ -93,7 +93,7 @@ func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State)
 		return err
 	}
 	l.env.Failpoint("redrive")
-	err = l.env.Appender.appendWhole(context.WithoutCancel(ctx), l.stream, l.tip.Last, append(slices.Clone(copies), msg))
+	err = l.env.Appender.appendWhole(context.WithoutCancel(ctx), l.stream, l.tip.Last, append(slices.Clone(copies), msg.own()))
 	if err != nil {
 		l.synced = false
 		return err
@@ -141,7 +141,7 @@ var errNoRoom = errors.New("as a copy it exceeds the server's max_payload or its
 
 // Fits reports whether a copy fits the server's limits.
 func Fits(m *nats.Msg, maxPayload int64) error {
-	if tooLarge(m, sizeOf(m), int(maxPayload)) {
+	if (Message{Header: event.NewHeader(m.Header), Data: m.Data}).tooLarge(int(maxPayload)) {
 		return errNoRoom
 	}
 	return nil

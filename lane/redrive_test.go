@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -48,18 +49,18 @@ func TestRedrivenCopyIsNotWhereTheLaneStands(t *testing.T) {
 	if err := lane.Create(t.Context(), js, appender, service, 1, first, "test"); err != nil {
 		t.Fatal(err)
 	}
-	copied := func(seq string, redriven bool) *nats.Msg {
-		m := nats.NewMsg("sub.sharing.user.update.0")
-		m.Header.Set(wire.HeaderEpoch, "1")
-		m.Header.Set(wire.HeaderSeq, seq)
-		m.Header.Set(wire.HeaderTime, time.Unix(9, 0).UTC().Format(time.RFC3339Nano))
-		if redriven {
-			m.Header.Set(wire.HeaderRedriven, "1")
+	copied := func(seq string, redriven bool) lane.Message {
+		h := map[string][]string{
+			wire.HeaderEpoch: {"1"}, wire.HeaderSeq: {seq},
+			wire.HeaderTime: {time.Unix(9, 0).UTC().Format(time.RFC3339Nano)},
 		}
-		return m
+		if redriven {
+			h[wire.HeaderRedriven] = []string{"1"}
+		}
+		return lane.Message{Subject: "sub.sharing.user.update.0", Header: event.NewHeader(h)}
 	}
 	// No state record behind it: as bad as it could be.
-	msgs := []*nats.Msg{copied("9", false), copied("3", true), copied("4", true)}
+	msgs := []lane.Message{copied("9", false), copied("3", true), copied("4", true)}
 	if _, err := appender.Append(t.Context(), subjects.LaneStream(service), 1, msgs); err != nil {
 		t.Fatal(err)
 	}

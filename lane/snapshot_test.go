@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -80,20 +80,21 @@ func TestSnapshotBesideAFill(t *testing.T) {
 // The end of a lane says which row of a snapshot comes next, in the phase of the
 // snapshot and in no other.
 func TestTipOfASnapshot(t *testing.T) {
-	row := func(n int) *nats.Msg {
-		h := nats.Header{}
-		h.Set(wire.HeaderSeq, "900")
-		h.Set(wire.HeaderEpoch, "1")
-		h.Set(wire.HeaderTime, began().Format(time.RFC3339Nano))
-		h.Set(wire.HeaderKey, "k"+strconv.Itoa(n))
-		h.Set(wire.HeaderOrigin, "accounts")
-		h.Set(wire.HeaderChunk, strconv.Itoa(n))
-		return &nats.Msg{Subject: "sub.s.user.create.0", Header: h}
+	live := func() map[string][]string {
+		return map[string][]string{
+			wire.HeaderSeq: {"900"}, wire.HeaderEpoch: {"1"},
+			wire.HeaderTime: {began().Format(time.RFC3339Nano)},
+		}
 	}
-	event := func() *nats.Msg {
-		m := row(3)
-		m.Header.Del(wire.HeaderChunk)
-		return m
+	message := func(h map[string][]string) lane.Message {
+		return lane.Message{Subject: "sub.s.user.create.0", Header: event.NewHeader(h)}
+	}
+	row := func(n int) lane.Message {
+		h := live()
+		h[wire.HeaderKey] = []string{"k" + strconv.Itoa(n)}
+		h[wire.HeaderOrigin] = []string{"accounts"}
+		h[wire.HeaderChunk] = []string{strconv.Itoa(n)}
+		return message(h)
 	}
 	in := lane.State{Pos: mark(800), Phase: lane.Live}.AddSnapshot(interest("b", "user", 801), mark(800), began())
 	moved := in.InFill(0).AdvancedRow(3, "k3", "accounts")
@@ -103,14 +104,14 @@ func TestTipOfASnapshot(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		state   lane.State
-		msgs    []*nats.Msg
+		msgs    []lane.Message
 		want    lane.State
 		foreign int
 	}{
-		{"rows", in.InFill(0), []*nats.Msg{row(1), row(2), row(3)}, moved, 0},
-		{"an event of live copying", in, []*nats.Msg{event()}, past, 0},
-		{"a row where none belongs", in, []*nats.Msg{event(), row(3)}, past, 1},
-		{"an event among rows", in.InFill(0), []*nats.Msg{row(3), event()}, moved, 1},
+		{"rows", in.InFill(0), []lane.Message{row(1), row(2), row(3)}, moved, 0},
+		{"an event of live copying", in, []lane.Message{message(live())}, past, 0},
+		{"a row where none belongs", in, []lane.Message{message(live()), row(3)}, past, 1},
+		{"an event among rows", in.InFill(0), []lane.Message{row(3), message(live())}, moved, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			js, stream := emptyLane(t)

@@ -55,31 +55,31 @@ func (s *source) join(generation uint64) {
 	}
 }
 
-// next returns what follows a mark: events, or a channel to wait on for more,
-// or neither when the caller should just ask again.
-func (s *source) next(ctx context.Context, at ingest.Mark) (ingest.Block, <-chan struct{}, error) {
-	b, more, ok := s.tail.After(s.generation, at.Position)
+// next returns what follows a mark: events; or none at the end, where the tail
+// tells of more; or none elsewhere, when the caller should just ask again.
+func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end bool, err error) {
+	b, ok := s.tail.After(s.generation, at.Position)
 	if ok {
 		s.close()
-		return b, more, nil
+		return b, len(b.Events) == 0, nil
 	}
 	if !s.tail.Current(s.generation) {
-		return ingest.Block{}, nil, errGeneration
+		return ingest.Block{}, false, errGeneration
 	}
 	if s.catchUp != nil && (s.catchUp.At() != at || s.turnOver()) {
 		s.close()
 	}
 	if s.catchUp == nil {
 		if err := s.open(ctx, at); err != nil || s.catchUp == nil {
-			return ingest.Block{}, nil, err
+			return ingest.Block{}, false, err
 		}
 	}
-	b, err := s.catchUp.Next(ctx, catchUpWait)
+	b, err = s.catchUp.Next(ctx, catchUpWait)
 	if err != nil {
 		s.close()
-		return ingest.Block{}, nil, err
+		return ingest.Block{}, false, err
 	}
-	return b, nil, nil
+	return b, false, nil
 }
 
 func (s *source) turnOver() bool {

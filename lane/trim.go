@@ -24,7 +24,7 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 		return maxAppendBytes, nil
 	}
 	have := l.bytes
-	if have == 0 || have >= limit {
+	if l.full() {
 		if err := l.settle(ctx); err != nil {
 			return 0, err
 		}
@@ -46,6 +46,12 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", ErrFull, have, limit)
 	}
 	return int(min(limit-have, maxAppendBytes)), nil
+}
+
+// full reports whether an append has to ask for room.
+func (l *Lane) full() bool {
+	limit := l.tip.State.MaxBytes
+	return limit > 0 && (l.bytes == 0 || l.bytes >= limit)
 }
 
 // purgeHistory purges every acknowledged copy, however young.

@@ -113,7 +113,7 @@ func (o *Office) Remove(ctx context.Context, l *Letter) error {
 // Put stores the letter of an event that could not be expanded. It has no
 // payload: what the service was not to see stays unseen.
 func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) error {
-	h := nats.Header(e.CopyHeader())
+	h := nats.Header(e.CopyHeader().Clone())
 	if reason == wire.ReasonTooLarge {
 		h = ownOnly(h) // the publisher's headers may be what is too large
 	}
