@@ -2,6 +2,7 @@ package replhub_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strconv"
@@ -26,14 +27,18 @@ func BenchmarkBarePull(b *testing.B) {
 	benchmarkBare(b, replhub.Queue{Order: replhub.OrderNone}, "workers")
 }
 
-// BenchmarkBarePartitions is what the server gives to sixteen of them, one on
-// each partition.
+// BenchmarkBarePartitions is what the server gives to a consumer on each
+// partition.
 func BenchmarkBarePartitions(b *testing.B) {
-	names := make([]string, 16)
-	for p := range names {
-		names[p] = "workers-" + strconv.Itoa(p)
+	for _, n := range benchmarkedPartitions() {
+		b.Run(fmt.Sprintf("partitions=%d", n), func(b *testing.B) {
+			names := make([]string, n)
+			for p := range names {
+				names[p] = "workers-" + strconv.Itoa(p)
+			}
+			benchmarkBare(b, replhub.Queue{Order: replhub.OrderKey, Partitions: n}, names...)
+		})
 	}
-	benchmarkBare(b, replhub.Queue{Order: replhub.OrderKey, Partitions: len(names)}, names...)
 }
 
 func benchmarkBare(b *testing.B, queue replhub.Queue, consumers ...string) {
@@ -78,8 +83,14 @@ func BenchmarkHandlerUnordered(b *testing.B) {
 }
 
 func BenchmarkHandlerByKey(b *testing.B) {
-	benchmarkHandler(b, replhub.Queue{Order: replhub.OrderKey, Partitions: 16})
+	for _, n := range benchmarkedPartitions() {
+		b.Run(fmt.Sprintf("partitions=%d", n), func(b *testing.B) {
+			benchmarkHandler(b, replhub.Queue{Order: replhub.OrderKey, Partitions: n})
+		})
+	}
 }
+
+func benchmarkedPartitions() []int { return []int{1, 4, 16} }
 
 func benchmarkHandler(b *testing.B, queue replhub.Queue) {
 	nc := lane(b, queue)

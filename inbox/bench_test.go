@@ -26,9 +26,8 @@ type way struct {
 const bareUpsert = "INSERT INTO users (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name"
 
 // BenchmarkApply sets the inbox beside the bare upserts that it guards, each in a
-// transaction of its own, on PostgreSQL. Servers of tests do not wait for their
-// disk, which would hide the inbox's price. An op is one delivery in each way;
-// what counts is a way's rate by that of the first.
+// transaction of its own, on a PostgreSQL that waits for its disk. An op is one
+// delivery in each way; what counts is a way's rate by that of the first.
 func BenchmarkApply(b *testing.B) {
 	guarded := func(r *replica) func(ctx context.Context, d *replhub.Delivery) error {
 		return func(ctx context.Context, d *replhub.Delivery) error {

@@ -18,8 +18,16 @@ type postgres struct {
 	*process
 }
 
-// startPostgres makes a cluster in a temporary folder and starts it.
+// startPostgres makes a cluster in a temporary folder and starts it, with the
+// least care for its data.
 func startPostgres(ctx context.Context) (server, error) {
+	return startPostgresWith(ctx, "-c", "fsync=off", "-c", "full_page_writes=off")
+}
+
+// startSyncedPostgres starts one with the care that PostgreSQL takes by default.
+func startSyncedPostgres(ctx context.Context) (server, error) { return startPostgresWith(ctx) }
+
+func startPostgresWith(ctx context.Context, settings ...string) (server, error) {
 	bin, err := postgresBinaries()
 	if err != nil {
 		return nil, err
@@ -32,14 +40,14 @@ func startPostgres(ctx context.Context) (server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := launchPostgres(ctx, run, bin, dir)
+	s, err := launchPostgres(ctx, run, bin, dir, settings)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
 }
 
-func launchPostgres(ctx context.Context, run *account, bin, dir string) (server, error) {
+func launchPostgres(ctx context.Context, run *account, bin, dir string, settings []string) (server, error) {
 	data := filepath.Join(dir, "data")
 	// No locale: text compares by bytes, as it does in the other databases' tests.
 	initdb := command(ctx, run, dir, filepath.Join(bin, "initdb"),
@@ -47,8 +55,8 @@ func launchPostgres(ctx context.Context, run *account, bin, dir string) (server,
 	if err := runCommand(initdb); err != nil {
 		return nil, err
 	}
-	p, err := startProcess(run, dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
-		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+	p, err := startProcess(run, dir, filepath.Join(bin, "postgres"),
+		append([]string{"-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200"}, settings...)...)
 	if err != nil {
 		return nil, err
 	}

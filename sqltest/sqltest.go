@@ -15,9 +15,13 @@ const startTimeout = 60 * time.Second
 
 // Postgres returns the DSN of a fresh database of the newest PostgreSQL on this
 // machine, for pgx and its database/sql driver "pgx". It is dropped with the
-// server.
+// server. A test's server does not wait for its disk; a benchmark's does, as
+// servers in use do: what it costs would be out of proportion otherwise.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
+	if _, ok := tb.(*testing.B); ok {
+		return servers.synced.database(tb, startSyncedPostgres)
+	}
 	return servers.postgres.database(tb, startPostgres)
 }
 
@@ -52,12 +56,13 @@ type stopping struct{ m Runner }
 func (s stopping) Run() int {
 	code := s.m.Run()
 	servers.postgres.stop()
+	servers.synced.stop()
 	servers.mariadb.stop()
 	return code
 }
 
 //nolint:gochecknoglobals // one server per test binary: a test binary has no other owner that all its tests know
-var servers struct{ postgres, mariadb shared }
+var servers struct{ postgres, synced, mariadb shared }
 
 // server is a running database server.
 type server interface {
