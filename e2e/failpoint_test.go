@@ -106,6 +106,38 @@ func TestHubKilledInRegistration(t *testing.T) {
 	}
 }
 
+// TestHubKilledInDrop kills the hub between a lane's last record and the end of
+// its stream. What is asked for after that is done: the drop again, and a
+// registration, which has to wait for it.
+func TestHubKilledInDrop(t *testing.T) {
+	for _, next := range []string{"replhub.drop.plain", "replhub.register.plain"} {
+		t.Run(next, func(t *testing.T) {
+			w := harness.New(t, harness.Options{Binary: binary, Seed: 27})
+			hub := w.StartHub("h1")
+			w.Register("plain", want("user"))
+			w.Publish(harness.Load{}, 50)
+			w.Unregister("plain")
+			hub.Stop()
+			hub.Start("FAILPOINT=dropped")
+			rose := hub.Resurrect(killTime)
+			if err := w.NC.Publish("replhub.drop.plain", nil); err != nil {
+				t.Fatal(err)
+			}
+			if !rose() {
+				t.Fatal("the hub was not killed")
+			}
+			hub.AwaitReady()
+			w.Forget("plain")
+			if next == "replhub.drop.plain" {
+				w.MustCall(next, "", nil)
+			}
+			w.Register("plain", from("all", want("user")))
+			w.Publish(harness.Load{}, 50)
+			w.Finish("killed in a drop", 1, settleWithin)
+		})
+	}
+}
+
 // TestHubKilledInFill kills the hub at each step of a fill that takes turns
 // with live events.
 func TestHubKilledInFill(t *testing.T) {

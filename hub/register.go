@@ -46,6 +46,13 @@ func (r *registration) apply(ctx context.Context) (lane.State, error) {
 			return lane.State{}, err
 		}
 		state, err := l.Change(ctx, r.edit)
+		if errors.Is(err, lane.ErrDropped) {
+			if err := r.hub.awaitDrop(ctx, r.service); err != nil {
+				return lane.State{}, err
+			}
+			l.Recheck()
+			continue
+		}
 		if errors.Is(err, lane.ErrNoLane) && ctx.Err() == nil {
 			if err := r.hub.lanes.ended(ctx, l); err != nil {
 				return lane.State{}, err
@@ -117,6 +124,9 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 		return tip.State, false, err
 	}
 	s := tip.State.Clone()
+	if s.Dropped {
+		return s, false, lane.ErrDropped
+	}
 	changed := false
 	if s.Detached != nil {
 		if err := r.mayStartAnew(); err != nil {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/tree"
@@ -86,54 +84,6 @@ func (h *Hub) knownLane(ctx context.Context, service subjects.Name) (*lane.Lane,
 	l := h.lanes.add(service)
 	l.Own(h.ownerOf(service) == h.cfg.ID)
 	return l, nil
-}
-
-func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, error) {
-	s, err := h.js.Stream(ctx, subjects.LaneStream(service))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, lane.ErrNoLane
-	}
-	if err != nil {
-		return nil, err
-	}
-	l, err := h.knownLane(ctx, service)
-	if err != nil {
-		return nil, err
-	}
-	created := s.CachedInfo().Created
-	var state lane.State
-	dropped := false
-	// In the lane's own loop: no registration comes between look and deletion.
-	_, err = l.Change(ctx, func(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
-		if dropped {
-			return tip.State, false, nil
-		}
-		state = tip.State
-		if n := len(state.Interests); n > 0 && state.Detached == nil {
-			return state, false, wire.Errorf(wire.CodeInUse, "%s has %d interests; unregister them first", service, n)
-		}
-		info, err := s.Info(ctx)
-		if err != nil {
-			return state, false, err
-		}
-		if !info.Created.Equal(created) || info.State.LastSeq != tip.Last {
-			return state, false, wire.Errorf(wire.CodeConflict, "the lane was changed just now; send it again")
-		}
-		if err := h.js.DeleteStream(ctx, subjects.LaneStream(service)); err != nil {
-			return state, false, fmt.Errorf("delete lane %s: %w", service, err)
-		}
-		dropped = true
-		return state, false, nil
-	})
-	if !dropped {
-		return nil, err
-	}
-	h.removeRecords(ctx, append(interestPaths(entitiesOf(state.Interests), service), servicePath(service)))
-	if err := h.lanes.ended(ctx, l); err != nil {
-		h.log.Debug("end a dropped lane", "err", err) // the hub is stopping
-	}
-	h.announce(service)
-	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
 func (h *Hub) doPause(ctx context.Context, service subjects.Name, req wire.Pause) (any, error) {

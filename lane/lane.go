@@ -250,7 +250,7 @@ func (l *Lane) turn(ctx context.Context) error {
 // idle reports whether there is nothing for this hub to copy.
 func (l *Lane) idle() bool {
 	return !l.owned.Load() || l.Parked() != "" ||
-		l.tip.State.Detached != nil || len(l.tip.State.Interests) == 0
+		l.tip.State.Detached != nil || l.tip.State.Dropped || len(l.tip.State.Interests) == 0
 }
 
 // sync reads where the lane stands from its stream and checks that against

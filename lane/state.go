@@ -18,6 +18,8 @@ const (
 	// snapshotForm is that of a record with a snapshot under way, which a hub of
 	// the first form would take for a fill from ingest.
 	snapshotForm = 2
+	// droppedForm is that of the last record of a lane.
+	droppedForm = 3
 )
 
 // State is a lane's state record: which interests are in force, where the lane
@@ -45,6 +47,9 @@ type State struct {
 	Phase Phase `json:"phase"`
 	// Detached tells why the lane was cut off; nil when it is not.
 	Detached *Detached `json:"detached,omitempty"`
+	// Dropped is set in the last record of a lane: its stream is about to go,
+	// and whatever came into it behind this record would go with it.
+	Dropped bool `json:"dropped,omitempty"`
 	// Redriven are the dead letters whose events were put back into the lane
 	// and that may not be removed yet: they are not put back again.
 	Redriven []LetterID `json:"redriven,omitempty"`
@@ -252,6 +257,9 @@ func encodeState(s State) ([]byte, error) {
 	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil }) {
 		s.Form = snapshotForm
 	}
+	if s.Dropped {
+		s.Form = droppedForm
+	}
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode the state record: %w", err)
@@ -265,7 +273,7 @@ func decodeState(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > snapshotForm {
+	if s.Form > droppedForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {

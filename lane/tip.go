@@ -20,6 +20,8 @@ import (
 var (
 	// ErrNoLane: there is no stream, or it never got a state record.
 	ErrNoLane = errors.New("no such lane")
+	// ErrDropped: the lane has its last record, and its stream is about to go.
+	ErrDropped = errors.New("the lane is being dropped")
 	// ErrStopped: this hub has stopped working on the lane.
 	ErrStopped = errors.New("the hub is stopping")
 	// ErrNoConsumer: one of the lane's work queues is missing.

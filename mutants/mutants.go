@@ -227,6 +227,13 @@ var mutants = []mutant{
 		pkg:  "./hub", test: "TestTrimThatLookedBeforeARegistration",
 	},
 	{
+		name: "registered-into-a-drop", guarantee: "2: a registration beside a drop is not lost with the stream",
+		file: "hub/register.go",
+		old:  `	if s.Dropped {`,
+		new:  `	if s.Dropped && len(s.Interests) > 0 {`,
+		pkg:  "./hub", test: "TestRegistrationBesideADrop",
+	},
+	{
 		name: "answer-from-memory", guarantee: "2: an answer without an append is read",
 		file: "lane/change.go",
 		old:  `	if (err != nil || !write) && l.owned.Load() {`,

@@ -51,7 +51,7 @@ The log goes to stdout, the reason why a hub cannot start or go on to stderr.`,
 // window, and marking it took a fifth of the hub's work while it copied.
 func collectLess() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
+		debug.SetGCPercent(200)
 	}
 }
 
