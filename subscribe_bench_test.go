@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -125,8 +124,8 @@ func report(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// lane fills the lane of the service "sharing" with b.N copies.
-func lane(b *testing.B, queue replhub.Queue) *nats.Conn {
+// benchmarkHub starts a server and a hub and returns where.
+func benchmarkHub(b *testing.B) (url string) {
 	b.Helper()
 	server, err := embedded.Start(context.Background(), embedded.Config{Port: embedded.FreePort, StoreDir: b.TempDir()})
 	if err != nil {
@@ -138,11 +137,13 @@ func lane(b *testing.B, queue replhub.Queue) *nats.Conn {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = stop() })
-	u, err := url.Parse(server.ClientURL())
-	if err != nil {
-		b.Fatal(err)
-	}
-	nc, err := nats.Connect(u.String())
+	return server.ClientURL()
+}
+
+// lane fills the lane of the service "sharing" with b.N copies.
+func lane(b *testing.B, queue replhub.Queue) *nats.Conn {
+	b.Helper()
+	nc, err := nats.Connect(benchmarkHub(b))
 	if err != nil {
 		b.Fatal(err)
 	}
