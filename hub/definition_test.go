@@ -1,9 +1,11 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -191,6 +193,36 @@ func TestFullLaneStallsAloneAndGoesOn(t *testing.T) {
 			t.Fatalf("copy %d is event %s", i, m.Headers().Get(wire.HeaderSeq))
 		}
 	}
+}
+
+// A lane that cannot go on asks the server now and then, whatever else is
+// published: its patience is not the other lanes' traffic.
+func TestFullLaneIsPatientUnderTraffic(t *testing.T) {
+	w := newWorld(t)
+	o := w.observe(nil)
+	w.register("full", `{"entities":["user"],"max_bytes":65536}`)
+	w.register("other", `{"entities":["user"]}`)
+	events := 1000
+	if err := w.publishAll(t.Context(), "user", events); err != nil {
+		t.Fatal(err)
+	}
+	retries := func() float64 { return o.metrics()[`replhub_lane_retries_total{service="full"}`] }
+	w.eventually("the full lane to stall", func() error {
+		if retries() == 0 {
+			return errors.New("it goes on")
+		}
+		return nil
+	})
+	before, began := retries(), time.Now()
+	for time.Since(began) < 3*time.Second {
+		w.publish("db.user.update", `{"id":"1"}`)
+		events++
+	}
+	// The wait is twice as long after each attempt, up to a second.
+	if n, most := retries()-before, 8+time.Since(began).Seconds(); n > most {
+		t.Errorf("%v attempts within %s, want at most %v", n, time.Since(began), most)
+	}
+	w.copies("other", events)
 }
 
 // Somebody who may not publish events can still name an ingest subject as the

@@ -121,7 +121,7 @@ func (t *Tail) tell() {
 			took = true
 		}
 	}
-	if took {
+	if took && t.newest != nil {
 		t.w.followed(t.newest)
 	}
 	t.newest, t.untold = nil, 0
@@ -159,6 +159,7 @@ func (t *Tail) pace(ctx context.Context) error {
 	if t.w.ahead() < tailAhead {
 		return nil
 	}
+	t.tellRest()
 	timer := time.NewTimer(tailPatience)
 	defer timer.Stop()
 	for t.w.ahead() >= tailAhead {

@@ -41,7 +41,7 @@ func (l *Lane) fillTurn(ctx context.Context) error {
 	}
 	if end {
 		// The live position is beyond what the tail has read in yet.
-		return l.wait(ctx, slice)
+		return l.wait(ctx, l.more, slice)
 	}
 	return nil
 }

@@ -8,12 +8,21 @@ import (
 	"github.com/replhub/replhub/expand"
 )
 
-// stand waits like wait, at the end of ingest: meanwhile the tail may have the
-// lane follow on its own goroutine.
+// followCost is what an event may cost that a lane takes on the tail's goroutine:
+// all others wait for it. A lane with a filter that costs more works by itself
+// for followPause.
+const (
+	followCost  = 100 * time.Microsecond
+	followPause = time.Second
+)
+
+// stand waits at the end of ingest until more events, a nudge, the end of a time
+// (0: for ever) or of ctx, whose error it returns. Meanwhile the tail may have
+// the lane follow on its own goroutine.
 func (l *Lane) stand(ctx context.Context, d time.Duration) error {
 	l.working.Unlock()
 	defer l.working.Lock()
-	return l.wait(ctx, d)
+	return l.wait(ctx, l.more, d)
 }
 
 // follower is a lane as the tail sees it.
@@ -30,7 +39,12 @@ func (f *follower) Follow(e *event.Event) (took bool) {
 		l.working.Unlock()
 	}
 	if !took {
-		l.nudge()
+		// Not a nudge: a lane that waits for anything else is not to be woken by
+		// events. The token stays until it stands at the end again.
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
 	}
 	return took
 }
@@ -38,18 +52,30 @@ func (f *follower) Follow(e *event.Event) (took bool) {
 func (l *Lane) follow(e *event.Event) bool {
 	pos := l.tip.State.Pos
 	if !l.synced || l.stale.Load() || l.idle() || l.tip.State.Phase != Live ||
-		e.Pos.Epoch != pos.Epoch || e.Pos.Seq != pos.Seq+1 || !l.env.Tail.Current(l.liveSource.generation) {
+		e.Pos.Epoch != pos.Epoch || !l.env.Tail.Current(l.liveSource.generation) {
+		return false
+	}
+	switch {
+	case e.Pos.Seq <= pos.Seq:
+		return true // it was faster
+	case e.Pos.Seq > pos.Seq+1:
+		return false
+	case !l.live.Wants(e.Subject.Entity()):
+		return l.followPast(e)
+	case l.batch == nil:
+		return false
+	}
+	began := time.Now()
+	if began.Before(l.heavyUntil) {
 		return false
 	}
 	d := l.live.Expand(e)
+	if time.Since(began) > followCost {
+		l.heavyUntil = began.Add(followPause)
+	}
 	switch d.Kind {
 	case expand.Skip:
-		// The first one that is passed over has the lane watch the time.
-		if l.unrecorded == 0 || l.unrecorded >= recordAfter {
-			return false
-		}
-		l.pass([]*event.Event{e})
-		return true
+		return l.followPast(e)
 	case expand.Copy:
 		return l.followCopy(e, d)
 	default:
@@ -57,9 +83,19 @@ func (l *Lane) follow(e *event.Event) bool {
 	}
 }
 
+// followPast passes over an event. The first one has the lane's own goroutine
+// watch the time.
+func (l *Lane) followPast(e *event.Event) bool {
+	if l.unrecorded == 0 || l.unrecorded >= recordAfter {
+		return false
+	}
+	l.pass([]*event.Event{e})
+	return true
+}
+
 // followCopy adds a copy to the open append.
 func (l *Lane) followCopy(e *event.Event, d expand.Decision) bool {
-	if l.batch == nil || l.batch.Err() != nil || l.batch.Unstored() >= maxUnstored {
+	if l.batch.Err() != nil || l.batch.Unstored() >= maxUnstored {
 		return false
 	}
 	m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
@@ -69,10 +105,13 @@ func (l *Lane) followCopy(e *event.Event, d expand.Decision) bool {
 	l.held++
 	defer l.release()
 	b := batch{msgs: []Message{m}, bytes: m.size(), events: 1, end: e}
+	l.env.Failpoint("append")
 	if err := l.batch.publish(b.msgs, false); err != nil {
+		l.drop()
 		l.stale.Store(true)
 		return false
 	}
+	l.env.Failpoint("appended")
 	l.appendedAt = time.Now()
 	l.appended(Fast, b)
 	return true

@@ -89,6 +89,7 @@ type Lane struct {
 	log     *slog.Logger
 
 	wake    chan struct{}
+	more    chan struct{} // of the tail: there are events behind the last one
 	owned   atomic.Bool
 	stale   atomic.Bool
 	parked  atomic.Pointer[string]
@@ -113,6 +114,9 @@ type Lane struct {
 	batch      *Batch
 	held       int64
 	appendedAt time.Time
+	// heavyUntil is until when the lane does not follow, after an event that took
+	// long to expand.
+	heavyUntil time.Time
 	// sliceBegan is when the present phase began.
 	sliceBegan time.Time
 	// unrecorded counts events passed since the stream last said where the
@@ -133,6 +137,7 @@ func New(env *Env, service subjects.Name) *Lane {
 		stream:  subjects.LaneStream(service),
 		log:     env.Log.With("service", service.String()),
 		wake:    make(chan struct{}, 1),
+		more:    make(chan struct{}, 1),
 	}
 	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns}
 	l.fillSource = l.liveSource
@@ -236,7 +241,7 @@ func (l *Lane) turn(ctx context.Context) error {
 		}
 		l.closeSources() // others wait for the readers
 		l.report("")
-		return l.wait(ctx, 0)
+		return l.wait(ctx, nil, 0)
 	}
 	if err := l.fetchRows(ctx); err != nil {
 		return err
@@ -357,7 +362,7 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		l.counted.fenced.Add(1)
 		// Another hub believes that it owns the lane, or has changed its
 		// interests. A short random wait lets one of two writers get ahead.
-		_ = l.wait(ctx, time.Duration(1+rand.IntN(5))*time.Millisecond)
+		_ = l.wait(ctx, nil, time.Duration(1+rand.IntN(5))*time.Millisecond)
 		return
 	}
 	if errors.Is(err, ErrNewer) {
@@ -373,12 +378,12 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	}
 	l.backoff = min(max(2*l.backoff, minBackoff), longest)
 	l.report(err.Error())
-	_ = l.wait(ctx, l.backoff)
+	_ = l.wait(ctx, nil, l.backoff)
 }
 
-// wait sleeps until a nudge, the end of a time (0: for ever) or of ctx, whose
-// error it returns.
-func (l *Lane) wait(ctx context.Context, d time.Duration) error {
+// wait sleeps until more, which may be nil, a nudge, the end of a time (0: for
+// ever) or of ctx, whose error it returns.
+func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) error {
 	var timeout <-chan time.Time
 	if d > 0 {
 		timer := time.NewTimer(d)
@@ -388,6 +393,7 @@ func (l *Lane) wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-more:
 	case <-l.wake:
 	case <-timeout:
 	}

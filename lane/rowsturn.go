@@ -103,7 +103,7 @@ func (l *Lane) awaitRows(ctx context.Context, f *fetch) error {
 	if err := l.settle(ctx); err != nil { // it may wait long
 		return err
 	}
-	return l.wait(ctx, rowsPatience)
+	return l.wait(ctx, nil, rowsPatience)
 }
 
 // differentOwner is the error of rows of two services.

@@ -234,6 +234,13 @@ var mutants = []mutant{
 		pkg:  "./hub", test: "TestRegistrationBesideADrop",
 	},
 	{
+		name: "events-wake-the-stalled", guarantee: "4: a stalled lane waits, whatever is published",
+		file: "lane/follow.go",
+		old:  `		case l.more <- struct{}{}:`,
+		new:  `		case l.wake <- struct{}{}:`,
+		pkg:  "./hub", test: "TestFullLaneIsPatientUnderTraffic",
+	},
+	{
 		name: "answer-from-memory", guarantee: "2: an answer without an append is read",
 		file: "lane/change.go",
 		old:  `	if (err != nil || !write) && l.owned.Load() {`,
