@@ -9,7 +9,7 @@
 //	bank prepare   -db DSN [-replica DSN]…
 //	bank publisher -db DSN -nats URL -name p1
 //	bank relay     -db DSN -nats URL -name r1
-//	bank instance  -db DSN -nats URL -name ledger-1 -service ledger -journal FILE
+//	bank instance  -db DSN -nats URL -name ledger-1 -service ledger [-journal FILE]
 //
 // With -without a role leaves one mechanism out, so that the scenario can be
 // seen to notice: "inbox" makes effects without the guard, "exclusivity" lets

@@ -60,7 +60,7 @@ func instance(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return err
 	}
 	defer client.Close()
-	a := &applier{svc: svc, unguarded: s.without == withoutInbox}
+	a := &applier{svc: svc, unguarded: s.without == withoutInbox, think: s.think}
 	if a.in, err = newInbox(); err != nil {
 		return err
 	}
@@ -68,9 +68,11 @@ func instance(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.db.Close()) }()
-	j, err := openJournal(s.journal)
-	if err != nil {
-		return err
+	var j journal = &tableJournal{db: a.db, instance: s.name, partitions: s.partitions}
+	if s.journal != "" {
+		if j, err = openJournal(s.journal); err != nil {
+			return err
+		}
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	// The server's deliveries are many where so much is killed.
@@ -84,7 +86,7 @@ func instance(ctx context.Context, s settings, log *slog.Logger) (err error) {
 			Queue:     queue,
 		},
 		Workers: s.workers, Instance: s.name, MaxAttempts: 1000, MaxBackoff: time.Second,
-	}, j.around(a))
+	}, around(j, a))
 }
 
 // applier makes the effect of a delivery: the replica's row, and a row that
@@ -94,6 +96,7 @@ type applier struct {
 	in        *inbox.Inbox
 	db        *sql.DB
 	unguarded bool
+	think     time.Duration
 }
 
 // apply returns what became of the delivery, for the journal.
@@ -103,6 +106,13 @@ func (a *applier) apply(ctx context.Context, d *replhub.Delivery) (string, error
 		if err := json.Unmarshal(d.Data, &p); err != nil {
 			return "", replhub.Park(err)
 		}
+	}
+	thought := time.NewTimer(a.think)
+	defer thought.Stop()
+	select {
+	case <-thought.C:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
 	}
 	effect := func(ctx context.Context, tx *sql.Tx) error { return a.effect(ctx, tx, d, p) }
 	if !a.unguarded {

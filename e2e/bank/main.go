@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -33,6 +34,7 @@ type settings struct {
 	// Of instances.
 	service, journal string
 	partitions       int
+	think            time.Duration
 	// Of prepare.
 	replicas list
 }
@@ -71,7 +73,8 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.keys, "keys", 500, "how many accounts there may be")
 	flags.Float64Var(&s.rate, "rate", 200, "changes a second at most")
 	flags.StringVar(&s.service, "service", "", "ledger or cards")
-	flags.StringVar(&s.journal, "journal", "", "file for what handlers did")
+	flags.StringVar(&s.journal, "journal", "", "file for what handlers did; the shared table if empty")
+	flags.DurationVar(&s.think, "think", 0, "time between a handler's begin and its effect")
 	flags.IntVar(&s.partitions, "partitions", 16, "of the service that is ordered by key")
 	flags.Var(&s.replicas, "replica", "DSN of a replica's database, any number")
 	if err := flags.Parse(args[1:]); err != nil {

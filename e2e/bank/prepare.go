@@ -22,10 +22,14 @@ CREATE TABLE accounts (id text PRIMARY KEY, name text NOT NULL, city text NOT NU
 CREATE UNLOGGED TABLE changes (event_id text NOT NULL, key text NOT NULL, n bigint NOT NULL, op text NOT NULL)`
 
 // replicaTables are a service's. Nothing keeps an effect from being noted twice:
-// that is what the audit looks for.
+// that is what the audit looks for. Handlings are what the handlers of all its
+// instances did, where that is not noted in files.
 const replicaTables = `
 CREATE TABLE replica (id text PRIMARY KEY, row text NOT NULL) WITH (fillfactor = 50);
-CREATE UNLOGGED TABLE effects (n bigserial, event_id text NOT NULL, key text NOT NULL, epoch bigint NOT NULL, seq bigint NOT NULL)`
+CREATE UNLOGGED TABLE effects (n bigserial, event_id text NOT NULL, key text NOT NULL, epoch bigint NOT NULL, seq bigint NOT NULL);
+CREATE UNLOGGED TABLE handlings (n bigserial PRIMARY KEY, instance text NOT NULL, partition int NOT NULL, key text NOT NULL,
+	epoch bigint NOT NULL, seq bigint NOT NULL, begun timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz, outcome text) WITH (fillfactor = 50);
+CREATE INDEX ON handlings (partition, n)`
 
 // prepare makes the tables of the source and of the replicas.
 func prepare(ctx context.Context, s settings, _ *slog.Logger) error {

@@ -32,6 +32,11 @@ const (
 	Disordered Kind = "disordered"
 	// Overlapping: two instances were at work on one partition at a time.
 	Overlapping Kind = "overlapping"
+	// Receding: an effect's position was not after that of its key's effect before.
+	Receding Kind = "receding"
+	// Unshared: an instance had more partitions than its share for too long, or a
+	// partition had nobody.
+	Unshared Kind = "unshared"
 )
 
 // mostDetails bounds the findings of a kind that are put into words.

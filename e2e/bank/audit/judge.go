@@ -54,7 +54,14 @@ func JudgeIngest(s *Source, published []Effect) *Verdict {
 func (v *Verdict) judgeEffects(s *Source, effects []Effect, all bool) {
 	made := make(map[string]int, len(s.Changes))
 	newest := make(map[string]int64)
+	last := make(map[string]position)
 	for _, e := range effects {
+		if at := (position{e.Epoch, e.Seq}); at != (position{}) {
+			if before, ok := last[e.Key]; ok && !before.less(at) {
+				v.found(Receding, "%s of %s at %d after %d", e.ID, e.Key, at.seq, before.seq)
+			}
+			last[e.Key] = at
+		}
 		made[e.ID]++
 		c, ok := s.Changes[e.ID]
 		switch {
@@ -69,15 +76,15 @@ func (v *Verdict) judgeEffects(s *Source, effects []Effect, all bool) {
 		}
 		newest[c.Key] = max(newest[c.Key], c.N)
 	}
-	last := make(map[string]Change)
+	final := make(map[string]Change)
 	for _, c := range s.Changes {
-		if c.N > last[c.Key].N {
-			last[c.Key] = c
+		if c.N > final[c.Key].N {
+			final[c.Key] = c
 		}
 	}
 	for _, c := range s.Changes {
 		// Without order, an older change may come after a newer one and is skipped.
-		if made[c.ID] == 0 && (all || last[c.Key] == c) {
+		if made[c.ID] == 0 && (all || final[c.Key] == c) {
 			v.found(Lost, "%s, change %d of %s", c.ID, c.N, c.Key)
 		}
 	}

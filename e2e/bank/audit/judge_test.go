@@ -62,6 +62,12 @@ func TestJudge(t *testing.T) {
 		{"an effect twice", func(_ *audit.Source, r *audit.Replica) { r.Effects = effects("a1", "b1", "a2", "a2", "b2", "a3") }, nil, map[audit.Kind]int{audit.Twice: 1}},
 		{"an effect again, late", func(_ *audit.Source, r *audit.Replica) { r.Effects = effects("a1", "b1", "a2", "b2", "a3", "a1") }, nil, map[audit.Kind]int{audit.Twice: 1, audit.Backwards: 1}},
 		{"an older effect after a newer", func(_ *audit.Source, r *audit.Replica) { r.Effects = effects("a2", "b1", "a1", "b2", "a3") }, nil, map[audit.Kind]int{audit.Backwards: 1}},
+		{"an effect at the position of the one before", func(_ *audit.Source, r *audit.Replica) {
+			r.Effects[0].Epoch, r.Effects[2].Epoch, r.Effects[4].Epoch = 1, 2, 2
+		}, nil, map[audit.Kind]int{audit.Receding: 1}},
+		{"an effect at an older position", func(_ *audit.Source, r *audit.Replica) {
+			r.Effects[0].Seq, r.Effects[2].Seq, r.Effects[3].Seq, r.Effects[4].Seq = 7, 5, 1, 8
+		}, nil, map[audit.Kind]int{audit.Receding: 1}},
 		{"an effect of nothing", func(_ *audit.Source, r *audit.Replica) { r.Effects = effects("a1", "b1", "a2", "b2", "a3", "a4") }, nil, map[audit.Kind]int{audit.Phantom: 1}},
 		{"a change without effect", func(_ *audit.Source, r *audit.Replica) { r.Effects = effects("a1", "b1", "b2", "a3") }, nil, map[audit.Kind]int{audit.Lost: 1}},
 		{"the same without order", func(_ *audit.Source, r *audit.Replica) { r.Ordered, r.Effects = false, effects("a1", "b1", "b2", "a3") }, nil, nil},

@@ -10,6 +10,9 @@ import (
 // one key were made.
 type Effect struct {
 	ID, Key string
+	// Epoch and Seq are the position that it came with; none of one that was only
+	// published.
+	Epoch, Seq uint64
 }
 
 // Replica is what a service has and how it came to that.
@@ -33,9 +36,9 @@ func ReadReplica(ctx context.Context, db *sql.DB, service string) (*Replica, err
 		return nil, fmt.Errorf("read the replica of %s: %w", service, err)
 	}
 	// The number is drawn while the key's row is locked, so it tells the order.
-	err = each(ctx, db, `SELECT event_id, key FROM effects ORDER BY n`, func(scan func(...any) error) error {
+	err = each(ctx, db, `SELECT event_id, key, epoch, seq FROM effects ORDER BY n`, func(scan func(...any) error) error {
 		var e Effect
-		err := scan(&e.ID, &e.Key)
+		err := scan(&e.ID, &e.Key, &e.Epoch, &e.Seq)
 		r.Effects = append(r.Effects, e)
 		return err
 	})

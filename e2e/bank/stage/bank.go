@@ -27,6 +27,15 @@ type Config struct {
 	Changes int
 	// Keys is how many accounts there may be; 500 by default.
 	Keys int
+	// Services are the names of those there are; ledger and cards by default.
+	Services []string
+	// Shared has handlers note what they do in a table that a service's instances
+	// share, not in files.
+	Shared bool
+	// Think is the time between a handler's begin and its effect; none by default.
+	Think time.Duration
+	// Workers is how many handlers an instance runs at a time; 8 by default.
+	Workers int
 	// Rate is how many changes a second all publishers together make at most;
 	// 1000 by default.
 	Rate float64
@@ -53,6 +62,10 @@ func (c Config) withDefaults() Config {
 	set(&c.Relays, 2)
 	set(&c.Instances, 3)
 	set(&c.Partitions, 16)
+	set(&c.Workers, 8)
+	if len(c.Services) == 0 {
+		c.Services = []string{ledger, "cards"}
+	}
 	if c.Rate == 0 {
 		c.Rate = 1000
 	}
@@ -84,8 +97,27 @@ type Bank struct {
 type service struct {
 	name    string
 	ordered bool
+	dir     string // of logs and journals
+	dsn     string
 	db      *sql.DB
 	posts   []*post
+}
+
+// ledger is the service that is ordered by key.
+const ledger = "ledger"
+
+// hire adds a post for an instance of a service.
+func (b *Bank) hire(s *service) *post {
+	p := b.post(s.dir, fmt.Sprintf("%s-%d", s.name, len(s.posts)+1), func(name string) []string {
+		args := b.args("instance", name, s.dsn, "-service", s.name, "-think", b.cfg.Think.String(),
+			"-workers", strconv.Itoa(b.cfg.Workers), "-partitions", strconv.Itoa(b.cfg.Partitions))
+		if b.cfg.Shared {
+			return args
+		}
+		return append(args, "-journal", journal(s.dir, name))
+	})
+	s.posts = append(s.posts, p)
+	return p
 }
 
 // Open makes the databases and starts everybody. The world's hub must be up.
@@ -94,22 +126,20 @@ func Open(tb testing.TB, world *harness.World, hub *harness.Hub, cfg Config) *Ba
 	cfg = cfg.withDefaults()
 	b := &Bank{
 		tb: tb, cfg: cfg, world: world, hub: hub, rand: rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)),
-		services: []*service{{name: "ledger", ordered: true}, {name: "cards"}}, Struck: make(map[string]int),
+		Struck: make(map[string]int),
 	}
 	source := sqltest.Postgres(tb)
 	b.source = b.open(source)
 	prepare := []string{"prepare", "-db", source, "-keys", strconv.Itoa(cfg.Keys)}
 	dir := tb.TempDir()
-	for _, s := range b.services {
-		dsn := sqltest.Postgres(tb)
-		s.db = b.open(dsn)
-		prepare = append(prepare, "-replica", dsn)
-		for i := range cfg.Instances {
-			s.posts = append(s.posts, b.post(dir, fmt.Sprintf("%s-%d", s.name, i+1), func(name string) []string {
-				return b.args("instance", name, dsn, "-service", s.name, "-journal", journal(dir, name),
-					"-workers", "8", "-partitions", strconv.Itoa(cfg.Partitions))
-			}))
+	for _, name := range cfg.Services {
+		s := &service{name: name, ordered: name == ledger, dir: dir, dsn: sqltest.Postgres(tb)}
+		s.db = b.open(s.dsn)
+		prepare = append(prepare, "-replica", s.dsn)
+		for range cfg.Instances {
+			b.hire(s)
 		}
+		b.services = append(b.services, s)
 	}
 	for i := range cfg.Publishers {
 		b.publishers = append(b.publishers, b.post(dir, fmt.Sprintf("publisher-%d", i+1), func(name string) []string {

@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -117,19 +116,26 @@ func (b *Bank) Audit(ctx context.Context) []*audit.Verdict {
 	}
 	verdicts := []*audit.Verdict{audit.JudgeIngest(source, b.published())}
 	for _, s := range b.services {
-		r, err := audit.ReadReplica(ctx, s.db, s.name)
-		if err != nil {
-			b.tb.Fatal(err)
-		}
 		if n := count(ctx, b.tb, s.db, `SELECT count(*) FROM replhub_inbox`); n > b.cfg.Keys {
 			b.tb.Errorf("the inbox of %s has %d rows for %d keys", s.name, n, b.cfg.Keys)
 		}
-		r.Ordered = s.ordered
-		r.Partition = func(key string) int { return subjects.Partition(key, b.cfg.Partitions) }
-		r.Handlings = b.handlings(s)
-		verdicts = append(verdicts, audit.Judge(source, r, b.freezes))
+		verdicts = append(verdicts, audit.Judge(source, b.Replica(ctx, s.name), b.freezes))
 	}
 	return verdicts
+}
+
+// Replica is what a service has by now, and how it came to that.
+func (b *Bank) Replica(ctx context.Context, name string) *audit.Replica {
+	b.tb.Helper()
+	s := b.service(name)
+	r, err := audit.ReadReplica(ctx, s.db, s.name)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	r.Ordered = s.ordered
+	r.Partition = func(key string) int { return subjects.Partition(key, b.cfg.Partitions) }
+	r.Handlings = b.handlings(ctx, s)
+	return r
 }
 
 // published are the events in ingest.
@@ -139,30 +145,6 @@ func (b *Bank) published() []audit.Effect {
 	all := make([]audit.Effect, len(messages))
 	for i, m := range messages {
 		all[i] = audit.Effect{ID: m.Header.Get(nats.MsgIdHdr), Key: m.Header.Get(wire.HeaderKey)}
-	}
-	return all
-}
-
-// handlings are what all instances of a service wrote into their journals.
-func (b *Bank) handlings(s *service) []audit.Handling {
-	b.tb.Helper()
-	var all []audit.Handling
-	for _, p := range s.posts {
-		for _, r := range p.runs {
-			f, err := os.Open(journal(p.dir, r.name))
-			if os.IsNotExist(err) {
-				continue // it was killed before it began
-			}
-			if err != nil {
-				b.tb.Fatal(err)
-			}
-			handlings, err := audit.ReadJournal(r.name, f, r.gone)
-			f.Close()
-			if err != nil {
-				b.tb.Fatal(err)
-			}
-			all = append(all, handlings...)
-		}
 	}
 	return all
 }
