@@ -17,6 +17,13 @@
 // [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
 // caller's.
 //
+// A transaction holds the row of its key until it ends. A process that stands
+// still in the middle of one holds that key up, and in the order of keys its
+// whole partition, since the next holder has to settle that delivery first. Have
+// the database end such sessions: in PostgreSQL by lock_timeout, which makes it a
+// failed attempt that holds its own key alone, and
+// idle_in_transaction_session_timeout.
+//
 // Order: among changes of one origin the greater version is the newer, where
 // both have one; otherwise the greater position is. A publisher should give
 // versions always or never, and never begin to count again: all that has a lower
