@@ -20,9 +20,34 @@ const headerContentType = "Content-Type"
 // newID makes an event's id.
 func newID() string { return rand.Text() }
 
+// Validate reports why no publish could take the event: an ErrInvalidEvent that
+// names the field, or nil. Publish and the outbox's Enqueue ask it by themselves.
+// An empty Key or ID is fine; the size is not looked at, as its limit is the
+// server's.
+func (e Event) Validate() error {
+	_, err := message(&e, nil) // valid is what a message can be made of
+	return err
+}
+
 // encode makes the message of an event, with an id if it had none. Its errors
 // are ErrInvalidEvent.
 func (c *Client) encode(ctx context.Context, ev *Event) (*nats.Msg, error) {
+	var trace map[string]string
+	if c.cfg.Trace != nil {
+		trace = c.cfg.Trace(ctx)
+	}
+	m, err := message(ev, trace)
+	if err != nil {
+		return nil, err
+	}
+	if !c.service.IsZero() {
+		m.Header[wire.HeaderOrigin] = []string{c.service.String()}
+	}
+	return m, nil
+}
+
+// message is what encode makes, without the origin.
+func message(ev *Event, trace map[string]string) (*nats.Msg, error) {
 	subject, err := subjectOf(ev)
 	if err != nil {
 		return nil, err
@@ -34,16 +59,11 @@ func (c *Client) encode(ctx context.Context, ev *Event) (*nats.Msg, error) {
 	if err := ownHeaders(header, ev.Header); err != nil {
 		return nil, err
 	}
-	if c.cfg.Trace != nil {
-		if err := addTrace(header, c.cfg.Trace(ctx)); err != nil {
-			return nil, err
-		}
+	if err := addTrace(header, trace); err != nil {
+		return nil, err
 	}
 	if err := hubHeaders(header, ev); err != nil {
 		return nil, err
-	}
-	if !c.service.IsZero() {
-		header[wire.HeaderOrigin] = []string{c.service.String()}
 	}
 	return &nats.Msg{Subject: subject.String(), Header: header, Data: ev.Data}, nil
 }

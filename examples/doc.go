@@ -3,8 +3,8 @@
 //   - publisher and subscriber are the smallest complete ones, those of the README.
 //
 //   - user-profile, sharing and application are the story: a service that owns
-//     users, and two that keep what they need of them, one of which publishes in
-//     turn.
+//     users, and two that keep what they need of them. One of the two publishes in
+//     turn, the other comes late and begins with the owner's rows.
 //
 //   - run starts the three together on "replhub dev", and shows who got what:
 //
@@ -12,5 +12,5 @@
 //
 // Each connects to NATS_URL, or to "replhub dev" on this machine, and keeps its
 // rows in a SQLite file. On PostgreSQL the dialect and the driver change, and
-// nothing else.
+// nothing else: user-profile shows it, with DATABASE_URL.
 package examples

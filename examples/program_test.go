@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,10 +12,13 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/replhub/replhub/replhubtest"
+	"github.com/replhub/replhub/sqltest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(sqltest.Main(m), goleak.Cleanup(func(code int) {
 		if dir, err := programs(); err == nil {
 			_ = os.RemoveAll(dir)
 		}
@@ -28,7 +32,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "./run", "./publisher", "./subscriber")
+	cmd := exec.Command("go", "build", "-o", dir, "./run", "./publisher", "./subscriber", "./user-profile", "./application")
 	cmd.Env = environment()
 	if said, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
@@ -85,6 +89,22 @@ func start(t *testing.T, dir, name string, env []string, args ...string) *progra
 		}
 	})
 	return p
+}
+
+// awaits waits until the program has said something.
+func (p *program) awaits(words string) {
+	p.t.Helper()
+	replhubtest.Await(p.t, "the program to say "+words, func() error {
+		select {
+		case <-p.done:
+			p.t.Fatalf("%s ended by itself", filepath.Base(p.cmd.Path))
+		default:
+		}
+		if !strings.Contains(p.said.String(), words) {
+			return errors.New("not yet")
+		}
+		return nil
+	}, replhubtest.Within(2*time.Minute))
 }
 
 // stop does what Ctrl-C does, and checks that the program ends in order.

@@ -24,6 +24,13 @@ var sdkMutants = []mutant{
 		pkg:  ".", test: "TestBatchHoldsWhatFollowsAFailure",
 	},
 	{
+		name: "outbox-takes-anything", guarantee: "what cannot be published is not enqueued",
+		file: "outbox/check.go",
+		old:  `	if err := ev.Validate(); err != nil {`,
+		new:  `	if err := ev.Validate(); false {`,
+		pkg:  "./outbox", test: "TestEnqueueRefuses",
+	},
+	{
 		name: "outbox-two-relays", guarantee: "outbox: one relay at a time on a key",
 		file: "outbox/lock.go",
 		old:  ` FOR UPDATE SKIP LOCKED`,

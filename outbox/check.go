@@ -2,38 +2,27 @@ package outbox
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/subjects"
 )
 
-// maxText bounds a key, an id and a content type, in bytes: the hub's limit of
-// a key, and what the tables' columns hold.
+// maxText bounds a key, an id and a content type, in bytes: what the tables'
+// columns hold.
 const maxText = 1024
 
-// check refuses what could never be published.
+// check refuses what could never be published, or not be kept until then.
 func check(ev *replhub.Event, maxBytes int) error {
-	if _, err := subjects.ParseName(ev.Entity); err != nil {
-		return invalid("Entity", "%v", err)
+	if err := ev.Validate(); err != nil {
+		return err
 	}
-	if _, err := subjects.ParseOp(string(ev.Op)); err != nil {
-		return invalid("Op", "%v", err)
-	}
-	if ev.Version < 0 {
-		return invalid("Version", "%d: must count up from 1", ev.Version)
-	}
-	for _, f := range []struct{ name, value string }{{"Key", ev.Key}, {"ID", ev.ID}, {"ContentType", ev.ContentType}} {
+	for _, f := range []struct{ name, value string }{{"ID", ev.ID}, {"ContentType", ev.ContentType}} {
 		if len(f.value) > maxText {
 			return invalid(f.name, "is %d bytes long; at most %d fit", len(f.value), maxText)
 		}
-		if !carries(f.value) {
-			return invalid(f.name, "%s cannot be a header's value", quote(f.value))
-		}
 	}
-	size, err := checkHeader(ev)
+	size, err := checkHeader(ev.Header)
 	if err != nil {
 		return err
 	}
@@ -46,24 +35,14 @@ func check(ev *replhub.Event, maxBytes int) error {
 	return nil
 }
 
-// checkHeader checks the event's own headers and counts their bytes.
-func checkHeader(ev *replhub.Event) (size int, err error) {
+// checkHeader refuses values that are no text, which JSON would change, and
+// counts the headers' bytes.
+func checkHeader(header map[string][]string) (size int, err error) {
 	const line = len(": \r\n")
-	for name, values := range ev.Header {
-		field := "Header[" + quote(name) + "]"
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !inToken(r) }) {
-			return 0, invalid(field, "is no header name")
-		}
-		lower := strings.ToLower(name)
-		if strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, "replhub-") || lower == "status" || lower == "description" {
-			return 0, invalid(field, "is reserved")
-		}
-		if lower == "content-type" && ev.ContentType != "" {
-			return 0, invalid("ContentType", "stands in Header too")
-		}
+	for name, values := range header {
 		for _, v := range values {
-			if !carries(v) {
-				return 0, invalid(field, "%s cannot be a header's value", quote(v))
+			if !utf8.ValidString(v) || strings.ContainsFunc(v, control) {
+				return 0, invalid(fmt.Sprintf("Header[%+.80q]", name), "the outbox cannot keep %+.80q", v)
 			}
 			size += len(name) + len(v) + line
 		}
@@ -71,24 +50,8 @@ func checkHeader(ev *replhub.Event) (size int, err error) {
 	return size, nil
 }
 
+func control(r rune) bool { return r < ' ' || r == 0x7f }
+
 func invalid(field, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", replhub.ErrInvalidEvent, field, fmt.Sprintf(format, args...))
-}
-
-// carries reports whether a header, and a text column, can carry s unchanged.
-func carries(s string) bool {
-	return utf8.ValidString(s) && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
-}
-
-func inToken(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-}
-
-// quote makes a refused value safe to show.
-func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
 }

@@ -202,6 +202,10 @@ func TestEnqueueRefuses(t *testing.T) {
 		{change(func(ev *replhub.Event) { ev.Header = map[string][]string{"nats-msg-id": {"x"}} }), replhub.ErrInvalidEvent, "reserved"},
 		{change(func(ev *replhub.Event) { ev.Header = map[string][]string{"a b": {"x"}} }), replhub.ErrInvalidEvent, "no header name"},
 		{change(func(ev *replhub.Event) { ev.Header = map[string][]string{"a": {"x\n"}} }), replhub.ErrInvalidEvent, `Header["a"]`},
+		{change(func(ev *replhub.Event) { ev.Header = map[string][]string{"a": {"x\ty"}} }), replhub.ErrInvalidEvent, `Header["a"]: the outbox cannot keep "x\ty"`},
+		{change(func(ev *replhub.Event) { ev.Header = map[string][]string{"a": {"\xff"}} }), replhub.ErrInvalidEvent, `Header["a"]: the outbox cannot keep "\xff"`},
+		{change(func(ev *replhub.Event) { ev.ID = strings.Repeat("i", 1025) }), replhub.ErrInvalidEvent, "ID: is 1025 bytes long"},
+		{change(func(ev *replhub.Event) { ev.ContentType = strings.Repeat("c", 1025) }), replhub.ErrInvalidEvent, "ContentType: is 1025 bytes long"},
 		{change(func(ev *replhub.Event) { ev.Data = make([]byte, 2000) }), replhub.ErrTooLarge, "2000"},
 		{change(func(ev *replhub.Event) { ev.Header = map[string][]string{"a": {strings.Repeat("x", 2000)}} }), replhub.ErrTooLarge, "2000"},
 	} {

@@ -19,15 +19,10 @@ import (
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	client, stop := exampleClient(ctx)
+	client, stop := exampleClient(ctx, embedded.Config{})
 	defer stop()
-	db, err := sql.Open("sqlite", "file:example?mode=memory&cache=shared")
-	if err != nil {
-		log.Fatal(err)
-	}
+	db := exampleFile("example")
 	defer db.Close()
-	db.SetMaxOpenConns(1)
-
 	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
 	if err != nil {
 		log.Fatal(err)
@@ -46,16 +41,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	relay.Wake() // not needed, but quicker than the next poll
-	for {
-		stats, err := relay.Stats(ctx)
-		if err != nil {
-			log.Fatal(err)
-		}
-		if stats.Published == 1 {
-			fmt.Println("published, rows left:", stats.Depth)
-			break
-		}
-	}
+	stats := until(ctx, relay, func(s outbox.Stats) bool { return s.Published == 1 })
+	fmt.Println("published, rows left:", stats.Depth)
 	cancel()
 	fmt.Println("stopped:", <-done)
 	// Output:
@@ -81,8 +68,9 @@ func rename(ctx context.Context, db *sql.DB, box *outbox.Outbox) error {
 }
 
 // exampleClient is a client of a server of its own; yours connects to replhub dev.
-func exampleClient(ctx context.Context) (client *replhub.Client, stop func()) {
-	server, err := embedded.Start(ctx, embedded.Config{Port: embedded.FreePort})
+func exampleClient(ctx context.Context, cfg embedded.Config) (client *replhub.Client, stop func()) {
+	cfg.Port = embedded.FreePort
+	server, err := embedded.Start(ctx, cfg)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,5 +1,6 @@
 // Application keeps the email addresses of one tenant's users, and what sharing
-// has shared with anybody.
+// has shared with anybody. However late it comes, it begins with the users that
+// there are.
 package main
 
 import (
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		Registration: replhub.Registration{
 			Interests: []replhub.Interest{
 				{
-					Entity: "user", Fields: []string{"id", "tenant", "profile.email"}, Start: replhub.StartAll,
+					Entity: "user", Fields: []string{"id", "tenant", "profile.email"}, Start: replhub.StartSnapshot,
 					Filter: fmt.Sprintf("data.tenant == %q", *tenant),
 				},
 				{Entity: "share", Start: replhub.StartAll},
@@ -123,6 +124,10 @@ func (s *service) handle(ctx context.Context, d *replhub.Delivery) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "got %s %s %s %s: %s\n", d.Op, d.Entity, d.Key, d.Data, outcome)
+	what := string(d.Op)
+	if d.Header["Replhub-Chunk"] != nil {
+		what = "row" // of the owner's table, not a change
+	}
+	fmt.Fprintf(s.out, "got %s %s %s %s: %s\n", what, d.Entity, d.Key, d.Data, outcome)
 	return nil
 }

@@ -1,6 +1,7 @@
-// Run plays the story: it starts user-profile, and two instances each of sharing
-// and application, on a "replhub dev" of its own or on NATS_URL, and shows who
-// publishes and who gets what, until Ctrl-C.
+// Run plays the story, with two instances of each service, on a "replhub dev" of
+// its own or on NATS_URL, and shows who publishes and who gets what, until Ctrl-C.
+// User-profile makes a few changes, which sharing follows from the beginning;
+// then application joins, gets the rows that there are, and follows as well.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -31,12 +33,14 @@ func main() {
 
 const (
 	module    = "github.com/replhub/replhub"
-	instances = 2 // of each subscriber
+	instances = 2  // of each service
+	early     = 12 // changes before application joins
+	rows      = 2  // of its tenant, which those leave
 )
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	changes := flags.Int("changes", 0, "how many changes user-profile makes; 0 for one after another")
+	changes := flags.Int("changes", 0, "how many changes user-profile makes after application has joined; 0 for one after another")
 	pause := flags.String("pause", "700ms", "between two changes")
 	keep := flags.String("dir", "", "folder of the databases, kept (default: a temporary one, removed)")
 	port := flags.Int("port", 4222, "port of NATS; 0 for a free one")
@@ -64,21 +68,37 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
+	err = errors.Join(tell(ctx, screen, url, temporary, dir, *changes, *pause), stopHub())
+	screen.say("run", "stopped")
+	return err
+}
+
+// tell plays the story itself, with programs and databases in these folders.
+func tell(ctx context.Context, screen *screen, url, programs, dir string, changes int, pause string) error {
 	environment := append(os.Environ(), "NATS_URL="+url)
 	group, ctx := errgroup.WithContext(ctx)
-	start := func(name, program string, args ...string) {
+	followed, joined := newEar(`^got .* user `, early), newEar(`^got row user `, rows)
+	start := func(name string, ear *ear, args ...string) {
+		program, _, _ := strings.Cut(name, "/")
 		group.Go(func() error {
-			return play(ctx, screen.lines(name), environment, filepath.Join(temporary, program), append(args, "-dir", dir)...)
+			return play(ctx, screen.lines(name, ear), environment, filepath.Join(programs, program), append(args, "-dir", dir)...)
 		})
 	}
 	for i := range instances {
-		start("sharing/"+strconv.Itoa(i+1), "sharing")
-		start("application/"+strconv.Itoa(i+1), "application")
+		start("sharing/"+strconv.Itoa(i+1), followed)
 	}
-	start("user-profile", "user-profile", "-changes", strconv.Itoa(*changes), "-pause", *pause)
-	err = errors.Join(group.Wait(), stopHub())
-	screen.say("run", "stopped")
-	return err
+	start("user-profile/1", nil, "-changes", strconv.Itoa(early), "-pause", pause)
+	followed.await(ctx)
+	screen.say("run", "application joins")
+	for i := range instances {
+		start("application/"+strconv.Itoa(i+1), joined)
+	}
+	// A hub that knows application from before has no rows for it.
+	joining, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	joined.await(joining)
+	start("user-profile/2", nil, "-first", strconv.Itoa(early), "-changes", strconv.Itoa(changes), "-pause", pause)
+	return group.Wait()
 }
 
 // unlessStopped is err, unless somebody asked for the end.

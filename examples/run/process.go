@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// patience is how long a program may take to stop before it is killed.
+// patience is how long a program may take to stop before it is killed, and how
+// long the story waits for the rows of one that joins.
 const patience = 15 * time.Second
 
 // play runs a program until ctx ends, and then until it has stopped.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"regexp"
@@ -20,12 +21,14 @@ func (s *screen) say(who, line string) {
 	fmt.Fprintf(s.out, "%-14s %s\n", who, line)
 }
 
-// lines shows what one program writes, line by line.
-func (s *screen) lines(who string) io.Writer { return &lines{screen: s, who: who} }
+// lines shows what one program writes, line by line, and lets an ear hear it, if
+// there is one.
+func (s *screen) lines(who string, ear *ear) io.Writer { return &lines{screen: s, who: who, ear: ear} }
 
 type lines struct {
 	screen *screen
 	who    string
+	ear    *ear
 	rest   []byte
 }
 
@@ -38,7 +41,41 @@ func (l *lines) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		l.screen.say(l.who, string(line))
+		if l.ear != nil {
+			l.ear.hear(line)
+		}
 		l.rest = rest
+	}
+}
+
+// ear waits for a number of lines that match a pattern, whoever writes them.
+type ear struct {
+	pattern *regexp.Regexp
+	heard   chan struct{} // holds as many as are waited for
+}
+
+func newEar(pattern string, lines int) *ear {
+	return &ear{pattern: regexp.MustCompile(pattern), heard: make(chan struct{}, lines)}
+}
+
+func (e *ear) hear(line []byte) {
+	if !e.pattern.Match(line) {
+		return
+	}
+	select {
+	case e.heard <- struct{}{}:
+	default: // nobody waits for more
+	}
+}
+
+// await returns after the last of the lines, or when ctx ends.
+func (e *ear) await(ctx context.Context) {
+	for range cap(e.heard) {
+		select {
+		case <-e.heard:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
-// User-profile owns the users. Each change and its event are one transaction; a
-// relay publishes what was committed.
+// User-profile owns the users, in PostgreSQL where DATABASE_URL says so, else in a
+// SQLite file. Each change and its event are one transaction; a relay publishes
+// what was committed. A service that comes later gets the rows that are there.
 package main
 
 import (
@@ -11,11 +12,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
-	_ "modernc.org/sqlite"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/outbox"
@@ -33,18 +33,19 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("user-profile", flag.ContinueOnError)
-	dir := flags.String("dir", ".", "folder of user-profile.db")
+	dir := flags.String("dir", ".", "folder of user-profile.db, which instances share")
+	first := flags.Int("first", 0, "which change of the story to begin with")
 	changes := flags.Int("changes", 0, "how many changes to make; 0 for one after another until Ctrl-C")
 	pause := flags.Duration("pause", 700*time.Millisecond, "between two changes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(*dir, "user-profile.db")+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_txlock=immediate")
+	db, dialect, err := openDatabase(*dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	s, err := open(ctx, db, out)
+	s, err := open(ctx, db, dialect, out)
 	if err != nil {
 		return err
 	}
@@ -57,12 +58,11 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	relayed := make(chan error, 1)
-	go func() { relayed <- relay.Run(ctx) }()
-	err = s.live(ctx, *changes, *pause, relay.Wake)
-	stop()
-	return errors.Join(err, <-relayed)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return relay.Run(ctx) })
+	group.Go(func() error { return client.ServeSnapshot(ctx, "user", s.rows) })
+	group.Go(func() error { return s.live(ctx, *first, *changes, *pause, relay.Wake) })
+	return group.Wait()
 }
 
 // service is the owner of the users.
@@ -72,8 +72,8 @@ type service struct {
 	out io.Writer
 }
 
-func open(ctx context.Context, db *sql.DB, out io.Writer) (*service, error) {
-	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
+func open(ctx context.Context, db *sql.DB, dialect outbox.Dialect, out io.Writer) (*service, error) {
+	box, err := outbox.New(outbox.Config{Dialect: dialect})
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +89,11 @@ func open(ctx context.Context, db *sql.DB, out io.Writer) (*service, error) {
 }
 
 // live makes changes, and then waits for the end.
-func (s *service) live(ctx context.Context, changes int, pause time.Duration, committed func()) error {
+func (s *service) live(ctx context.Context, first, changes int, pause time.Duration, committed func()) error {
 	tick := time.NewTicker(max(pause, time.Millisecond))
 	defer tick.Stop()
 	for n := 0; changes == 0 || n < changes; n++ {
-		if err := s.change(ctx, story(n)); err != nil {
+		if err := s.change(ctx, story(first+n)); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -111,6 +111,9 @@ func (s *service) live(ctx context.Context, changes int, pause time.Duration, co
 	return nil
 }
 
+const upsert = `INSERT INTO users (id, tenant, name, email, password_hash) VALUES ($1, $2, $3, $4, $5)
+	ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, name = excluded.name, email = excluded.email, password_hash = excluded.password_hash`
+
 // change changes a user, and enqueues the event in the same transaction.
 func (s *service) change(ctx context.Context, c change) error {
 	tx, err := s.db.BeginTx(ctx, nil)
@@ -120,12 +123,11 @@ func (s *service) change(ctx context.Context, c change) error {
 	defer tx.Rollback() //nolint:errcheck // there is nothing to undo after a commit
 	event := replhub.Event{Entity: "user", Op: c.op, Key: c.user.ID}
 	if c.op == replhub.Delete {
-		_, err = tx.ExecContext(ctx, "DELETE FROM users WHERE id = ?", c.user.ID)
+		_, err = tx.ExecContext(ctx, "DELETE FROM users WHERE id = $1", c.user.ID)
 	} else {
 		event.Data, err = c.user.json()
 		if err == nil {
-			_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?)",
-				c.user.ID, c.user.Tenant, c.user.Name, c.user.Profile.Email, c.user.PasswordHash)
+			_, err = tx.ExecContext(ctx, upsert, c.user.ID, c.user.Tenant, c.user.Name, c.user.Profile.Email, c.user.PasswordHash)
 		}
 	}
 	if err != nil {

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of a service on PostgreSQL
+	_ "modernc.org/sqlite"
+
+	"github.com/replhub/replhub/outbox"
+)
+
+// openDatabase opens what DATABASE_URL names, else a file. Both take the same
+// statements; only driver and dialect differ.
+func openDatabase(dir string) (*sql.DB, outbox.Dialect, error) {
+	if url := os.Getenv("DATABASE_URL"); url != "" {
+		db, err := sql.Open("pgx", url)
+		return db, outbox.Postgres, err
+	}
+	file := filepath.Join(dir, "user-profile.db")
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_txlock=immediate")
+	return db, outbox.SQLite, err
+}
