@@ -31,7 +31,8 @@ const (
 // never changes, such as that of the primary key: all of them, or as many as
 // yield takes. after is the key of the last row before, empty for the first; the
 // row itself may be gone by now. An Event needs Key and Data; Version and Header
-// are those of the events of that row, and Op and ID are left out.
+// are those of the events of that row, and Op and ID are left out. With an
+// outbox, the version is the one that it keeps (see package outbox).
 //
 // When yield returns an error it takes no more, and the function ends, with that
 // error or without one. It may also end earlier, say after a LIMIT of its query:

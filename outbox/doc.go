@@ -14,6 +14,14 @@
 // versions that go on once the table of versions was dropped, as inboxes
 // would then take new events for old ones.
 //
+// A row of a snapshot ([replhub.SnapshotFunc]) may contain changes whose events
+// are still in the table. Give it the version that they have, or a replica that
+// has the row goes back to an older one of them for a moment:
+//
+//	SELECT u.id, u.data, COALESCE(v.version, 0) FROM users u
+//	LEFT JOIN replhub_outbox_versions v ON v.entity = 'user' AND v.entity_key = u.id
+//	WHERE u.id > $1 ORDER BY u.id LIMIT 1000
+//
 // On MariaDB, the driver's interpolateParams=true spares Enqueue two round trips
 // a statement.
 //
