@@ -1,0 +1,322 @@
+package inbox_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/outbox"
+	"github.com/replhub/replhub/replhubtest"
+)
+
+const (
+	sharedKeys = 50
+	// Each service has peerWriters, of peerWrites writes each, writeEvery apart.
+	peerWriters = 3
+	peerWrites  = 40
+	writeEvery  = 10 * time.Millisecond
+	// forgotten is the hub's dedupe window, after which an event that is sent
+	// again is another one.
+	forgotten = 100 * time.Millisecond
+	// longestDelay is how long a delivery is held back at most.
+	longestDelay = 20 * time.Millisecond
+	// appTime is the header of a writer's own time.
+	appTime = "App-Time"
+)
+
+// exchange is how two services write the same users.
+type exchange struct {
+	dialect inbox.Dialect
+	rule    string // of rules
+	echo    bool
+	apply   applier
+}
+
+// Two services, each with a database, an outbox and a relay of its own, write
+// the same keys at once and replicate each other's writes through a hub. Both
+// end with what wins by their rule, though deliveries are late, lost, repeated
+// and out of order, and old events are sent again.
+func TestTwoWayThroughAHub(t *testing.T) {
+	for name, x := range map[string]exchange{
+		"position":           {inbox.Postgres, "position", true, guarded},
+		"version":            {inbox.Postgres, "version", true, guarded},
+		"time":               {inbox.Postgres, "time", true, guarded},
+		"version, on SQLite": {inbox.SQLite, "version", true, guarded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := x.run(t)
+			want := winners(x.rule, a, b)
+			if !comeTo(t, a, b, 10*time.Second, func(a, b map[string]string) bool { return maps.Equal(a, want) && maps.Equal(b, want) }) {
+				t.Errorf("%s has %v, %s has %v, want %v", a.name, a.rows(t), b.name, b.rows(t), want)
+			}
+		})
+	}
+}
+
+// The check above sees what is missing.
+func TestTwoWayThroughAHubNeeds(t *testing.T) {
+	for name, x := range map[string]exchange{
+		"echo":     {inbox.Postgres, "position", false, guarded},
+		"a policy": {inbox.Postgres, "newest", true, guarded},
+		"an inbox": {inbox.Postgres, "position", true, unguarded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := x.run(t)
+			if comeTo(t, a, b, 10*longestDelay, maps.Equal[map[string]string, map[string]string]) {
+				t.Error("both ended equal without it")
+			}
+		})
+	}
+}
+
+// run has both write, and returns once each has been delivered everything. What
+// the chaos holds back then is applied soon after.
+func (x exchange) run(t *testing.T) (a, b *peer) {
+	t.Helper()
+	hub := replhubtest.Start(t, replhubtest.WithDedupeWindow(forgotten))
+	peers := [2]*peer{newPeer(t, hub, x, "app", 0), newPeer(t, hub, x, "crm", -time.Minute)}
+	for n, p := range peers {
+		chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{
+			Seed: uint64(n + 1), WithinKey: true, Replays: 0.4, Overtaken: 0.4, MaxDelay: longestDelay,
+		})
+		hub.Subscribe(t, p.name, replhub.Subscription{
+			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Echo: x.echo}}},
+		}, chaos.Wrap(replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
+			return x.apply(ctx, p.replica, d, false)
+		})))
+	}
+	group, ctx := errgroup.WithContext(t.Context())
+	for _, p := range peers {
+		for n := range peerWriters {
+			group.Go(func() error { return p.writes(ctx, n) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range peers {
+		p.emptied(t)
+	}
+	// The old events of a key come side by side, so that one overtakes the other.
+	for n := range sharedKeys {
+		for _, p := range peers {
+			if err := p.published.resend(t.Context(), sharedKey(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, p := range peers {
+		hub.AwaitDrained(t, p.name)
+	}
+	return peers[0], peers[1]
+}
+
+// peer is a service that writes users, publishes them by its outbox, and
+// replicates those of the other.
+type peer struct {
+	*replica
+
+	name      string
+	stamp     func(d *replhub.Delivery, current inbox.Stamp, now time.Time)
+	skew      time.Duration // of its clock
+	box       *outbox.Outbox
+	relay     *outbox.Relay
+	published *published
+}
+
+func newPeer(t *testing.T, hub *replhubtest.Hub, x exchange, name string, skew time.Duration) *peer {
+	t.Helper()
+	p := &peer{
+		replica: newReplica(t, inbox.Config{Dialect: x.dialect, Policy: rules[x.rule].policy, Time: writtenAt}),
+		name:    name, stamp: rules[x.rule].stamp, skew: skew,
+		published: &published{Client: hub.Client(t, name)},
+	}
+	dialect := map[inbox.Dialect]outbox.Dialect{inbox.Postgres: outbox.Postgres, inbox.SQLite: outbox.SQLite}[x.dialect]
+	var err error
+	if p.box, err = outbox.New(outbox.Config{Dialect: dialect}); err != nil {
+		t.Fatal(err)
+	}
+	if err = p.box.Migrate(t.Context(), p.DB); err != nil {
+		t.Fatal(err)
+	}
+	p.relay, err = p.box.NewRelay(outbox.RelayConfig{DB: p.DB, Publisher: p.published, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := p.relay.Run(ctx); err != nil {
+			t.Errorf("relay of %s: %v", name, err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	return p
+}
+
+// writtenAt is a writer's own time where it gave one.
+func writtenAt(d *replhub.Delivery) time.Time { return timeOf(d.Header, d.Time) }
+
+func timeOf(header map[string][]string, otherwise time.Time) time.Time {
+	if given := header[appTime]; len(given) == 1 {
+		if at, err := time.Parse(time.RFC3339Nano, given[0]); err == nil {
+			return at
+		}
+	}
+	return otherwise
+}
+
+func sharedKey(n int) string { return fmt.Sprintf("k%02d", n) }
+
+// writes is what one writer does.
+func (p *peer) writes(ctx context.Context, writer int) error {
+	rng := rand.New(rand.NewPCG(uint64(p.name[0]), uint64(writer)))
+	ops := []replhub.Op{replhub.Create, replhub.Update, replhub.Update, replhub.Delete}
+	tick := time.NewTicker(writeEvery) // so that what comes in is between what is written
+	defer tick.Stop()
+	for n := range peerWrites {
+		<-tick.C
+		d := &replhub.Delivery{Entity: "user", Op: ops[rng.IntN(len(ops))], Key: sharedKey(rng.IntN(sharedKeys))}
+		if d.Op != replhub.Delete {
+			d.Data = fmt.Appendf(nil, `{"name":"%s-%d-%d"}`, p.name, writer, n)
+		}
+		if err := p.write(ctx, d); err != nil {
+			return fmt.Errorf("%s writes: %w", p.name, err)
+		}
+		p.relay.Wake()
+	}
+	return nil
+}
+
+// write is one change of the service's own: its table and its outbox, in a
+// transaction.
+func (p *peer) write(ctx context.Context, d *replhub.Delivery) error {
+	tx, err := p.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	ev := replhub.Event{Entity: d.Entity, Op: d.Op, Key: d.Key, Data: d.Data}
+	if p.stamp != nil {
+		current, err := p.inbox.Current(ctx, inbox.SQL(tx), d.Entity, d.Key)
+		if err != nil {
+			return err
+		}
+		p.stamp(d, current, time.Now().Add(p.skew))
+		if ev.Version = d.Version; !d.Time.IsZero() {
+			ev.Header = map[string][]string{appTime: {d.Time.Format(time.RFC3339Nano)}}
+		}
+	}
+	if err := p.users.Apply(ctx, inbox.SQL(tx), d); err != nil {
+		return err
+	}
+	if err := p.box.Enqueue(ctx, tx, ev); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// emptied waits until the outbox is empty.
+func (p *peer) emptied(t *testing.T) {
+	t.Helper()
+	replhubtest.Await(t, "an empty outbox of "+p.name, func() error {
+		stats, err := p.relay.Stats(t.Context())
+		if err == nil && stats.Depth > 0 {
+			err = fmt.Errorf("%d rows", stats.Depth)
+		}
+		return err
+	})
+}
+
+// published is a client that remembers what it has published.
+type published struct {
+	*replhub.Client
+
+	mu     sync.Mutex // guards events
+	events []publishedEvent
+}
+
+type publishedEvent struct {
+	replhub.Event
+
+	seq uint64
+}
+
+// PublishBatch implements outbox.Publisher.
+func (p *published) PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error) {
+	acks, err := p.Client.PublishBatch(ctx, events)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, ack := range acks {
+		p.events = append(p.events, publishedEvent{events[i], ack.Seq})
+	}
+	return acks, err
+}
+
+// resend publishes a key's first event once more, as a relay does that stood
+// still with it for longer than the dedupe window.
+func (p *published) resend(ctx context.Context, key string) error {
+	p.mu.Lock()
+	first := slices.IndexFunc(p.events, func(ev publishedEvent) bool { return ev.Key == key })
+	if first < 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	again := []replhub.Event{p.events[first].Event}
+	p.mu.Unlock()
+	_, err := p.PublishBatch(ctx, again)
+	return err
+}
+
+// winners are the users that a rule makes of all that was published.
+func winners(rule string, peers ...*peer) map[string]string {
+	stamps, names := make(map[string]inbox.Stamp), make(map[string]string)
+	for _, p := range peers {
+		for _, ev := range p.published.events {
+			s := inbox.Stamp{
+				Position: replhub.Position{Epoch: 1, Seq: ev.seq}, Origin: p.name, Version: ev.Version, Time: timeOf(ev.Header, time.Time{}),
+			}
+			if best, ok := stamps[ev.Key]; ok && !rules[rule].policy(best, s) {
+				continue
+			}
+			stamps[ev.Key] = s
+			if names[ev.Key] = ""; ev.Op != replhub.Delete {
+				names[ev.Key] = strings.TrimSuffix(strings.TrimPrefix(string(ev.Data), `{"name":"`), `"}`)
+			}
+		}
+	}
+	maps.DeleteFunc(names, func(_, name string) bool { return name == "" })
+	return names
+}
+
+// comeTo reports whether the users of both become as they should be in time.
+func comeTo(t *testing.T, a, b *peer, within time.Duration, be func(a, b map[string]string) bool) bool {
+	t.Helper()
+	tick := time.NewTicker(longestDelay)
+	defer tick.Stop()
+	limit := time.After(within)
+	for {
+		if be(a.rows(t), b.rows(t)) {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			return false
+		}
+	}
+}
