@@ -261,3 +261,16 @@ func drop(t *testing.T, hub *replhubtest.Hub, service string) error {
 	}
 	return err
 }
+
+func TestWhatWasHeldBackOutlivesTheInstance(t *testing.T) {
+	hub := replhubtest.Start(t)
+	chaos := replhubtest.NewChaos(t, only(func(c *replhubtest.ChaosConfig) { c.Overtaken, c.MaxDelay = 1, 500*time.Millisecond }))
+	sub := users(replhub.OrderNone)
+	sub.Middleware = []replhub.Middleware{chaos.Wrap}
+	var handled atomic.Int64
+	instance := hub.Subscribe(t, "sharing", sub, counting(&handled))
+	hub.Publish(t, event("1"))
+	hub.AwaitDrained(t, "sharing")
+	instance.Kill()
+	replhubtest.Await(t, "the delivery that was acknowledged", reaches(&handled, 1))
+}

@@ -69,12 +69,17 @@ func (h *Hub) newSubscriber(ctx context.Context, i *Instance, service string, su
 	return s, err
 }
 
-// mortal makes a handler that is cut short when life ends, and does nothing after.
+// mortal makes a handler that is cut short when life ends, and does nothing after,
+// except with what the chaos has held back: that was acknowledged, so it was with
+// some other process all the time.
 func mortal(life context.Context, handler replhub.Handler) replhub.Handler {
 	if handler == nil {
 		return nil // the subscriber's to refuse
 	}
 	return replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
+		if isHeldBack(ctx) {
+			return handler.Handle(ctx, d)
+		}
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(life, func() { cancel(errKilled) })()

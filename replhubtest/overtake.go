@@ -61,6 +61,7 @@ func (c *Chaos) take(at line, one *heldCall) bool {
 // finish handles a delivery that is acknowledged already: nobody else will see to
 // it, so it is tried until it works, up to ten times.
 func (c *Chaos) finish(ctx context.Context, late call) {
+	ctx = context.WithValue(ctx, heldBack{}, true)
 	var err error
 	for range 10 {
 		if err = c.handle(ctx, late.handler, &late.delivery); err == nil {
@@ -74,6 +75,11 @@ func (c *Chaos) finish(ctx context.Context, late call) {
 	c.t.Errorf("chaos: %s %s %q was overtaken, and its handler fails: %v",
 		late.delivery.Entity, late.delivery.Op, late.delivery.Key, err)
 }
+
+// heldBack marks the context of a delivery that was held back.
+type heldBack struct{}
+
+func isHeldBack(ctx context.Context) bool { return ctx.Value(heldBack{}) != nil }
 
 // keptPast is how many deliveries of a key may be replayed.
 const keptPast = 4
