@@ -73,6 +73,13 @@ var sdkMutants = []mutant{
 		pkg:  "./inbox", test: "TestFailedEffect",
 	},
 	{
+		name: "two-way-takes-all", guarantee: "7: both sides of a two-way replication end equal",
+		file: "inbox/policy.go",
+		old:  `return current.Position.Less(incoming.Position)`,
+		new:  `return current.Position != incoming.Position || true`,
+		pkg:  "./inbox", test: "TestTwoWayThroughAHub",
+	},
+	{
 		name: "partition-begins-at-once", guarantee: "7: what was delivered before is settled first",
 		file: "session.go",
 		old:  `sessionCollecting && others <= 0 {`,
