@@ -35,7 +35,7 @@ func FuzzKeyIsTheHubs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if strings.Contains(strings.ToLower(string(data)), `\ufffd`) {
-			t.Skip("the escape of U+FFFD is no key here")
+			return // the one difference there is: the SDK takes this escape for no key
 		}
 		ev := replhub.Event{Data: data}
 		if have, want := replhub.KeyOf(ev), hubsKey(t, ev); have != want {
