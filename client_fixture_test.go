@@ -178,8 +178,13 @@ func (l *lab) eventually(what string, check func() error) {
 	}
 }
 
+// connector is a server that gives connections.
+type connector interface {
+	Connect(opts ...nats.Option) (*nats.Conn, error)
+}
+
 // startHub runs a hub on a server until stop is called.
-func startHub(server *embedded.Server) (stop func() error, err error) {
+func startHub(server connector) (stop func() error, err error) {
 	nc, err := server.Connect()
 	if err != nil {
 		return nil, err

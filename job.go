@@ -14,6 +14,7 @@ import (
 // job is a delivery on its way through this process.
 type job struct {
 	linked    uint64 // source.linked when it was put in flight
+	view      int    // the last source.view in which it was delivered
 	src       *source
 	msg       *nats.Msg
 	row       row

@@ -61,6 +61,10 @@ const (
 // known already.
 func (s *source) inSession(j *job, consumerSeq uint64) bool {
 	n := &s.session
+	if consumerSeq <= s.newest {
+		s.forgotten()
+	}
+	s.newest = consumerSeq
 	pin := header(j.msg.Header, headerPin)
 	delete(j.msg.Header, headerPin)
 	if (n.pin != "" && pin != n.pin) || (n.last != 0 && consumerSeq != n.last+1) {
@@ -75,6 +79,7 @@ func (s *source) inSession(j *job, consumerSeq uint64) bool {
 		return true
 	}
 	if known := s.known(j.seq); known != nil {
+		known.view = s.view
 		return false
 	}
 	return !s.wasHandled(j.seq)
@@ -129,14 +134,21 @@ func (n *session) unpinned(s *source) {
 // restart begins a session anew; jobs under way go on, in their lines.
 func (n *session) restart(s *source) {
 	n.last = 0
-	if !s.ordered || s.closed || n.state == sessionCollecting {
+	if !s.ordered || s.closed || n.state == sessionCollecting && len(n.held) == 0 {
 		return
 	}
 	n.begin(s)
 }
 
-// begin begins a session and has it settled.
+// begin begins a session and has it settled. What the one before held back is
+// called for with the rest: nothing else may ever come that shows whose the pin
+// is.
 func (n *session) begin(s *source) {
+	for _, j := range n.held {
+		s.unlink(j)
+		j.state = jobDropped
+	}
+	n.held = nil
 	n.number++
 	n.state, n.looked, n.began = sessionCollecting, false, time.Now()
 	number := n.number
@@ -152,7 +164,7 @@ func (s *source) settle(ctx context.Context, number int) {
 		poll = min(max(2*poll, settlePoll), slowPoll)
 		d := s.desk
 		d.mu.Lock()
-		before := s.linked
+		before, newest, view := s.linked, s.newest, s.view
 		d.mu.Unlock()
 		info, err := s.s.info(ctx, s.consumer)
 		if err != nil {
@@ -167,6 +179,10 @@ func (s *source) settle(ctx context.Context, number int) {
 			d.mu.Unlock()
 			n.poke() // it may have been the next session's
 			return
+		}
+		if info.Delivered.Consumer < newest && s.view == view {
+			s.newest = info.Delivered.Consumer
+			s.forgotten()
 		}
 		others := info.NumAckPending - s.inFlightSince(before)
 		// Nothing can be on its way where nothing was asked for.
@@ -195,14 +211,22 @@ func (s *source) settle(ctx context.Context, number int) {
 
 // inFlightSince counts the jobs that were in flight when so many were linked,
 // and still are: those that the server counted as unacknowledged in between. What
-// came later it may not have counted yet.
+// came later it may not have counted yet, and what it has forgotten it does not
+// count at all: either would stand for one that somebody else has.
 func (s *source) inFlightSince(linked uint64) int {
 	n := 0
 	for j := s.first; j != nil && j.linked <= linked; j = j.later {
-		n++
+		if j.view == s.view {
+			n++
+		}
 	}
 	return n
 }
+
+// forgotten notes that the server does not know of all that it has delivered.
+// Which of it is in doubt, so nothing counts until it comes again: what is below
+// the rest the session calls for, and what is above comes by itself.
+func (s *source) forgotten() { s.view++ }
 
 // await waits until the partition is confirmed to be ours, and then for news or
 // the time to look; a negative time is never. It returns false when the session
@@ -280,7 +304,9 @@ func (s *source) unknown(info *jetstream.ConsumerInfo) []uint64 {
 	}
 	ours := make(map[uint64]bool, s.flight)
 	for j := s.first; j != nil; j = j.later {
-		ours[j.seq] = true
+		if j.view == s.view {
+			ours[j.seq] = true
+		}
 	}
 	var seqs []uint64
 	for seq := info.AckFloor.Stream + 1; seq <= info.Delivered.Stream; seq++ {

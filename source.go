@@ -58,8 +58,13 @@ type source struct {
 	active, flight, running int
 	first, latest           *job   // in flight
 	linked                  uint64 // counts the jobs that were put in flight
-	quiet                   chan struct{}
-	closed                  bool
+	// newest is the consumer's sequence of the last delivery. view counts how often
+	// the server forgot deliveries: one that was killed knows its consumers as they
+	// were a moment before.
+	newest uint64
+	view   int
+	quiet  chan struct{}
+	closed bool
 
 	session session
 	handled []uint64 // a ring of the last copies that were settled
@@ -218,7 +223,7 @@ func (s *source) link(j *job) {
 	s.flight++
 	s.active++
 	s.linked++
-	j.linked = s.linked
+	j.linked, j.view = s.linked, s.view
 	j.earlier = s.latest
 	if s.latest == nil {
 		s.first = j

@@ -87,6 +87,27 @@ var sdkMutants = []mutant{
 		pkg:  ".", test: "TestSessionSettlesTheOldFirst",
 	},
 	{
+		name: "others-not-counted", guarantee: "7: what somebody else was delivered is settled first",
+		file: "session.go",
+		old:  `others := info.NumAckPending - s.inFlightSince(before)`,
+		new:  `others := 0 * s.inFlightSince(before)`,
+		pkg:  ".", test: "TestHeldBackEventsAreHandledAfterAReconnect",
+	},
+	{
+		name: "forgotten-deliveries-count", guarantee: "7: what a killed server has forgotten hides nothing",
+		file: "session.go",
+		old:  `func (s *source) forgotten() { s.view++ }`,
+		new:  `func (s *source) forgotten() {}`,
+		pkg:  ".", test: "TestServerThatForgetsDeliveriesKeepsTheOrder",
+	},
+	{
+		name: "held-back-for-ever", guarantee: "7: what is held back is handled though nothing new comes",
+		file: "session.go",
+		old:  ` && len(n.held) == 0 {`,
+		new:  ` {`,
+		pkg:  ".", test: "TestHeldBackEventsAreHandledAfterAReconnect",
+	},
+	{
 		name: "partition-two-holders", guarantee: "7: a partition goes through nobody",
 		file: "hub/roster.go",
 		old:  `if holder == "" && r.Targets[p] == req.Instance {`,

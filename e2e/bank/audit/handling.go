@@ -30,6 +30,14 @@ const (
 	Failed = "failed"
 )
 
+func (h Handling) at() position { return position{h.Epoch, h.Seq} }
+
+// String tells who handled what, and when.
+func (h Handling) String() string {
+	clock := func(ns int64) string { return time.Unix(0, ns).UTC().Format("15:04:05.000") }
+	return fmt.Sprintf("%s on %d from %s to %s (%s)", h.Instance, h.Seq, clock(h.Begin), clock(h.End), h.Outcome)
+}
+
 func (h Handling) through() bool { return h.Outcome != Cut && h.Outcome != Failed }
 
 // Freeze is a time in which an instance was stopped.
@@ -109,18 +117,16 @@ func (p position) less(o position) bool {
 // judgeOrder: what a handler got through may come again, as its acknowledgement
 // may be lost. What none got through has to come before what is newer.
 func (v *Verdict) judgeOrder(handlings []Handling) {
-	newest := make(map[string]position)
+	newest := make(map[string]Handling)
 	done := make(map[position]int64) // when, at first
 	for _, h := range byBegin(handlings) {
-		at := position{h.Epoch, h.Seq}
-		before := newest[h.Key]
+		at, before := h.at(), newest[h.Key]
 		end, ok := done[at]
-		if at.less(before) && (!ok || end > h.Begin) {
-			v.found(Disordered, "%s begins on %d of %s at %s (%s) after %d", h.Instance, h.Seq, h.Key,
-				time.Unix(0, h.Begin).UTC().Format(time.StampMilli), h.Outcome, before.seq)
+		if at.less(before.at()) && (!ok || end > h.Begin) {
+			v.found(Disordered, "of %s, %s after %s", h.Key, h, before)
 		}
-		if before.less(at) {
-			newest[h.Key] = at
+		if before.at().less(at) {
+			newest[h.Key] = h
 		}
 		if h.through() && (!ok || h.End < end) {
 			done[at] = h.End

@@ -88,6 +88,9 @@ func (b *Bank) strike(k kind) {
 			b.tb.Logf("%s: hub", k)
 		}
 	case killServer:
+		if b.hubBack.IsZero() {
+			b.hub.AwaitReady() // a first start without a server ends with an error
+		}
 		b.world.NATS.Kill()
 		b.Struck[k.String()]++
 		b.tb.Logf("%s: nats-server", k)
