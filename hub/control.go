@@ -151,8 +151,29 @@ func (c *control) start(ctx context.Context, work func(context.Context), refuse 
 		// A request that has begun is finished at a shutdown.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
 		defer cancel()
+		ctx, untie := tie(ctx, c.hub.nc)
+		defer untie()
 		work(ctx)
 	})
+}
+
+// tie ends a context when the connection is lost: what was asked over it is not
+// answered any more, and nobody should wait for that, least of all a shutdown.
+func tie(ctx context.Context, nc *nats.Conn) (_ context.Context, untie func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	lost := nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	if !nc.IsConnected() {
+		cancel(nats.ErrDisconnected)
+	}
+	go func() {
+		if _, told := <-lost; told {
+			cancel(nats.ErrDisconnected)
+		}
+	}()
+	return ctx, func() {
+		nc.RemoveStatusListener(lost)
+		cancel(nil)
+	}
 }
 
 func serviceOf(v verb, subject string) (subjects.Name, error) {
@@ -250,7 +271,8 @@ func (h *Hub) refusalOf(err error) *wire.Error {
 		return wire.Errorf(wire.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
 	case errors.Is(err, lane.ErrStopped):
 		return wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
+		errors.Is(err, context.Canceled), errors.Is(err, nats.ErrDisconnected): // canceled: the connection was lost
 		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)
 	}
 	h.log.Error("control request", "err", err)
