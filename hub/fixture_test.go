@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/e2e/cluster"
-	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/kvmap"
 	"github.com/replhub/replhub/wire"
@@ -25,8 +22,7 @@ import (
 type world struct {
 	t      *testing.T
 	dir    string
-	port   int
-	server *embedded.Server // nil in a cluster
+	server *cluster.NATS // nil in a cluster
 	url    string
 	nc     *nats.Conn
 	js     jetstream.JetStream
@@ -34,9 +30,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), port: embedded.FreePort}
-	w.startServer()
-	t.Cleanup(w.stopServer)
+	server := cluster.StartNATS(t)
+	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL()}
 	w.open()
 	return w
 }
@@ -58,28 +53,15 @@ func (w *world) open() {
 	}
 }
 
-// startServer starts the server, again on the port that it had.
+// startServer starts the server again.
 func (w *world) startServer() {
 	w.t.Helper()
-	server, err := embedded.Start(context.Background(), embedded.Config{Port: w.port, StoreDir: w.dir, Logger: quiet(w.t)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	u, err := url.Parse(server.ClientURL())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if w.port, err = strconv.Atoi(u.Port()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.server, w.url = server, server.ClientURL()
+	w.server.Start()
 }
 
 func (w *world) stopServer() {
 	w.t.Helper()
-	if err := w.server.Close(); err != nil {
-		w.t.Error(err)
-	}
+	w.server.Stop()
 }
 
 func (w *world) connect() *nats.Conn {

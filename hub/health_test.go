@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/kvmap"
 )
@@ -28,7 +28,7 @@ type observed struct {
 
 // observe runs a hub until the test ends; registryAt is the server of its
 // registry, nil for the hub's own.
-func (w *world) observe(registryAt *embedded.Server, change ...func(*hub.Config)) observed {
+func (w *world) observe(registryAt *cluster.NATS, change ...func(*hub.Config)) observed {
 	w.t.Helper()
 	h, registry := w.newHub(registryAt, change...)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -52,12 +52,12 @@ func (w *world) observe(registryAt *embedded.Server, change ...func(*hub.Config)
 	return observed{h, w.t}
 }
 
-func (w *world) newHub(registryAt *embedded.Server, change ...func(*hub.Config)) (*hub.Hub, *nats.Conn) {
+func (w *world) newHub(registryAt *cluster.NATS, change ...func(*hub.Config)) (*hub.Hub, *nats.Conn) {
 	w.t.Helper()
 	if registryAt == nil {
 		registryAt = w.server
 	}
-	nc, err := nats.Connect(registryAt.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(registryAt.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -155,9 +155,7 @@ func TestARegistryThatIsAwayIsNoReasonToRestart(t *testing.T) {
 	w := newWorld(t)
 	elsewhere := newWorld(t)
 	o := w.observe(elsewhere.server)
-	if err := elsewhere.server.Close(); err != nil {
-		t.Fatal(err)
-	}
+	elsewhere.stopServer()
 	o.awaitHealth(w, http.StatusOK, "registry away")
 	if got := o.metrics()[`replhub_registry_connected{kind="kv"}`]; got != 0 {
 		t.Errorf("registry_connected %v", got)
@@ -167,9 +165,7 @@ func TestARegistryThatIsAwayIsNoReasonToRestart(t *testing.T) {
 func TestNotReadyWithoutNATS(t *testing.T) {
 	w := newWorld(t)
 	o := w.observe(nil)
-	if err := w.server.Close(); err != nil {
-		t.Fatal(err)
-	}
+	w.stopServer()
 	o.awaitHealth(w, http.StatusServiceUnavailable, "")
 	if _, health := readyz(t, o.Hub); health.Reason == "" {
 		t.Errorf("no reason: %+v", health)

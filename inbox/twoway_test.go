@@ -145,7 +145,7 @@ func both(t *testing.T, dialect inbox.Dialect, rule string, seed uint64, echo bo
 // Two services that write the same keys and replicate to each other end equal,
 // whatever was delivered late, twice or out of order.
 func TestTwoWayEndsEqual(t *testing.T) {
-	for dialect, seeds := range map[inbox.Dialect]uint64{inbox.Postgres: 1, inbox.SQLite: 5} {
+	for dialect, seeds := range map[inbox.Dialect]uint64{inbox.Postgres: 1, inbox.SQLite: 3} {
 		for rule := range rules {
 			t.Run(fmt.Sprintf("%v, by %s", dialect, rule), func(t *testing.T) {
 				for seed := range seeds {
