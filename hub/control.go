@@ -79,7 +79,10 @@ type control struct {
 	hub   *Hub
 	verbs map[string]verb
 	slots *semaphore.Weighted
-	wg    sync.WaitGroup
+
+	mu      sync.Mutex // guards stopped, and keeps requests from beginning once it is
+	stopped bool
+	wg      sync.WaitGroup
 }
 
 // serveControl answers control requests until ctx ends, and then those that
@@ -119,6 +122,9 @@ func (h *Hub) serveControl(ctx context.Context) error {
 	// Both fail only where the connection is closed, which ends them as well.
 	_ = sub.Unsubscribe()
 	_ = svc.Stop()
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
 	c.wg.Wait()
 	return nil
 }
@@ -142,12 +148,7 @@ func (c *control) accept(ctx context.Context, name string, v verb, req micro.Req
 
 // start runs work if there is a slot for it, and refuses otherwise.
 func (c *control) start(ctx context.Context, work func(context.Context), refuse func(any, error)) {
-	if !c.slots.TryAcquire(1) {
-		refuse(nil, wire.Errorf(wire.CodeLimit, "the hub is busy with %d requests; try again", maxRequests))
-		return
-	}
-	c.wg.Go(func() {
-		defer c.slots.Release(1)
+	err := c.begin(func() {
 		// A request that has begun is finished at a shutdown.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
 		defer cancel()
@@ -155,6 +156,25 @@ func (c *control) start(ctx context.Context, work func(context.Context), refuse 
 		defer untie()
 		work(ctx)
 	})
+	if err != nil {
+		refuse(nil, err)
+	}
+}
+
+func (c *control) begin(work func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return errStopping
+	}
+	if !c.slots.TryAcquire(1) {
+		return wire.Errorf(wire.CodeLimit, "the hub is busy with %d requests; try again", maxRequests)
+	}
+	c.wg.Go(func() {
+		defer c.slots.Release(1)
+		work()
+	})
+	return nil
 }
 
 // tie ends a context when the connection is lost: what was asked over it is not
