@@ -22,14 +22,18 @@ type strict struct {
 	run  *server.Server
 }
 
-func (s *strict) start(deaf bool) {
-	s.t.Helper()
+func (s *strict) users(deaf bool) []*server.User {
 	may := &server.Permissions{}
 	if deaf {
 		may.Publish = &server.SubjectPermission{Deny: []string{"$JS.ACK.>"}}
 	}
+	return []*server.User{{Username: "hub", Password: "x"}, {Username: "service", Password: "x", Permissions: may}}
+}
+
+func (s *strict) start(deaf bool) {
+	s.t.Helper()
 	opts := s.opts
-	opts.Users = []*server.User{{Username: "hub", Password: "x"}, {Username: "service", Password: "x", Permissions: may}}
+	opts.Users = s.users(deaf)
 	run, err := server.NewServer(&opts)
 	if err != nil {
 		s.t.Fatal(err)
@@ -39,6 +43,17 @@ func (s *strict) start(deaf bool) {
 		s.t.Fatal("the server does not start")
 	}
 	s.run, s.opts.Port = run, opts.Port
+}
+
+// hear has a running server that was started deaf take what the service tells it,
+// from new connections on.
+func (s *strict) hear() {
+	s.t.Helper()
+	opts := s.opts
+	opts.Users = s.users(false)
+	if err := s.run.ReloadOptions(&opts); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *strict) stop() {
@@ -188,4 +203,29 @@ func TestHeldBackEventsAreHandledAfterAReconnect(t *testing.T) {
 	s.opts.Port = port
 	s.start(false)
 	s.handles(heldBack)
+}
+
+// An acknowledgement that got lost with the connection holds up nothing until the
+// ack wait is over.
+func TestLostAcknowledgementHoldsUpNothing(t *testing.T) {
+	s := newScene(t, true)
+	i := s.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+		s.rec.begin("a", d)()
+		return nil
+	})
+	one := func(int) string { return "k" }
+	s.feed(0, 1, one)
+	s.handles(1)
+	s.inFlight(i, 0)
+	s.hear()
+	id, err := i.nc.GetClientID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.run.DisconnectClientByID(id); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("the instance to be back", func() error { return count("reconnects", int(i.nc.Stats().Reconnects), 1) })
+	s.feed(1, 2, one)
+	s.handles(2)
 }

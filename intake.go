@@ -50,6 +50,7 @@ func (s *source) doubt() {
 	s.session.dropped = s.drop()
 	s.session.confirmed, s.session.proving = false, false
 	s.session.last, s.asked = 0, 0
+	s.forgotten() // what still runs here may be settled elsewhere by now
 	s.inbox = s.s.client.nc.NewInbox()
 	sub, err := s.s.client.nc.Subscribe(s.inbox, s.take)
 	if err != nil {

@@ -15,8 +15,8 @@ func (s *Subscriber) keep(ctx context.Context, d *desk, m *member, p plan, done 
 	defer working.Stop()
 	due := time.NewTimer(time.Hour)
 	defer due.Stop()
+	back := s.client.link.reconnected()
 	for {
-		back := s.client.link.reconnected()
 		select {
 		case <-done:
 			return
@@ -27,6 +27,7 @@ func (s *Subscriber) keep(ctx context.Context, d *desk, m *member, p plan, done 
 		case <-second.C:
 			s.lookAround(ctx, d, m)
 		case <-back:
+			back = s.client.link.reconnected()
 			s.reconnected(d)
 		}
 		d.mu.Lock()

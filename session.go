@@ -75,9 +75,11 @@ func (s *source) inSession(j *job, consumerSeq uint64) bool {
 		n.proven()
 	}
 	n.pin, n.last = pin, consumerSeq
-	if j.delivered == 1 {
+	if j.delivered == 1 && j.seq > s.highest {
+		s.highest = j.seq
 		return true
 	}
+	// Delivered before, to whomever, whether the server knows that or not.
 	if known := s.known(j.seq); known != nil {
 		known.view = s.view
 		return false
@@ -134,7 +136,11 @@ func (n *session) unpinned(s *source) {
 // restart begins a session anew; jobs under way go on, in their lines.
 func (n *session) restart(s *source) {
 	n.last = 0
-	if !s.ordered || s.closed || n.state == sessionCollecting && len(n.held) == 0 {
+	if !s.ordered || s.closed {
+		return
+	}
+	if n.state == sessionCollecting && len(n.held) == 0 {
+		n.poke() // what came, and was lost, has to be called for
 		return
 	}
 	n.begin(s)
@@ -180,17 +186,21 @@ func (s *source) settle(ctx context.Context, number int) {
 			n.poke() // it may have been the next session's
 			return
 		}
-		if info.Delivered.Consumer < newest && s.view == view {
-			s.newest = info.Delivered.Consumer
-			s.forgotten()
+		if s.view == view {
+			s.compare(info, newest)
+		}
+		if n.number != number {
+			d.mu.Unlock()
+			return
 		}
 		others := info.NumAckPending - s.inFlightSince(before)
 		// Nothing can be on its way where nothing was asked for.
 		quietBefore := n.number == 1
 		s.window = max(s.window, min(info.NumAckPending, handledRoom)+settleRoom)
-		var calls []uint64
+		var calls, done []uint64
 		if others > 0 && time.Since(called) > nakEvery && (quietBefore && !n.looked || time.Since(n.began) > nakAfter) {
-			calls, called = s.unknown(info), time.Now()
+			calls, done = s.unknown(info)
+			called = time.Now()
 		}
 		opened := n.advance(s, info, others)
 		if others <= 0 && n.last == 0 {
@@ -199,6 +209,9 @@ func (s *source) settle(ctx context.Context, number int) {
 		n.looked = true
 		ask := s.credit()
 		d.mu.Unlock()
+		for _, seq := range done {
+			s.s.respond(ackSubject(s.s.stream, s.consumer, seq, info.Delivered.Consumer), ackDone)
+		}
 		for _, seq := range calls {
 			s.s.respond(ackSubject(s.s.stream, s.consumer, seq, info.Delivered.Consumer), ackAgain)
 		}
@@ -206,6 +219,23 @@ func (s *source) settle(ctx context.Context, number int) {
 		if opened {
 			return
 		}
+	}
+}
+
+// compare looks whether the consumer is the one that was seen before, and still
+// knows of all that came from it. newest is the last that had come when it was
+// asked.
+func (s *source) compare(info *jetstream.ConsumerInfo, newest uint64) {
+	if s.created.IsZero() {
+		s.created = info.Created
+	}
+	switch {
+	case !info.Created.Equal(s.created):
+		s.s.replan() // made anew while nobody was there to be told
+	case info.Delivered.Consumer < newest:
+		s.newest = info.Delivered.Consumer
+		s.forgotten()
+		s.session.restart(s)
 	}
 }
 
@@ -297,10 +327,12 @@ func (n *session) advance(s *source, info *jetstream.ConsumerInfo, others int) b
 }
 
 // unknown are the sequences that were delivered and may be unacknowledged with
-// somebody else. Those that are not are no news to the server.
-func (s *source) unknown(info *jetstream.ConsumerInfo) []uint64 {
+// somebody else, and those that were handled here and whose acknowledgement the
+// server may have lost, or forgotten. Those of which neither is true are no news
+// to the server.
+func (s *source) unknown(info *jetstream.ConsumerInfo) (calls, done []uint64) {
 	if info.Delivered.Stream-info.AckFloor.Stream > nakSpan {
-		return nil
+		return nil, nil
 	}
 	ours := make(map[uint64]bool, s.flight)
 	for j := s.first; j != nil; j = j.later {
@@ -308,13 +340,19 @@ func (s *source) unknown(info *jetstream.ConsumerInfo) []uint64 {
 			ours[j.seq] = true
 		}
 	}
-	var seqs []uint64
+	handled := make(map[uint64]bool, len(s.handled))
+	for _, seq := range s.handled {
+		handled[seq] = true
+	}
 	for seq := info.AckFloor.Stream + 1; seq <= info.Delivered.Stream; seq++ {
-		if !ours[seq] && !s.wasHandled(seq) {
-			seqs = append(seqs, seq)
+		switch {
+		case handled[seq]:
+			done = append(done, seq)
+		case !ours[seq]:
+			calls = append(calls, seq)
 		}
 	}
-	return seqs
+	return calls, done
 }
 
 // ackSubject is where an acknowledgement of a delivery goes. The server goes by

@@ -116,3 +116,43 @@ func TestLateDeliveriesDoNotHideOldOnes(t *testing.T) {
 		t.Errorf("%d in flight since, want 1", n)
 	}
 }
+
+// What the server has forgotten and delivers as new is not taken a second time,
+// and what was handled is not begun again.
+func TestForgottenDeliveryThatComesAgainIsTheSame(t *testing.T) {
+	s := newSession()
+	come := func(seq, consumerSeq uint64) bool {
+		j := &job{src: s, msg: &nats.Msg{}, seq: seq, delivered: 1}
+		if !s.inSession(j, consumerSeq) {
+			return false
+		}
+		s.link(j)
+		return true
+	}
+	for n := range uint64(3) {
+		if !come(11+n, 1+n) {
+			t.Fatalf("%d is not taken", 11+n)
+		}
+	}
+	s.unlink(s.first)
+	s.remember(11)
+	s.session.last = 0 // a reconnect
+	if come(11, 1) {
+		t.Error("what was handled is taken again")
+	}
+	if n := s.inFlightSince(s.linked); n != 0 {
+		t.Errorf("%d deliveries count that the server has forgotten", n)
+	}
+	if come(12, 2) {
+		t.Error("what is in flight is taken again")
+	}
+	if n := s.inFlightSince(s.linked); n != 1 {
+		t.Errorf("%d deliveries count, want the one that came again", n)
+	}
+	if come(13, 3); s.flight != 2 {
+		t.Errorf("%d in flight", s.flight)
+	}
+	if !come(14, 4) {
+		t.Error("what is new is not taken")
+	}
+}

@@ -63,8 +63,12 @@ type source struct {
 	// were a moment before.
 	newest uint64
 	view   int
-	quiet  chan struct{}
-	closed bool
+	// highest is the greatest of the lane's sequences that came for the first time,
+	// created when the consumer was.
+	highest uint64
+	created time.Time
+	quiet   chan struct{}
+	closed  bool
 
 	session session
 	handled []uint64 // a ring of the last copies that were settled

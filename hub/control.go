@@ -150,11 +150,11 @@ func (c *control) accept(ctx context.Context, name string, v verb, req micro.Req
 func (c *control) start(ctx context.Context, work func(context.Context), refuse func(any, error)) {
 	err := c.begin(func() {
 		// A request that has begun is finished at a shutdown.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
 		defer cancel()
-		ctx, untie := tie(ctx, c.hub.nc)
+		tied, untie := tie(bounded, ctx, c.hub.nc)
 		defer untie()
-		work(ctx)
+		work(tied)
 	})
 	if err != nil {
 		refuse(nil, err)
@@ -177,17 +177,23 @@ func (c *control) begin(work func()) error {
 	return nil
 }
 
-// tie ends a context when the connection is lost: what was asked over it is not
-// answered any more, and nobody should wait for that, least of all a shutdown.
-func tie(ctx context.Context, nc *nats.Conn) (_ context.Context, untie func()) {
+// tie ends a context when the hub stops and the connection was lost meanwhile:
+// what was asked over it may not be answered any more, and a shutdown should not
+// wait for that.
+func tie(ctx, stopping context.Context, nc *nats.Conn) (_ context.Context, untie func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	lost := nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	if !nc.IsConnected() {
-		cancel(nats.ErrDisconnected)
-	}
+	away := !nc.IsConnected()
 	go func() {
-		if _, told := <-lost; told {
+		if !away {
+			if _, told := <-lost; !told {
+				return
+			}
+		}
+		select {
+		case <-stopping.Done():
 			cancel(nats.ErrDisconnected)
+		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() {

@@ -101,6 +101,20 @@ var sdkMutants = []mutant{
 		pkg:  ".", test: "TestServerThatForgetsDeliveriesKeepsTheOrder",
 	},
 	{
+		name: "forgotten-delivery-is-new", guarantee: "7: what is in flight, or was handled, is not taken again as new",
+		file: "session.go",
+		old:  `j.delivered == 1 && j.seq > s.highest {`,
+		new:  `j.delivered == 1 {`,
+		pkg:  ".", test: "TestForgottenDeliveryThatComesAgainIsTheSame",
+	},
+	{
+		name: "lost-ack-is-waited-for", guarantee: "7: a lost acknowledgement holds up nothing",
+		file: "session.go",
+		old:  `done = append(done, seq)`,
+		new:  `_ = append(done, seq)`,
+		pkg:  ".", test: "TestLostAcknowledgementHoldsUpNothing",
+	},
+	{
 		name: "held-back-for-ever", guarantee: "7: what is held back is handled though nothing new comes",
 		file: "session.go",
 		old:  ` && len(n.held) == 0 {`,
