@@ -2,6 +2,7 @@ package replhub_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/wire"
@@ -228,4 +230,65 @@ func TestLostAcknowledgementHoldsUpNothing(t *testing.T) {
 	s.eventually("the instance to be back", func() error { return count("reconnects", int(i.nc.Stats().Reconnects), 1) })
 	s.feed(1, 2, one)
 	s.handles(2)
+}
+
+// A queue that was rewound while nobody was there to be told gives again what was
+// handled, and it is handled again.
+func TestQueueThatIsMadeAnewMeanwhileIsNoticed(t *testing.T) {
+	for _, restarts := range []int{0, 1} {
+		t.Run(fmt.Sprintf("after %d restarts", restarts), func(t *testing.T) {
+			s := newScene(t, false)
+			i := s.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+				s.rec.begin("a", d)()
+				return nil
+			})
+			const events = 5
+			s.feed(0, events, func(int) string { return "k" })
+			s.handles(events)
+			s.inFlight(i, 0)
+			for n := range restarts { // what follows finds a session that has seen nothing
+				s.stop()
+				s.start(false)
+				s.eventually("the instance to be back", func() error { return count("reconnects", int(i.nc.Stats().Reconnects), n+1) })
+			}
+			s.stop()
+			port := s.opts.Port
+			s.opts.Port = server.RANDOM_PORT // where the instance does not find it
+			s.start(false)
+			s.rewind()
+			s.stop()
+			s.opts.Port = port
+			s.start(false)
+			s.eventually("the events again", func() error {
+				_, repeats := s.rec.counts()
+				return count("events", repeats, events)
+			})
+			s.rec.check(t)
+		})
+	}
+}
+
+// rewind makes the queue anew, from its beginning, as the hub does.
+func (s *scene) rewind() {
+	s.lab.t.Helper()
+	nc, err := s.Connect()
+	if err != nil {
+		s.lab.t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		s.lab.t.Fatal(err)
+	}
+	ctx := s.lab.t.Context()
+	old, err := js.Consumer(ctx, "SUB_sharing", "workers-0")
+	if err != nil {
+		s.lab.t.Fatal(err)
+	}
+	if err := js.DeleteConsumer(ctx, "SUB_sharing", "workers-0"); err != nil {
+		s.lab.t.Fatal(err)
+	}
+	if _, err := js.CreateConsumer(ctx, "SUB_sharing", old.CachedInfo().Config); err != nil {
+		s.lab.t.Fatal(err)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -140,7 +139,8 @@ func (n *session) restart(s *source) {
 		return
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
-		n.poke() // what came, and was lost, has to be called for
+		n.looked = false // what came, and was lost, has to be called for
+		n.poke()
 		return
 	}
 	n.begin(s)
@@ -186,10 +186,7 @@ func (s *source) settle(ctx context.Context, number int) {
 			n.poke() // it may have been the next session's
 			return
 		}
-		if s.view == view {
-			s.compare(info, newest)
-		}
-		if n.number != number {
+		if !s.remembered(info, newest, view) {
 			d.mu.Unlock()
 			return
 		}
@@ -221,42 +218,6 @@ func (s *source) settle(ctx context.Context, number int) {
 		}
 	}
 }
-
-// compare looks whether the consumer is the one that was seen before, and still
-// knows of all that came from it. newest is the last that had come when it was
-// asked.
-func (s *source) compare(info *jetstream.ConsumerInfo, newest uint64) {
-	if s.created.IsZero() {
-		s.created = info.Created
-	}
-	switch {
-	case !info.Created.Equal(s.created):
-		s.s.replan() // made anew while nobody was there to be told
-	case info.Delivered.Consumer < newest:
-		s.newest = info.Delivered.Consumer
-		s.forgotten()
-		s.session.restart(s)
-	}
-}
-
-// inFlightSince counts the jobs that were in flight when so many were linked,
-// and still are: those that the server counted as unacknowledged in between. What
-// came later it may not have counted yet, and what it has forgotten it does not
-// count at all: either would stand for one that somebody else has.
-func (s *source) inFlightSince(linked uint64) int {
-	n := 0
-	for j := s.first; j != nil && j.linked <= linked; j = j.later {
-		if j.view == s.view {
-			n++
-		}
-	}
-	return n
-}
-
-// forgotten notes that the server does not know of all that it has delivered.
-// Which of it is in doubt, so nothing counts until it comes again: what is below
-// the rest the session calls for, and what is above comes by itself.
-func (s *source) forgotten() { s.view++ }
 
 // await waits until the partition is confirmed to be ours, and then for news or
 // the time to look; a negative time is never. It returns false when the session
@@ -324,39 +285,4 @@ func (n *session) advance(s *source, info *jetstream.ConsumerInfo, others int) b
 	s.ceiling = s.s.cfg.window(s.s.shares)
 	s.window = min(s.window, s.ceiling)
 	return true
-}
-
-// unknown are the sequences that were delivered and may be unacknowledged with
-// somebody else, and those that were handled here and whose acknowledgement the
-// server may have lost, or forgotten. Those of which neither is true are no news
-// to the server.
-func (s *source) unknown(info *jetstream.ConsumerInfo) (calls, done []uint64) {
-	if info.Delivered.Stream-info.AckFloor.Stream > nakSpan {
-		return nil, nil
-	}
-	ours := make(map[uint64]bool, s.flight)
-	for j := s.first; j != nil; j = j.later {
-		if j.view == s.view {
-			ours[j.seq] = true
-		}
-	}
-	handled := make(map[uint64]bool, len(s.handled))
-	for _, seq := range s.handled {
-		handled[seq] = true
-	}
-	for seq := info.AckFloor.Stream + 1; seq <= info.Delivered.Stream; seq++ {
-		switch {
-		case handled[seq]:
-			done = append(done, seq)
-		case !ours[seq]:
-			calls = append(calls, seq)
-		}
-	}
-	return calls, done
-}
-
-// ackSubject is where an acknowledgement of a delivery goes. The server goes by
-// the stream sequence; the consumer's must be one that it has given out.
-func ackSubject(stream, consumer string, seq, consumerSeq uint64) string {
-	return "$JS.ACK." + stream + "." + consumer + ".1." + strconv.FormatUint(seq, 10) + "." + strconv.FormatUint(consumerSeq, 10) + ".0.0"
 }

@@ -95,7 +95,7 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "forgotten-deliveries-count", guarantee: "7: what a killed server has forgotten hides nothing",
-		file: "session.go",
+		file: "outstanding.go",
 		old:  `func (s *source) forgotten() { s.view++ }`,
 		new:  `func (s *source) forgotten() {}`,
 		pkg:  ".", test: "TestServerThatForgetsDeliveriesKeepsTheOrder",
@@ -109,10 +109,17 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "lost-ack-is-waited-for", guarantee: "7: a lost acknowledgement holds up nothing",
-		file: "session.go",
+		file: "outstanding.go",
 		old:  `done = append(done, seq)`,
 		new:  `_ = append(done, seq)`,
 		pkg:  ".", test: "TestLostAcknowledgementHoldsUpNothing",
+	},
+	{
+		name: "rewind-not-noticed", guarantee: "7: a queue made anew meanwhile gives again what was handled",
+		file: "outstanding.go",
+		old:  `case !info.Created.Equal(s.created):`,
+		new:  `case false:`,
+		pkg:  ".", test: "TestQueueThatIsMadeAnewMeanwhileIsNoticed",
 	},
 	{
 		name: "held-back-for-ever", guarantee: "7: what is held back is handled though nothing new comes",
