@@ -102,14 +102,29 @@ func TestDrainCutsHandlersShort(t *testing.T) {
 
 func TestRunEndsWhenTheLaneDoes(t *testing.T) {
 	cases := map[string]struct {
-		end  func(l *lab)
+		end  func(l *lab, i *instance)
 		want error
 	}{
 		"told that it is detached": {
-			func(l *lab) { _ = l.js().Conn().Publish("replhub._detached.sharing", []byte("too slow")) }, replhub.ErrDetached,
+			func(l *lab, i *instance) {
+				// What tells is one message, which may come before the server knows who
+				// listens: what is true, an instance learns in its time.
+				nc, again, patience := l.js().Conn(), time.NewTicker(50*time.Millisecond), time.After(20*time.Second)
+				defer again.Stop()
+				for {
+					_ = nc.Publish("replhub._detached.sharing", []byte("too slow"))
+					select {
+					case <-i.done:
+						return
+					case <-patience:
+						return
+					case <-again.C:
+					}
+				}
+			}, replhub.ErrDetached,
 		},
 		"dropped": {
-			func(l *lab) {
+			func(l *lab, _ *instance) {
 				var reply any
 				l.ask("replhub.unregister.sharing", &reply)
 				l.ask("replhub.drop.sharing", &reply)
@@ -123,7 +138,7 @@ func TestRunEndsWhenTheLaneDoes(t *testing.T) {
 				l.startHub()
 				i := l.instance("sharing", replhub.Subscription{Registration: users(queue)},
 					func(context.Context, *replhub.Delivery) error { return nil })
-				tt.end(l)
+				tt.end(l, i)
 				if err := i.wait(); !errors.Is(err, tt.want) {
 					t.Errorf("Run ended with %v", err)
 				}

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/replhub/replhub/e2e/child"
 )
 
 const (
@@ -38,7 +40,7 @@ func startProcess(ctx context.Context, log string, env []string, path string, ar
 	defer func() { _ = out.Close() }() // the child has its own descriptor
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = child.Attributes()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// emptyLane starts a server with the stream of a lane.
-func emptyLane(t *testing.T) (jetstream.JetStream, jetstream.Stream) {
+// startServer starts a server and connects to it.
+func startServer(t *testing.T) jetstream.JetStream {
 	t.Helper()
 	server, err := embedded.Start(t.Context(), embedded.Config{Port: embedded.FreePort, StoreDir: t.TempDir()})
 	if err != nil {
@@ -39,6 +39,13 @@ func emptyLane(t *testing.T) (jetstream.JetStream, jetstream.Stream) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return js
+}
+
+// emptyLane starts a server with the stream of a lane.
+func emptyLane(t *testing.T) (jetstream.JetStream, jetstream.Stream) {
+	t.Helper()
+	js := startServer(t)
 	service, err := subjects.ParseName("s")
 	if err != nil {
 		t.Fatal(err)

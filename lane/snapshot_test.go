@@ -114,7 +114,7 @@ func TestTipOfASnapshot(t *testing.T) {
 		{"an event among rows", in.InFill(0), []lane.Message{row(3), message(live())}, moved, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			js, stream := emptyLane(t)
+			js := startServer(t)
 			a, err := lane.NewAppender(js, lane.Fast)
 			if err != nil {
 				t.Fatal(err)
@@ -122,9 +122,6 @@ func TestTipOfASnapshot(t *testing.T) {
 			defer a.Close()
 			service, err := subjects.ParseName("s")
 			if err != nil {
-				t.Fatal(err)
-			}
-			if err := js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name); err != nil {
 				t.Fatal(err)
 			}
 			if err := lane.Create(t.Context(), js, a, service, 1, tt.state, "h"); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/replhub/replhub/e2e/child"
 )
 
 // process is a server's process, in a folder of its own.
@@ -68,7 +70,7 @@ func unprivileged(names ...string) (*account, error) {
 func command(ctx context.Context, run *account, dir, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // starting servers is what this package is for
 	cmd.Dir = dir
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = child.Attributes()
 	if run != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: run.uid, Gid: run.gid}
 		cmd.Env = append(os.Environ(), "HOME="+dir)

@@ -395,7 +395,14 @@ func TestADrainIsBounded(t *testing.T) {
 	t.Setenv(wire.EnvNATSURL, newBench(t).server.ClientURL())
 	t.Setenv(wire.EnvDrainTimeout, "1ns")
 	r := start(t, "serve")
-	r.stdout.await(t, "msg=ready")
+	addr := field(t, r.stdout.await(t, "msg=ready"), "http")
+	// Who has connected and not yet asked, the stop waits for a while.
+	silent, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	get(t, "http://"+addr+"/healthz") // those before it have been accepted
 	r.stop()
 	if code := r.ended(t); code != exitFailed || !strings.Contains(r.stderr.String(), "did not stop in time") {
 		t.Errorf("exit %d: %s", code, r.stderr)

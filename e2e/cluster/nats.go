@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/replhub/replhub/e2e/child"
 )
 
 const (
@@ -242,13 +243,13 @@ func (n *NATS) Kill() { n.tb.Helper(); n.act("kill", (*process).kill) }
 // Pause freezes the server with its connections open (SIGSTOP).
 func (n *NATS) Pause() {
 	n.tb.Helper()
-	n.act("pause", func(p *process) error { return p.signal(syscall.SIGSTOP) })
+	n.act("pause", func(p *process) error { return child.Freeze(p.cmd.Process) })
 }
 
 // Continue ends a Pause (SIGCONT).
 func (n *NATS) Continue() {
 	n.tb.Helper()
-	n.act("continue", func(p *process) error { return p.signal(syscall.SIGCONT) })
+	n.act("continue", func(p *process) error { return child.Thaw(p.cmd.Process) })
 }
 
 func (n *NATS) act(step string, do func(*process) error) {

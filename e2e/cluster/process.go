@@ -1,13 +1,14 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/replhub/replhub/e2e/child"
 )
 
 // stopTimeout bounds how long a process may take to end after SIGTERM.
@@ -28,7 +29,7 @@ func startProcess(logPath, path string, args ...string) (*process, error) {
 	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = child.Attributes()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -49,17 +50,9 @@ func (p *process) running() bool {
 	}
 }
 
-// signal sends to the process; one that has ended is not an error.
-func (p *process) signal(sig syscall.Signal) error {
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("send %s to process %d: %w", sig, p.cmd.Process.Pid, err)
-	}
-	return nil
-}
-
 // kill ends the process at once, stopped or not, and waits for it.
 func (p *process) kill() error {
-	if err := p.signal(syscall.SIGKILL); err != nil {
+	if err := child.Signal(p.cmd.Process, syscall.SIGKILL); err != nil {
 		return err
 	}
 	<-p.done
@@ -68,7 +61,7 @@ func (p *process) kill() error {
 
 // terminate asks the process to end and waits for it.
 func (p *process) terminate() error {
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := child.Signal(p.cmd.Process, syscall.SIGTERM); err != nil {
 		return err
 	}
 	late := time.NewTimer(stopTimeout)

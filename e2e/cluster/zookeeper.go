@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/replhub/replhub/e2e/child"
 )
 
 const (
@@ -280,14 +281,14 @@ func (z *ZooKeeper) end(how func(*process) error) {
 }
 
 // Pause freezes the process (SIGSTOP): connections stay, nothing answers.
-func (z *ZooKeeper) Pause() { z.mustRun("pause"); z.signal(syscall.SIGSTOP) }
+func (z *ZooKeeper) Pause() { z.mustRun("pause"); z.must(child.Freeze(z.proc.cmd.Process)) }
 
 // Continue wakes a paused process (SIGCONT).
-func (z *ZooKeeper) Continue() { z.mustRun("continue"); z.signal(syscall.SIGCONT) }
+func (z *ZooKeeper) Continue() { z.mustRun("continue"); z.must(child.Thaw(z.proc.cmd.Process)) }
 
-func (z *ZooKeeper) signal(sig syscall.Signal) {
+func (z *ZooKeeper) must(err error) {
 	z.tb.Helper()
-	if err := z.proc.signal(sig); err != nil {
+	if err != nil {
 		z.tb.Fatalf("ZooKeeper: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/e2e/child"
 )
 
 const (
@@ -80,7 +81,7 @@ func (h *Hub) launch(env []string) error {
 	h.cmd = exec.Command(h.w.opts.Binary, "serve")
 	h.cmd.Env = h.environment(env)
 	h.cmd.Stdout, h.cmd.Stderr = log, log
-	h.cmd.SysProcAttr = dieWithParent()
+	h.cmd.SysProcAttr = child.Attributes()
 	if err := h.cmd.Start(); err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (h *Hub) Running() bool {
 
 // Kill ends the hub at once (SIGKILL), paused or not, and waits for its end.
 func (h *Hub) Kill() {
-	h.signal(syscall.SIGKILL)
+	h.must(child.Signal(h.cmd.Process, syscall.SIGKILL))
 	<-h.done
 }
 
@@ -173,7 +174,7 @@ func (h *Hub) Kill() {
 // an error.
 func (h *Hub) Stop() {
 	h.w.tb.Helper()
-	h.signal(syscall.SIGTERM)
+	h.must(child.Signal(h.cmd.Process, syscall.SIGTERM))
 	h.AwaitEnd(endWithin)
 	if code := h.cmd.ProcessState.ExitCode(); code != 0 {
 		h.w.tb.Errorf("hub %s ended with code %d after SIGTERM:\n%s", h.id, code, h.tail())
@@ -212,15 +213,15 @@ func (h *Hub) EndsWithin(within time.Duration) bool {
 }
 
 // Pause freezes the hub with its connections open (SIGSTOP).
-func (h *Hub) Pause() { h.signal(syscall.SIGSTOP) }
+func (h *Hub) Pause() { h.must(child.Freeze(h.cmd.Process)) }
 
 // Continue ends a Pause (SIGCONT).
-func (h *Hub) Continue() { h.signal(syscall.SIGCONT) }
+func (h *Hub) Continue() { h.must(child.Thaw(h.cmd.Process)) }
 
-func (h *Hub) signal(sig syscall.Signal) {
+func (h *Hub) must(err error) {
 	h.w.tb.Helper()
-	if err := h.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		h.w.tb.Fatalf("send %s to hub %s: %v", sig, h.id, err)
+	if err != nil {
+		h.w.tb.Fatalf("hub %s: %v", h.id, err)
 	}
 }
 

@@ -66,12 +66,10 @@ func (i *Instance) Kill() {
 // handlings must be shared, and its handlers must think.
 func (i *Instance) Freeze(ctx context.Context) int64 {
 	i.b.tb.Helper()
-	// The stop is not at once where another core runs the process.
-	const margin = 5 * time.Millisecond
 	deadline := time.Now().Add(freezeWithin)
 	for {
 		i.p.freeze()
-		since := time.Unix(0, i.p.frozen).Add(margin - i.b.cfg.Think)
+		since := time.Unix(0, i.p.frozen).Add(-i.b.cfg.Think)
 		if i.begun(ctx, since) > 0 {
 			i.p.back = time.Now()
 			return i.p.frozen

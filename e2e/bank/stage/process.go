@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/e2e/bank/audit"
+	"github.com/replhub/replhub/e2e/child"
 )
 
 const (
@@ -60,7 +60,7 @@ func (p *post) start() {
 	defer log.Close() // the child has its own descriptor
 	p.cmd = exec.Command(p.binary, p.args(name)...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = dieWithParent()
+	p.cmd.SysProcAttr = child.Attributes()
 	if err := p.cmd.Start(); err != nil {
 		p.tb.Fatalf("start %s: %v", name, err)
 	}
@@ -91,7 +91,7 @@ func (p *post) kill() {
 	if p.current().gone != 0 {
 		return
 	}
-	p.signal(syscall.SIGKILL)
+	p.must(child.Signal(p.cmd.Process, syscall.SIGKILL))
 	<-p.done
 	p.current().gone = time.Now().UnixNano()
 }
@@ -99,14 +99,14 @@ func (p *post) kill() {
 // freeze stops the process with all that it holds.
 func (p *post) freeze() {
 	p.tb.Helper()
+	p.must(child.Freeze(p.cmd.Process))
 	p.frozen = time.Now().UnixNano()
-	p.signal(syscall.SIGSTOP)
 }
 
 // thaw ends a freeze.
 func (p *post) thaw() audit.Freeze {
 	p.tb.Helper()
-	p.signal(syscall.SIGCONT)
+	p.must(child.Thaw(p.cmd.Process))
 	f := audit.Freeze{Instance: p.current().name, From: p.frozen, To: time.Now().UnixNano()}
 	p.frozen, p.back = 0, time.Time{}
 	return f
@@ -115,7 +115,7 @@ func (p *post) thaw() audit.Freeze {
 // retire asks the process to end, for await to wait for.
 func (p *post) retire() {
 	p.tb.Helper()
-	p.signal(syscall.SIGTERM)
+	p.must(child.Signal(p.cmd.Process, syscall.SIGTERM))
 }
 
 // await insists that the process ends.
@@ -142,10 +142,10 @@ func (p *post) await() {
 	}
 }
 
-func (p *post) signal(sig syscall.Signal) {
+func (p *post) must(err error) {
 	p.tb.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.tb.Fatalf("send %s to %s: %v", sig, p.current().name, err)
+	if err != nil {
+		p.tb.Fatalf("%s: %v", p.current().name, err)
 	}
 }
 

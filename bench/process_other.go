@@ -1,8 +1,0 @@
-//go:build !linux
-
-package main
-
-import "syscall"
-
-// dieWithParent does nothing here: only Linux has the signal.
-func dieWithParent() *syscall.SysProcAttr { return nil }

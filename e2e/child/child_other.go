@@ -1,0 +1,18 @@
+//go:build unix && !linux
+
+package child
+
+import (
+	"syscall"
+	"time"
+)
+
+// Attributes are none here: only Linux kills children with their parent.
+func Attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+
+// awaitStop gives the signal the time that it needs: what Linux tells about it
+// is not to be had here.
+func awaitStop(int) error {
+	time.Sleep(100 * time.Millisecond)
+	return nil
+}

@@ -1,8 +1,0 @@
-//go:build unix && !linux
-
-package harness
-
-import "syscall"
-
-// dieWithParent does nothing here: only Linux has the signal.
-func dieWithParent() *syscall.SysProcAttr { return nil }
