@@ -85,7 +85,7 @@ func TestConnectWaitsForServerAndHub(t *testing.T) {
 func TestConnectWaitsNoLongerThanItsContext(t *testing.T) {
 	l := newLab(t)
 	for name, url := range map[string]string{"hub": l.url, "server": "nats://127.0.0.1:1"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		_, err := replhub.Connect(ctx, replhub.Config{URL: url, WaitForHub: true, Logger: slog.New(slog.DiscardHandler)})
 		cancel()
 		wants(t, err, context.DeadlineExceeded)

@@ -178,7 +178,7 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 	c := l.client(asSharing, hasty)
 	_, err = c.Register(t.Context(), replhub.Registration{})
 	wants(t, err, replhub.ErrUnknownOutcome)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err = c.Register(ctx, replhub.Registration{})
 	wants(t, err, replhub.ErrUnknownOutcome, context.DeadlineExceeded)

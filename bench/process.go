@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/replhub/replhub/e2e/child"
+	"github.com/replhub/replhub/internal/child"
 )
 
 const (

@@ -122,6 +122,8 @@ func (w *world) startHub(change ...func(*hub.Config)) (stop func()) {
 	case <-time.After(15 * time.Second):
 		w.t.Fatal("hub did not get ready")
 	}
+	// In a cluster the servers tell each other who listens.
+	w.eventually("the hub to be reached", func() error { return w.call("replhub.status", "", nil) })
 	return stop
 }
 

@@ -1,10 +1,14 @@
 package hub_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/wire"
 )
@@ -12,6 +16,7 @@ import (
 // On a cluster every stream has three replicas, appends are atomic batches, and
 // leaders move while two hubs that both own everything copy.
 func TestReplicatedLanesKeepTheirOrderWhileLeadersMove(t *testing.T) {
+	t.Parallel() // it waits for elections most of the time
 	w := newCluster(t)
 	for i := range 2 {
 		w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, fmt.Sprintf("rival-%d", i) })
@@ -32,22 +37,62 @@ func TestReplicatedLanesKeepTheirOrderWhileLeadersMove(t *testing.T) {
 		}
 	})
 	for i := range 8 {
-		for _, name := range []string{"SUB_s", wire.StreamIngest} {
-			// Refused while an election is under way, which serves as well.
-			_, _ = w.nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+name, nil, requestTime)
-		}
+		w.stepDown("SUB_s", wire.StreamIngest)
 		w.eventually("more copies", func() error {
-			// The stream may have no leader just now.
-			lane, err := w.js.Stream(t.Context(), "SUB_s")
-			if err != nil {
-				return err
+			n, err := w.stored("SUB_s")
+			if err == nil && n < (i+1)*events/10 {
+				err = fmt.Errorf("%d messages", n)
 			}
-			if n := int(lane.CachedInfo().State.Msgs); n < (i+1)*events/10 {
-				return fmt.Errorf("%d messages", n)
-			}
-			return nil
+			return err
 		})
 	}
 	wg.Wait()
 	checkSequences(t, "s", w.copies("s", events), 1)
+}
+
+// Rows and live events go on through changes of leaders, and each row comes once.
+func TestSnapshotOnReplicatedStreamsWhileLeadersMove(t *testing.T) {
+	t.Parallel() // it waits for elections most of the time
+	w := newCluster(t)
+	w.startHub()
+	u := newUsers(4000)
+	calls := 0
+	w.serve("accounts", func(ctx context.Context, after string, yield func(replhub.Event) error) error {
+		if calls++; calls == 5 || calls == 13 {
+			w.stepDown("SUB_s", wire.StreamIngest)
+		}
+		return u.snapshot(ctx, after, yield)
+	})
+	stopWriting := w.write(u)
+	w.register("s", wantSnapshot)
+	w.settled("s")
+	stopWriting()
+	copies := w.settled("s")
+	eventsAscend(t, copies)
+	if rows := rowsOf(t, copies, false); len(rows) < 3000 || len(copies) == len(rows) {
+		t.Errorf("%d rows among %d copies", len(rows), len(copies))
+	}
+	if calls < 13 {
+		t.Errorf("%d calls, and no second change of leaders", calls)
+	}
+	if diff := cmp.Diff(u.all(), replica(t, copies)); diff != "" {
+		t.Errorf("the replica is not the owner's table (-want +got):\n%s", diff)
+	}
+}
+
+// stepDown has streams change their leaders.
+func (w *world) stepDown(streams ...string) {
+	for _, name := range streams {
+		// Refused while an election is under way, which serves as well.
+		_, _ = w.nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+name, nil, requestTime)
+	}
+}
+
+// stored is how many messages a stream holds, which may have no leader just now.
+func (w *world) stored(name string) (int, error) {
+	s, err := w.js.Stream(w.t.Context(), name)
+	if err != nil {
+		return 0, err
+	}
+	return int(s.CachedInfo().State.Msgs), nil
 }

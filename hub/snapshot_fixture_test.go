@@ -142,10 +142,7 @@ func (w *world) write(u *users) (stop func()) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for i := 0; ctx.Err() == nil; i++ {
 			subject, data := u.change(r)
-			if err := w.publishOnce("c"+strconv.Itoa(i), subject, data); err != nil {
-				w.t.Errorf("publish: %v", err)
-				return
-			}
+			w.eventually("a change to be acknowledged", func() error { return w.publishOnce("c"+strconv.Itoa(i), subject, data) })
 		}
 	}()
 	return func() {

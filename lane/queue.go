@@ -32,6 +32,13 @@ const (
 // stopped asking: about the time of a failover.
 const pinnedTTL = 2 * time.Second
 
+// codeConsumerCreate is the server's answer when it could not make a consumer for
+// reasons of its own (nats-server, JSConsumerCreateErrF).
+const codeConsumerCreate jetstream.ErrorCode = 10012
+
+// putPatience is the longest wait between two attempts to make a consumer.
+const putPatience = 200 * time.Millisecond
+
 // DefaultQueue is a queue where nothing was asked for.
 func DefaultQueue() wire.Queue {
 	return wire.Queue{Order: OrderNone, Partitions: 1, AckWait: wire.Duration(DefaultAckWait), MaxDeliver: DefaultMaxDeliver}
@@ -114,7 +121,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 			// Nor start it again elsewhere than it was made to.
 			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
 		}
-		if _, err := stream.CreateOrUpdateConsumer(ctx, cfg); err != nil {
+		if err := putConsumer(ctx, stream, cfg); err != nil {
 			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)
 		}
 	}
@@ -124,6 +131,25 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 		}
 	}
 	return nil
+}
+
+// putConsumer creates or updates a consumer. While a server still removes one of
+// the same name, for a registration beside this one, it fails to make its folder;
+// that is over within milliseconds.
+func putConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) error {
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		_, err := stream.CreateOrUpdateConsumer(ctx, cfg)
+		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != codeConsumerCreate || wait > putPatience {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
 }
 
 func sameConsumer(have, want jetstream.ConsumerConfig) bool {

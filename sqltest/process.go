@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/replhub/replhub/e2e/child"
+	"github.com/replhub/replhub/internal/child"
 )
 
 // process is a server's process, in a folder of its own.

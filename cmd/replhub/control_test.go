@@ -239,7 +239,7 @@ func TestHubDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.flush(t)
-	b.golden(t, "no-answer", execute(t.Context(), "", "ls", "--timeout", "20ms"))
+	b.golden(t, "no-answer", execute(t.Context(), "", "ls", "--timeout", "1s"))
 	if n, _, err := silent.Pending(); n != 1 || err != nil {
 		t.Errorf("%d requests, error %v; want 1", n, err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replhub/replhub/e2e/child"
+	"github.com/replhub/replhub/internal/child"
 )
 
 const (

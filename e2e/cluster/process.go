@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replhub/replhub/e2e/child"
+	"github.com/replhub/replhub/internal/child"
 )
 
 // stopTimeout bounds how long a process may take to end after SIGTERM.

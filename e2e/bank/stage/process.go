@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/e2e/bank/audit"
-	"github.com/replhub/replhub/e2e/child"
+	"github.com/replhub/replhub/internal/child"
 )
 
 const (

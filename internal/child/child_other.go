@@ -13,6 +13,6 @@ func Attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 // awaitStop gives the signal the time that it needs: what Linux tells about it
 // is not to be had here.
 func awaitStop(int) error {
-	time.Sleep(100 * time.Millisecond)
+	<-time.After(100 * time.Millisecond)
 	return nil
 }

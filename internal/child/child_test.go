@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replhub/replhub/e2e/child"
+	"github.com/replhub/replhub/internal/child"
 )
 
 // A frozen process takes no step between the return of Freeze and Thaw.
