@@ -8,7 +8,7 @@ import (
 // keep does what time asks for until done is closed: it revives jobs that wait,
 // tells the server of those that are still at work, and sees to sources that
 // have fallen silent.
-func (s *Subscriber) keep(ctx context.Context, d *desk, m *member, p plan, done <-chan struct{}) {
+func (s *Subscriber) keep(ctx context.Context, d *desk, p plan, done <-chan struct{}) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	working := time.NewTicker(max(p.ackWait/4, 10*time.Millisecond))
@@ -25,7 +25,7 @@ func (s *Subscriber) keep(ctx context.Context, d *desk, m *member, p plan, done 
 		case <-working.C:
 			s.stillWorking(d)
 		case <-second.C:
-			s.lookAround(ctx, d, m)
+			s.lookAround(ctx, d)
 		case <-back:
 			back = s.client.link.reconnected()
 			s.reconnected(d)
@@ -62,7 +62,7 @@ func (s *Subscriber) stillWorking(d *desk) {
 }
 
 // lookAround sees to silent sources, once a second.
-func (s *Subscriber) lookAround(ctx context.Context, d *desk, _ *member) {
+func (s *Subscriber) lookAround(ctx context.Context, d *desk) {
 	if s.client.nc.IsClosed() {
 		s.cancel(ErrClosed)
 		return

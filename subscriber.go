@@ -224,7 +224,7 @@ func (s *Subscriber) serve(ctx context.Context) error {
 
 	kept := make(chan struct{})
 	var loops sync.WaitGroup
-	loops.Go(func() { s.keep(intake, d, m, p, kept) })
+	loops.Go(func() { s.keep(intake, d, p, kept) })
 	var intakes sync.WaitGroup
 	intakes.Go(func() { s.watchLane(intake) })
 	if p.ordered {

@@ -136,6 +136,13 @@ var sdkMutants = []mutant{
 		pkg:  "./hub", test: "TestNeverTwoHoldersOfAPartition",
 	},
 	{
+		name: "asks-after-the-lease", guarantee: "7: a new pin proves nothing to who stood still",
+		file: "source.go",
+		old:  `if s.ordered && s.desk.lapsed() {`,
+		new:  `if s.ordered && false {`,
+		pkg:  ".", test: "TestNothingIsAskedForOnceTheLeaseIsOver",
+	},
+	{
 		name: "lease-not-looked-at", guarantee: "7: who stood still begins nothing",
 		file: "desk.go",
 		old:  `return d.lease`,
