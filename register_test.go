@@ -180,7 +180,7 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 	wants(t, err, replhub.ErrUnknownOutcome)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err = c.Register(ctx, replhub.Registration{})
+	_, err = l.client(asSharing).Register(ctx, replhub.Registration{})
 	wants(t, err, replhub.ErrUnknownOutcome, context.DeadlineExceeded)
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/micro"
 
@@ -98,8 +97,13 @@ func TestWatchRedrawsATerminal(t *testing.T) {
 func TestWatchEndsDoneWhenInterrupted(t *testing.T) {
 	b := newBench(t)
 	b.answer(t, "replhub.services", wire.Services{})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	go func() {
+		for range 3 {
+			<-b.asked
+		}
+		interrupt()
+	}()
 	if o := execute(ctx, "", "watch", "--interval", "1ms"); o.code != exitDone {
 		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}
