@@ -7,10 +7,11 @@ import (
 
 // The minima, each of a median.
 const (
-	// minToSources is what the hub has to reach of Sources' copies per second
-	// in minLanes lanes.
+	// minLanes is the number of lanes that the minima of speed are for; what is
+	// measured with others is printed.
+	minLanes = 10
+	// minToSources is what the hub has to reach of Sources' copies per second.
 	minToSources = 0.8
-	minLanes     = 10
 	// maxLatency is how many times Sources' median latency the hub's may be.
 	maxLatency = 1.5
 	// maxGrowth is how many times the memory with ten times the backlog may be.
@@ -33,7 +34,7 @@ func (r *report) verdict() error {
 		}
 	}
 	for _, l := range r.Latency {
-		if l.P50.Median > maxLatency {
+		if l.Lanes == minLanes && l.P50.Median > maxLatency {
 			miss("p50 latency to %d lanes is %.2f of Sources', at most %.2f wanted", l.Lanes, l.P50.Median, maxLatency)
 		}
 	}

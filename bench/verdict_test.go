@@ -11,8 +11,8 @@ func TestVerdict(t *testing.T) {
 	copies := func(lanes int, ratio float64) *report {
 		return &report{Copies: []copiesResult{{Lanes: lanes, ToSources: summary{Median: ratio}}}}
 	}
-	latency := func(ratio float64) *report {
-		return &report{Latency: []latencyResult{{Lanes: 3, P50: summary{Median: ratio}}}}
+	latency := func(lanes int, ratio float64) *report {
+		return &report{Latency: []latencyResult{{Lanes: lanes, P50: summary{Median: ratio}}}}
 	}
 	memory := func(ratio float64) *report {
 		return &report{Memory: &memoryResult{Small: 1, Large: 10, Growth: summary{Median: ratio}}}
@@ -26,8 +26,9 @@ func TestVerdict(t *testing.T) {
 		{"fast enough", copies(10, 0.8), ""},
 		{"too slow", copies(10, 0.79), "copies into 10 lanes are 0.79"},
 		{"another number of lanes", copies(1, 0.1), ""},
-		{"quick enough", latency(1.5), ""},
-		{"too late", latency(1.51), "p50 latency to 3 lanes is 1.51"},
+		{"quick enough", latency(10, 1.5), ""},
+		{"too late", latency(10, 1.51), "p50 latency to 10 lanes is 1.51"},
+		{"late with another number of lanes", latency(3, 1.75), ""},
 		{"bounded", memory(1.2), ""},
 		{"unbounded", memory(1.21), "peak memory with 10 events waiting is 1.21"},
 	}
