@@ -32,9 +32,12 @@ const (
 // stopped asking: about the time of a failover.
 const pinnedTTL = 2 * time.Second
 
-// codeConsumerCreate is the server's answer when it could not make a consumer for
-// reasons of its own (nats-server, JSConsumerCreateErrF).
-const codeConsumerCreate jetstream.ErrorCode = 10012
+// What the server answers when a consumer of the same name is removed while it
+// makes or updates one (nats-server, JSConsumerCreateErrF, JSConsumerDoesNotExist).
+const (
+	codeConsumerCreate jetstream.ErrorCode = 10012
+	codeConsumerGone   jetstream.ErrorCode = 10149
+)
 
 // putPatience is the longest wait between two attempts to make a consumer.
 const putPatience = 200 * time.Millisecond
@@ -133,13 +136,13 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	return nil
 }
 
-// putConsumer creates or updates a consumer. While a server still removes one of
-// the same name, for a registration beside this one, it fails to make its folder;
-// that is over within milliseconds.
+// putConsumer creates or updates a consumer. A registration beside this one, here
+// or at another hub, may be removing it: the server then fails, at its folder or
+// at the consumer itself, which is over within milliseconds.
 func putConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) error {
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
 		_, err := stream.CreateOrUpdateConsumer(ctx, cfg)
-		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != codeConsumerCreate || wait > putPatience {
+		if !removedMeanwhile(err) || wait > putPatience {
 			return err
 		}
 		timer := time.NewTimer(wait)
@@ -150,6 +153,11 @@ func putConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.Con
 		case <-timer.C:
 		}
 	}
+}
+
+func removedMeanwhile(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == codeConsumerCreate || api.ErrorCode == codeConsumerGone)
 }
 
 func sameConsumer(have, want jetstream.ConsumerConfig) bool {

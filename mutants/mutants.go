@@ -234,6 +234,13 @@ var mutants = []mutant{
 		pkg:  "./hub", test: "TestRegistrationBesideADrop",
 	},
 	{
+		name: "consumer-made-once", guarantee: "registrations side by side leave the consumers that the last one asks for",
+		file: "lane/queue.go",
+		old:  `if !removedMeanwhile(err) || wait > putPatience {`,
+		new:  `if !removedMeanwhile(err) || wait > 0 {`,
+		pkg:  "./lane", test: "TestConsumersOfChangingQueues",
+	},
+	{
 		name: "events-wake-the-stalled", guarantee: "4: a stalled lane waits, whatever is published",
 		file: "lane/follow.go",
 		old:  `		case l.more <- struct{}{}:`,
