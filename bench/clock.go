@@ -127,7 +127,7 @@ type round struct {
 func timed(ctx context.Context, s *server, lanes []laneStream, events int, begin func(ctx context.Context) (meter, error)) (round, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundWithin)
 	defer cancel()
-	server, err := newMeter(s.proc.pid())
+	server, err := newMeter(s.proc.Pid())
 	if err != nil {
 		return round{}, err
 	}

@@ -53,7 +53,7 @@ func copyByHub(ctx context.Context, l *lab, s *server, lanes, events int) (round
 		if h, err = l.launchHub(ctx, s); err != nil {
 			return meter{}, err
 		}
-		return meter{pid: h.proc.pid()}, nil // from its start
+		return meter{pid: h.proc.Pid()}, nil // from its start
 	})
 	if h != nil {
 		err = errors.Join(err, h.proc.stop())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,8 +27,7 @@ func newLab(ctx context.Context, hub string, out io.Writer) (*lab, error) {
 	}
 	l := &lab{dir: dir, natsServer: filepath.Join(dir, "nats-server"), hub: hub, out: out}
 	if err := l.build(ctx); err != nil {
-		_ = l.close()
-		return nil, err
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }

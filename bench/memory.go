@@ -92,7 +92,7 @@ func peakWith(ctx context.Context, l *lab, events int) (peak float64, err error)
 	if full >= uint64(events) {
 		return 0, fmt.Errorf("lane %s took all %d events: it did not stall", stalled, full)
 	}
-	u, err := usageOf(h.proc.pid())
+	u, err := usageOf(h.proc.Pid())
 	return float64(u.Peak), err
 }
 

@@ -113,6 +113,6 @@ func restartOnce(ctx context.Context, l *lab, s *server, streams []laneStream, e
 		return r, err
 	}
 	r.caughtUp = time.Since(began)
-	r.used, err = usageOf(h.proc.pid())
+	r.used, err = usageOf(h.proc.Pid())
 	return r, err
 }

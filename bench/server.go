@@ -68,7 +68,7 @@ func (s *server) start(ctx context.Context, binary string) error {
 
 // findPort reads the file in which the server writes down where it listens.
 func (s *server) findPort(context.Context) error {
-	data, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("nats-server_%d.ports", s.proc.pid())))
+	data, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("nats-server_%d.ports", s.proc.Pid())))
 	if err != nil {
 		return err
 	}

@@ -72,9 +72,8 @@ func launchMariaDB(ctx context.Context, run *account, install, daemon, dir strin
 		return nil, err
 	}
 	s := &mariadb{process: p}
-	if err := p.await(ctx, func(ctx context.Context) error { return s.exec(ctx, "DO 1") }); err != nil {
-		s.stop()
-		return nil, err
+	if err := p.Await(ctx, "MariaDB", func(ctx context.Context) error { return s.exec(ctx, "DO 1") }); err != nil {
+		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
@@ -97,4 +96,4 @@ func (s *mariadb) create(ctx context.Context, name string) (string, error) {
 }
 
 // stop ends the server at once: nothing in it is to be kept.
-func (s *mariadb) stop() { s.end(syscall.SIGKILL) }
+func (s *mariadb) stop() error { return s.end(syscall.SIGKILL) }

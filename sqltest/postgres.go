@@ -61,9 +61,8 @@ func launchPostgres(ctx context.Context, run *account, bin, dir string, settings
 		return nil, err
 	}
 	s := &postgres{process: p}
-	if err := p.await(ctx, func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") }); err != nil {
-		s.stop()
-		return nil, err
+	if err := p.Await(ctx, "PostgreSQL", func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") }); err != nil {
+		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
@@ -111,4 +110,4 @@ func (s *postgres) create(ctx context.Context, name string) (string, error) {
 }
 
 // stop ends the server at once: nothing in it is to be kept.
-func (s *postgres) stop() { s.end(syscall.SIGQUIT) }
+func (s *postgres) stop() error { return s.end(syscall.SIGQUIT) }

@@ -16,11 +16,13 @@ import (
 	"github.com/replhub/replhub/internal/child"
 )
 
+// endWithin bounds a server's end after it was asked for.
+const endWithin = 10 * time.Second
+
 // process is a server's process, in a folder of its own.
 type process struct {
-	dir  string
-	cmd  *exec.Cmd
-	done chan struct{} // closed once the process has been waited for
+	*child.Process
+	dir string
 }
 
 // makeDir makes a temporary folder that belongs to the account which the
@@ -90,63 +92,14 @@ func runCommand(cmd *exec.Cmd) error {
 
 // startProcess starts a server; its output goes to a file in dir.
 func startProcess(run *account, dir, path string, args ...string) (*process, error) {
-	log, err := os.Create(filepath.Join(dir, "server.log"))
+	p, err := child.Start(command(context.Background(), run, dir, path, args...), filepath.Join(dir, "server.log"))
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the child has its own descriptor
-	cmd := command(context.Background(), run, dir, path, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{dir: dir, cmd: cmd, done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		_ = cmd.Wait() // a killed process is how it ends
-	}()
-	return p, nil
+	return &process{Process: p, dir: dir}, nil
 }
 
-// await tries until a server answers, and gives its log when it does not.
-func (p *process) await(ctx context.Context, try func(context.Context) error) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := try(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-p.done:
-			return fmt.Errorf("the server ended: %w; its log: %s", err, p.log())
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w; its log: %s", err, p.log())
-		}
-	}
-}
-
-func (p *process) log() []byte {
-	text, err := os.ReadFile(filepath.Join(p.dir, "server.log"))
-	if err != nil {
-		return []byte(err.Error())
-	}
-	const most = 8 << 10
-	return text[max(0, len(text)-most):]
-}
-
-// end sends the signal, waits for the process, and removes the folder. One that
-// does not obey within ten seconds is killed.
-func (p *process) end(sig syscall.Signal) {
-	_ = p.cmd.Process.Signal(sig) // one that has ended is what was asked for
-	late := time.NewTimer(10 * time.Second)
-	defer late.Stop()
-	select {
-	case <-p.done:
-	case <-late.C:
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-	os.RemoveAll(p.dir)
+// end asks the process to end with a signal, and removes the folder.
+func (p *process) end(sig syscall.Signal) error {
+	return errors.Join(p.Stop(sig, endWithin), os.RemoveAll(p.dir))
 }

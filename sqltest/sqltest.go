@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -68,7 +69,7 @@ var servers struct{ postgres, synced, mariadb shared }
 type server interface {
 	// create makes a database and returns its DSN.
 	create(ctx context.Context, name string) (string, error)
-	stop()
+	stop() error
 }
 
 // shared is a server that is started when first asked for.
@@ -103,7 +104,9 @@ func (s *shared) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != nil {
-		s.running.stop()
+		if err := s.running.stop(); err != nil {
+			fmt.Fprintf(os.Stderr, "stop a database server: %v\n", err) // the tests have passed or failed by now
+		}
 		s.running = nil
 	}
 	s.err = errors.New("the tests are over")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ type NATS struct {
 	routes    []string
 
 	mu   sync.Mutex // guards proc
-	proc *process
+	proc *child.Process
 }
 
 // StartNATS runs a single nats-server until the test ends, and returns once
@@ -86,7 +87,7 @@ func (n *NATS) reservePorts() {
 
 func (n *NATS) cleanup() {
 	if p := n.process(); p != nil {
-		if err := p.kill(); err != nil {
+		if err := p.Kill(); err != nil {
 			n.tb.Errorf("stop nats-server %s: %v", n.name, err)
 		}
 	}
@@ -95,7 +96,7 @@ func (n *NATS) cleanup() {
 
 func (n *NATS) logPath() string { return filepath.Join(n.dir, "nats-server.log") }
 
-func (n *NATS) process() *process {
+func (n *NATS) process() *child.Process {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.proc
@@ -123,13 +124,13 @@ func (n *NATS) PID() int {
 	if p == nil {
 		n.tb.Fatalf("nats-server %s was never started", n.name)
 	}
-	return p.cmd.Process.Pid
+	return p.Pid()
 }
 
 // Running reports whether the process is there, paused or not.
 func (n *NATS) Running() bool {
 	p := n.process()
-	return p != nil && p.running()
+	return p != nil && p.Running()
 }
 
 // Start runs the server again on the same ports and store, and returns once
@@ -161,7 +162,7 @@ func (n *NATS) spawn() error {
 	if err := os.WriteFile(config, []byte(n.cfg.text(n)), 0o600); err != nil {
 		return err
 	}
-	p, err := startProcess(n.logPath(), binary, "-c", config)
+	p, err := child.Start(exec.Command(binary, "-c", config), n.logPath())
 	if err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func (n *NATS) waitReady() error {
 			return nil
 		}
 		select {
-		case <-p.done:
+		case <-p.Done():
 			return n.ended()
 		case <-ctx.Done():
 			return fmt.Errorf("not ready after %s: %w", readyTimeout, err)
@@ -230,29 +231,29 @@ func (n *NATS) ended() error {
 	if strings.Contains(string(log), "address already in use") {
 		return errPortTaken
 	}
-	return fmt.Errorf("it ended while starting:\n%s", log[max(0, len(log)-maxShownLog):])
+	return fmt.Errorf("it ended while starting:\n%s", child.Tail(n.logPath(), maxShownLog))
 }
 
 // Stop ends the server in good order (SIGTERM) and waits for it.
-func (n *NATS) Stop() { n.tb.Helper(); n.act("stop", (*process).terminate) }
+func (n *NATS) Stop() { n.tb.Helper(); n.act("stop", terminate) }
 
 // Kill ends the server at once (SIGKILL) and waits until it is gone. What it
 // wrote without a sync survives: that takes a power loss, see RestoreStore.
-func (n *NATS) Kill() { n.tb.Helper(); n.act("kill", (*process).kill) }
+func (n *NATS) Kill() { n.tb.Helper(); n.act("kill", (*child.Process).Kill) }
 
 // Pause freezes the server with its connections open (SIGSTOP).
 func (n *NATS) Pause() {
 	n.tb.Helper()
-	n.act("pause", func(p *process) error { return child.Freeze(p.cmd.Process) })
+	n.act("pause", (*child.Process).Freeze)
 }
 
 // Continue ends a Pause (SIGCONT).
 func (n *NATS) Continue() {
 	n.tb.Helper()
-	n.act("continue", func(p *process) error { return child.Thaw(p.cmd.Process) })
+	n.act("continue", (*child.Process).Thaw)
 }
 
-func (n *NATS) act(step string, do func(*process) error) {
+func (n *NATS) act(step string, do func(*child.Process) error) {
 	n.tb.Helper()
 	p := n.process()
 	if p == nil {

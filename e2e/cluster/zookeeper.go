@@ -81,7 +81,7 @@ type ZooKeeper struct {
 	id     int // 0 for a server alone
 	ports  zkPorts
 	config string
-	proc   *process // nil when stopped
+	proc   *child.Process // nil when stopped
 }
 
 type zkPorts struct{ client, secure, quorum, election int }
@@ -152,7 +152,7 @@ func (z *ZooKeeper) PID() int {
 	if z.proc == nil {
 		return 0
 	}
-	return z.proc.cmd.Process.Pid
+	return z.proc.Pid()
 }
 
 // Start starts the process on the data that is there and waits until it
@@ -178,7 +178,7 @@ func (z *ZooKeeper) launch() {
 	}
 	config := filepath.Join(z.dir, "zoo.cfg")
 	z.writeFile(config, z.config)
-	proc, err := startProcess(z.logFile(), "java", z.javaArgs(config)...)
+	proc, err := child.Start(exec.Command("java", z.javaArgs(config)...), z.logFile())
 	if err != nil {
 		z.tb.Fatalf("start ZooKeeper: %v", err)
 	}
@@ -218,7 +218,7 @@ func (z *ZooKeeper) AwaitServing() {
 			return
 		}
 		select {
-		case <-z.proc.done:
+		case <-z.proc.Done():
 			z.tb.Fatalf("ZooKeeper ended at once")
 		case <-tick.C:
 		}
@@ -263,13 +263,13 @@ func (z *ZooKeeper) Command(word string) (string, error) {
 
 // Stop ends the process as an operator would (SIGTERM) and waits for its end.
 // The data stays. A stopped server is left as it is.
-func (z *ZooKeeper) Stop() { z.tb.Helper(); z.end((*process).terminate) }
+func (z *ZooKeeper) Stop() { z.tb.Helper(); z.end(terminate) }
 
 // Kill ends the process at once (SIGKILL), paused or not, and waits for its
 // end. The data stays. A stopped server is left as it is.
-func (z *ZooKeeper) Kill() { z.tb.Helper(); z.end((*process).kill) }
+func (z *ZooKeeper) Kill() { z.tb.Helper(); z.end((*child.Process).Kill) }
 
-func (z *ZooKeeper) end(how func(*process) error) {
+func (z *ZooKeeper) end(how func(*child.Process) error) {
 	z.tb.Helper()
 	if z.proc == nil {
 		return
@@ -281,10 +281,10 @@ func (z *ZooKeeper) end(how func(*process) error) {
 }
 
 // Pause freezes the process (SIGSTOP): connections stay, nothing answers.
-func (z *ZooKeeper) Pause() { z.mustRun("pause"); z.must(child.Freeze(z.proc.cmd.Process)) }
+func (z *ZooKeeper) Pause() { z.mustRun("pause"); z.must(z.proc.Freeze()) }
 
 // Continue wakes a paused process (SIGCONT).
-func (z *ZooKeeper) Continue() { z.mustRun("continue"); z.must(child.Thaw(z.proc.cmd.Process)) }
+func (z *ZooKeeper) Continue() { z.mustRun("continue"); z.must(z.proc.Thaw()) }
 
 func (z *ZooKeeper) must(err error) {
 	z.tb.Helper()

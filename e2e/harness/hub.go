@@ -26,13 +26,11 @@ const (
 
 // Hub is one hub process at a time under a name; its log is kept over runs.
 type Hub struct {
-	w   *World
-	id  string
-	env []string
-	log string
-	cmd *exec.Cmd
-	// done is closed once the process has been waited for.
-	done chan struct{}
+	w       *World
+	id      string
+	env     []string
+	log     string
+	process *child.Process
 }
 
 // StartHub starts a hub with further variables, as in "HISTORY=1s", and waits
@@ -73,23 +71,13 @@ func (h *Hub) Launch(env ...string) {
 }
 
 func (h *Hub) launch(env []string) error {
-	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	cmd := exec.Command(h.w.opts.Binary, "serve")
+	cmd.Env = h.environment(env)
+	process, err := child.Start(cmd, h.log)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // the child has its own descriptor
-	h.cmd = exec.Command(h.w.opts.Binary, "serve")
-	h.cmd.Env = h.environment(env)
-	h.cmd.Stdout, h.cmd.Stderr = log, log
-	h.cmd.SysProcAttr = child.Attributes()
-	if err := h.cmd.Start(); err != nil {
-		return err
-	}
-	h.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		defer close(done)
-		_ = cmd.Wait() // a killed process is what tests ask for
-	}(h.cmd, h.done)
+	h.process = process
 	return nil
 }
 
@@ -155,28 +143,18 @@ func (h *Hub) ping() error {
 }
 
 // Running reports whether the process is there, paused or not.
-func (h *Hub) Running() bool {
-	select {
-	case <-h.done:
-		return false
-	default:
-		return true
-	}
-}
+func (h *Hub) Running() bool { return h.process.Running() }
 
 // Kill ends the hub at once (SIGKILL), paused or not, and waits for its end.
-func (h *Hub) Kill() {
-	h.must(child.Signal(h.cmd.Process, syscall.SIGKILL))
-	<-h.done
-}
+func (h *Hub) Kill() { h.must(h.process.Kill()) }
 
 // Stop ends the hub in good order (SIGTERM) and insists that it does so without
 // an error.
 func (h *Hub) Stop() {
 	h.w.tb.Helper()
-	h.must(child.Signal(h.cmd.Process, syscall.SIGTERM))
+	h.must(h.process.Signal(syscall.SIGTERM))
 	h.AwaitEnd(endWithin)
-	if code := h.cmd.ProcessState.ExitCode(); code != 0 {
+	if code := h.process.State().ExitCode(); code != 0 {
 		h.w.tb.Errorf("hub %s ended with code %d after SIGTERM:\n%s", h.id, code, h.tail())
 	}
 }
@@ -201,22 +179,13 @@ func (h *Hub) Resurrect(within time.Duration) (rose func() bool) {
 }
 
 // EndsWithin reports whether the hub ends by itself in time.
-func (h *Hub) EndsWithin(within time.Duration) bool {
-	late := time.NewTimer(within)
-	defer late.Stop()
-	select {
-	case <-h.done:
-		return true
-	case <-late.C:
-		return false
-	}
-}
+func (h *Hub) EndsWithin(within time.Duration) bool { return h.process.EndsWithin(within) }
 
 // Pause freezes the hub with its connections open (SIGSTOP).
-func (h *Hub) Pause() { h.must(child.Freeze(h.cmd.Process)) }
+func (h *Hub) Pause() { h.must(h.process.Freeze()) }
 
 // Continue ends a Pause (SIGCONT).
-func (h *Hub) Continue() { h.must(child.Thaw(h.cmd.Process)) }
+func (h *Hub) Continue() { h.must(h.process.Thaw()) }
 
 func (h *Hub) must(err error) {
 	h.w.tb.Helper()

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes has the kernel kill a child when the test binary dies without
+// Attributes has the kernel kill a child when who started it dies without
 // cleaning up, as it does at go test's timeout.
 func Attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
