@@ -26,20 +26,23 @@ type world struct {
 	url    string
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	// patience is how long what must come may take.
+	patience time.Duration
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	server := cluster.StartNATS(t)
-	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL()}
+	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
 	w.open()
 	return w
 }
 
-// newCluster is a world on three servers.
+// newCluster is a world on three servers. Each answer that goes with a leader is
+// waited for, five seconds or ten.
 func newCluster(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL()}
+	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL(), patience: time.Minute}
 	w.open()
 	return w
 }
@@ -109,7 +112,7 @@ func (w *world) startHub(change ...func(*hub.Config)) (stop func()) {
 			if err != nil {
 				w.t.Errorf("hub: %v", err)
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(w.patience):
 			w.t.Error("hub did not stop")
 		}
 		nc.Close()
@@ -119,7 +122,7 @@ func (w *world) startHub(change ...func(*hub.Config)) (stop func()) {
 	case <-h.Ready():
 	case err := <-done:
 		w.t.Fatalf("hub: %v", err)
-	case <-time.After(15 * time.Second):
+	case <-time.After(w.patience):
 		w.t.Fatal("hub did not get ready")
 	}
 	// In a cluster the servers tell each other who listens.
@@ -240,7 +243,7 @@ func (w *world) read(s jetstream.Stream) ([]*jetstream.RawStreamMsg, error) {
 // eventually waits for a condition.
 func (w *world) eventually(what string, check func() error) {
 	w.t.Helper()
-	patience := 20 * time.Second
+	patience := w.patience
 	if end, ok := w.t.Deadline(); ok {
 		// Where the whole run is short of time, a test tells what it missed.
 		patience = min(patience, time.Until(end)/2)
