@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,24 +145,26 @@ func TestHubKilledInDrop(t *testing.T) {
 func TestHubKilledInFill(t *testing.T) {
 	w := harness.New(t, harness.Options{Binary: binary, Seed: 23})
 	hub := w.StartHub("h1")
-	w.Publish(harness.Load{Writers: 4}, 3000)
+	w.Publish(harness.Load{Writers: 4}, 30_000) // 30 blocks, 3 s and more of a slow hub
 	w.Register("filling", want("tenant"))
 	writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
+	w.Eventually("a live copy, without which the lane would go back instead of filling", settleWithin, func() error {
+		if w.Position("filling") == 0 {
+			return errors.New("none yet")
+		}
+		return nil
+	})
 	points := []string{"fill", "fill:2", "fill:3", "fill switch", "fill switch:2", "fill done"}
 	for _, point := range points {
 		hub.Stop()
 		hub.Start("FAILPOINT=" + point)
-		rose := hub.Resurrect(killTime)
-		w.Register("filling", from("all", want("user")))
-		for range 200 { // turns go by time: give it too little of that
-			if !hub.Running() {
-				break
-			}
-			hub.Pause()
-			w.Let(30 * time.Millisecond)
-			hub.Continue()
-			w.Let(2 * time.Millisecond)
+		var rose func() bool
+		if strings.HasPrefix(point, "fill switch") { // turns go by time
+			rose = hub.ResurrectSlow(killTime, 2*time.Millisecond, 100*time.Millisecond)
+		} else {
+			rose = hub.Resurrect(killTime)
 		}
+		w.Register("filling", from("all", want("user")))
 		if !rose() {
 			t.Fatalf("%s: the hub was not killed", point)
 		}

@@ -171,9 +171,34 @@ func (h *Hub) AwaitEnd(within time.Duration) {
 // it has ended by itself. The returned function waits for that and reports
 // whether it came within a time.
 func (h *Hub) Resurrect(within time.Duration) (rose func() bool) {
+	return h.resurrect(func(p *child.Process) bool { return p.EndsWithin(within) })
+}
+
+// ResurrectSlow is Resurrect of a hub that until its end works for moments only,
+// with a standstill after each: what it does by the clock comes up more often.
+func (h *Hub) ResurrectSlow(within, moment, standstill time.Duration) (rose func() bool) {
+	return h.resurrect(func(p *child.Process) bool {
+		for until := time.Now().Add(within); time.Now().Before(until); {
+			if p.EndsWithin(moment) {
+				return true
+			}
+			if p.Freeze() != nil {
+				return false
+			}
+			ended := p.EndsWithin(standstill) // by what it began before
+			if p.Thaw() != nil || ended {
+				return ended
+			}
+		}
+		return false
+	})
+}
+
+func (h *Hub) resurrect(ends func(*child.Process) bool) (rose func() bool) {
+	process := h.process
 	done := make(chan bool, 1)
 	go func() {
-		done <- h.EndsWithin(within) && h.launch(nil) == nil
+		done <- ends(process) && h.launch(nil) == nil
 	}()
 	return func() bool { return <-done }
 }
