@@ -69,22 +69,22 @@ func (s *Subscriber) lookAround(ctx context.Context, d *desk) {
 	}
 	d.mu.Lock()
 	d.seconds++
-	asks := make(map[*source]int, len(d.sources))
+	asks := make(map[*source]pull, len(d.sources))
 	for src := range d.sources {
-		if n := src.watch(); n > 0 && ctx.Err() == nil {
-			asks[src] = n
+		if ask := src.watch(); ctx.Err() == nil {
+			asks[src] = ask
 		}
 	}
 	d.mu.Unlock()
-	for src, n := range asks {
-		src.ask(n)
+	for src, ask := range asks {
+		src.ask(ask)
 	}
 }
 
 // reconnected begins sessions anew: what was under way is lost, requests as well
 // as messages.
 func (s *Subscriber) reconnected(d *desk) {
-	asks := make(map[*source]int, len(d.sources))
+	asks := make(map[*source]pull, len(d.sources))
 	d.mu.Lock()
 	for src := range d.sources {
 		src.asked = 0
@@ -92,7 +92,7 @@ func (s *Subscriber) reconnected(d *desk) {
 		asks[src] = src.credit()
 	}
 	d.mu.Unlock()
-	for src, n := range asks {
-		src.ask(n)
+	for src, ask := range asks {
+		src.ask(ask)
 	}
 }

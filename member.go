@@ -189,7 +189,7 @@ func (m *member) withoutHub(sent time.Time, err error) {
 		return
 	}
 	d := m.s.desk
-	asks := make(map[*source]int)
+	asks := make(map[*source]pull)
 	var again []string
 	defer func() {
 		for _, reply := range again {

@@ -163,12 +163,12 @@ func TestNothingIsAskedForOnceTheLeaseIsOver(t *testing.T) {
 	s := newSession()
 	s.window, s.ceiling, s.session.looked = 16, 16, true
 	s.desk.lease = &lease{from: time.Now(), ttl: time.Hour}
-	if s.credit() == 0 {
+	if s.credit().batch == 0 {
 		t.Error("nothing is asked for under a lease")
 	}
 	s.asked = 0
 	s.desk.lease.from = time.Now().Add(-2 * time.Hour)
-	if n := s.credit(); n != 0 {
+	if n := s.credit().batch; n != 0 {
 		t.Errorf("%d asked for", n)
 	}
 }

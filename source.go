@@ -140,7 +140,7 @@ func (s *source) status(status string, m *nats.Msg) {
 	}
 	s.asked = max(s.asked-pending, 0)
 	description := header(m.Header, "Description")
-	ask := 0
+	var ask pull
 	switch {
 	case s.closed:
 	case status == "408", status == "404":
@@ -160,19 +160,25 @@ func (s *source) status(status string, m *nats.Msg) {
 	s.ask(ask)
 }
 
-// credit is how many more messages to ask for now.
-func (s *source) credit() int {
+// pull is a request for messages that is to be sent; none when batch is 0.
+type pull struct {
+	batch int
+	inbox string // where they are to come
+}
+
+// credit is what to ask for now.
+func (s *source) credit() pull {
 	free := s.window - s.asked - s.active
 	if s.closed || s.desk.closed || free <= 0 || (s.asked > 0 && free < s.window/2) || !s.session.mayAsk(s) {
-		return 0
+		return pull{}
 	}
 	if s.ordered && s.desk.lapsed() {
-		return 0 // a new pin, got now, would seem to prove that the partition is ours
+		return pull{} // a new pin, got now, would seem to prove that the partition is ours
 	}
 	s.pace(time.Now())
 	free = max(s.window-s.asked-s.active, 0)
 	s.asked += free
-	return free
+	return pull{batch: free, inbox: s.inbox}
 }
 
 // pace fits the window to how long the jobs take that were asked for last.
@@ -188,32 +194,36 @@ func (s *source) pace(now time.Time) {
 	}
 }
 
-// ask sends a request for so many messages.
-func (s *source) ask(batch int) {
-	if batch == 0 {
+// ask sends a request, unless the source has begun anew since it was made. The
+// desk's mutex is not held.
+func (s *source) ask(p pull) {
+	if p.batch == 0 {
 		return
 	}
 	b := make([]byte, 0, 96)
 	b = append(b, `{"batch":`...)
-	b = strconv.AppendInt(b, int64(batch), 10)
+	b = strconv.AppendInt(b, int64(p.batch), 10)
 	b = append(b, `,"expires":`...)
 	b = strconv.AppendInt(b, int64(pullTime), 10)
 	if s.ordered {
 		b = append(b, `,"group":"`+wire.GroupWorkers+`"`...)
 		s.desk.mu.Lock()
-		pin := s.session.pin
+		pin, stale := s.session.pin, s.inbox != p.inbox
 		s.desk.mu.Unlock()
+		if stale {
+			return
+		}
 		if pin != "" {
 			b = append(b, `,"id":"`+pin+`"`...)
 		}
 	}
 	b = append(b, '}')
 	// An error is a closed connection; a lost request is noticed by its silence.
-	_ = s.s.client.nc.PublishRequest(s.s.api+"CONSUMER.MSG.NEXT."+s.s.stream+"."+s.consumer, s.inbox, b)
+	_ = s.s.client.nc.PublishRequest(s.s.api+"CONSUMER.MSG.NEXT."+s.s.stream+"."+s.consumer, p.inbox, b)
 }
 
 // watch notices a request that was lost, and asks where nothing is asked for.
-func (s *source) watch() (ask int) {
+func (s *source) watch() pull {
 	if s.asked > 0 && s.desk.seconds-s.heard > silence {
 		s.asked = 0
 		s.heard = s.desk.seconds

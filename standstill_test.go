@@ -2,6 +2,7 @@ package replhub_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -119,4 +120,49 @@ func TestStandstillWithoutHubAndPinWaits(t *testing.T) {
 	}
 	l.startHub()
 	s.handles(all)
+}
+
+// What runs on through a standstill may have been settled by somebody else
+// meanwhile: it does not stand for what that one left behind.
+func TestStandstillCountsNothingThatOthersMayHaveSettled(t *testing.T) {
+	l := newLab(t)
+	l.startHub()
+	rec, begun, finish := newBook(), make(chan struct{}, 3), make(chan struct{})
+	queue := replhub.Queue{Order: replhub.OrderKey, Partitions: 1, AckWait: time.Hour} // what is not called for does not come
+	i := l.instance("sharing", replhub.Subscription{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
+		begun <- struct{}{}
+		<-finish
+		defer rec.begin("a", d)()
+		return nil
+	})
+	inFlight := func(n int) {
+		t.Helper()
+		l.eventually("the events", func() error { return count("in flight", i.sub.InFlight(), n) })
+	}
+	l.feed(0, 2, keyed(1))
+	<-begun
+	inFlight(2)
+	workers, err := l.js().Consumer(t.Context(), "SUB_sharing", "workers-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Somebody else settles the first of the two.
+	got := workers.CachedInfo().Delivered
+	ack := fmt.Sprintf("$JS.ACK.SUB_sharing.workers-0.1.%d.%d.0.0", got.Stream-1, got.Consumer-1)
+	if err := l.js().Conn().Publish(ack, []byte("+ACK")); err != nil {
+		t.Fatal(err)
+	}
+	l.eventually("the acknowledgement", func() error {
+		info, err := workers.Info(t.Context())
+		if err != nil {
+			return err
+		}
+		return count("unacknowledged", info.NumAckPending, 1)
+	})
+	i.sub.StandStill(time.Minute) // the second has not begun
+	l.feed(2, 3, keyed(1))
+	inFlight(3)
+	close(finish)
+	l.eventually("the events", func() error { total, _ := rec.counts(); return count("events", total, 3) })
+	rec.check(t)
 }

@@ -37,7 +37,7 @@ func (s *Subscriber) work(d *desk) {
 		d.mu.Unlock()
 		v := s.attempt(j)
 		d.mu.Lock()
-		if ask := s.settleJob(d, j, v); ask > 0 {
+		if ask := s.settleJob(d, j, v); ask.batch > 0 {
 			d.mu.Unlock()
 			j.src.ask(ask)
 			d.mu.Lock()
@@ -45,9 +45,9 @@ func (s *Subscriber) work(d *desk) {
 	}
 }
 
-// settleJob tells the desk what became of a job, and returns how many more
-// messages its source is to ask for.
-func (s *Subscriber) settleJob(d *desk, j *job, v verdict) (ask int) {
+// settleJob tells the desk what became of a job, and returns what its
+// source is to ask for.
+func (s *Subscriber) settleJob(d *desk, j *job, v verdict) pull {
 	switch v.kind {
 	case verdictDone:
 		d.done(j)

@@ -101,6 +101,13 @@ var sdkMutants = []mutant{
 		pkg:  ".", test: "TestServerThatForgetsDeliveriesKeepsTheOrder",
 	},
 	{
+		name: "running-counts-after-doubt", guarantee: "7: what others may have settled during a standstill hides nothing",
+		file: "intake.go",
+		old:  `s.forgotten() // what still runs`,
+		new:  `// what still runs`,
+		pkg:  ".", test: "TestStandstillCountsNothingThatOthersMayHaveSettled",
+	},
+	{
 		name: "forgotten-delivery-is-new", guarantee: "7: what is in flight, or was handled, is not taken again as new",
 		file: "session.go",
 		old:  `j.delivered == 1 && j.seq > s.highest {`,
