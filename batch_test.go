@@ -120,8 +120,8 @@ func TestBatchSurvivesRestartsOfTheServer(t *testing.T) {
 		}
 		return err
 	})
-	l.stopServer()
-	l.startServer()
+	l.server.Stop()
+	l.server.Start()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestOrderOfAKeyHoldsThroughRetries(t *testing.T) {
 	l := newLab(t)
 	s := l.openIngest()
 	c := l.client()
-	l.stopServer()
+	l.server.Stop()
 	var pending []*replhub.Pending
 	for n := range 50 {
 		p, err := c.PublishAsync(t.Context(), replhub.Event{
@@ -147,7 +147,7 @@ func TestOrderOfAKeyHoldsThroughRetries(t *testing.T) {
 		}
 		pending = append(pending, p)
 	}
-	l.startServer()
+	l.server.Start()
 	for _, p := range pending {
 		if _, err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)

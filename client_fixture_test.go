@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"testing"
 	"time"
@@ -18,62 +17,27 @@ import (
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/kvmap"
 )
 
 // lab is a nats-server for one test, with what the test puts on it.
 type lab struct {
 	t      *testing.T
-	dir    string
-	port   int
-	server *embedded.Server
+	server *natstest.Server // nil where url is that of another kind of server
 	url    string
-	change func(*embedded.Config)
 }
 
 func newLab(t *testing.T, change ...func(*embedded.Config)) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: t.TempDir(), port: embedded.FreePort}
-	if len(change) > 0 {
-		l.change = change[0]
-	}
-	l.startServer()
-	t.Cleanup(l.stopServer)
-	return l
-}
-
-// startServer starts the server, again on the port that it had.
-func (l *lab) startServer() {
-	l.t.Helper()
-	cfg := embedded.Config{Port: l.port, StoreDir: l.dir}
-	if l.change != nil {
-		l.change(&cfg)
-	}
-	server, err := embedded.Start(context.Background(), cfg)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.server, l.url = server, server.ClientURL()
-	u, err := url.Parse(l.url)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if l.port, err = strconv.Atoi(u.Port()); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-func (l *lab) stopServer() {
-	l.t.Helper()
-	if err := l.server.Close(); err != nil {
-		l.t.Error(err)
-	}
+	server := natstest.Start(t, change...)
+	return &lab{t: t, server: server, url: server.URL()}
 }
 
 // js is JetStream over a connection of its own.
 func (l *lab) js() jetstream.JetStream {
 	l.t.Helper()
-	nc, err := nats.Connect(l.url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(l.url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -178,14 +142,9 @@ func (l *lab) eventually(what string, check func() error) {
 	}
 }
 
-// connector is a server that gives connections.
-type connector interface {
-	Connect(opts ...nats.Option) (*nats.Conn, error)
-}
-
 // startHub runs a hub on a server until stop is called.
-func startHub(server connector) (stop func() error, err error) {
-	nc, err := server.Connect()
+func startHub(url string) (stop func() error, err error) {
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +181,7 @@ func startHub(server connector) (stop func() error, err error) {
 // startHub runs a hub until the test ends.
 func (l *lab) startHub() {
 	l.t.Helper()
-	stop, err := startHub(l.server)
+	stop, err := startHub(l.url)
 	if err != nil {
 		l.t.Fatal(err)
 	}

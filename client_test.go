@@ -32,8 +32,8 @@ func TestConnectChecksItsConfig(t *testing.T) {
 
 func TestConnectWhereNobodyListens(t *testing.T) {
 	l := newLab(t)
-	l.stopServer()
-	defer l.startServer() // for the cleanup
+	l.server.Stop()
+	defer l.server.Start() // for the cleanup
 	_, err := replhub.Connect(t.Context(), replhub.Config{URL: strings.Replace(l.url, "nats://", "nats://me:secret@", 1)})
 	wants(t, err, replhub.ErrNoServer)
 	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), l.url) || strings.Contains(err.Error(), "\n") {
@@ -51,7 +51,7 @@ func TestConnectNeedsNoHub(t *testing.T) {
 
 func TestConnectWaitsForServerAndHub(t *testing.T) {
 	l := newLab(t)
-	l.stopServer()
+	l.server.Stop()
 	var log recorder
 	type result struct {
 		c   *replhub.Client
@@ -65,7 +65,7 @@ func TestConnectWaitsForServerAndHub(t *testing.T) {
 		})
 		done <- result{c, err}
 	}()
-	l.startServer()
+	l.server.Start()
 	l.eventually("a word on waiting", func() error {
 		select {
 		case r := <-done:

@@ -16,7 +16,7 @@ func exampleHub() (url string, stop func()) {
 	if err != nil {
 		panic(err)
 	}
-	stopHub, err := startHub(server)
+	stopHub, err := startHub(server.ClientURL())
 	if err != nil {
 		panic(err)
 	}

@@ -63,10 +63,8 @@ func (s *strict) stop() {
 	s.run.WaitForShutdown()
 }
 
-// Connect gives a connection of one who may do anything.
-func (s *strict) Connect(...nats.Option) (*nats.Conn, error) {
-	return nats.Connect(s.run.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
-}
+// connect gives a connection of one who may do anything.
+func (s *strict) connect() (*nats.Conn, error) { return nats.Connect(s.run.ClientURL()) }
 
 // scene is a strict server with a hub, and the service sharing with a lane of one
 // partition.
@@ -84,7 +82,7 @@ func newScene(t *testing.T, deaf bool) *scene {
 	}}
 	s.start(deaf)
 	t.Cleanup(func() { s.stop() })
-	stop, err := startHub(s)
+	stop, err := startHub(s.run.ClientURL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +102,7 @@ func newScene(t *testing.T, deaf bool) *scene {
 // ask asks the server something as somebody who may.
 func (s *scene) ask(subject, request string) *nats.Msg {
 	s.lab.t.Helper()
-	nc, err := s.Connect()
+	nc, err := s.connect()
 	if err != nil {
 		s.lab.t.Fatal(err)
 	}
@@ -271,7 +269,7 @@ func TestQueueThatIsMadeAnewMeanwhileIsNoticed(t *testing.T) {
 // rewind makes the queue anew, from its beginning, as the hub does.
 func (s *scene) rewind() {
 	s.lab.t.Helper()
-	nc, err := s.Connect()
+	nc, err := s.connect()
 	if err != nil {
 		s.lab.t.Fatal(err)
 	}

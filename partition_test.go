@@ -150,7 +150,7 @@ func TestNextHolderSettlesWhatWasDelivered(t *testing.T) {
 // A hub that is away stops nothing.
 func TestPartitionsStayWithoutAHub(t *testing.T) {
 	l := newLab(t)
-	stop, err := startHub(l.server)
+	stop, err := startHub(l.url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -260,7 +260,7 @@ func TestPublishWhileTheServerIsAway(t *testing.T) {
 	l := newLab(t)
 	s := l.openIngest()
 	hurried, patient := l.client(hasty), l.client()
-	l.stopServer()
+	l.server.Stop()
 	l.eventually("an error that says so", func() error {
 		_, err := hurried.Publish(t.Context(), user("a", 1))
 		wantsNot(t, err, replhub.ErrNoHub)
@@ -274,7 +274,7 @@ func TestPublishWhileTheServerIsAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.startServer()
+	l.server.Start()
 	if _, err := p.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -301,8 +301,8 @@ func TestPublishSurvivesRestartsOfTheServer(t *testing.T) {
 		}()
 	}
 	for range 3 {
-		l.stopServer()
-		l.startServer()
+		l.server.Stop()
+		l.server.Start()
 	}
 	for range keys {
 		if err := <-done; err != nil {

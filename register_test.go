@@ -187,7 +187,7 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 // A hub that goes away and comes back is waited for by who asked to wait.
 func TestRegisterWaitsForTheHub(t *testing.T) {
 	l := newLab(t)
-	stop, err := startHub(l.server)
+	stop, err := startHub(l.url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func TestStandstillDropsWhatHasNotBegun(t *testing.T) {
 
 func TestStandstillWithoutAHubGoesOnByThePin(t *testing.T) {
 	l := newLab(t)
-	stop, err := startHub(l.server)
+	stop, err := startHub(l.url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestStandstillWithoutAHubGoesOnByThePin(t *testing.T) {
 // partition.
 func TestStandstillWithoutHubAndPinWaits(t *testing.T) {
 	l := newLab(t)
-	stop, err := startHub(l.server)
+	stop, err := startHub(l.url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func benchmarkHub(b *testing.B) (url string) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = server.Close() })
-	stop, err := startHub(server)
+	stop, err := startHub(server.ClientURL())
 	if err != nil {
 		b.Fatal(err)
 	}

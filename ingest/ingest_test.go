@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,24 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // open starts a server with an ingest stream of n events.
 func open(t *testing.T, n int) (*ingest.Ingest, jetstream.JetStream) {
 	t.Helper()
-	server, err := embedded.Start(t.Context(), embedded.Config{Port: embedded.FreePort, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := nats.Connect(server.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.Start(t).JetStream()
 	g, err := ingest.Open(t.Context(), ingest.Config{JS: js, MaxBytes: 64 << 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

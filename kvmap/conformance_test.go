@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/kvmap"
 	"github.com/replhub/replhub/tree/treetest"
 )
@@ -12,7 +13,8 @@ import (
 // backend is a bucket of its own. All maps reach the server through proxies,
 // which are what Pause freezes.
 type backend struct {
-	server  *natsServer
+	server  *natstest.Server
+	addr    string
 	bucket  string
 	proxies []*treetest.Proxy
 }
@@ -25,15 +27,15 @@ func (b *backend) Open(t *testing.T) treetest.Map {
 
 func (b *backend) OpenMortal(t *testing.T) (treetest.Map, func()) {
 	t.Helper()
-	p := treetest.NewProxy(t, b.server.addr())
+	p := treetest.NewProxy(t, b.addr)
 	b.proxies = append(b.proxies, p)
 	cfg := config(t)
 	cfg.Bucket = b.bucket
 	return newMap(t, connect(t, p.Addr()), cfg), p.Freeze
 }
 
-func (b *backend) Stop(*testing.T)    { b.server.stop() }
-func (b *backend) Start(t *testing.T) { t.Helper(); b.server.start(t) }
+func (b *backend) Stop(t *testing.T)  { t.Helper(); b.server.Stop() }
+func (b *backend) Start(t *testing.T) { t.Helper(); b.server.Start() }
 func (b *backend) ErrPath() error     { return kvmap.ErrPath }
 func (b *backend) ErrValue() error    { return kvmap.ErrValue }
 
@@ -50,9 +52,9 @@ func (b *backend) Continue(*testing.T) {
 }
 
 func TestConformance(t *testing.T) {
-	server := startServer(t)
+	server, addr := startServer(t)
 	var buckets atomic.Int64
 	treetest.Run(t, func(*testing.T) treetest.Backend {
-		return &backend{server: server, bucket: fmt.Sprintf("T%d", buckets.Add(1))}
+		return &backend{server: server, addr: addr, bucket: fmt.Sprintf("T%d", buckets.Add(1))}
 	})
 }

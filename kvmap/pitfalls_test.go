@@ -21,7 +21,8 @@ func alone(t *testing.T) (jetstream.JetStream, kvmap.Config) {
 	t.Helper()
 	cfg := config(t)
 	cfg.Resync = time.Hour
-	return connect(t, startServer(t).addr()), cfg
+	_, addr := startServer(t)
+	return connect(t, addr), cfg
 }
 
 func mustPut(t *testing.T, m *kvmap.Map, path, value string) {

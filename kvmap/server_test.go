@@ -2,62 +2,23 @@ package kvmap_test
 
 import (
 	"log/slog"
-	"net"
-	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/kvmap"
 	"github.com/replhub/replhub/tree/treetest"
 )
 
-// natsServer is a real server with JetStream in this process, on a free
-// loopback port that it keeps.
-type natsServer struct {
-	opts server.Options
-	run  *server.Server
-}
-
-func startServer(t *testing.T) *natsServer {
+// startServer starts a server and tells its address.
+func startServer(t *testing.T) (server *natstest.Server, addr string) {
 	t.Helper()
-	s := &natsServer{opts: server.Options{
-		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
-	}}
-	s.start(t)
-	t.Cleanup(func() { s.stop() })
-	return s
-}
-
-func (s *natsServer) start(t *testing.T) {
-	t.Helper()
-	opts := s.opts
-	run, err := server.NewServer(&opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run.Start()
-	if !run.ReadyForConnections(10 * time.Second) {
-		t.Fatal("nats-server is not ready")
-	}
-	s.opts.Port = opts.Port
-	s.run = run
-}
-
-func (s *natsServer) stop() {
-	if s.run == nil {
-		return
-	}
-	s.run.Shutdown()
-	s.run.WaitForShutdown()
-	s.run = nil
-}
-
-func (s *natsServer) addr() string {
-	return net.JoinHostPort(s.opts.Host, strconv.Itoa(s.opts.Port))
+	server = natstest.Start(t)
+	return server, strings.TrimPrefix(server.URL(), "nats://")
 }
 
 // connect dials an address as a hub would: again and again.

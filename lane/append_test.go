@@ -6,46 +6,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// startServer starts a server and connects to it.
-func startServer(t *testing.T) jetstream.JetStream {
-	t.Helper()
-	server, err := embedded.Start(t.Context(), embedded.Config{Port: embedded.FreePort, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := nats.Connect(server.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
-}
-
 // emptyLane starts a server with the stream of a lane.
 func emptyLane(t *testing.T) (jetstream.JetStream, jetstream.Stream) {
 	t.Helper()
-	js := startServer(t)
+	js := natstest.Start(t).JetStream()
 	service, err := subjects.ParseName("s")
 	if err != nil {
 		t.Fatal(err)

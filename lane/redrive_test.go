@@ -5,11 +5,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -18,24 +16,7 @@ import (
 // A redriven copy is an old event: were it taken for where the lane stands, the
 // lane would copy everything since once more.
 func TestRedrivenCopyIsNotWhereTheLaneStands(t *testing.T) {
-	server, err := embedded.Start(t.Context(), embedded.Config{Port: -1, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	nc, err := nats.Connect(server.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.Start(t).JetStream()
 	service, err := subjects.ParseName("sharing")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -114,7 +115,7 @@ func TestTipOfASnapshot(t *testing.T) {
 		{"an event among rows", in.InFill(0), []lane.Message{row(3), message(live())}, moved, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			js := startServer(t)
+			js := natstest.Start(t).JetStream()
 			a, err := lane.NewAppender(js, lane.Fast)
 			if err != nil {
 				t.Fatal(err)

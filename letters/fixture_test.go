@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/letters"
 	"github.com/replhub/replhub/marked"
@@ -25,9 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // post is a server with one service's lane and, when started, an office.
 type post struct {
 	t       *testing.T
-	dir     string
-	server  *embedded.Server
-	nc      *nats.Conn
+	server  *natstest.Server
 	js      jetstream.JetStream
 	service subjects.Name
 	stream  string
@@ -39,9 +37,8 @@ func newPost(t *testing.T, queue wire.Queue) *post {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &post{t: t, dir: t.TempDir(), service: service, stream: subjects.LaneStream(service)}
-	p.start()
-	t.Cleanup(p.stop)
+	server := natstest.Start(t)
+	p := &post{t: t, server: server, js: server.JetStream(), service: service, stream: subjects.LaneStream(service)}
 	if _, err := letters.Open(t.Context(), letters.Config{JS: p.js}); err != nil {
 		t.Fatal(err)
 	}
@@ -53,29 +50,6 @@ func newPost(t *testing.T, queue wire.Queue) *post {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func (p *post) start() {
-	p.t.Helper()
-	var err error
-	p.server, err = embedded.Start(context.Background(), embedded.Config{Port: -1, StoreDir: p.dir, Logger: quiet(p.t)})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if p.nc, err = nats.Connect(p.server.ClientURL()); err != nil {
-		p.t.Fatal(err)
-	}
-	if p.js, err = jetstream.New(p.nc); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *post) stop() {
-	p.t.Helper()
-	p.nc.Close()
-	if err := p.server.Close(); err != nil {
-		p.t.Error(err)
-	}
 }
 
 func (p *post) open(change ...func(*letters.Config)) *letters.Office {

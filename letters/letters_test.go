@@ -136,8 +136,8 @@ func TestAuditFindsLostAdvisories(t *testing.T) {
 				return handle(m)
 			})
 			if c.restart {
-				p.stop()
-				p.start()
+				p.server.Stop()
+				p.server.Start()
 			}
 			o := p.open(func(cfg *letters.Config) { cfg.InspectEvery = c.inspect })
 			if hold := p.hold(o); hold > 2 {

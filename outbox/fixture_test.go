@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strconv"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/outbox"
 	"github.com/replhub/replhub/sqltest"
 )
@@ -182,8 +181,7 @@ func (p *place) emptied() {
 type bus struct {
 	testing.TB
 
-	server *embedded.Server
-	cfg    embedded.Config
+	server *natstest.Server
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	client *replhub.Client
@@ -191,14 +189,9 @@ type bus struct {
 
 func startBus(tb testing.TB, maxPayload int) *bus {
 	tb.Helper()
-	b := &bus{TB: tb, cfg: embedded.Config{Port: embedded.FreePort, StoreDir: tb.TempDir(), MaxPayload: maxPayload, Logger: quiet(tb)}}
-	b.start()
-	tb.Cleanup(b.stop)
+	server := natstest.Start(tb, func(cfg *embedded.Config) { cfg.MaxPayload = maxPayload })
+	b := &bus{TB: tb, server: server, nc: server.Connect()}
 	var err error
-	if b.nc, err = nats.Connect(b.server.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond)); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(b.nc.Close)
 	if b.js, err = jetstream.New(b.nc); err != nil {
 		tb.Fatal(err)
 	}
@@ -213,30 +206,6 @@ func startBus(tb testing.TB, maxPayload int) *bus {
 	}
 	tb.Cleanup(b.client.Close)
 	return b
-}
-
-// start starts the server, again on the port that it had.
-func (b *bus) start() {
-	b.Helper()
-	server, err := embedded.Start(context.Background(), b.cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
-	u, err := url.Parse(server.ClientURL())
-	if err != nil {
-		b.Fatal(err)
-	}
-	if b.cfg.Port, err = strconv.Atoi(u.Port()); err != nil {
-		b.Fatal(err)
-	}
-	b.server = server
-}
-
-func (b *bus) stop() {
-	b.Helper()
-	if err := b.server.Close(); err != nil {
-		b.Error(err)
-	}
 }
 
 // stored waits for n events in ingest and returns them in order.

@@ -247,7 +247,7 @@ func TestNATSAwayAndBack(t *testing.T) {
 		r, _ := p.run(p.bus.client, func(cfg *outbox.RelayConfig) { cfg.Logger = log.logger() })
 		p.enqueue(user("1"))
 		p.emptied()
-		p.bus.stop()
+		p.bus.server.Stop()
 		p.enqueue(user("1"), user("2"))
 		eventually(t, "retries", func() error {
 			stats, err := r.Stats(t.Context())
@@ -256,7 +256,7 @@ func TestNATSAwayAndBack(t *testing.T) {
 			}
 			return nil
 		})
-		p.bus.start()
+		p.bus.server.Start()
 		p.enqueue(user("1"))
 		p.emptied()
 		assertOrder(t, p.bus.stored(4), map[string]int{"1": 3, "2": 1})

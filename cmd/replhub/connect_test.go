@@ -100,7 +100,7 @@ func TestConnectsByContext(t *testing.T) {
 	b := newBench(t)
 	b.answer(t, "replhub.services", wire.Services{})
 	t.Setenv("NATS_URL", "")
-	contexts(t, "here", map[string]any{"here": map[string]any{"url": b.server.ClientURL()}})
+	contexts(t, "here", map[string]any{"here": map[string]any{"url": b.server.URL()}})
 	if o := execute(t.Context(), "", "ls"); o.code != exitDone {
 		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}

@@ -109,7 +109,7 @@ func TestDev(t *testing.T) {
 	for name, args := range map[string][]string{
 		"NATS port": {"--port", portOf(t, url), "--http", "127.0.0.1:0"},
 		"folder":    {"--port", "0", "--http", "127.0.0.1:0", "--store-dir", dir},
-		"HTTP port": {"--port", "0", "--http", b.server.ClientURL()[len("nats://"):]},
+		"HTTP port": {"--port", "0", "--http", b.server.URL()[len("nats://"):]},
 		"log level": {"--log-level", "loud"},
 	} {
 		o := execute(t.Context(), "", append([]string{"dev"}, args...)...)

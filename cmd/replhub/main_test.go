@@ -18,7 +18,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/goleak"
 
-	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // bench is a real nats-server on which replies of a hub are laid out, for what
 // the hub says is tested elsewhere.
 type bench struct {
-	server *embedded.Server
+	server *natstest.Server
 	nc     *nats.Conn
 	// asked are the control requests that came, as "<subject> <body>".
 	asked chan string
@@ -45,22 +45,9 @@ func newBench(t *testing.T) *bench {
 		}
 	}
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	server, err := embedded.Start(t.Context(), embedded.Config{Port: embedded.FreePort})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	t.Setenv("NATS_URL", server.ClientURL())
-	return &bench{server: server, nc: nc, asked: make(chan string, 100)}
+	server := natstest.Start(t)
+	t.Setenv("NATS_URL", server.URL())
+	return &bench{server: server, nc: server.Connect(), asked: make(chan string, 100)}
 }
 
 // answer lays out a reply, or a refusal when it is a *wire.Error, on a control
@@ -130,7 +117,7 @@ func execute(ctx context.Context, stdin string, args ...string) outcome {
 
 // stable replaces what differs from run to run.
 func (b *bench) stable(text string) string {
-	text = strings.ReplaceAll(text, b.server.ClientURL(), "<server>")
+	text = strings.ReplaceAll(text, b.server.URL(), "<server>")
 	return regexp.MustCompile(`20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z`).ReplaceAllStringFunc(text, func(at string) string {
 		if strings.HasPrefix(at, "2026-01-02") {
 			return at // from a reply that was laid out

@@ -179,7 +179,7 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 			func(t *testing.T) map[string]string {
 				b := newBench(t)
 				b.createStream(t, "DB", "db.>")
-				return map[string]string{wire.EnvNATSURL: b.server.ClientURL()}
+				return map[string]string{wire.EnvNATSURL: b.server.URL()}
 			}, []string{`stream "DB" exists but was not made by replhub`, "rename or delete it"},
 		},
 		"foreign lane": {
@@ -192,7 +192,7 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 				if _, err := b.jetStream(t).CreateKeyValue(t.Context(), bucket); err != nil {
 					t.Fatal(err)
 				}
-				return map[string]string{wire.EnvNATSURL: b.server.ClientURL()}
+				return map[string]string{wire.EnvNATSURL: b.server.URL()}
 			}, []string{`stream "SUB_sharing" exists but was not made by replhub`},
 		},
 		"no room": {
@@ -235,7 +235,7 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 func TestZooKeeperUnreachableAtTheFirstStart(t *testing.T) {
 	clearEnvironment(t)
 	b := newBench(t)
-	t.Setenv(wire.EnvNATSURL, b.server.ClientURL())
+	t.Setenv(wire.EnvNATSURL, b.server.URL())
 	t.Setenv(wire.EnvZKServers, "127.0.0.1:1")
 	s, err := readSettings()
 	if err != nil {
@@ -392,7 +392,7 @@ func get(t *testing.T, url string) string {
 
 func TestADrainIsBounded(t *testing.T) {
 	clearEnvironment(t)
-	t.Setenv(wire.EnvNATSURL, newBench(t).server.ClientURL())
+	t.Setenv(wire.EnvNATSURL, newBench(t).server.URL())
 	t.Setenv(wire.EnvDrainTimeout, "1ns")
 	r := start(t, "serve")
 	addr := field(t, r.stdout.await(t, "msg=ready"), "http")
