@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/e2e/judge"
+	"github.com/replhub/replhub/wire"
 )
 
 // Stored is one message of a stream.
@@ -29,6 +30,8 @@ type Stored struct {
 type Recording struct {
 	js     jetstream.JetStream
 	stream string
+	// mirror is the stream to read instead of a trimmed one, once it has as much.
+	mirror string
 	// given is what workers were given, for what was trimmed since; nil for a
 	// stream that no workers have.
 	given *given
@@ -51,6 +54,11 @@ func (r *Recording) CatchUp(ctx context.Context) error {
 		return fmt.Errorf("look up stream %s: %w", r.stream, err)
 	}
 	state := s.CachedInfo().State
+	if r.mirror != "" {
+		if s, err = r.copied(ctx, state.LastSeq); err != nil {
+			return err
+		}
+	}
 	if state.LastSeq+1 < r.next {
 		return fmt.Errorf("stream %s ends at %d and was read up to %d", r.stream, state.LastSeq, r.next-1)
 	}
@@ -65,6 +73,24 @@ func (r *Recording) CatchUp(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// copied is the copy of the stream once it goes as far as a sequence.
+func (r *Recording) copied(ctx context.Context, last uint64) (jetstream.Stream, error) {
+	for {
+		s, err := r.js.Stream(ctx, r.mirror)
+		if err != nil {
+			return nil, fmt.Errorf("look up the copy of %s: %w", r.stream, err)
+		}
+		if s.CachedInfo().State.LastSeq >= last {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the copy of %s is at %d of %d: %w", r.stream, s.CachedInfo().State.LastSeq, last, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // consume reads through a consumer as far as that goes. The client takes some
@@ -169,13 +195,32 @@ func (w *World) Read(stream string) []Stored {
 	return r.Messages()
 }
 
+// mirror has the server itself copy a stream: it does so at once, however busy
+// the test is.
+func (w *World) mirror(stream string) (name string) {
+	w.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
+	name = "COPY_" + stream
+	_, err := w.JS.CreateStream(ctx, jetstream.StreamConfig{Name: name, Mirror: &jetstream.StreamSource{Name: stream}})
+	if err != nil {
+		w.tb.Fatalf("mirror stream %s: %v", stream, err)
+	}
+	return name
+}
+
 // Record keeps recordings of streams up to date until the returned function is
-// called, so that nothing is trimmed unseen.
+// called, so that nothing is trimmed unseen. Ingest is recorded from a mirror;
+// of a lane, what workers were given is known as well.
 func (w *World) Record(streams ...string) (stop func()) {
+	w.tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for _, name := range streams {
 		r := w.Recording(name)
+		if name == wire.StreamIngest {
+			r.mirror = w.mirror(name)
+		}
 		wg.Go(func() {
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
