@@ -39,19 +39,19 @@ func newWorld(t *testing.T) *world {
 }
 
 // newCluster is a world on three servers. Each answer that goes with a leader is
-// waited for, five seconds or ten.
+// waited for, by the hub five seconds or ten where it is not an append's.
 func newCluster(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL(), patience: time.Minute}
-	w.open()
+	w.open(jetstream.WithDefaultTimeout(time.Second))
 	return w
 }
 
-func (w *world) open() {
+func (w *world) open(options ...jetstream.JetStreamOpt) {
 	w.t.Helper()
 	w.nc = w.connect()
 	var err error
-	if w.js, err = jetstream.New(w.nc); err != nil {
+	if w.js, err = jetstream.New(w.nc, options...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -173,13 +173,9 @@ func (w *world) publish(subject, payload string, header ...string) uint64 {
 	return ack.Sequence
 }
 
-const requestTime = 5 * time.Second
-
 // publishOnce publishes under an id, so that it may be tried again.
 func (w *world) publishOnce(id, subject, payload string) error {
-	ctx, cancel := context.WithTimeout(w.t.Context(), requestTime)
-	defer cancel()
-	_, err := w.js.Publish(ctx, subject, []byte(payload), jetstream.WithMsgID(id))
+	_, err := w.js.Publish(w.t.Context(), subject, []byte(payload), jetstream.WithMsgID(id))
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,10 +36,6 @@ const (
 // ErrFenced: the stream's last sequence is not what the writer expected:
 // another writer has been there.
 var ErrFenced = errors.New("another writer has appended to the lane")
-
-// appendTimeout bounds the wait for an acknowledgement; afterwards the outcome
-// is unknown and the lane is read again.
-const appendTimeout = 5 * time.Second
 
 // Appender appends to lanes over one connection. It may be used concurrently
 // for different lanes; within one lane its caller appends one batch at a time.
@@ -93,10 +88,9 @@ func (a *Appender) Close() {
 
 // Append puts messages behind the stream's last sequence and returns the kind
 // used. After any error the lane must be read again: with ErrFenced somebody
-// else has written, with every other error what was stored is unknown.
+// else has written, with every other error what was stored is unknown. ctx needs
+// an end: an answer may be lost.
 func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs []Message) (Kind, error) {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
 	switch {
 	case len(msgs) == 1:
 		return Single, a.single(ctx, stream, last, msgs[0].own())

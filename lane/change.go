@@ -159,7 +159,11 @@ func (l *Lane) record(ctx context.Context, next State) error {
 		return err
 	}
 	l.env.Failpoint("record")
-	if _, err := l.env.Appender.Append(context.WithoutCancel(ctx), l.stream, l.tip.Last, []Message{msg}); err != nil {
+	err = l.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		_, err := l.env.Appender.Append(ctx, l.stream, l.tip.Last, []Message{msg})
+		return err
+	})
+	if err != nil {
 		l.synced = false
 		return err
 	}

@@ -44,6 +44,8 @@ func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service su
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxPatience)
+	defer cancel()
 	_, err = a.Append(ctx, stream.CachedInfo().Config.Name, 0, []Message{msg})
 	if err != nil && !errors.Is(err, ErrFenced) {
 		return fmt.Errorf("write the first state of lane %s: %w", service, err)

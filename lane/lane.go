@@ -124,6 +124,7 @@ type Lane struct {
 	unrecorded int
 	recordedAt time.Time
 	backoff    time.Duration
+	patience   patience
 	// bytes estimates what the stream holds; 0 is unknown.
 	bytes int64
 }

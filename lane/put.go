@@ -17,24 +17,37 @@ const (
 // one is worth it, so that it may return before they are stored. last has the
 // append end with them. Whatever was sent is one append until settle: the lane
 // goes on as if it were stored, and reads itself anew when it was not.
-func (l *Lane) put(ctx context.Context, msgs []Message, last bool) (Kind, error) {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
+func (l *Lane) put(ctx context.Context, msgs []Message, last bool) (kind Kind, err error) {
 	now := time.Now()
 	steady := len(msgs) > 1 || now.Sub(l.appendedAt) < settleAfter
 	l.appendedAt = now
 	if l.batch == nil {
 		if l.env.Appender.kind != Fast || last || !steady {
-			return l.env.Appender.Append(ctx, l.stream, l.tip.Last, msgs)
+			err = l.within(ctx, func(ctx context.Context) error {
+				kind, err = l.env.Appender.Append(ctx, l.stream, l.tip.Last, msgs)
+				return err
+			})
+			return kind, err
 		}
 		l.batch = l.env.Appender.Open(l.stream, l.tip.Last, l.nudge)
 	}
 	if last {
-		err := l.batch.SendLast(ctx, msgs)
-		l.drop()
-		return Fast, err
+		defer l.drop()
+		return Fast, l.within(ctx, func(ctx context.Context) error { return l.batch.SendLast(ctx, msgs) })
 	}
-	return Fast, l.batch.Send(ctx, msgs)
+	ctx, cancel := l.patience.bound(ctx)
+	defer cancel()
+	return Fast, l.batch.Send(ctx, msgs) // no word on how long answers take: most often it waits for none
+}
+
+// within waits for the server's answer no longer than the lane's patience, which
+// learns from it.
+func (l *Lane) within(ctx context.Context, wait func(context.Context) error) error {
+	ctx, cancel := l.patience.bound(ctx)
+	defer cancel()
+	err := wait(ctx)
+	l.patience.learn(err)
+	return err
 }
 
 // settle ends the open append and waits until all of it is stored. On an error
@@ -44,12 +57,10 @@ func (l *Lane) settle(ctx context.Context) error {
 		return nil
 	}
 	defer l.drop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
-	defer cancel()
 	if err := l.batch.Err(); err != nil {
 		return err
 	}
-	return l.batch.Settle(ctx)
+	return l.within(context.WithoutCancel(ctx), l.batch.Settle)
 }
 
 // drop forgets the open append, whatever became of it.
@@ -64,9 +75,13 @@ func (l *Lane) drop() {
 // leave settles what was sent when the lane stops, so that a clean stop leaves
 // nothing on its way. What does not arrive is found by whoever reads the lane.
 func (l *Lane) leave(ctx context.Context) {
+	if l.batch == nil {
+		return
+	}
+	defer l.drop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancel()
-	if err := l.settle(ctx); err != nil {
+	if err := l.batch.Settle(ctx); err != nil {
 		l.log.Debug("lane left in doubt", "err", err)
 	}
 }

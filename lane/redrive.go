@@ -93,7 +93,9 @@ func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State)
 		return err
 	}
 	l.env.Failpoint("redrive")
-	err = l.env.Appender.appendWhole(context.WithoutCancel(ctx), l.stream, l.tip.Last, append(slices.Clone(copies), msg.own()))
+	err = l.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return l.env.Appender.appendWhole(ctx, l.stream, l.tip.Last, append(slices.Clone(copies), msg.own()))
+	})
 	if err != nil {
 		l.synced = false
 		return err
@@ -108,8 +110,6 @@ func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State)
 // appendWhole appends all messages or none, whatever the appender's kind: a
 // fast-ingest batch may store a prefix.
 func (a *Appender) appendWhole(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) error {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
 	return a.atomic(ctx, stream, last, msgs)
 }
 
