@@ -198,11 +198,11 @@ func TestFilterIsDeterministic(t *testing.T) {
 	data := `{"m":{` + strings.Join(members, ",") + `}}`
 	for _, filter := range []string{
 		"data.m.exists(k, k == 'k8000' || k == 'k3999')",
-		"data.m.exists(k, k == 'k7')", "data.m.filter(k, k.endsWith('7'))[0] == 'k1007'",
+		"data.m.exists(k, k == 'k7')", "data.m.filter(k, k.endsWith('7'))[0] < 'k5'", // true of half of them
 	} {
 		tb := table(t, expand.Definition{Filter: filter})
 		var first outcome
-		for i := range 20 {
+		for i := range 12 {
 			got := outcomeOf(tb.Expand(decode(t, "db.user.update", nil, data)))
 			got.Data = ""
 			if i == 0 {

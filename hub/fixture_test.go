@@ -39,7 +39,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // newCluster is a world on three servers. Each answer that goes with a leader is
-// waited for, by the hub five seconds or ten where it is not an append's.
+// waited for, a second or a few.
 func newCluster(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL(), patience: time.Minute}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/again"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -39,6 +40,7 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open JetStream: %w", err)
 	}
+	h.js = again.JetStream(h.js)
 	_, err = h.js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/again"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -198,17 +199,19 @@ func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 
 // hubConsumers are a lane's consumers that the hub made, by name.
 func hubConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
-	found := make(map[string]*jetstream.ConsumerInfo)
-	list := stream.ListConsumers(ctx)
-	for info := range list.Info() {
-		if IsWorkers(info.Name) && info.Config.Metadata[wire.MetadataKey] == wire.MetadataValue {
-			found[info.Name] = info
+	return again.Read(ctx, func(ctx context.Context) (map[string]*jetstream.ConsumerInfo, error) {
+		found := make(map[string]*jetstream.ConsumerInfo)
+		list := stream.ListConsumers(ctx)
+		for info := range list.Info() {
+			if IsWorkers(info.Name) && info.Config.Metadata[wire.MetadataKey] == wire.MetadataValue {
+				found[info.Name] = info
+			}
 		}
-	}
-	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("list consumers of %s: %w", stream.CachedInfo().Config.Name, err)
-	}
-	return found, nil
+		if err := list.Err(); err != nil {
+			return nil, fmt.Errorf("list consumers of %s: %w", stream.CachedInfo().Config.Name, err)
+		}
+		return found, nil
+	})
 }
 
 // IsWorkers reports whether a consumer has a name of a work queue's.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -188,11 +189,10 @@ func (n *NATS) waitReady() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
 	for {
-		err := n.health(ctx, client)
+		err := n.monitor(ctx, "/healthz", nil)
 		if err == nil {
 			return nil
 		}
@@ -206,20 +206,26 @@ func (n *NATS) waitReady() error {
 	}
 }
 
-func (n *NATS) health(ctx context.Context, client *http.Client) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.MonitorURL()+"/healthz", http.NoBody)
+// monitor asks the server's HTTP monitoring, and decodes what it says into
+// answer unless that is nil.
+func (n *NATS) monitor(ctx context.Context, path string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.MonitorURL()+path, http.NoBody)
 	if err != nil {
 		return err
 	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("healthz: %s", res.Status)
+		return fmt.Errorf("%s: %s", path, res.Status)
 	}
-	return nil
+	if answer == nil {
+		return nil
+	}
+	return json.NewDecoder(res.Body).Decode(answer)
 }
 
 // ended tells why a process that should have become ready is gone.

@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // NATSCluster is a cluster of nats-servers with JetStream.
@@ -15,7 +17,7 @@ type NATSCluster struct {
 }
 
 // StartNATSCluster runs a cluster of that size until the test ends, and
-// returns once every node has JetStream and knows the leader. Stores of nodes
+// returns once every node has JetStream and the leader knows all of them. Stores of nodes
 // are their own: NATSStoreDir is refused.
 func StartNATSCluster(tb testing.TB, size int, opts ...NATSOption) *NATSCluster {
 	tb.Helper()
@@ -73,12 +75,50 @@ func (c *NATSCluster) Start() {
 	c.WaitReady()
 }
 
-// WaitReady returns once every node is ready.
+// WaitReady returns once every node is ready, and the leader can place streams
+// on all of them: two of three elect one before the third has been heard.
 func (c *NATSCluster) WaitReady() {
 	c.tb.Helper()
 	for _, n := range c.Nodes {
 		n.WaitReady()
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	poll := time.NewTicker(readyPoll)
+	defer poll.Stop()
+	for !c.leaderKnowsAll(ctx) {
+		select {
+		case <-ctx.Done():
+			c.tb.Fatalf("the leader does not know all %d nodes after %s", len(c.Nodes), readyTimeout)
+		case <-poll.C:
+		}
+	}
+}
+
+// leaderKnowsAll asks each node whether it leads and whom it follows with.
+func (c *NATSCluster) leaderKnowsAll(ctx context.Context) bool {
+	for _, n := range c.Nodes {
+		var js struct {
+			Meta struct {
+				Leader   string `json:"leader"`
+				Replicas []struct {
+					Current bool `json:"current"`
+					Offline bool `json:"offline"`
+				} `json:"replicas"`
+			} `json:"meta_cluster"`
+		}
+		if n.monitor(ctx, "/jsz", &js) != nil || js.Meta.Leader != n.name {
+			continue
+		}
+		known := 1
+		for _, r := range js.Meta.Replicas {
+			if r.Current && !r.Offline {
+				known++
+			}
+		}
+		return known == len(c.Nodes)
+	}
+	return false
 }
 
 // Kill kills all nodes (SIGKILL), one after the other.
