@@ -20,11 +20,11 @@ const (
 type patience time.Duration
 
 // bound gives a context that ends when the patience does.
-func (p patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (p *patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, p.time())
 }
 
-func (p patience) time() time.Duration { return max(time.Duration(p), minPatience) }
+func (p *patience) time() time.Duration { return max(time.Duration(*p), minPatience) }
 
 // learn takes the outcome of a wait. An answer makes it a little shorter, so
 // that few of the next ones are missed where they are slow.
