@@ -53,6 +53,7 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, e
 	if err := h.lanes.ended(ctx, l); err != nil {
 		h.log.Debug("end a dropped lane", "err", err) // the hub is stopping
 	}
+	h.lanes.deleted(service)
 	h.announce(service)
 	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }

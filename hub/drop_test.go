@@ -1,10 +1,15 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
 )
@@ -72,4 +77,32 @@ func (w *world) dropping(held <-chan struct{}) <-chan error {
 		w.t.Fatalf("drop: %v", err)
 	}
 	return dropped
+}
+
+// The server moves a deleted stream's folder away after it has begun to answer
+// that the stream is not there: a lane made anew at once would go with it.
+func TestLaneMadeAnewOutlivesTheDeletion(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	const request = `{"entities":["user"],"queue":{"order":"key","partitions":256}}` // whose consumers are deleted in between
+	w.register("s", request)
+	deleted := make(chan error, 1)
+	go func() { deleted <- w.js.DeleteStream(w.t.Context(), "SUB_s") }() // by hand
+	w.eventually("the stream to be gone", func() error {
+		for range 1000 {
+			if _, err := w.js.Stream(t.Context(), "SUB_s"); errors.Is(err, jetstream.ErrStreamNotFound) {
+				return nil
+			}
+		}
+		return errors.New("it is there")
+	})
+	w.register("s", request)
+	if err := <-deleted; err != nil {
+		t.Fatal(err)
+	}
+	w.publish("db.user.update", `{"id":"1"}`)
+	w.copies("s", 1)
+	if _, err := os.Stat(filepath.Join(w.dir, "jetstream", "$G", "streams", "SUB_s", "meta.inf")); err != nil {
+		t.Fatalf("the new stream went with the old: %v", err)
+	}
 }

@@ -129,8 +129,8 @@ func (h *Hub) open(ctx context.Context) error {
 	retry := time.NewTicker(openRetry)
 	defer retry.Stop()
 	for {
-		err := h.openStreams(ctx)
-		if !electing(err) {
+		err := h.tryOpen(ctx)
+		if !electing(err) || ctx.Err() != nil {
 			return err
 		}
 		select {
@@ -141,13 +141,23 @@ func (h *Hub) open(ctx context.Context) error {
 	}
 }
 
-// openRetry paces the attempts to open JetStream.
-const openRetry = 200 * time.Millisecond
+const (
+	// openRetry paces the attempts to open JetStream, openTry bounds one.
+	openRetry = 200 * time.Millisecond
+	openTry   = 5 * time.Second
+)
 
-// electing reports whether an error is that of a cluster without a leader.
+// electing reports whether an error is that of a cluster without a leader, or
+// with one that took an answer with it.
 func electing(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.Code == 503
+	return ok && api.Code == 503 || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
+}
+
+func (h *Hub) tryOpen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openTry)
+	defer cancel()
+	return h.openStreams(ctx)
 }
 
 func (h *Hub) openStreams(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +26,8 @@ type lanes struct {
 
 	mu      sync.Mutex // guards the rest
 	byName  map[subjects.Name]*running
-	start   func(*running) // nil until run
+	gone    map[subjects.Name]time.Time // when a stream was found gone, see marked.DeletionTime
+	start   func(*running)              // nil until run
 	stopped bool
 }
 
@@ -35,7 +37,7 @@ type running struct {
 }
 
 func newLanes(env *lane.Env) *lanes {
-	return &lanes{env: env, byName: make(map[subjects.Name]*running)}
+	return &lanes{env: env, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
 }
 
 // add returns the lane of a service, taken up if it was not known.
@@ -135,6 +137,31 @@ func (s *lanes) forget(r *running) {
 	defer s.mu.Unlock()
 	if s.byName[r.lane.Service()] == r {
 		delete(s.byName, r.lane.Service())
+		maps.DeleteFunc(s.gone, func(_ subjects.Name, at time.Time) bool { return time.Since(at) > marked.DeletionTime })
+		s.gone[r.lane.Service()] = time.Now()
+	}
+}
+
+// deleted notes that a lane's deletion has come to its end.
+func (s *lanes) deleted(service subjects.Name) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.gone, service)
+}
+
+// mayCreate waits until no deletion of the service's former stream can be under
+// way.
+func (s *lanes) mayCreate(ctx context.Context, service subjects.Name) error {
+	for {
+		s.mu.Lock()
+		at, gone := s.gone[service]
+		s.mu.Unlock()
+		if !gone || time.Since(at) > marked.DeletionTime {
+			return nil
+		}
+		if err := sleep(ctx, dropLook); err != nil {
+			return err
+		}
 	}
 }
 

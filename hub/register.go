@@ -78,6 +78,9 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request, t
 		if len(h.lanes.all()) >= maxServices {
 			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
 		}
+		if err := h.lanes.mayCreate(ctx, service); err != nil {
+			return nil, err
+		}
 		err = h.createLane(ctx, service, req, try)
 	}
 	if err != nil && !errors.Is(err, lane.ErrStateLost) && !errors.Is(err, lane.ErrNewer) {

@@ -121,6 +121,11 @@ func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := g.cfg.JS.Stream(ctx, wire.StreamIngest)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		g.cfg.Logger.Error("ingest stream is gone, creating it again", "stream", wire.StreamIngest)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(marked.DeletionTime): // somebody is deleting it
+		}
 		if err := g.openStream(ctx); err != nil {
 			return nil, err
 		}

@@ -128,3 +128,38 @@ func pinnings(t *testing.T, g *ingest.Ingest) uint64 {
 	}
 	return n
 }
+
+// The server moves a deleted stream's folder away after it has begun to answer
+// that the stream is not there: ingest made anew at once would go with it.
+func TestIngestMadeAnewOutlivesTheDeletion(t *testing.T) {
+	g, js := open(t, 1)
+	for n := range 1000 { // which the server deletes in between
+		_, err := js.CreateConsumer(t.Context(), "DB", jetstream.ConsumerConfig{Durable: fmt.Sprintf("c%d", n), AckPolicy: jetstream.AckExplicitPolicy})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	deleted := make(chan error, 1)
+	go func() { deleted <- js.DeleteStream(t.Context(), "DB") }()
+	for begun := time.Now(); ; {
+		b, err := g.Bounds(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Last == 0 {
+			break // made anew
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("it is still there")
+		}
+	}
+	if err := <-deleted; err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(50 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := js.Publish(ctx, "db.user.update", []byte(`{"id":"1"}`)); err != nil {
+		t.Errorf("the new stream went with the old: %v", err)
+	}
+}

@@ -59,7 +59,10 @@ func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	}
 	for {
 		tip, err := readTip(ctx, stream, service, stream.CachedInfo().State.LastSeq)
-		if !errors.Is(err, errMoved) {
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return Tip{}, ErrNoLane // dropped meanwhile
+		case !errors.Is(err, errMoved):
 			return tip, err
 		}
 		if _, err := stream.Info(ctx); err != nil {

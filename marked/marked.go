@@ -8,11 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/wire"
 )
+
+// DeletionTime is how long the server may still be at work on a deletion after
+// it has begun to answer that a stream is not there. A stream made anew meanwhile
+// loses its folder to that: the server moves the folder of that name away at the
+// end (nats-server 2.15, stream.go, stop, and filestore.go, Delete).
+const DeletionTime = time.Second
 
 // ForeignError refuses a stream that has a name of the hub's but not its mark.
 type ForeignError struct{ Stream string }

@@ -59,6 +59,13 @@ var mutants = []mutant{
 		pkg:  "./hub", test: "TestIngestRolledBackBeginsAnEpoch",
 	},
 	{
+		name: "made-anew-at-once", guarantee: "1: ingest made anew outlives the deletion before it",
+		file: "ingest/ingest.go",
+		old:  `case <-time.After(marked.DeletionTime): // somebody`,
+		new:  `default: // somebody`,
+		pkg:  "./ingest", test: "TestIngestMadeAnewOutlivesTheDeletion",
+	},
+	{
 		name: "no-new-epoch", guarantee: "3: a stream made again begins an epoch",
 		file: "ingest/epoch.go",
 		old:  `		g.open(l, Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})`,
