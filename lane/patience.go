@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// minPatience is a hundred times and more what an append takes.
+	// minPatience is a hundred times and more what an append takes; maxPatience
+	// is for links, disks and machines that are about to give up.
 	minPatience = time.Second
-	// maxPatience is what appends over a link, or onto a disk, may need at most.
 	maxPatience = 8 * time.Second
 )
 

@@ -37,7 +37,11 @@ func (l *Lane) put(ctx context.Context, msgs []Message, last bool) (kind Kind, e
 	}
 	ctx, cancel := l.patience.bound(ctx)
 	defer cancel()
-	return Fast, l.batch.Send(ctx, msgs) // no word on how long answers take: most often it waits for none
+	if err := l.batch.Send(ctx, msgs); err != nil {
+		l.patience.learn(err)
+		return Fast, err
+	}
+	return Fast, nil // which says nothing of answers: most often it waits for none
 }
 
 // within waits for the server's answer no longer than the lane's patience, which
