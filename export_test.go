@@ -3,45 +3,37 @@ package replhub
 import "time"
 
 // StandStill makes a running subscriber believe that its process was stopped
-// for d until now, and returns once it has drawn its conclusions.
-func (s *Subscriber) StandStill(d time.Duration) {
-	s.standStill(d, func(*source) {})
+// for d until now. The returned function waits until it has drawn its conclusions.
+func (s *Subscriber) StandStill(d time.Duration) (drawn func()) {
+	return s.standStill(d, func(*source) {})
 }
 
 // LosePins is StandStill, and meanwhile the server has given the pins away.
-func (s *Subscriber) LosePins(d time.Duration) {
-	s.standStill(d, func(src *source) { src.session.pin = "somebody's" })
+func (s *Subscriber) LosePins(d time.Duration) (drawn func()) {
+	return s.standStill(d, func(src *source) { src.session.pin = "somebody's" })
 }
 
-func (s *Subscriber) standStill(d time.Duration, meanwhile func(*source)) {
-	locked := func(do func()) {
+func (s *Subscriber) standStill(d time.Duration, meanwhile func(*source)) (drawn func()) {
+	from := func() time.Time {
 		s.desk.mu.Lock()
 		defer s.desk.mu.Unlock()
-		do()
+		return s.desk.lease.from
 	}
-	for doubted := false; !doubted; {
-		var over time.Time
-		inboxes := make(map[*source]string)
-		locked(func() {
-			over = time.Now().Add(-d)
-			s.desk.lease.from = over
-			for src := range s.desk.sources {
-				meanwhile(src)
-				inboxes[src] = src.inbox
-			}
-		})
-		// An answer that was on its way renews the lease as well, of a process
-		// that did not stand still then.
-		for renewed := false; !renewed; {
+	renewed := func(since time.Time) {
+		for !from().After(since) {
 			<-time.After(time.Millisecond)
-			locked(func() {
-				renewed = s.desk.lease.from.After(over)
-				for src, inbox := range inboxes {
-					doubted = doubted || src.inbox != inbox
-				}
-			})
 		}
 	}
+	// Right behind a renewal, or an answer on its way would be the next one.
+	renewed(from())
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	over := time.Now().Add(-d)
+	s.desk.lease.from = over
+	for src := range s.desk.sources {
+		meanwhile(src)
+	}
+	return func() { renewed(over) }
 }
 
 // InFlight is how many events a running subscriber has taken and not settled.

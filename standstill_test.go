@@ -159,7 +159,7 @@ func TestStandstillCountsNothingThatOthersMayHaveSettled(t *testing.T) {
 		}
 		return count("unacknowledged", info.NumAckPending, 1)
 	})
-	i.sub.StandStill(time.Minute) // the second has not begun
+	i.sub.StandStill(time.Minute)() // the second has not begun
 	l.feed(2, 3, keyed(1))
 	inFlight(3)
 	close(finish)
