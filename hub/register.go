@@ -188,7 +188,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 		return false, nil
 	}
 	if queue.Order != s.Queue.Order || queue.Partitions != s.Queue.Partitions {
-		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip)
+		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip, r.hub.letters.Hold)
 		if err != nil {
 			return false, err
 		}

@@ -33,9 +33,9 @@ type Env struct {
 	Appender *Appender
 	Letters  Letters
 	// Hold returns the lowest sequence of a lane that must not be trimmed
-	// because a dead letter of it is not stored yet. It is asked after the
-	// consumers' floors were read. Nil holds nothing.
-	Hold func(ctx context.Context, service subjects.Name) (uint64, error)
+	// because a dead letter of it is not stored yet, given the consumers whose
+	// floors were taken. Nil holds nothing.
+	Hold Hold
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -61,6 +61,9 @@ func NewEnv(env Env) *Env {
 	env.chunks = semaphore.NewWeighted(maxChunks)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
+	}
+	if env.Hold == nil {
+		env.Hold = HoldNothing
 	}
 	return &env
 }
