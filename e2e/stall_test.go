@@ -81,7 +81,7 @@ func TestTroubledLanes(t *testing.T) {
 // how to start anew.
 func TestDetachedLane(t *testing.T) {
 	w := harness.New(t, harness.Options{Binary: binary, Seed: 52, Env: []string{
-		"INGEST_MAX_BYTES=2097152", "HISTORY=200ms", "TRIM_GUARD=200ms", "TRIM_EVERY=100ms",
+		"INGEST_MAX_BYTES=2097152", "HISTORY=200ms", "TRIM_GUARD=200ms", "DEDUPE_WINDOW=200ms", "TRIM_EVERY=100ms",
 	}})
 	w.StartHub("h1")
 	w.MustCall("replhub.register.dead", `{"entities":["user"],"max_bytes":65536}`, nil)
@@ -231,7 +231,7 @@ func TestRewind(t *testing.T) {
 // workers of both orders and partitions that get nothing.
 func TestTrimUnderLoad(t *testing.T) {
 	w := harness.New(t, harness.Options{
-		Binary: binary, Seed: 56, Env: []string{"HISTORY=200ms", "TRIM_GUARD=200ms", "TRIM_EVERY=50ms"},
+		Binary: binary, Seed: 56, Env: []string{"HISTORY=200ms", "TRIM_GUARD=200ms", "DEDUPE_WINDOW=200ms", "TRIM_EVERY=50ms"},
 	})
 	hub := w.StartHub("h1")
 	w.Register("plain", want("user"), want("tenant"))

@@ -278,6 +278,47 @@ func TestTrimThatLookedBeforeARegistration(t *testing.T) {
 	}
 }
 
+// Nor one that asked the lanes while a registration was under way, which is over
+// before the trim moves the floor: its pin is no longer there to be seen.
+func TestTrimThatLookedBesideARegistration(t *testing.T) {
+	w := newWorld(t)
+	pinned, looked := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.startHub(func(c *hub.Config) {
+		c.Failpoint = func(step string) {
+			if step == "pinned" {
+				once.Do(func() {
+					close(pinned)
+					<-looked
+				})
+			}
+		}
+	})
+	if err := w.publishAll(t.Context(), "user", 100); err != nil {
+		t.Fatal(err)
+	}
+	other, err := ingest.Open(t.Context(), ingest.Config{JS: w.js})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered := make(chan error, 1)
+	go func() {
+		registered <- w.call("replhub.register.s", `{"interests":[{"entity":"user","start":"all"}]}`, nil)
+	}()
+	<-pinned
+	pinnings, err := other.Pinnings(t.Context())
+	close(looked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-registered; err != nil {
+		t.Fatal(err)
+	}
+	if _, purged, err := other.Trim(t.Context(), 100, time.Now().Add(time.Hour), pinnings); err != nil || purged != 0 {
+		t.Errorf("%d events purged, %v", purged, err)
+	}
+}
+
 // A hub that is asked much stops within its bound all the same.
 func TestShutdownUnderRequests(t *testing.T) {
 	w := newWorld(t)

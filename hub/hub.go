@@ -61,6 +61,8 @@ type Hub struct {
 	recorded recorded
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
+	unknown  unknownLanes
+	looks    looks
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }
@@ -110,7 +112,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchOwners(ctx) })
 		group.Go(func() error { return h.watchRegistry(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
-		group.Go(func() error { return h.trimAll(ctx) })
+		group.Go(func() error { return h.trimLanesOften(ctx) })
+		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
 		return nil
 	})

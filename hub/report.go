@@ -244,6 +244,7 @@ func (h *Hub) degraded() []string {
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
+	reasons = append(reasons, h.unknown.degraded()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {

@@ -95,6 +95,7 @@ type Lane struct {
 	more    chan struct{} // of the tail: there are events behind the last one
 	owned   atomic.Bool
 	stale   atomic.Bool
+	queued  atomic.Bool // for a reader of ingest
 	parked  atomic.Pointer[string]
 	status  atomic.Pointer[Status]
 	counted counters
@@ -143,7 +144,7 @@ func New(env *Env, service subjects.Name) *Lane {
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
 	}
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns}
+	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns, queued: &l.queued}
 	l.fillSource = l.liveSource
 	l.status.Store(&Status{})
 	return l
@@ -162,6 +163,10 @@ func (l *Lane) Own(owned bool) {
 
 // Owned reports whether this hub copies into the lane.
 func (l *Lane) Owned() bool { return l.owned.Load() }
+
+// WaitsToRead reports whether the lane waits for its turn to read ingest: it stands
+// still then, though nothing is wrong with it.
+func (l *Lane) WaitsToRead() bool { return l.queued.Load() }
 
 // Park stops copying for a reason, and an empty reason goes on.
 func (l *Lane) Park(reason string) {

@@ -32,6 +32,14 @@ type Unregistered struct {
 	Entities []string `json:"entities"`
 }
 
+// Drop deletes a service's stream.
+type Drop struct {
+	// Lost gives up a lane whose stream cannot be read any more, with all that it
+	// holds and whatever its interests still need. It is refused while the lane
+	// can be read.
+	Lost bool `json:"lost,omitempty"`
+}
+
 // Dropped is the reply of replhub.drop.<service>.
 type Dropped struct {
 	Service string `json:"service"`
