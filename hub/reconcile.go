@@ -149,6 +149,9 @@ func (r *reconciler) adopt(ctx context.Context, path string, entity, service sub
 	req, err := parseRegister(record.request(entity.String()))
 	if err == nil {
 		_, err = r.hub.register(ctx, service, req)
+		for _, warning := range req.warnings() {
+			r.hub.log.Warn("registry record", "path", path, "warning", warning)
+		}
 	}
 	if err != nil {
 		r.hub.alarms.raise(r.hub.log, path, fmt.Sprintf("registry record %s cannot be registered: %v", path, err))

@@ -35,7 +35,9 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
-	return h.registered(service, state), nil
+	reply := h.registered(service, state)
+	reply.Warnings = req.warnings()
+	return reply, nil
 }
 
 // apply puts the request in force. A lane that is dropped meanwhile is made anew.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -41,6 +42,8 @@ type wanted struct {
 	start start
 	// startGiven says that the request stated where to start.
 	startGiven bool
+	// unguarded are what the filter reads and an event may lack.
+	unguarded []expand.Read
 }
 
 // start is where a first registration begins.
@@ -141,9 +144,11 @@ func parseInterest(in wire.Interest, field string) (wanted, error) {
 		entity: entity, field: field, full: true, start: from, startGiven: in.Start != "",
 		def: lane.Interest{Entity: entity.String(), Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
 	}
-	if _, err := w.def.Compile(); err != nil {
+	compiled, err := w.def.Compile()
+	if err != nil {
 		return wanted{}, within(field, err)
 	}
+	w.unguarded = compiled.Unguarded()
 	return w, nil
 }
 

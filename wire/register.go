@@ -77,4 +77,7 @@ type Registered struct {
 	// Seq is the ingest sequence from which the definitions as they stand now
 	// apply to live events.
 	Seq uint64 `json:"seq"`
+	// Warnings tell what is in force and hardly meant so, in sentences: members
+	// that a filter of the request reads unguarded. Never null.
+	Warnings []string `json:"warnings"`
 }

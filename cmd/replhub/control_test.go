@@ -75,10 +75,11 @@ func status() wire.Status {
 func TestVerbs(t *testing.T) {
 	registered := wire.Registered{
 		Service: "sharing", Stream: "SUB_sharing", Consumers: []string{"workers"}, Epoch: 1,
-		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050,
+		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050, Warnings: []string{},
 	}
 	incomplete := registered
 	incomplete.Complete, incomplete.Consumers = false, []string{"workers-0", "workers-1"}
+	incomplete.Warnings = []string{"the filter on user reads data.tenant unguarded"}
 	file := filepath.Join(t.TempDir(), "interests.json")
 	if err := os.WriteFile(file, []byte(`{"interests":[{"entity":"user"}]}`), 0o600); err != nil {
 		t.Fatal(err)

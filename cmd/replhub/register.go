@@ -145,5 +145,10 @@ func showRegistered(w io.Writer, r *wire.Registered) error {
 			_, err = fmt.Fprintf(w, "  work:  nats consumer next %s %s\n", r.Stream, consumer)
 		}
 	}
+	for _, warning := range r.Warnings {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "\nwarning: %s\n", printable(warning))
+		}
+	}
 	return err
 }

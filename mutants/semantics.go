@@ -1,0 +1,34 @@
+package main
+
+// semanticsMutants are the mechanisms behind what a registration, a record and an
+// answer mean.
+var semanticsMutants = []mutant{
+	{
+		name: "no-object-is-empty", guarantee: "fields and filter of what is no object: a dead letter",
+		file: "expand/project.go",
+		old:  `		return nil, wire.ReasonNotObject, errNotObject`,
+		new:  `		_ = errNotObject`,
+		pkg:  "./hub", test: "TestPayloadThatIsNoObjectIsADeadLetter",
+	},
+	{
+		name: "arrays-left-out", guarantee: "a path goes through arrays",
+		file: "expand/array.go",
+		old:  `		out = n.appendArray(out, value)`,
+		new:  `		_ = n.appendArray`,
+		pkg:  "./expand", test: "TestProjectArrays",
+	},
+	{
+		name: "guards-unseen", guarantee: "a guarded read is no warning",
+		file: "expand/unguarded.go",
+		old:  `		known = known.with(settles(r.settledOf(side)))`,
+		new:  `		_ = settles(r.settledOf(side))`,
+		pkg:  "./expand", test: "TestUnguarded",
+	},
+	{
+		name: "no-warnings", guarantee: "the reply names unguarded reads",
+		file: "hub/register.go",
+		old:  `	reply.Warnings = req.warnings()`,
+		new:  `	reply.Warnings = request{}.warnings()`,
+		pkg:  "./hub", test: "TestRegistrationWarnsOfUnguardedReads",
+	},
+}
