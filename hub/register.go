@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/nats-io/nuid"
 
@@ -234,7 +233,7 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	in.Rev = 1
 	in.Partial = from.partial
 	if w.start.snapshot {
-		return s.AddSnapshot(in, from.before, time.Now().UTC()), nil
+		return s.AddSnapshot(in, from.before, r.hub.now()), nil
 	}
 	return s.Add(in, from.before), nil
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -163,7 +162,7 @@ func (h *Hub) age(ctx context.Context, seq uint64) float64 {
 	if err != nil || m.Time.IsZero() {
 		return 0
 	}
-	return max(time.Since(m.Time).Seconds(), 0)
+	return h.since(m.Time)
 }
 
 func (h *Hub) parkedReason(service subjects.Name) string {
@@ -202,7 +201,7 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 	}
 	if oldest > 0 {
 		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = max(time.Since(at).Seconds(), 0)
+			status.OldestUnacked = h.since(at)
 		}
 	}
 	return nil

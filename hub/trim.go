@@ -43,7 +43,7 @@ func (h *Hub) trimLanes(ctx context.Context) {
 			continue
 		}
 		trimming, cancel := context.WithTimeout(ctx, laneTime)
-		purged, err := l.Trim(trimming, time.Now().Add(-h.cfg.History))
+		purged, err := l.Trim(trimming, h.now().Add(-h.cfg.History))
 		cancel()
 		switch {
 		case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
@@ -85,9 +85,9 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	guard := time.Now().Add(-h.cfg.TrimGuard)
+	guard := h.now().Add(-h.cfg.TrimGuard)
 	fill := float64(b.Bytes) / float64(h.cfg.IngestMaxBytes)
-	if fill < nearlyFull && b.FirstTime.After(time.Now().Add(-h.cfg.History)) {
+	if fill < nearlyFull && b.FirstTime.After(h.now().Add(-h.cfg.History)) {
 		return nil // all of it is history to be kept: no need to ask the lanes
 	}
 	pinnings, err := h.ingest.Pinnings(ctx) // before the lanes are read
@@ -98,7 +98,7 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	history := time.Now().Add(-h.cfg.History)
+	history := h.now().Add(-h.cfg.History)
 	if fill >= nearlyFull {
 		// History goes before publishers are refused, or a lane detached.
 		history = guard
@@ -182,7 +182,7 @@ func (h *Hub) detachPinner(ctx context.Context, l *lane.Lane, b ingest.Bounds) e
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	_, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
-		return tip.State.Detach(reason, time.Now().UTC()), tip.State.Detached == nil, nil
+		return tip.State.Detach(reason, h.now()), tip.State.Detached == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("detach lane %s: %w", l.Service(), err)

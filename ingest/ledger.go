@@ -125,7 +125,7 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 		if err != nil {
 			return ledger{}, err
 		}
-		now := g.now()
+		now := g.Now()
 		for id, p := range l.Pins {
 			if now.After(p.Until) {
 				delete(l.Pins, id)
@@ -170,7 +170,7 @@ func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error
 			keep = min(keep, had.Seq) // one registration may need several
 		}
 		l.Pinnings++
-		l.Pins[id] = pin{Seq: keep, Until: g.now().Add(pinTTL)}
+		l.Pins[id] = pin{Seq: keep, Until: g.Now().Add(pinTTL)}
 		return true, nil
 	})
 	return got, err

@@ -31,4 +31,25 @@ var semanticsMutants = []mutant{
 		new:  `	reply.Warnings = request{}.warnings()`,
 		pkg:  "./hub", test: "TestRegistrationWarnsOfUnguardedReads",
 	},
+	{
+		name: "host-clock", guarantee: "times of several hosts go by the server's clock",
+		file: "ingest/clock.go",
+		old:  `	c.told, c.heard = told, c.local()`,
+		new:  `	_ = told`,
+		pkg:  "./hub", test: "TestPauseGoesByTheServersClock|TestHubWithAWrongClockTrimsAndTells",
+	},
+	{
+		name: "start-in-the-future", guarantee: "a time to come is refused",
+		file: "hub/moment.go",
+		old:  `	case m.at.After(now.Add(futureTolerance)):`,
+		new:  `	case m.at.After(now.Add(1e6 * futureTolerance)):`,
+		pkg:  "./hub", test: "TestStartInTheFutureIsRefused|TestRewindForwardsIsRefused",
+	},
+	{
+		name: "rewind-forwards", guarantee: "a rewind goes back, or is refused",
+		file: "lane/forwards.go",
+		old:  `		if found && forwards == nil {`,
+		new:  `		if found && false {`,
+		pkg:  "./hub", test: "TestRewindForwardsIsRefused",
+	},
 }
