@@ -65,6 +65,7 @@ func (h *Hub) removeRecords(ctx context.Context, paths []string) {
 	defer cancel()
 	for _, path := range paths {
 		h.recorded.remove(path)
+		h.alarms.clear(vanished(path))
 		if err := h.cfg.Registry.Delete(ctx, path, tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
 			h.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
 			return

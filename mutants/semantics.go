@@ -36,7 +36,7 @@ var semanticsMutants = []mutant{
 		file: "ingest/clock.go",
 		old:  `	c.told, c.heard = told, c.local()`,
 		new:  `	_ = told`,
-		pkg:  "./hub", test: "TestPauseGoesByTheServersClock|TestHubWithAWrongClockTrimsAndTells",
+		pkg:  "./ingest", test: "TestPinsGoByTheServersClock",
 	},
 	{
 		name: "start-in-the-future", guarantee: "a time to come is refused",
