@@ -43,6 +43,7 @@ func recordOf(in lane.Interest) interestRecord {
 // parseInterestRecord refuses what is no record; newer tells that a higher form
 // wrote it.
 func parseInterestRecord(data []byte) (r interestRecord, newer bool, err error) {
+	data = withoutQuotes(data)
 	if isNewerForm(data) {
 		return r, true, nil
 	}
@@ -79,6 +80,7 @@ func encodeRecord(v any) []byte {
 // parseServiceRecord refuses what is no record; newer tells that a higher form
 // wrote it.
 func parseServiceRecord(data []byte) (r serviceRecord, newer bool, err error) {
+	data = withoutQuotes(data)
 	if isNewerForm(data) {
 		return r, true, nil
 	}

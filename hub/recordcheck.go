@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,15 @@ func isNewerForm(data []byte) bool {
 	}
 	v, err := strconv.Atoi(string(fields["v"]))
 	return err == nil && v > recordForm
+}
+
+// withoutQuotes takes "" for the empty record that it was meant to be: tools
+// differ in whether they take the quotes away.
+func withoutQuotes(data []byte) []byte {
+	if string(bytes.TrimSpace(data)) == `""` {
+		return nil
+	}
+	return data
 }
 
 // decodeRecord decodes a record that is not of a newer form. Its errors name the

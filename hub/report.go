@@ -279,12 +279,18 @@ func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Exp
 	if pos.Epoch == 0 {
 		pos.Epoch = h.ingest.EpochOf(req.Seq)
 	}
+	if !h.ingest.Was(pos) {
+		return nil, wire.FieldErrorf(wire.CodeNotFound, "epoch", "there never was an event %d in epoch %d; ingest is in epoch %d", pos.Seq, pos.Epoch, h.ingest.Epoch())
+	}
 	reply := wire.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
 	if e == nil || e.Pos != pos {
 		return h.explainMissing(ctx, reply)
 	}
 	reply.Entity, reply.Op, reply.Key = e.Subject.Entity().String(), e.Subject.Op().String(), e.Key
-	return explain(reply, service, state, e)
+	if reply, err = explain(reply, service, state, e); err != nil {
+		return nil, err
+	}
+	return h.explainFate(ctx, reply, service, state, e)
 }
 
 func (h *Hub) explainMissing(ctx context.Context, reply wire.Explained) (any, error) {

@@ -164,6 +164,15 @@ func TestVerbs(t *testing.T) {
 				Reason: "it is an update, and the service wants create and delete of user",
 			}, `{"seq":1042,"epoch":1}`,
 		},
+		{
+			"explain-dead", []string{"explain", "sharing", "1042"}, "", "replhub.explain.sharing", wire.Explained{
+				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42", Verdict: wire.VerdictDeadLettered,
+				Reason: "it is dead letter 7 (max_deliver: gave up), after 10 deliveries", Subject: "sub.sharing.user.update.0",
+				Copy:     &wire.ExplainedCopy{Seq: 88, Consumer: "workers", State: wire.CopyGivenUp, Delivered: new(uint64(10))},
+				Redriven: []uint64{88}, Letters: []wire.ExplainedLetter{{Seq: 7, Reason: "max_deliver", Error: "gave up", Attempts: 10, Redriven: 1}},
+				Unknown: []string{"what else"},
+			}, `{"seq":1042}`,
+		},
 		{"pause", []string{"pause", "sharing", "--for", "30m"}, "", "replhub.pause.sharing", paused, `{"for":"30m0s"}`},
 		{"resume", []string{"resume", "sharing"}, "", "replhub.resume.sharing", resumed, `{}`},
 		{
