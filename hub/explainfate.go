@@ -160,6 +160,10 @@ func stateOfCopy(info *jetstream.ConsumerInfo, seq uint64) (state string, delive
 func (f *fate) letters(ctx context.Context) error {
 	s := f.event.Subject
 	found, complete, err := f.hub.letters.Of(ctx, f.service, s.Entity(), s.Op(), f.event.Pos, f.event.Time, maxExplained)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		f.unknown("whether it has a dead letter: the stream %s is missing", wire.StreamDLQ)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

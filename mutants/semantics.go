@@ -52,4 +52,25 @@ var semanticsMutants = []mutant{
 		new:  `		if found && false {`,
 		pkg:  "./hub", test: "TestRewindForwardsIsRefused",
 	},
+	{
+		name: "unknown-record-fields", guarantee: "records made by hand are checked as requests are",
+		file: "hub/recordcheck.go",
+		old:  `	err := wire.Decode(data, v)`,
+		new:  "	if len(data) == 0 {\n		return nil\n	}\n	err := json.Unmarshal(data, v)",
+		pkg:  "./hub", test: "TestAlarmsAboutNamesAreBounded",
+	},
+	{
+		name: "alarms-stay", guarantee: "an alarm goes with the record that it is about",
+		file: "hub/recordalarms.go",
+		old:  `			a.alarms.clear(path)`,
+		new:  `			_ = path`,
+		pkg:  "./hub", test: "TestRecordsMadeByHandAreChecked",
+	},
+	{
+		name: "explain-without-letters", guarantee: "explain tells of dead letters",
+		file: "hub/explainfate.go",
+		old:  `		f.reply.Letters = append(f.reply.Letters, explainedLetter(l))`,
+		new:  `		_ = explainedLetter(l)`,
+		pkg:  "./hub", test: "TestExplainTellsTheWholeStory",
+	},
 }
