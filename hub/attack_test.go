@@ -178,8 +178,10 @@ func TestRewindNeverSkips(t *testing.T) {
 		w.publish("db.user.update", `{"id":"1"}`)
 	}
 	w.copies("s", 20)
-	if err := w.call("replhub.rewind.s", `{"to":999999}`, nil); err != nil {
-		t.Logf("refused: %v", err)
+	for _, to := range []string{"11", "999999"} {
+		if refusal := asRefusal(t, w.call("replhub.rewind.s", `{"to":`+to+`}`, nil)); refusal.Code != wire.CodeInvalidValue || refusal.Field != "to" {
+			t.Errorf("a rewind to %s: %v", to, refusal)
+		}
 	}
 	w.consume("s", "workers", 20)
 	if err := w.call("replhub.rewind.s", `{"to":11}`, nil); err != nil {

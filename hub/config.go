@@ -58,6 +58,10 @@ type Config struct {
 	// StartTimeout bounds the wait for NATS and, when there is no lane yet, for
 	// the registry; 10 s by default.
 	StartTimeout time.Duration
+	// Now is this host's clock; time.Now by default. The hub compares times of
+	// several hosts by the server's clock alone, so that a wrong one does no harm;
+	// tests set it wrong.
+	Now func() time.Time
 	// Version is reported by status.
 	Version string
 	// Logger takes what an operator should know; slog.Default by default.

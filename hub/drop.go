@@ -101,7 +101,7 @@ func (h *Hub) awaitDrop(ctx context.Context, service subjects.Name) error {
 // abandoned reports whether the hub that wrote a lane's last record will not
 // delete its stream any more: it is gone, or has been given the time for that.
 func (h *Hub) abandoned(ctx context.Context, s lane.State) bool {
-	switch age := time.Since(s.Written); {
+	switch age := h.now().Sub(s.Written); {
 	case age > dropPatience:
 		return true
 	case age < dropOnItsWay:

@@ -77,7 +77,6 @@ func New(cfg Config) (*Hub, error) {
 		cfg:     cfg,
 		log:     cfg.Logger.With("hub", cfg.ID),
 		nc:      cfg.Conn,
-		started: time.Now().UTC(),
 		ready:   make(chan struct{}),
 		pressed: make(chan struct{}, 1),
 	}
@@ -182,11 +181,12 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint,
+		WindowBytes: h.cfg.WindowBytes, Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint,
 	})
 	if err != nil {
 		return err
 	}
+	h.started = h.now() // of this hub's last records the ones from before are older
 	kind := lane.Atomic
 	if h.fast && h.replicas == 1 {
 		kind = lane.Fast

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/nats-io/nuid"
 
@@ -35,7 +34,9 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
-	return h.registered(service, state), nil
+	reply := h.registered(service, state)
+	reply.Warnings = req.warnings()
+	return reply, nil
 }
 
 // apply puts the request in force. A lane that is dropped meanwhile is made anew.
@@ -232,7 +233,7 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	in.Rev = 1
 	in.Partial = from.partial
 	if w.start.snapshot {
-		return s.AddSnapshot(in, from.before, time.Now().UTC()), nil
+		return s.AddSnapshot(in, from.before, r.hub.now()), nil
 	}
 	return s.Add(in, from.before), nil
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -163,7 +162,7 @@ func (h *Hub) age(ctx context.Context, seq uint64) float64 {
 	if err != nil || m.Time.IsZero() {
 		return 0
 	}
-	return max(time.Since(m.Time).Seconds(), 0)
+	return h.since(m.Time)
 }
 
 func (h *Hub) parkedReason(service subjects.Name) string {
@@ -202,7 +201,7 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 	}
 	if oldest > 0 {
 		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = max(time.Since(at).Seconds(), 0)
+			status.OldestUnacked = h.since(at)
 		}
 	}
 	return nil
@@ -281,12 +280,18 @@ func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Exp
 	if pos.Epoch == 0 {
 		pos.Epoch = h.ingest.EpochOf(req.Seq)
 	}
+	if !h.ingest.Was(pos) {
+		return nil, wire.FieldErrorf(wire.CodeNotFound, "epoch", "there never was an event %d in epoch %d; ingest is in epoch %d", pos.Seq, pos.Epoch, h.ingest.Epoch())
+	}
 	reply := wire.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
 	if e == nil || e.Pos != pos {
 		return h.explainMissing(ctx, reply)
 	}
 	reply.Entity, reply.Op, reply.Key = e.Subject.Entity().String(), e.Subject.Op().String(), e.Key
-	return explain(reply, service, state, e)
+	if reply, err = explain(reply, service, state, e); err != nil {
+		return nil, err
+	}
+	return h.explainFate(ctx, reply, service, state, e)
 }
 
 func (h *Hub) explainMissing(ctx context.Context, reply wire.Explained) (any, error) {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -41,6 +41,8 @@ type wanted struct {
 	start start
 	// startGiven says that the request stated where to start.
 	startGiven bool
+	// unguarded are what the filter reads and an event may lack.
+	unguarded []expand.Read
 }
 
 // start is where a first registration begins.
@@ -48,8 +50,7 @@ type start struct {
 	all bool
 	// snapshot begins where nothing is said, and with the owner's rows beside.
 	snapshot bool
-	at       time.Time
-	seq      uint64 // 0: not by sequence
+	moment
 }
 
 func parseStart(text wire.Start, field string) (start, error) {
@@ -61,14 +62,11 @@ func parseStart(text wire.Start, field string) (start, error) {
 	case wire.StartSnapshot:
 		return start{snapshot: true}, nil
 	}
-	if seq, err := strconv.ParseUint(string(text), 10, 64); err == nil && seq > 0 {
-		return start{seq: seq}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
-		return start{at: t}, nil
+	if m, ok := parseMoment(string(text)); ok {
+		return start{moment: m}, nil
 	}
 	return start{}, wire.FieldErrorf(wire.CodeInvalidValue, field,
-		"%q is not \"new\", \"all\", \"snapshot\", an RFC 3339 time or a sequence from 1 on", clip(string(text)))
+		"%q is not \"new\", \"all\", \"snapshot\", %s", clip(string(text)), moments)
 }
 
 // parseRegister checks a registration. Every error is a *wire.Error.
@@ -141,9 +139,11 @@ func parseInterest(in wire.Interest, field string) (wanted, error) {
 		entity: entity, field: field, full: true, start: from, startGiven: in.Start != "",
 		def: lane.Interest{Entity: entity.String(), Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
 	}
-	if _, err := w.def.Compile(); err != nil {
+	compiled, err := w.def.Compile()
+	if err != nil {
 		return wanted{}, within(field, err)
 	}
+	w.unguarded = compiled.Unguarded()
 	return w, nil
 }
 

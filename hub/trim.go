@@ -54,7 +54,7 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 		return
 	}
 	trimming, cancel := context.WithTimeout(ctx, laneTime)
-	purged, err := l.Trim(trimming, time.Now().Add(-h.cfg.History))
+	purged, err := l.Trim(trimming, h.now().Add(-h.cfg.History))
 	cancel()
 	switch {
 	case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
@@ -92,7 +92,7 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := h.now()
 	full := h.nearlyFull(b)
 	if !full && b.FirstTime.After(now.Add(-h.cfg.History)) {
 		h.unknown.reset()

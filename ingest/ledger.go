@@ -119,7 +119,7 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 		if err != nil {
 			return ledger{}, err
 		}
-		expired := l.expire(g.now())
+		expired := l.expire(g.Now())
 		write, err := change(&l)
 		if err != nil {
 			return ledger{}, err
@@ -151,7 +151,7 @@ func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error
 	var got uint64
 	_, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
 		got = max(want, l.Floor)
-		l.pin(id, got, g.now().Add(pinTTL))
+		l.pin(id, got, g.Now().Add(pinTTL))
 		return true, nil
 	})
 	return got, err

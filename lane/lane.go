@@ -298,7 +298,7 @@ func (l *Lane) replaceState(ctx context.Context, last uint64) error {
 		return l.record(ctx, l.tip.State)
 	}
 	l.tip = Tip{State: First(ingest.Mark{}, DefaultQueue(), 0), Last: last}
-	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", time.Now().UTC()))
+	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
 }
 
 // take makes a tip the lane's state.
@@ -358,7 +358,7 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 func (l *Lane) detach(ctx context.Context, tip Tip, reason string) error {
 	l.log.Error("lane detached: register again to start anew", "reason", reason)
 	l.tip = tip
-	return l.record(ctx, tip.State.Detach(reason, time.Now().UTC()))
+	return l.record(ctx, tip.State.Detach(reason, l.env.Ingest.Now()))
 }
 
 // recoverFrom reports an error of a turn, waits as it deserves and has the

@@ -55,6 +55,9 @@ func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects
 		return 0, 0, err
 	}
 	last := stream.CachedInfo().State.LastSeq
+	if err := refuseForwards(ctx, stream, service, s, have, from); err != nil {
+		return 0, 0, err
+	}
 	lowest := from
 	for _, cfg := range consumerConfigs(service, s.Queue, from, stream.CachedInfo().Config.Replicas) {
 		if old := have[cfg.Durable]; old != nil {

@@ -100,6 +100,7 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 	if tip.State, err = decodeState(s.Data); err != nil {
 		return tip, err
 	}
+	tip.State.Written = s.Time.UTC() // by the server's clock, not the writer's
 	for seq := last; seq > s.Sequence; seq-- {
 		m, err := stream.GetMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -56,7 +56,7 @@ func (l *Lane) full() bool {
 
 // purgeHistory purges every acknowledged copy, however young.
 func (l *Lane) purgeHistory(ctx context.Context) error {
-	now := time.Now()
+	now := l.env.Ingest.Now()
 	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.env.Hold)
 	if err != nil || keep <= first {
 		return err

@@ -114,7 +114,7 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 	for _, seq := range found {
 		f := failed{
 			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
-			reason: wire.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: time.Now(),
+			reason: wire.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: now.CachedInfo().TimeStamp,
 		}
 		if err := o.store(ctx, service, f); err != nil {
 			return err
