@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/tree"
 )
@@ -52,6 +53,7 @@ type Hub struct {
 	ingest   *ingest.Ingest
 	tail     *ingest.Tail
 	letters  *letters.Office
+	rosters  *marked.Kept
 	appender *lane.Appender
 	env      *lane.Env
 	lanes    *lanes
@@ -110,6 +112,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchOwners(ctx) })
 		group.Go(func() error { return h.watchRegistry(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
+		group.Go(func() error { return h.watchKept(ctx) })
 		group.Go(func() error { return h.trimAll(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
 		return nil
@@ -172,16 +175,19 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	// exhausted delivery goes unseen.
 	h.letters, err = letters.Open(ctx, letters.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
-		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID },
+		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID }, Report: h.reportDeleted,
 	})
 	if err != nil {
 		return err
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint,
+		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.reportDeleted,
 	})
 	if err != nil {
+		return err
+	}
+	if err := h.openRosters(ctx); err != nil {
 		return err
 	}
 	kind := lane.Atomic

@@ -202,11 +202,13 @@ const nearTail = 20_000
 // behind read by themselves.
 func (h *Hub) startOfTail(ctx context.Context, services []subjects.Name) (ingest.Mark, error) {
 	var marks []ingest.Mark
+	var epoch uint64
 	for _, service := range services {
 		tip, err := lane.ReadTip(ctx, h.js, service)
 		if err != nil {
 			continue // the lane's own loop will say what is wrong
 		}
+		epoch = max(epoch, tip.State.Epoch())
 		if _, needs := tip.State.Lowest(); !needs {
 			continue
 		}
@@ -214,6 +216,9 @@ func (h *Hub) startOfTail(ctx context.Context, services []subjects.Name) (ingest
 		if err == nil {
 			marks = append(marks, m)
 		}
+	}
+	if err := h.ingest.KnowEpoch(ctx, epoch); err != nil {
+		return ingest.Mark{}, err
 	}
 	if len(marks) == 0 {
 		end, _, err := h.ingest.End(ctx)

@@ -107,8 +107,8 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
-	status.DeadLetters, err = h.letters.Count(ctx, service)
-	return status, err
+	h.describeLetters(ctx, &status, service)
+	return status, nil
 }
 
 func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
@@ -244,6 +244,7 @@ func (h *Hub) degraded() []string {
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
+	reasons = append(reasons, h.missingStreams()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {

@@ -153,6 +153,15 @@ func (s State) Lowest() (pos event.Position, ok bool) {
 	return pos, true
 }
 
+// Epoch is the newest epoch that the state speaks of.
+func (s State) Epoch() uint64 {
+	epoch := s.Pos.Epoch
+	for _, in := range s.Interests {
+		epoch = max(epoch, in.Since.Epoch)
+	}
+	return epoch
+}
+
 // Clone is a copy whose slices may be changed.
 func (s State) Clone() State {
 	s.Interests = slices.Clone(s.Interests)

@@ -69,7 +69,7 @@ func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
 	if len(suspects) == 0 {
 		return nil
 	}
-	waiting, err := o.count(ctx, wire.StreamAdvisories, unsettledFilter(service))
+	waiting, err := o.count(ctx, o.advisories, unsettledFilter(service))
 	if err != nil || waiting > 0 {
 		return err // those are on their way
 	}

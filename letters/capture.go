@@ -65,7 +65,7 @@ func (s *stall) met(err error) {
 // before its advisory is acknowledged: a crash in between does it again, and
 // the letter is recognised.
 func (o *Office) capture(ctx context.Context, stall *stall) error {
-	if _, err := marked.Ensure(ctx, o.cfg.JS, o.advisoriesConfig()); err != nil {
+	if _, err := o.advisories.Look(ctx); err != nil {
 		return err
 	}
 	consumer, err := o.cfg.JS.CreateOrUpdateConsumer(ctx, wire.StreamAdvisories, jetstream.ConsumerConfig{

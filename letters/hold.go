@@ -101,7 +101,7 @@ func (o *Office) lowestUnsettled(ctx context.Context, service subjects.Name) (ui
 	filter := unsettledFilter(service)
 	from := uint64(1)
 	for range maxUnsettled {
-		m, err := o.advisories.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+		m, err := message(ctx, o.advisories, from, jetstream.WithGetMsgSubject(filter))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return lowest, nil
 		}

@@ -177,6 +177,8 @@ type LaneStatus struct {
 	Fill        *FillStatus  `json:"fill,omitempty"`
 	OtherFills  []FillStatus `json:"other_fills,omitempty"`
 	DeadLetters uint64       `json:"dead_letters"`
+	// DeadLettersUnknown says that they could not be counted.
+	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
 }
 
 // WorkerStatus is one consumer of a lane.
