@@ -58,7 +58,17 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, e
 	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
+// deleteLane deletes a lane that has its last record, and first what else is kept
+// under the service's name: while the stream is there, whoever finishes the drop
+// comes by here, and no later service of the name exists that could see it.
 func (h *Hub) deleteLane(ctx context.Context, service subjects.Name) error {
+	if err := h.letters.Purge(ctx, service); err != nil {
+		return err
+	}
+	if err := h.purgeRoster(ctx, service); err != nil {
+		return err
+	}
+	h.env.Failpoint("purged letters")
 	err := h.js.DeleteStream(ctx, subjects.LaneStream(service))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("delete lane %s: %w", service, err)

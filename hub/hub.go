@@ -54,6 +54,7 @@ type Hub struct {
 	tail     *ingest.Tail
 	letters  *letters.Office
 	rosters  *marked.Kept
+	joins    *joins
 	appender *lane.Appender
 	env      *lane.Env
 	lanes    *lanes
@@ -82,6 +83,7 @@ func New(cfg Config) (*Hub, error) {
 		pressed: make(chan struct{}, 1),
 	}
 	h.members.Store(&[]string{cfg.ID})
+	h.joins = newJoins(h)
 	return h, nil
 }
 

@@ -159,6 +159,13 @@ func (a *attendance) hear(r *roster, req wire.Join, hub string, partitions int, 
 	return r.take(req) || changed
 }
 
+// forget forgets who was heard of a service that is dropped.
+func (j *joins) forget(service subjects.Name) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.services, service)
+}
+
 func (j *joins) attendance(service subjects.Name) *attendance {
 	j.mu.Lock()
 	defer j.mu.Unlock()

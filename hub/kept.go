@@ -37,6 +37,18 @@ func (h *Hub) openRosters(ctx context.Context) error {
 	return h.rosters.Open(ctx)
 }
 
+// purgeRoster removes a service's roster.
+func (h *Hub) purgeRoster(ctx context.Context, service subjects.Name) error {
+	err := h.rosters.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		return s.Purge(ctx, jetstream.WithPurgeSubject(membersPrefix+service.String()))
+	})
+	if err != nil {
+		return fmt.Errorf("remove the roster of %s: %w", service, err)
+	}
+	h.joins.forget(service)
+	return nil
+}
+
 // kept are the streams that all services share.
 func (h *Hub) kept() []*marked.Kept {
 	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters)

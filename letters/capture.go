@@ -144,8 +144,14 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 		return o.settle(ctx, stream, f)
 	}
 	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
-	if err := o.post(ctx, letter, id); err != nil {
+	seq, err := o.post(ctx, letter, id)
+	if err != nil {
 		return err
+	}
+	if dropped, err := o.dropped(ctx, service, info.Created); err != nil {
+		return err
+	} else if dropped {
+		return o.Remove(ctx, &Letter{Seq: seq})
 	}
 	log.Debug("dead letter stored", "reason", f.reason)
 	return o.settle(ctx, stream, f)

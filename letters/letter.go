@@ -94,7 +94,7 @@ func (o *Office) Letter(ctx context.Context, service subjects.Name, seq uint64) 
 // Remove removes a letter. It is no error when it is gone.
 func (o *Office) Remove(ctx context.Context, l *Letter) error {
 	m, err := message(ctx, o.dlq, l.Seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !m.Time.Equal(l.Time)) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !l.Time.IsZero() && !m.Time.Equal(l.Time)) {
 		return nil
 	}
 	if err == nil {
@@ -108,6 +108,17 @@ func (o *Office) Remove(ctx context.Context, l *Letter) error {
 		return nil
 	}
 	return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
+}
+
+// Purge removes all letters of a service whose lane has its last record.
+func (o *Office) Purge(ctx context.Context, service subjects.Name) error {
+	err := o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		return s.Purge(ctx, jetstream.WithPurgeSubject(subjects.DeadLetterFilter(service)))
+	})
+	if err != nil {
+		return fmt.Errorf("remove the dead letters of %s: %w", service, err)
+	}
+	return nil
 }
 
 // Put stores the letter of an event that could not be expanded. It has no
@@ -125,7 +136,8 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	if e.Row > 0 {
 		pos = e.ID // rows of a snapshot share their position
 	}
-	return o.post(ctx, m, letterID(service, pos, reason))
+	_, err := o.post(ctx, m, letterID(service, pos, reason))
+	return err
 }
 
 // failed is a delivery that came to no good end.
@@ -174,27 +186,27 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 	return m, id
 }
 
-// post stores a letter under an id. An id that was used for a letter which has
-// been removed since is no reason to drop this one.
-func (o *Office) post(ctx context.Context, m *nats.Msg, id string) error {
+// post stores a letter under an id and returns its sequence. An id that was used
+// for a letter which has been removed since is no reason to drop this one.
+func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (uint64, error) {
 	for {
 		m.Header.Set(wire.HeaderMsgID, id)
 		ack, err := o.publish(ctx, m)
 		if marked.Full(err) {
-			return fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
+			return 0, fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
 		}
 		if err != nil {
-			return fmt.Errorf("store a dead letter: %w", err)
+			return 0, fmt.Errorf("store a dead letter: %w", err)
 		}
 		if !ack.Duplicate {
-			return nil
+			return ack.Sequence, nil
 		}
 		_, err = message(ctx, o.dlq, ack.Sequence)
 		if err == nil {
-			return nil
+			return ack.Sequence, nil
 		}
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
+			return 0, fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
 		}
 		id += "/" + strconv.FormatUint(ack.Sequence, 10)
 	}
