@@ -49,7 +49,7 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbDrop:       {service: true, owner: true, do: handle(h.doDrop)},
 		wire.VerbPause:      {service: true, do: handle(h.doPause)},
 		wire.VerbResume:     {service: true, do: handle(h.doResume)},
-		wire.VerbRewind:     {service: true, do: handle(h.doRewind)},
+		wire.VerbRewind:     {service: true, owner: true, do: handle(h.doRewind)},
 		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
 		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},

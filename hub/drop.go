@@ -105,14 +105,19 @@ func (h *Hub) awaitDrop(ctx context.Context, service subjects.Name) error {
 // abandoned reports whether the hub that wrote a lane's last record will not
 // delete its stream any more: it is gone, or has been given the time for that.
 func (h *Hub) abandoned(ctx context.Context, s lane.State) bool {
-	switch age := time.Since(s.Written); {
+	return h.givenUp(ctx, s.Hub, s.Written)
+}
+
+// givenUp reports whether a hub will not finish what it began at a time.
+func (h *Hub) givenUp(ctx context.Context, hub string, began time.Time) bool {
+	switch age := time.Since(began); {
 	case age > dropPatience:
 		return true
 	case age < dropOnItsWay:
 		return false
 	}
-	if s.Hub == h.cfg.ID {
-		return s.Written.Before(h.started) // by the process before this one
+	if hub == h.cfg.ID {
+		return began.Before(h.started) // by the process before this one
 	}
-	return !h.answers(ctx, s.Hub)
+	return !h.answers(ctx, hub)
 }

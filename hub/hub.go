@@ -55,6 +55,7 @@ type Hub struct {
 	letters  *letters.Office
 	rosters  *marked.Kept
 	joins    *joins
+	lacking  lacking
 	appender *lane.Appender
 	env      *lane.Env
 	lanes    *lanes
@@ -64,6 +65,8 @@ type Hub struct {
 	recorded recorded
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
+	// unreconciled holds a token when a lane was found to be gone.
+	unreconciled chan struct{}
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }
@@ -81,6 +84,8 @@ func New(cfg Config) (*Hub, error) {
 		started: time.Now().UTC(),
 		ready:   make(chan struct{}),
 		pressed: make(chan struct{}, 1),
+
+		unreconciled: make(chan struct{}, 1),
 	}
 	h.members.Store(&[]string{cfg.ID})
 	h.joins = newJoins(h)
@@ -115,6 +120,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchRegistry(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
 		group.Go(func() error { return h.watchKept(ctx) })
+		group.Go(func() error { return h.watchWorkers(ctx) })
 		group.Go(func() error { return h.trimAll(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
 		return nil
@@ -243,9 +249,9 @@ func (h *Hub) discover(ctx context.Context) error {
 	h.tail = h.ingest.NewTail(at)
 	h.env = lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold,
-		Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint, Recorded: h.recordedState,
 	})
-	h.lanes = newLanes(h.env)
+	h.lanes = newLanes(h.env, h.reconcileSoon)
 	for _, service := range found {
 		h.lanes.add(service)
 	}

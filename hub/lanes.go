@@ -28,6 +28,7 @@ type lanes struct {
 	byName  map[subjects.Name]*running
 	gone    map[subjects.Name]time.Time // when a stream was found gone, see marked.DeletionTime
 	start   func(*running)              // nil until run
+	lost    func()                      // a stream was found gone
 	stopped bool
 }
 
@@ -36,8 +37,8 @@ type running struct {
 	done chan struct{}
 }
 
-func newLanes(env *lane.Env) *lanes {
-	return &lanes{env: env, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
+func newLanes(env *lane.Env, lost func()) *lanes {
+	return &lanes{env: env, lost: lost, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
 }
 
 // add returns the lane of a service, taken up if it was not known.
@@ -92,6 +93,7 @@ func (s *lanes) run(ctx context.Context) error {
 			err := r.lane.Run(ctx)
 			if errors.Is(err, lane.ErrNoLane) {
 				s.forget(r)
+				s.lost()
 			}
 		})
 	}

@@ -111,6 +111,7 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
+	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
 	return status, nil
 }
 

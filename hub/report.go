@@ -107,6 +107,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
+	h.describeMissing(ctx, &status, service, stream, tip.State)
 	h.describeLetters(ctx, &status, service)
 	return status, nil
 }
@@ -245,6 +246,7 @@ func (h *Hub) degraded() []string {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
 	reasons = append(reasons, h.missingStreams()...)
+	reasons = append(reasons, h.lacking.list()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {

@@ -130,16 +130,17 @@ func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewi
 	} else {
 		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%q is not an RFC 3339 time or an ingest sequence", clip(string(req.To)))
 	}
-	state, err := h.freshState(ctx, service)
+	l, err := h.knownLane(ctx, service)
 	if err != nil {
 		return nil, err
 	}
-	seq, again, err := lane.RewindWorkers(ctx, h.js, service, state, target)
+	seq, again, err := l.Rewind(ctx, target)
 	if tooOld, ok := errors.AsType[*lane.TooOldError](err); ok {
 		return nil, wire.FieldErrorf(wire.CodeTooOld, "to", "%v", tooOld)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(state.Queue), Seq: seq, Redelivered: again}, nil
+	h.announce(service)
+	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
 }

@@ -38,6 +38,9 @@ type State struct {
 	// read: copies before it were acknowledged under another queue. 0 is all.
 	QueueFrom uint64 `json:"queue_from,omitempty"`
 	MaxBytes  int64  `json:"max_bytes"`
+	// Rewound is the last rewind of the workers since QueueFrom was set; nil when
+	// there was none.
+	Rewound *Rewound `json:"rewound,omitempty"`
 	// Pos is the live position: every event up to it is dealt with for the
 	// interests that are not filling.
 	Pos ingest.Mark `json:"pos"`

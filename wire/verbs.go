@@ -189,6 +189,9 @@ type WorkerStatus struct {
 	AckPending  int        `json:"ack_pending"`
 	Redelivered int        `json:"redelivered"`
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	// Missing says that the server does not have the consumer, though the queue
+	// does. Pending is then what it is not known to have acknowledged.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // FillStatus is how far a fill has come.
