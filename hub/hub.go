@@ -182,7 +182,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	// The advisories' stream exists before any consumer does, so that no
 	// exhausted delivery goes unseen.
 	h.letters, err = letters.Open(ctx, letters.Config{
-		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
+		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, ServiceMaxBytes: h.cfg.DLQServiceMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
 		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID }, Report: h.reportDeleted,
 	})
 	if err != nil {

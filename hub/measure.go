@@ -112,6 +112,7 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 		return wire.LaneStatus{}, err
 	}
 	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
+	h.describeQuota(&status, l.Service())
 	return status, nil
 }
 

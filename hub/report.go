@@ -109,6 +109,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	}
 	h.describeMissing(ctx, &status, service, stream, tip.State)
 	h.describeLetters(ctx, &status, service)
+	h.describeQuota(&status, service)
 	return status, nil
 }
 
@@ -256,6 +257,8 @@ func (h *Hub) degraded() []string {
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+		case h.letters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), h.letters.OverQuota(l.Service())))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))

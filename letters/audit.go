@@ -27,6 +27,7 @@ import (
 // auditAll audits the lanes every now and then until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
 	for sleep(ctx, o.cfg.AuditEvery) {
+		o.reviewQuotas(ctx)
 		if err := o.audit(ctx); err != nil && ctx.Err() == nil {
 			o.cfg.Logger.Warn("audit exhausted deliveries", "err", err)
 		}

@@ -47,6 +47,9 @@ type Config struct {
 	Replicas int
 	// MaxBytes bounds the dead letters; 1 GiB by default.
 	MaxBytes int64
+	// ServiceMaxBytes bounds the dead letters of one service; an eighth of MaxBytes
+	// by default.
+	ServiceMaxBytes int64
 	// DedupeWindow is how long a letter put again is recognised; 2 h by default.
 	DedupeWindow time.Duration
 	// AuditEvery is the time between looks for exhausted deliveries whose
@@ -69,6 +72,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
+	c.ServiceMaxBytes = cmp.Or(c.ServiceMaxBytes, c.MaxBytes/quotaShare)
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 2*time.Hour)
 	c.AuditEvery = cmp.Or(c.AuditEvery, 15*time.Second)
 	c.InspectEvery = cmp.Or(c.InspectEvery, 15*time.Minute)
@@ -84,6 +88,7 @@ func (c Config) withDefaults() Config {
 type Office struct {
 	cfg             Config
 	dlq, advisories *marked.Kept
+	quotas          quotas
 
 	mu      sync.Mutex // guards watches and what they point to
 	watches map[watchKey]*watch
