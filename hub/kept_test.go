@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,6 +91,21 @@ func TestLedgerComesBackWithItsEpochs(t *testing.T) {
 	w.publish("db.user.update", `{"id":"3"}`)
 	w.epochOf("s", 3, "2")
 	w.epochOf("t", 1, "2")
+}
+
+// A pin outlives the ledger that held it: a registration under way is not refused.
+func TestLedgerDeletedDuringARegistration(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(c *hub.Config) {
+		c.Failpoint = func(step string) {
+			if step == "registered" {
+				if err := w.js.DeleteStream(context.Background(), wire.StreamLedger); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	w.register("s", `{"entities":["user"]}`)
 }
 
 // A ledger that was deleted while no hub ran begins behind what the lanes know.
