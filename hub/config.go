@@ -44,6 +44,9 @@ type Config struct {
 	// Limits of the streams in bytes: 4 GiB, 1 GiB and 1 GiB by default. Each
 	// lane may state its own.
 	IngestMaxBytes, LaneMaxBytes, DLQMaxBytes int64
+	// DLQServiceMaxBytes bounds the dead letters of one service, which stalls alone
+	// when they reach it; an eighth of DLQMaxBytes by default.
+	DLQServiceMaxBytes int64
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
 	// WindowBytes bounds the events in memory for all lanes; 32 MiB by default.
@@ -86,6 +89,7 @@ func (c Config) withDefaults() Config {
 	c.IngestMaxBytes = cmp.Or(c.IngestMaxBytes, 4<<30)
 	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
+	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
 	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
 	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
@@ -120,6 +124,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: LaneMaxBytes %d: must be at least 64 KiB", c.LaneMaxBytes)
 	case c.DLQMaxBytes < 1<<20:
 		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)
+	case c.DLQServiceMaxBytes < 64<<10:
+		return fmt.Errorf("config: DLQServiceMaxBytes %d: must be at least 64 KiB", c.DLQServiceMaxBytes)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
 		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
 	}

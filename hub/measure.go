@@ -70,7 +70,7 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 	}
 	letters, err := h.countLetters(ctx)
 	if err != nil {
-		return nil, err
+		h.log.Debug("count dead letters", "err", err) // one value less is no reason to withhold the others
 	}
 	m := &measurement{bounds: b, rate: h.ingest.Rate(b)}
 	var group errgroup.Group
@@ -86,7 +86,7 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 				h.log.Debug("measure lane", "service", l.Service().String(), "err", err)
 				return nil
 			}
-			status.DeadLetters = letters[status.Service]
+			status.DeadLetters, status.DeadLettersUnknown = letters[status.Service], letters == nil
 			mu.Lock()
 			defer mu.Unlock()
 			m.lanes = append(m.lanes, status)
@@ -111,6 +111,8 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
+	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
+	h.describeQuota(&status, l.Service())
 	return status, nil
 }
 

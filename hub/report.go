@@ -106,8 +106,10 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
-	status.DeadLetters, err = h.letters.Count(ctx, service)
-	return status, err
+	h.describeMissing(ctx, &status, service, stream, tip.State)
+	h.describeLetters(ctx, &status, service)
+	h.describeQuota(&status, service)
+	return status, nil
 }
 
 func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
@@ -244,6 +246,8 @@ func (h *Hub) degraded() []string {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
 	reasons = append(reasons, h.unknown.degraded()...)
+	reasons = append(reasons, h.missingStreams()...)
+	reasons = append(reasons, h.lacking.list()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {
@@ -253,6 +257,8 @@ func (h *Hub) degraded() []string {
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+		case h.letters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), h.letters.OverQuota(l.Service())))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))

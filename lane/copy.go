@@ -95,11 +95,28 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 			return err
 		}
 		events = events[b.events:]
-		if err := l.appendCopies(ctx, b, last && len(events) == 0); err != nil {
-			return err
+		if b.events > 0 {
+			if err := l.appendCopies(ctx, b, last && len(events) == 0); err != nil {
+				return err
+			}
+		}
+		if b.stop != nil {
+			return l.stop(ctx, b.stop)
 		}
 	}
 	return nil
+}
+
+// stop writes down how far the lane has come, and returns why it comes no further:
+// the letters of the events before must not be stored again once somebody has
+// removed them.
+func (l *Lane) stop(ctx context.Context, why error) error {
+	if l.unrecorded > 0 {
+		if err := l.record(ctx, l.tip.State); err != nil {
+			return err
+		}
+	}
+	return why
 }
 
 // batch is what one append takes: the copies of a run of events.
@@ -110,6 +127,8 @@ type batch struct {
 	// follow the last one copied, end is the last of them all.
 	events, skipped int
 	end             *event.Event
+	// stop is why the event behind the batch cannot be dealt with; nil when it can.
+	stop error
 }
 
 // expand makes the next batch, which ends when the room is used. Dead letters are durable before the batch is
@@ -131,7 +150,8 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 		}
 		if d.Kind == expand.Dead {
 			if err := l.env.Letters.Put(ctx, l.service, e, d.Why, d.Err); err != nil {
-				return batch{}, err
+				b.stop = err // what lies before it need not wait
+				return b, nil
 			}
 			l.counted.dead.Add(1)
 		}

@@ -36,6 +36,10 @@ type Env struct {
 	// because a dead letter of it is not stored yet, given the consumers whose
 	// floors were taken. Nil holds nothing.
 	Hold Hold
+	// Recorded is what else is known of a service that lost its state record: its
+	// queue, limit and interests, but not where it stood. An error has it asked
+	// again. Nil knows nothing.
+	Recorded func(ctx context.Context, service subjects.Name) (State, error)
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -297,7 +301,14 @@ func (l *Lane) replaceState(ctx context.Context, last uint64) error {
 	if known {
 		return l.record(ctx, l.tip.State)
 	}
-	l.tip = Tip{State: First(ingest.Mark{}, DefaultQueue(), 0), Last: last}
+	state := First(ingest.Mark{}, DefaultQueue(), 0)
+	if l.env.Recorded != nil {
+		var err error
+		if state, err = l.env.Recorded(ctx, l.service); err != nil {
+			return err
+		}
+	}
+	l.tip = Tip{State: state, Last: last}
 	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
 }
 

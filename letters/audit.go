@@ -28,6 +28,7 @@ import (
 // auditAll audits the lanes every now and then until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
 	for sleep(ctx, o.cfg.AuditEvery) {
+		o.reviewQuotas(ctx)
 		if err := o.audit(ctx); err != nil && ctx.Err() == nil {
 			o.cfg.Logger.Warn("audit exhausted deliveries", "err", err)
 		}
@@ -70,7 +71,7 @@ func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
 	if len(suspects) == 0 {
 		return nil
 	}
-	waiting, err := o.count(ctx, wire.StreamAdvisories, unsettledFilter(service))
+	waiting, err := o.count(ctx, o.advisories, unsettledFilter(service))
 	if err != nil || waiting > 0 {
 		return err // those are on their way
 	}

@@ -60,9 +60,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "made-anew-at-once", guarantee: "1: ingest made anew outlives the deletion before it",
-		file: "ingest/ingest.go",
-		old:  `case <-time.After(marked.DeletionTime): // somebody`,
-		new:  `default: // somebody`,
+		file: "marked/kept.go",
+		old:  `left := DeletionTime - time.Since(k.missed())`,
+		new:  `left := -time.Since(k.missed())`,
 		pkg:  "./ingest", test: "TestIngestMadeAnewOutlivesTheDeletion",
 	},
 	{
@@ -271,8 +271,8 @@ var mutants = []mutant{
 	{
 		name: "rewind-forward", guarantee: "a rewind skips nothing",
 		file: "lane/rewind.go",
-		old:  `max(min(from, floor+1), 1)`,
-		new:  `max(from, floor-floor)`,
+		old:  `		if start < from {`,
+		new:  `		if start < from && start == 0 {`,
 		pkg:  "./hub", test: "TestRewindNeverSkips",
 	},
 	{

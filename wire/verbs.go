@@ -228,6 +228,8 @@ type LaneStatus struct {
 	Fill        *FillStatus  `json:"fill,omitempty"`
 	OtherFills  []FillStatus `json:"other_fills,omitempty"`
 	DeadLetters uint64       `json:"dead_letters"`
+	// DeadLettersUnknown says that they could not be counted.
+	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
 }
 
 // WorkerStatus is one consumer of a lane.
@@ -238,6 +240,9 @@ type WorkerStatus struct {
 	AckPending  int        `json:"ack_pending"`
 	Redelivered int        `json:"redelivered"`
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	// Missing says that the server does not have the consumer, though the queue
+	// does. Pending is then what it is not known to have acknowledged.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // FillStatus is how far a fill has come.

@@ -50,7 +50,11 @@ func laneTable(s *wire.LaneStatus) *table {
 	t.pair("backlog", backlogText(s))
 	t.pair("holds", fmt.Sprintf("%s, %s of %s", plural(s.Messages, "message"), humanBytes(s.Bytes), humanBytes(s.MaxBytes)))
 	t.pair("queue", queueText(s.Queue))
-	t.pair("dead letters", count(s.DeadLetters))
+	if s.DeadLettersUnknown {
+		t.pair("dead letters", "unknown: they cannot be counted now")
+	} else {
+		t.pair("dead letters", count(s.DeadLetters))
+	}
 	return t
 }
 

@@ -99,10 +99,13 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		IngestMaxBytes: int64(s.IngestMaxBytes),
 		LaneMaxBytes:   int64(s.LaneMaxBytes),
 		DLQMaxBytes:    int64(s.DLQMaxBytes),
-		OnFull:         s.OnFull,
-		StartTimeout:   s.startTimeout,
-		Version:        buildVersion(),
-		Logger:         log,
+
+		DLQServiceMaxBytes: int64(s.DLQServiceMaxBytes),
+
+		OnFull:       s.OnFull,
+		StartTimeout: s.startTimeout,
+		Version:      buildVersion(),
+		Logger:       log,
 	}
 }
 
