@@ -53,7 +53,7 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
 		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
-		wire.VerbJoin:       {service: true, owner: true, do: handle(newJoins(h).do)},
+		wire.VerbJoin:       {service: true, owner: true, do: handle(h.joins.do)},
 		wire.VerbServices:   {do: handle(h.doServices)},
 		wire.VerbWho:        {do: handle(h.doWho)},
 		wire.VerbStatus:     {do: handle(h.doStatus)},

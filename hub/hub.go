@@ -59,6 +59,7 @@ type Hub struct {
 	members  atomic.Pointer[[]string]
 	alarms   alarms
 	recorded recorded
+	joins    *joins
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
 	// dispatching is false while ingest cannot be reached.
@@ -79,6 +80,7 @@ func New(cfg Config) (*Hub, error) {
 		ready:   make(chan struct{}),
 		pressed: make(chan struct{}, 1),
 	}
+	h.joins = newJoins(h)
 	h.members.Store(&[]string{cfg.ID})
 	return h, nil
 }

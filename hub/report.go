@@ -53,7 +53,14 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, _ none) (an
 	if err != nil {
 		return nil, err
 	}
-	return h.laneStatus(ctx, service, end)
+	status, err := h.laneStatus(ctx, service, end)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.joins.describeHolders(ctx, service, &status); err != nil {
+		h.log.Debug("who holds which partition", "service", service.String(), "err", err) // the rest is worth telling
+	}
+	return status, nil
 }
 
 func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, error) {
@@ -132,13 +139,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		status.Interests = append(status.Interests, interestStatus(service, s, in))
 	}
 	if len(s.Interests) > 0 && s.Detached == nil {
-		status.Lag = end.Seq - min(s.Pos.Seq, end.Seq)
-		if s.Pos.Epoch < end.Epoch {
-			status.Lag = end.Seq
-		}
-	}
-	if status.Lag > 0 {
-		status.LagSeconds = h.age(ctx, s.Pos.Seq+1)
+		h.describeLag(ctx, status, s.Pos, end)
 	}
 	describeFills(status, s, waiting)
 	parked := h.parkedReason(service)
@@ -154,6 +155,24 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		status.State = wire.LaneBehind
 	default:
 		status.State = wire.LaneLive
+	}
+}
+
+// describeLag tells how far a lane at a mark is behind the end of ingest.
+func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end ingest.Mark) {
+	next := at.Seq + 1
+	if at.Epoch < end.Epoch {
+		// The lane has not resumed yet: it goes on with the first event stored
+		// after its own, under whatever sequence.
+		next = 1
+		if !at.Time.IsZero() {
+			if seq, err := h.ingest.SeqAt(ctx, at.Time.Add(1)); err == nil {
+				next = seq
+			}
+		}
+	}
+	if next <= end.Seq {
+		status.Lag, status.LagSeconds = end.Seq-next+1, h.age(ctx, next)
 	}
 }
 
@@ -185,7 +204,6 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 	if err != nil {
 		return err
 	}
-	var oldest uint64
 	for _, name := range sortedKeys(workers) {
 		c := workers[name]
 		w := wire.WorkerStatus{
@@ -196,16 +214,12 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 		}
 		status.Workers = append(status.Workers, w)
 		status.Backlog += c.NumPending + uint64(c.NumAckPending)
-		if c.NumPending+uint64(c.NumAckPending) > 0 && (oldest == 0 || c.AckFloor.Stream+1 < oldest) {
-			oldest = c.AckFloor.Stream + 1
-		}
 	}
-	if oldest > 0 {
-		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = max(time.Since(at).Seconds(), 0)
-		}
+	oldest, found, err := lane.Oldest(ctx, stream, workers)
+	if found {
+		status.OldestUnacked = max(time.Since(oldest).Seconds(), 0)
 	}
-	return nil
+	return err
 }
 
 func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error) {

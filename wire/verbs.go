@@ -181,7 +181,12 @@ type LaneStatus struct {
 
 // WorkerStatus is one consumer of a lane.
 type WorkerStatus struct {
-	Consumer    string     `json:"consumer"`
+	Consumer string `json:"consumer"`
+	// Holder is the instance that works on the consumer's partition, and Next the
+	// one that is to have it where that is another; both are empty where there is
+	// none, without an order by key, and elsewhere than in describe.
+	Holder      string     `json:"holder,omitempty"`
+	Next        string     `json:"next_holder,omitempty"`
 	Waiting     int        `json:"waiting"`
 	Pending     uint64     `json:"pending"`
 	AckPending  int        `json:"ack_pending"`
