@@ -181,7 +181,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint,
+		WindowBytes: h.cfg.WindowBytes, TailPullBytes: h.cfg.MemoryBytes * tailPart / allParts / 3, Logger: h.log, Failpoint: h.cfg.Failpoint,
 	})
 	if err != nil {
 		return err
@@ -237,7 +237,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	h.tail = h.ingest.NewTail(at)
 	h.env = lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold,
-		Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 	})
 	h.lanes = newLanes(h.env)
 	for _, service := range found {

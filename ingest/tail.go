@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// The tail reads at the pace of its furthest reader, this many events
-	// ahead, so that lanes that restart together far behind read ingest once.
+	// The tail reads at the pace of its furthest reader, this many events and
+	// half of its window ahead, so that lanes that restart together far behind read ingest once.
 	tailAhead = 20 * blockEvents
 	// When no reader has moved for this long, the tail goes on without them;
 	// whoever is not within its window reads by itself meanwhile.
@@ -88,7 +88,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 		t.newest = nil
 		t.tell()
 	}
-	r, err := t.g.newReader(ctx, from)
+	r, err := t.g.newReader(ctx, from, t.g.cfg.TailPullBytes)
 	if err != nil {
 		return err
 	}
@@ -156,13 +156,13 @@ func (t *Tail) firstHeld(ctx context.Context) (Mark, error) {
 
 // pace waits while the tail is far ahead of every reader, within its patience.
 func (t *Tail) pace(ctx context.Context) error {
-	if t.w.ahead() < tailAhead {
+	if !t.w.ahead() {
 		return nil
 	}
 	t.tellRest()
 	timer := time.NewTimer(tailPatience)
 	defer timer.Stop()
-	for t.w.ahead() >= tailAhead {
+	for t.w.ahead() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

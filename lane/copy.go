@@ -27,7 +27,7 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 		return err
 	}
 	if len(block.Events) > 0 {
-		if err := l.copyBlock(ctx, block, l.live); err != nil {
+		if err := l.copyBlock(ctx, &l.liveSource, block, l.live); err != nil {
 			return err
 		}
 		return l.recordNowAndThen(ctx)
@@ -72,19 +72,20 @@ func (l *Lane) recordNowAndThen(ctx context.Context) error {
 	return nil
 }
 
-// copyBlock appends the copies that a table makes of a block, and moves the
-// cursor of the present phase over it.
-func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.Table) error {
+// copyBlock appends the copies that a table makes of a block, or of its first
+// events, and moves the cursor of the present phase over them. src is where the
+// block comes from; nil when that is not the ingest stream.
+func (l *Lane) copyBlock(ctx context.Context, src *source, block ingest.Block, table *expand.Table) error {
 	if !block.Has(table.Wants) {
 		l.pass(block.Events)
 		return nil
 	}
-	weight := int64(len(block.Events))
-	last, err := l.reserve(ctx, weight)
-	if err != nil {
+	block, leave, err := l.admit(ctx, src, block)
+	if err != nil || len(block.Events) == 0 {
 		return err
 	}
 	defer l.release()
+	defer leave.share.End()
 	for events := block.Events; len(events) > 0; {
 		room, err := l.room(ctx)
 		if err != nil {
@@ -95,7 +96,7 @@ func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.
 			return err
 		}
 		events = events[b.events:]
-		if err := l.appendCopies(ctx, b, last && len(events) == 0); err != nil {
+		if err := l.appendCopies(ctx, b, leave.last && len(events) == 0); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 	b := batch{msgs: make([]Message, 0, len(events))}
 	maxPayload := int(l.env.JS.Conn().MaxPayload())
 	for _, e := range events {
-		d := table.Expand(e)
+		d := l.decide(table, e)
 		if d.Kind == expand.Copy {
 			m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
 			if size := m.size(); m.tooLarge(maxPayload) {

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ type Env struct {
 	// because a dead letter of it is not stored yet. It is asked after the
 	// consumers' floors were read. Nil holds nothing.
 	Hold func(ctx context.Context, service subjects.Name) (uint64, error)
+	// Memory is how many bytes all lanes together may hold of events, rows and
+	// appends, beside the tail's window: DefaultMemory by default.
+	Memory int64
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -43,9 +47,8 @@ type Env struct {
 	// does nothing.
 	Failpoint func(step string)
 
-	turns   *turns
+	memory  *memory
 	appends *semaphore.Weighted
-	chunks  *semaphore.Weighted
 }
 
 // maxInFlight bounds the events whose copies are in flight at a time: eight
@@ -56,9 +59,8 @@ const maxInFlight = 8 * 1000
 
 // NewEnv completes an environment. The fields must not change afterwards.
 func NewEnv(env Env) *Env {
-	env.turns = newTurns()
+	env.memory = newMemory(cmp.Or(env.Memory, DefaultMemory), env.JS.Conn().MaxPayload())
 	env.appends = semaphore.NewWeighted(maxInFlight)
-	env.chunks = semaphore.NewWeighted(maxChunks)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
 	}
@@ -140,7 +142,7 @@ func New(env *Env, service subjects.Name) *Lane {
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
 	}
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns}
+	l.liveSource = source{g: env.Ingest, tail: env.Tail, memory: env.memory}
 	l.fillSource = l.liveSource
 	l.status.Store(&Status{})
 	return l

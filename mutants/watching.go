@@ -16,4 +16,18 @@ var watchingMutants = []mutant{
 		new:  `			return heard && now.Before(seen)`,
 		pkg:  "./hub", test: "TestDescribeNamesTheHolders",
 	},
+	{
+		name: "blocks-without-bytes", guarantee: "a hub's memory is bounded whatever the size of events",
+		file: "ingest/window.go",
+		old:  ` || last.bytes >= w.blockBytes`,
+		new:  ``,
+		pkg:  "./hub", test: "TestMemoryWithLargeEvents",
+	},
+	{
+		name: "readers-without-budget", guarantee: "a hub's memory is bounded whatever the number of readers",
+		file: "lane/source.go",
+		old:  `		s.turn = s.memory.readers.Ask(s.memory.reader)`,
+		new:  `		s.turn = s.memory.readers.Ask(1)`,
+		pkg:  "./hub", test: "TestMemoryWithLargeEvents",
+	},
 }
