@@ -60,6 +60,7 @@ type Hub struct {
 	alarms   alarms
 	recorded recorded
 	joins    *joins
+	troubles troubles
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
 	// dispatching is false while ingest cannot be reached.
@@ -81,6 +82,7 @@ func New(cfg Config) (*Hub, error) {
 		pressed: make(chan struct{}, 1),
 	}
 	h.joins = newJoins(h)
+	h.troubles = newTroubles(h.log)
 	h.members.Store(&[]string{cfg.ID})
 	return h, nil
 }
@@ -236,7 +238,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	}
 	h.tail = h.ingest.NewTail(at)
 	h.env = lane.NewEnv(lane.Env{
-		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold,
+		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 	})
 	h.lanes = newLanes(h.env)

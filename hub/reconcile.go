@@ -126,8 +126,7 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s has no lane: its stream is gone; register again, or delete the record", path))
 		return
 	}
-	if err != nil {
-		h.log.Warn("reconcile", "path", path, "err", err)
+	if !h.troubles.reconcile.Met(path, err) {
 		return
 	}
 	have := state.Find(entity.String())
@@ -262,8 +261,8 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 			return true // the lane is parked for it; an old hub must not take it away
 		}
 		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
+		h.troubles.registry.Met(err)
 		if err != nil {
-			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
 			return false
 		}
 		h.recorded.add(path)

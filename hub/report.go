@@ -130,7 +130,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
 			status.State, status.Reason = wire.LaneStalled, own.Stalled
-			status.Since = &own.Changed
+			status.Since = &own.Since
 		}
 	}
 	status.Queue, status.MaxBytes = s.Queue, s.MaxBytes
@@ -266,7 +266,7 @@ func (h *Hub) degraded() []string {
 		case l.Parked() != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))

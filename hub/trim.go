@@ -30,8 +30,8 @@ func (h *Hub) trimAll(ctx context.Context) error {
 		case <-h.pressed:
 			timer.Stop()
 		}
-		if err := h.trimIngest(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("trim ingest", "err", err)
+		if err := h.trimIngest(ctx); ctx.Err() == nil {
+			h.troubles.trimIngest.Met(err)
 		}
 	}
 }
@@ -49,8 +49,7 @@ func (h *Hub) trimLanes(ctx context.Context) {
 		case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
 		case errors.Is(err, lane.ErrNoConsumer):
 			h.repairConsumers(ctx, l.Service(), err)
-		case err != nil:
-			h.log.Warn("trim lane", "service", l.Service().String(), "err", err)
+		case !h.troubles.trimLane.Met(l.Service().String(), err):
 		case purged > 0:
 			h.log.Debug("trimmed lane", "service", l.Service().String(), "messages", purged)
 		}

@@ -24,9 +24,8 @@ func (h *Hub) watchIngest(ctx context.Context) error {
 				h.press()
 			}
 		}
-		if was := h.dispatching.Swap(err == nil); was != (err == nil) {
-			h.log.Warn("ingest", "reachable", err == nil, "err", err)
-		}
+		h.dispatching.Store(err == nil)
+		h.troubles.reachIngest.Met(err)
 		if err := sleep(ctx, watchEvery); err != nil {
 			return nil
 		}

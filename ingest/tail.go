@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/episode"
 )
 
 const (
@@ -18,13 +19,16 @@ const (
 	tailPatience = time.Second
 	// retryDelay paces attempts while NATS is away.
 	retryDelay = 200 * time.Millisecond
+	// tailSettle is for how long reading must go well for trouble to be over.
+	tailSettle = 2 * time.Second
 )
 
 // Tail reads ingest once for all lanes of a hub and keeps the newest part in
 // memory. A lane that falls behind the window reads by itself (CatchUp).
 type Tail struct {
-	g *Ingest
-	w *window
+	g       *Ingest
+	w       *window
+	trouble *episode.Log
 
 	mu        sync.Mutex // guards followers
 	followers map[Follower]struct{}
@@ -50,7 +54,7 @@ const tellEvery = 64
 
 // NewTail makes a tail that starts after a mark. It reads nothing before Run.
 func (g *Ingest) NewTail(at Mark) *Tail {
-	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), followers: make(map[Follower]struct{})}
+	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), trouble: episode.NewLog(g.cfg.Logger, "read ingest", tailSettle), followers: make(map[Follower]struct{})}
 	t.w.reset(at)
 	return t
 }
@@ -65,7 +69,7 @@ func (t *Tail) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		t.g.cfg.Logger.Warn("reading ingest stopped, resuming", "after", at.String(), "err", err)
+		t.trouble.Met(err)
 		if err := pause(ctx, retryDelay); err != nil {
 			return nil
 		}
@@ -93,7 +97,10 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 		return err
 	}
 	defer r.close()
-	r.idle = t.tellRest
+	r.idle = func() {
+		t.tellRest()
+		t.trouble.Succeeded()
+	}
 	defer t.tellRest()
 	for {
 		e, err := r.read(ctx)
@@ -103,6 +110,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 		t.w.add(e)
 		t.newest = e
 		if t.untold++; t.untold >= tellEvery {
+			t.trouble.Succeeded()
 			t.tell()
 		}
 		if err := t.pace(ctx); err != nil {

@@ -35,10 +35,12 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 	if fillWaits && end {
 		return l.record(ctx, l.tip.State.InFill(fill))
 	}
-	l.report("")
 	if !end {
+		l.report()
 		return l.settle(ctx) // it may wait long for a reader
 	}
+	l.gotOn()
+	l.report()
 	return l.waitForEvents(ctx)
 }
 
@@ -52,6 +54,9 @@ func (l *Lane) waitForEvents(ctx context.Context) error {
 			return l.settle(ctx)
 		}
 		return l.stand(ctx, due)
+	}
+	if l.stall.Open() {
+		return l.stand(ctx, l.stall.Left(time.Now())+time.Millisecond)
 	}
 	if l.unrecorded == 0 {
 		return l.stand(ctx, 0)
@@ -169,18 +174,19 @@ func (l *Lane) appended(kind Kind, b batch) {
 		l.counted.appended(kind, len(b.msgs), b.bytes)
 		l.bytes += int64(b.bytes)
 		l.unrecorded, l.recordedAt = 0, l.appendedAt
-		l.backoff = 0
 	}
 	l.tip.State = l.tip.State.past(b.end)
 	l.unrecorded += b.skipped
-	l.report("")
+	l.gotOn()
+	l.report()
 }
 
 // pass moves the cursor over events that the lane has no interest in.
 func (l *Lane) pass(events []*event.Event) {
 	l.tip.State = l.tip.State.past(events[len(events)-1])
 	l.unrecorded += len(events)
-	l.report("")
+	l.gotOn()
+	l.report()
 }
 
 var errTooLarge = errors.New("the event with the hub's headers exceeds the server's max_payload or its 64 KiB for headers")

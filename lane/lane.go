@@ -17,6 +17,7 @@ import (
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/episode"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -37,6 +38,10 @@ type Env struct {
 	// because a dead letter of it is not stored yet. It is asked after the
 	// consumers' floors were read. Nil holds nothing.
 	Hold func(ctx context.Context, service subjects.Name) (uint64, error)
+	// Prove looks into what Hold keeps of a full lane beyond what its workers have
+	// not acknowledged, and returns in words why it still keeps something; empty when
+	// it does not. Nil keeps nothing.
+	Prove func(ctx context.Context, service subjects.Name) (why string, err error)
 	// Memory is how many bytes all lanes together may hold of events, rows and
 	// appends, beside the tail's window: DefaultMemory by default.
 	Memory int64
@@ -126,9 +131,12 @@ type Lane struct {
 	unrecorded int
 	recordedAt time.Time
 	backoff    time.Duration
+	stall      episode.Episode
 	patience   patience
 	// bytes estimates what the stream holds; 0 is unknown.
 	bytes int64
+	// foreignAt is the end of the stream when foreign messages were last seen there.
+	foreignAt uint64
 }
 
 // New makes a lane for a service. It does nothing before Run; its stream is
@@ -141,6 +149,7 @@ func New(env *Env, service subjects.Name) *Lane {
 		log:     env.Log.With("service", service.String()),
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
+		stall:   episode.Episode{Settle: settleStall},
 	}
 	l.liveSource = source{g: env.Ingest, tail: env.Tail, memory: env.memory}
 	l.fillSource = l.liveSource
@@ -243,7 +252,8 @@ func (l *Lane) turn(ctx context.Context) error {
 			return err
 		}
 		l.closeSources() // others wait for the readers
-		l.report("")
+		l.rests()
+		l.report()
 		return l.wait(ctx, nil, 0)
 	}
 	if err := l.fetchRows(ctx); err != nil {
@@ -275,7 +285,8 @@ func (l *Lane) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tip.Foreign > 0 {
+	if tip.Foreign > 0 && tip.Last != l.foreignAt {
+		l.foreignAt = tip.Last // a lane that stalls reads them again and again
 		l.counted.foreign.Add(uint64(tip.Foreign))
 		l.log.Error("foreign messages in the lane: somebody else publishes into it", "count", tip.Foreign)
 	}
@@ -321,7 +332,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 	l.sliceBegan = time.Now()
 	l.unrecorded, l.recordedAt = 0, time.Now()
 	l.synced = true
-	l.report("")
+	l.report()
 	return nil
 }
 
@@ -372,15 +383,13 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		l.refuseChanges(err) // waiting does not help
 	}
 	l.counted.retries.Add(1)
-	if l.backoff == 0 {
-		l.log.Warn("lane stalled", "err", err)
-	}
+	l.stalled(err)
 	longest := maxBackoff
 	if errors.Is(err, ErrFull) {
 		longest = fullBackoff // workers may make room at any time
 	}
 	l.backoff = min(max(2*l.backoff, minBackoff), longest)
-	l.report(err.Error())
+	l.report()
 	_ = l.wait(ctx, nil, l.backoff)
 }
 

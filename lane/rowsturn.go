@@ -96,7 +96,7 @@ func (l *Lane) awaitRows(ctx context.Context, f *fetch) error {
 	if stuck || (time.Since(late) > rowsPatience && l.liveWaits()) {
 		return l.record(ctx, l.tip.State.In(Live))
 	}
-	l.report("")
+	l.report()
 	if err := l.settle(ctx); err != nil { // it may wait long
 		return err
 	}

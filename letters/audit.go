@@ -27,8 +27,8 @@ import (
 // auditAll audits the lanes every now and then until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
 	for sleep(ctx, o.cfg.AuditEvery) {
-		if err := o.audit(ctx); err != nil && ctx.Err() == nil {
-			o.cfg.Logger.Warn("audit exhausted deliveries", "err", err)
+		if err := o.audit(ctx); ctx.Err() == nil {
+			o.auditing.Met(err)
 		}
 	}
 	return nil

@@ -24,10 +24,24 @@ var watchingMutants = []mutant{
 		pkg:  "./hub", test: "TestMemoryWithLargeEvents",
 	},
 	{
-		name: "readers-without-budget", guarantee: "a hub's memory is bounded whatever the number of readers",
-		file: "lane/source.go",
-		old:  `		s.turn = s.memory.readers.Ask(s.memory.reader)`,
-		new:  `		s.turn = s.memory.readers.Ask(1)`,
+		name: "asking-without-bytes", guarantee: "a hub's memory is bounded in what readers ask for ahead",
+		file: "ingest/reader.go",
+		old:  `return max(bytes, maxPayload+wordsOverhead) }`,
+		new:  `return max(bytes, 64*maxPayload) }`,
 		pkg:  "./hub", test: "TestMemoryWithLargeEvents",
+	},
+	{
+		name: "one-success-ends-it", guarantee: "a stall is one episode until the lane gets on for good",
+		file: "internal/episode/episode.go",
+		old:  `	if now.Sub(e.well) < e.Settle {`,
+		new:  `	if now.Before(e.well) {`,
+		pkg:  "./hub", test: "TestOneStallIsOneEpisode",
+	},
+	{
+		name: "full-lane-waits-for-audit", guarantee: "redeliveries keep no full lane from purging its history",
+		file: "letters/prove.go",
+		old:  `	if o.mayProve(service) {`,
+		new:  `	if o.proveAfter == nil {`,
+		pkg:  "./hub", test: "TestFullLaneWithRedeliveries",
 	},
 }
