@@ -17,6 +17,7 @@ import (
 	"github.com/replhub/replhub/letters"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/wire"
 )
 
 // Registry is what the hub needs of a registry; zkmap.Map and kvmap.Map are
@@ -61,8 +62,12 @@ type Hub struct {
 	recorded recorded
 	joins    *joins
 	troubles troubles
-	ready    chan struct{}
-	pressed  chan struct{} // ingest is nearly full
+	// diskTrouble is why nats-server stores nothing, fullIngest what is known of an
+	// ingest that is nearly full; nil without trouble.
+	diskTrouble atomic.Pointer[string]
+	fullIngest  atomic.Pointer[wire.IngestFull]
+	ready       chan struct{}
+	pressed     chan struct{} // ingest is nearly full
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }

@@ -238,7 +238,7 @@ func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error
 		Ingest: wire.IngestStatus{
 			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
 			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
-			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b),
+			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b), Full: h.fullIngest.Load(),
 		},
 		Lanes: make(map[string]int),
 	}
@@ -257,6 +257,12 @@ func (h *Hub) degraded() []string {
 	reasons := []string{}
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
+	}
+	if disk := h.disk(); disk != "" {
+		reasons = append(reasons, disk)
+	}
+	if full := h.fullIngest.Load(); full != nil {
+		reasons = append(reasons, full.Message)
 	}
 	for _, l := range h.lanes.all() {
 		s := l.Status()

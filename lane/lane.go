@@ -132,7 +132,11 @@ type Lane struct {
 	recordedAt time.Time
 	backoff    time.Duration
 	stall      episode.Episode
-	patience   patience
+	// read is the stream's end when the lane was last read, refused the appends that
+	// were refused there.
+	read     uint64
+	refused  refusals
+	patience patience
 	// bytes estimates what the stream holds; 0 is unknown.
 	bytes int64
 	// foreignAt is the end of the stream when foreign messages were last seen there.
@@ -323,6 +327,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 		return err
 	}
 	l.tip, l.live, l.fill = tip, live, fill
+	l.read = tip.Last
 	l.rows.keep(state)
 	if len(state.Fills) == 0 {
 		l.fillSource.close()
@@ -372,7 +377,8 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	l.synced = false
 	l.drop()
 	l.closeSources()
-	if errors.Is(err, ErrFenced) || errors.Is(err, errGeneration) {
+	err, forestalled := l.diagnose(ctx, err)
+	if forestalled {
 		l.counted.fenced.Add(1)
 		// Another hub believes that it owns the lane, or has changed its
 		// interests. A short random wait lets one of two writers get ahead.

@@ -184,7 +184,7 @@ func (o *Office) post(ctx context.Context, m *nats.Msg, id string) error {
 			return fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
 		}
 		if err != nil {
-			return fmt.Errorf("store a dead letter: %w", err)
+			return fmt.Errorf("store a dead letter: %w", marked.Diagnose(ctx, o.cfg.JS, wire.StreamDLQ, err))
 		}
 		if !ack.Duplicate {
 			return nil

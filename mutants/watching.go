@@ -44,4 +44,25 @@ var watchingMutants = []mutant{
 		new:  `	if o.proveAfter == nil {`,
 		pkg:  "./hub", test: "TestFullLaneWithRedeliveries",
 	},
+	{
+		name: "write-error-not-asked", guarantee: "a full disk is named",
+		file: "marked/disk.go",
+		old:  `	if !ok || !(saysDisk(err)`,
+		new:  `	if !ok || api.Code == 500 || !(saysDisk(err)`,
+		pkg:  "./hub", test: "TestFullDiskIsNamed",
+	},
+	{
+		name: "refusals-are-rivals", guarantee: "a lane that the server cannot write says so",
+		file: "lane/doubt.go",
+		old:  `	return r.count > maxRefusals`,
+		new:  `	return r.count < 0`,
+		pkg:  "./hub", test: "TestDiskOfALane",
+	},
+	{
+		name: "full-ingest-is-silent", guarantee: "a full ingest names what keeps it full",
+		file: "hub/full.go",
+		old:  `	case p.lane != "" && p.lowest < limit:`,
+		new:  `	case p.lane != "" && p.lowest > limit:`,
+		pkg:  "./hub", test: "TestFullIngestNamesTheLaneThatPinsIt",
+	},
 }
