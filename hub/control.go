@@ -308,6 +308,10 @@ func (h *Hub) refusalOf(err error) *wire.Error {
 		return wire.Errorf(wire.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
 	case errors.Is(err, lane.ErrStopped):
 		return wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
+	case errors.Is(err, marked.ErrDisk):
+		return wire.Errorf(wire.CodeUnavailable, "%v", err)
+	case errors.Is(err, context.DeadlineExceeded) && h.disk() != "":
+		return wire.Errorf(wire.CodeUnavailable, "not done in time: %s", h.disk())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
 		errors.Is(err, context.Canceled), errors.Is(err, nats.ErrDisconnected): // canceled: the connection was lost
 		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/wire"
 )
 
 // Registry is what the hub needs of a registry; zkmap.Map and kvmap.Map are
@@ -63,10 +64,15 @@ type Hub struct {
 	members  atomic.Pointer[[]string]
 	alarms   alarms
 	recorded recorded
-	ready    chan struct{}
-	pressed  chan struct{} // ingest is nearly full
-	unknown  unknownLanes
-	looks    looks
+	troubles troubles
+	// diskTrouble is why nats-server stores nothing, fullIngest what is known of an
+	// ingest that is nearly full; nil without trouble.
+	diskTrouble atomic.Pointer[string]
+	fullIngest  atomic.Pointer[wire.IngestFull]
+	ready       chan struct{}
+	pressed     chan struct{} // ingest is nearly full
+	unknown     unknownLanes
+	looks       looks
 	// unreconciled holds a token when a lane was found to be gone.
 	unreconciled chan struct{}
 	// dispatching is false while ingest cannot be reached.
@@ -88,8 +94,9 @@ func New(cfg Config) (*Hub, error) {
 
 		unreconciled: make(chan struct{}, 1),
 	}
-	h.members.Store(&[]string{cfg.ID})
 	h.joins = newJoins(h)
+	h.troubles = newTroubles(h.log)
+	h.members.Store(&[]string{cfg.ID})
 	return h, nil
 }
 
@@ -192,7 +199,8 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.reportDeleted,
+		WindowBytes: h.cfg.WindowBytes, TailPullBytes: h.cfg.MemoryBytes * tailPart / allParts / 3,
+		Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.reportDeleted,
 	})
 	if err != nil {
 		return err
@@ -251,8 +259,9 @@ func (h *Hub) discover(ctx context.Context) error {
 	}
 	h.tail = h.ingest.NewTail(at)
 	h.env = lane.NewEnv(lane.Env{
-		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold,
-		Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint, Recorded: h.recordedState,
+		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
+		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Recorded: h.recordedState,
 	})
 	h.lanes = newLanes(h.env, h.reconcileSoon)
 	for _, service := range found {

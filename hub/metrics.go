@@ -91,6 +91,9 @@ func (c *collector) collectHub(emit emitter) {
 	emit(wire.MetricIngestEpoch, float64(c.hub.ingest.Epoch()))
 	emit(wire.MetricIngestFloor, float64(c.hub.ingest.Floor()))
 	emit(wire.MetricIngestMaxBytes, float64(c.hub.cfg.IngestMaxBytes))
+	if full := c.hub.fullIngest.Load(); full != nil {
+		emit(wire.MetricIngestFull, 1, full.By, full.Service)
+	}
 }
 
 func collectCounts(emit emitter, service string, n lane.Counts) {

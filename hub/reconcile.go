@@ -149,8 +149,7 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		h.reconcileSoon() // deleted just now, and to be told of once the lane has ended
 		return
 	}
-	if err != nil {
-		h.log.Warn("reconcile", "path", path, "err", err)
+	if !h.troubles.reconcile.Met(path, err) {
 		r.alarms.keep(path)
 		return
 	}
@@ -324,8 +323,8 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 			return true // the lane is parked for it; an old hub must not take it away
 		}
 		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
+		h.troubles.registry.Met(err)
 		if err != nil {
-			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
 			return false
 		}
 		h.recorded.add(path)

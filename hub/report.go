@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -52,7 +53,14 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, _ none) (an
 	if err != nil {
 		return nil, err
 	}
-	return h.laneStatus(ctx, service, end)
+	status, err := h.laneStatus(ctx, service, end)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.joins.describeHolders(ctx, service, &status); err != nil {
+		h.log.Debug("who holds which partition", "service", service.String(), "err", err) // the rest is worth telling
+	}
+	return status, nil
 }
 
 func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, error) {
@@ -124,7 +132,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
 			status.State, status.Reason = wire.LaneStalled, own.Stalled
-			status.Since = &own.Changed
+			status.Since = &own.Since
 		}
 	}
 	status.Queue, status.MaxBytes = s.Queue, s.MaxBytes
@@ -133,13 +141,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		status.Interests = append(status.Interests, interestStatus(service, s, in))
 	}
 	if len(s.Interests) > 0 && s.Detached == nil {
-		status.Lag = end.Seq - min(s.Pos.Seq, end.Seq)
-		if s.Pos.Epoch < end.Epoch {
-			status.Lag = end.Seq
-		}
-	}
-	if status.Lag > 0 {
-		status.LagSeconds = h.age(ctx, s.Pos.Seq+1)
+		h.describeLag(ctx, status, s.Pos, end)
 	}
 	describeFills(status, s, waiting)
 	parked := h.parkedReason(service)
@@ -155,6 +157,24 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		status.State = wire.LaneBehind
 	default:
 		status.State = wire.LaneLive
+	}
+}
+
+// describeLag tells how far a lane at a mark is behind the end of ingest.
+func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end ingest.Mark) {
+	next := at.Seq + 1
+	if at.Epoch < end.Epoch {
+		// The lane has not resumed yet: it goes on with the first event stored
+		// after its own, under whatever sequence.
+		next = 1
+		if !at.Time.IsZero() {
+			if seq, err := h.ingest.SeqAt(ctx, at.Time.Add(1)); err == nil {
+				next = seq
+			}
+		}
+	}
+	if next <= end.Seq {
+		status.Lag, status.LagSeconds = end.Seq-next+1, h.age(ctx, next)
 	}
 }
 
@@ -186,7 +206,6 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 	if err != nil {
 		return err
 	}
-	var oldest uint64
 	for _, name := range sortedKeys(workers) {
 		c := workers[name]
 		w := wire.WorkerStatus{
@@ -197,16 +216,12 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 		}
 		status.Workers = append(status.Workers, w)
 		status.Backlog += c.NumPending + uint64(c.NumAckPending)
-		if c.NumPending+uint64(c.NumAckPending) > 0 && (oldest == 0 || c.AckFloor.Stream+1 < oldest) {
-			oldest = c.AckFloor.Stream + 1
-		}
 	}
-	if oldest > 0 {
-		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = h.since(at)
-		}
+	oldest, found, err := lane.Oldest(ctx, stream, workers)
+	if found {
+		status.OldestUnacked = h.since(oldest)
 	}
-	return nil
+	return err
 }
 
 func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error) {
@@ -225,7 +240,7 @@ func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error
 		Ingest: wire.IngestStatus{
 			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
 			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
-			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b),
+			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b), Full: h.fullIngest.Load(),
 		},
 		Lanes: make(map[string]int),
 	}
@@ -245,6 +260,12 @@ func (h *Hub) degraded() []string {
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
+	if disk := h.disk(); disk != "" {
+		reasons = append(reasons, disk)
+	}
+	if full := h.fullIngest.Load(); full != nil {
+		reasons = append(reasons, full.Message)
+	}
 	reasons = append(reasons, h.unknown.degraded()...)
 	reasons = append(reasons, h.missingStreams()...)
 	reasons = append(reasons, h.lacking.list()...)
@@ -256,7 +277,7 @@ func (h *Hub) degraded() []string {
 		case l.Parked() != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
 		case h.letters.OverQuota(l.Service()) != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), h.letters.OverQuota(l.Service())))
 		}

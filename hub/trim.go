@@ -33,8 +33,8 @@ func (h *Hub) trimIngestOften(ctx context.Context) error {
 		case <-h.pressed:
 			timer.Stop()
 		}
-		if err := h.trimIngest(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("trim ingest", "err", err)
+		if err := h.trimIngest(ctx); ctx.Err() == nil {
+			h.troubles.trimIngest.Met(err)
 		}
 	}
 }
@@ -60,8 +60,7 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 	case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
 	case errors.Is(err, lane.ErrNoConsumer):
 		h.log.Debug("trim lane", "service", service.String(), "err", err) // watchWorkers sees to it
-	case err != nil:
-		h.log.Warn("trim lane", "service", service.String(), "err", err)
+	case !h.troubles.trimLane.Met(service.String(), err):
 	case purged > 0:
 		h.log.Debug("trimmed lane", "service", service.String(), "messages", purged)
 	}

@@ -31,9 +31,13 @@ type Config struct {
 	// DedupeWindow is how long a retry under the same id is recognised; 10
 	// minutes by default.
 	DedupeWindow time.Duration
-	// WindowBytes bounds the events that the shared tail keeps in memory; 32
-	// MiB by default, about 50,000 small events.
+	// WindowBytes bounds the events that the shared tail keeps in memory, headers
+	// and what the program needs beside them included; 48 MiB by default, about
+	// 40,000 small events. One event may be larger than that.
 	WindowBytes int
+	// TailPullBytes is what the tail asks the server for at a time, and it may
+	// hold about twice as much beside its window (Ahead); 2 MiB by default.
+	TailPullBytes int64
 	// Now is this host's clock; time.Now by default. What it says matters only by
 	// how it goes on: the time of day is the server's.
 	Now func() time.Time
@@ -50,7 +54,8 @@ func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 4<<30)
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
-	c.WindowBytes = cmp.Or(c.WindowBytes, 32<<20)
+	c.WindowBytes = cmp.Or(c.WindowBytes, 48<<20)
+	c.TailPullBytes = cmp.Or(c.TailPullBytes, 2<<20)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now

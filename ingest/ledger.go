@@ -141,7 +141,7 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 			continue // another hub was first: decide anew on what it wrote
 		}
 		if err != nil {
-			return ledger{}, fmt.Errorf("write the ledger: %w", err)
+			return ledger{}, fmt.Errorf("write the ledger: %w", marked.Diagnose(ctx, g.cfg.JS, wire.StreamLedger, err))
 		}
 		g.ledger.Store(&l)
 		return l, nil

@@ -142,10 +142,3 @@ type heldCopy struct {
 	mark ingest.Mark
 	seq  uint64
 }
-
-// CopyTime is when ingest stored the event of the first copy at or behind a
-// sequence of a lane.
-func CopyTime(ctx context.Context, stream jetstream.Stream, seq uint64) (time.Time, bool, error) {
-	m, found, err := copyAt(ctx, stream, seq, stream.CachedInfo().State.LastSeq)
-	return m.mark.Time, found, err
-}

@@ -29,8 +29,8 @@ import (
 func (o *Office) auditAll(ctx context.Context) error {
 	for sleep(ctx, o.cfg.AuditEvery) {
 		o.reviewQuotas(ctx)
-		if err := o.audit(ctx); err != nil && ctx.Err() == nil {
-			o.cfg.Logger.Warn("audit exhausted deliveries", "err", err)
+		if err := o.audit(ctx); ctx.Err() == nil {
+			o.auditing.Met(err)
 		}
 	}
 	return nil

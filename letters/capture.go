@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -34,39 +33,20 @@ const (
 
 // captureAll turns advisories into letters until ctx ends.
 func (o *Office) captureAll(ctx context.Context) error {
-	stall := stall{log: o.cfg.Logger}
 	for ctx.Err() == nil {
-		err := o.capture(ctx, &stall)
+		err := o.capture(ctx)
 		if ctx.Err() == nil {
-			stall.met(err)
+			o.capturing.Met(err)
 			sleep(ctx, captureRetry)
 		}
 	}
 	return nil
 }
 
-// stall says once that letters stall, and once that they go on.
-type stall struct {
-	log     *slog.Logger
-	stalled bool
-}
-
-func (s *stall) met(err error) {
-	if (err != nil) == s.stalled {
-		return
-	}
-	s.stalled = err != nil
-	if s.stalled {
-		s.log.Warn("dead letters stall; it is tried again", "err", err)
-	} else {
-		s.log.Info("dead letters go on")
-	}
-}
-
 // capture works until the advisories cannot be read. The letter is stored
 // before its advisory is acknowledged: a crash in between does it again, and
 // the letter is recognised.
-func (o *Office) capture(ctx context.Context, stall *stall) error {
+func (o *Office) capture(ctx context.Context) error {
 	if _, err := o.advisories.Look(ctx); err != nil {
 		return err
 	}
@@ -98,7 +78,7 @@ func (o *Office) capture(ctx context.Context, stall *stall) error {
 			_ = msg.NakWithDelay(quotaRetry)
 			continue
 		}
-		stall.met(err)
+		o.capturing.Met(err)
 		if err != nil {
 			// Whether or not this arrives, the advisory comes again.
 			_ = msg.NakWithDelay(captureRetry)

@@ -199,7 +199,7 @@ func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (uint64, erro
 			return 0, fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("store a dead letter: %w", err)
+			return 0, fmt.Errorf("store a dead letter: %w", marked.Diagnose(ctx, o.cfg.JS, wire.StreamDLQ, err))
 		}
 		if !ack.Duplicate {
 			return ack.Sequence, nil

@@ -35,6 +35,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/internal/episode"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -90,14 +91,24 @@ type Office struct {
 	dlq, advisories *marked.Kept
 	quotas          quotas
 
-	mu      sync.Mutex // guards watches and what they point to
+	mu      sync.Mutex // guards what follows and what it points to
 	watches map[watchKey]*watch
+	// proveAfter is when a full lane may be looked into again.
+	proveAfter map[subjects.Name]time.Time
+
+	// Trouble with making letters, and with the audit.
+	capturing, auditing *episode.Log
 }
+
+// settleTrouble is for how long work must go well for trouble with it to be over.
+const settleTrouble = 2 * time.Second
 
 // Open creates or takes over the streams. It is called before any consumer of a
 // lane is made, so that no advisory has nowhere to go.
 func Open(ctx context.Context, cfg Config) (*Office, error) {
-	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch)}
+	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
+	o.capturing = episode.NewLog(o.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
+	o.auditing = episode.NewLog(o.cfg.Logger, "audit exhausted deliveries", settleTrouble)
 	o.dlq = o.keep(o.dlqConfig(), "the dead letters that it held are lost")
 	o.advisories = o.keep(o.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
 	if err := errors.Join(o.dlq.Open(ctx), o.advisories.Open(ctx)); err != nil {

@@ -81,7 +81,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	return explainStart(d.run(ctx, func() {
 		log.Info("ready", "hub", cfg.ID, "nats", link.nc.ConnectedUrlRedacted(), "registry", s.Registry,
 			"http", listener.Addr().String(), "version", cfg.Version)
-	}))
+	}), serveSpace)
 }
 
 func (s settings) hubConfig(log *slog.Logger) hub.Config {
