@@ -146,7 +146,7 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 // adopt registers what a record made by hand asks for; the write-through then
 // writes id and since back.
 func (r *reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, record interestRecord) {
-	req, err := parseRegister(record.request(entity.String()))
+	req, err := parseRegister(record.request(entity.String()), r.hub.known(service))
 	if err == nil {
 		_, err = r.hub.register(ctx, service, req)
 	}

@@ -21,6 +21,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	r := &registration{hub: h, service: service, request: req, anchor: newAnchor(h.ingest, service)}
 	state, err := r.apply(ctx)
 	if err != nil {
+		err = limited(err)
 		r.anchor.abandon(ctx, err)
 		return wire.Registered{}, err
 	}
@@ -35,7 +36,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
-	return h.registered(service, state), nil
+	return h.registered(service, state, req), nil
 }
 
 // apply puts the request in force. A lane that is dropped meanwhile is made anew.
@@ -156,7 +157,11 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if len(s.Interests) > maxInterests {
 		return s, false, wire.Errorf(wire.CodeLimit, "at most %d interests for one service", maxInterests)
 	}
-	return s, changed, nil
+	if !changed {
+		return s, false, nil
+	}
+	s, err = s.Bounded(tip.State, r.hub.nc.MaxPayload())
+	return s, true, limited(err)
 }
 
 // mayStartAnew insists that whoever goes on from a detached lane says from
@@ -237,18 +242,22 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	return s.Add(in, from.before), nil
 }
 
-// registered is the reply for a state that is in force.
-func (h *Hub) registered(service subjects.Name, s lane.State) wire.Registered {
+// registered is the reply for a state that is in force: of the entities that the
+// request names, of all if it names none.
+func (h *Hub) registered(service subjects.Name, s lane.State, req request) wire.Registered {
 	reply := wire.Registered{
 		Service:   service.String(),
 		Stream:    subjects.LaneStream(service),
 		Consumers: lane.Consumers(s.Queue),
 		Epoch:     h.ingest.Epoch(),
-		Since:     make(map[string]uint64, len(s.Interests)),
+		Since:     make(map[string]uint64, len(req.wants)),
 		Complete:  true,
 		Seq:       s.Pos.Seq + 1,
 	}
 	for _, in := range s.Interests {
+		if !req.speaksOf(in.Entity) {
+			continue
+		}
 		reply.Since[in.Entity] = in.Since.Seq
 		reply.Complete = reply.Complete && !in.Partial
 	}

@@ -29,6 +29,11 @@ type request struct {
 	maxBytes int64
 }
 
+// speaksOf reports whether the request names an entity, or none at all.
+func (r request) speaksOf(entity string) bool {
+	return len(r.wants) == 0 || slices.ContainsFunc(r.wants, func(w wanted) bool { return w.def.Entity == entity })
+}
+
 // wanted is one entity of a registration.
 type wanted struct {
 	entity subjects.Name
@@ -71,8 +76,9 @@ func parseStart(text wire.Start, field string) (start, error) {
 		"%q is not \"new\", \"all\", \"snapshot\", an RFC 3339 time or a sequence from 1 on", clip(string(text)))
 }
 
-// parseRegister checks a registration. Every error is a *wire.Error.
-func parseRegister(req wire.Register) (request, error) {
+// parseRegister checks a registration. Every error is a *wire.Error. known
+// reports a definition that is in force, and so was checked when it came.
+func parseRegister(req wire.Register, known func(lane.Interest) bool) (request, error) {
 	var out request
 	seen := make(map[subjects.Name]bool)
 	add := func(w wanted, field string) error {
@@ -95,7 +101,7 @@ func parseRegister(req wire.Register) (request, error) {
 		}
 	}
 	for i, in := range req.Interests {
-		w, err := parseInterest(in, fmt.Sprintf("interests[%d]", i))
+		w, err := parseInterest(in, fmt.Sprintf("interests[%d]", i), known)
 		if err != nil {
 			return request{}, err
 		}
@@ -124,7 +130,7 @@ func parseName(text, field string) (subjects.Name, error) {
 	return name, nil
 }
 
-func parseInterest(in wire.Interest, field string) (wanted, error) {
+func parseInterest(in wire.Interest, field string, known func(lane.Interest) bool) (wanted, error) {
 	entity, err := parseName(in.Entity, field+".entity")
 	if err != nil {
 		return wanted{}, err
@@ -141,10 +147,28 @@ func parseInterest(in wire.Interest, field string) (wanted, error) {
 		entity: entity, field: field, full: true, start: from, startGiven: in.Start != "",
 		def: lane.Interest{Entity: entity.String(), Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
 	}
+	if known(w.def) {
+		return w, nil
+	}
 	if _, err := w.def.Compile(); err != nil {
 		return wanted{}, within(field, err)
 	}
 	return w, nil
+}
+
+// known tells which definitions a service's lane has in force, as far as this
+// hub remembers: a service that sends its registration at each start does not
+// have all of it compiled each time.
+func (h *Hub) known(service subjects.Name) func(lane.Interest) bool {
+	l := h.lanes.get(service)
+	if l == nil {
+		return func(lane.Interest) bool { return false }
+	}
+	state := l.Status().State
+	return func(in lane.Interest) bool {
+		have := state.Find(in.Entity)
+		return have != nil && have.SameDefinition(in)
+	}
 }
 
 // within puts a refusal's field below another.

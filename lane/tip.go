@@ -57,6 +57,10 @@ func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	if err != nil {
 		return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
 	}
+	return readTipOf(ctx, stream, service)
+}
+
+func readTipOf(ctx context.Context, stream jetstream.Stream, service subjects.Name) (Tip, error) {
 	for {
 		tip, err := readTip(ctx, stream, service, stream.CachedInfo().State.LastSeq)
 		switch {

@@ -70,12 +70,18 @@ type Rewound struct {
 // Who asks for the services interested in an entity.
 type Who struct {
 	Entity string `json:"entity"`
+	// After is the service that the page begins behind, and Limit bounds its
+	// services; DefaultPage by default.
+	After string `json:"after,omitempty"`
+	Limit int    `json:"limit,omitempty"`
 }
 
 // Whoever is the reply of replhub.who.
 type Whoever struct {
 	Entity   string           `json:"entity"`
 	Services []InterestStatus `json:"services"`
+	// Next is the After of the next page; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // Explain asks why a service did or did not get an event.
@@ -118,6 +124,8 @@ const (
 // Services is the reply of replhub.services.
 type Services struct {
 	Services []LaneStatus `json:"services"`
+	// Next is the After of the next page; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // InterestStatus is one interest in force.
@@ -155,8 +163,11 @@ type LaneStatus struct {
 	Since     *time.Time       `json:"state_since,omitempty"`
 	Owner     string           `json:"owner,omitempty"`
 	Interests []InterestStatus `json:"interests"`
-	Queue     Queue            `json:"queue"`
-	MaxBytes  int64            `json:"max_bytes"`
+	// Next is the entity of the last interest told where there are more:
+	// replhub.describe with it as After goes on. Empty at the end.
+	Next     string `json:"next,omitempty"`
+	Queue    Queue  `json:"queue"`
+	MaxBytes int64  `json:"max_bytes"`
 	// Epoch and Seq are the position: the last ingest event dealt with.
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
@@ -177,6 +188,10 @@ type LaneStatus struct {
 	Fill        *FillStatus  `json:"fill,omitempty"`
 	OtherFills  []FillStatus `json:"other_fills,omitempty"`
 	DeadLetters uint64       `json:"dead_letters"`
+	// WorkersLeftOut and FillsLeftOut count what did not fit the reply; the
+	// totals hold for all.
+	WorkersLeftOut int `json:"workers_left_out,omitempty"`
+	FillsLeftOut   int `json:"fills_left_out,omitempty"`
 }
 
 // WorkerStatus is one consumer of a lane.
