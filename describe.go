@@ -60,7 +60,7 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 		if after == "" {
 			return status, nil
 		}
-		reply = wire.LaneStatus{}
+		reply = wire.LaneStatus{} // the next page of interests
 		if err := c.ask(ctx, wire.VerbDescribe, wire.Describe{After: after}, &reply); err != nil {
 			return Status{}, err
 		}

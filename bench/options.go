@@ -17,9 +17,11 @@ const (
 	onlyLatency = "latency"
 	onlyMemory  = "memory"
 	onlyRestart = "restart"
+	// onlyScale takes minutes, and is measured only where it is named.
+	onlyScale = "scale"
 )
 
-func experiments() []string { return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart} }
+func experiments() []string { return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart, onlyScale} }
 
 // options are what the command line says.
 type options struct {
@@ -90,7 +92,7 @@ func (o options) validate() error {
 }
 
 func (o options) wants(experiment string) bool {
-	return len(o.only) == 0 || slices.Contains(o.only, experiment)
+	return len(o.only) == 0 && experiment != onlyScale || slices.Contains(o.only, experiment)
 }
 
 // size is one of two sizes, by -quick.
