@@ -21,7 +21,9 @@ const (
 	onlyScale = "scale"
 )
 
-func experiments() []string { return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart, onlyScale} }
+func experiments() []string {
+	return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart, onlyScale}
+}
 
 // options are what the command line says.
 type options struct {

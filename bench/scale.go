@@ -262,7 +262,7 @@ func (s *scale) restart(ctx context.Context) (string, error) {
 		return "", err
 	}
 	began := time.Now()
-	if err := s.launch(ctx); err != nil {
+	if err := s.launch(context.WithoutCancel(ctx)); err != nil { // it outlives the step
 		return "", err
 	}
 	err := s.hub.awaitReady(ctx)

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/replhub/replhub/e2e/cluster"
+	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -17,9 +20,11 @@ import (
 const smallPayload = 32 << 10
 
 // newSmallWorld is a world whose server takes small messages only.
-func newSmallWorld(t *testing.T) *world {
+func newSmallWorld(t *testing.T) *world { return newPayloadWorld(t, smallPayload) }
+
+func newPayloadWorld(t *testing.T, maxPayload int) *world {
 	t.Helper()
-	server := cluster.StartNATS(t, cluster.NATSMaxPayload(smallPayload))
+	server := cluster.StartNATS(t, cluster.NATSMaxPayload(maxPayload))
 	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
 	w.open()
 	return w
@@ -318,5 +323,68 @@ func TestRegisterSpeaksOfWhatWasAsked(t *testing.T) {
 	}
 	if reply := w.register("s", `{"max_bytes":1000000}`); len(reply.Since) != 3 {
 		t.Errorf("none named: %v", reply.Since)
+	}
+}
+
+// TestRedrivenLettersAreForgotten: letters of a redrive that was cut short do
+// not stay in the lane's record when somebody has removed them since, whatever
+// the next redrive is asked for.
+func TestRedrivenLettersAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	reached := make(chan struct{})
+	goOn := make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(release)
+	var paused atomic.Bool
+	stop := w.startHub(func(c *hub.Config) {
+		c.OwnAll = true
+		c.Failpoint = func(at string) {
+			if at == "redrive remove" && paused.CompareAndSwap(false, true) {
+				close(reached)
+				<-goOn
+			}
+		}
+	})
+	w.register("s", `{"entities":["user"],"queue":{"max_deliver":1}}`)
+	for i := range 3 {
+		w.publish("db.user.update", fmt.Sprintf(`{"id":"%d"}`, i))
+	}
+	w.copies("s", 3)
+	w.work("s", "workers", poison("0", "1", "2"))
+	w.letters(3)
+	if err := w.nc.PublishRequest("replhub.redrive.s", w.nc.NewInbox(), []byte(`{"seqs":[1,2]}`)); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if err := w.stream(wire.StreamDLQ).DeleteMsg(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, "second" })
+	var reply wire.Redriven
+	if err := w.call("replhub._to.second.redrive.s", `{"seqs":[3]}`, &reply); err != nil || reply.Redriven != 1 {
+		t.Errorf("redrive: %+v, %v", reply, err)
+	}
+	w.letters(0)
+	s := w.stream("SUB_s")
+	m, err := s.GetLastMsgForSubject(t.Context(), "sub.s._state")
+	if err != nil || strings.Contains(string(m.Data), "redriven") {
+		t.Errorf("the record is %s, %v", m.Data, err)
+	}
+	w.copies("s", 6)
+	release()
+	stop()
+}
+
+// TestReplyThatDoesNotFitIsRefused: what is no list, and larger than the server
+// takes, is answered all the same.
+func TestReplyThatDoesNotFitIsRefused(t *testing.T) {
+	w := newPayloadWorld(t, 3<<10)
+	w.startHub()
+	refusal := asRefusal(t, w.call("replhub.register.s", `{"entities":["user"],"queue":{"order":"key","partitions":256}}`, nil))
+	if refusal.Code != wire.CodeLimit || !strings.Contains(refusal.Message, "max_payload is 3072") {
+		t.Errorf("refused with %v", refusal)
+	}
+	if status, err := w.describe("s"); err != nil || len(status.Interests) != 1 {
+		t.Errorf("described as %+v, %v", status, err)
 	}
 }
