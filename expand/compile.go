@@ -56,7 +56,7 @@ func (c *Compiler) filter(text string) (*filter, error) {
 	if err != nil {
 		return nil, badFilter("%s", oneLine(err.Error()))
 	}
-	return &filter{program: program}, nil
+	return &filter{program: program, unguarded: unguarded(parsed.NativeRep().Expr())}, nil
 }
 
 func badFilter(format string, args ...any) error {

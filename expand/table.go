@@ -120,9 +120,12 @@ func (t *Table) Expand(e *event.Event) Decision {
 	}
 	data := e.Data
 	if i.fields != nil {
-		var err error
-		if data, err = i.fields.project(op, e.Data); err != nil {
-			return Decision{Kind: Dead, Why: wire.ReasonNotJSON, Err: err, Interest: i}
+		var (
+			reason string
+			err    error
+		)
+		if data, reason, err = i.fields.project(op, e.Data); err != nil {
+			return Decision{Kind: Dead, Why: reason, Err: err, Interest: i}
 		}
 	}
 	return Decision{Kind: Copy, Subject: t.subject(w, e), Data: data, Interest: i}

@@ -178,8 +178,10 @@ func TestRewindNeverSkips(t *testing.T) {
 		w.publish("db.user.update", `{"id":"1"}`)
 	}
 	w.copies("s", 20)
-	if err := w.call("replhub.rewind.s", `{"to":999999}`, nil); err != nil {
-		t.Logf("refused: %v", err)
+	for _, to := range []string{"11", "999999"} {
+		if refusal := asRefusal(t, w.call("replhub.rewind.s", `{"to":`+to+`}`, nil)); refusal.Code != wire.CodeInvalidValue || refusal.Field != "to" {
+			t.Errorf("a rewind to %s: %v", to, refusal)
+		}
 	}
 	w.consume("s", "workers", 20)
 	if err := w.call("replhub.rewind.s", `{"to":11}`, nil); err != nil {
@@ -274,6 +276,47 @@ func TestTrimThatLookedBeforeARegistration(t *testing.T) {
 	w.register("s", `{"interests":[{"entity":"user","start":"all"}],"max_bytes":65536}`)
 	_, purged, err := other.Trim(t.Context(), 100, time.Now().Add(time.Hour), pinnings)
 	if err != nil || purged != 0 {
+		t.Errorf("%d events purged, %v", purged, err)
+	}
+}
+
+// Nor one that asked the lanes while a registration was under way, which is over
+// before the trim moves the floor: its pin is no longer there to be seen.
+func TestTrimThatLookedBesideARegistration(t *testing.T) {
+	w := newWorld(t)
+	pinned, looked := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.startHub(func(c *hub.Config) {
+		c.Failpoint = func(step string) {
+			if step == "pinned" {
+				once.Do(func() {
+					close(pinned)
+					<-looked
+				})
+			}
+		}
+	})
+	if err := w.publishAll(t.Context(), "user", 100); err != nil {
+		t.Fatal(err)
+	}
+	other, err := ingest.Open(t.Context(), ingest.Config{JS: w.js})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered := make(chan error, 1)
+	go func() {
+		registered <- w.call("replhub.register.s", `{"interests":[{"entity":"user","start":"all"}]}`, nil)
+	}()
+	<-pinned
+	pinnings, err := other.Pinnings(t.Context())
+	close(looked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-registered; err != nil {
+		t.Fatal(err)
+	}
+	if _, purged, err := other.Trim(t.Context(), 100, time.Now().Add(time.Hour), pinnings); err != nil || purged != 0 {
 		t.Errorf("%d events purged, %v", purged, err)
 	}
 }

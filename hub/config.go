@@ -38,7 +38,8 @@ type Config struct {
 	// History is how long acknowledged events stay in ingest and lanes; 24 h by
 	// default. Ingest never trims what is younger than TrimGuard.
 	History time.Duration
-	// DedupeWindow is how long a publisher's retry is recognised; 10 min by default.
+	// DedupeWindow is how long a publisher's retry is recognised; 10 min by default,
+	// and TrimGuard where that is stated and shorter.
 	DedupeWindow time.Duration
 	// Limits of the streams in bytes: 4 GiB, 1 GiB and 1 GiB by default. Each
 	// lane may state its own.
@@ -49,13 +50,18 @@ type Config struct {
 	WindowBytes int
 	// TrimGuard is the youngest age at which ingest may trim an event: a server
 	// that syncs lazily can lose a lane's newest copies. 5 min by default, and
-	// only tests have a reason to lower it.
+	// only tests have a reason to lower it. It is never below DedupeWindow: a server
+	// that restarts rebuilds the window from what ingest still holds.
 	TrimGuard time.Duration
 	// TrimEvery is the time between trims; 15 s by default.
 	TrimEvery time.Duration
 	// StartTimeout bounds the wait for NATS and, when there is no lane yet, for
 	// the registry; 10 s by default.
 	StartTimeout time.Duration
+	// Now is this host's clock; time.Now by default. The hub compares times of
+	// several hosts by the server's clock alone, so that a wrong one does no harm;
+	// tests set it wrong.
+	Now func() time.Time
 	// Version is reported by status.
 	Version string
 	// Logger takes what an operator should know; slog.Default by default.
@@ -71,18 +77,26 @@ func (c Config) withDefaults() Config {
 	c.ID = cmp.Or(c.ID, "hub-"+nuid.New().Next()[:8])
 	c.RegistryKind = cmp.Or(c.RegistryKind, "kv")
 	c.History = cmp.Or(c.History, 24*time.Hour)
-	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
+	if c.DedupeWindow == 0 {
+		c.DedupeWindow = 10 * time.Minute
+		if c.TrimGuard > 0 {
+			c.DedupeWindow = min(c.DedupeWindow, max(c.TrimGuard, minDedupeWindow))
+		}
+	}
 	c.IngestMaxBytes = cmp.Or(c.IngestMaxBytes, 4<<30)
 	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
-	c.TrimGuard = cmp.Or(c.TrimGuard, 5*time.Minute)
+	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
 	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }
+
+// minDedupeWindow is the shortest that nats-server takes.
+const minDedupeWindow = 100 * time.Millisecond
 
 var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
@@ -98,8 +112,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: Replicas %d: must be 1 to 5, or 0 to choose", c.Replicas)
 	case c.History < 0:
 		return fmt.Errorf("config: History %s: must be positive", c.History)
-	case c.DedupeWindow < 0:
-		return fmt.Errorf("config: DedupeWindow %s: must be positive", c.DedupeWindow)
+	case c.DedupeWindow < minDedupeWindow:
+		return fmt.Errorf("config: DedupeWindow %s: must be at least %s, the shortest that nats-server takes", c.DedupeWindow, minDedupeWindow)
 	case c.IngestMaxBytes < 1<<20:
 		return fmt.Errorf("config: IngestMaxBytes %d: must be at least 1 MiB", c.IngestMaxBytes)
 	case c.LaneMaxBytes < minLaneBytes:

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -38,7 +39,9 @@ type verb struct {
 	// owner says that the hub which owns the lane should do it: the others
 	// would have to win the lane from it.
 	owner bool
-	do    func(ctx context.Context, service subjects.Name, data []byte) (any, error)
+	// internal says that only hubs ask for it, of each other.
+	internal bool
+	do       func(ctx context.Context, service subjects.Name, data []byte) (any, error)
 }
 
 // verbs are all control verbs.
@@ -57,6 +60,7 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbServices:   {do: handle(h.doServices)},
 		wire.VerbWho:        {do: handle(h.doWho)},
 		wire.VerbStatus:     {do: handle(h.doStatus)},
+		verbDetach:          {service: true, internal: true, do: handle(h.doDetach)},
 	}
 }
 
@@ -100,6 +104,9 @@ func (h *Hub) serveControl(ctx context.Context) error {
 		return fmt.Errorf("serve control requests: %w", err)
 	}
 	for name, v := range c.verbs {
+		if v.internal {
+			continue
+		}
 		subject := wire.MicroName + "." + name
 		if v.service {
 			subject += ".*"
@@ -296,6 +303,9 @@ func marshal(v any) ([]byte, error) {
 func (h *Hub) refusalOf(err error) *wire.Error {
 	if refusal, ok := asRefusal(limited(err)); ok {
 		return refusal
+	}
+	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {
+		return wire.Errorf(wire.CodeConflict, "%v", foreign)
 	}
 	switch {
 	case errors.Is(err, lane.ErrNoLane):

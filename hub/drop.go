@@ -22,13 +22,19 @@ const (
 	dropOnItsWay = 2 * time.Second
 	// dropLook is the time between two looks.
 	dropLook = 50 * time.Millisecond
+	// deleteTime bounds the wait for the answer to a deletion: a stream without a
+	// leader has nobody to give it.
+	deleteTime = 2 * time.Second
 )
 
 // doDrop deletes a lane that nobody needs. Its last record comes first: deleting
 // a stream asks nothing about what is in it, but an append does. So a
 // registration that another hub puts in at the same time either comes before
 // that record, and nothing is dropped, or finds it, and makes the lane anew.
-func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, error) {
+func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req wire.Drop) (any, error) {
+	if req.Lost {
+		return h.dropLost(ctx, service)
+	}
 	l, err := h.knownLane(ctx, service)
 	if err != nil {
 		return nil, err
@@ -95,7 +101,7 @@ func (h *Hub) awaitDrop(ctx context.Context, service subjects.Name) error {
 // abandoned reports whether the hub that wrote a lane's last record will not
 // delete its stream any more: it is gone, or has been given the time for that.
 func (h *Hub) abandoned(ctx context.Context, s lane.State) bool {
-	switch age := time.Since(s.Written); {
+	switch age := h.now().Sub(s.Written); {
 	case age > dropPatience:
 		return true
 	case age < dropOnItsWay:

@@ -61,6 +61,8 @@ type Hub struct {
 	recorded recorded
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
+	unknown  unknownLanes
+	looks    looks
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }
@@ -75,7 +77,6 @@ func New(cfg Config) (*Hub, error) {
 		cfg:     cfg,
 		log:     cfg.Logger.With("hub", cfg.ID),
 		nc:      cfg.Conn,
-		started: time.Now().UTC(),
 		ready:   make(chan struct{}),
 		pressed: make(chan struct{}, 1),
 	}
@@ -110,7 +111,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchOwners(ctx) })
 		group.Go(func() error { return h.watchRegistry(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
-		group.Go(func() error { return h.trimAll(ctx) })
+		group.Go(func() error { return h.trimLanesOften(ctx) })
+		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
 		return nil
 	})
@@ -179,11 +181,12 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint,
+		WindowBytes: h.cfg.WindowBytes, Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint,
 	})
 	if err != nil {
 		return err
 	}
+	h.started = h.now() // of this hub's last records the ones from before are older
 	kind := lane.Atomic
 	if h.fast && h.replicas == 1 {
 		kind = lane.Fast

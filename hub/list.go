@@ -148,7 +148,7 @@ func (h *Hub) interestsOf(ctx context.Context, service subjects.Name) (lane.Stat
 	if err != nil {
 		return lane.State{}, err
 	}
-	state, err := lane.NewLook(service, stream).State(ctx)
+	state, err := lane.NewLook(h.js, service, stream).State(ctx)
 	if err != nil && !errors.Is(err, lane.ErrNoLane) {
 		return h.lastKnown(service, err)
 	}

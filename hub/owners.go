@@ -105,6 +105,13 @@ func (h *Hub) ownerOf(service subjects.Name) string {
 	return ownerOf(service, *h.members.Load())
 }
 
+// trimsIngest reports whether this hub is the one that trims ingest: the owner of
+// ingest's name among the lanes' names.
+func (h *Hub) trimsIngest() bool {
+	name, err := subjects.ParseName("ingest")
+	return err == nil && h.ownerOf(name) == h.cfg.ID
+}
+
 func (h *Hub) assignOwners() {
 	for _, l := range h.lanes.all() {
 		l.Own(h.ownerOf(l.Service()) == h.cfg.ID)

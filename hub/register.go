@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/nats-io/nuid"
 
@@ -36,7 +35,9 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
-	return h.registered(service, state, req), nil
+	reply := h.registered(service, state, req)
+	reply.Warnings = req.warnings()
+	return reply, nil
 }
 
 // apply puts the request in force. A lane that is dropped meanwhile is made anew.
@@ -193,7 +194,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 		return false, nil
 	}
 	if queue.Order != s.Queue.Order || queue.Partitions != s.Queue.Partitions {
-		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip)
+		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip, r.hub.letters.Hold)
 		if err != nil {
 			return false, err
 		}
@@ -237,7 +238,7 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	in.Rev = 1
 	in.Partial = from.partial
 	if w.start.snapshot {
-		return s.AddSnapshot(in, from.before, time.Now().UTC()), nil
+		return s.AddSnapshot(in, from.before, r.hub.now()), nil
 	}
 	return s.Add(in, from.before), nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -33,7 +32,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
 	}
-	tip, err := lane.NewLook(service, stream).Tip(ctx)
+	tip, err := lane.NewLook(h.js, service, stream).Tip(ctx)
 	switch {
 	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
 		status.State, status.Reason = wire.LaneParked, err.Error()
@@ -103,7 +102,7 @@ func (h *Hub) age(ctx context.Context, seq uint64) float64 {
 	if err != nil || m.Time.IsZero() {
 		return 0
 	}
-	return max(time.Since(m.Time).Seconds(), 0)
+	return h.since(m.Time)
 }
 
 func (h *Hub) parkedReason(service subjects.Name) string {
@@ -121,7 +120,7 @@ func interestStatus(service subjects.Name, s lane.State, in lane.Interest) wire.
 }
 
 func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
-	workers, err := lane.NewLook(service, stream).Workers(ctx)
+	workers, err := lane.NewLook(h.js, service, stream).Workers(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 	}
 	if oldest > 0 {
 		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = max(time.Since(at).Seconds(), 0)
+			status.OldestUnacked = h.since(at)
 		}
 	}
 	return nil
@@ -177,6 +176,7 @@ func (h *Hub) degraded() []string {
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
+	reasons = append(reasons, h.unknown.degraded()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {
@@ -213,12 +213,18 @@ func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Exp
 	if pos.Epoch == 0 {
 		pos.Epoch = h.ingest.EpochOf(req.Seq)
 	}
+	if !h.ingest.Was(pos) {
+		return nil, wire.FieldErrorf(wire.CodeNotFound, "epoch", "there never was an event %d in epoch %d; ingest is in epoch %d", pos.Seq, pos.Epoch, h.ingest.Epoch())
+	}
 	reply := wire.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
 	if e == nil || e.Pos != pos {
 		return h.explainMissing(ctx, reply)
 	}
 	reply.Entity, reply.Op, reply.Key = e.Subject.Entity().String(), e.Subject.Op().String(), e.Key
-	return explain(reply, service, state, e)
+	if reply, err = explain(reply, service, state, e); err != nil {
+		return nil, err
+	}
+	return h.explainFate(ctx, reply, service, state, e)
 }
 
 func (h *Hub) explainMissing(ctx context.Context, reply wire.Explained) (any, error) {

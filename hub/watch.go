@@ -20,7 +20,7 @@ func (h *Hub) watchIngest(ctx context.Context) error {
 		}
 		if err == nil {
 			h.ingest.Rate(b)
-			if float64(b.Bytes) >= nearlyFull*float64(h.cfg.IngestMaxBytes) {
+			if h.nearlyFull(b) {
 				h.press()
 			}
 		}

@@ -46,7 +46,7 @@ func (g *Ingest) identify(ctx context.Context, atLeast uint64) (Bounds, error) {
 func (g *Ingest) open(l *ledger, r Range) {
 	if !l.current().Created.Equal(r.Created) {
 		l.Floor = 0
-		l.Pins = nil
+		l.dropPins()
 	}
 	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones
 	l.Epochs = append(l.Epochs, r)

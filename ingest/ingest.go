@@ -34,6 +34,9 @@ type Config struct {
 	// WindowBytes bounds the events that the shared tail keeps in memory; 32
 	// MiB by default, about 50,000 small events.
 	WindowBytes int
+	// Now is this host's clock; time.Now by default. What it says matters only by
+	// how it goes on: the time of day is the server's.
+	Now func() time.Time
 	// Logger takes what an operator should know; slog.Default by default.
 	Logger *slog.Logger
 	// Failpoint is called at named steps; tests kill the process there. Nil
@@ -47,6 +50,9 @@ func (c Config) withDefaults() Config {
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
 	c.WindowBytes = cmp.Or(c.WindowBytes, 32<<20)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Failpoint == nil {
 		c.Failpoint = func(string) {}
 	}
@@ -63,6 +69,7 @@ type Ingest struct {
 	ledgerStream jetstream.Stream
 	ledger       atomic.Pointer[ledger]
 	rates        rate
+	clock        clock
 }
 
 // Bounds is what the stream's leader says it holds.
@@ -80,6 +87,7 @@ type Bounds struct {
 // when the stream is not the one that the ledger knows.
 func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	g := &Ingest{cfg: cfg.withDefaults()}
+	g.clock.local = g.cfg.Now
 	if err := g.openLedger(ctx); err != nil {
 		return nil, err
 	}
@@ -91,8 +99,6 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	}
 	return g, nil
 }
-
-func (g *Ingest) now() time.Time { return time.Now().UTC() }
 
 func ensure(ctx context.Context, cfg Config, sc jetstream.StreamConfig) (jetstream.Stream, error) {
 	return marked.Ensure(ctx, cfg.JS, sc)
@@ -134,6 +140,7 @@ func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up stream %q: %w", wire.StreamIngest, err)
 	}
+	g.clock.hear(s.CachedInfo().TimeStamp)
 	return s, nil
 }
 

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -90,24 +90,12 @@ func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
 		idle:       func() {},
 		reconnects: nc.Stats().Reconnects,
 	}
-	r.next = apiPrefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + wire.StreamIngest + "." + r.name
+	r.next = jsapi.Prefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + wire.StreamIngest + "." + r.name
 	if r.sub, err = nc.ChanSubscribe(nc.NewInbox(), r.msgs); err != nil {
 		return nil, fmt.Errorf("read ingest at %d: %w", at.Seq+1, err)
 	}
 	r.look = time.NewTicker(heartbeat)
 	return r, nil
-}
-
-// apiPrefix is what the subjects of the JetStream API begin with.
-func apiPrefix(o jetstream.JetStreamOptions) string {
-	switch {
-	case o.APIPrefix != "":
-		return strings.TrimSuffix(o.APIPrefix, ".") + "."
-	case o.Domain != "":
-		return "$JS." + o.Domain + ".API."
-	default:
-		return jetstream.DefaultAPIPrefix
-	}
 }
 
 // read returns the next event, waiting for it until ctx ends.

@@ -67,6 +67,9 @@ func (c *compiled) keep(s State) {
 	}
 }
 
+// Compiled is an interest that is in force in the lane, ready to expand events.
+func (l *Lane) Compiled(in Interest) (*expand.Interest, error) { return l.compiled.get(in, false) }
+
 // compile makes the tables of a state: of the live interests, and of those in
 // the first fill.
 func (l *Lane) compile(s State) (live, fill *expand.Table, err error) {

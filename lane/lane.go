@@ -32,9 +32,9 @@ type Env struct {
 	Appender *Appender
 	Letters  Letters
 	// Hold returns the lowest sequence of a lane that must not be trimmed
-	// because a dead letter of it is not stored yet. It is asked after the
-	// consumers' floors were read. Nil holds nothing.
-	Hold func(ctx context.Context, service subjects.Name) (uint64, error)
+	// because a dead letter of it is not stored yet, given the consumers whose
+	// floors were taken. Nil holds nothing.
+	Hold Hold
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -60,6 +60,9 @@ func NewEnv(env Env) *Env {
 	env.chunks = semaphore.NewWeighted(maxChunks)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
+	}
+	if env.Hold == nil {
+		env.Hold = HoldNothing
 	}
 	return &env
 }
@@ -91,6 +94,7 @@ type Lane struct {
 	more    chan struct{} // of the tail: there are events behind the last one
 	owned   atomic.Bool
 	stale   atomic.Bool
+	queued  atomic.Bool // for a reader of ingest
 	parked  atomic.Pointer[string]
 	status  atomic.Pointer[Status]
 	counted counters
@@ -141,7 +145,7 @@ func New(env *Env, service subjects.Name) *Lane {
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
 	}
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns}
+	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns, queued: &l.queued}
 	l.fillSource = l.liveSource
 	l.status.Store(&Status{})
 	return l
@@ -160,6 +164,10 @@ func (l *Lane) Own(owned bool) {
 
 // Owned reports whether this hub copies into the lane.
 func (l *Lane) Owned() bool { return l.owned.Load() }
+
+// WaitsToRead reports whether the lane waits for its turn to read ingest: it stands
+// still then, though nothing is wrong with it.
+func (l *Lane) WaitsToRead() bool { return l.queued.Load() }
 
 // Park stops copying for a reason, and an empty reason goes on.
 func (l *Lane) Park(reason string) {
@@ -291,7 +299,7 @@ func (l *Lane) replaceState(ctx context.Context, last uint64) error {
 		return l.record(ctx, l.tip.State)
 	}
 	l.tip = Tip{State: First(ingest.Mark{}, DefaultQueue(), 0), Last: last}
-	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", time.Now().UTC()))
+	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
 }
 
 // take makes a tip the lane's state.
@@ -351,7 +359,7 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 func (l *Lane) detach(ctx context.Context, tip Tip, reason string) error {
 	l.log.Error("lane detached: register again to start anew", "reason", reason)
 	l.tip = tip
-	return l.record(ctx, tip.State.Detach(reason, time.Now().UTC()))
+	return l.record(ctx, tip.State.Detach(reason, l.env.Ingest.Now()))
 }
 
 // recoverFrom reports an error of a turn, waits as it deserves and has the

@@ -76,7 +76,7 @@ func watermark(ctx context.Context, g *ingest.Ingest) (ingest.Mark, error) {
 		at.Position = event.Position{Epoch: g.Epoch() - 1, Seq: math.MaxInt64}
 	}
 	if at.Time.IsZero() {
-		at.Time = time.Now().UTC()
+		at.Time = g.Now()
 	}
 	return at, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/again"
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -110,7 +112,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	if err != nil {
 		return fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	have, err := hubConsumers(ctx, stream)
+	have, err := hubConsumers(ctx, js, stream)
 	if err != nil {
 		return err
 	}
@@ -166,23 +168,31 @@ func sameConsumer(have, want jetstream.ConsumerConfig) bool {
 		have.FilterSubject == want.FilterSubject && have.PriorityPolicy == want.PriorityPolicy
 }
 
-// Idle reports whether every copy up to the end of a lane is acknowledged and
-// the end is still where the tip says.
-func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, tip Tip) (bool, error) {
+// Idle reports whether every copy up to the end of a lane is acknowledged, none of
+// them still lacks its dead letter, and the end is still where the tip says.
+func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, tip Tip, hold Hold) (bool, error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if err != nil {
 		return false, fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	consumers, err := hubConsumers(ctx, stream)
+	if stream.CachedInfo().State.LastSeq != tip.Last {
+		return false, nil
+	}
+	consumers, err := hubConsumers(ctx, js, stream)
 	if err != nil {
 		return false, err
 	}
 	for _, name := range Consumers(tip.State.Queue) {
-		if c := consumers[name]; c == nil || floorOf(c, tip.Last) < tip.Last {
-			return false, nil // what a missing one has not acknowledged nobody can tell
+		if consumers[name] == nil {
+			return false, nil // nobody can tell what a missing one has not acknowledged
 		}
 	}
-	return stream.CachedInfo().State.LastSeq == tip.Last, nil
+	floor, err := lowestFloor(ctx, stream, tip.Last, consumers)
+	if err != nil || floor < tip.Last {
+		return false, err
+	}
+	low, err := hold(ctx, service, consumers)
+	return low > tip.Last, err
 }
 
 // Workers are the consumers of a lane that the hub made, by name.
@@ -194,16 +204,49 @@ func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	if err != nil {
 		return nil, fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	return hubConsumers(ctx, stream)
+	return hubConsumers(ctx, js, stream)
 }
 
-// hubConsumers are a lane's consumers that the hub made, by name.
-func hubConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+// hubConsumers are a lane's consumers that the hub made, by name. The list of
+// consumers leaves out those whose leader does not answer: their names come from
+// the meta layer, and each is then asked by itself, so that a consumer is absent
+// only where the server says that it does not exist.
+func hubConsumers(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+	name := stream.CachedInfo().Config.Name
+	found, err := listConsumers(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	names, err := jsapi.ConsumerNames(ctx, js, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, consumer := range names {
+		if !IsWorkers(consumer) || found[consumer] != nil {
+			continue
+		}
+		c, err := stream.Consumer(ctx, consumer)
+		switch {
+		case errors.Is(err, jetstream.ErrConsumerNotFound):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look up consumer %s of %s: %w", consumer, name, err)
+		}
+		found[consumer] = c.CachedInfo()
+	}
+	maps.DeleteFunc(found, func(_ string, info *jetstream.ConsumerInfo) bool {
+		return info.Config.Metadata[wire.MetadataKey] != wire.MetadataValue
+	})
+	return found, nil
+}
+
+// listConsumers are the consumers with a work queue's name that the server lists.
+func listConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
 	return again.Read(ctx, func(ctx context.Context) (map[string]*jetstream.ConsumerInfo, error) {
 		found := make(map[string]*jetstream.ConsumerInfo)
 		list := stream.ListConsumers(ctx)
 		for info := range list.Info() {
-			if IsWorkers(info.Name) && info.Config.Metadata[wire.MetadataKey] == wire.MetadataValue {
+			if IsWorkers(info.Name) {
 				found[info.Name] = info
 			}
 		}

@@ -50,16 +50,23 @@ func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects
 	if err != nil {
 		return 0, 0, err
 	}
-	have, err := hubConsumers(ctx, stream)
+	have, err := hubConsumers(ctx, js, stream)
 	if err != nil {
 		return 0, 0, err
 	}
 	last := stream.CachedInfo().State.LastSeq
+	if err := refuseForwards(ctx, stream, service, s, have, from); err != nil {
+		return 0, 0, err
+	}
 	lowest := from
 	for _, cfg := range consumerConfigs(service, s.Queue, from, stream.CachedInfo().Config.Replicas) {
 		if old := have[cfg.Durable]; old != nil {
 			cfg.PauseUntil = old.Config.PauseUntil
-			cfg.OptStartSeq = max(min(from, floorOf(old, last)+1), 1)
+			floor, err := floorOf(ctx, stream, last, old)
+			if err != nil {
+				return 0, 0, err
+			}
+			cfg.OptStartSeq = max(min(from, floor+1), 1)
 			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, service, err)
 			}

@@ -72,7 +72,7 @@ func (l *Lane) snapshotTurn(ctx context.Context) error {
 			return err
 		}
 		done := s.Fills[0].Snapshot
-		l.log.Info("snapshot complete", "interest", s.Fills[0].IDs[0], "rows", done.Row, "took", time.Since(done.Began).Round(time.Millisecond).String())
+		l.log.Info("snapshot complete", "interest", s.Fills[0].IDs[0], "rows", done.Row, "took", l.env.Ingest.Now().Sub(done.Began).Round(time.Millisecond).String())
 		return nil
 	}
 	// The owner is at work on the next rows while these are copied.

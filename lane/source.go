@@ -40,6 +40,8 @@ type source struct {
 	g     *ingest.Ingest
 	tail  *ingest.Tail
 	turns *turns
+	// queued is set while the source waits for its turn to read ingest by itself.
+	queued *atomic.Bool
 	// generation of the tail in which the cursor was checked.
 	generation uint64
 
@@ -61,6 +63,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 	b, ok := s.tail.After(s.generation, at.Position)
 	if ok {
 		s.close()
+		s.queued.Store(false)
 		return b, len(b.Events) == 0, nil
 	}
 	if !s.tail.Current(s.generation) {
@@ -88,6 +91,7 @@ func (s *source) turnOver() bool {
 
 // open starts a reader, or leaves it nil when no turn came up in time.
 func (s *source) open(ctx context.Context, at ingest.Mark) error {
+	s.queued.Store(true)
 	s.turns.waiting.Add(1)
 	waiting, cancel := context.WithTimeout(ctx, catchUpWait)
 	err := s.turns.slots.Acquire(waiting, 1)
@@ -96,6 +100,7 @@ func (s *source) open(ctx context.Context, at ingest.Mark) error {
 	if err != nil {
 		return ctx.Err()
 	}
+	s.queued.Store(false)
 	c, err := s.g.CatchUp(ctx, at)
 	if err != nil {
 		s.turns.slots.Release(1)

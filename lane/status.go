@@ -27,7 +27,7 @@ func (l *Lane) report(stalled string) {
 	old := l.status.Load()
 	s := &Status{State: l.tip.State, Stalled: stalled, Last: l.tip.Last, Changed: old.Changed, Waiting: l.rows.trouble()}
 	if (stalled == "") != (old.Stalled == "") || s.Changed.IsZero() {
-		s.Changed = time.Now()
+		s.Changed = l.env.Ingest.Now()
 		if stalled == "" && old.Stalled != "" {
 			l.log.Info("lane goes on", "stalled_for", s.Changed.Sub(old.Changed).Round(time.Millisecond).String())
 		}

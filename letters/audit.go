@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -36,14 +37,14 @@ func (o *Office) auditAll(ctx context.Context) error {
 
 func (o *Office) audit(ctx context.Context) error {
 	var services []subjects.Name
-	names := o.cfg.JS.StreamNames(ctx, jetstream.WithStreamListSubject("sub.>"))
-	for name := range names.Name() {
+	names, err := jsapi.StreamNames(ctx, o.cfg.JS, "sub.>")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		if service, ok := subjects.ParseLaneStream(name); ok && o.cfg.Owns(service) {
 			services = append(services, service)
 		}
-	}
-	if err := names.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return fmt.Errorf("list lanes: %w", err)
 	}
 	var failures error
 	for _, service := range services {
@@ -113,7 +114,7 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 	for _, seq := range found {
 		f := failed{
 			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
-			reason: wire.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: time.Now(),
+			reason: wire.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: now.CachedInfo().TimeStamp,
 		}
 		if err := o.store(ctx, service, f); err != nil {
 			return err

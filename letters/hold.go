@@ -9,7 +9,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -70,16 +69,10 @@ func (o *Office) cleared(service subjects.Name, info *jetstream.ConsumerInfo, up
 
 // Hold is the lowest sequence of a lane that must stay because a delivery from
 // there on may have failed without its letter being stored yet; the largest
-// number there is when nothing is held. It has to be asked after the consumers'
-// floors were read: what fails later is above them.
-func (o *Office) Hold(ctx context.Context, service subjects.Name) (uint64, error) {
-	workers, err := lane.Workers(ctx, o.cfg.JS, service)
-	if errors.Is(err, lane.ErrNoLane) {
-		return nothingHeld, nil
-	}
-	if err != nil {
-		return 0, err
-	}
+// number there is when nothing is held. workers are the lane's consumers as they
+// were when their ack floors were taken: one answer has to give both, since a
+// later one may come from a server that knows less.
+func (o *Office) Hold(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error) {
 	hold := uint64(nothingHeld)
 	for _, info := range workers {
 		if w, clean := o.observe(service, info); !clean {

@@ -37,7 +37,7 @@ type Letter struct {
 // stays unseen.
 func (l *Letter) Whole() bool {
 	switch l.Header.Get(wire.HeaderReason) {
-	case wire.ReasonNotJSON, wire.ReasonFilter, wire.ReasonTooLarge:
+	case wire.ReasonNotJSON, wire.ReasonNotObject, wire.ReasonFilter, wire.ReasonTooLarge:
 		return false
 	}
 	return true

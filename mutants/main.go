@@ -105,7 +105,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-func all() []mutant { return slices.Concat(mutants, sdkMutants, boundsMutants) }
+func all() []mutant {
+	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, boundsMutants)
+}
 
 // try reports whether the test goes red on the mutated code.
 func (m mutant) try(ctx context.Context, dir string) (red bool, err error) {

@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Register is the request of replhub.register.<service>: the short form names
 // entities, the full form states interests; both may be given for different
@@ -57,7 +60,7 @@ func (s *Start) UnmarshalJSON(data []byte) error {
 	}
 	var n json.Number
 	if err := json.Unmarshal(data, &n); err != nil {
-		return err
+		return fmt.Errorf("a start is a string such as \"new\" or a sequence, not %.80s", data)
 	}
 	*s = Start(n)
 	return nil
@@ -79,4 +82,7 @@ type Registered struct {
 	// Seq is the ingest sequence from which the definitions as they stand now
 	// apply to live events.
 	Seq uint64 `json:"seq"`
+	// Warnings tell what is in force and hardly meant so, in sentences: members
+	// that a filter of the request reads unguarded. Never null.
+	Warnings []string `json:"warnings"`
 }

@@ -32,6 +32,14 @@ type Unregistered struct {
 	Entities []string `json:"entities"`
 }
 
+// Drop deletes a service's stream.
+type Drop struct {
+	// Lost gives up a lane whose stream cannot be read any more, with all that it
+	// holds and whatever its interests still need. It is refused while the lane
+	// can be read.
+	Lost bool `json:"lost,omitempty"`
+}
+
 // Dropped is the reply of replhub.drop.<service>.
 type Dropped struct {
 	Service string `json:"service"`
@@ -105,6 +113,49 @@ type Explained struct {
 	Reason string `json:"reason"`
 	// Subject is the copy's subject in the lane, when there is or will be one.
 	Subject string `json:"subject,omitempty"`
+	// Copy is what became of the copy; absent where the lane holds none.
+	Copy *ExplainedCopy `json:"copy,omitempty"`
+	// Redriven are the lane's sequences of the copies that came back from the dead
+	// letters, oldest first.
+	Redriven []uint64 `json:"redriven,omitempty"`
+	// Letters are the dead letters of the event that are stored, oldest first.
+	Letters []ExplainedLetter `json:"letters,omitempty"`
+	// Unknown tells what could not be found out, in a sentence each.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// ExplainedCopy is what became of an event's newest copy.
+type ExplainedCopy struct {
+	// Seq is its sequence in the lane's stream.
+	Seq uint64 `json:"seq"`
+	// Consumer is the work queue that it is in.
+	Consumer string `json:"consumer,omitempty"`
+	// State is one of the Copy constants.
+	State string `json:"state"`
+	// Delivered is how often workers got it, absent where that is not known: the
+	// server forgets it with the acknowledgement.
+	Delivered *uint64 `json:"delivered,omitempty"`
+}
+
+// States of a copy.
+const (
+	CopyWaiting      = "waiting"      // no worker has got it yet
+	CopyDelivered    = "delivered"    // a worker has it, or failed with it and it comes again
+	CopyAcknowledged = "acknowledged" // a worker has handled it
+	CopyGivenUp      = "given_up"     // it ended as a dead letter
+	CopyUnknown      = "unknown"      // the server does not say
+)
+
+// ExplainedLetter is one dead letter of an event.
+type ExplainedLetter struct {
+	// Seq is its sequence in the stream DLQ.
+	Seq    uint64 `json:"seq"`
+	Reason string `json:"reason"`
+	Error  string `json:"error"`
+	// Attempts is how often the event had been delivered, Redriven how often it
+	// had come back before.
+	Attempts uint64 `json:"attempts"`
+	Redriven int    `json:"redriven,omitempty"`
 }
 
 // Verdicts of explain.

@@ -75,10 +75,11 @@ func status() wire.Status {
 func TestVerbs(t *testing.T) {
 	registered := wire.Registered{
 		Service: "sharing", Stream: "SUB_sharing", Consumers: []string{"workers"}, Epoch: 1,
-		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050,
+		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050, Warnings: []string{},
 	}
 	incomplete := registered
 	incomplete.Complete, incomplete.Consumers = false, []string{"workers-0", "workers-1"}
+	incomplete.Warnings = []string{"the filter on user reads data.tenant unguarded"}
 	file := filepath.Join(t.TempDir(), "interests.json")
 	if err := os.WriteFile(file, []byte(`{"interests":[{"entity":"user"}]}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -162,6 +163,15 @@ func TestVerbs(t *testing.T) {
 				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42\x1b[31m", Verdict: wire.VerdictOp,
 				Reason: "it is an update, and the service wants create and delete of user",
 			}, `{"seq":1042,"epoch":1}`,
+		},
+		{
+			"explain-dead", []string{"explain", "sharing", "1042"}, "", "replhub.explain.sharing", wire.Explained{
+				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42", Verdict: wire.VerdictDeadLettered,
+				Reason: "it is dead letter 7 (max_deliver: gave up), after 10 deliveries", Subject: "sub.sharing.user.update.0",
+				Copy:     &wire.ExplainedCopy{Seq: 88, Consumer: "workers", State: wire.CopyGivenUp, Delivered: new(uint64(10))},
+				Redriven: []uint64{88}, Letters: []wire.ExplainedLetter{{Seq: 7, Reason: "max_deliver", Error: "gave up", Attempts: 10, Redriven: 1}},
+				Unknown: []string{"what else"},
+			}, `{"seq":1042}`,
 		},
 		{"pause", []string{"pause", "sharing", "--for", "30m"}, "", "replhub.pause.sharing", paused, `{"for":"30m0s"}`},
 		{"resume", []string{"resume", "sharing"}, "", "replhub.resume.sharing", resumed, `{}`},

@@ -13,27 +13,37 @@ import (
 )
 
 func newDrop(a *app) *cobra.Command {
-	var yes bool
+	var yes, lost bool
 	cmd := &cobra.Command{
 		Use:     "drop <service>",
 		GroupID: groupServices,
 		Short:   "Delete a service's stream with all that it holds",
 		Long: `Delete a service's stream, its consumers and every copy that no worker has
-handled. It is refused while the service has interests: unregister them first.`,
+handled. It is refused while the service has interests: unregister them first.
+
+With --lost, give up a service whose stream cannot be read any more, because the
+servers that held it are gone for good or somebody deleted it. Its interests end,
+and events that it had not received are not kept for it any longer.`,
 		Example: `  replhub unregister sharing && replhub drop sharing
-  replhub drop sharing --yes`,
+  replhub drop sharing --yes
+  replhub drop sharing --lost`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
 			if !yes {
-				if err := a.confirm(fmt.Sprintf("Delete the stream of %s with all that it holds?", args[0])); err != nil {
+				question := "Delete the stream of %s with all that it holds?"
+				if lost {
+					question = "Give up the stream of %s, and every event that it has not received?"
+				}
+				if err := a.confirm(fmt.Sprintf(question, args[0])); err != nil {
 					return err
 				}
 			}
-			return exchange(ctx, a, wire.VerbDrop, args[0], noRequest{}, showDropped)
+			return exchange(ctx, a, wire.VerbDrop, args[0], wire.Drop{Lost: lost}, showDropped)
 		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&lost, "lost", false, "give up a stream that cannot be read any more")
 	return cmd
 }
 

@@ -71,7 +71,7 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.interest.Ops, "ops", nil, "operations wanted (default create,update,delete)")
 	flags.StringVar(&f.interest.Filter, "filter", "", "CEL over data, entity, op, key, headers and time")
 	flags.StringSliceVar(&f.interest.Fields, "fields", nil, "JSON paths that copies keep (default all)")
-	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time or a sequence; at the first registration only (default new)")
+	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time, how long ago as in 24h, or a sequence; at the first registration only (default new)")
 	flags.BoolVar(&f.interest.Echo, "echo", false, "send the service its own events too")
 	flags.StringVar(&f.queue.Order, "order", "", "none or key (default none)")
 	flags.IntVar(&f.queue.Partitions, "partitions", 0, "queues when ordered by key (default 1)")
@@ -143,6 +143,11 @@ func showRegistered(w io.Writer, r *wire.Registered) error {
 	for _, consumer := range r.Consumers {
 		if err == nil {
 			_, err = fmt.Fprintf(w, "  work:  nats consumer next %s %s\n", r.Stream, consumer)
+		}
+	}
+	for _, warning := range r.Warnings {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "\nwarning: %s\n", printable(warning))
 		}
 	}
 	return err
