@@ -25,7 +25,7 @@ import (
 const (
 	// scaleServices is the stated limit of services, scaleQuick a tenth of it.
 	scaleServices = 5000
-	scaleQuick    = 500
+	scaleQuick    = scaleServices / 10
 	// scaleEntities is how many entities the second interests are spread over.
 	scaleEntities = 100
 	// scaleWithin bounds one step.
@@ -65,12 +65,14 @@ func measureScale(ctx context.Context, l *lab, opts options) (result *scaleResul
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-	s := &scale{lab: l, server: server, result: &scaleResult{Services: opts.size(scaleServices, scaleQuick)}}
+	defer func() { err = errors.Join(err, l.timed("scale: stop of the server", server.stop)) }()
+	s := &scale{lab: l, server: server, result: &scaleResult{Services: opts.scale()}}
 	if err := s.launch(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.hub.proc.stop()) }()
+	defer func() {
+		err = errors.Join(err, l.timed("scale: stop of the hub", func() error { return s.hub.proc.stop() }))
+	}()
 	if err := s.hub.awaitReady(ctx); err != nil {
 		return nil, err
 	}
@@ -99,6 +101,17 @@ func measureScale(ctx context.Context, l *lab, opts options) (result *scaleResul
 		}
 	}
 	return s.result, nil
+}
+
+// timed does something and says how long it took.
+func (l *lab) timed(what string, do func() error) error {
+	began := time.Now()
+	err := do()
+	l.say("%s in %s", what, time.Since(began).Round(time.Millisecond))
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // launch starts the hub on an HTTP port that is known.

@@ -132,3 +132,10 @@ func (h *Hub) lanesOf(id string) []subjects.Name {
 	}
 	return services
 }
+
+// count is how many lanes there are.
+func (s *lanes) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.byName)
+}

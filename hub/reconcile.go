@@ -34,7 +34,7 @@ const (
 
 // watchRegistry reconciles after every change of the registry, and now and then.
 func (h *Hub) watchRegistry(ctx context.Context) error {
-	r := &reconciler{hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}}
+	r := &reconciler{parsed: make(parsedRecords), hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}}
 	for {
 		changed := h.cfg.Registry.Changed()
 		if h.cfg.Registry.Snapshot() != nil && h.cfg.Registry.Status().Connected {
@@ -59,6 +59,7 @@ func (h *Hub) watchRegistry(ctx context.Context) error {
 type reconciler struct {
 	hub    *Hub
 	alarms recordAlarms
+	parsed parsedRecords
 }
 
 // recorded holds the paths that are known to have been in the registry, to tell
@@ -92,6 +93,7 @@ func (r *reconciler) run(ctx context.Context) {
 		}
 	}
 	r.alarms.end()
+	r.parsed.keep(snapshot.Entries)
 	for _, l := range r.hub.lanes.all() {
 		l.Park(parked[l.Service()])
 		if l.Owned() {
@@ -103,7 +105,7 @@ func (r *reconciler) run(ctx context.Context) {
 // interest brings one record and its lane to agree.
 func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry, entity, service subjects.Name, parked map[subjects.Name]string) {
 	h := r.hub
-	record, newer, err := parseInterestRecord(entry.Value)
+	record, newer, err := r.parsed.parse(path, entry.Value)
 	switch {
 	case err != nil:
 		r.alarms.raise(path, fmt.Sprintf("registry record %s is ignored: %v", path, err))

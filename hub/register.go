@@ -77,7 +77,7 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request, t
 		if len(req.wants) == 0 {
 			return nil, wire.Errorf(wire.CodeNotFound, "service %q is not registered; name the entities it wants", service)
 		}
-		if len(h.lanes.all()) >= maxServices {
+		if h.lanes.count() >= maxServices {
 			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
 		}
 		if err := h.lanes.mayCreate(ctx, service); err != nil {
