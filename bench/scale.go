@@ -65,7 +65,7 @@ func measureScale(ctx context.Context, l *lab, opts options) (result *scaleResul
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.timed("scale: stop of the server", server.stop)) }()
+	defer func() { err = errors.Join(err, server.kill()) }()
 	s := &scale{lab: l, server: server, result: &scaleResult{Services: opts.scale()}}
 	if err := s.launch(ctx); err != nil {
 		return nil, err
