@@ -93,8 +93,9 @@ type Registered struct {
 	// Stream is the service's lane, and Consumers its work queues.
 	Stream    string
 	Consumers []string
-	// Since is, by entity, the ingest sequence from which every matching event
-	// comes, and Epoch the epoch that ingest is in.
+	// Since is, by entity of the Registration (all that are registered, if it has
+	// none), the ingest sequence from which every matching event comes, and Epoch
+	// the epoch that ingest is in.
 	Since map[string]uint64
 	Epoch uint64
 	// Complete is false when StartAll was asked for and older events are gone.

@@ -35,26 +35,6 @@ type Interest struct {
 	fields *projection // nil: the payload stays as it is
 }
 
-// Compile checks and compiles a definition. Its errors are *wire.Error: of code
-// invalid_filter for the field "filter", of code invalid_value for "fields" or
-// one of its elements ("fields[2]"), and of code internal.
-func Compile(def Definition) (*Interest, error) {
-	def.Fields = slices.Clone(def.Fields)
-	i := &Interest{def: def}
-	var err error
-	if def.Filter != "" {
-		if i.filter, err = compileFilter(def.Filter); err != nil {
-			return nil, err
-		}
-	}
-	if len(def.Fields) > 0 {
-		if i.fields, err = compileFields(def.Fields); err != nil {
-			return nil, err
-		}
-	}
-	return i, nil
-}
-
 // Definition is what the interest was compiled from.
 func (i *Interest) Definition() Definition {
 	def := i.def

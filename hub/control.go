@@ -241,6 +241,10 @@ func (c *control) forward(ctx context.Context, name string, v verb, service subj
 func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last, _ := strings.Cut(strings.TrimPrefix(m.Subject, forwardPrefix+c.hub.cfg.ID+"."), ".")
 	reply := func(body any, err error) { c.answer(m.Reply, body, err) }
+	if name == countVerb {
+		c.start(ctx, func(ctx context.Context) { reply(c.hub.countOwn(ctx)) }, reply)
+		return
+	}
 	v, ok := c.verbs[name]
 	service, err := parseName(last, "service")
 	if !ok || err != nil {
@@ -263,7 +267,7 @@ func (c *control) answer(to string, body any, err error) {
 		}
 	}
 	if err := c.hub.nc.PublishMsg(out); err != nil {
-		c.hub.log.Debug("answer a control request", "err", err)
+		c.hub.log.Warn("answer a control request", "err", err)
 	}
 }
 
@@ -271,10 +275,13 @@ func (c *control) answer(to string, body any, err error) {
 func (h *Hub) encodeReply(body any, err error) (data []byte, refused *wire.Error) {
 	if err == nil {
 		if data, err = marshal(body); err == nil {
+			err = fits(data, h.nc.MaxPayload())
+		}
+		if err == nil {
 			return data, nil
 		}
 	}
-	refused = h.refusalOf(err)
+	refused = short(h.refusalOf(err), h.nc.MaxPayload())
 	if data, err = marshal(wire.Refusal{Error: refused}); err != nil {
 		data = []byte(`{"error":{"code":"internal","message":"the refusal could not be encoded"}}`)
 	}
@@ -295,7 +302,7 @@ func marshal(v any) ([]byte, error) {
 
 // refusalOf makes an error of the hub's fit for a caller.
 func (h *Hub) refusalOf(err error) *wire.Error {
-	if refusal, ok := asRefusal(err); ok {
+	if refusal, ok := asRefusal(limited(err)); ok {
 		return refusal
 	}
 	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {

@@ -114,6 +114,9 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 		if err != nil {
 			return nil, err
 		}
+		if r.full(req) {
+			return nil, wire.FieldErrorf(wire.CodeLimit, "instance", "%s has %d instances, which is the most; stop some", service, maxInstances)
+		}
 		if !a.hear(r, req, j.hub.cfg.ID, partitions, time.Now()) {
 			a.generation = r.Generation
 			return r, nil
@@ -121,6 +124,10 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 		data, err := json.Marshal(r)
 		if err != nil {
 			return nil, fmt.Errorf("encode the roster of %s: %w", service, err)
+		}
+		if most := j.hub.replyRoom(); len(data) > most {
+			return nil, wire.FieldErrorf(wire.CodeLimit, "instance",
+				"with this instance the roster of %s has %d bytes, and may have %d: stop some, or raise the server's max_payload", service, len(data), most)
 		}
 		err = j.hub.rosters.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
 			_, err := j.hub.js.Publish(ctx, membersPrefix+service.String(), data, jetstream.WithExpectLastSequencePerSubject(revision))

@@ -107,7 +107,8 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 	status := wire.LaneStatus{
 		Service: l.Service().String(), Stream: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
 	}
-	h.describeState(ctx, &status, l.Service(), l.Status().State, end)
+	at := h.describeState(&status, l.Service(), l.Status().State, end)
+	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
 		return wire.LaneStatus{}, err
 	}

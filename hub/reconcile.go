@@ -35,7 +35,7 @@ const (
 // watchRegistry reconciles after every change of the registry, and now and then.
 func (h *Hub) watchRegistry(ctx context.Context) error {
 	r := &reconciler{
-		hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}, gone: make(map[subjects.Name]*goneStream),
+		hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}, parsed: make(parsedRecords), gone: make(map[subjects.Name]*goneStream),
 	}
 	for {
 		changed := h.cfg.Registry.Changed()
@@ -70,6 +70,7 @@ func (h *Hub) reconcileSoon() {
 type reconciler struct {
 	hub    *Hub
 	alarms recordAlarms
+	parsed parsedRecords
 	// gone are services with records and no stream; see streamless.
 	gone map[subjects.Name]*goneStream
 }
@@ -106,6 +107,7 @@ func (r *reconciler) run(ctx context.Context) {
 		}
 	}
 	r.alarms.end()
+	r.parsed.keep(snapshot.Entries)
 	for _, l := range r.hub.lanes.all() {
 		l.Park(parked[l.Service()])
 		if l.Owned() {
@@ -117,7 +119,7 @@ func (r *reconciler) run(ctx context.Context) {
 // interest brings one record and its lane to agree.
 func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry, entity, service subjects.Name, parked map[subjects.Name]string) {
 	h := r.hub
-	record, newer, err := parseInterestRecord(entry.Value)
+	record, newer, err := r.parsed.parse(path, entry.Value)
 	switch {
 	case err != nil:
 		r.alarms.raise(path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
@@ -169,7 +171,7 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 // adopt registers what a record made by hand asks for; the write-through then
 // writes id and since back.
 func (r *reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, record interestRecord) {
-	req, err := parseRegister(record.request(entity.String()))
+	req, err := parseRegister(record.request(entity.String()), r.hub.known(service))
 	if err == nil {
 		err = r.serviceRecordOf(service)
 	}

@@ -20,6 +20,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	r := &registration{hub: h, service: service, request: req, anchor: newAnchor(h.ingest, service)}
 	state, err := r.apply(ctx)
 	if err != nil {
+		err = limited(err)
 		r.anchor.abandon(ctx, err)
 		return wire.Registered{}, err
 	}
@@ -34,7 +35,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
-	reply := h.registered(service, state)
+	reply := h.registered(service, state, req)
 	reply.Warnings = req.warnings()
 	return reply, nil
 }
@@ -76,7 +77,7 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request, t
 		if len(req.wants) == 0 {
 			return nil, wire.Errorf(wire.CodeNotFound, "service %q is not registered; name the entities it wants", service)
 		}
-		if len(h.lanes.all()) >= maxServices {
+		if h.lanes.count() >= maxServices {
 			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
 		}
 		if err := h.lanes.mayCreate(ctx, service); err != nil {
@@ -157,7 +158,11 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if len(s.Interests) > maxInterests {
 		return s, false, wire.Errorf(wire.CodeLimit, "at most %d interests for one service", maxInterests)
 	}
-	return s, changed, nil
+	if !changed {
+		return s, false, nil
+	}
+	s, err = s.Bounded(tip.State, r.hub.nc.MaxPayload())
+	return s, true, limited(err)
 }
 
 // mayStartAnew insists that whoever goes on from a detached lane says from
@@ -238,18 +243,22 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	return s.Add(in, from.before), nil
 }
 
-// registered is the reply for a state that is in force.
-func (h *Hub) registered(service subjects.Name, s lane.State) wire.Registered {
+// registered is the reply for a state that is in force: of the entities that the
+// request names, of all if it names none.
+func (h *Hub) registered(service subjects.Name, s lane.State, req request) wire.Registered {
 	reply := wire.Registered{
 		Service:   service.String(),
 		Stream:    subjects.LaneStream(service),
 		Consumers: lane.Consumers(s.Queue),
 		Epoch:     h.ingest.Epoch(),
-		Since:     make(map[string]uint64, len(s.Interests)),
+		Since:     make(map[string]uint64, len(req.wants)),
 		Complete:  true,
 		Seq:       s.Pos.Seq + 1,
 	}
 	for _, in := range s.Interests {
+		if !req.speaksOf(in.Entity) {
+			continue
+		}
 		reply.Since[in.Entity] = in.Since.Seq
 		reply.Complete = reply.Complete && !in.Partial
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,81 +19,13 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func (h *Hub) doServices(ctx context.Context, _ subjects.Name, _ none) (any, error) {
-	end, _, err := h.ingest.End(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.listLanes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(found, func(a, b subjects.Name) int { return strings.Compare(a.String(), b.String()) })
-	reply := wire.Services{Services: []wire.LaneStatus{}}
-	for _, service := range found {
-		status, err := h.laneStatus(ctx, service, end)
-		if errors.Is(err, lane.ErrNoLane) {
-			continue
-		}
-		if err != nil {
-			// One lane in trouble does not hide the others.
-			status = wire.LaneStatus{
-				Service: service.String(), Stream: subjects.LaneStream(service), State: wire.LaneStalled, Reason: err.Error(),
-				Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
-			}
-		}
-		reply.Services = append(reply.Services, status)
-	}
-	return reply, nil
-}
-
-func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, _ none) (any, error) {
-	end, _, err := h.ingest.End(ctx)
-	if err != nil {
-		return nil, err
-	}
-	status, err := h.laneStatus(ctx, service, end)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.joins.describeHolders(ctx, service, &status); err != nil {
-		h.log.Debug("who holds which partition", "service", service.String(), "err", err) // the rest is worth telling
-	}
-	return status, nil
-}
-
-func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, error) {
-	entity, err := parseName(req.Entity, "entity")
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.listLanes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	reply := wire.Whoever{Entity: entity.String(), Services: []wire.InterestStatus{}}
-	for _, service := range found {
-		state, err := h.freshState(ctx, service)
-		if err != nil {
-			continue // gone, or not readable: describe says why
-		}
-		if in := state.Find(entity.String()); in != nil {
-			reply.Services = append(reply.Services, interestStatus(service, state, *in))
-		}
-	}
-	slices.SortFunc(reply.Services, func(a, b wire.InterestStatus) int { return strings.Compare(a.Service, b.Service) })
-	return reply, nil
-}
-
 // laneStatus reads a lane's status from its stream, and adds what this hub
-// knows when it is the one that copies into it.
+// knows when it is the one that copies into it. The dead letters are the
+// caller's to count.
 func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (wire.LaneStatus, error) {
-	stream, err := h.js.Stream(ctx, subjects.LaneStream(service))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return wire.LaneStatus{}, lane.ErrNoLane
-	}
+	stream, err := h.lookUp(ctx, service)
 	if err != nil {
-		return wire.LaneStatus{}, fmt.Errorf("look up lane %s: %w", service, err)
+		return wire.LaneStatus{}, err
 	}
 	info := stream.CachedInfo()
 	status := wire.LaneStatus{
@@ -102,7 +33,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
 	}
-	tip, err := lane.ReadTip(ctx, h.js, service)
+	tip, err := lane.NewLook(h.js, service, stream).Tip(ctx)
 	switch {
 	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
 		status.State, status.Reason = wire.LaneParked, err.Error()
@@ -110,17 +41,18 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	case err != nil:
 		return wire.LaneStatus{}, err
 	}
-	h.describeState(ctx, &status, service, tip.State, end)
+	at := h.describeState(&status, service, tip.State, end)
+	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
 	h.describeMissing(ctx, &status, service, stream, tip.State)
-	h.describeLetters(ctx, &status, service)
 	h.describeQuota(&status, service)
 	return status, nil
 }
 
-func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
+// describeState tells what a lane's state says, and returns where the lane stands.
+func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
 	// What is in the owner's memory is newer than the stream.
 	var waiting map[string]string
 	if l := h.lanes.get(service); l != nil && l.Owned() {
@@ -140,8 +72,12 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 	for _, in := range s.Interests {
 		status.Interests = append(status.Interests, interestStatus(service, s, in))
 	}
+	sortInterests(status.Interests)
 	if len(s.Interests) > 0 && s.Detached == nil {
-		h.describeLag(ctx, status, s.Pos, end)
+		status.Lag = end.Seq - min(s.Pos.Seq, end.Seq)
+		if s.Pos.Epoch < end.Epoch {
+			status.Lag = end.Seq
+		}
 	}
 	describeFills(status, s, waiting)
 	parked := h.parkedReason(service)
@@ -158,10 +94,15 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 	default:
 		status.State = wire.LaneLive
 	}
+	return s.Pos
 }
 
-// describeLag tells how far a lane at a mark is behind the end of ingest.
+// describeLag tells how far a lane at a mark is behind the end of ingest, and the
+// age of the oldest event that it has not dealt with.
 func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end ingest.Mark) {
+	if status.Lag == 0 {
+		return
+	}
 	next := at.Seq + 1
 	if at.Epoch < end.Epoch {
 		// The lane has not resumed yet: it goes on with the first event stored
@@ -173,6 +114,7 @@ func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end 
 			}
 		}
 	}
+	status.Lag, status.LagSeconds = 0, 0
 	if next <= end.Seq {
 		status.Lag, status.LagSeconds = end.Seq-next+1, h.age(ctx, next)
 	}
@@ -202,7 +144,7 @@ func interestStatus(service subjects.Name, s lane.State, in lane.Interest) wire.
 }
 
 func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
-	workers, err := lane.Workers(ctx, h.js, service)
+	workers, err := lane.NewLook(h.js, service, stream).Workers(ctx)
 	if err != nil {
 		return err
 	}
@@ -232,26 +174,19 @@ func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error
 	registry := h.cfg.Registry.Status()
 	status := wire.Status{
 		Hub: h.cfg.ID, Version: h.cfg.Version, Started: h.started, Hubs: *h.members.Load(),
-		Ready: h.dispatching.Load(), Degraded: h.degraded(),
+		Ready: h.dispatching.Load(), Degraded: h.listed(h.degraded()),
 		Registry: wire.RegistryStatus{
 			Kind: h.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
-			Alarms: append(h.alarms.list(), h.cfg.Registry.Alarms()...),
+			Alarms: h.listed(append(h.alarms.list(), h.cfg.Registry.Alarms()...)),
 		},
 		Ingest: wire.IngestStatus{
 			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
 			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
 			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b), Full: h.fullIngest.Load(),
 		},
-		Lanes: make(map[string]int),
 	}
-	services, err := h.doServices(ctx, subjects.Name{}, none{})
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range services.(wire.Services).Services { //nolint:forcetypeassert // doServices' own reply
-		status.Lanes[l.State]++
-	}
-	return status, nil
+	status.Lanes, err = h.countLanes(ctx)
+	return status, err
 }
 
 // degraded is what keeps this hub from working as it should, though it works.

@@ -13,7 +13,7 @@ import (
 )
 
 func (h *Hub) doRegister(ctx context.Context, service subjects.Name, req wire.Register) (any, error) {
-	checked, err := parseRegister(req)
+	checked, err := parseRegister(req, h.known(service))
 	if err != nil {
 		return nil, err
 	}

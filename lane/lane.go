@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -110,6 +109,8 @@ type Lane struct {
 	parked  atomic.Pointer[string]
 	status  atomic.Pointer[Status]
 	counted counters
+	// compiled are the interests in force, ready to expand events.
+	compiled compiled
 
 	mu      sync.Mutex // guards changes and over
 	changes []*change
@@ -341,7 +342,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 		return err
 	}
 	tip.State = state
-	live, fill, err := compile(l.service, state)
+	live, fill, err := l.compile(state)
 	if err != nil {
 		return err
 	}
@@ -441,28 +442,4 @@ func (l *Lane) closeSources() {
 	l.liveSource.close()
 	l.fillSource.close()
 	l.rows.drop()
-}
-
-// compile makes the tables of a state: of the live interests, and of those in
-// the first fill.
-func compile(service subjects.Name, s State) (live, fill *expand.Table, err error) {
-	var liveInterests, fillInterests []*expand.Interest
-	for _, in := range s.Interests {
-		if s.Live(in.ID) {
-			compiled, err := in.Compile()
-			if err != nil {
-				return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
-			}
-			liveInterests = append(liveInterests, compiled)
-		}
-		compiled, err := compileFill(s, in)
-		if err != nil {
-			return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
-		}
-		if compiled != nil {
-			fillInterests = append(fillInterests, compiled)
-		}
-	}
-	partitions := Partitions(s.Queue)
-	return expand.New(service, partitions, liveInterests), expand.New(service, partitions, fillInterests), nil
 }

@@ -61,6 +61,10 @@ func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	if err != nil {
 		return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
 	}
+	return readTipOf(ctx, stream, service)
+}
+
+func readTipOf(ctx context.Context, stream jetstream.Stream, service subjects.Name) (Tip, error) {
 	if cfg := stream.CachedInfo().Config; !marked.Is(cfg) {
 		return Tip{}, fmt.Errorf("%w: %w", ErrNoLane, &marked.ForeignError{Stream: cfg.Name})
 	}

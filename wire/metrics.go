@@ -58,14 +58,15 @@ const (
 
 // Troubles of a lane, as values of LabelReason; describe has the words.
 const (
-	TroubleLaneFull     = "lane_full"    // stalled: workers must acknowledge, or max_bytes grow
-	TroubleLettersFull  = "dlq_full"     // stalled: redrive or remove dead letters
-	TroubleIngestFull   = "ingest_full"  // detached: it pinned a full ingest
-	TroubleTrimmed      = "trimmed"      // detached: events that it needed are gone
-	TroubleNewerRecord  = "newer_record" // parked: a newer replhub wrote it
-	TroubleDisk         = "disk"         // stalled: nats-server cannot write to its disk; restart it
-	TroubleNotReachable = "unreachable"  // stalled: NATS does not answer
-	TroubleOther        = "other"
+	TroubleLaneFull       = "lane_full"        // stalled: workers must acknowledge, or max_bytes grow
+	TroubleLettersFull    = "dlq_full"         // stalled: redrive or remove dead letters
+	TroubleIngestFull     = "ingest_full"      // detached: it pinned a full ingest
+	TroubleTrimmed        = "trimmed"          // detached: events that it needed are gone
+	TroubleNewerRecord    = "newer_record"     // parked: a newer replhub wrote it
+	TroubleDisk           = "disk"             // stalled: nats-server cannot write to its disk; restart it
+	TroubleNotReachable   = "unreachable"      // stalled: NATS does not answer
+	TroubleRecordTooLarge = "record_too_large" // stalled: its state record does not fit max_payload
+	TroubleOther          = "other"
 )
 
 // Metric describes one metric, for /metrics itself and for documentation.

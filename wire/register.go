@@ -73,9 +73,11 @@ type Registered struct {
 	Consumers []string `json:"consumers"`
 	Epoch     uint64   `json:"epoch"`
 	// Since is, by entity, the ingest sequence from which every matching event
-	// reaches the lane.
+	// reaches the lane: of the entities that the request names, of all if it names
+	// none.
 	Since map[string]uint64 `json:"since"`
-	// Complete is false when "all" was asked for and older events are gone.
+	// Complete is false when "all" was asked for one of them and older events are
+	// gone.
 	Complete bool `json:"complete"`
 	// Seq is the ingest sequence from which the definitions as they stand now
 	// apply to live events.

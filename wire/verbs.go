@@ -78,12 +78,18 @@ type Rewound struct {
 // Who asks for the services interested in an entity.
 type Who struct {
 	Entity string `json:"entity"`
+	// After is the service that the page begins behind, and Limit bounds its
+	// services; DefaultPage by default.
+	After string `json:"after,omitempty"`
+	Limit int    `json:"limit,omitempty"`
 }
 
 // Whoever is the reply of replhub.who.
 type Whoever struct {
 	Entity   string           `json:"entity"`
 	Services []InterestStatus `json:"services"`
+	// Next is the After of the next page; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // Explain asks why a service did or did not get an event.
@@ -169,6 +175,8 @@ const (
 // Services is the reply of replhub.services.
 type Services struct {
 	Services []LaneStatus `json:"services"`
+	// Next is the After of the next page; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // InterestStatus is one interest in force.
@@ -206,8 +214,11 @@ type LaneStatus struct {
 	Since     *time.Time       `json:"state_since,omitempty"`
 	Owner     string           `json:"owner,omitempty"`
 	Interests []InterestStatus `json:"interests"`
-	Queue     Queue            `json:"queue"`
-	MaxBytes  int64            `json:"max_bytes"`
+	// Next is the entity of the last interest told where there are more:
+	// replhub.describe with it as After goes on. Empty at the end.
+	Next     string `json:"next,omitempty"`
+	Queue    Queue  `json:"queue"`
+	MaxBytes int64  `json:"max_bytes"`
 	// Epoch and Seq are the position: the last ingest event dealt with.
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
@@ -230,6 +241,10 @@ type LaneStatus struct {
 	DeadLetters uint64       `json:"dead_letters"`
 	// DeadLettersUnknown says that they could not be counted.
 	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
+	// WorkersLeftOut and FillsLeftOut count what did not fit the reply; the
+	// totals hold for all.
+	WorkersLeftOut int `json:"workers_left_out,omitempty"`
+	FillsLeftOut   int `json:"fills_left_out,omitempty"`
 }
 
 // WorkerStatus is one consumer of a lane.

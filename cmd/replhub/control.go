@@ -110,7 +110,7 @@ func (a *app) completeService(cmd *cobra.Command, args []string, _ string) ([]co
 	}
 	defer l.close()
 	var reply wire.Services
-	if _, err := l.ask(cmd.Context(), wire.VerbServices, "", noRequest{}, &reply); err != nil {
+	if _, err := l.askPages(cmd.Context(), servicePages(), &reply); err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var names []cobra.Completion

@@ -28,7 +28,7 @@ consumers.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbDescribe, args[0], noRequest{}, showLane)
+			return exchangePages(ctx, a, lanePages(args[0]), showLane)
 		}),
 	}
 }

@@ -29,7 +29,7 @@ registered now. A letter that was redriven is gone.`,
 			if all == (len(seqs) > 0) {
 				return usagef("which letters? give their sequences or --all")
 			}
-			return exchange(ctx, a, wire.VerbRedrive, args[0], wire.Redrive{Seqs: seqs, All: all}, showRedriven)
+			return a.redrive(ctx, args[0], wire.Redrive{Seqs: seqs, All: all})
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all letters of the service")

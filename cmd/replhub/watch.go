@@ -53,7 +53,7 @@ func (a *app) watch(ctx context.Context, every time.Duration) error {
 	defer look.Stop()
 	for {
 		var reply wire.Services
-		_, err := l.ask(ctx, wire.VerbServices, "", noRequest{}, &reply)
+		_, err := l.askPages(ctx, servicePages(), &reply)
 		if _, no := errors.AsType[*refused](err); no {
 			return err
 		}

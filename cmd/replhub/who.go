@@ -20,7 +20,7 @@ func newWho(a *app) *cobra.Command {
   replhub who user --json | jq -r '.services[].service'`,
 		Args: cobra.ExactArgs(1),
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbWho, "", wire.Who{Entity: args[0]}, showWho)
+			return exchangePages(ctx, a, whoPages(args[0]), showWho)
 		}),
 	}
 }
