@@ -16,7 +16,8 @@ func newDLQRedrive(a *app) *cobra.Command {
 		Use:   "redrive <service> <sequence>... | --all",
 		Short: "Give dead letters back to their service",
 		Long: `Put the events of dead letters into their service's stream again, as it is
-registered now. A letter that was redriven is gone.`,
+registered now. A letter that was redriven is gone. Each letter that stays is named
+with the reason, and the exit code is 1 when one stays or none was redriven.`,
 		Example: `  replhub dlq redrive sharing 17 18
   replhub dlq redrive sharing --all`,
 		Args:              cobra.MinimumNArgs(1),
@@ -29,11 +30,53 @@ registered now. A letter that was redriven is gone.`,
 			if all == (len(seqs) > 0) {
 				return usagef("which letters? give their sequences or --all")
 			}
-			return exchange(ctx, a, wire.VerbRedrive, args[0], wire.Redrive{Seqs: seqs, All: all}, showRedriven)
+			return a.redrive(ctx, args[0], wire.Redrive{Seqs: seqs, All: all})
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all letters of the service")
 	return cmd
+}
+
+func (a *app) redrive(ctx context.Context, service string, req wire.Redrive) error {
+	l, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	var reply wire.Redriven
+	body, err := l.ask(ctx, wire.VerbRedrive, service, req, &reply)
+	if err != nil {
+		return err
+	}
+	if left := notRedriven(&reply); left != nil {
+		left.reply = body
+		return a.incomplete(left, func(w io.Writer) error { return showRedriven(w, &reply) })
+	}
+	if a.json {
+		return a.printJSON(body)
+	}
+	return showRedriven(a.out, &reply)
+}
+
+// notRedriven is the error of a reply that leaves letters where they are.
+func notRedriven(r *wire.Redriven) *incomplete {
+	switch {
+	case r.Redriven == 0 && len(r.Left) == 0 && !r.More:
+		return incompletef(wire.CodeNotFound, "%s has no dead letters", r.Service)
+	case r.Redriven == 0 && len(r.Left) > 0:
+		return incompletef(codeFailed, "nothing was redriven: %s", stays(len(r.Left)))
+	case len(r.Left) > 0:
+		return incompletef(codePartly, "not all was redriven: %s", stays(len(r.Left)))
+	default:
+		return nil
+	}
+}
+
+func stays(letters int) string {
+	if letters == 1 {
+		return "1 letter stays"
+	}
+	return plural(letters, "letter") + " stay"
 }
 
 func showRedriven(w io.Writer, r *wire.Redriven) error {
