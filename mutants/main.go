@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-func all() []mutant { return slices.Concat(mutants, sdkMutants) }
+func all() []mutant { return slices.Concat(mutants, sdkMutants, cliMutants) }
 
 // try reports whether the test goes red on the mutated code.
 func (m mutant) try(ctx context.Context, dir string) (red bool, err error) {

@@ -64,19 +64,22 @@ func notRedriven(r *wire.Redriven) *incomplete {
 	case r.Redriven == 0 && len(r.Left) == 0 && !r.More:
 		return incompletef(wire.CodeNotFound, "%s has no dead letters", r.Service)
 	case r.Redriven == 0 && len(r.Left) > 0:
-		return incompletef(codeFailed, "nothing was redriven: %s", stays(len(r.Left)))
+		return incompletef(codeFailed, "nothing was redriven: %s", stays(r.Left))
 	case len(r.Left) > 0:
-		return incompletef(codePartly, "not all was redriven: %s", stays(len(r.Left)))
+		return incompletef(codePartly, "not all was redriven: %s", stays(r.Left))
 	default:
 		return nil
 	}
 }
 
-func stays(letters int) string {
-	if letters == 1 {
-		return "1 letter stays"
+// stays names the first letter that stays, and says how many do besides: the
+// reply has all.
+func stays(left []wire.RedriveLeft) string {
+	first := fmt.Sprintf("letter %d stays: %s", left[0].Seq, printable(left[0].Message))
+	if len(left) == 1 {
+		return first
 	}
-	return plural(letters, "letter") + " stay"
+	return fmt.Sprintf("%s; and %d more", first, len(left)-1)
 }
 
 func showRedriven(w io.Writer, r *wire.Redriven) error {

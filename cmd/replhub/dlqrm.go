@@ -81,9 +81,9 @@ func (a *app) removeLetters(ctx context.Context, args []string) error {
 	if len(outcome.Left) == 0 {
 		return a.showRemoved(outcome)
 	}
-	left := incompletef(codePartly, "not all was removed: %s", stays(len(outcome.Left)))
+	left := incompletef(codePartly, "not all was removed: %s", notRemoved(outcome.Left))
 	if outcome.Removed == 0 {
-		left = incompletef(wire.CodeNotFound, "nothing was removed")
+		left = incompletef(wire.CodeNotFound, "nothing was removed: %s", notRemoved(outcome.Left))
 	}
 	if left.reply, err = json.Marshal(outcome); err != nil {
 		return fmt.Errorf("print JSON: %w", err)
@@ -93,14 +93,19 @@ func (a *app) removeLetters(ctx context.Context, args []string) error {
 
 // removed is what became of the letters that were to be removed.
 type removed struct {
-	Removed uint64        `json:"removed"`
-	Left    []letterStays `json:"left,omitempty"`
+	Removed uint64 `json:"removed"`
+	// Left are the letters that were not removed, as in the reply of redrive.
+	Left []wire.RedriveLeft `json:"left,omitempty"`
 }
 
-// letterStays tells why a letter was not removed.
-type letterStays struct {
-	Seq     uint64 `json:"seq"`
-	Message string `json:"message"`
+// notRemoved names the first letter that was not removed, and says how many there
+// are besides.
+func notRemoved(left []wire.RedriveLeft) string {
+	first := fmt.Sprintf("letter %d: %s", left[0].Seq, left[0].Message)
+	if len(left) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s; and %d more", first, len(left)-1)
 }
 
 // removeEach removes letters one by one. Only one that is not there is passed
@@ -112,7 +117,7 @@ func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []u
 			continue
 		}
 		if fault != nil {
-			outcome.Left = append(outcome.Left, letterStays{Seq: seq, Message: "not tried"})
+			outcome.Left = append(outcome.Left, wire.RedriveLeft{Seq: seq, Message: "not tried"})
 			continue
 		}
 		err := l.removeLetter(ctx, stream, seq)
@@ -124,7 +129,7 @@ func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []u
 		if _, none := errors.AsType[*refused](err); !none {
 			fault, message = err, err.Error()
 		}
-		outcome.Left = append(outcome.Left, letterStays{Seq: seq, Message: message})
+		outcome.Left = append(outcome.Left, wire.RedriveLeft{Seq: seq, Message: message})
 	}
 	return outcome
 }
@@ -185,7 +190,7 @@ func showRemoved(w io.Writer, outcome removed) error {
 		return err
 	}
 	for _, left := range outcome.Left {
-		if _, err := fmt.Fprintf(w, "letter %d: %s\n", left.Seq, left.Message); err != nil {
+		if _, err := fmt.Fprintf(w, "letter %d was not removed: %s\n", left.Seq, printable(left.Message)); err != nil {
 			return err
 		}
 	}

@@ -57,8 +57,10 @@ becomes a dead letter.`,
 	flags.DurationVar(&o.wait, "wait", 10*time.Second, "how long to wait for each copy")
 	flags.BoolVar(&ack, "ack", true, "acknowledge what is shown")
 	flags.BoolVar(&o.noAck, "no-ack", false, "give back what is shown")
-	cmd.MarkFlagsMutuallyExclusive("ack", "no-ack")
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
+		if flags.Changed("ack") && flags.Changed("no-ack") {
+			return usagef("--ack and --no-ack exclude each other")
+		}
 		o.noAck = o.noAck || !ack
 		return a.next(ctx, args[0], o)
 	})

@@ -153,7 +153,7 @@ func cutText(text string, cells int) string {
 	width := 0
 	for i, r := range text {
 		if width+runeWidth(r) > cells-1 {
-			return text[:i] + cutMark
+			return strings.TrimRight(text[:i], " ") + cutMark
 		}
 		width += runeWidth(r)
 	}

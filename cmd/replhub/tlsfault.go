@@ -28,8 +28,11 @@ func tlsFault(err error) tlsKind {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return tlsOtherName
 	}
-	// The server told it in an alert, for which Go has no error to compare with.
-	for _, alert := range []string{"tls: certificate required", "tls: bad certificate", "tls: unknown certificate authority"} {
+	// The server told it in an alert, or by closing: neither has an error to compare
+	// with.
+	for _, alert := range []string{
+		"tls: certificate required", "tls: bad certificate", "tls: unknown certificate authority", "closed by remote after TLS handshake",
+	} {
 		if strings.Contains(err.Error(), alert) {
 			return tlsClientCertificate
 		}

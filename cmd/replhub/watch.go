@@ -31,9 +31,6 @@ is the service's status, and a service that is gone has the state "gone".`,
   replhub watch --json | jq -c '[.service, .state, .backlog]'`,
 		Args: cobra.NoArgs,
 		RunE: a.verb(func(ctx context.Context, _ []string) error {
-			if every <= 0 {
-				return usagef("--interval %s: must be positive", every)
-			}
 			return a.watch(ctx, every)
 		}),
 	}
