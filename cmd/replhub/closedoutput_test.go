@@ -79,7 +79,7 @@ func TestWatchEndsWithItsOutput(t *testing.T) {
 	b := newBench(t)
 	b.answer(t, "replhub.services", wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}})
 	go func() {
-		for range b.asked { //nolint:revive // as many as are asked
+		for range b.asked {
 		}
 	}()
 	t.Cleanup(func() { close(b.asked) })

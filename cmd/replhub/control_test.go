@@ -213,7 +213,8 @@ func TestVerbs(t *testing.T) {
 		{
 			"dlq-redrive-nothing",
 			[]string{"dlq", "redrive", "sharing", "17", "99"},
-			"", "replhub.redrive.sharing",
+			"",
+			"replhub.redrive.sharing",
 			wire.Redriven{Service: "sharing", Left: []wire.RedriveLeft{
 				{Seq: 17, Message: "not due any more: the filter says no"}, {Seq: 99, Message: "no such letter of sharing"},
 			}},
@@ -222,7 +223,9 @@ func TestVerbs(t *testing.T) {
 		{
 			"dlq-redrive-none",
 			[]string{"dlq", "redrive", "sharing", "--all"},
-			"", "replhub.redrive.sharing", wire.Redriven{Service: "sharing"}, `{"all":true}`,
+			"", "replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing"},
+			`{"all":true}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
