@@ -35,7 +35,7 @@ var cliMutants = []mutant{
 		file: "cmd/replhub/root.go",
 		old:  `		PersistentPreRunE: refuseEmptyNumbers,`,
 		new:  ``,
-		pkg:  "./cmd/replhub", test: "TestEmptyNumbersAreRefused",
+		pkg:  "./cmd/replhub", test: "TestWrongUsage",
 	},
 	{
 		name: "no-tls-first", guarantee: "serve reaches a server with handshake_first",

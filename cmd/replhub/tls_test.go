@@ -126,6 +126,25 @@ func TestCLIOverTLS(t *testing.T) {
 	}
 }
 
+// awaitReady waits until a hub is ready, or fails at once with why it ended.
+func (r *running) awaitReady(t *testing.T) {
+	t.Helper()
+	for {
+		r.stdout.mu.Lock()
+		log, changed := r.stdout.text.String(), r.stdout.changed
+		r.stdout.mu.Unlock()
+		if strings.Contains(log, "msg=ready") {
+			return
+		}
+		select {
+		case <-changed:
+		case code := <-r.code:
+			r.code <- code // for the cleanup
+			t.Fatalf("exit %d: %s", code, r.stderr)
+		}
+	}
+}
+
 func TestServeOverTLS(t *testing.T) {
 	ca := newAuthority(t)
 	withTLS, first := ca.server(t, false), ca.server(t, true)
@@ -150,7 +169,7 @@ func TestServeOverTLS(t *testing.T) {
 			t.Setenv(wire.EnvDLQMaxBytes, "16MiB")
 			r := start(t, "serve")
 			if tt.says == "" {
-				r.stdout.await(t, "msg=ready")
+				r.awaitReady(t)
 				return
 			}
 			if code := r.ended(t); code != exitFailed || !strings.Contains(r.stderr.String(), tt.says) {
