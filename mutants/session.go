@@ -23,29 +23,21 @@ type session struct {
 
 	mu       sync.Mutex // guards what follows, and out
 	survived []string
-	killed   []mutant // to be tried again, alone
 	spent    time.Duration
 }
 
-// judge tries mutants, some at a time. A test that had to be killed shows nothing
-// as long as others ran beside it: it is tried again alone, and counts as red if
-// it has to be killed once more.
+// judge tries mutants, some at a time.
 func (s *session) judge(ctx context.Context, chosen []mutant, atOnce int) error {
 	began := time.Now()
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, m := range chosen {
-		group.Go(func() error { return s.one(groupCtx, m, atOnce > 1 && len(chosen) > 1) })
+		group.Go(func() error { return s.one(groupCtx, m) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, m := range s.killed {
-		if err := s.one(ctx, m, false); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(s.out, "%d mutants in %s, %d at a time; one after the other: %s\n", len(chosen),
+	fmt.Fprintf(s.out, "%d mutants in %s, %d at a time; their times add up to %s\n", len(chosen),
 		time.Since(began).Round(time.Second), atOnce, s.spent.Round(time.Second))
 	if len(s.survived) > 0 {
 		return fmt.Errorf("%d of %d survived: their tests do not hold what they say: %s", len(s.survived), len(chosen), strings.Join(s.survived, ", "))
@@ -54,7 +46,7 @@ func (s *session) judge(ctx context.Context, chosen []mutant, atOnce int) error 
 }
 
 // one judges a mutant. The error is that of ctx.
-func (s *session) one(ctx context.Context, m mutant, beside bool) error {
+func (s *session) one(ctx context.Context, m mutant) error {
 	began := time.Now()
 	result, err := m.try(ctx, s.dir)
 	for again := 1; again < tries && err == nil && result.verdict == green; again++ {
@@ -76,9 +68,6 @@ func (s *session) one(ctx context.Context, m mutant, beside bool) error {
 	case result.verdict == green:
 		word = "SURVIVED"
 		s.survived = append(s.survived, m.name)
-	case result.verdict == hung && beside:
-		word = "killed"
-		s.killed = append(s.killed, m)
 	}
 	fmt.Fprintf(s.out, "%-9s %-28s %s (%s)\n", word, m.name, m.test, took.Round(100*time.Millisecond))
 	if s.why && result.why != "" {

@@ -9,22 +9,43 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // testTime bounds one test run, several times what the slowest takes: a mutant
 // that has its test wait in vain is red as well.
 const testTime = "20s"
 
-// try runs the test on the mutated code.
+// try runs the test on the mutated code. A test that has to be killed waits in
+// vain, or is slow because of what else runs: then it would be slow without the
+// mutation as well, which is tried.
 func (m mutant) try(ctx context.Context, dir string) (result, error) {
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		return result{}, err
 	}
-	// Vetting is the lint's business, and nobody reads the symbols: half of the
-	// time of a build goes into them.
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w",
-		"-count=1", "-failfast", "-timeout", testTime, "-run", "^("+m.test+")$", m.pkg)
+	r, err := m.runTest(ctx, "-overlay", overlay)
+	if err != nil || r.verdict != hung {
+		return r, err
+	}
+	began := time.Now()
+	control, err := m.runTest(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	if control.verdict != green {
+		return result{}, fmt.Errorf("%s, and without the mutation: %s", r.why, control.why)
+	}
+	r.verdict = red
+	r.why += fmt.Sprintf("; green in %s without the mutation", time.Since(began).Round(100*time.Millisecond))
+	return r, nil
+}
+
+// runTest runs the test once. Vetting is the lint's business, and nobody reads the
+// symbols: much of the time of a build goes into them.
+func (m mutant) runTest(ctx context.Context, more ...string) (result, error) {
+	args := append([]string{"test", "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout", testTime}, more...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-run", "^("+m.test+")$", m.pkg)...)
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return result{}, ctx.Err()

@@ -23,7 +23,7 @@ type result struct {
 
 var (
 	// errorLine is what a test prints by Error, Fatal or Log.
-	errorLine = regexp.MustCompile(`(?m)^\s+\w+\.go:\d+: (.*(?:\n {8,}\S.*)?)`)
+	errorLine = regexp.MustCompile(`(?m)^( +)\w+\.go:\d+: (.*)(?:\n( +)(.*))?`)
 	panicLine = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*`)
 )
 
@@ -49,7 +49,10 @@ func read(output string, failed bool) (result, error) {
 	}
 	r := result{verdict: red, why: "says nothing"}
 	if found := errorLine.FindStringSubmatch(output[at:]); found != nil {
-		r.why = strings.Join(strings.Fields(found[1]), " ")
+		r.why = found[2]
+		if len(found[3]) > len(found[1]) { // further in: the same error goes on
+			r.why += " " + found[4]
+		}
 	} else if line := panicLine.FindString(output); line != "" {
 		r.why = line
 	}
