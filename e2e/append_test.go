@@ -95,7 +95,7 @@ func (a *appending) holds(want string) {
 		a.t.Fatal(err)
 	}
 	var texts []string
-	for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
+	for seq := uint64(1); seq <= info.State.LastSeq; seq++ {
 		m, err := a.stream.GetMsg(a.t.Context(), seq)
 		if err != nil {
 			a.t.Fatal(err)
