@@ -88,6 +88,21 @@ func (a *appending) open(last uint64) *lane.Batch {
 	return b
 }
 
+// awaits waits until the lane holds as many messages: sending does not wait for
+// the last ones, and other writers have other connections.
+func (a *appending) awaits(n uint64) {
+	a.t.Helper()
+	for ctx := answered(a.t); ; {
+		info, err := a.stream.Info(ctx)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if info.State.Msgs == n {
+			return
+		}
+	}
+}
+
 func (a *appending) holds(want string) {
 	a.t.Helper()
 	info, err := a.stream.Info(a.t.Context())
@@ -141,6 +156,7 @@ func fencedAppend(t *testing.T, version string) {
 	if err := b.Send(answered(t), copies("a", "b")); err != nil {
 		t.Fatal(err)
 	}
+	a.awaits(2)
 	if _, err := a.writer().Append(answered(t), "SUB_s", 2, copies("rival")); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +181,7 @@ func forgottenAppend(t *testing.T, version string) {
 	if err := first.Send(answered(t), copies("a", "b")); err != nil {
 		t.Fatal(err)
 	}
+	a.awaits(2)
 	refused := 0
 	for ctx := answered(t); ; refused++ {
 		err := a.open(2).SendLast(ctx, copies("c", "d"))
@@ -196,6 +213,7 @@ func appendsAtOnce(t *testing.T, version string) {
 	if err := idle.Send(answered(t), copies("a")); err != nil {
 		t.Fatal(err)
 	}
+	a.awaits(1)
 	texts := slices.Repeat([]string{"x"}, 700)
 	if err := a.open(1).SendLast(answered(t), copies(texts...)); err != nil {
 		t.Error(err)
@@ -212,15 +230,7 @@ func killedAppend(t *testing.T, version string) {
 	if err := b.Send(answered(t), copies("a", "b")); err != nil {
 		t.Fatal(err)
 	}
-	for ctx := answered(t); ; {
-		info, err := a.stream.Info(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.State.Msgs == 2 {
-			break
-		}
-	}
+	a.awaits(2)
 	a.server.Kill()
 	a.server.Start()
 	if err := b.SendLast(answered(t), copies("x", "y")); err == nil {

@@ -2,7 +2,6 @@ package lane
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -32,7 +31,7 @@ func TestLargeBatchEnds(t *testing.T) {
 	defer a.Close()
 	l := &Lane{
 		env:    NewEnv(Env{JS: js, Appender: a}),
-		stream: "SUB_s", wake: make(chan struct{}, 1), log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		stream: "SUB_s", wake: make(chan struct{}, 1), log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
