@@ -151,9 +151,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "newer-form-ignored", guarantee: "an old hub must not ignore a new restriction",
-		file: "hub/record.go",
-		old:  `	if form.V > recordForm {`,
-		new:  `	if form.V > recordForm+10 {`,
+		file: "hub/recordcheck.go",
+		old:  `	return err == nil && v > recordForm`,
+		new:  `	return err == nil && v > 1000*recordForm`,
 		pkg:  "./hub", test: "TestRecordOfANewerFormParksTheLane",
 	},
 	{
@@ -285,8 +285,8 @@ var mutants = []mutant{
 	{
 		name: "newer-record-overwritten", guarantee: "an old hub must not ignore a new restriction",
 		file: "hub/reconcile.go",
-		old:  `		if snapshot != nil && isNewer(snapshot.Entries[path].Value) {`,
-		new:  `		if snapshot == nil && isNewer(nil) {`,
+		old:  `		if snapshot != nil && isNewerForm(snapshot.Entries[path].Value) {`,
+		new:  `		if snapshot == nil && isNewerForm(nil) {`,
 		pkg:  "./hub", test: "TestRegistrationKeepsANewerRecord",
 	},
 }
