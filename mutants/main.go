@@ -44,7 +44,9 @@ type mutant struct {
 	pkg, test string
 }
 
-func all() []mutant { return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants, cliMutants, batchMutants) }
+func all() []mutant {
+	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants, cliMutants, batchMutants)
+}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
