@@ -19,6 +19,14 @@ const (
 	OnFullRefuse = "refuse"
 )
 
+// Parts of MemoryBytes, in sixteenths; see there. The tail holds about twice what
+// it asks for at a time.
+const (
+	windowPart, tailPart, lanesPart, allParts = 5, 1, 10, 16
+
+	minMemory = 16 << 20
+)
+
 // Config is what a Hub needs. Conn and Registry have no default.
 type Config struct {
 	// Conn is borrowed: its owner closes it after Run has returned.
@@ -44,9 +52,23 @@ type Config struct {
 	// Limits of the streams in bytes: 4 GiB, 1 GiB and 1 GiB by default. Each
 	// lane may state its own.
 	IngestMaxBytes, LaneMaxBytes, DLQMaxBytes int64
+	// DLQServiceMaxBytes bounds the dead letters of one service, which stalls alone
+	// when they reach it; an eighth of DLQMaxBytes by default.
+	DLQServiceMaxBytes int64
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
-	// WindowBytes bounds the events in memory for all lanes; 32 MiB by default.
+	// MemoryBytes bounds what the hub holds of events at a time, in bytes, headers
+	// and what the program needs beside them included; 128 MiB by default, at least
+	// 16 MiB. Five sixteenths are the window of the newest events that all lanes
+	// read from, one what is asked for ahead of it, four the readers of lanes that
+	// are further behind (fills too), three the rows of snapshots, and three the
+	// appends that are being built. A part may be passed by one event that is larger
+	// than the part. Not in it: what Go's collector has not taken back yet (GOGC),
+	// the decoded form of a payload while a filter or fields look at it (of payloads
+	// above 64 KiB two at a time), and requests under way.
+	MemoryBytes int64
+	// WindowBytes makes the window smaller or larger than its part of MemoryBytes;
+	// tests do.
 	WindowBytes int
 	// TrimGuard is the youngest age at which ingest may trim an event: a server
 	// that syncs lazily can lose a lane's newest copies. 5 min by default, and
@@ -86,7 +108,10 @@ func (c Config) withDefaults() Config {
 	c.IngestMaxBytes = cmp.Or(c.IngestMaxBytes, 4<<30)
 	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
+	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
+	c.MemoryBytes = cmp.Or(c.MemoryBytes, 128<<20)
+	c.WindowBytes = cmp.Or(c.WindowBytes, int(c.MemoryBytes*windowPart/allParts))
 	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
 	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
@@ -120,6 +145,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: LaneMaxBytes %d: must be at least 64 KiB", c.LaneMaxBytes)
 	case c.DLQMaxBytes < 1<<20:
 		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)
+	case c.DLQServiceMaxBytes < 64<<10:
+		return fmt.Errorf("config: DLQServiceMaxBytes %d: must be at least 64 KiB", c.DLQServiceMaxBytes)
+	case c.MemoryBytes < minMemory:
+		return fmt.Errorf("config: MemoryBytes %d: must be at least 16 MiB", c.MemoryBytes)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
 		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
 	}

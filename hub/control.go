@@ -52,11 +52,12 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbDrop:       {service: true, owner: true, do: handle(h.doDrop)},
 		wire.VerbPause:      {service: true, do: handle(h.doPause)},
 		wire.VerbResume:     {service: true, do: handle(h.doResume)},
-		wire.VerbRewind:     {service: true, do: handle(h.doRewind)},
+		wire.VerbRewind:     {service: true, owner: true, do: handle(h.doRewind)},
 		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
 		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
-		wire.VerbJoin:       {service: true, owner: true, do: handle(newJoins(h).do)},
+		wire.VerbJoin:       {service: true, owner: true, do: handle(h.joins.do)},
+		wire.VerbLetter:     {service: true, owner: true, do: handle(h.doLetter)},
 		wire.VerbServices:   {do: handle(h.doServices)},
 		wire.VerbWho:        {do: handle(h.doWho)},
 		wire.VerbStatus:     {do: handle(h.doStatus)},
@@ -314,6 +315,10 @@ func (h *Hub) refusalOf(err error) *wire.Error {
 		return wire.Errorf(wire.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
 	case errors.Is(err, lane.ErrStopped):
 		return wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
+	case errors.Is(err, marked.ErrDisk):
+		return wire.Errorf(wire.CodeUnavailable, "%v", err)
+	case errors.Is(err, context.DeadlineExceeded) && h.disk() != "":
+		return wire.Errorf(wire.CodeUnavailable, "not done in time: %s", h.disk())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
 		errors.Is(err, context.Canceled), errors.Is(err, nats.ErrDisconnected): // canceled: the connection was lost
 		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)

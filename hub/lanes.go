@@ -25,6 +25,7 @@ type lanes struct {
 	byName  map[subjects.Name]*running
 	gone    map[subjects.Name]time.Time // when a stream was found gone, see marked.DeletionTime
 	start   func(*running)              // nil until run
+	lost    func()                      // a stream was found gone
 	stopped bool
 }
 
@@ -33,8 +34,8 @@ type running struct {
 	done chan struct{}
 }
 
-func newLanes(env *lane.Env) *lanes {
-	return &lanes{env: env, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
+func newLanes(env *lane.Env, lost func()) *lanes {
+	return &lanes{env: env, lost: lost, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
 }
 
 // add returns the lane of a service, taken up if it was not known.
@@ -89,6 +90,7 @@ func (s *lanes) run(ctx context.Context) error {
 			err := r.lane.Run(ctx)
 			if errors.Is(err, lane.ErrNoLane) {
 				s.forget(r)
+				s.lost()
 			}
 		})
 	}
@@ -170,22 +172,29 @@ const nearTail = 20_000
 // furthest one, so that lanes which stand together read ingest once. Lanes far
 // behind read by themselves.
 func (h *Hub) startOfTail(ctx context.Context, services []subjects.Name) (ingest.Mark, error) {
-	var mu sync.Mutex // guards marks
+	var mu sync.Mutex // guards marks and epoch
 	var marks []ingest.Mark
+	var epoch uint64
 	h.eachLane(ctx, services, func(ctx context.Context, service subjects.Name) {
 		tip, err := lane.ReadTip(ctx, h.js, service)
 		if err != nil {
 			return // the lane's own loop will say what is wrong
 		}
-		if _, needs := tip.State.Lowest(); !needs {
-			return
+		_, needs := tip.State.Lowest()
+		var m ingest.Mark
+		if needs {
+			m, err = h.ingest.Resume(ctx, tip.State.Pos)
 		}
-		if m, err := h.ingest.Resume(ctx, tip.State.Pos); err == nil {
-			mu.Lock()
-			defer mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
+		epoch = max(epoch, tip.State.Epoch())
+		if needs && err == nil {
 			marks = append(marks, m)
 		}
 	})
+	if err := h.ingest.KnowEpoch(ctx, epoch); err != nil {
+		return ingest.Mark{}, err
+	}
 	if len(marks) == 0 {
 		end, _, err := h.ingest.End(ctx)
 		return end, err

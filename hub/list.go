@@ -27,9 +27,9 @@ func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req wire.ListServ
 	if err != nil {
 		return nil, err
 	}
-	letters, err := h.countLetters(ctx)
-	if err != nil {
-		return nil, err
+	letters, uncounted := h.countLetters(ctx)
+	if uncounted != nil {
+		h.log.Debug("count dead letters", "err", uncounted) // the rest is worth telling
 	}
 	read := func(ctx context.Context, service subjects.Name) (wire.LaneStatus, error) {
 		status, err := h.laneStatus(ctx, service, end)
@@ -39,7 +39,7 @@ func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req wire.ListServ
 		case err != nil:
 			status = unreadable(service, err) // one lane in trouble does not hide the others
 		}
-		status.DeadLetters = letters[service.String()]
+		status.DeadLetters, status.DeadLettersUnknown = letters[service.String()], uncounted != nil
 		return status, nil
 	}
 	var reply wire.Services
@@ -70,8 +70,9 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req wire.De
 	if err != nil {
 		return nil, err
 	}
-	if status.DeadLetters, err = h.letters.Count(ctx, service); err != nil {
-		return nil, err
+	h.describeLetters(ctx, &status, service)
+	if err := h.joins.describeHolders(ctx, service, &status); err != nil {
+		h.log.Debug("who holds which partition", "service", service.String(), "err", err) // the rest is worth telling
 	}
 	shrinkLane(&status, p)
 	return status, nil

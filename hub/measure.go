@@ -72,7 +72,7 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 	}
 	letters, err := h.countLetters(ctx)
 	if err != nil {
-		return nil, err
+		h.log.Debug("count dead letters", "err", err) // one value less is no reason to withhold the others
 	}
 	m := &measurement{bounds: b, rate: h.ingest.Rate(b)}
 	var group errgroup.Group
@@ -88,7 +88,7 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 				h.log.Debug("measure lane", "service", l.Service().String(), "err", err)
 				return nil
 			}
-			status.DeadLetters = letters[status.Service]
+			status.DeadLetters, status.DeadLettersUnknown = letters[status.Service], letters == nil
 			mu.Lock()
 			defer mu.Unlock()
 			m.lanes = append(m.lanes, status)
@@ -109,11 +109,13 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 	status := wire.LaneStatus{
 		Service: l.Service().String(), Stream: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
 	}
-	h.describeState(&status, l.Service(), l.Status().State, end)
-	h.describeLag(ctx, &status)
+	at := h.describeState(&status, l.Service(), l.Status().State, end)
+	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
+	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
+	h.describeQuota(&status, l.Service())
 	return status, nil
 }
 

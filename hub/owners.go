@@ -163,8 +163,8 @@ func (h *Hub) watchOwners(ctx context.Context) error {
 			h.takeUp(ctx, service)
 			owners = false
 		case <-look.C:
-			if err := h.findLanes(ctx); err != nil && ctx.Err() == nil {
-				h.log.Warn("look for lanes", "err", err)
+			if err := h.findLanes(ctx); ctx.Err() == nil {
+				h.troubles.findLanes.Met(err)
 			}
 		}
 	}

@@ -34,17 +34,20 @@ const (
 
 // watchRegistry reconciles after every change of the registry, and now and then.
 func (h *Hub) watchRegistry(ctx context.Context) error {
-	r := &reconciler{parsed: make(parsedRecords), hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}}
+	r := &reconciler{
+		hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}, parsed: make(parsedRecords), gone: make(map[subjects.Name]*goneStream),
+	}
 	for {
 		changed := h.cfg.Registry.Changed()
 		if h.cfg.Registry.Snapshot() != nil && h.cfg.Registry.Status().Connected {
 			r.run(ctx)
 		}
-		timer := time.NewTimer(reconcileEvery)
+		timer := time.NewTimer(r.next())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
+		case <-h.unreconciled:
 		case <-changed:
 			if err := sleep(ctx, reconcilePause); err != nil {
 				return nil
@@ -55,11 +58,21 @@ func (h *Hub) watchRegistry(ctx context.Context) error {
 	}
 }
 
+// reconcileSoon has the registry and the lanes brought to agree before it is time.
+func (h *Hub) reconcileSoon() {
+	select {
+	case h.unreconciled <- struct{}{}:
+	default:
+	}
+}
+
 // reconciler is one hub's view of what has to be done.
 type reconciler struct {
 	hub    *Hub
 	alarms recordAlarms
 	parsed parsedRecords
+	// gone are services with records and no stream; see streamless.
+	gone map[subjects.Name]*goneStream
 }
 
 // recorded holds the paths that are known to have been in the registry, to tell
@@ -74,6 +87,7 @@ func (r *reconciler) run(ctx context.Context) {
 	snapshot := r.hub.cfg.Registry.Snapshot()
 	r.alarms.begin()
 	parked := make(map[subjects.Name]string)
+	defer r.forgetFound()
 	for _, path := range slices.Sorted(maps.Keys(snapshot.Entries)) {
 		if ctx.Err() != nil {
 			return
@@ -115,6 +129,9 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		r.alarms.raise(path, parked[service])
 		return
 	}
+	if record.ID != "" && r.streamless(ctx, path, service) {
+		return
+	}
 	if h.ownerOf(service) != h.cfg.ID {
 		return
 	}
@@ -131,11 +148,10 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 	}
 	state, err := h.freshState(ctx, service)
 	if errors.Is(err, lane.ErrNoLane) {
-		r.alarms.raise(path, fmt.Sprintf("registry record %s has no lane: its stream is gone; register again, or delete the record", path))
+		h.reconcileSoon() // deleted just now, and to be told of once the lane has ended
 		return
 	}
-	if err != nil {
-		h.log.Warn("reconcile", "path", path, "err", err)
+	if !h.troubles.reconcile.Met(path, err) {
 		r.alarms.keep(path)
 		return
 	}
@@ -309,8 +325,8 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 			return true // the lane is parked for it; an old hub must not take it away
 		}
 		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
+		h.troubles.registry.Met(err)
 		if err != nil {
-			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
 			return false
 		}
 		h.recorded.add(path)
@@ -330,19 +346,21 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 	put(servicePath(service), encodeRecord(serviceRecord{Form: recordForm, Queue: s.Queue, MaxBytes: s.MaxBytes}))
 }
 
-// recordedQueue is the queue that a service's record asks for, or the default.
-func (h *Hub) recordedQueue(service subjects.Name) (wire.Queue, int64) {
-	queue, maxBytes := lane.DefaultQueue(), h.cfg.LaneMaxBytes
+// recordedQueue is the queue and the limit that a service's record asks for, or
+// the defaults where there is none.
+func (h *Hub) recordedQueue(service subjects.Name) (queue wire.Queue, maxBytes int64, recorded bool) {
+	queue, maxBytes = lane.DefaultQueue(), h.cfg.LaneMaxBytes
 	snapshot := h.cfg.Registry.Snapshot()
 	if snapshot == nil {
-		return queue, maxBytes
+		return queue, maxBytes, false
 	}
-	record, newer, err := parseServiceRecord(snapshot.Entries[servicePath(service)].Value)
-	if err != nil || newer {
-		return queue, maxBytes
+	entry, there := snapshot.Entries[servicePath(service)]
+	record, newer, err := parseServiceRecord(entry.Value)
+	if !there || err != nil || newer {
+		return queue, maxBytes, false
 	}
 	if record.MaxBytes > 0 {
 		maxBytes = record.MaxBytes
 	}
-	return mergeQueue(queue, &record.Queue), maxBytes
+	return mergeQueue(queue, &record.Queue), maxBytes, true
 }

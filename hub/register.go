@@ -98,7 +98,7 @@ func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request
 	if err != nil {
 		return err
 	}
-	queue, maxBytes := h.recordedQueue(service)
+	queue, maxBytes, _ := h.recordedQueue(service)
 	queue = mergeQueue(queue, req.queue)
 	if req.maxBytes > 0 {
 		maxBytes = req.maxBytes
@@ -203,7 +203,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 				"order and partitions can change only while every copy is acknowledged; let the workers finish, or pause publishers")
 		}
 		// The state record itself takes the next sequence.
-		s.QueueFrom = tip.Last + 2
+		s.QueueFrom, s.Rewound = tip.Last+2, nil
 	}
 	s.Queue, s.MaxBytes = queue, maxBytes
 	return true, nil
@@ -276,7 +276,7 @@ func (h *Hub) announce(service subjects.Name) {
 // are made: a registration beside this one may have changed it meanwhile.
 func (h *Hub) ensureConsumers(ctx context.Context, service subjects.Name, s lane.State) (lane.State, error) {
 	for {
-		if err := lane.EnsureConsumers(ctx, h.js, service, s); err != nil {
+		if err := lane.EnsureConsumers(ctx, h.js, service, s, h.settled(service)); err != nil {
 			return s, err
 		}
 		now, err := h.freshState(ctx, service)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -40,12 +41,18 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	case err != nil:
 		return wire.LaneStatus{}, err
 	}
-	h.describeState(&status, service, tip.State, end)
-	h.describeLag(ctx, &status)
-	return status, h.describeWorkers(ctx, &status, service, stream)
+	at := h.describeState(&status, service, tip.State, end)
+	h.describeLag(ctx, &status, at, end)
+	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
+		return wire.LaneStatus{}, err
+	}
+	h.describeMissing(ctx, &status, service, stream, tip.State)
+	h.describeQuota(&status, service)
+	return status, nil
 }
 
-func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
+// describeState tells what a lane's state says, and returns where the lane stands.
+func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
 	// What is in the owner's memory is newer than the stream.
 	var waiting map[string]string
 	if l := h.lanes.get(service); l != nil && l.Owned() {
@@ -57,7 +64,7 @@ func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s la
 		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
 			status.State, status.Reason = wire.LaneStalled, own.Stalled
-			status.Since = &own.Changed
+			status.Since = &own.Since
 		}
 	}
 	status.Queue, status.MaxBytes = s.Queue, s.MaxBytes
@@ -87,12 +94,29 @@ func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s la
 	default:
 		status.State = wire.LaneLive
 	}
+	return s.Pos
 }
 
-// describeLag tells the age of the oldest event that a lane has not dealt with.
-func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus) {
-	if status.Lag > 0 {
-		status.LagSeconds = h.age(ctx, status.Seq+1)
+// describeLag tells how far a lane at a mark is behind the end of ingest, and the
+// age of the oldest event that it has not dealt with.
+func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end ingest.Mark) {
+	if status.Lag == 0 {
+		return
+	}
+	next := at.Seq + 1
+	if at.Epoch < end.Epoch {
+		// The lane has not resumed yet: it goes on with the first event stored
+		// after its own, under whatever sequence.
+		next = 1
+		if !at.Time.IsZero() {
+			if seq, err := h.ingest.SeqAt(ctx, at.Time.Add(1)); err == nil {
+				next = seq
+			}
+		}
+	}
+	status.Lag, status.LagSeconds = 0, 0
+	if next <= end.Seq {
+		status.Lag, status.LagSeconds = end.Seq-next+1, h.age(ctx, next)
 	}
 }
 
@@ -124,7 +148,6 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 	if err != nil {
 		return err
 	}
-	var oldest uint64
 	for _, name := range sortedKeys(workers) {
 		c := workers[name]
 		w := wire.WorkerStatus{
@@ -135,16 +158,12 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 		}
 		status.Workers = append(status.Workers, w)
 		status.Backlog += c.NumPending + uint64(c.NumAckPending)
-		if c.NumPending+uint64(c.NumAckPending) > 0 && (oldest == 0 || c.AckFloor.Stream+1 < oldest) {
-			oldest = c.AckFloor.Stream + 1
-		}
 	}
-	if oldest > 0 {
-		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = h.since(at)
-		}
+	oldest, found, err := lane.Oldest(ctx, stream, workers)
+	if found {
+		status.OldestUnacked = h.since(oldest)
 	}
-	return nil
+	return err
 }
 
 func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error) {
@@ -163,7 +182,7 @@ func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error
 		Ingest: wire.IngestStatus{
 			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
 			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
-			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b),
+			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b), Full: h.fullIngest.Load(),
 		},
 	}
 	status.Lanes, err = h.countLanes(ctx)
@@ -176,7 +195,15 @@ func (h *Hub) degraded() []string {
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
+	if disk := h.disk(); disk != "" {
+		reasons = append(reasons, disk)
+	}
+	if full := h.fullIngest.Load(); full != nil {
+		reasons = append(reasons, full.Message)
+	}
 	reasons = append(reasons, h.unknown.degraded()...)
+	reasons = append(reasons, h.missingStreams()...)
+	reasons = append(reasons, h.lacking.list()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {
@@ -185,7 +212,9 @@ func (h *Hub) degraded() []string {
 		case l.Parked() != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
+		case h.letters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), h.letters.OverQuota(l.Service())))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))

@@ -33,8 +33,8 @@ func (h *Hub) trimIngestOften(ctx context.Context) error {
 		case <-h.pressed:
 			timer.Stop()
 		}
-		if err := h.trimIngest(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("trim ingest", "err", err)
+		if err := h.trimIngest(ctx); ctx.Err() == nil {
+			h.troubles.trimIngest.Met(err)
 		}
 	}
 }
@@ -59,24 +59,10 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 	switch {
 	case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
 	case errors.Is(err, lane.ErrNoConsumer):
-		h.repairConsumers(ctx, service, err)
-	case err != nil:
-		h.log.Warn("trim lane", "service", service.String(), "err", err)
+		h.log.Debug("trim lane", "service", service.String(), "err", err) // watchWorkers sees to it
+	case !h.troubles.trimLane.Met(service.String(), err):
 	case purged > 0:
 		h.log.Debug("trimmed lane", "service", service.String(), "messages", purged)
-	}
-}
-
-// repairConsumers makes the consumers that a lane should have: somebody deleted
-// one, or a rewind was cut short.
-func (h *Hub) repairConsumers(ctx context.Context, service subjects.Name, cause error) {
-	h.log.Error("making a lane's consumers again", "service", service.String(), "err", cause)
-	state, err := h.freshState(ctx, service)
-	if err == nil {
-		_, err = h.ensureConsumers(ctx, service, state)
-	}
-	if err != nil {
-		h.log.Warn("make a lane's consumers again", "service", service.String(), "err", err)
 	}
 }
 

@@ -142,7 +142,7 @@ func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewi
 	if !ok {
 		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%q is not %s", clip(string(req.To)), moments)
 	}
-	state, err := h.freshState(ctx, service)
+	l, err := h.knownLane(ctx, service)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewi
 	if err != nil {
 		return nil, err
 	}
-	seq, again, err := lane.RewindWorkers(ctx, h.js, service, state, target)
+	seq, again, err := l.Rewind(ctx, target)
 	if tooOld, ok := errors.AsType[*lane.TooOldError](err); ok {
 		return nil, wire.FieldErrorf(wire.CodeTooOld, "to", "%v", tooOld)
 	}
@@ -160,7 +160,8 @@ func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewi
 	if err != nil {
 		return nil, err
 	}
-	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(state.Queue), Seq: seq, Redelivered: again}, nil
+	h.announce(service)
+	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
 }
 
 // rewindTarget is where to rewind to; a place that ingest has not come to is

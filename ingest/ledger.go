@@ -74,9 +74,9 @@ func (l *ledger) end(epoch uint64) (next Range, closed bool) {
 	return Range{}, false
 }
 
-// openLedger creates the stream that holds the ledger.
-func (g *Ingest) openLedger(ctx context.Context) error {
-	s, err := ensure(ctx, g.cfg, jetstream.StreamConfig{
+// ledgerConfig is the stream that holds the ledger.
+func (g *Ingest) ledgerConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Name:              wire.StreamLedger,
 		Description:       "replhub: epochs, trim floor and pins of the stream " + wire.StreamIngest,
 		Subjects:          []string{ledgerSubject},
@@ -86,20 +86,20 @@ func (g *Ingest) openLedger(ctx context.Context) error {
 		Storage:           jetstream.FileStorage,
 		Discard:           jetstream.DiscardOld,
 		Replicas:          g.cfg.Replicas,
-	})
-	if err != nil {
-		return err
 	}
-	g.ledgerStream = s
-	return nil
 }
 
 // readLedger reads the document from the stream's leader, with the revision
-// for a compare-and-set; revision 0 and an empty document when there is none.
+// for a compare-and-set. When there is none the revision is 0, and the document
+// is what this hub last knew.
 func (g *Ingest) readLedger(ctx context.Context) (ledger, uint64, error) {
-	msg, err := g.ledgerStream.GetLastMsgForSubject(ctx, ledgerSubject)
+	var msg *jetstream.RawStreamMsg
+	err := g.record.Do(ctx, func(ctx context.Context, s jetstream.Stream) (err error) {
+		msg, err = s.GetLastMsgForSubject(ctx, ledgerSubject)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return ledger{}, 0, nil
+		return g.lastKnown(), 0, nil
 	}
 	if err != nil {
 		return ledger{}, 0, fmt.Errorf("read the ledger: %w", err)
@@ -119,12 +119,13 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 		if err != nil {
 			return ledger{}, err
 		}
+		older := l.recall(g.ledger.Load())
 		expired := l.expire(g.Now())
 		write, err := change(&l)
 		if err != nil {
 			return ledger{}, err
 		}
-		if !write && !expired {
+		if !write && !older && !expired && (revision > 0 || len(l.Epochs) == 0) {
 			g.ledger.Store(&l)
 			return l, nil
 		}
@@ -132,12 +133,15 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 		if err != nil {
 			return ledger{}, fmt.Errorf("encode the ledger: %w", err)
 		}
-		_, err = g.cfg.JS.Publish(ctx, ledgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
+		err = g.record.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
+			_, err := g.cfg.JS.Publish(ctx, ledgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
+			return err
+		})
 		if marked.WrongSequence(err) {
 			continue // another hub was first: decide anew on what it wrote
 		}
 		if err != nil {
-			return ledger{}, fmt.Errorf("write the ledger: %w", err)
+			return ledger{}, fmt.Errorf("write the ledger: %w", marked.Diagnose(ctx, g.cfg.JS, wire.StreamLedger, err))
 		}
 		g.ledger.Store(&l)
 		return l, nil

@@ -69,6 +69,9 @@ func (l *Lane) follow(e *event.Event) bool {
 	if began.Before(l.heavyUntil) {
 		return false
 	}
+	if len(e.Data) >= largePayload {
+		return false // it waits for its turn to be decoded
+	}
 	d := l.live.Expand(e)
 	if time.Since(began) > followCost {
 		l.heavyUntil = began.Add(followPause)

@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/subjects"
 )
 
 // ForwardsError refuses a rewind to a place that the workers have not come to:
@@ -25,10 +24,10 @@ func (e *ForwardsError) Error() string {
 
 // refuseForwards refuses a rewind to a sequence of the lane where no consumer
 // would go back and one has copies before it that no worker got.
-func refuseForwards(ctx context.Context, stream jetstream.Stream, service subjects.Name, s State, have map[string]*jetstream.ConsumerInfo, from uint64) error {
+func refuseForwards(ctx context.Context, stream jetstream.Stream, s State, have map[string]*jetstream.ConsumerInfo, from uint64) error {
 	var forwards *ForwardsError
-	for _, cfg := range consumerConfigs(service, s.Queue, 0, 0) {
-		c := have[cfg.Durable]
+	for _, name := range Consumers(s.Queue) {
+		c := have[name]
 		if c == nil || c.Delivered.Stream >= from {
 			return nil // it goes back; a missing one begins anew
 		}

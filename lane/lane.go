@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/episode"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -35,6 +37,17 @@ type Env struct {
 	// because a dead letter of it is not stored yet, given the consumers whose
 	// floors were taken. Nil holds nothing.
 	Hold Hold
+	// Prove looks into what Hold keeps of a full lane beyond what its workers have
+	// not acknowledged, and returns in words why it still keeps something; empty when
+	// it does not. Nil keeps nothing.
+	Prove func(ctx context.Context, service subjects.Name) (why string, err error)
+	// Memory is how many bytes all lanes together may hold of events, rows and
+	// appends, beside the tail's window: DefaultMemory by default.
+	Memory int64
+	// Recorded is what else is known of a service that lost its state record: its
+	// queue, limit and interests, but not where it stood. An error has it asked
+	// again. Nil knows nothing.
+	Recorded func(ctx context.Context, service subjects.Name) (State, error)
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -42,9 +55,8 @@ type Env struct {
 	// does nothing.
 	Failpoint func(step string)
 
-	turns   *turns
+	memory  *memory
 	appends *semaphore.Weighted
-	chunks  *semaphore.Weighted
 }
 
 // maxInFlight bounds the events whose copies are in flight at a time: eight
@@ -55,9 +67,8 @@ const maxInFlight = 8 * 1000
 
 // NewEnv completes an environment. The fields must not change afterwards.
 func NewEnv(env Env) *Env {
-	env.turns = newTurns()
+	env.memory = newMemory(cmp.Or(env.Memory, DefaultMemory), env.JS.Conn().MaxPayload())
 	env.appends = semaphore.NewWeighted(maxInFlight)
-	env.chunks = semaphore.NewWeighted(maxChunks)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
 	}
@@ -129,9 +140,16 @@ type Lane struct {
 	unrecorded int
 	recordedAt time.Time
 	backoff    time.Duration
-	patience   patience
+	stall      episode.Episode
+	// read is the stream's end when the lane was last read, refused the appends that
+	// were refused there.
+	read     uint64
+	refused  refusals
+	patience patience
 	// bytes estimates what the stream holds; 0 is unknown.
 	bytes int64
+	// foreignAt is the end of the stream when foreign messages were last seen there.
+	foreignAt uint64
 }
 
 // New makes a lane for a service. It does nothing before Run; its stream is
@@ -144,8 +162,9 @@ func New(env *Env, service subjects.Name) *Lane {
 		log:     env.Log.With("service", service.String()),
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
+		stall:   episode.Episode{Settle: settleStall},
 	}
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns, queued: &l.queued}
+	l.liveSource = source{g: env.Ingest, tail: env.Tail, memory: env.memory, queued: &l.queued}
 	l.fillSource = l.liveSource
 	l.status.Store(&Status{})
 	return l
@@ -250,7 +269,8 @@ func (l *Lane) turn(ctx context.Context) error {
 			return err
 		}
 		l.closeSources() // others wait for the readers
-		l.report("")
+		l.rests()
+		l.report()
 		return l.wait(ctx, nil, 0)
 	}
 	if err := l.fetchRows(ctx); err != nil {
@@ -282,7 +302,8 @@ func (l *Lane) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tip.Foreign > 0 {
+	if tip.Foreign > 0 && tip.Last != l.foreignAt {
+		l.foreignAt = tip.Last // a lane that stalls reads them again and again
 		l.counted.foreign.Add(uint64(tip.Foreign))
 		l.log.Error("foreign messages in the lane: somebody else publishes into it", "count", tip.Foreign)
 	}
@@ -298,7 +319,14 @@ func (l *Lane) replaceState(ctx context.Context, last uint64) error {
 	if known {
 		return l.record(ctx, l.tip.State)
 	}
-	l.tip = Tip{State: First(ingest.Mark{}, DefaultQueue(), 0), Last: last}
+	state := First(ingest.Mark{}, DefaultQueue(), 0)
+	if l.env.Recorded != nil {
+		var err error
+		if state, err = l.env.Recorded(ctx, l.service); err != nil {
+			return err
+		}
+	}
+	l.tip = Tip{State: state, Last: last}
 	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
 }
 
@@ -319,6 +347,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 		return err
 	}
 	l.tip, l.live, l.fill = tip, live, fill
+	l.read = tip.Last
 	l.rows.keep(state)
 	if len(state.Fills) == 0 {
 		l.fillSource.close()
@@ -328,7 +357,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 	l.sliceBegan = time.Now()
 	l.unrecorded, l.recordedAt = 0, time.Now()
 	l.synced = true
-	l.report("")
+	l.report()
 	return nil
 }
 
@@ -368,7 +397,8 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	l.synced = false
 	l.drop()
 	l.closeSources()
-	if errors.Is(err, ErrFenced) || errors.Is(err, errGeneration) {
+	err, forestalled := l.diagnose(ctx, err)
+	if forestalled {
 		l.counted.fenced.Add(1)
 		// Another hub believes that it owns the lane, or has changed its
 		// interests. A short random wait lets one of two writers get ahead.
@@ -379,15 +409,13 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		l.refuseChanges(err) // waiting does not help
 	}
 	l.counted.retries.Add(1)
-	if l.backoff == 0 {
-		l.log.Warn("lane stalled", "err", err)
-	}
+	l.stalled(err)
 	longest := maxBackoff
 	if errors.Is(err, ErrFull) {
 		longest = fullBackoff // workers may make room at any time
 	}
 	l.backoff = min(max(2*l.backoff, minBackoff), longest)
-	l.report(err.Error())
+	l.report()
 	_ = l.wait(ctx, nil, l.backoff)
 }
 

@@ -90,23 +90,6 @@ func (l *Lane) leave(ctx context.Context) {
 	}
 }
 
-// reserve takes a share of what all lanes may have on their way. A lane that
-// has to wait for it holds nothing meanwhile, and ends its append with what it
-// was given then: last.
-func (l *Lane) reserve(ctx context.Context, events int64) (last bool, err error) {
-	if !l.env.appends.TryAcquire(events) {
-		last = true
-		if err := l.settle(ctx); err != nil {
-			return true, err
-		}
-		if err := l.env.appends.Acquire(ctx, events); err != nil {
-			return true, err
-		}
-	}
-	l.held += events
-	return last, nil
-}
-
 // release gives back what is no longer on its way.
 func (l *Lane) release() {
 	var keep int64

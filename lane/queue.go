@@ -72,7 +72,8 @@ func Consumers(q wire.Queue) []string {
 
 // consumerConfigs are the consumers of a queue. None of them sees state
 // records, and a lane's workers all together see every copy.
-func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas int) []jetstream.ConsumerConfig {
+func consumerConfigs(service subjects.Name, s State, replicas int) []jetstream.ConsumerConfig {
+	q := s.Queue
 	base := jetstream.ConsumerConfig{
 		Description:   "replhub: the workers of " + service.String(),
 		DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -80,16 +81,14 @@ func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas 
 		AckWait:       time.Duration(q.AckWait),
 		MaxDeliver:    q.MaxDeliver,
 		Replicas:      replicas,
-		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue},
-	}
-	if from > 0 {
-		base.DeliverPolicy, base.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue, generationKey: s.generation()},
 	}
 	names := Consumers(q)
 	configs := make([]jetstream.ConsumerConfig, 0, len(names))
 	for i, name := range names {
 		c := base
 		c.Durable = name
+		startAt(&c, s.startOf(name))
 		c.FilterSubject = subjects.WorkerFilter(service, -1)
 		if q.Order == OrderKey {
 			c.FilterSubject = subjects.WorkerFilter(service, i)
@@ -103,8 +102,10 @@ func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas 
 }
 
 // EnsureConsumers makes the consumers of a state's queue as it says, and removes
-// those of an earlier one. Consumers that others made stay untouched.
-func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State) error {
+// those of an earlier one. Consumers that others made stay untouched. A consumer
+// that is missing starts behind what settled can prove, or where the state has it
+// start.
+func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, settled SettledFunc) error {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return ErrNoLane
@@ -116,7 +117,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	if err != nil {
 		return err
 	}
-	for _, cfg := range consumerConfigs(service, s.Queue, s.QueueFrom, stream.CachedInfo().Config.Replicas) {
+	for _, cfg := range consumerConfigs(service, s, stream.CachedInfo().Config.Replicas) {
 		old, ok := have[cfg.Durable]
 		delete(have, cfg.Durable)
 		if ok && sameConsumer(old.Config, cfg) {
@@ -126,6 +127,9 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 			cfg.PauseUntil = old.Config.PauseUntil // an update must not resume it
 			// Nor start it again elsewhere than it was made to.
 			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
+			cfg.Metadata[generationKey] = GenerationOf(old)
+		} else {
+			s.goOn(&cfg, settled)
 		}
 		if err := putConsumer(ctx, stream, cfg); err != nil {
 			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)

@@ -39,6 +39,9 @@ type State struct {
 	// read: copies before it were acknowledged under another queue. 0 is all.
 	QueueFrom uint64 `json:"queue_from,omitempty"`
 	MaxBytes  int64  `json:"max_bytes"`
+	// Rewound is the last rewind of the workers since QueueFrom was set; nil when
+	// there was none.
+	Rewound *Rewound `json:"rewound,omitempty"`
 	// Pos is the live position: every event up to it is dealt with for the
 	// interests that are not filling.
 	Pos ingest.Mark `json:"pos"`
@@ -152,6 +155,15 @@ func (s State) Lowest() (pos event.Position, ok bool) {
 		}
 	}
 	return pos, true
+}
+
+// Epoch is the newest epoch that the state speaks of.
+func (s State) Epoch() uint64 {
+	epoch := s.Pos.Epoch
+	for _, in := range s.Interests {
+		epoch = max(epoch, in.Since.Epoch)
+	}
+	return epoch
 }
 
 // Clone is a copy whose slices may be changed.

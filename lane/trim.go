@@ -42,8 +42,15 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
+	why := ""
 	if have >= limit {
-		return 0, fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", ErrFull, have, limit)
+		var err error
+		if have, why, err = l.heldBack(ctx, have); err != nil {
+			return 0, err
+		}
+	}
+	if have >= limit {
+		return 0, fmt.Errorf("%w: %d bytes of at most %d %s", ErrFull, have, limit, why)
 	}
 	return int(min(limit-have, maxAppendBytes)), nil
 }

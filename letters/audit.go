@@ -28,8 +28,9 @@ import (
 // auditAll audits the lanes every now and then until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
 	for sleep(ctx, o.cfg.AuditEvery) {
-		if err := o.audit(ctx); err != nil && ctx.Err() == nil {
-			o.cfg.Logger.Warn("audit exhausted deliveries", "err", err)
+		o.reviewQuotas(ctx)
+		if err := o.audit(ctx); ctx.Err() == nil {
+			o.auditing.Met(err)
 		}
 	}
 	return nil
@@ -70,7 +71,7 @@ func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
 	if len(suspects) == 0 {
 		return nil
 	}
-	waiting, err := o.count(ctx, wire.StreamAdvisories, unsettledFilter(service))
+	waiting, err := o.count(ctx, o.advisories, unsettledFilter(service))
 	if err != nil || waiting > 0 {
 		return err // those are on their way
 	}

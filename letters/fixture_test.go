@@ -46,7 +46,7 @@ func newPost(t *testing.T, queue wire.Queue) *post {
 		t.Fatal(err)
 	}
 	queue.AckWait = wire.Duration(30 * time.Second)
-	if err := lane.EnsureConsumers(t.Context(), p.js, service, lane.State{Queue: queue}); err != nil {
+	if err := lane.EnsureConsumers(t.Context(), p.js, service, lane.State{Queue: queue}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return p

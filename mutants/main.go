@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 func all() []mutant {
-	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, boundsMutants)
+	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants)
 }
 
 // try reports whether the test goes red on the mutated code.

@@ -19,8 +19,8 @@ var mutants = []mutant{
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
 		file: "lane/lane.go",
-		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	if errors.Is(err, ErrFenced)",
-		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	if errors.Is(err, ErrFenced)",
+		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	err, forestalled := l.diagnose(ctx, err)",
+		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	err, forestalled := l.diagnose(ctx, err)",
 		pkg:  "./hub", test: "TestHubLeftBehindReadsTheLane",
 	},
 	{
@@ -60,9 +60,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "made-anew-at-once", guarantee: "1: ingest made anew outlives the deletion before it",
-		file: "ingest/ingest.go",
-		old:  `case <-time.After(marked.DeletionTime): // somebody`,
-		new:  `default: // somebody`,
+		file: "marked/kept.go",
+		old:  `left := DeletionTime - time.Since(k.missed())`,
+		new:  `left := -time.Since(k.missed())`,
 		pkg:  "./ingest", test: "TestIngestMadeAnewOutlivesTheDeletion",
 	},
 	{
@@ -271,8 +271,8 @@ var mutants = []mutant{
 	{
 		name: "rewind-forward", guarantee: "a rewind skips nothing",
 		file: "lane/rewind.go",
-		old:  `max(min(from, floor+1), 1)`,
-		new:  `max(from, floor-floor)`,
+		old:  `		if start < from {`,
+		new:  `		if start < from && start == 0 {`,
 		pkg:  "./hub", test: "TestRewindNeverSkips",
 	},
 	{

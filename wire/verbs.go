@@ -239,6 +239,8 @@ type LaneStatus struct {
 	Fill        *FillStatus  `json:"fill,omitempty"`
 	OtherFills  []FillStatus `json:"other_fills,omitempty"`
 	DeadLetters uint64       `json:"dead_letters"`
+	// DeadLettersUnknown says that they could not be counted.
+	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
 	// WorkersLeftOut and FillsLeftOut count what did not fit the reply; the
 	// totals hold for all.
 	WorkersLeftOut int `json:"workers_left_out,omitempty"`
@@ -247,12 +249,20 @@ type LaneStatus struct {
 
 // WorkerStatus is one consumer of a lane.
 type WorkerStatus struct {
-	Consumer    string     `json:"consumer"`
+	Consumer string `json:"consumer"`
+	// Holder is the instance that works on the consumer's partition, and Next the
+	// one that is to have it where that is another; both are empty where there is
+	// none, without an order by key, and elsewhere than in describe.
+	Holder      string     `json:"holder,omitempty"`
+	Next        string     `json:"next_holder,omitempty"`
 	Waiting     int        `json:"waiting"`
 	Pending     uint64     `json:"pending"`
 	AckPending  int        `json:"ack_pending"`
 	Redelivered int        `json:"redelivered"`
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	// Missing says that the server does not have the consumer, though the queue
+	// does. Pending is then what it is not known to have acknowledged.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // FillStatus is how far a fill has come.
@@ -310,4 +320,29 @@ type IngestStatus struct {
 	Fill     float64 `json:"fill"`
 	Floor    uint64  `json:"floor"`
 	Rate     float64 `json:"events_per_second"`
+	// Full is absent while there is room.
+	Full *IngestFull `json:"full,omitempty"`
 }
+
+// IngestFull is why an ingest that is nearly full is not trimmed.
+type IngestFull struct {
+	// Since is when it was first seen to be nearly full.
+	Since time.Time `json:"since"`
+	// By is one of the FullBy constants.
+	By string `json:"by"`
+	// Service is whose lane needs the oldest events, and Pinned since when that is
+	// so without progress; with FullByLane alone.
+	Service string     `json:"service,omitempty"`
+	Pinned  *time.Time `json:"pinned_since,omitempty"`
+	// Message says all of it and what to do, in a sentence.
+	Message string `json:"message"`
+}
+
+// What keeps a full ingest from being trimmed.
+const (
+	FullByLane         = "lane"         // a lane has not taken the oldest events
+	FullByYoung        = "young"        // they are too young to go
+	FullByRegistration = "registration" // one under way starts there
+	FullByUnknown      = "unknown"      // where a lane stands cannot be read
+	FullByNothing      = "nothing"      // nothing: the next trim makes room
+)

@@ -52,8 +52,8 @@ func application() wire.LaneStatus {
 		Queue:     wire.Queue{Order: "key", Partitions: 2, AckWait: wire.Duration(time.Minute), MaxDeliver: 5},
 		MaxBytes:  1 << 30, Epoch: 1, Seq: 4, Messages: 1, Bytes: 1 << 30, Backlog: 90_000, OldestUnacked: 90_061, Lag: 1, LagSeconds: 7200,
 		Workers: []wire.WorkerStatus{
-			{Consumer: "workers-0", Pending: 90_000, PausedUntil: at("12:00:00")},
-			{Consumer: "workers-1"},
+			{Consumer: "workers-0", Holder: "sharing-b", Next: "sharing-a", Pending: 90_000, PausedUntil: at("12:00:00")},
+			{Consumer: "workers-1", Holder: "sharing-b"},
 		},
 	}
 }

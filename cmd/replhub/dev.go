@@ -117,9 +117,10 @@ func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err erro
 	cfg := hub.Config{
 		Conn: link.nc, Registry: registry, RegistryKind: registryKV, ID: id, Replicas: 1, Version: buildVersion(), Logger: log,
 	}
-	smallLimits(&cfg, freeDisk(server.StoreDir()))
+	free := freeDisk(server.StoreDir())
+	smallLimits(&cfg, free)
 	d := daemon{cfg: cfg, listener: listener, lost: link.lost, drain: devDrain}
-	return a.devRun(ctx, o, d, server)
+	return explainStart(a.devRun(ctx, o, d, server), devSpace(server.StoreDir(), free))
 }
 
 // devRun runs the hub, and the demo once the hub is ready; the end of the demo
@@ -155,6 +156,10 @@ func (a *app) devRun(ctx context.Context, o devOptions, d daemon, server *embedd
 	}
 	return err
 }
+
+// devNeeds is about what the server must have free for the least limits: it lets
+// streams reserve three quarters of that, and 64 MiB go to failed deliveries.
+const devNeeds = 128 << 20
 
 // smallLimits has the streams reserve little of a small disk: the server
 // refuses a stream whose limit exceeds what is free.

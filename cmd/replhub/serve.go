@@ -81,7 +81,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	return explainStart(d.run(ctx, func() {
 		log.Info("ready", "hub", cfg.ID, "nats", link.nc.ConnectedUrlRedacted(), "registry", s.Registry,
 			"http", listener.Addr().String(), "version", cfg.Version)
-	}))
+	}), serveSpace)
 }
 
 func (s settings) hubConfig(log *slog.Logger) hub.Config {
@@ -99,10 +99,13 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		IngestMaxBytes: int64(s.IngestMaxBytes),
 		LaneMaxBytes:   int64(s.LaneMaxBytes),
 		DLQMaxBytes:    int64(s.DLQMaxBytes),
-		OnFull:         s.OnFull,
-		StartTimeout:   s.startTimeout,
-		Version:        buildVersion(),
-		Logger:         log,
+
+		DLQServiceMaxBytes: int64(s.DLQServiceMaxBytes),
+
+		OnFull:       s.OnFull,
+		StartTimeout: s.startTimeout,
+		Version:      buildVersion(),
+		Logger:       log,
 	}
 }
 

@@ -35,6 +35,8 @@ type settings struct {
 	LaneMaxBytes   byteSize `default:"1GiB" split_words:"true"`
 	DLQMaxBytes    byteSize `default:"1GiB" split_words:"true"`
 
+	DLQServiceMaxBytes byteSize `split_words:"true"`
+
 	OnFull       string        `split_words:"true"`
 	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
 	LogLevel     slog.Level    `default:"info"     split_words:"true"`
@@ -145,6 +147,7 @@ func (s settings) validateSizes() error {
 		{wire.EnvIngestMaxBytes, s.IngestMaxBytes, 1 << 20},
 		{wire.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
 		{wire.EnvDLQMaxBytes, s.DLQMaxBytes, 1 << 20},
+		{wire.EnvDLQServiceMaxBytes, cmp.Or(s.DLQServiceMaxBytes, 64<<10), 64 << 10},
 	} {
 		if b.value < b.least {
 			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))
