@@ -17,7 +17,6 @@ const zkCli = "/usr/share/zookeeper/bin/zkCli.sh"
 func (z tree) cli(command ...string) string {
 	z.t.Helper()
 	args := append([]string{"-server", z.w.ZooKeeper.Servers()[0]}, command...)
-	//nolint:gosec // the test's own words
 	out, err := exec.CommandContext(z.t.Context(), zkCli, args...).CombinedOutput()
 	if err != nil {
 		z.t.Logf("zkCli %q: %v", command, err)

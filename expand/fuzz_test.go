@@ -206,7 +206,7 @@ func projectNaively(tree, object map[string]any) map[string]any {
 			continue
 		}
 		if below != nil {
-			value, there = keepNaively(below.(map[string]any), value) //nolint:forcetypeassert // fieldTree makes nothing else
+			value, there = keepNaively(below.(map[string]any), value)
 		}
 		if there {
 			out[name] = value

@@ -211,15 +211,21 @@ func (f *fate) judge(settled bool) {
 			c.State = wire.CopyUnknown // a letter for it may be on its way
 		}
 		r.Verdict = wire.VerdictCopied
-		r.Reason = fmt.Sprintf("it was copied into the lane at %d%s, and %s", c.Seq, f.timesBack(), copyWords[c.State])
+		r.Reason = fmt.Sprintf("it was copied into the lane at %d%s, and %s", c.Seq, f.timesBack(), copyWords(c.State))
 	}
 }
 
-var copyWords = map[string]string{
-	wire.CopyWaiting:      "waits for a worker",
-	wire.CopyDelivered:    "is with a worker, who has not acknowledged it",
-	wire.CopyAcknowledged: "is acknowledged",
-	wire.CopyUnknown:      "was delivered; the server does not say whether it is acknowledged: deliveries before it are open, or its dead letter is on its way",
+// copyWords says what a copy's state means.
+func copyWords(state string) string {
+	switch state {
+	case wire.CopyWaiting:
+		return "waits for a worker"
+	case wire.CopyDelivered:
+		return "is with a worker, who has not acknowledged it"
+	case wire.CopyAcknowledged:
+		return "is acknowledged"
+	}
+	return "was delivered; the server does not say whether it is acknowledged: deliveries before it are open, or its dead letter is on its way"
 }
 
 func (f *fate) timesTold(attempts uint64) string {

@@ -31,7 +31,7 @@ func (l *Lane) put(ctx context.Context, msgs []Message, last bool) (kind Kind, e
 		}
 		l.batch = l.env.Appender.Open(l.stream, l.tip.Last, l.nudge)
 	}
-	if last {
+	if last || l.batch.Large() {
 		defer l.drop()
 		return Fast, l.within(ctx, func(ctx context.Context) error { return l.batch.SendLast(ctx, msgs) })
 	}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/internal/headers"
 	"github.com/replhub/replhub/subjects"
@@ -26,7 +24,7 @@ func (o *Office) Of(ctx context.Context, service, entity subjects.Name, op subje
 	complete, err = headers.Since(ctx, stream, subjects.DeadLetter(service, entity, op), from, limit, func(e headers.Entry) {
 		h := e.Headers()
 		if h.Get(wire.HeaderEpoch) == epoch && h.Get(wire.HeaderSeq) == seq && h.Get(wire.HeaderChunk) == "" {
-			found = append(found, &Letter{Seq: e.Seq, Time: e.Time, Entity: entity, Op: op, Header: nats.Header(h)})
+			found = append(found, &Letter{Seq: e.Seq, Time: e.Time, Entity: entity, Op: op, Header: h})
 		}
 	})
 	return found, complete, err

@@ -70,7 +70,7 @@ var semanticsMutants = []mutant{
 		name: "explain-without-letters", guarantee: "explain tells of dead letters",
 		file: "hub/explainfate.go",
 		old:  `		f.reply.Letters = append(f.reply.Letters, explainedLetter(l))`,
-		new:  `		_ = explainedLetter(l)`,
+		new:  `		f.reply.Letters = append(f.reply.Letters, wire.ExplainedLetter{Redriven: explainedLetter(l).Redriven})`,
 		pkg:  "./hub", test: "TestExplainTellsTheWholeStory",
 	},
 }

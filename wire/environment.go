@@ -14,6 +14,7 @@ const (
 	EnvNATSTLSCA          = "REPLHUB_NATS_TLS_CA"
 	EnvNATSTLSCert        = "REPLHUB_NATS_TLS_CERT"
 	EnvNATSTLSKey         = "REPLHUB_NATS_TLS_KEY"
+	EnvNATSTLSFirst       = "REPLHUB_NATS_TLS_FIRST"
 	EnvJSDomain           = "REPLHUB_JS_DOMAIN"
 	EnvRegistry           = "REPLHUB_REGISTRY"
 	EnvZKServers          = "REPLHUB_ZK_SERVERS"
@@ -59,6 +60,7 @@ func Variables() []Variable {
 		{EnvNATSTLSCA, "", "file of the authorities that sign the servers' certificates"},
 		{EnvNATSTLSCert, "", "client certificate file"},
 		{EnvNATSTLSKey, "", "client certificate's key file"},
+		{EnvNATSTLSFirst, "false", "true for servers with handshake_first: TLS before the server's greeting"},
 		{EnvJSDomain, "", "JetStream domain"},
 		{EnvRegistry, "zk when ZK_SERVERS is set, else kv", "where registrations are kept: zk (ZooKeeper) or kv (a JetStream bucket)"},
 		{EnvZKServers, "", "ZooKeeper servers, host:port separated by commas"},

@@ -220,6 +220,23 @@ func TestVerbs(t *testing.T) {
 			},
 			`{"all":true}`,
 		},
+		{
+			"dlq-redrive-nothing",
+			[]string{"dlq", "redrive", "sharing", "17", "99"},
+			"",
+			"replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing", Left: []wire.RedriveLeft{
+				{Seq: 17, Message: "not due any more: the filter says no"}, {Seq: 99, Message: "no such letter of sharing"},
+			}},
+			`{"seqs":[17,99]}`,
+		},
+		{
+			"dlq-redrive-none",
+			[]string{"dlq", "redrive", "sharing", "--all"},
+			"", "replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing"},
+			`{"all":true}`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)

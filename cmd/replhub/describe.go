@@ -12,9 +12,6 @@ import (
 	"github.com/replhub/replhub/wire"
 )
 
-// orderKey is the order of a queue that is shared out by key.
-const orderKey = "key"
-
 func newDescribe(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "describe <service>",

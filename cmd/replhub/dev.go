@@ -66,6 +66,8 @@ sharing and application take what they have asked for, each with two instances.`
 	flags.BoolVar(&o.demo, "demo", false, "have three services play")
 	flags.IntVar(&o.demoEvents, "demo-events", 0, "end after so many events of the demo; 0 for never")
 	flags.DurationVar(&o.demoFor, "demo-for", 0, "end after so long; 0 for never")
+	a.completeFlags(cmd, map[string]completer{"log-level": levelWords()})
+	takesZero(flags, "port", "demo-events", "demo-for")
 	return cmd
 }
 

@@ -56,14 +56,14 @@ func showDropped(w io.Writer, r *wire.Dropped) error {
 // what cannot be undone is not done.
 func (a *app) confirm(question string) error {
 	if !a.isTerminal(a.in) {
-		return usagef("nobody to ask for confirmation: give --yes")
+		return usagef("there is no terminal to ask for confirmation: give --yes")
 	}
 	if _, err := fmt.Fprintf(a.errOut, "%s [y/N] ", question); err != nil {
 		return err
 	}
 	answer, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil && answer == "" {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("not confirmed: there is no answer (%w); give --yes to do it without asking", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/replhub/replhub/wire"
 )
@@ -32,6 +33,10 @@ func (a *app) redrive(ctx context.Context, service string, req wire.Redrive) err
 		if body, err = json.Marshal(all); err != nil {
 			return fmt.Errorf("join the replies: %w", err)
 		}
+	}
+	if left := notRedriven(&all); left != nil {
+		left.reply = body
+		return a.incomplete(left, func(w io.Writer) error { return showRedriven(w, &all) })
 	}
 	if a.json {
 		return a.printJSON(body)

@@ -50,6 +50,8 @@ type natsSettings struct {
 	URL, Creds, Nkey, User string
 	PasswordFile           string `split_words:"true"`
 	TLS                    tlsFiles
+	// TLSFirst is for servers that greet only over TLS.
+	TLSFirst bool `split_words:"true"`
 }
 
 type zkSettings struct {
@@ -83,6 +85,9 @@ func readSettings() (settings, error) {
 	var s settings
 	if err := envconfig.Process(strings.TrimSuffix(wire.EnvironmentPrefix, "_"), &s); err != nil {
 		return settings{}, explainParse(err)
+	}
+	if text := os.Getenv(wire.EnvReplicas); text != "" && s.Replicas == 0 {
+		return settings{}, fmt.Errorf("%s=%s: must be 1 to %d", wire.EnvReplicas, text, maxReplicas) // unset is the server's choice
 	}
 	s = s.withDefaults()
 	return s, s.validate()
@@ -273,6 +278,8 @@ func explainParse(err error) error {
 		want = `must be a duration such as "30s" or "24h"`
 	case "int":
 		want = "must be a number"
+	case "bool":
+		want = "must be true or false"
 	case "slog.Level":
 		want = "must be debug, info, warn or error"
 	case "main.byteSize":

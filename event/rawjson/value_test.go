@@ -3,6 +3,7 @@ package rawjson_test
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/replhub/replhub/event/rawjson"
@@ -30,7 +31,7 @@ func FuzzValueEnd(f *testing.F) {
 		}
 		value = bytes.TrimLeft(value, " \t\r\n")
 		trimmed := bytes.TrimRight(value, " \t\r\n")
-		if !json.Valid(value) || len(behind) > 0 && !bytes.ContainsRune([]byte(",]} \n"), rune(behind[0])) {
+		if !json.Valid(value) || len(behind) > 0 && !strings.ContainsRune(",]} \n", rune(behind[0])) {
 			return
 		}
 		if got := rawjson.ValueEnd(append(bytes.Clone(trimmed), behind...)); got != len(trimmed) {
