@@ -1,11 +1,19 @@
 package hub
 
 import (
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/replhub/replhub/embedded"
+	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -49,6 +57,38 @@ func TestRefusalIsShort(t *testing.T) {
 		refusal := short(&wire.Error{Code: wire.CodeInternal, Field: long, Message: long}, maxPayload)
 		if size := jsonSize(wire.Refusal{Error: refusal}) + len(refusal.Message); int64(size) > maxPayload || !utf8.ValidString(refusal.Message) {
 			t.Errorf("max_payload %d: %d bytes", maxPayload, size)
+		}
+	}
+}
+
+// TestReplyThatDoesNotFitIsRefused: whatever is larger than the server takes is
+// answered all the same.
+func TestReplyThatDoesNotFitIsRefused(t *testing.T) {
+	const maxPayload = 4 << 10
+	server := natstest.Start(t, func(c *embedded.Config) { c.MaxPayload = maxPayload })
+	nc, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	answers, err := nc.SubscribeSync("answers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &control{hub: &Hub{nc: nc, log: slog.New(slog.DiscardHandler)}}
+	for _, size := range []int{maxPayload - 2, maxPayload - 1, 1 << 20} {
+		c.answer("answers", strings.Repeat("x", size), nil)
+		m, err := answers.NextMsg(5 * time.Second)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		var refusal wire.Refusal
+		switch code := m.Header.Get(micro.ErrorCodeHeader); {
+		case size+2 <= maxPayload && code == "" && len(m.Data) == size+2: // quotes
+		case size+2 > maxPayload && code == string(wire.CodeLimit) && json.Unmarshal(m.Data, &refusal) == nil &&
+			strings.Contains(refusal.Error.Message, fmt.Sprintf("%d bytes", size+2)):
+		default:
+			t.Errorf("%d bytes: %v %.200s", size, m.Header, m.Data)
 		}
 	}
 }

@@ -20,11 +20,9 @@ import (
 const smallPayload = 32 << 10
 
 // newSmallWorld is a world whose server takes small messages only.
-func newSmallWorld(t *testing.T) *world { return newPayloadWorld(t, smallPayload) }
-
-func newPayloadWorld(t *testing.T, maxPayload int) *world {
+func newSmallWorld(t *testing.T) *world {
 	t.Helper()
-	server := cluster.StartNATS(t, cluster.NATSMaxPayload(maxPayload))
+	server := cluster.StartNATS(t, cluster.NATSMaxPayload(smallPayload))
 	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
 	w.open()
 	return w
@@ -373,18 +371,4 @@ func TestRedrivenLettersAreForgotten(t *testing.T) {
 	w.copies("s", 6)
 	release()
 	stop()
-}
-
-// TestReplyThatDoesNotFitIsRefused: what is no list, and larger than the server
-// takes, is answered all the same.
-func TestReplyThatDoesNotFitIsRefused(t *testing.T) {
-	w := newPayloadWorld(t, 3<<10)
-	w.startHub()
-	refusal := asRefusal(t, w.call("replhub.register.s", `{"entities":["user"],"queue":{"order":"key","partitions":256}}`, nil))
-	if refusal.Code != wire.CodeLimit || !strings.Contains(refusal.Message, "max_payload is 3072") {
-		t.Errorf("refused with %v", refusal)
-	}
-	if status, err := w.describe("s"); err != nil || len(status.Interests) != 1 {
-		t.Errorf("described as %+v, %v", status, err)
-	}
 }

@@ -81,6 +81,14 @@ func (h *Hub) countOwn(ctx context.Context) (map[string]int, error) {
 func (h *Hub) stateOf(service subjects.Name, s lane.State, end ingest.Mark) string {
 	var status wire.LaneStatus
 	h.describeState(&status, service, s, end)
+	h.describeQuota(&status, service)
+	switch status.State {
+	case wire.LaneDetached, wire.LaneParked:
+	default:
+		if h.lacking.has(consumersOf(service)) {
+			return wire.LaneStalled
+		}
+	}
 	return status.State
 }
 

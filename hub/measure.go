@@ -20,8 +20,10 @@ const (
 	// measureEvery is the least time between two rounds of questions to the
 	// server, however often somebody scrapes.
 	measureEvery = 5 * time.Second
-	// measureTime bounds a round; what is not answered by then is left out.
-	measureTime = 3 * time.Second
+	// measureTime and measureLaneTime for each lane bound a round; what is not
+	// answered by then is left out. 5000 lanes have 8 s: a scrape has 10 by default.
+	measureTime     = 3 * time.Second
+	measureLaneTime = time.Millisecond
 	// maxMeasures bounds the lanes asked about at a time.
 	maxMeasures = 8
 )
@@ -52,7 +54,7 @@ func (m *measurements) get(h *Hub) *measurement {
 	if !h.dispatching.Load() {
 		return nil // no answer would come, and the scrape be late
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), measureTime)
+	ctx, cancel := context.WithTimeout(context.Background(), measureTime+time.Duration(h.lanes.count())*measureLaneTime)
 	defer cancel()
 	latest, err := h.measure(ctx)
 	if err != nil {

@@ -53,6 +53,12 @@ func (l *lacking) clear(about string) {
 	delete(l.text, about)
 }
 
+func (l *lacking) has(about string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text[about] != ""
+}
+
 func (l *lacking) list() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,6 +24,10 @@ const (
 	// the owner's name.
 	fillGrowth     = 96
 	snapshotGrowth = 2*event.MaxKey + 160
+	// rewindGrowth is what a rewind takes, and startGrowth what it takes for each
+	// consumer while it is under way.
+	rewindGrowth = 320
+	startGrowth  = 40
 	// letterGrowth is one redriven letter, and endedGrowth one ended interest.
 	letterGrowth = 96
 	endedGrowth  = 32
@@ -80,6 +84,7 @@ func (s State) size() (int, error) {
 // growth is what the state's record may grow by without a registration.
 func (s State) growth(maxPayload int64) int {
 	n := fixedGrowth + max(MostRedriven(maxPayload)-len(s.Redriven), 0)*letterGrowth
+	n += rewindGrowth + startGrowth*len(Consumers(s.Queue))
 	for _, f := range s.Fills {
 		n += fillGrowth
 		if f.Snapshot != nil {

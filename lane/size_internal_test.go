@@ -60,6 +60,13 @@ func worst(s State, maxPayload int64) State {
 	for len(s.Redriven) < MostRedriven(maxPayload) {
 		s.Redriven = append(s.Redriven, LetterID{Seq: math.MaxUint64, Time: farMark.Time})
 	}
+	s.Rewound = &Rewound{
+		ID: strings.Repeat("r", 22), From: math.MaxUint64, Starts: make(map[string]uint64), PausedUntil: &farMark.Time,
+		Hub: strings.Repeat("h", 64), Begun: farMark.Time, Done: true,
+	}
+	for _, consumer := range Consumers(s.Queue) {
+		s.Rewound.Starts[consumer] = math.MaxUint64
+	}
 	for i, f := range s.Fills {
 		if f.Snapshot == nil {
 			s.Fills[i].At = farMark
@@ -76,6 +83,10 @@ func worst(s State, maxPayload int64) State {
 // written again, however its lane's cursors, letters and interests move.
 func TestAcceptedStateFitsWhateverComes(t *testing.T) {
 	states := map[string]func(State, Interest) State{
+		"partitions": func(s State, in Interest) State {
+			s.Queue.Order, s.Queue.Partitions = OrderKey, 100
+			return s.Add(in, ingest.Mark{})
+		},
 		"short": func(s State, in Interest) State { return s.Add(in, ingest.Mark{}) },
 		"filtered": func(s State, in Interest) State {
 			in.Filter = strings.Repeat(`a<b&&"c"`, 50)
@@ -106,7 +117,7 @@ func TestAcceptedStateFitsWhateverComes(t *testing.T) {
 			return s
 		},
 	}
-	for _, maxPayload := range []int64{16 << 10, 40 << 10, 96 << 10} {
+	for _, maxPayload := range []int64{20 << 10, 40 << 10, 96 << 10} {
 		for kind, add := range states {
 			full := fullState(t, maxPayload, add)
 			for name, change := range changes {
