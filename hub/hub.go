@@ -184,7 +184,10 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	if err := h.checkServer(ctx); err != nil {
 		return err
 	}
-	var err error
+	err := h.refuseForeign(ctx)
+	if err != nil {
+		return err
+	}
 	if h.replicas, err = h.chooseReplicas(ctx); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -110,6 +111,31 @@ func (h *Hub) mayBeLane(ctx context.Context, service subjects.Name) bool {
 	}
 	h.allowBatches(ctx, info.Config)
 	return true
+}
+
+// refuseForeign refuses to start for the first time beside a stream that somebody
+// else made under a lane's name: the account is likely not the hub's. Once the hub
+// has streams of its own, such a stream is an alarm.
+func (h *Hub) refuseForeign(ctx context.Context) error {
+	for _, own := range []string{wire.StreamIngest, wire.StreamLedger} {
+		if _, err := h.js.Stream(ctx, own); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+	}
+	names, err := jsapi.StreamNames(ctx, h.js, "sub.>")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, ok := subjects.ParseLaneStream(name); !ok {
+			continue
+		}
+		stream, err := h.js.Stream(ctx, name)
+		if err == nil && !marked.Is(stream.CachedInfo().Config) {
+			return &marked.ForeignError{Stream: name}
+		}
+	}
+	return nil
 }
 
 // foreignAlarm is what the alarm about somebody else's stream is kept under.

@@ -165,10 +165,14 @@ func (w *world) settled(service string) []*jetstream.RawStreamMsg {
 		}
 		return nil
 	})
-	copies, err := w.read(w.stream("SUB_" + service))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	var copies []*jetstream.RawStreamMsg
+	w.eventually("the copies of "+service, func() error { // a reader goes with the leader that made it
+		s, err := w.js.Stream(w.t.Context(), "SUB_"+service)
+		if err == nil {
+			copies, err = w.read(s)
+		}
+		return err
+	})
 	return copies
 }
 
