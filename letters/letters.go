@@ -72,7 +72,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
-	c.ServiceMaxBytes = cmp.Or(c.ServiceMaxBytes, c.MaxBytes/quotaShare)
+	c.ServiceMaxBytes = cmp.Or(c.ServiceMaxBytes, c.MaxBytes/quotaShare, 1)
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 2*time.Hour)
 	c.AuditEvery = cmp.Or(c.AuditEvery, 15*time.Second)
 	c.InspectEvery = cmp.Or(c.InspectEvery, 15*time.Minute)
