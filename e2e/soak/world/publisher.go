@@ -21,6 +21,8 @@ const (
 	// attempts to publish one event.
 	publishTime = 2 * time.Second
 	unknownTime = time.Minute
+	// phaseTime is how long writers publish in one manner.
+	phaseTime = 3 * time.Second
 	// payloadBytes is about how large an event is.
 	payloadBytes = 300
 	// headerSoak tells workers an event's class and key.
@@ -52,16 +54,31 @@ func (p *publishing) writer(js jetstream.JetStream, name string, seed uint64) *w
 func (p *writer) run(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	n, owed, began := 0, 0, time.Now()
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if !p.all.held.Load() {
+		if p.all.held.Load() {
+			continue
+		}
+		if owed++; owed < volley(time.Since(began)) {
+			continue
+		}
+		for ; owed > 0; owed-- {
+			n++
 			p.publish(n)
 		}
 	}
+}
+
+// volley is how many events a writer publishes at a time: by turns one, and more
+// with gaps in between, in which workers come to the end of their queues.
+func volley(age time.Duration) int {
+	turns := []int{1, 4, 1, 12}
+	return turns[int(age/phaseTime)%len(turns)]
 }
 
 // publish publishes an event until it is acknowledged, also when the run ends

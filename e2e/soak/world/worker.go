@@ -19,9 +19,10 @@ import (
 
 const (
 	// One in failOneIn deliveries is given back, one in leaveOneIn is left
-	// without an acknowledgement. Both come again.
+	// without an acknowledgement. Both come again. More of the latter would have
+	// consumers wait for something all the time, and none would look idle.
 	failOneIn  = 1000
-	leaveOneIn = 4000
+	leaveOneIn = 20_000
 	// askAhead is how many copies a plain client asks for at a time.
 	askAhead = 64
 )
