@@ -3,6 +3,7 @@ package tally
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,10 +65,7 @@ type Finding struct {
 // String is the finding in a line or two.
 func (f Finding) String() string {
 	text := fmt.Sprintf("%s %s event %d: %s %s", f.Service, f.Entity, f.Seq, f.What, f.Detail)
-	for _, line := range f.Story {
-		text += "\n      " + line
-	}
-	return text
+	return strings.Join(append([]string{text}, f.Story...), "\n      ")
 }
 
 // Service is the account of one service. It may be used concurrently.

@@ -35,8 +35,10 @@ func NewStory() *Story { return &Story{began: time.Now(), lines: make(map[string
 func (s *Story) Tell(service, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := append(s.lines[service], line{at: time.Now(), text: fmt.Sprintf(format, args...)})
-	s.lines[service] = all[max(0, len(all)-maxStory):]
+	s.lines[service] = append(s.lines[service], line{at: time.Now(), text: fmt.Sprintf(format, args...)})
+	if over := len(s.lines[service]) - maxStory; over > 0 {
+		s.lines[service] = s.lines[service][over:]
+	}
 }
 
 // Around is what was done to a service and to everybody shortly before and after

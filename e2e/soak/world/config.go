@@ -11,13 +11,16 @@ import (
 const (
 	// One is one nats-server and one hub.
 	One = "one"
+	// Dev is One with the server in the hub's process, as replhub dev has it: what
+	// the server does on another goroutine comes later than between processes.
+	Dev = "dev"
 	// Three is a cluster of three and two hubs; leaders move and nodes are killed.
 	Three = "three"
 )
 
 // Config says what runs. The zero Config works.
 type Config struct {
-	// Kind is One (the default) or Three.
+	// Kind is One (the default), Dev or Three.
 	Kind string
 	// Time is how long events are published; 1 minute by default.
 	Time time.Duration
@@ -59,8 +62,8 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	switch {
-	case c.Kind != One && c.Kind != Three:
-		return fmt.Errorf("world %q: must be %q or %q", c.Kind, One, Three)
+	case c.Kind != One && c.Kind != Dev && c.Kind != Three:
+		return fmt.Errorf("world %q: must be %q, %q or %q", c.Kind, One, Dev, Three)
 	case c.Time < 0:
 		return fmt.Errorf("time %s: must be positive", c.Time)
 	case c.Lanes < 2:

@@ -23,16 +23,6 @@ func (c *counts) add(what string) {
 	c.n[what]++
 }
 
-// total is the sum of all.
-func (c *counts) total() (sum int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, n := range c.n {
-		sum += n
-	}
-	return sum
-}
-
 // String lists what there is, by name.
 func (c *counts) String() string {
 	c.mu.Lock()

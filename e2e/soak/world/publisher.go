@@ -24,7 +24,7 @@ const (
 	// phaseTime is how long writers publish in one manner.
 	phaseTime = 3 * time.Second
 	// payloadBytes is about how large an event is.
-	payloadBytes = 300
+	payloadBytes = 1200
 	// headerSoak tells workers an event's class and key.
 	headerSoak = "X-Soak"
 )

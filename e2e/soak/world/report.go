@@ -34,7 +34,7 @@ func (w *world) report() Report {
 	}
 	for _, s := range w.services {
 		s.account.Forget()
-		r.Totals = r.Totals.Add(s.account.Totals())
+		r.Totals = r.Add(s.account.Totals())
 		for _, place := range []tally.Place{tally.Prefix, tally.Middle, tally.Tail} {
 			r.LostAt[place] += s.account.Lost(place)
 		}
@@ -55,7 +55,9 @@ func (r Report) Err() error {
 
 // Print writes the report as a table, with examples.
 func (r Report) Print(out io.Writer) {
-	line := func(name string, format string, args ...any) { fmt.Fprintf(out, "%-22s "+format+"\n", append([]any{name}, args...)...) }
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "%-22s "+format+"\n", append([]any{name}, args...)...)
+	}
 	fmt.Fprintln(out)
 	line("world", "%s, %d lanes, seed %d", r.Kind, r.Lanes, r.Seed)
 	line("took", "%s", r.Took.Round(time.Second))

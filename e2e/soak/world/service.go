@@ -48,7 +48,7 @@ type service struct {
 	interests map[int]*interest
 	// former are the entities that this lane had an interest in before.
 	former map[int]bool
-	away        bool // its workers are kept away on purpose
+	away   bool // its workers are kept away on purpose
 }
 
 func (s *service) stream() string { return "SUB_" + s.name }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/e2e/soak/tally"
+	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
 )
 
@@ -26,10 +27,11 @@ type world struct {
 	cfg      Config
 	began    time.Time
 	url      string
-	cluster  *cluster.NATSCluster // nil in One
+	server   *embedded.Server     // nil but in Dev
+	cluster  *cluster.NATSCluster // nil but in Three
 	hubs     []*running
 	services []*service
-	stalled  *service // nil in One
+	stalled  *service // nil but in Three
 	events   *tally.Events
 	story    *tally.Story
 	requests counts // what was asked of hubs, and the workers' changes
@@ -62,13 +64,21 @@ func Run(ctx context.Context, tb testing.TB, cfg Config) (report Report, err err
 
 // open starts servers, hubs, services and their workers.
 func (w *world) open() error {
-	if w.cfg.Kind == Three {
+	log := slog.New(slog.NewTextHandler(w.cfg.Log, nil))
+	var err error
+	switch w.cfg.Kind {
+	case Three:
 		w.cluster = cluster.StartNATSCluster(w.tb, 3)
 		w.url = w.cluster.URL()
-	} else {
+	case Dev:
+		w.server, err = embedded.Start(context.Background(), embedded.Config{Port: embedded.FreePort, StoreDir: w.tb.TempDir(), Logger: log})
+		if err != nil {
+			return err
+		}
+		w.url = w.server.ClientURL()
+	default:
 		w.url = cluster.StartNATS(w.tb).URL()
 	}
-	var err error
 	if w.nc, err = w.dial("soak"); err != nil {
 		return err
 	}
@@ -78,7 +88,6 @@ func (w *world) open() error {
 	if err := w.watchPurges(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(w.cfg.Log, nil))
 	ids, onFull := []string{"h1"}, hub.OnFullDetach
 	if w.cfg.Kind == Three {
 		ids, onFull = []string{"h1", "h2"}, hub.OnFullRefuse
@@ -205,7 +214,7 @@ func (w *world) settle(ctx context.Context) {
 	}
 }
 
-// close ends workers, hubs and connections; the servers end with the test.
+// close ends workers, hubs and connections; server processes end with the test.
 func (w *world) close() error {
 	var stops sync.WaitGroup
 	for _, s := range w.services {
@@ -218,6 +227,9 @@ func (w *world) close() error {
 	}
 	if w.nc != nil {
 		w.nc.Close()
+	}
+	if w.server != nil {
+		failed = append(failed, w.server.Close())
 	}
 	return errors.Join(failed...)
 }
