@@ -62,7 +62,7 @@ type Finding struct {
 	Story  []string
 }
 
-// String is the finding in a line or two.
+// String is the finding in a line, and its story in further ones.
 func (f Finding) String() string {
 	text := fmt.Sprintf("%s %s event %d: %s %s", f.Service, f.Entity, f.Seq, f.What, f.Detail)
 	return strings.Join(append([]string{text}, f.Story...), "\n      ")
@@ -309,15 +309,30 @@ func (s *Service) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.current {
-		for _, seq := range r.missing {
-			place := r.place(seq)
-			s.lost[place]++
-			s.totals.Lost++
-			s.note(r, seq, "lost", string(place)+", "+r.describe())
+		for missing := r.missing; len(missing) > 0; {
+			n := r.together(missing)
+			place := r.place(missing[0])
+			s.lost[place] += uint64(n)
+			s.totals.Lost += uint64(n)
+			s.note(r, missing[0], "lost", fmt.Sprintf("%s, %d events to %d; %s", place, n, missing[n-1], r.describe()))
+			missing = missing[n:]
 		}
 	}
 	s.current = nil
 	clear(s.ended)
+}
+
+// together is how many of the first missing events have nothing that came
+// between them.
+func (r *Registration) together(missing []uint64) int {
+	for n := 1; n < len(missing); n++ {
+		for seq := missing[n-1] + 1; seq < missing[n]; seq++ {
+			if r.copies.has(seq) {
+				return n
+			}
+		}
+	}
+	return len(missing)
 }
 
 func (r *Registration) place(seq uint64) Place {
@@ -332,7 +347,11 @@ func (r *Registration) place(seq uint64) Place {
 }
 
 func (r *Registration) describe() string {
-	return fmt.Sprintf("since %d, copies %d to %d, closing %t (%d)", r.since, r.lowest, r.highest, r.closing, r.required)
+	text := fmt.Sprintf("since %d, copies %d to %d", r.since, r.lowest, r.highest)
+	if r.closing {
+		text += fmt.Sprintf(", ended behind %d", r.required)
+	}
+	return text
 }
 
 // Totals are the counts until now.

@@ -12,7 +12,7 @@ const (
 	// aroundTime is how far from an event lines are shown.
 	aroundTime = 3 * time.Second
 	// maxAround bounds how many lines are shown.
-	maxAround = 8
+	maxAround = 16
 )
 
 // Story is what was done to services and servers, for the examples of faults. It

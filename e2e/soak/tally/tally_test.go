@@ -207,7 +207,7 @@ func TestFindingsTellTheStory(t *testing.T) {
 		t.Fatalf("findings %v", s.Findings())
 	}
 	text := s.Findings()[0].String()
-	for _, want := range []string{"s e1 event 2: lost middle", "rewind to 1", "node killed"} {
+	for _, want := range []string{"s e1 event 2: lost middle, 1 events to 2", "rewind to 1", "node killed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q does not say %q", text, want)
 		}

@@ -11,17 +11,23 @@ import (
 const directors = 3
 
 // direct asks something of one of its services after the other until ctx ends.
-func direct(ctx context.Context, services []*service, every time.Duration) error {
+// One of which a request ended otherwise than it should is then left alone.
+func direct(ctx context.Context, services []*service, every time.Duration, odd *oddities) {
 	if len(services) == 0 {
-		return nil
+		return
 	}
 	r := services[0].rand
 	for pause(ctx, time.Duration(float64(every)*(0.5+r.Float64()))) {
-		if err := services[r.IntN(len(services))].step(ctx); err != nil {
-			return err
+		s := services[r.IntN(len(services))]
+		if s.broken {
+			continue
+		}
+		if err := s.step(ctx); err != nil {
+			s.broken = true
+			s.tell("error", "%v", err)
+			odd.note("%v", err)
 		}
 	}
-	return nil
 }
 
 // step does one thing by chance.

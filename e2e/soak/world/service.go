@@ -15,7 +15,7 @@ import (
 
 const (
 	// drainTime bounds the wait for what is due before a lane is dropped.
-	drainTime = 90 * time.Second
+	drainTime = 60 * time.Second
 	// reach is how many events a rewind or a fill goes back at most.
 	reach = 2000
 )
@@ -48,6 +48,7 @@ type service struct {
 	interests map[int]*interest
 	// former are the entities that this lane had an interest in before.
 	former map[int]bool
+	broken bool // a request ended otherwise than it should
 	away   bool // its workers are kept away on purpose
 }
 

@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -93,7 +94,8 @@ func (c *crew) hire(i int) *worker {
 				err = work(ctx, nc)
 				nc.Close()
 			}
-			if err != nil && ctx.Err() == nil {
+			// A service without interests has no instances; it gets some again.
+			if err != nil && ctx.Err() == nil && !errors.Is(err, replhub.ErrUnregistered) {
 				c.odd("%s: worker %d begins again: %v", c.service, i, err)
 			}
 			pause(ctx, 2*retryEvery)
@@ -169,7 +171,7 @@ func (c *crew) keyed(ctx context.Context, nc *nats.Conn) error {
 	}))
 }
 
-var errOnPurpose = fmt.Errorf("failed on purpose")
+var errOnPurpose = errors.New("failed on purpose")
 
 // identity tells copies of one event apart by what the hub's append stated: the
 // lane's sequence before the copy, or the batch and the place in it.

@@ -55,9 +55,7 @@ func Run(ctx context.Context, tb testing.TB, cfg Config) (report Report, err err
 	if err := w.open(); err != nil {
 		return Report{}, err
 	}
-	if err := w.work(ctx); err != nil {
-		return Report{}, err
-	}
+	w.work(ctx)
 	w.settle(ctx)
 	return w.report(), nil
 }
@@ -147,7 +145,7 @@ func (w *world) dial(name string) (*nats.Conn, error) {
 }
 
 // work has everything go on until the time is over.
-func (w *world) work(ctx context.Context) error {
+func (w *world) work(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Time)
 	defer cancel()
 	var busy sync.WaitGroup
@@ -155,17 +153,12 @@ func (w *world) work(ctx context.Context) error {
 		p := w.pub.writer(w.js, fmt.Sprintf("w%d", i), w.cfg.Seed+uint64(i))
 		busy.Go(func() { p.run(ctx, time.Second*writers/time.Duration(w.cfg.Rate)) })
 	}
-	failed := make([]error, directors)
 	for i := range directors {
 		var mine []*service
 		for n := i; n < len(w.services); n += directors {
 			mine = append(mine, w.services[n])
 		}
-		busy.Go(func() {
-			if failed[i] = direct(ctx, mine, w.stepEvery()); failed[i] != nil {
-				cancel()
-			}
-		})
+		busy.Go(func() { direct(ctx, mine, w.stepEvery(), &w.odd) })
 	}
 	if w.stalled != nil {
 		busy.Go(func() { stall(ctx, w.stalled) })
@@ -180,7 +173,6 @@ func (w *world) work(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	busy.Wait()
-	return errors.Join(failed...)
 }
 
 // stepEvery is about the time between two things that a director asks for.
