@@ -37,6 +37,9 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 	// The end of the handlers' time must not cut it off.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.src.ctx), letterTime)
 	defer cancel()
+	if v, refused := s.mayBury(ctx, j); refused {
+		return v
+	}
 	if _, err := s.client.js.PublishMsg(ctx, j.letter, jetstream.WithRetryAttempts(0)); err != nil {
 		s.client.log.Warn("store a dead letter; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
 		return verdict{kind: verdictAgain, after: letterRetry}

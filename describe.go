@@ -43,7 +43,7 @@ type Status struct {
 // is a *Refused of CodeNotFound.
 func (c *Client) Describe(ctx context.Context) (Status, error) {
 	var reply wire.LaneStatus
-	if err := c.ask(ctx, wire.VerbDescribe, struct{}{}, &reply); err != nil {
+	if err := c.ask(ctx, wire.VerbDescribe, wire.Describe{}, &reply); err != nil {
 		return Status{}, err
 	}
 	status := Status{
@@ -52,10 +52,19 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 		Backlog: reply.Backlog, BacklogTime: seconds(reply.OldestUnacked),
 		DeadLetters: reply.DeadLetters,
 	}
-	for i := range reply.Interests {
-		status.Entities = append(status.Entities, reply.Interests[i].Entity)
+	for {
+		for i := range reply.Interests {
+			status.Entities = append(status.Entities, reply.Interests[i].Entity)
+		}
+		after := reply.Next
+		if after == "" {
+			return status, nil
+		}
+		reply = wire.LaneStatus{} // the next page of interests
+		if err := c.ask(ctx, wire.VerbDescribe, wire.Describe{After: after}, &reply); err != nil {
+			return Status{}, err
+		}
 	}
-	return status, nil
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -93,12 +93,16 @@ type Registered struct {
 	// Stream is the service's lane, and Consumers its work queues.
 	Stream    string
 	Consumers []string
-	// Since is, by entity, the ingest sequence from which every matching event
-	// comes, and Epoch the epoch that ingest is in.
+	// Since is, by entity of the Registration (all that are registered, if it has
+	// none), the ingest sequence from which every matching event comes, and Epoch
+	// the epoch that ingest is in.
 	Since map[string]uint64
 	Epoch uint64
 	// Complete is false when StartAll was asked for and older events are gone.
 	Complete bool
+	// Warnings are what the hub took and finds doubtful, in sentences: a filter
+	// that reads a member which an event may lack makes a dead letter of it.
+	Warnings []string
 }
 
 // Register puts interests in force and returns once they are. It is idempotent:
@@ -112,6 +116,7 @@ func (c *Client) Register(ctx context.Context, r Registration) (Registered, erro
 	}
 	return Registered{
 		Stream: reply.Stream, Consumers: reply.Consumers, Since: reply.Since, Epoch: reply.Epoch, Complete: reply.Complete,
+		Warnings: reply.Warnings,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestRegisterPutsInterestsInForce(t *testing.T) {
 	}
 	r := replhub.Registration{
 		Interests: []replhub.Interest{
-			{Entity: "user", Start: replhub.StartAll, Ops: []replhub.Op{replhub.Update}, Filter: "key != 'x'", Fields: []string{"id"}, Echo: true},
+			{Entity: "user", Start: replhub.StartAll, Ops: []replhub.Op{replhub.Update}, Filter: "key != 'x' || data.gone == 1", Fields: []string{"id"}, Echo: true},
 			{Entity: "tenant", Start: replhub.StartNew},
 		},
 		Queue:    replhub.Queue{Order: replhub.OrderKey, Partitions: 2, AckWait: time.Minute, MaxDeliver: 3},
@@ -36,7 +37,8 @@ func TestRegisterPutsInterestsInForce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Stream != "SUB_sharing" || !slices.Equal(got.Consumers, []string{"workers-0", "workers-1"}) ||
-			got.Since["user"] != 1 || got.Since["tenant"] != 2 || !got.Complete || got.Epoch == 0 {
+			got.Since["user"] != 1 || got.Since["tenant"] != 2 || !got.Complete || got.Epoch == 0 ||
+			len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "data.gone") {
 			t.Errorf("registered %+v", got)
 		}
 	}
@@ -47,7 +49,7 @@ func TestRegisterPutsInterestsInForce(t *testing.T) {
 		t.Fatalf("no interest in user: %+v", have)
 	}
 	in := have.Interests[at]
-	if !slices.Equal(in.Ops, []string{"update"}) || in.Filter != "key != 'x'" || !slices.Equal(in.Fields, []string{"id"}) || !in.Echo {
+	if !slices.Equal(in.Ops, []string{"update"}) || in.Filter != "key != 'x' || data.gone == 1" || !slices.Equal(in.Fields, []string{"id"}) || !in.Echo {
 		t.Errorf("interest %+v", in)
 	}
 	want := wire.Queue{Order: "key", Partitions: 2, AckWait: wire.Duration(time.Minute), MaxDeliver: 3}

@@ -131,7 +131,10 @@ func (s *Subscriber) register(ctx context.Context) error {
 	if len(r.Interests) == 0 && r.Queue == (Queue{}) && r.MaxBytes == 0 {
 		return nil
 	}
-	_, err := s.client.Register(ctx, r)
+	registered, err := s.client.Register(ctx, r)
+	for _, warning := range registered.Warnings {
+		s.client.log.Warn("registered, but look at this", "service", s.client.Service(), "warning", warning)
+	}
 	refusal, refused := errors.AsType[*Refused](err)
 	switch {
 	case err == nil:

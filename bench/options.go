@@ -17,9 +17,13 @@ const (
 	onlyLatency = "latency"
 	onlyMemory  = "memory"
 	onlyRestart = "restart"
+	// onlyScale takes minutes, and is measured only where it is named.
+	onlyScale = "scale"
 )
 
-func experiments() []string { return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart} }
+func experiments() []string {
+	return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart, onlyScale}
+}
 
 // options are what the command line says.
 type options struct {
@@ -27,6 +31,7 @@ type options struct {
 	lanes       []int
 	rounds      int
 	events      int
+	services    int
 	only        []string
 	json        string
 	hub         string
@@ -42,6 +47,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&lanes, "lanes", "1,3,10,100", "numbers of lanes to copy into")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement (default 5, quick 2)")
 	f.IntVar(&o.events, "events", 0, "events that wait in ingest (default as many as make 600000 copies, quick 60000)")
+	f.IntVar(&o.services, "services", 0, "services of the experiment scale (default 5000, quick 500)")
 	f.StringVar(&only, "only", "", "only these of "+strings.Join(experiments(), ", ")+", separated by commas")
 	f.StringVar(&o.json, "json", "", "write the figures to this `file` too")
 	f.StringVar(&o.hub, "hub", "", "measure this replhub `binary` instead of building one")
@@ -81,6 +87,8 @@ func (o options) validate() error {
 	switch {
 	case o.rounds < 1:
 		return fmt.Errorf("-rounds %d: must be positive", o.rounds)
+	case o.services < 0 || o.services > scaleServices:
+		return fmt.Errorf("-services %d: must be 1 to %d", o.services, scaleServices)
 	case o.events < 0:
 		return fmt.Errorf("-events %d: must be positive", o.events)
 	case o.quick && o.full:
@@ -90,7 +98,7 @@ func (o options) validate() error {
 }
 
 func (o options) wants(experiment string) bool {
-	return len(o.only) == 0 || slices.Contains(o.only, experiment)
+	return len(o.only) == 0 && experiment != onlyScale || slices.Contains(o.only, experiment)
 }
 
 // size is one of two sizes, by -quick.
@@ -108,6 +116,14 @@ func (o options) eventsFor(lanes int) int {
 		return o.events
 	}
 	return max(o.size(600_000, 60_000)/lanes, 1)
+}
+
+// scale is how many services there are in the experiment of that name.
+func (o options) scale() int {
+	if o.services > 0 {
+		return o.services
+	}
+	return o.size(scaleServices, scaleQuick)
 }
 
 // latencyTime is how long one round of the latency publishes.

@@ -20,6 +20,7 @@ type report struct {
 	Latency []latencyResult `json:"latency,omitempty"`
 	Memory  *memoryResult   `json:"memory,omitempty"`
 	Restart []restartResult `json:"restart,omitempty"`
+	Scale   *scaleResult    `json:"scale,omitempty"`
 }
 
 func newReport(opts options) *report {
@@ -45,6 +46,7 @@ func (r *report) print(out io.Writer) {
 	r.printLatency(out)
 	r.printMemory(out)
 	r.printRestart(out)
+	r.printScale(out)
 }
 
 // table prints lines of tab-separated cells.
@@ -134,6 +136,18 @@ func (r *report) printRestart(out io.Writer) {
 }
 
 // cell is a median with its spread, or a dash for what was not measured.
+func (r *report) printScale(out io.Writer) {
+	if r.Scale == nil {
+		return
+	}
+	table(out, fmt.Sprintf("%d services, two interests each", r.Scale.Services), func(line func(string, ...any)) {
+		line("WHAT\tTIME\tHUB CPU\tHUB PEAK\tSERVER CPU\tSERVER PEAK\tDETAIL")
+		for _, s := range r.Scale.Steps {
+			line("%s\t%.2fs\t%.2fs\t%dM\t%.2fs\t%dM\t%s", s.Name, s.Seconds, s.HubCPU, s.HubPeak>>20, s.ServerCPU, s.ServerPeak>>20, s.Detail)
+		}
+	})
+}
+
 func cell(s summary, format string, unit float64) string {
 	if s.Max == 0 {
 		return "-"

@@ -85,6 +85,13 @@ func (s *server) findPort(context.Context) error {
 	return nil
 }
 
+// kill ends the server at once, for one whose orderly end would take minutes: it
+// writes down each of its streams.
+func (s *server) kill() error {
+	s.nc.Close()
+	return errors.Join(s.proc.Kill(), os.RemoveAll(s.dir))
+}
+
 // stop ends the server and removes its store.
 func (s *server) stop() error {
 	if s.nc != nil {

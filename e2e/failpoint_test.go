@@ -82,7 +82,7 @@ func TestHubKilledInRegistration(t *testing.T) {
 	for _, registry := range registries() {
 		t.Run(registry, func(t *testing.T) {
 			w := harness.New(t, harness.Options{
-				Binary: binary, Registry: registry, Seed: 25, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "TRIM_EVERY=100ms"},
+				Binary: binary, Registry: registry, Seed: 25, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "DEDUPE_WINDOW=300ms", "TRIM_EVERY=100ms"},
 			})
 			hub := w.StartHub("h1")
 			w.Register("plain", want("user"))
@@ -179,7 +179,7 @@ func TestHubKilledInFill(t *testing.T) {
 // acknowledge what they get, so that there is always something to trim.
 func TestHubKilledInTrim(t *testing.T) {
 	w := harness.New(t, harness.Options{
-		Binary: binary, Seed: 24, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "TRIM_EVERY=100ms"},
+		Binary: binary, Seed: 24, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "DEDUPE_WINDOW=300ms", "TRIM_EVERY=100ms"},
 	})
 	hub := w.StartHub("h1")
 	w.Register("plain", want("user"), want("tenant"))

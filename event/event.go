@@ -43,9 +43,9 @@ type Event struct {
 	headersOnce sync.Once
 	headers     *Object
 
-	valueOnce sync.Once
-	value     any
-	valueErr  error
+	size int
+
+	decoded decodedValue
 }
 
 // Decode makes an Event of what ingest stored. header and data stay shared with
@@ -63,6 +63,7 @@ func Decode(pos Position, t time.Time, subject string, header map[string][]strin
 		Origin:  origin(header),
 		Version: version(header),
 		Header:  passed(header),
+		size:    sizeOf(header, data),
 	}, nil
 }
 

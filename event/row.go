@@ -38,6 +38,7 @@ func Row(pos Position, t time.Time, r RowOf, header map[string][]string, data []
 		Origin:  r.Origin,
 		Version: version(header),
 		Header:  passed(header),
+		size:    sizeOf(header, data),
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"weak"
 )
 
 // Object is a JSON object: members by name, and their names in byte order, so
@@ -40,11 +41,32 @@ func (o *Object) Names() []string {
 // its range is infinite. JSON is what encoding/json takes, nested up to 10,000
 // levels.
 //
-// The payload is decoded at the first call, once; the value is shared and
-// read-only.
-func (e *Event) Value() (any, error) {
-	e.valueOnce.Do(func() { e.value, e.valueErr = decodeValue(e.Data) })
-	return e.value, e.valueErr
+// The value is shared with other callers while anybody uses it, and read-only. An
+// event keeps none by itself: a decoded payload takes many times its bytes.
+func (e *Event) Value() (any, error) { return e.decoded.of(e.Data) }
+
+// decodedValue is a payload's value for as long as somebody uses it, or the
+// garbage collector has not come by. The zero value is ready.
+type decodedValue struct {
+	mu   sync.Mutex // guards kept; held while decoding, so that it is done once
+	kept weak.Pointer[valueOrError]
+}
+
+type valueOrError struct {
+	value any
+	err   error
+}
+
+func (d *decodedValue) of(data []byte) (any, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := d.kept.Value()
+	if v == nil {
+		v = new(valueOrError)
+		v.value, v.err = decodeValue(data)
+		d.kept = weak.Make(v)
+	}
+	return v.value, v.err
 }
 
 func decodeValue(data []byte) (any, error) {

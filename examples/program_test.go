@@ -68,6 +68,7 @@ func start(t *testing.T, dir, name string, env []string, args ...string) *progra
 	p.cmd.Dir, p.cmd.Env = dir, environment(env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
 	p.cmd.WaitDelay = 5 * time.Second
+	ownTerminal(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,9 @@ func (p *program) awaits(words string) {
 // stop does what Ctrl-C does, and checks that the program ends in order.
 func (p *program) stop() {
 	p.t.Helper()
-	_ = p.cmd.Process.Signal(os.Interrupt)
+	if err := ctrlC(p.cmd); err != nil {
+		p.t.Errorf("interrupt %s: %v", filepath.Base(p.cmd.Path), err)
+	}
 	select {
 	case <-p.done:
 		if p.err != nil {

@@ -25,12 +25,12 @@ const (
 	nodeLimit = 4096
 )
 
-// compileFilter compiles a filter. Its errors are *wire.Error.
-func compileFilter(text string) (*filter, error) {
+// filter compiles a filter. Its errors are *wire.Error.
+func (c *Compiler) filter(text string) (*filter, error) {
 	if len(text) > MaxFilter {
 		return nil, badFilter("%d bytes long; at most %d are allowed", len(text), MaxFilter)
 	}
-	env, err := newEnv()
+	env, err := c.environment()
 	if err != nil {
 		return nil, wire.Errorf(wire.CodeInternal, "make the filter's environment: %v", err)
 	}
@@ -56,7 +56,7 @@ func compileFilter(text string) (*filter, error) {
 	if err != nil {
 		return nil, badFilter("%s", oneLine(err.Error()))
 	}
-	return &filter{program: program}, nil
+	return &filter{program: program, unguarded: unguarded(parsed.NativeRep().Expr())}, nil
 }
 
 func badFilter(format string, args ...any) error {

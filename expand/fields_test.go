@@ -24,7 +24,7 @@ func TestProject(t *testing.T) {
 		{"nested beside", []string{"a.b", "x", "a.c"}, `{"a":{"c":2,"b":1},"x":0}`, `{"a":{"b":1,"c":2},"x":0}`},
 		{"nothing below", []string{"a.b"}, `{"a":{"c":1}}`, `{}`},
 		{"below a scalar", []string{"a.b"}, `{"a":1}`, `{}`},
-		{"below an array", []string{"a.b", "a.0"}, `{"a":[{"b":1}]}`, `{}`},
+		{"below an array", []string{"a.b", "a.0"}, `{"a":[{"b":1,"c":2}]}`, `{"a":[{"b":1}]}`},
 		{"below null", []string{"a.b"}, `{"a":null}`, `{}`},
 		{"null is there", []string{"a"}, `{"a":null}`, `{"a":null}`},
 		{"empty object is there", []string{"a"}, `{"a":{}}`, `{"a":{}}`},
@@ -40,13 +40,51 @@ func TestProject(t *testing.T) {
 		{"line end in a name", []string{"a\nb"}, `{"a\nb":1}`, `{"a\u000ab":1}`},
 		{"other letters", []string{"é"}, `{"\u00e9":1}`, `{"é":1}`},
 		{"case counts", []string{"a"}, `{"A":1}`, `{}`},
-		{"array", []string{"a"}, `[{"a":1}]`, `{}`},
-		{"null", []string{"a"}, `null`, `{}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			d := table(t, expand.Definition{Fields: tc.fields}).Expand(decode(t, "db.user.update", nil, tc.data))
 			if d.Kind != expand.Copy || string(d.Data) != tc.want {
 				t.Errorf("got %s, %v; want %s", d.Data, d.Err, tc.want)
+			}
+		})
+	}
+}
+
+// Through an array a path keeps its elements' members.
+func TestProjectArrays(t *testing.T) {
+	deep := strings.Repeat("[", 9000)
+	for _, tc := range []struct {
+		name   string
+		fields []string
+		data   string
+		want   string
+	}{
+		{"one element", []string{"items.sku"}, `{"items":[{"sku":1,"q":2}]}`, `{"items":[{"sku":1}]}`},
+		{"several, spaced", []string{"items.sku"}, `{"items" : [ {"q":2, "sku":1} , {"sku":3} ] }`, `{"items":[{"sku":1},{"sku":3}]}`},
+		{"arrays in arrays", []string{"m.x"}, `{"m":[[{"x":1,"y":2}],[{"x":3},{"x":4}]]}`, `{"m":[[{"x":1}],[{"x":3},{"x":4}]]}`},
+		{"an array in an element", []string{"a.b.c"}, `{"a":[{"b":[{"c":1,"d":2}],"e":3}]}`, `{"a":[{"b":[{"c":1}]}]}`},
+		{"an object in an element", []string{"a.b.c"}, `{"a":[{"b":{"c":1,"d":2}}]}`, `{"a":[{"b":{"c":1}}]}`},
+		{"several fields", []string{"a.y", "a.x"}, `{"a":[{"x":1},{"y":2},{"x":3,"y":4}]}`, `{"a":[{"x":1},{"y":2},{"y":4,"x":3}]}`},
+		{"elements that are no objects", []string{"a.x"}, `{"a":[1,"x",null,{"x":1},true,"]",-1e5,"\\\"[{"]}`, `{"a":[{"x":1}]}`},
+		{"elements without the member", []string{"a.x"}, `{"a":[{"y":1},{"x":1},{},{"x":null}]}`, `{"a":[{"x":1},{"x":null}]}`},
+		{"no element with it", []string{"id", "a.x"}, `{"id":1,"a":[{"y":1},5,[]]}`, `{"id":1}`},
+		{"empty", []string{"id", "a.x"}, `{"id":1,"a":[]}`, `{"id":1}`},
+		{"empty arrays in arrays", []string{"a.x"}, `{"a":[[],[[],[5]],[{"x":1}],[[]]]}`, `{"a":[[{"x":1}]]}`},
+		{"nothing in an element's array", []string{"a.b.c"}, `{"a":[{"b":[{"d":1}]},{"b":[{"c":2}]}]}`, `{"a":[{"b":[{"c":2}]}]}`},
+		{"whole array", []string{"a"}, `{"a":[ 1, {"x":2} ]}`, `{"a":[ 1, {"x":2} ]}`},
+		{"whole array in an element", []string{"a.b"}, `{"a":[{"b":[1, []],"c":2}]}`, `{"a":[{"b":[1, []]}]}`},
+		{"empty array is a value", []string{"a.b"}, `{"a":[{"b":[]}]}`, `{"a":[{"b":[]}]}`},
+		{"last of several members", []string{"a.x"}, `{"a":[{"x":1,"x":2}],"b":0,"a":[{"x":3,"x":4}]}`, `{"a":[{"x":4}]}`},
+		{"last of several is a scalar", []string{"a.x"}, `{"a":[{"x":1}],"a":5}`, `{}`},
+		{"numbers as they are", []string{"a.n"}, `{"a":[{"n":1.0e+03},{"n":123456789012345678901234567890},{"n":-0}]}`, `{"a":[{"n":1.0e+03},{"n":123456789012345678901234567890},{"n":-0}]}`},
+		{"brackets in texts", []string{"a.s"}, `{"a":[{"t":"}]","s":"[{\""},{"s":"]"}]}`, `{"a":[{"s":"[{\""},{"s":"]"}]}`},
+		{"names are no indexes", []string{"a.0.x"}, `{"a":[{"x":1},{"0":{"x":2}}]}`, `{"a":[{"0":{"x":2}}]}`},
+		{"nested as deep as JSON may", []string{"a.x"}, `{"a":` + deep + `{"x":1,"y":2}` + strings.Repeat("]", 9000) + `}`, `{"a":` + deep + `{"x":1}` + strings.Repeat("]", 9000) + `}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := table(t, expand.Definition{Fields: tc.fields}).Expand(decode(t, "db.user.update", nil, tc.data))
+			if d.Kind != expand.Copy || string(d.Data) != tc.want {
+				t.Errorf("got %.200s, %v; want %.200s", d.Data, d.Err, tc.want)
 			}
 		})
 	}

@@ -16,13 +16,22 @@ import (
 // filter is a compiled CEL expression.
 type filter struct {
 	program cel.Program
+	// unguarded are the reads that end in a dead letter where they miss.
+	unguarded []Read
 }
+
+// errNotFilterable: a payload that a filter is to judge has no members.
+var errNotFilterable = errors.New("the payload is not a JSON object, so that it cannot be filtered")
 
 // passes evaluates the filter. On an error the event is dead for the reason
 // given.
 func (f *filter) passes(e *event.Event) (pass bool, reason string, err error) {
-	if _, err := e.Value(); err != nil {
+	value, err := e.Value()
+	if err != nil {
 		return false, wire.ReasonNotJSON, fmt.Errorf("the payload is not JSON, so that it cannot be filtered: %s", oneLine(err.Error()))
+	}
+	if _, ok := value.(*event.Object); !ok {
+		return false, wire.ReasonNotObject, errNotFilterable
 	}
 	out, _, err := f.program.Eval(variables{e})
 	if err != nil {

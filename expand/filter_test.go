@@ -228,8 +228,8 @@ func TestHostilePayloads(t *testing.T) {
 		`{"a":2,"a":1}`:  {Kind: expand.Copy, Subject: "sub.sharing.user.create.0", Data: `{"a":1}`},
 		`{"a":1,"a":2}`:  {Kind: expand.Skip, Why: wire.VerdictFiltered},
 		`{"a":1}{"a":1}`: {Kind: expand.Dead, Why: wire.ReasonNotJSON},
-		`null`:           {Kind: expand.Skip, Why: wire.VerdictFiltered},
-		`[{"a":1}]`:      {Kind: expand.Dead, Why: wire.ReasonFilter},
+		`null`:           {Kind: expand.Dead, Why: wire.ReasonNotObject},
+		`[{"a":1}]`:      {Kind: expand.Dead, Why: wire.ReasonNotObject},
 	} {
 		if got := outcomeOf(tb.Expand(decode(t, "db.user.create", nil, payload))); got != want {
 			t.Errorf("%.40q: got %+v, want %+v", payload, got, want)

@@ -131,6 +131,9 @@ func decideNaively(def expand.Definition, pass func(any) (bool, error), partitio
 		if jsonErr != nil {
 			return naiveDecision{Kind: expand.Dead, Why: wire.ReasonNotJSON}
 		}
+		if _, object := data.(map[string]any); !object {
+			return naiveDecision{Kind: expand.Dead, Why: wire.ReasonNotObject}
+		}
 		ok, err := pass(data)
 		if err != nil {
 			return naiveDecision{Kind: expand.Dead, Why: wire.ReasonFilter}
@@ -145,7 +148,11 @@ func decideNaively(def expand.Definition, pass func(any) (bool, error), partitio
 		if jsonErr != nil {
 			return naiveDecision{Kind: expand.Dead, Why: wire.ReasonNotJSON}
 		}
-		d.Data = projectNaively(def.Fields, data)
+		object, ok := data.(map[string]any)
+		if !ok {
+			return naiveDecision{Kind: expand.Dead, Why: wire.ReasonNotObject}
+		}
+		d.Data = projectNaively(fieldTree(def.Fields), object)
 	}
 	return d
 }
@@ -168,41 +175,70 @@ func decodeNaively(data []byte) (v any, err error) {
 	return v, err
 }
 
-func projectNaively(fields []string, data any) any {
-	out := map[string]any{}
+// fieldTree is fields as a tree of names; nil keeps a whole value.
+func fieldTree(fields []string) map[string]any {
+	root := map[string]any{}
 	for _, field := range fields {
 		names := strings.Split(strings.ReplaceAll(field, `\.`, "\x00"), ".")
-		from, ok := data, true
-		for i := range names {
-			names[i] = strings.ReplaceAll(names[i], "\x00", ".")
-			var object map[string]any
-			if object, ok = from.(map[string]any); !ok {
-				break
+		at := root
+		for i, name := range names {
+			name = strings.ReplaceAll(name, "\x00", ".")
+			if i == len(names)-1 {
+				at[name] = nil
+				continue
 			}
-			if from, ok = object[names[i]]; !ok {
-				break
+			below, ok := at[name].(map[string]any)
+			if !ok {
+				below = map[string]any{}
+				at[name] = below
 			}
+			at = below
 		}
-		if !ok {
+	}
+	return root
+}
+
+func projectNaively(tree, object map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, below := range tree {
+		value, there := object[name]
+		if !there {
 			continue
 		}
-		to := out
-		for _, n := range names[:len(names)-1] {
-			next, ok := to[n].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				to[n] = next
-			}
-			to = next
+		if below != nil {
+			value, there = keepNaively(below.(map[string]any), value)
 		}
-		to[names[len(names)-1]] = from
+		if there {
+			out[name] = value
+		}
 	}
 	return out
+}
+
+// keepNaively is what a tree keeps of a value, and whether that is anything.
+func keepNaively(tree map[string]any, value any) (any, bool) {
+	switch value := value.(type) {
+	case map[string]any:
+		kept := projectNaively(tree, value)
+		return kept, len(kept) > 0
+	case []any:
+		var kept []any
+		for _, element := range value {
+			if v, ok := keepNaively(tree, element); ok {
+				kept = append(kept, v)
+			}
+		}
+		return kept, len(kept) > 0
+	default:
+		return nil, false
+	}
 }
 
 // FuzzExpand holds Expand against the simple decision.
 func FuzzExpand(f *testing.F) {
 	f.Add(uint8(1), uint8(2), "db.user.update", uint64(42), "profile", []byte(`{"id":"7","tenant":"acme"}`))
+	f.Add(uint8(0), uint8(3), "db.user.update", uint64(42), "", []byte(`{"address":[{"city":"x","zip":1},[{"geo":[{"lat":1}]}],5,{}],"tags":[]}`))
+	f.Add(uint8(0), uint8(2), "db.user.update", uint64(42), "", []byte(`[{"id":1}]`))
 	f.Fuzz(func(t *testing.T, filter, shape uint8, subject string, seq uint64, origin string, payload []byte) {
 		e, err := event.Decode(event.Position{Epoch: 2, Seq: seq}, stored, subject, map[string][]string{"Replhub-Origin": {origin}}, payload)
 		if err != nil {
@@ -247,7 +283,15 @@ func FuzzFilter(f *testing.F) {
 			return
 		}
 		tb := expand.New(name(t, "sharing"), 0, []*expand.Interest{i})
+		for _, read := range i.Unguarded() {
+			if read.Name == "" || read.Guard == "" {
+				t.Errorf("%q: %+v", filter, read)
+			}
+		}
 		one := tb.Expand(decode(t, "db.user.update", nil, order))
+		if one.Err != nil && strings.Contains(one.Err.Error(), "no such key") && len(i.Unguarded()) == 0 {
+			t.Errorf("%q: %v, and no read is told as unguarded", filter, one.Err)
+		}
 		two := tb.Expand(decode(t, "db.user.update", nil, order))
 		if outcomeOf(one) != outcomeOf(two) {
 			t.Errorf("%q decides %+v, then %+v", filter, outcomeOf(one), outcomeOf(two))
@@ -270,7 +314,14 @@ func FuzzFields(f *testing.F) {
 			return
 		}
 		d := expand.New(name(t, "sharing"), 0, []*expand.Interest{i}).Expand(decode(t, "db.user.update", nil, string(payload)))
-		if (d.Kind == expand.Copy) != json.Valid(payload) || d.Kind == expand.Copy && !json.Valid(d.Data) {
+		object, err := decodeNaively(payload)
+		if err == nil {
+			_, ok := object.(map[string]any)
+			if !ok {
+				err = errors.New("not an object")
+			}
+		}
+		if (d.Kind == expand.Copy) != (err == nil) || d.Kind == expand.Copy && !json.Valid(d.Data) {
 			t.Errorf("field %q of %q: kind %d, %q", field, payload, d.Kind, d.Data)
 		}
 	})

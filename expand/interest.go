@@ -19,8 +19,8 @@ type Definition struct {
 	// nothing but an object has members. Refused is what hosts could decide
 	// differently (time zones) or what could cost uncounted.
 	Filter string
-	// Fields are the JSON paths that copies keep; empty keeps the payload
-	// untouched.
+	// Fields are the JSON paths that copies keep, through arrays in each of
+	// their elements; empty keeps the payload untouched.
 	Fields []string
 	// Since is the first position that the service is due.
 	Since event.Position
@@ -35,29 +35,20 @@ type Interest struct {
 	fields *projection // nil: the payload stays as it is
 }
 
-// Compile checks and compiles a definition. Its errors are *wire.Error: of code
-// invalid_filter for the field "filter", of code invalid_value for "fields" or
-// one of its elements ("fields[2]"), and of code internal.
-func Compile(def Definition) (*Interest, error) {
-	def.Fields = slices.Clone(def.Fields)
-	i := &Interest{def: def}
-	var err error
-	if def.Filter != "" {
-		if i.filter, err = compileFilter(def.Filter); err != nil {
-			return nil, err
-		}
-	}
-	if len(def.Fields) > 0 {
-		if i.fields, err = compileFields(def.Fields); err != nil {
-			return nil, err
-		}
-	}
-	return i, nil
-}
-
 // Definition is what the interest was compiled from.
 func (i *Interest) Definition() Definition {
 	def := i.def
 	def.Fields = slices.Clone(def.Fields)
 	return def
+}
+
+// Unguarded are the members, elements and headers that the filter reads without
+// a guard, each once; an event without one of them is a dead letter. A guard is
+// has(data.x), 'x' in data, or a size that is asked for, in the places where CEL
+// then does not mind that it is missing.
+func (i *Interest) Unguarded() []Read {
+	if i.filter == nil {
+		return nil
+	}
+	return slices.Clone(i.filter.unguarded)
 }

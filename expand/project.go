@@ -5,12 +5,16 @@ import (
 
 	"github.com/replhub/replhub/event/rawjson"
 	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
 )
 
 // projection keeps some fields of a JSON payload. Names come in the order of
-// the interest's fields, values byte for byte as they were; a field that is
-// missing, or below anything but an object, is left out together with what
-// would hold nothing. Of members of the same name the last counts.
+// the interest's fields, values byte for byte as they were. A path that meets an
+// array goes on in each of its elements, also through arrays in arrays. What a
+// path does not lead to is left out: a field that is missing, one below a scalar
+// or null, an element that is no object or has none of the fields, and every
+// object and array that would then hold nothing. Of members of the same name the
+// last counts.
 type projection struct {
 	root *node
 }
@@ -49,28 +53,35 @@ func (n *node) add(p path) bool {
 
 func (n *node) leaf() bool { return len(n.children) == 0 }
 
-// errNotJSON: a payload that fields are to be taken from is not JSON.
-var errNotJSON = errors.New("the payload is not JSON, so that its fields cannot be told")
+// What a payload is that fields cannot be taken from.
+var (
+	errNotJSON   = errors.New("the payload is not JSON, so that its fields cannot be told")
+	errNotObject = errors.New("the payload is not a JSON object, so that its fields cannot be told")
+)
 
-// project gives the payload's fields. JSON that is no object has none: {}. A
-// delete may come without a payload and stays so.
-func (p *projection) project(op subjects.Op, data []byte) ([]byte, error) {
+// project gives the payload's fields. On an error the event is dead for the
+// reason given. A delete may come without a payload and stays so.
+func (p *projection) project(op subjects.Op, data []byte) (kept []byte, reason string, err error) {
 	if len(data) == 0 && op == subjects.Delete {
-		return data, nil
+		return data, "", nil
 	}
 	// Room for the payload and for names that are longer here than there,
 	// which takes an unusual payload; append grows it then.
 	out, kind := p.root.append(make([]byte, 0, len(data)+len("{}")), data)
-	if kind == rawjson.Invalid {
-		return nil, errNotJSON
+	switch kind {
+	case rawjson.Invalid:
+		return nil, wire.ReasonNotJSON, errNotJSON
+	case rawjson.Other:
+		return nil, wire.ReasonNotObject, errNotObject
+	case rawjson.Object:
 	}
-	return out, nil
+	return out, "", nil
 }
 
 // stackChildren is how many children's values need no memory of their own.
 const stackChildren = 16
 
-// append appends what n keeps of data. It descends with the tree of fields,
+// append appends what n keeps of an object. It descends with the tree of fields,
 // never with the payload.
 func (n *node) append(out, data []byte) ([]byte, rawjson.Kind) {
 	var few [stackChildren][]byte
@@ -100,8 +111,7 @@ func (n *node) append(out, data []byte) ([]byte, rawjson.Kind) {
 			continue
 		}
 		start := len(out)
-		out, _ = child.append(out, values[i])
-		if len(out) == start+len("{}") {
+		if out = child.appendBelow(out, values[i]); len(out) == start {
 			out = out[:before]
 		}
 	}

@@ -54,15 +54,27 @@ const mostSubjects = 256
 // New makes a service's table. Zero or one partitions means not partitioned. A
 // service has at most one interest in an entity; of several the last counts.
 func New(service subjects.Name, partitions int, interests []*Interest) *Table {
-	t := &Table{
+	return (*Table)(nil).Renew(service, partitions, interests)
+}
+
+// Renew is New for a service that may have had the table before, nil for none:
+// what is made of an interest is taken over with it.
+func (t *Table) Renew(service subjects.Name, partitions int, interests []*Interest) *Table {
+	next := &Table{
 		service:    service,
 		partitions: max(partitions, 1),
 		entities:   make(map[subjects.Name]*want, len(interests)),
 	}
 	for _, i := range interests {
-		t.entities[i.def.Entity] = newWant(service, t.partitions, i)
+		if t != nil && t.service == service && t.partitions == next.partitions {
+			if old := t.entities[i.def.Entity]; old != nil && old.interest == i {
+				next.entities[i.def.Entity] = old
+				continue
+			}
+		}
+		next.entities[i.def.Entity] = newWant(service, next.partitions, i)
 	}
-	return t
+	return next
 }
 
 func newWant(service subjects.Name, partitions int, i *Interest) *want {
@@ -108,9 +120,12 @@ func (t *Table) Expand(e *event.Event) Decision {
 	}
 	data := e.Data
 	if i.fields != nil {
-		var err error
-		if data, err = i.fields.project(op, e.Data); err != nil {
-			return Decision{Kind: Dead, Why: wire.ReasonNotJSON, Err: err, Interest: i}
+		var (
+			reason string
+			err    error
+		)
+		if data, reason, err = i.fields.project(op, e.Data); err != nil {
+			return Decision{Kind: Dead, Why: reason, Err: err, Interest: i}
 		}
 	}
 	return Decision{Kind: Copy, Subject: t.subject(w, e), Data: data, Interest: i}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -34,6 +35,13 @@ func (a *alarms) clear(about string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.text, about)
+}
+
+// clearAll removes the alarms about things with a prefix, but for those to keep.
+func (a *alarms) clearAll(prefix string, keep func(about string) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.text, func(about, _ string) bool { return strings.HasPrefix(about, prefix) && !keep(about) })
 }
 
 func (a *alarms) list() []string {

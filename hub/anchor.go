@@ -78,20 +78,23 @@ func (a *anchor) begin(ctx context.Context, s start, field string) (beginning, e
 // wanted is the sequence that a start asks for; it is refused where ingest
 // does not hold it any more.
 func (a *anchor) wanted(ctx context.Context, s start, held uint64, field string) (uint64, error) {
-	end := a.bounds.Last + 1
+	if err := s.beyond(a.bounds.Last, field); err != nil {
+		return 0, err
+	}
+	at, err := s.time(a.ingest.Now(), field)
 	switch {
+	case err != nil:
+		return 0, err
 	case s.all:
 		return held, nil
-	case s.seq > end:
-		return 0, wire.FieldErrorf(wire.CodeInvalidValue, field, "sequence %d is beyond the end of ingest, %d", s.seq, a.bounds.Last)
 	case s.seq > 0 && s.seq < held:
 		return 0, tooOld(field, held)
 	case s.seq > 0:
 		return s.seq, nil
-	case s.at.IsZero():
-		return end, nil
+	case at.IsZero():
+		return a.bounds.Last + 1, nil
 	}
-	seq, err := a.ingest.SeqAt(ctx, s.at)
+	seq, err := a.ingest.SeqAt(ctx, at)
 	if err != nil || seq > held || held == 1 {
 		return seq, err
 	}
@@ -99,7 +102,7 @@ func (a *anchor) wanted(ctx context.Context, s start, held uint64, field string)
 	if err != nil {
 		return 0, err
 	}
-	if s.at.Before(first.Time) {
+	if at.Before(first.Time) {
 		return 0, wire.FieldErrorf(wire.CodeTooOld, field,
 			"ingest holds events since %s only; use \"all\" for what it holds", first.Time.Format(time.RFC3339Nano))
 	}

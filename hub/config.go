@@ -19,6 +19,14 @@ const (
 	OnFullRefuse = "refuse"
 )
 
+// Parts of MemoryBytes, in sixteenths; see there. The tail holds about twice what
+// it asks for at a time.
+const (
+	windowPart, tailPart, lanesPart, allParts = 5, 1, 10, 16
+
+	minMemory = 16 << 20
+)
+
 // Config is what a Hub needs. Conn and Registry have no default.
 type Config struct {
 	// Conn is borrowed: its owner closes it after Run has returned.
@@ -38,24 +46,44 @@ type Config struct {
 	// History is how long acknowledged events stay in ingest and lanes; 24 h by
 	// default. Ingest never trims what is younger than TrimGuard.
 	History time.Duration
-	// DedupeWindow is how long a publisher's retry is recognised; 10 min by default.
+	// DedupeWindow is how long a publisher's retry is recognised; 10 min by default,
+	// and TrimGuard where that is stated and shorter.
 	DedupeWindow time.Duration
 	// Limits of the streams in bytes: 4 GiB, 1 GiB and 1 GiB by default. Each
 	// lane may state its own.
 	IngestMaxBytes, LaneMaxBytes, DLQMaxBytes int64
+	// DLQServiceMaxBytes bounds the dead letters of one service, which stalls alone
+	// when they reach it; an eighth of DLQMaxBytes by default.
+	DLQServiceMaxBytes int64
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
-	// WindowBytes bounds the events in memory for all lanes; 32 MiB by default.
+	// MemoryBytes bounds what the hub holds of events at a time, in bytes, headers
+	// and what the program needs beside them included; 128 MiB by default, at least
+	// 16 MiB. Five sixteenths are the window of the newest events that all lanes
+	// read from, one what is asked for ahead of it, four the readers of lanes that
+	// are further behind (fills too), three the rows of snapshots, and three the
+	// appends that are being built. A part may be passed by one event that is larger
+	// than the part. Not in it: what Go's collector has not taken back yet (GOGC),
+	// the decoded form of a payload while a filter or fields look at it (of payloads
+	// above 64 KiB two at a time), and requests under way.
+	MemoryBytes int64
+	// WindowBytes makes the window smaller or larger than its part of MemoryBytes;
+	// tests do.
 	WindowBytes int
 	// TrimGuard is the youngest age at which ingest may trim an event: a server
 	// that syncs lazily can lose a lane's newest copies. 5 min by default, and
-	// only tests have a reason to lower it.
+	// only tests have a reason to lower it. It is never below DedupeWindow: a server
+	// that restarts rebuilds the window from what ingest still holds.
 	TrimGuard time.Duration
 	// TrimEvery is the time between trims; 15 s by default.
 	TrimEvery time.Duration
 	// StartTimeout bounds the wait for NATS and, when there is no lane yet, for
 	// the registry; 10 s by default.
 	StartTimeout time.Duration
+	// Now is this host's clock; time.Now by default. The hub compares times of
+	// several hosts by the server's clock alone, so that a wrong one does no harm;
+	// tests set it wrong.
+	Now func() time.Time
 	// Version is reported by status.
 	Version string
 	// Logger takes what an operator should know; slog.Default by default.
@@ -71,18 +99,29 @@ func (c Config) withDefaults() Config {
 	c.ID = cmp.Or(c.ID, "hub-"+nuid.New().Next()[:8])
 	c.RegistryKind = cmp.Or(c.RegistryKind, "kv")
 	c.History = cmp.Or(c.History, 24*time.Hour)
-	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
+	if c.DedupeWindow == 0 {
+		c.DedupeWindow = 10 * time.Minute
+		if c.TrimGuard > 0 {
+			c.DedupeWindow = min(c.DedupeWindow, max(c.TrimGuard, minDedupeWindow))
+		}
+	}
 	c.IngestMaxBytes = cmp.Or(c.IngestMaxBytes, 4<<30)
 	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
+	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
-	c.TrimGuard = cmp.Or(c.TrimGuard, 5*time.Minute)
+	c.MemoryBytes = cmp.Or(c.MemoryBytes, 128<<20)
+	c.WindowBytes = cmp.Or(c.WindowBytes, int(c.MemoryBytes*windowPart/allParts))
+	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
 	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }
+
+// minDedupeWindow is the shortest that nats-server takes.
+const minDedupeWindow = 100 * time.Millisecond
 
 var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
@@ -98,14 +137,18 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: Replicas %d: must be 1 to 5, or 0 to choose", c.Replicas)
 	case c.History < 0:
 		return fmt.Errorf("config: History %s: must be positive", c.History)
-	case c.DedupeWindow < 0:
-		return fmt.Errorf("config: DedupeWindow %s: must be positive", c.DedupeWindow)
+	case c.DedupeWindow < minDedupeWindow:
+		return fmt.Errorf("config: DedupeWindow %s: must be at least %s, the shortest that nats-server takes", c.DedupeWindow, minDedupeWindow)
 	case c.IngestMaxBytes < 1<<20:
 		return fmt.Errorf("config: IngestMaxBytes %d: must be at least 1 MiB", c.IngestMaxBytes)
 	case c.LaneMaxBytes < minLaneBytes:
 		return fmt.Errorf("config: LaneMaxBytes %d: must be at least 64 KiB", c.LaneMaxBytes)
 	case c.DLQMaxBytes < 1<<20:
 		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)
+	case c.DLQServiceMaxBytes < 64<<10:
+		return fmt.Errorf("config: DLQServiceMaxBytes %d: must be at least 64 KiB", c.DLQServiceMaxBytes)
+	case c.MemoryBytes < minMemory:
+		return fmt.Errorf("config: MemoryBytes %d: must be at least 16 MiB", c.MemoryBytes)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
 		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -38,7 +39,9 @@ type verb struct {
 	// owner says that the hub which owns the lane should do it: the others
 	// would have to win the lane from it.
 	owner bool
-	do    func(ctx context.Context, service subjects.Name, data []byte) (any, error)
+	// internal says that only hubs ask for it, of each other.
+	internal bool
+	do       func(ctx context.Context, service subjects.Name, data []byte) (any, error)
 }
 
 // verbs are all control verbs.
@@ -49,14 +52,16 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbDrop:       {service: true, owner: true, do: handle(h.doDrop)},
 		wire.VerbPause:      {service: true, do: handle(h.doPause)},
 		wire.VerbResume:     {service: true, do: handle(h.doResume)},
-		wire.VerbRewind:     {service: true, do: handle(h.doRewind)},
+		wire.VerbRewind:     {service: true, owner: true, do: handle(h.doRewind)},
 		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
 		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
-		wire.VerbJoin:       {service: true, owner: true, do: handle(newJoins(h).do)},
+		wire.VerbJoin:       {service: true, owner: true, do: handle(h.joins.do)},
+		wire.VerbLetter:     {service: true, owner: true, do: handle(h.doLetter)},
 		wire.VerbServices:   {do: handle(h.doServices)},
 		wire.VerbWho:        {do: handle(h.doWho)},
 		wire.VerbStatus:     {do: handle(h.doStatus)},
+		verbDetach:          {service: true, internal: true, do: handle(h.doDetach)},
 	}
 }
 
@@ -100,6 +105,9 @@ func (h *Hub) serveControl(ctx context.Context) error {
 		return fmt.Errorf("serve control requests: %w", err)
 	}
 	for name, v := range c.verbs {
+		if v.internal {
+			continue
+		}
 		subject := wire.MicroName + "." + name
 		if v.service {
 			subject += ".*"
@@ -233,6 +241,10 @@ func (c *control) forward(ctx context.Context, name string, v verb, service subj
 func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last, _ := strings.Cut(strings.TrimPrefix(m.Subject, forwardPrefix+c.hub.cfg.ID+"."), ".")
 	reply := func(body any, err error) { c.answer(m.Reply, body, err) }
+	if name == countVerb {
+		c.start(ctx, func(ctx context.Context) { reply(c.hub.countOwn(ctx)) }, reply)
+		return
+	}
 	v, ok := c.verbs[name]
 	service, err := parseName(last, "service")
 	if !ok || err != nil {
@@ -255,7 +267,7 @@ func (c *control) answer(to string, body any, err error) {
 		}
 	}
 	if err := c.hub.nc.PublishMsg(out); err != nil {
-		c.hub.log.Debug("answer a control request", "err", err)
+		c.hub.log.Warn("answer a control request", "err", err)
 	}
 }
 
@@ -263,10 +275,13 @@ func (c *control) answer(to string, body any, err error) {
 func (h *Hub) encodeReply(body any, err error) (data []byte, refused *wire.Error) {
 	if err == nil {
 		if data, err = marshal(body); err == nil {
+			err = fits(data, h.nc.MaxPayload())
+		}
+		if err == nil {
 			return data, nil
 		}
 	}
-	refused = h.refusalOf(err)
+	refused = short(h.refusalOf(err), h.nc.MaxPayload())
 	if data, err = marshal(wire.Refusal{Error: refused}); err != nil {
 		data = []byte(`{"error":{"code":"internal","message":"the refusal could not be encoded"}}`)
 	}
@@ -287,8 +302,11 @@ func marshal(v any) ([]byte, error) {
 
 // refusalOf makes an error of the hub's fit for a caller.
 func (h *Hub) refusalOf(err error) *wire.Error {
-	if refusal, ok := asRefusal(err); ok {
+	if refusal, ok := asRefusal(limited(err)); ok {
 		return refusal
+	}
+	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {
+		return wire.Errorf(wire.CodeConflict, "%v", foreign)
 	}
 	switch {
 	case errors.Is(err, lane.ErrNoLane):
@@ -297,6 +315,10 @@ func (h *Hub) refusalOf(err error) *wire.Error {
 		return wire.Errorf(wire.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
 	case errors.Is(err, lane.ErrStopped):
 		return wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
+	case errors.Is(err, marked.ErrDisk):
+		return wire.Errorf(wire.CodeUnavailable, "%v", err)
+	case errors.Is(err, context.DeadlineExceeded) && h.disk() != "":
+		return wire.Errorf(wire.CodeUnavailable, "not done in time: %s", h.disk())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
 		errors.Is(err, context.Canceled), errors.Is(err, nats.ErrDisconnected): // canceled: the connection was lost
 		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)

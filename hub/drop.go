@@ -22,13 +22,19 @@ const (
 	dropOnItsWay = 2 * time.Second
 	// dropLook is the time between two looks.
 	dropLook = 50 * time.Millisecond
+	// deleteTime bounds the wait for the answer to a deletion: a stream without a
+	// leader has nobody to give it.
+	deleteTime = 2 * time.Second
 )
 
 // doDrop deletes a lane that nobody needs. Its last record comes first: deleting
 // a stream asks nothing about what is in it, but an append does. So a
 // registration that another hub puts in at the same time either comes before
 // that record, and nothing is dropped, or finds it, and makes the lane anew.
-func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, error) {
+func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req wire.Drop) (any, error) {
+	if req.Lost {
+		return h.dropLost(ctx, service)
+	}
 	l, err := h.knownLane(ctx, service)
 	if err != nil {
 		return nil, err
@@ -58,7 +64,17 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, _ none) (any, e
 	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
+// deleteLane deletes a lane that has its last record, and first what else is kept
+// under the service's name: while the stream is there, whoever finishes the drop
+// comes by here, and no later service of the name exists that could see it.
 func (h *Hub) deleteLane(ctx context.Context, service subjects.Name) error {
+	if err := h.letters.Purge(ctx, service); err != nil {
+		return err
+	}
+	if err := h.purgeRoster(ctx, service); err != nil {
+		return err
+	}
+	h.env.Failpoint("purged letters")
 	err := h.js.DeleteStream(ctx, subjects.LaneStream(service))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("delete lane %s: %w", service, err)
@@ -95,14 +111,19 @@ func (h *Hub) awaitDrop(ctx context.Context, service subjects.Name) error {
 // abandoned reports whether the hub that wrote a lane's last record will not
 // delete its stream any more: it is gone, or has been given the time for that.
 func (h *Hub) abandoned(ctx context.Context, s lane.State) bool {
-	switch age := time.Since(s.Written); {
+	return h.givenUp(ctx, s.Hub, s.Written)
+}
+
+// givenUp reports whether a hub will not finish what it began at a time.
+func (h *Hub) givenUp(ctx context.Context, hub string, began time.Time) bool {
+	switch age := h.now().Sub(began); {
 	case age > dropPatience:
 		return true
 	case age < dropOnItsWay:
 		return false
 	}
-	if s.Hub == h.cfg.ID {
-		return s.Written.Before(h.started) // by the process before this one
+	if hub == h.cfg.ID {
+		return began.Before(h.started) // by the process before this one
 	}
-	return !h.answers(ctx, s.Hub)
+	return !h.answers(ctx, hub)
 }

@@ -17,15 +17,10 @@ func explain(reply wire.Explained, service subjects.Name, s lane.State, e *event
 		reply.Verdict, reply.Reason = wire.VerdictDetached, "the lane is detached: "+s.Detached.Reason
 		return reply, nil
 	}
-	var compiled []*expand.Interest
-	for _, in := range s.Interests {
-		c, err := in.Compile()
-		if err != nil {
-			return reply, err
-		}
-		compiled = append(compiled, c)
+	d, err := lane.ExpandAnew(s, service, e)
+	if err != nil {
+		return reply, err
 	}
-	d := expand.New(service, lane.Partitions(s.Queue), compiled).Expand(e)
 	reply.Subject = d.Subject
 	passed := reached(s, e)
 	switch d.Kind {

@@ -37,6 +37,7 @@ func (h *Hub) readyz(w http.ResponseWriter, r *http.Request) {
 	if !health.Ready {
 		status = http.StatusServiceUnavailable
 	}
+	health.Degraded = listed(health.Degraded, maxReasons*maxReason)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(health) //nolint:errchkjson // whoever asked has gone

@@ -46,7 +46,7 @@ func (w *world) observe(registryAt *cluster.NATS, change ...func(*hub.Config)) o
 	case err := <-done:
 		done <- err
 		w.t.Fatalf("hub: %v", err)
-	case <-time.After(15 * time.Second):
+	case <-time.After(w.patience):
 		w.t.Fatal("hub did not get ready")
 	}
 	return observed{h, w.t}
@@ -54,10 +54,11 @@ func (w *world) observe(registryAt *cluster.NATS, change ...func(*hub.Config)) o
 
 func (w *world) newHub(registryAt *cluster.NATS, change ...func(*hub.Config)) (*hub.Hub, *nats.Conn) {
 	w.t.Helper()
-	if registryAt == nil {
-		registryAt = w.server
+	url := w.url
+	if registryAt != nil {
+		url = registryAt.URL()
 	}
-	nc, err := nats.Connect(registryAt.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(url, nats.DontRandomize(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func (w *world) newHub(registryAt *cluster.NATS, change ...func(*hub.Config)) (*
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg := hub.Config{Conn: w.connect(), Registry: registry, ID: "one", Version: "v1.2.3", Logger: quiet(w.t)}
+	cfg := hub.Config{Conn: w.connect(), Registry: registry, ID: "one", Version: "v1.2.3", Logger: quiet(w.t), StartTimeout: w.patience}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -109,6 +110,18 @@ func (o observed) awaitHealth(w *world, status int, part string) {
 			return nil
 		}
 		return fmt.Errorf("%d %+v", code, health)
+	})
+}
+
+// awaitFine waits until nothing is degraded.
+func (o observed) awaitFine(w *world) {
+	o.t.Helper()
+	w.eventually("nothing to be degraded", func() error {
+		code, health := readyz(o.t, o.Hub)
+		if code != http.StatusOK || len(health.Degraded) > 0 {
+			return fmt.Errorf("%d %+v", code, health)
+		}
+		return nil
 	})
 }
 

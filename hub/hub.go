@@ -15,8 +15,10 @@ import (
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/wire"
 )
 
 // Registry is what the hub needs of a registry; zkmap.Map and kvmap.Map are
@@ -52,6 +54,9 @@ type Hub struct {
 	ingest   *ingest.Ingest
 	tail     *ingest.Tail
 	letters  *letters.Office
+	rosters  *marked.Kept
+	joins    *joins
+	lacking  lacking
 	appender *lane.Appender
 	env      *lane.Env
 	lanes    *lanes
@@ -59,8 +64,17 @@ type Hub struct {
 	members  atomic.Pointer[[]string]
 	alarms   alarms
 	recorded recorded
-	ready    chan struct{}
-	pressed  chan struct{} // ingest is nearly full
+	troubles troubles
+	// diskTrouble is why nats-server stores nothing, fullIngest what is known of an
+	// ingest that is nearly full; nil without trouble.
+	diskTrouble atomic.Pointer[string]
+	fullIngest  atomic.Pointer[wire.IngestFull]
+	ready       chan struct{}
+	pressed     chan struct{} // ingest is nearly full
+	unknown     unknownLanes
+	looks       looks
+	// unreconciled holds a token when a lane was found to be gone.
+	unreconciled chan struct{}
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
 }
@@ -75,10 +89,13 @@ func New(cfg Config) (*Hub, error) {
 		cfg:     cfg,
 		log:     cfg.Logger.With("hub", cfg.ID),
 		nc:      cfg.Conn,
-		started: time.Now().UTC(),
 		ready:   make(chan struct{}),
 		pressed: make(chan struct{}, 1),
+
+		unreconciled: make(chan struct{}, 1),
 	}
+	h.joins = newJoins(h)
+	h.troubles = newTroubles(h.log)
 	h.members.Store(&[]string{cfg.ID})
 	return h, nil
 }
@@ -110,7 +127,10 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchOwners(ctx) })
 		group.Go(func() error { return h.watchRegistry(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
-		group.Go(func() error { return h.trimAll(ctx) })
+		group.Go(func() error { return h.watchKept(ctx) })
+		group.Go(func() error { return h.watchWorkers(ctx) })
+		group.Go(func() error { return h.trimLanesOften(ctx) })
+		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
 		return nil
 	})
@@ -171,17 +191,22 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	// The advisories' stream exists before any consumer does, so that no
 	// exhausted delivery goes unseen.
 	h.letters, err = letters.Open(ctx, letters.Config{
-		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
-		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID },
+		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, ServiceMaxBytes: h.cfg.DLQServiceMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
+		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID }, Report: h.reportDeleted,
 	})
 	if err != nil {
 		return err
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
-		WindowBytes: h.cfg.WindowBytes, Logger: h.log, Failpoint: h.cfg.Failpoint,
+		WindowBytes: h.cfg.WindowBytes, TailPullBytes: h.cfg.MemoryBytes * tailPart / allParts / 3,
+		Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.reportDeleted,
 	})
 	if err != nil {
+		return err
+	}
+	h.started = h.now() // of this hub's last records the ones from before are older
+	if err := h.openRosters(ctx); err != nil {
 		return err
 	}
 	kind := lane.Atomic
@@ -234,10 +259,11 @@ func (h *Hub) discover(ctx context.Context) error {
 	}
 	h.tail = h.ingest.NewTail(at)
 	h.env = lane.NewEnv(lane.Env{
-		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold,
-		Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
+		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Recorded: h.recordedState,
 	})
-	h.lanes = newLanes(h.env)
+	h.lanes = newLanes(h.env, h.reconcileSoon)
 	for _, service := range found {
 		h.lanes.add(service)
 	}

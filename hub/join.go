@@ -35,8 +35,7 @@ const (
 type joins struct {
 	hub *Hub
 
-	mu       sync.Mutex // guards what follows, and the creation of the stream
-	stream   jetstream.Stream
+	mu       sync.Mutex // guards services
 	services map[subjects.Name]*attendance
 }
 
@@ -45,6 +44,8 @@ type attendance struct {
 	turn chan struct{} // a token: one request at a time
 	seen map[string]time.Time
 	last time.Time // of any
+	// generation is that of the last roster; 0 before the first.
+	generation uint64
 }
 
 func newJoins(h *Hub) *joins {
@@ -63,6 +64,9 @@ func (j *joins) do(ctx context.Context, service subjects.Name, req wire.Join) (a
 	}
 	if state.Detached != nil {
 		return nil, wire.Errorf(wire.CodeDetached, "the lane is detached: %s; register again to start anew", state.Detached.Reason)
+	}
+	if state.Dropped {
+		return nil, lane.ErrNoLane
 	}
 	partitions := lane.Partitions(state.Queue)
 	for i, p := range req.Holding {
@@ -98,10 +102,6 @@ func (j *joins) laneState(ctx context.Context, service subjects.Name) (lane.Stat
 
 // update takes a request into the stored roster.
 func (j *joins) update(ctx context.Context, service subjects.Name, partitions int, req wire.Join) (*roster, error) {
-	stream, err := j.open(ctx)
-	if err != nil {
-		return nil, err
-	}
 	a := j.attendance(service)
 	select {
 	case <-a.turn:
@@ -110,24 +110,36 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 		return nil, context.Cause(ctx)
 	}
 	for {
-		r, revision, err := readRoster(ctx, stream, service)
+		r, revision, err := j.roster(ctx, service, partitions, a, req)
 		if err != nil {
 			return nil, err
 		}
+		if r.full(req) {
+			return nil, wire.FieldErrorf(wire.CodeLimit, "instance", "%s has %d instances, which is the most; stop some", service, maxInstances)
+		}
 		if !a.hear(r, req, j.hub.cfg.ID, partitions, time.Now()) {
+			a.generation = r.Generation
 			return r, nil
 		}
 		data, err := json.Marshal(r)
 		if err != nil {
 			return nil, fmt.Errorf("encode the roster of %s: %w", service, err)
 		}
-		_, err = j.hub.js.Publish(ctx, membersPrefix+service.String(), data, jetstream.WithExpectLastSequencePerSubject(revision))
+		if most := j.hub.replyRoom(); len(data) > most {
+			return nil, wire.FieldErrorf(wire.CodeLimit, "instance",
+				"with this instance the roster of %s has %d bytes, and may have %d: stop some, or raise the server's max_payload", service, len(data), most)
+		}
+		err = j.hub.rosters.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
+			_, err := j.hub.js.Publish(ctx, membersPrefix+service.String(), data, jetstream.WithExpectLastSequencePerSubject(revision))
+			return err
+		})
 		if marked.WrongSequence(err) {
 			continue // another hub was first: decide anew on what it wrote
 		}
 		if err != nil {
 			return nil, fmt.Errorf("write the roster of %s: %w", service, err)
 		}
+		a.generation = r.Generation
 		return r, nil
 	}
 }
@@ -135,6 +147,7 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 // hear takes a request into a roster, and reports whether that is to be stored.
 func (a *attendance) hear(r *roster, req wire.Join, hub string, partitions int, now time.Time) bool {
 	changed := r.resize(partitions)
+	changed = r.recover(&req) || changed
 	if r.By != hub {
 		clear(a.seen)
 		r.By, changed = hub, true
@@ -153,6 +166,13 @@ func (a *attendance) hear(r *roster, req wire.Join, hub string, partitions int, 
 	return r.take(req) || changed
 }
 
+// forget forgets who was heard of a service that is dropped.
+func (j *joins) forget(service subjects.Name) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.services, service)
+}
+
 func (j *joins) attendance(service subjects.Name) *attendance {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -165,33 +185,15 @@ func (j *joins) attendance(service subjects.Name) *attendance {
 	return a
 }
 
-// open returns the stream of rosters, which the first to join creates.
-func (j *joins) open(ctx context.Context) (jetstream.Stream, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.stream != nil {
-		return j.stream, nil
-	}
-	var err error
-	j.stream, err = marked.Ensure(ctx, j.hub.js, jetstream.StreamConfig{
-		Name:              wire.StreamMembers,
-		Description:       "replhub: which instance of a service has which partitions",
-		Subjects:          []string{membersPrefix + "*"},
-		MaxMsgsPerSubject: 1,
-		MaxMsgs:           -1,
-		MaxBytes:          -1,
-		Storage:           jetstream.FileStorage,
-		Discard:           jetstream.DiscardOld,
-		Replicas:          j.hub.replicas,
-	})
-	return j.stream, err
-}
-
 // readRoster reads a service's roster from the stream's leader, with the
 // revision for a compare-and-set; an empty one and 0 when there is none.
-func readRoster(ctx context.Context, stream jetstream.Stream, service subjects.Name) (*roster, uint64, error) {
+func readRoster(ctx context.Context, rosters *marked.Kept, service subjects.Name) (*roster, uint64, error) {
 	r := &roster{V: rosterForm}
-	msg, err := stream.GetLastMsgForSubject(ctx, membersPrefix+service.String())
+	var msg *jetstream.RawStreamMsg
+	err := rosters.Do(ctx, func(ctx context.Context, s jetstream.Stream) (err error) {
+		msg, err = s.GetLastMsgForSubject(ctx, membersPrefix+service.String())
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return r, 0, nil
 	}

@@ -3,14 +3,11 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
@@ -28,6 +25,7 @@ type lanes struct {
 	byName  map[subjects.Name]*running
 	gone    map[subjects.Name]time.Time // when a stream was found gone, see marked.DeletionTime
 	start   func(*running)              // nil until run
+	lost    func()                      // a stream was found gone
 	stopped bool
 }
 
@@ -36,8 +34,8 @@ type running struct {
 	done chan struct{}
 }
 
-func newLanes(env *lane.Env) *lanes {
-	return &lanes{env: env, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
+func newLanes(env *lane.Env, lost func()) *lanes {
+	return &lanes{env: env, lost: lost, byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
 }
 
 // add returns the lane of a service, taken up if it was not known.
@@ -92,6 +90,7 @@ func (s *lanes) run(ctx context.Context) error {
 			err := r.lane.Run(ctx)
 			if errors.Is(err, lane.ErrNoLane) {
 				s.forget(r)
+				s.lost()
 			}
 		})
 	}
@@ -165,34 +164,6 @@ func (s *lanes) mayCreate(ctx context.Context, service subjects.Name) error {
 	}
 }
 
-// listLanes asks the server for the lanes that exist.
-func (h *Hub) listLanes(ctx context.Context) ([]subjects.Name, error) {
-	var found []subjects.Name
-	list := h.js.ListStreams(ctx, jetstream.WithStreamListSubject("sub.>"))
-	for info := range list.Info() {
-		service, ok := subjects.ParseLaneStream(info.Config.Name)
-		if !ok {
-			continue
-		}
-		if !marked.Is(info.Config) {
-			return nil, &marked.ForeignError{Stream: info.Config.Name}
-		}
-		if info.State.LastSeq > 0 {
-			if cfg := info.Config; h.fastBatches() && !cfg.AllowBatchPublish {
-				cfg.AllowBatchPublish = true // made before the server had it
-				if _, err := h.js.UpdateStream(ctx, cfg); err != nil {
-					return nil, fmt.Errorf("allow batches in lane %s: %w", service, err)
-				}
-			}
-			found = append(found, service)
-		}
-	}
-	if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return nil, fmt.Errorf("list lanes: %w", err)
-	}
-	return found, nil
-}
-
 // nearTail is how far, in events, lanes may lie apart at a start for the tail
 // to begin at the last of them.
 const nearTail = 20_000
@@ -201,19 +172,28 @@ const nearTail = 20_000
 // furthest one, so that lanes which stand together read ingest once. Lanes far
 // behind read by themselves.
 func (h *Hub) startOfTail(ctx context.Context, services []subjects.Name) (ingest.Mark, error) {
+	var mu sync.Mutex // guards marks and epoch
 	var marks []ingest.Mark
-	for _, service := range services {
+	var epoch uint64
+	h.eachLane(ctx, services, func(ctx context.Context, service subjects.Name) {
 		tip, err := lane.ReadTip(ctx, h.js, service)
 		if err != nil {
-			continue // the lane's own loop will say what is wrong
+			return // the lane's own loop will say what is wrong
 		}
-		if _, needs := tip.State.Lowest(); !needs {
-			continue
+		_, needs := tip.State.Lowest()
+		var m ingest.Mark
+		if needs {
+			m, err = h.ingest.Resume(ctx, tip.State.Pos)
 		}
-		m, err := h.ingest.Resume(ctx, tip.State.Pos)
-		if err == nil {
+		mu.Lock()
+		defer mu.Unlock()
+		epoch = max(epoch, tip.State.Epoch())
+		if needs && err == nil {
 			marks = append(marks, m)
 		}
+	})
+	if err := h.ingest.KnowEpoch(ctx, epoch); err != nil {
+		return ingest.Mark{}, err
 	}
 	if len(marks) == 0 {
 		end, _, err := h.ingest.End(ctx)
@@ -225,20 +205,3 @@ func (h *Hub) startOfTail(ctx context.Context, services []subjects.Name) (ingest
 	marks = slices.DeleteFunc(marks, func(m ingest.Mark) bool { return m.Before(near) })
 	return slices.MinFunc(marks, compare), nil
 }
-
-// findLanes takes up lanes that other hubs created, now and then and when told.
-func (h *Hub) findLanes(ctx context.Context) error {
-	found, err := h.listLanes(ctx)
-	if err != nil {
-		return err
-	}
-	for _, service := range found {
-		h.lanes.add(service)
-	}
-	return nil
-}
-
-// discoverEvery is how often a hub looks for lanes of others.
-const discoverEvery = 5 * time.Second
-
-func (h *Hub) fastBatches() bool { return h.fast && h.replicas == 1 }

@@ -20,8 +20,10 @@ const (
 	// measureEvery is the least time between two rounds of questions to the
 	// server, however often somebody scrapes.
 	measureEvery = 5 * time.Second
-	// measureTime bounds a round; what is not answered by then is left out.
-	measureTime = 3 * time.Second
+	// measureTime and measureLaneTime for each lane bound a round; what is not
+	// answered by then is left out. 5000 lanes have 8 s: a scrape has 10 by default.
+	measureTime     = 3 * time.Second
+	measureLaneTime = time.Millisecond
 	// maxMeasures bounds the lanes asked about at a time.
 	maxMeasures = 8
 )
@@ -52,7 +54,7 @@ func (m *measurements) get(h *Hub) *measurement {
 	if !h.dispatching.Load() {
 		return nil // no answer would come, and the scrape be late
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), measureTime)
+	ctx, cancel := context.WithTimeout(context.Background(), measureTime+time.Duration(h.lanes.count())*measureLaneTime)
 	defer cancel()
 	latest, err := h.measure(ctx)
 	if err != nil {
@@ -70,7 +72,7 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 	}
 	letters, err := h.countLetters(ctx)
 	if err != nil {
-		return nil, err
+		h.log.Debug("count dead letters", "err", err) // one value less is no reason to withhold the others
 	}
 	m := &measurement{bounds: b, rate: h.ingest.Rate(b)}
 	var group errgroup.Group
@@ -86,7 +88,7 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 				h.log.Debug("measure lane", "service", l.Service().String(), "err", err)
 				return nil
 			}
-			status.DeadLetters = letters[status.Service]
+			status.DeadLetters, status.DeadLettersUnknown = letters[status.Service], letters == nil
 			mu.Lock()
 			defer mu.Unlock()
 			m.lanes = append(m.lanes, status)
@@ -107,10 +109,13 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 	status := wire.LaneStatus{
 		Service: l.Service().String(), Stream: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
 	}
-	h.describeState(ctx, &status, l.Service(), l.Status().State, end)
+	at := h.describeState(&status, l.Service(), l.Status().State, end)
+	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
+	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
+	h.describeQuota(&status, l.Service())
 	return status, nil
 }
 

@@ -91,6 +91,9 @@ func (c *collector) collectHub(emit emitter) {
 	emit(wire.MetricIngestEpoch, float64(c.hub.ingest.Epoch()))
 	emit(wire.MetricIngestFloor, float64(c.hub.ingest.Floor()))
 	emit(wire.MetricIngestMaxBytes, float64(c.hub.cfg.IngestMaxBytes))
+	if full := c.hub.fullIngest.Load(); full != nil {
+		emit(wire.MetricIngestFull, 1, full.By, full.Service)
+	}
 }
 
 func collectCounts(emit emitter, service string, n lane.Counts) {
@@ -140,7 +143,9 @@ func collectLane(emit emitter, s wire.LaneStatus) {
 	emit(wire.MetricLaneMessages, float64(s.Messages), s.Service)
 	emit(wire.MetricLaneStreamBytes, float64(s.Bytes), s.Service)
 	emit(wire.MetricLaneMaxBytes, float64(s.MaxBytes), s.Service)
-	emit(wire.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
+	if !s.DeadLettersUnknown {
+		emit(wire.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
+	}
 	collectSnapshots(emit, s)
 	if f := s.Fill; f != nil && f.Kind != wire.FillSnapshot {
 		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))

@@ -22,6 +22,10 @@ import (
 const (
 	// membersEvery is how often a hub looks whether the others are there.
 	membersEvery = time.Second
+	// membersPause gathers changes of the registry that come together.
+	membersPause = 100 * time.Millisecond
+	// maxNews bounds the lanes that were announced and not taken up yet.
+	maxNews = 256
 	// answerTime bounds the wait for one of them.
 	answerTime = 500 * time.Millisecond
 	// pingService fills the last token of a forwarded ping.
@@ -105,6 +109,13 @@ func (h *Hub) ownerOf(service subjects.Name) string {
 	return ownerOf(service, *h.members.Load())
 }
 
+// trimsIngest reports whether this hub is the one that trims ingest: the owner of
+// ingest's name among the lanes' names.
+func (h *Hub) trimsIngest() bool {
+	name, err := subjects.ParseName("ingest")
+	return err == nil && h.ownerOf(name) == h.cfg.ID
+}
+
 func (h *Hub) assignOwners() {
 	for _, l := range h.lanes.all() {
 		l.Own(h.ownerOf(l.Service()) == h.cfg.ID)
@@ -121,16 +132,8 @@ func (h *Hub) recheck(service subjects.Name) {
 
 // watchOwners follows the members and the lanes of others.
 func (h *Hub) watchOwners(ctx context.Context) error {
-	news := make(chan struct{}, 1)
-	sub, err := h.nc.Subscribe(changedSubject, func(m *natsMsg) {
-		if service, err := subjects.ParseName(string(m.Data)); err == nil {
-			h.recheck(service)
-		}
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	})
+	news := make(chan subjects.Name, maxNews)
+	sub, err := h.nc.Subscribe(changedSubject, func(m *natsMsg) { h.hear(string(m.Data), news) })
 	if err != nil {
 		return err
 	}
@@ -139,22 +142,52 @@ func (h *Hub) watchOwners(ctx context.Context) error {
 	defer look.Stop()
 	members := time.NewTicker(membersEvery)
 	defer members.Stop()
-	for {
-		changed := h.cfg.Registry.Changed()
-		h.readMembers(ctx)
-		h.assignOwners()
+	var changed <-chan struct{}
+	for owners := true; ; {
+		if owners {
+			changed = h.cfg.Registry.Changed()
+			h.readMembers(ctx)
+			h.assignOwners()
+		}
+		owners = true
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
-			continue
+			// A registration changes the registry too, and this goes over all of it.
+			if err := sleep(ctx, membersPause); err != nil {
+				return nil
+			}
 		case <-members.C:
-			continue
-		case <-news:
+		case service := <-news:
+			h.takeUp(ctx, service)
+			owners = false
 		case <-look.C:
+			if err := h.findLanes(ctx); ctx.Err() == nil {
+				h.troubles.findLanes.Met(err)
+			}
 		}
-		if err := h.findLanes(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("look for lanes", "err", err)
+	}
+}
+
+// hear takes in that a lane was made or changed.
+func (h *Hub) hear(name string, news chan<- subjects.Name) {
+	service, err := subjects.ParseName(name)
+	switch {
+	case err != nil:
+	case h.lanes.get(service) != nil:
+		h.recheck(service)
+	default:
+		select {
+		case news <- service:
+		default: // it is found by looking
 		}
+	}
+}
+
+// takeUp takes up a lane that another hub says it has created.
+func (h *Hub) takeUp(ctx context.Context, service subjects.Name) {
+	if h.mayBeLane(ctx, service) {
+		h.lanes.add(service).Own(h.ownerOf(service) == h.cfg.ID)
 	}
 }

@@ -70,3 +70,30 @@ func TestHubsShareLanesAndTakeThemOver(t *testing.T) {
 		w.copies(fmt.Sprintf("s%d", i), 2)
 	}
 }
+
+// TestStatusCountsTheLanesOfEveryHub: each hub tells of its own, and whichever
+// is asked counts them all.
+func TestStatusCountsTheLanesOfEveryHub(t *testing.T) {
+	w := newWorld(t)
+	const services = 8
+	for _, id := range []string{"one", "two"} {
+		w.startHub(func(c *hub.Config) { c.ID = id })
+	}
+	for i := range services {
+		w.register(fmt.Sprintf("s%d", i), `{"entities":["user"]}`)
+	}
+	asked := make(map[string]bool)
+	w.eventually("both hubs to count all lanes", func() error {
+		var status wire.Status
+		if err := w.call("replhub.status", "", &status); err != nil {
+			return err
+		}
+		if status.Lanes[wire.LaneLive] != services || len(status.Hubs) != 2 {
+			return fmt.Errorf("%s counts %v of %v", status.Hub, status.Lanes, status.Hubs)
+		}
+		if asked[status.Hub] = true; len(asked) < 2 {
+			return fmt.Errorf("only %s was asked", status.Hub)
+		}
+		return nil
+	})
+}

@@ -34,17 +34,20 @@ const (
 
 // watchRegistry reconciles after every change of the registry, and now and then.
 func (h *Hub) watchRegistry(ctx context.Context) error {
-	r := &reconciler{hub: h}
+	r := &reconciler{
+		hub: h, alarms: recordAlarms{alarms: &h.alarms, log: h.log}, parsed: make(parsedRecords), gone: make(map[subjects.Name]*goneStream),
+	}
 	for {
 		changed := h.cfg.Registry.Changed()
 		if h.cfg.Registry.Snapshot() != nil && h.cfg.Registry.Status().Connected {
 			r.run(ctx)
 		}
-		timer := time.NewTimer(reconcileEvery)
+		timer := time.NewTimer(r.next())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
+		case <-h.unreconciled:
 		case <-changed:
 			if err := sleep(ctx, reconcilePause); err != nil {
 				return nil
@@ -55,9 +58,21 @@ func (h *Hub) watchRegistry(ctx context.Context) error {
 	}
 }
 
+// reconcileSoon has the registry and the lanes brought to agree before it is time.
+func (h *Hub) reconcileSoon() {
+	select {
+	case h.unreconciled <- struct{}{}:
+	default:
+	}
+}
+
 // reconciler is one hub's view of what has to be done.
 type reconciler struct {
-	hub *Hub
+	hub    *Hub
+	alarms recordAlarms
+	parsed parsedRecords
+	// gone are services with records and no stream; see streamless.
+	gone map[subjects.Name]*goneStream
 }
 
 // recorded holds the paths that are known to have been in the registry, to tell
@@ -70,21 +85,29 @@ func (r *recorded) has(path string) bool { _, ok := r.paths.Load(path); return o
 
 func (r *reconciler) run(ctx context.Context) {
 	snapshot := r.hub.cfg.Registry.Snapshot()
+	r.alarms.begin()
 	parked := make(map[subjects.Name]string)
+	defer r.forgetFound()
 	for _, path := range slices.Sorted(maps.Keys(snapshot.Entries)) {
 		if ctx.Err() != nil {
 			return
 		}
 		entry := snapshot.Entries[path]
+		if text := misnamed(path); text != "" {
+			r.alarms.raiseMisnamed(path, text)
+			continue
+		}
 		if entity, service, ok := parseInterestPath(path); ok {
 			r.hub.recorded.add(path)
 			r.interest(ctx, path, entry, entity, service, parked)
 			continue
 		}
 		if name, ok := strings.CutPrefix(path, servicesFolder+"/"); ok {
-			r.service(path, name, entry, parked)
+			r.service(ctx, path, name, entry, parked)
 		}
 	}
+	r.alarms.end()
+	r.parsed.keep(snapshot.Entries)
 	for _, l := range r.hub.lanes.all() {
 		l.Park(parked[l.Service()])
 		if l.Owned() {
@@ -96,17 +119,19 @@ func (r *reconciler) run(ctx context.Context) {
 // interest brings one record and its lane to agree.
 func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry, entity, service subjects.Name, parked map[subjects.Name]string) {
 	h := r.hub
-	record, newer, err := parseInterestRecord(entry.Value)
+	record, newer, err := r.parsed.parse(path, entry.Value)
 	switch {
 	case err != nil:
-		h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
 		return
 	case newer:
 		parked[service] = fmt.Sprintf("registry record %s was written by a newer replhub; upgrade this hub", path)
-		h.alarms.raise(h.log, path, parked[service])
+		r.alarms.raise(path, parked[service])
 		return
 	}
-	h.alarms.clear(path)
+	if record.ID != "" && r.streamless(ctx, path, service) {
+		return
+	}
 	if h.ownerOf(service) != h.cfg.ID {
 		return
 	}
@@ -123,11 +148,11 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 	}
 	state, err := h.freshState(ctx, service)
 	if errors.Is(err, lane.ErrNoLane) {
-		h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s has no lane: its stream is gone; register again, or delete the record", path))
+		h.reconcileSoon() // deleted just now, and to be told of once the lane has ended
 		return
 	}
-	if err != nil {
-		h.log.Warn("reconcile", "path", path, "err", err)
+	if !h.troubles.reconcile.Met(path, err) {
+		r.alarms.keep(path)
 		return
 	}
 	have := state.Find(entity.String())
@@ -146,12 +171,18 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 // adopt registers what a record made by hand asks for; the write-through then
 // writes id and since back.
 func (r *reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, record interestRecord) {
-	req, err := parseRegister(record.request(entity.String()))
+	req, err := parseRegister(record.request(entity.String()), r.hub.known(service))
+	if err == nil {
+		err = r.serviceRecordOf(service)
+	}
 	if err == nil {
 		_, err = r.hub.register(ctx, service, req)
+		for _, warning := range req.warnings() {
+			r.hub.log.Warn("registry record", "path", path, "warning", warning)
+		}
 	}
 	if err != nil {
-		r.hub.alarms.raise(r.hub.log, path, fmt.Sprintf("registry record %s cannot be registered: %v", path, err))
+		r.alarms.raise(path, fmt.Sprintf("registry record %s cannot be registered: %v", path, inRecord(err)))
 		return
 	}
 	r.hub.log.Info("registered from the registry", "path", path)
@@ -159,7 +190,12 @@ func (r *reconciler) adopt(ctx context.Context, path string, entity, service sub
 
 // correct writes the lane's definition over a record that differs from it.
 func (r *reconciler) correct(ctx context.Context, path string, version tree.Version, in lane.Interest) {
-	_, err := r.hub.cfg.Registry.Put(ctx, path, encodeRecord(recordOf(in)), version)
+	r.write(ctx, path, version, encodeRecord(recordOf(in)))
+}
+
+// write writes what is in force over a record that says something else.
+func (r *reconciler) write(ctx context.Context, path string, version tree.Version, value []byte) {
+	_, err := r.hub.cfg.Registry.Put(ctx, path, value, version)
 	if err != nil {
 		r.hub.log.Debug("correct a registry record", "path", path, "err", err) // the next look tries again
 		return
@@ -174,23 +210,46 @@ func (r *reconciler) remove(ctx context.Context, path string, version tree.Versi
 	}
 }
 
-// service checks a service's record.
-func (r *reconciler) service(path, name string, entry tree.Entry, parked map[subjects.Name]string) {
+// serviceRecordOf reports what is wrong with the record of a service that a
+// record made by hand registers: its queue would be another than was asked for.
+func (r *reconciler) serviceRecordOf(service subjects.Name) error {
+	path := servicePath(service)
+	_, newer, err := parseServiceRecord(r.hub.cfg.Registry.Snapshot().Entries[path].Value)
+	if err != nil {
+		return fmt.Errorf("correct registry record %s first: %w", path, err)
+	}
+	if newer {
+		return fmt.Errorf("registry record %s was written by a newer replhub", path)
+	}
+	return nil
+}
+
+// service checks a service's record, and brings it to what its lane says.
+func (r *reconciler) service(ctx context.Context, path, name string, entry tree.Entry, parked map[subjects.Name]string) {
 	service, err := subjects.ParseName(name)
 	if err != nil {
-		return
+		return // told as misnamed
 	}
 	r.hub.recorded.add(path)
-	_, newer, err := parseServiceRecord(entry.Value)
+	record, newer, err := parseServiceRecord(entry.Value)
 	switch {
 	case err != nil:
-		r.hub.alarms.raise(r.hub.log, path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+		return
 	case newer:
 		parked[service] = fmt.Sprintf("registry record %s was written by a newer replhub; upgrade this hub", path)
-		r.hub.alarms.raise(r.hub.log, path, parked[service])
-	default:
-		r.hub.alarms.clear(path)
+		r.alarms.raise(path, parked[service])
+		return
 	}
+	l := r.hub.lanes.get(service)
+	if l == nil || !l.Owned() || len(l.Status().State.Interests) == 0 || record.same(l.Status().State) {
+		return
+	}
+	state, err := r.hub.freshState(ctx, service)
+	if err != nil || record.same(state) {
+		return // an unreadable lane says so itself
+	}
+	r.write(ctx, path, entry.Version, encodeRecord(serviceRecord{Form: recordForm, Queue: state.Queue, MaxBytes: state.MaxBytes}))
 }
 
 // putBack writes the records of a lane's interests that are not in the
@@ -216,8 +275,9 @@ func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 			return
 		}
 		if had {
-			// Stays raised: somebody should find out who deletes records.
-			h.alarms.raise(h.log, path+" vanished", fmt.Sprintf("registry record %s vanished without unregister and was put back", path))
+			// Stays raised until the interest ends: somebody should find out who
+			// deletes records.
+			h.alarms.raise(h.log, vanished(path), fmt.Sprintf("registry record %s vanished without unregister and was put back; records are deleted by `replhub unregister` alone", path))
 		}
 	}
 	for _, in := range state.Interests {
@@ -227,6 +287,9 @@ func (r *reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 		write(servicePath(l.Service()), encodeRecord(serviceRecord{Form: recordForm, Queue: state.Queue, MaxBytes: state.MaxBytes}))
 	}
 }
+
+// vanished is what the alarm about a record that vanished is raised about.
+func vanished(path string) string { return path + " vanished" }
 
 // complete reports whether the registry has a record of every interest.
 func complete(snapshot *tree.Snapshot, service subjects.Name, s lane.State) bool {
@@ -258,12 +321,12 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 	defer cancel()
 	snapshot := h.cfg.Registry.Snapshot()
 	put := func(path string, value []byte) bool {
-		if snapshot != nil && isNewer(snapshot.Entries[path].Value) {
+		if snapshot != nil && isNewerForm(snapshot.Entries[path].Value) {
 			return true // the lane is parked for it; an old hub must not take it away
 		}
 		_, err := h.cfg.Registry.Put(ctx, path, value, tree.Any)
+		h.troubles.registry.Met(err)
 		if err != nil {
-			h.log.Warn("write to the registry; it will be tried again", "path", path, "err", err)
 			return false
 		}
 		h.recorded.add(path)
@@ -283,19 +346,21 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 	put(servicePath(service), encodeRecord(serviceRecord{Form: recordForm, Queue: s.Queue, MaxBytes: s.MaxBytes}))
 }
 
-// recordedQueue is the queue that a service's record asks for, or the default.
-func (h *Hub) recordedQueue(service subjects.Name) (wire.Queue, int64) {
-	queue, maxBytes := lane.DefaultQueue(), h.cfg.LaneMaxBytes
+// recordedQueue is the queue and the limit that a service's record asks for, or
+// the defaults where there is none.
+func (h *Hub) recordedQueue(service subjects.Name) (queue wire.Queue, maxBytes int64, recorded bool) {
+	queue, maxBytes = lane.DefaultQueue(), h.cfg.LaneMaxBytes
 	snapshot := h.cfg.Registry.Snapshot()
 	if snapshot == nil {
-		return queue, maxBytes
+		return queue, maxBytes, false
 	}
-	record, newer, err := parseServiceRecord(snapshot.Entries[servicePath(service)].Value)
-	if err != nil || newer || checkQueue(&record.Queue) != nil {
-		return queue, maxBytes
+	entry, there := snapshot.Entries[servicePath(service)]
+	record, newer, err := parseServiceRecord(entry.Value)
+	if !there || err != nil || newer {
+		return queue, maxBytes, false
 	}
-	if record.MaxBytes >= minLaneBytes {
+	if record.MaxBytes > 0 {
 		maxBytes = record.MaxBytes
 	}
-	return mergeQueue(queue, &record.Queue), maxBytes
+	return mergeQueue(queue, &record.Queue), maxBytes, true
 }

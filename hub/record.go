@@ -40,24 +40,17 @@ func recordOf(in lane.Interest) interestRecord {
 	}
 }
 
-// parseInterestRecord refuses garbage; newer tells that a higher form wrote it.
+// parseInterestRecord refuses what is no record; newer tells that a higher form
+// wrote it.
 func parseInterestRecord(data []byte) (r interestRecord, newer bool, err error) {
-	if len(data) == 0 {
-		return interestRecord{Form: recordForm}, false, nil
-	}
-	var form struct {
-		V int `json:"v"`
-	}
-	if err := json.Unmarshal(data, &form); err != nil {
-		return r, false, fmt.Errorf("not a record: %w", err)
-	}
-	if form.V > recordForm {
+	data = withoutQuotes(data)
+	if isNewerForm(data) {
 		return r, true, nil
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, false, fmt.Errorf("not a record: %w", err)
+	if err := decodeRecord(data, &r); err != nil {
+		return interestRecord{}, false, err
 	}
-	return r, false, nil
+	return r, false, r.check()
 }
 
 // same reports whether the registry says of an interest what the lane does.
@@ -84,19 +77,18 @@ func encodeRecord(v any) []byte {
 	return data
 }
 
-// parseServiceRecord refuses garbage; newer tells that a higher form wrote it.
+// parseServiceRecord refuses what is no record; newer tells that a higher form
+// wrote it.
 func parseServiceRecord(data []byte) (r serviceRecord, newer bool, err error) {
-	if len(data) == 0 {
-		return serviceRecord{Form: recordForm}, false, nil
+	data = withoutQuotes(data)
+	if isNewerForm(data) {
+		return r, true, nil
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, false, fmt.Errorf("not a record: %w", err)
+	if err := decodeRecord(data, &r); err != nil {
+		return serviceRecord{}, false, err
 	}
-	return r, r.Form > recordForm, nil
+	return r, false, r.check()
 }
 
-// isNewer reports whether a record has a form that this hub does not know.
-func isNewer(data []byte) bool {
-	_, newer, err := parseInterestRecord(data)
-	return err == nil && newer
-}
+// same reports whether the registry says of a service what the lane does.
+func (r serviceRecord) same(s lane.State) bool { return r.Queue == s.Queue && r.MaxBytes == s.MaxBytes }

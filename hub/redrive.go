@@ -25,6 +25,8 @@ const (
 	redriveTime = 2 * time.Second
 	// redriveBytes bounds the copies of one append.
 	redriveBytes = 1 << 20
+	// maxLeftMessage bounds, in bytes, why a letter stays.
+	maxLeftMessage = 300
 	// maxRedriveSeqs bounds the letters that a request names.
 	maxRedriveSeqs = 10_000
 )
@@ -48,8 +50,11 @@ func (h *Hub) doRedrive(ctx context.Context, service subjects.Name, req wire.Red
 	if err != nil {
 		return nil, err
 	}
-	r := &redrive{hub: h, lane: l, service: service, all: req.All, seqs: slices.Sorted(slices.Values(req.Seqs))}
-	r.seqs = slices.Compact(r.seqs)
+	r := &redrive{hub: h, lane: l, service: service, all: req.All, from: req.After + 1, seqs: slices.Sorted(slices.Values(req.Seqs))}
+	r.seqs = slices.DeleteFunc(slices.Compact(r.seqs), func(seq uint64) bool { return seq <= req.After })
+	if err := r.settle(ctx); err != nil {
+		return nil, err
+	}
 	reply := wire.Redriven{Service: service.String()}
 	for deadline := time.Now().Add(redriveTime); ; {
 		done, err := r.next(ctx)
@@ -62,8 +67,8 @@ func (h *Hub) doRedrive(ctx context.Context, service subjects.Name, req wire.Red
 			return nil, err
 		case done:
 			return reply, nil
-		case time.Now().After(deadline):
-			reply.More = true
+		case time.Now().After(deadline), r.leftBytes >= r.mostLeft():
+			reply.More, reply.Next = true, r.at
 			return reply, nil
 		}
 	}
@@ -82,7 +87,14 @@ type redrive struct {
 
 	redriven int
 	left     []wire.RedriveLeft
+	// leftBytes is what left takes of the reply, at is the last letter looked at.
+	leftBytes int
+	at        uint64
 }
+
+// mostLeft bounds what letters that stay take of the reply: half of it, since a
+// turn may end a little behind the bound.
+func (r *redrive) mostLeft() int { return r.hub.replyRoom() / 2 }
 
 // turn is what one append of a redrive covers.
 type turn struct {
@@ -91,11 +103,19 @@ type turn struct {
 	// lane already.
 	letters []*letters.Letter
 	left    []wire.RedriveLeft
-	// from and used are where the next turn begins.
-	from  uint64
-	used  int
-	done  bool
-	bytes int
+	// from and used are where the next turn begins, at is the last letter looked at.
+	from, at uint64
+	used     int
+	done     bool
+	// bytes are those of the copies, leftBytes what left takes of the reply.
+	bytes, leftBytes int
+}
+
+// stays notes a letter that cannot be redriven.
+func (t *turn) stays(seq uint64, why string) {
+	left := wire.RedriveLeft{Seq: seq, Message: cut(why, maxLeftMessage)}
+	t.left = append(t.left, left)
+	t.leftBytes += jsonSize(left)
 }
 
 // next redrives a turn's letters.
@@ -119,17 +139,14 @@ func (r *redrive) next(ctx context.Context) (done bool, err error) {
 	}
 	r.hub.env.Failpoint("redrive forget")
 	if len(ids) > 0 {
-		_, err = r.lane.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
-			next := tip.State.Forget(ids)
-			return next, len(next.Redriven) < len(tip.State.Redriven), nil
-		})
-		if err != nil {
+		if err := r.forget(ctx, ids); err != nil {
 			return false, err
 		}
 	}
 	r.redriven += len(t.letters)
 	r.left = append(r.left, t.left...)
-	r.from, r.seqs = t.from, r.seqs[t.used:]
+	r.leftBytes += t.leftBytes
+	r.from, r.at, r.seqs = t.from, t.at, r.seqs[t.used:]
 	return t.done, nil
 }
 
@@ -138,9 +155,13 @@ func (r *redrive) choose(ctx context.Context, s lane.State) (turn, error) {
 	if s.Detached != nil {
 		return turn{}, wire.Errorf(wire.CodeDetached, "the lane is detached: %s; register again to start anew", s.Detached.Reason)
 	}
-	t := turn{from: r.from}
+	room := lane.MostRedriven(r.hub.nc.MaxPayload()) - len(s.Redriven)
+	if room <= 0 {
+		return turn{}, wire.Errorf(wire.CodeUnavailable, "another redrive of %s is under way; send it again", r.service)
+	}
+	t := turn{from: r.from, at: r.at}
 	// Letters that stay count as well: they cost as much to look at.
-	for len(t.letters)+len(t.left) < lane.MaxRedriven && t.bytes < redriveBytes {
+	for len(t.letters)+len(t.left) < room && t.bytes < redriveBytes && r.leftBytes+t.leftBytes < r.mostLeft() {
 		letter, err := r.read(ctx, &t)
 		switch {
 		case err != nil:
@@ -164,7 +185,7 @@ func (r *redrive) choose(ctx context.Context, s lane.State) (turn, error) {
 			}
 		}
 		if why != "" {
-			t.left = append(t.left, wire.RedriveLeft{Seq: letter.Seq, Message: why})
+			t.stays(letter.Seq, why)
 			continue
 		}
 		t.letters = append(t.letters, letter)
@@ -184,7 +205,7 @@ func (r *redrive) read(ctx context.Context, t *turn) (*letters.Letter, error) {
 			return nil, nil
 		}
 		if err == nil {
-			t.from = letter.Seq + 1
+			t.from, t.at = letter.Seq+1, letter.Seq
 		}
 		return letter, err
 	}
@@ -195,9 +216,10 @@ func (r *redrive) read(ctx context.Context, t *turn) (*letters.Letter, error) {
 	seq := r.seqs[t.used]
 	letter, err := r.hub.letters.Letter(ctx, r.service, seq)
 	if errors.Is(err, letters.ErrNoLetter) {
-		t.left = append(t.left, wire.RedriveLeft{Seq: seq, Message: "no such letter of " + r.service.String()})
+		t.stays(seq, "no such letter of "+r.service.String())
 		err = nil
 	}
+	t.at = seq
 	t.used++
 	return letter, err
 }
@@ -223,7 +245,7 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *letters.Lett
 	if err != nil || e.Pos != pos {
 		return nil, fmt.Sprintf("ingest no longer holds event %s, and the letter does not carry it", pos), nil
 	}
-	d, err := lane.ExpandAnew(s, r.service, e)
+	d, err := r.lane.ExpandAnew(s, e)
 	if err != nil {
 		return nil, "", err
 	}

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/nats-io/nuid"
 
@@ -21,6 +20,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	r := &registration{hub: h, service: service, request: req, anchor: newAnchor(h.ingest, service)}
 	state, err := r.apply(ctx)
 	if err != nil {
+		err = limited(err)
 		r.anchor.abandon(ctx, err)
 		return wire.Registered{}, err
 	}
@@ -35,7 +35,9 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	h.env.Failpoint("unpinned")
 	h.announce(service)
 	h.writeThrough(ctx, service, state)
-	return h.registered(service, state), nil
+	reply := h.registered(service, state, req)
+	reply.Warnings = req.warnings()
+	return reply, nil
 }
 
 // apply puts the request in force. A lane that is dropped meanwhile is made anew.
@@ -75,7 +77,7 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request, t
 		if len(req.wants) == 0 {
 			return nil, wire.Errorf(wire.CodeNotFound, "service %q is not registered; name the entities it wants", service)
 		}
-		if len(h.lanes.all()) >= maxServices {
+		if h.lanes.count() >= maxServices {
 			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
 		}
 		if err := h.lanes.mayCreate(ctx, service); err != nil {
@@ -96,7 +98,7 @@ func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request
 	if err != nil {
 		return err
 	}
-	queue, maxBytes := h.recordedQueue(service)
+	queue, maxBytes, _ := h.recordedQueue(service)
 	queue = mergeQueue(queue, req.queue)
 	if req.maxBytes > 0 {
 		maxBytes = req.maxBytes
@@ -156,7 +158,11 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if len(s.Interests) > maxInterests {
 		return s, false, wire.Errorf(wire.CodeLimit, "at most %d interests for one service", maxInterests)
 	}
-	return s, changed, nil
+	if !changed {
+		return s, false, nil
+	}
+	s, err = s.Bounded(tip.State, r.hub.nc.MaxPayload())
+	return s, true, limited(err)
 }
 
 // mayStartAnew insists that whoever goes on from a detached lane says from
@@ -188,7 +194,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 		return false, nil
 	}
 	if queue.Order != s.Queue.Order || queue.Partitions != s.Queue.Partitions {
-		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip)
+		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip, r.hub.letters.Hold)
 		if err != nil {
 			return false, err
 		}
@@ -197,7 +203,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 				"order and partitions can change only while every copy is acknowledged; let the workers finish, or pause publishers")
 		}
 		// The state record itself takes the next sequence.
-		s.QueueFrom = tip.Last + 2
+		s.QueueFrom, s.Rewound = tip.Last+2, nil
 	}
 	s.Queue, s.MaxBytes = queue, maxBytes
 	return true, nil
@@ -232,23 +238,27 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	in.Rev = 1
 	in.Partial = from.partial
 	if w.start.snapshot {
-		return s.AddSnapshot(in, from.before, time.Now().UTC()), nil
+		return s.AddSnapshot(in, from.before, r.hub.now()), nil
 	}
 	return s.Add(in, from.before), nil
 }
 
-// registered is the reply for a state that is in force.
-func (h *Hub) registered(service subjects.Name, s lane.State) wire.Registered {
+// registered is the reply for a state that is in force: of the entities that the
+// request names, of all if it names none.
+func (h *Hub) registered(service subjects.Name, s lane.State, req request) wire.Registered {
 	reply := wire.Registered{
 		Service:   service.String(),
 		Stream:    subjects.LaneStream(service),
 		Consumers: lane.Consumers(s.Queue),
 		Epoch:     h.ingest.Epoch(),
-		Since:     make(map[string]uint64, len(s.Interests)),
+		Since:     make(map[string]uint64, len(req.wants)),
 		Complete:  true,
 		Seq:       s.Pos.Seq + 1,
 	}
 	for _, in := range s.Interests {
+		if !req.speaksOf(in.Entity) {
+			continue
+		}
 		reply.Since[in.Entity] = in.Since.Seq
 		reply.Complete = reply.Complete && !in.Partial
 	}
@@ -266,7 +276,7 @@ func (h *Hub) announce(service subjects.Name) {
 // are made: a registration beside this one may have changed it meanwhile.
 func (h *Hub) ensureConsumers(ctx context.Context, service subjects.Name, s lane.State) (lane.State, error) {
 	for {
-		if err := lane.EnsureConsumers(ctx, h.js, service, s); err != nil {
+		if err := lane.EnsureConsumers(ctx, h.js, service, s, h.settled(service)); err != nil {
 			return s, err
 		}
 		now, err := h.freshState(ctx, service)

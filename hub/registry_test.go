@@ -45,7 +45,8 @@ func TestRecordMadeByHandIsARegistration(t *testing.T) {
 	w.startHub()
 	w.put("entities.user.audit", "")
 	w.put("entities.user.reports", `{"v":1,"fields":["id"],"ops":["create"]}`)
-	for _, service := range []string{"audit", "reports"} {
+	w.put("entities.user.quoted", ` "" `)
+	for _, service := range []string{"audit", "reports", "quoted"} {
 		w.eventually("id and since to be written back for "+service, func() error {
 			record, err := w.recordOf("entities.user." + service)
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,74 +19,13 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func (h *Hub) doServices(ctx context.Context, _ subjects.Name, _ none) (any, error) {
-	end, _, err := h.ingest.End(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.listLanes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(found, func(a, b subjects.Name) int { return strings.Compare(a.String(), b.String()) })
-	reply := wire.Services{Services: []wire.LaneStatus{}}
-	for _, service := range found {
-		status, err := h.laneStatus(ctx, service, end)
-		if errors.Is(err, lane.ErrNoLane) {
-			continue
-		}
-		if err != nil {
-			// One lane in trouble does not hide the others.
-			status = wire.LaneStatus{
-				Service: service.String(), Stream: subjects.LaneStream(service), State: wire.LaneStalled, Reason: err.Error(),
-				Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
-			}
-		}
-		reply.Services = append(reply.Services, status)
-	}
-	return reply, nil
-}
-
-func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, _ none) (any, error) {
-	end, _, err := h.ingest.End(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return h.laneStatus(ctx, service, end)
-}
-
-func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, error) {
-	entity, err := parseName(req.Entity, "entity")
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.listLanes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	reply := wire.Whoever{Entity: entity.String(), Services: []wire.InterestStatus{}}
-	for _, service := range found {
-		state, err := h.freshState(ctx, service)
-		if err != nil {
-			continue // gone, or not readable: describe says why
-		}
-		if in := state.Find(entity.String()); in != nil {
-			reply.Services = append(reply.Services, interestStatus(service, state, *in))
-		}
-	}
-	slices.SortFunc(reply.Services, func(a, b wire.InterestStatus) int { return strings.Compare(a.Service, b.Service) })
-	return reply, nil
-}
-
 // laneStatus reads a lane's status from its stream, and adds what this hub
-// knows when it is the one that copies into it.
+// knows when it is the one that copies into it. The dead letters are the
+// caller's to count.
 func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (wire.LaneStatus, error) {
-	stream, err := h.js.Stream(ctx, subjects.LaneStream(service))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return wire.LaneStatus{}, lane.ErrNoLane
-	}
+	stream, err := h.lookUp(ctx, service)
 	if err != nil {
-		return wire.LaneStatus{}, fmt.Errorf("look up lane %s: %w", service, err)
+		return wire.LaneStatus{}, err
 	}
 	info := stream.CachedInfo()
 	status := wire.LaneStatus{
@@ -95,7 +33,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
 	}
-	tip, err := lane.ReadTip(ctx, h.js, service)
+	tip, err := lane.NewLook(h.js, service, stream).Tip(ctx)
 	switch {
 	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
 		status.State, status.Reason = wire.LaneParked, err.Error()
@@ -103,15 +41,18 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	case err != nil:
 		return wire.LaneStatus{}, err
 	}
-	h.describeState(ctx, &status, service, tip.State, end)
+	at := h.describeState(&status, service, tip.State, end)
+	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
 		return wire.LaneStatus{}, err
 	}
-	status.DeadLetters, err = h.letters.Count(ctx, service)
-	return status, err
+	h.describeMissing(ctx, &status, service, stream, tip.State)
+	h.describeQuota(&status, service)
+	return status, nil
 }
 
-func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) {
+// describeState tells what a lane's state says, and returns where the lane stands.
+func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
 	// What is in the owner's memory is newer than the stream.
 	var waiting map[string]string
 	if l := h.lanes.get(service); l != nil && l.Owned() {
@@ -123,7 +64,7 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
 			status.State, status.Reason = wire.LaneStalled, own.Stalled
-			status.Since = &own.Changed
+			status.Since = &own.Since
 		}
 	}
 	status.Queue, status.MaxBytes = s.Queue, s.MaxBytes
@@ -131,14 +72,12 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 	for _, in := range s.Interests {
 		status.Interests = append(status.Interests, interestStatus(service, s, in))
 	}
+	sortInterests(status.Interests)
 	if len(s.Interests) > 0 && s.Detached == nil {
 		status.Lag = end.Seq - min(s.Pos.Seq, end.Seq)
 		if s.Pos.Epoch < end.Epoch {
 			status.Lag = end.Seq
 		}
-	}
-	if status.Lag > 0 {
-		status.LagSeconds = h.age(ctx, s.Pos.Seq+1)
 	}
 	describeFills(status, s, waiting)
 	parked := h.parkedReason(service)
@@ -155,6 +94,30 @@ func (h *Hub) describeState(ctx context.Context, status *wire.LaneStatus, servic
 	default:
 		status.State = wire.LaneLive
 	}
+	return s.Pos
+}
+
+// describeLag tells how far a lane at a mark is behind the end of ingest, and the
+// age of the oldest event that it has not dealt with.
+func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end ingest.Mark) {
+	if status.Lag == 0 {
+		return
+	}
+	next := at.Seq + 1
+	if at.Epoch < end.Epoch {
+		// The lane has not resumed yet: it goes on with the first event stored
+		// after its own, under whatever sequence.
+		next = 1
+		if !at.Time.IsZero() {
+			if seq, err := h.ingest.SeqAt(ctx, at.Time.Add(1)); err == nil {
+				next = seq
+			}
+		}
+	}
+	status.Lag, status.LagSeconds = 0, 0
+	if next <= end.Seq {
+		status.Lag, status.LagSeconds = end.Seq-next+1, h.age(ctx, next)
+	}
 }
 
 // age is how many seconds ago ingest stored an event; 0 when it cannot be told.
@@ -163,7 +126,7 @@ func (h *Hub) age(ctx context.Context, seq uint64) float64 {
 	if err != nil || m.Time.IsZero() {
 		return 0
 	}
-	return max(time.Since(m.Time).Seconds(), 0)
+	return h.since(m.Time)
 }
 
 func (h *Hub) parkedReason(service subjects.Name) string {
@@ -181,11 +144,10 @@ func interestStatus(service subjects.Name, s lane.State, in lane.Interest) wire.
 }
 
 func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
-	workers, err := lane.Workers(ctx, h.js, service)
+	workers, err := lane.NewLook(h.js, service, stream).Workers(ctx)
 	if err != nil {
 		return err
 	}
-	var oldest uint64
 	for _, name := range sortedKeys(workers) {
 		c := workers[name]
 		w := wire.WorkerStatus{
@@ -196,16 +158,12 @@ func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, serv
 		}
 		status.Workers = append(status.Workers, w)
 		status.Backlog += c.NumPending + uint64(c.NumAckPending)
-		if c.NumPending+uint64(c.NumAckPending) > 0 && (oldest == 0 || c.AckFloor.Stream+1 < oldest) {
-			oldest = c.AckFloor.Stream + 1
-		}
 	}
-	if oldest > 0 {
-		if at, found, err := lane.CopyTime(ctx, stream, oldest); err == nil && found {
-			status.OldestUnacked = max(time.Since(at).Seconds(), 0)
-		}
+	oldest, found, err := lane.Oldest(ctx, stream, workers)
+	if found {
+		status.OldestUnacked = h.since(oldest)
 	}
-	return nil
+	return err
 }
 
 func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error) {
@@ -216,26 +174,19 @@ func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error
 	registry := h.cfg.Registry.Status()
 	status := wire.Status{
 		Hub: h.cfg.ID, Version: h.cfg.Version, Started: h.started, Hubs: *h.members.Load(),
-		Ready: h.dispatching.Load(), Degraded: h.degraded(),
+		Ready: h.dispatching.Load(), Degraded: h.listed(h.degraded()),
 		Registry: wire.RegistryStatus{
 			Kind: h.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
-			Alarms: append(h.alarms.list(), h.cfg.Registry.Alarms()...),
+			Alarms: h.listed(append(h.alarms.list(), h.cfg.Registry.Alarms()...)),
 		},
 		Ingest: wire.IngestStatus{
 			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
 			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
-			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b),
+			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b), Full: h.fullIngest.Load(),
 		},
-		Lanes: make(map[string]int),
 	}
-	services, err := h.doServices(ctx, subjects.Name{}, none{})
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range services.(wire.Services).Services { //nolint:forcetypeassert // doServices' own reply
-		status.Lanes[l.State]++
-	}
-	return status, nil
+	status.Lanes, err = h.countLanes(ctx)
+	return status, err
 }
 
 // degraded is what keeps this hub from working as it should, though it works.
@@ -244,6 +195,15 @@ func (h *Hub) degraded() []string {
 	if s := h.cfg.Registry.Status(); !s.Connected {
 		reasons = append(reasons, "registry away: "+s.Err)
 	}
+	if disk := h.disk(); disk != "" {
+		reasons = append(reasons, disk)
+	}
+	if full := h.fullIngest.Load(); full != nil {
+		reasons = append(reasons, full.Message)
+	}
+	reasons = append(reasons, h.unknown.degraded()...)
+	reasons = append(reasons, h.missingStreams()...)
+	reasons = append(reasons, h.lacking.list()...)
 	for _, l := range h.lanes.all() {
 		s := l.Status()
 		switch {
@@ -252,7 +212,9 @@ func (h *Hub) degraded() []string {
 		case l.Parked() != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), s.Stalled))
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
+		case h.letters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), h.letters.OverQuota(l.Service())))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))
@@ -280,12 +242,18 @@ func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Exp
 	if pos.Epoch == 0 {
 		pos.Epoch = h.ingest.EpochOf(req.Seq)
 	}
+	if !h.ingest.Was(pos) {
+		return nil, wire.FieldErrorf(wire.CodeNotFound, "epoch", "there never was an event %d in epoch %d; ingest is in epoch %d", pos.Seq, pos.Epoch, h.ingest.Epoch())
+	}
 	reply := wire.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
 	if e == nil || e.Pos != pos {
 		return h.explainMissing(ctx, reply)
 	}
 	reply.Entity, reply.Op, reply.Key = e.Subject.Entity().String(), e.Subject.Op().String(), e.Key
-	return explain(reply, service, state, e)
+	if reply, err = explain(reply, service, state, e); err != nil {
+		return nil, err
+	}
+	return h.explainFate(ctx, reply, service, state, e)
 }
 
 func (h *Hub) explainMissing(ctx context.Context, reply wire.Explained) (any, error) {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -29,6 +29,11 @@ type request struct {
 	maxBytes int64
 }
 
+// speaksOf reports whether the request names an entity, or none at all.
+func (r request) speaksOf(entity string) bool {
+	return len(r.wants) == 0 || slices.ContainsFunc(r.wants, func(w wanted) bool { return w.def.Entity == entity })
+}
+
 // wanted is one entity of a registration.
 type wanted struct {
 	entity subjects.Name
@@ -41,6 +46,8 @@ type wanted struct {
 	start start
 	// startGiven says that the request stated where to start.
 	startGiven bool
+	// unguarded are what the filter reads and an event may lack.
+	unguarded []expand.Read
 }
 
 // start is where a first registration begins.
@@ -48,8 +55,7 @@ type start struct {
 	all bool
 	// snapshot begins where nothing is said, and with the owner's rows beside.
 	snapshot bool
-	at       time.Time
-	seq      uint64 // 0: not by sequence
+	moment
 }
 
 func parseStart(text wire.Start, field string) (start, error) {
@@ -61,18 +67,15 @@ func parseStart(text wire.Start, field string) (start, error) {
 	case wire.StartSnapshot:
 		return start{snapshot: true}, nil
 	}
-	if seq, err := strconv.ParseUint(string(text), 10, 64); err == nil && seq > 0 {
-		return start{seq: seq}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
-		return start{at: t}, nil
+	if m, ok := parseMoment(string(text)); ok {
+		return start{moment: m}, nil
 	}
 	return start{}, wire.FieldErrorf(wire.CodeInvalidValue, field,
-		"%q is not \"new\", \"all\", \"snapshot\", an RFC 3339 time or a sequence from 1 on", clip(string(text)))
+		"%q is not \"new\", \"all\", \"snapshot\", %s", clip(string(text)), moments)
 }
 
 // parseRegister checks a registration. Every error is a *wire.Error.
-func parseRegister(req wire.Register) (request, error) {
+func parseRegister(req wire.Register, known known) (request, error) {
 	var out request
 	seen := make(map[subjects.Name]bool)
 	add := func(w wanted, field string) error {
@@ -95,7 +98,7 @@ func parseRegister(req wire.Register) (request, error) {
 		}
 	}
 	for i, in := range req.Interests {
-		w, err := parseInterest(in, fmt.Sprintf("interests[%d]", i))
+		w, err := parseInterest(in, fmt.Sprintf("interests[%d]", i), known)
 		if err != nil {
 			return request{}, err
 		}
@@ -124,7 +127,7 @@ func parseName(text, field string) (subjects.Name, error) {
 	return name, nil
 }
 
-func parseInterest(in wire.Interest, field string) (wanted, error) {
+func parseInterest(in wire.Interest, field string, known known) (wanted, error) {
 	entity, err := parseName(in.Entity, field+".entity")
 	if err != nil {
 		return wanted{}, err
@@ -141,10 +144,36 @@ func parseInterest(in wire.Interest, field string) (wanted, error) {
 		entity: entity, field: field, full: true, start: from, startGiven: in.Start != "",
 		def: lane.Interest{Entity: entity.String(), Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
 	}
-	if _, err := w.def.Compile(); err != nil {
+	compiled, err := known(w.def)
+	if compiled == nil && err == nil {
+		compiled, err = w.def.Compile()
+	}
+	if err != nil {
 		return wanted{}, within(field, err)
 	}
+	w.unguarded = compiled.Unguarded()
 	return w, nil
+}
+
+// known has a definition compiled that is in force; nil for another one.
+type known func(lane.Interest) (*expand.Interest, error)
+
+// known is what a service's lane has in force, as far as this hub remembers: a
+// service that sends its registration at each start does not have all of it
+// compiled each time.
+func (h *Hub) known(service subjects.Name) known {
+	l := h.lanes.get(service)
+	if l == nil {
+		return func(lane.Interest) (*expand.Interest, error) { return nil, nil }
+	}
+	state := l.Status().State
+	return func(in lane.Interest) (*expand.Interest, error) {
+		have := state.Find(in.Entity)
+		if have == nil || !have.SameDefinition(in) {
+			return nil, nil
+		}
+		return l.Compiled(*have)
+	}
 }
 
 // within puts a refusal's field below another.

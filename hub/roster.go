@@ -82,6 +82,19 @@ func (r *roster) take(req wire.Join) bool {
 	return changed
 }
 
+// maxInstances bounds the instances of one service, and so its roster, which is
+// one message. Those beyond the partitions stand by.
+const maxInstances = 1000
+
+// full reports whether there is no place for a new instance.
+func (r *roster) full(req wire.Join) bool {
+	if req.Leaving || len(r.Members) < maxInstances {
+		return false
+	}
+	_, member := slices.BinarySearch(r.Members, req.Instance)
+	return !member
+}
+
 // letGo frees the partitions that their holder no longer works on.
 func (r *roster) letGo(req wire.Join) bool {
 	changed := false

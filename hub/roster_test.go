@@ -223,3 +223,19 @@ func TestHubThatStoodStillExpiresNobody(t *testing.T) {
 		t.Errorf("members %v after a was silent for its time", r.Members)
 	}
 }
+
+// A service's roster is one message, so its instances are bounded; those that
+// are in it, and those that leave, are heard all the same.
+func TestRosterIsBounded(t *testing.T) {
+	r := &roster{V: rosterForm}
+	for i := range maxInstances {
+		if req := (wire.Join{Instance: fmt.Sprintf("i%04d", i)}); r.full(req) || !r.take(req) {
+			t.Fatalf("instance %d does not get in", i)
+		}
+	}
+	for instance, full := range map[string]bool{"new": true, "i0007": false} {
+		if r.full(wire.Join{Instance: instance}) != full || r.full(wire.Join{Instance: instance, Leaving: true}) {
+			t.Errorf("%s: full is %v", instance, !full)
+		}
+	}
+}

@@ -14,6 +14,8 @@ func trouble(state, reason string) string {
 		{wire.LaneDetached, "gone from ingest", wire.TroubleTrimmed},
 		{wire.LaneStalled, "lane full", wire.TroubleLaneFull},
 		{wire.LaneStalled, "dead letters are full", wire.TroubleLettersFull},
+		{wire.LaneStalled, "restart nats-server", wire.TroubleDisk},
+		{wire.LaneStalled, "state record has", wire.TroubleRecordTooLarge},
 		{wire.LaneStalled, "timeout", wire.TroubleNotReachable},
 		{wire.LaneStalled, "deadline exceeded", wire.TroubleNotReachable},
 		{wire.LaneStalled, "no response", wire.TroubleNotReachable},

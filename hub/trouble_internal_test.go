@@ -11,7 +11,7 @@ import (
 func TestTroubleIsOneOfAFewWords(t *testing.T) {
 	words := []string{
 		wire.TroubleLaneFull, wire.TroubleLettersFull, wire.TroubleIngestFull, wire.TroubleTrimmed,
-		wire.TroubleNewerRecord, wire.TroubleNotReachable, wire.TroubleOther,
+		wire.TroubleNewerRecord, wire.TroubleNotReachable, wire.TroubleRecordTooLarge, wire.TroubleOther,
 	}
 	for _, state := range wire.LaneStates() {
 		for _, reason := range []string{"", "lane full", "x\"y\n", strings.Repeat("z", 10_000)} {

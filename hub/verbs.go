@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/replhub/replhub/lane"
@@ -14,7 +13,7 @@ import (
 )
 
 func (h *Hub) doRegister(ctx context.Context, service subjects.Name, req wire.Register) (any, error) {
-	checked, err := parseRegister(req)
+	checked, err := parseRegister(req, h.known(service))
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +65,7 @@ func (h *Hub) removeRecords(ctx context.Context, paths []string) {
 	defer cancel()
 	for _, path := range paths {
 		h.recorded.remove(path)
+		h.alarms.clear(vanished(path))
 		if err := h.cfg.Registry.Delete(ctx, path, tree.Any); err != nil && !errors.Is(err, tree.ErrNotFound) {
 			h.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
 			return
@@ -90,7 +90,8 @@ func (h *Hub) doPause(ctx context.Context, service subjects.Name, req wire.Pause
 	if req.For <= 0 {
 		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "for", "say for how long, as in {\"for\":\"1h\"}")
 	}
-	return h.pauseUntil(ctx, service, time.Now().Add(time.Duration(req.For)).UTC())
+	// The workers' server compares it with its own clock.
+	return h.pauseUntil(ctx, service, h.now().Add(time.Duration(req.For)))
 }
 
 func (h *Hub) doResume(ctx context.Context, service subjects.Name, _ none) (any, error) {
@@ -105,14 +106,8 @@ func (h *Hub) pauseUntil(ctx context.Context, service subjects.Name, until time.
 	}
 	reply := wire.Paused{Service: service.String(), Consumers: sortedKeys(workers)}
 	for _, name := range reply.Consumers {
-		stream := subjects.LaneStream(service)
-		if until.IsZero() {
-			_, err = h.js.ResumeConsumer(ctx, stream, name)
-		} else {
-			_, err = h.js.PauseConsumer(ctx, stream, name, until)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pause consumer %s of lane %s: %w", name, service, err)
+		if err := h.pauseConsumer(ctx, service, name, until); err != nil {
+			return nil, err
 		}
 	}
 	if !until.IsZero() {
@@ -121,25 +116,64 @@ func (h *Hub) pauseUntil(ctx context.Context, service subjects.Name, until time.
 	return reply, nil
 }
 
-func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewind) (any, error) {
-	target := lane.RewindTarget{Epoch: h.ingest.Epoch()}
-	if seq, err := strconv.ParseUint(string(req.To), 10, 64); err == nil && seq > 0 {
-		target.Seq = seq
-	} else if t, err := time.Parse(time.RFC3339Nano, string(req.To)); err == nil {
-		target.Time = t
-	} else {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%q is not an RFC 3339 time or an ingest sequence", clip(string(req.To)))
+// pauseConsumer pauses one consumer, and takes the server's word for it: a time
+// that its clock has passed pauses nothing.
+func (h *Hub) pauseConsumer(ctx context.Context, service subjects.Name, name string, until time.Time) error {
+	stream := subjects.LaneStream(service)
+	if until.IsZero() {
+		if _, err := h.js.ResumeConsumer(ctx, stream, name); err != nil {
+			return fmt.Errorf("resume consumer %s of lane %s: %w", name, service, err)
+		}
+		return nil
 	}
-	state, err := h.freshState(ctx, service)
+	got, err := h.js.PauseConsumer(ctx, stream, name, until)
+	if err != nil {
+		return fmt.Errorf("pause consumer %s of lane %s: %w", name, service, err)
+	}
+	if !got.Paused {
+		return wire.FieldErrorf(wire.CodeInvalidValue, "for", "the server's clock had passed %s before it paused %s: pause for longer",
+			until.Format(time.RFC3339Nano), name)
+	}
+	return nil
+}
+
+func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewind) (any, error) {
+	to, ok := parseMoment(string(req.To))
+	if !ok {
+		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%q is not %s", clip(string(req.To)), moments)
+	}
+	l, err := h.knownLane(ctx, service)
 	if err != nil {
 		return nil, err
 	}
-	seq, again, err := lane.RewindWorkers(ctx, h.js, service, state, target)
+	target, err := h.rewindTarget(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	seq, again, err := l.Rewind(ctx, target)
 	if tooOld, ok := errors.AsType[*lane.TooOldError](err); ok {
 		return nil, wire.FieldErrorf(wire.CodeTooOld, "to", "%v", tooOld)
 	}
+	if forwards, ok := errors.AsType[*lane.ForwardsError](err); ok {
+		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%v", forwards)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(state.Queue), Seq: seq, Redelivered: again}, nil
+	h.announce(service)
+	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
+}
+
+// rewindTarget is where to rewind to; a place that ingest has not come to is
+// refused.
+func (h *Hub) rewindTarget(ctx context.Context, to moment) (lane.RewindTarget, error) {
+	_, b, err := h.ingest.End(ctx) // which tells the server's time as well
+	if err != nil {
+		return lane.RewindTarget{}, err
+	}
+	if err := to.beyond(b.Last, "to"); err != nil {
+		return lane.RewindTarget{}, err
+	}
+	at, err := to.time(h.now(), "to")
+	return lane.RewindTarget{Epoch: h.ingest.Epoch(), Seq: to.seq, Time: at}, err
 }

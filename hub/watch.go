@@ -11,6 +11,9 @@ const watchEvery = 2 * time.Second
 // watchIngest keeps readiness up to date, and has a deleted ingest stream made
 // again at once: without it publishers find no responders.
 func (h *Hub) watchIngest(ctx context.Context) error {
+	every := min(watchEvery, h.cfg.TrimEvery)
+	disk := diskWatch{hub: h}
+	full := newFullWatch(h)
 	for {
 		looking, cancel := context.WithTimeout(ctx, watchEvery)
 		_, b, err := h.ingest.End(looking)
@@ -20,14 +23,15 @@ func (h *Hub) watchIngest(ctx context.Context) error {
 		}
 		if err == nil {
 			h.ingest.Rate(b)
-			if float64(b.Bytes) >= nearlyFull*float64(h.cfg.IngestMaxBytes) {
+			disk.look(ctx, b)
+			full.look(ctx, b)
+			if h.nearlyFull(b) {
 				h.press()
 			}
 		}
-		if was := h.dispatching.Swap(err == nil); was != (err == nil) {
-			h.log.Warn("ingest", "reachable", err == nil, "err", err)
-		}
-		if err := sleep(ctx, watchEvery); err != nil {
+		h.dispatching.Store(err == nil)
+		h.troubles.reachIngest.Met(err)
+		if err := sleep(ctx, every); err != nil {
 			return nil
 		}
 	}

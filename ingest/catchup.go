@@ -9,23 +9,33 @@ import (
 // CatchUp reads ingest for one lane that is not within the tail's window. Not
 // for concurrent use.
 type CatchUp struct {
-	r *reader
+	r          *reader
+	blockBytes int
+}
+
+// Portion is how much a CatchUp takes at a time, in bytes: Pull is what one request
+// to the server is for, Block what a block of events may have.
+type Portion struct{ Pull, Block int64 }
+
+// Most is the most that a CatchUp of this portion holds: a block, which an event
+// may pass, and what it has asked for ahead.
+func (p Portion) Most(maxPayload int64) int64 {
+	return p.Block + maxPayload + Ahead(p.Pull, maxPayload)
 }
 
 // CatchUp opens a reader after a mark that Resume returned.
-func (g *Ingest) CatchUp(ctx context.Context, at Mark) (*CatchUp, error) {
-	r, err := g.newReader(ctx, at)
+func (g *Ingest) CatchUp(ctx context.Context, at Mark, p Portion) (*CatchUp, error) {
+	r, err := g.newReader(ctx, at, p.Pull)
 	if err != nil {
 		return nil, err
 	}
-	return &CatchUp{r: r}, nil
+	return &CatchUp{r: r, blockBytes: int(p.Block)}, nil
 }
 
 // gatherTime bounds how long Next gathers events behind the first.
 const gatherTime = 20 * time.Millisecond
 
-// Next returns the events that follow, at most a block of them and at most 4
-// MiB of payload. It waits for the first up to the given time, and then gathers
+// Next returns the events that follow, at most a block of them. It waits for the first up to the given time, and then gathers
 // what comes within 20 ms. No events and no error means that there were none.
 func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 	b := Block{Before: c.r.at}
@@ -37,11 +47,10 @@ func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 	}
 	rest, cancel := context.WithTimeout(ctx, gatherTime)
 	defer cancel()
-	const maxBytes = 4 << 20
 	for bytes := 0; ; {
 		b.Events = append(b.Events, e)
-		bytes += len(e.Data) + eventOverhead
-		if len(b.Events) == blockEvents || bytes >= maxBytes {
+		bytes += e.Size()
+		if len(b.Events) == blockEvents || bytes >= c.blockBytes {
 			return b, nil
 		}
 		if e, err = c.r.read(rest); err != nil {

@@ -20,8 +20,9 @@ func (g *Ingest) identify(ctx context.Context, atLeast uint64) (Bounds, error) {
 	if err != nil {
 		return Bounds{}, err
 	}
+	lost := false
 	l, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
-		if len(l.Epochs) == 0 {
+		if lost = len(l.Epochs) == 0 && b.Last > 0; len(l.Epochs) == 0 {
 			l.Epochs = []Range{{Epoch: max(atLeast, 1), First: 1, Created: b.Created}}
 			l.Floor = b.First
 			return true, nil
@@ -36,6 +37,9 @@ func (g *Ingest) identify(ctx context.Context, atLeast uint64) (Bounds, error) {
 	if err != nil {
 		return Bounds{}, err
 	}
+	if lost {
+		g.reportLost(b)
+	}
 	if cur := l.current(); !cur.Created.Equal(b.Created) {
 		return Bounds{}, fmt.Errorf("stream %q was created again just now", wire.StreamIngest)
 	}
@@ -46,7 +50,7 @@ func (g *Ingest) identify(ctx context.Context, atLeast uint64) (Bounds, error) {
 func (g *Ingest) open(l *ledger, r Range) {
 	if !l.current().Created.Equal(r.Created) {
 		l.Floor = 0
-		l.Pins = nil
+		l.dropPins()
 	}
 	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones
 	l.Epochs = append(l.Epochs, r)

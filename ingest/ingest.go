@@ -31,11 +31,20 @@ type Config struct {
 	// DedupeWindow is how long a retry under the same id is recognised; 10
 	// minutes by default.
 	DedupeWindow time.Duration
-	// WindowBytes bounds the events that the shared tail keeps in memory; 32
-	// MiB by default, about 50,000 small events.
+	// WindowBytes bounds the events that the shared tail keeps in memory, headers
+	// and what the program needs beside them included; 48 MiB by default, about
+	// 40,000 small events. One event may be larger than that.
 	WindowBytes int
+	// TailPullBytes is what the tail asks the server for at a time, and it may
+	// hold about twice as much beside its window (Ahead); 2 MiB by default.
+	TailPullBytes int64
+	// Now is this host's clock; time.Now by default. What it says matters only by
+	// how it goes on: the time of day is the server's.
+	Now func() time.Time
 	// Logger takes what an operator should know; slog.Default by default.
 	Logger *slog.Logger
+	// Report takes what was lost with a stream that somebody deleted; nil logs it.
+	Report func(stream, text string)
 	// Failpoint is called at named steps; tests kill the process there. Nil
 	// does nothing.
 	Failpoint func(step string)
@@ -45,8 +54,12 @@ func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 4<<30)
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
-	c.WindowBytes = cmp.Or(c.WindowBytes, 32<<20)
+	c.WindowBytes = cmp.Or(c.WindowBytes, 48<<20)
+	c.TailPullBytes = cmp.Or(c.TailPullBytes, 2<<20)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Failpoint == nil {
 		c.Failpoint = func(string) {}
 	}
@@ -59,10 +72,12 @@ var ErrTrimmed = errors.New("ingest no longer holds the events after the positio
 
 // Ingest is the stream and its ledger. Its methods may be called concurrently.
 type Ingest struct {
-	cfg          Config
-	ledgerStream jetstream.Stream
-	ledger       atomic.Pointer[ledger]
-	rates        rate
+	cfg Config
+	// events and record are the stream of events and that of the ledger.
+	events, record *marked.Kept
+	ledger         atomic.Pointer[ledger]
+	rates          rate
+	clock          clock
 }
 
 // Bounds is what the stream's leader says it holds.
@@ -80,10 +95,13 @@ type Bounds struct {
 // when the stream is not the one that the ledger knows.
 func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	g := &Ingest{cfg: cfg.withDefaults()}
-	if err := g.openLedger(ctx); err != nil {
+	g.clock.local = g.cfg.Now
+	g.events = g.keep(g.streamConfig(), "the events that it held are lost, and those that lanes had not taken are never copied; a new epoch begins", nil)
+	g.record = g.keep(g.ledgerConfig(), "the epochs, the trim floor and the pins are as this hub last knew them", g.restoreLedger)
+	if err := g.record.Open(ctx); err != nil {
 		return nil, err
 	}
-	if err := g.openStream(ctx); err != nil {
+	if err := g.events.Open(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := g.identify(ctx, 0); err != nil {
@@ -92,14 +110,18 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	return g, nil
 }
 
-func (g *Ingest) now() time.Time { return time.Now().UTC() }
-
-func ensure(ctx context.Context, cfg Config, sc jetstream.StreamConfig) (jetstream.Stream, error) {
-	return marked.Ensure(ctx, cfg.JS, sc)
+func (g *Ingest) keep(sc jetstream.StreamConfig, loss string, restore func(context.Context) error) *marked.Kept {
+	return marked.NewKept(marked.KeptConfig{
+		JS: g.cfg.JS, Stream: sc, Loss: loss, Restore: restore, Report: g.cfg.Report, Logger: g.cfg.Logger,
+	})
 }
 
-func (g *Ingest) openStream(ctx context.Context) error {
-	_, err := ensure(ctx, g.cfg, jetstream.StreamConfig{
+// Kept are the streams that somebody may delete by hand, to be looked at now and
+// then.
+func (g *Ingest) Kept() []*marked.Kept { return []*marked.Kept{g.events, g.record} }
+
+func (g *Ingest) streamConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Name:        wire.StreamIngest,
 		Description: "replhub: every event",
 		Subjects:    subjects.IngestSubjects(),
@@ -111,29 +133,17 @@ func (g *Ingest) openStream(ctx context.Context) error {
 		Replicas:    g.cfg.Replicas,
 		Duplicates:  g.cfg.DedupeWindow,
 		DenyDelete:  true, // readers insist on contiguous sequences
-	})
-	return err
+	}
 }
 
 // stream looks the stream up at its leader, and creates it again when somebody
 // deleted it: without it publishers have nowhere to go.
 func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
-	s, err := g.cfg.JS.Stream(ctx, wire.StreamIngest)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		g.cfg.Logger.Error("ingest stream is gone, creating it again", "stream", wire.StreamIngest)
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(marked.DeletionTime): // somebody is deleting it
-		}
-		if err := g.openStream(ctx); err != nil {
-			return nil, err
-		}
-		s, err = g.cfg.JS.Stream(ctx, wire.StreamIngest)
-	}
+	s, err := g.events.Look(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look up stream %q: %w", wire.StreamIngest, err)
+		return nil, err
 	}
+	g.clock.hear(s.CachedInfo().TimeStamp)
 	return s, nil
 }
 

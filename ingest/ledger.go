@@ -19,11 +19,6 @@ import (
 // a stream of its own because stream metadata has no compare-and-set.
 const ledgerSubject = "replhub._ledger"
 
-// pinTTL bounds how long a registration that died half-way keeps ingest from
-// being trimmed. A registration takes seconds; one that outlives its pin finds
-// it gone and is refused.
-const pinTTL = 10 * time.Minute
-
 // ledger is that document.
 type ledger struct {
 	// Epochs are ascending; the last is the current one.
@@ -32,9 +27,13 @@ type ledger struct {
 	Floor uint64 `json:"floor"`
 	// Pins keep ingest from a sequence on while a registration is under way.
 	Pins map[string]pin `json:"pins,omitempty"`
-	// Pinnings counts pins ever set: a trim that read the lanes before the
-	// latest of them does not know what it was for.
+	// Pinnings counts pins that were set, released or have run out. A trim that
+	// read the lanes at one count knows nothing of what came later.
 	Pinnings uint64 `json:"pinnings,omitempty"`
+	// Released are the latest pins that were released or have run out, oldest
+	// first, and Forgotten is the count of the latest one that is not among them.
+	Released  []release `json:"released,omitempty"`
+	Forgotten uint64    `json:"forgotten,omitempty"`
 }
 
 // Range is one epoch: the events from First on, until the next range's First,
@@ -43,11 +42,6 @@ type Range struct {
 	Epoch   uint64    `json:"epoch"`
 	First   uint64    `json:"first"`
 	Created time.Time `json:"created"`
-}
-
-type pin struct {
-	Seq   uint64    `json:"seq"`
-	Until time.Time `json:"until"`
 }
 
 func (l *ledger) current() Range { return l.Epochs[len(l.Epochs)-1] }
@@ -80,9 +74,9 @@ func (l *ledger) end(epoch uint64) (next Range, closed bool) {
 	return Range{}, false
 }
 
-// openLedger creates the stream that holds the ledger.
-func (g *Ingest) openLedger(ctx context.Context) error {
-	s, err := ensure(ctx, g.cfg, jetstream.StreamConfig{
+// ledgerConfig is the stream that holds the ledger.
+func (g *Ingest) ledgerConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Name:              wire.StreamLedger,
 		Description:       "replhub: epochs, trim floor and pins of the stream " + wire.StreamIngest,
 		Subjects:          []string{ledgerSubject},
@@ -92,20 +86,20 @@ func (g *Ingest) openLedger(ctx context.Context) error {
 		Storage:           jetstream.FileStorage,
 		Discard:           jetstream.DiscardOld,
 		Replicas:          g.cfg.Replicas,
-	})
-	if err != nil {
-		return err
 	}
-	g.ledgerStream = s
-	return nil
 }
 
 // readLedger reads the document from the stream's leader, with the revision
-// for a compare-and-set; revision 0 and an empty document when there is none.
+// for a compare-and-set. When there is none the revision is 0, and the document
+// is what this hub last knew.
 func (g *Ingest) readLedger(ctx context.Context) (ledger, uint64, error) {
-	msg, err := g.ledgerStream.GetLastMsgForSubject(ctx, ledgerSubject)
+	var msg *jetstream.RawStreamMsg
+	err := g.record.Do(ctx, func(ctx context.Context, s jetstream.Stream) (err error) {
+		msg, err = s.GetLastMsgForSubject(ctx, ledgerSubject)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return ledger{}, 0, nil
+		return g.lastKnown(), 0, nil
 	}
 	if err != nil {
 		return ledger{}, 0, fmt.Errorf("read the ledger: %w", err)
@@ -125,17 +119,13 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 		if err != nil {
 			return ledger{}, err
 		}
-		now := g.now()
-		for id, p := range l.Pins {
-			if now.After(p.Until) {
-				delete(l.Pins, id)
-			}
-		}
+		older := l.recall(g.ledger.Load())
+		expired := l.expire(g.Now())
 		write, err := change(&l)
 		if err != nil {
 			return ledger{}, err
 		}
-		if !write {
+		if !write && !older && !expired && (revision > 0 || len(l.Epochs) == 0) {
 			g.ledger.Store(&l)
 			return l, nil
 		}
@@ -143,12 +133,15 @@ func (g *Ingest) updateLedger(ctx context.Context, change func(*ledger) (bool, e
 		if err != nil {
 			return ledger{}, fmt.Errorf("encode the ledger: %w", err)
 		}
-		_, err = g.cfg.JS.Publish(ctx, ledgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
+		err = g.record.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
+			_, err := g.cfg.JS.Publish(ctx, ledgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
+			return err
+		})
 		if marked.WrongSequence(err) {
 			continue // another hub was first: decide anew on what it wrote
 		}
 		if err != nil {
-			return ledger{}, fmt.Errorf("write the ledger: %w", err)
+			return ledger{}, fmt.Errorf("write the ledger: %w", marked.Diagnose(ctx, g.cfg.JS, wire.StreamLedger, err))
 		}
 		g.ledger.Store(&l)
 		return l, nil
@@ -162,15 +155,7 @@ func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error
 	var got uint64
 	_, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
 		got = max(want, l.Floor)
-		if l.Pins == nil {
-			l.Pins = make(map[string]pin, 1)
-		}
-		keep := got
-		if had, ok := l.Pins[id]; ok {
-			keep = min(keep, had.Seq) // one registration may need several
-		}
-		l.Pinnings++
-		l.Pins[id] = pin{Seq: keep, Until: g.now().Add(pinTTL)}
+		l.pin(id, got, g.Now().Add(pinTTL))
 		return true, nil
 	})
 	return got, err
@@ -179,30 +164,25 @@ func (g *Ingest) Pin(ctx context.Context, id string, want uint64) (uint64, error
 // Unpin takes a pin away, and reports whether it still held.
 func (g *Ingest) Unpin(ctx context.Context, id string) (held bool, err error) {
 	_, err = g.updateLedger(ctx, func(l *ledger) (bool, error) {
-		_, held = l.Pins[id]
-		delete(l.Pins, id)
+		held = l.unpin(id)
 		return held, nil
 	})
 	return held, err
 }
 
 // raiseFloor moves the floor of the stream created at created up to want, or as
-// far as the pins allow, and returns where it is.
+// far as pins allow that are set now or were since the lanes were looked at, and
+// returns where it is. pinnings is the count at that look.
 func (g *Ingest) raiseFloor(ctx context.Context, want uint64, created time.Time, pinnings uint64) (uint64, error) {
 	l, err := g.updateLedger(ctx, func(l *ledger) (bool, error) {
 		if !l.current().Created.Equal(created) {
 			return false, fmt.Errorf("stream %q was created again just now", wire.StreamIngest)
 		}
-		if l.Pinnings != pinnings {
-			return false, nil // a lane may need more than it did; next time
+		allowed, known := l.allowed(want, pinnings)
+		if !known || allowed <= l.Floor {
+			return false, nil // where it is not known, the next trim looks again
 		}
-		for _, p := range l.Pins {
-			want = min(want, p.Seq)
-		}
-		if want <= l.Floor {
-			return false, nil
-		}
-		l.Floor = want
+		l.Floor = allowed
 		return true, nil
 	})
 	return l.Floor, err
@@ -222,7 +202,8 @@ func (g *Ingest) PositionOf(seq uint64) event.Position {
 	return event.Position{Epoch: g.EpochOf(seq), Seq: seq}
 }
 
-// Pinnings is to be read before the lanes are asked what Trim is to keep.
+// Pinnings counts the changes of pins. Read it before the lanes are asked what Trim
+// is to keep, and hand it to Trim.
 func (g *Ingest) Pinnings(ctx context.Context) (uint64, error) {
 	l, _, err := g.readLedger(ctx)
 	return l.Pinnings, err

@@ -30,4 +30,4 @@ func (r *rate) observe(seq uint64, now time.Time) float64 {
 }
 
 // Rate is the number of events stored per second, from one call to the next.
-func (g *Ingest) Rate(b Bounds) float64 { return g.rates.observe(b.Last, g.now()) }
+func (g *Ingest) Rate(b Bounds) float64 { return g.rates.observe(b.Last, g.Now()) }

@@ -6,22 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/wire"
 )
 
 const (
-	// A reader asks for at most this many events ahead, and for this many bytes
-	// at a time: enough to hide the round trip, little enough to bound memory
-	// with large events.
+	// A reader asks for at most this many events ahead, and within a number of
+	// bytes at a time (see Ahead): enough to hide the round trip, little enough to
+	// bound memory with large events.
 	pullMessages = 2000
-	pullBytes    = 8 << 20
+	// messageOverhead is about what the client keeps of a message beside the bytes
+	// that the server counts, wordsOverhead what the server counts beside those
+	// of the publisher's: subjects.
+	messageOverhead = 600
+	wordsOverhead   = 64 << 10
 	// pullExpires is how long the server keeps a request for events that are
 	// not there yet.
 	pullExpires = 30 * time.Second
@@ -57,6 +61,8 @@ type reader struct {
 	at Mark
 	// asked is how many events were asked for and have not come.
 	asked int
+	// pull is how many bytes one request is for.
+	pull int64
 	// heard is when anything last came, reconnects how often the connection
 	// had been lost when the reader began: what was under way then is gone.
 	heard      time.Time
@@ -67,7 +73,7 @@ type reader struct {
 }
 
 // newReader makes a consumer that starts after a mark that Resume returned.
-func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
+func (g *Ingest) newReader(ctx context.Context, at Mark, pullBytes int64) (*reader, error) {
 	cons, err := g.cfg.JS.CreateConsumer(ctx, wire.StreamIngest, jetstream.ConsumerConfig{
 		Description:       "replhub: reads ingest",
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -82,7 +88,7 @@ func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
 	}
 	nc := g.cfg.JS.Conn()
 	r := &reader{
-		g: g, at: at, name: cons.CachedInfo().Name,
+		g: g, at: at, pull: pullBytes, name: cons.CachedInfo().Name,
 		// Never full: words of the server's come one a heartbeat, and the
 		// reader does not stay away for long.
 		msgs:       make(chan *nats.Msg, pullMessages+100),
@@ -90,24 +96,12 @@ func (g *Ingest) newReader(ctx context.Context, at Mark) (*reader, error) {
 		idle:       func() {},
 		reconnects: nc.Stats().Reconnects,
 	}
-	r.next = apiPrefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + wire.StreamIngest + "." + r.name
+	r.next = jsapi.Prefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + wire.StreamIngest + "." + r.name
 	if r.sub, err = nc.ChanSubscribe(nc.NewInbox(), r.msgs); err != nil {
 		return nil, fmt.Errorf("read ingest at %d: %w", at.Seq+1, err)
 	}
 	r.look = time.NewTicker(heartbeat)
 	return r, nil
-}
-
-// apiPrefix is what the subjects of the JetStream API begin with.
-func apiPrefix(o jetstream.JetStreamOptions) string {
-	switch {
-	case o.APIPrefix != "":
-		return strings.TrimSuffix(o.APIPrefix, ".") + "."
-	case o.Domain != "":
-		return "$JS." + o.Domain + ".API."
-	default:
-		return jetstream.DefaultAPIPrefix
-	}
 }
 
 // read returns the next event, waiting for it until ctx ends.
@@ -143,9 +137,7 @@ func (r *reader) ask() error {
 	nc := r.g.cfg.JS.Conn()
 	want := pullMessages - r.asked
 	request, err := json.Marshal(pullRequest{
-		Batch: want,
-		// No event is larger than what one request may take.
-		MaxBytes: max(pullBytes, 2*nc.MaxPayload()), Expires: pullExpires, Heartbeat: heartbeat,
+		Batch: want, MaxBytes: pullSize(r.pull, nc.MaxPayload()), Expires: pullExpires, Heartbeat: heartbeat,
 	})
 	if err != nil {
 		return err
@@ -155,6 +147,17 @@ func (r *reader) ask() error {
 	}
 	r.asked += want
 	return nil
+}
+
+// pullSize is how many bytes a request is for: no event is larger than what one
+// request may take.
+func pullSize(bytes, maxPayload int64) int64 { return max(bytes, maxPayload+wordsOverhead) }
+
+// Ahead is how many bytes a reader may hold that were asked for and not read, when
+// its requests are for pullBytes each: a second one is made before all of the
+// first has come.
+func Ahead(pullBytes, maxPayload int64) int64 {
+	return 2*pullSize(pullBytes, maxPayload) + pullMessages*messageOverhead
 }
 
 // pullRequest is the server's form.

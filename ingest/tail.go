@@ -7,24 +7,28 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/internal/episode"
 )
 
 const (
-	// The tail reads at the pace of its furthest reader, this many events
-	// ahead, so that lanes that restart together far behind read ingest once.
+	// The tail reads at the pace of its furthest reader, this many events and
+	// half of its window ahead, so that lanes that restart together far behind read ingest once.
 	tailAhead = 20 * blockEvents
 	// When no reader has moved for this long, the tail goes on without them;
 	// whoever is not within its window reads by itself meanwhile.
 	tailPatience = time.Second
 	// retryDelay paces attempts while NATS is away.
 	retryDelay = 200 * time.Millisecond
+	// tailSettle is for how long reading must go well for trouble to be over.
+	tailSettle = 2 * time.Second
 )
 
 // Tail reads ingest once for all lanes of a hub and keeps the newest part in
 // memory. A lane that falls behind the window reads by itself (CatchUp).
 type Tail struct {
-	g *Ingest
-	w *window
+	g       *Ingest
+	w       *window
+	trouble *episode.Log
 
 	mu        sync.Mutex // guards followers
 	followers map[Follower]struct{}
@@ -50,7 +54,7 @@ const tellEvery = 64
 
 // NewTail makes a tail that starts after a mark. It reads nothing before Run.
 func (g *Ingest) NewTail(at Mark) *Tail {
-	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), followers: make(map[Follower]struct{})}
+	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), trouble: episode.NewLog(g.cfg.Logger, "read ingest", tailSettle), followers: make(map[Follower]struct{})}
 	t.w.reset(at)
 	return t
 }
@@ -65,7 +69,7 @@ func (t *Tail) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		t.g.cfg.Logger.Warn("reading ingest stopped, resuming", "after", at.String(), "err", err)
+		t.trouble.Met(err)
 		if err := pause(ctx, retryDelay); err != nil {
 			return nil
 		}
@@ -88,12 +92,15 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 		t.newest = nil
 		t.tell()
 	}
-	r, err := t.g.newReader(ctx, from)
+	r, err := t.g.newReader(ctx, from, t.g.cfg.TailPullBytes)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	r.idle = t.tellRest
+	r.idle = func() {
+		t.tellRest()
+		t.trouble.Succeeded()
+	}
 	defer t.tellRest()
 	for {
 		e, err := r.read(ctx)
@@ -103,6 +110,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 		t.w.add(e)
 		t.newest = e
 		if t.untold++; t.untold >= tellEvery {
+			t.trouble.Succeeded()
 			t.tell()
 		}
 		if err := t.pace(ctx); err != nil {
@@ -156,13 +164,13 @@ func (t *Tail) firstHeld(ctx context.Context) (Mark, error) {
 
 // pace waits while the tail is far ahead of every reader, within its patience.
 func (t *Tail) pace(ctx context.Context) error {
-	if t.w.ahead() < tailAhead {
+	if !t.w.ahead() {
 		return nil
 	}
 	t.tellRest()
 	timer := time.NewTimer(tailPatience)
 	defer timer.Stop()
-	for t.w.ahead() >= tailAhead {
+	for t.w.ahead() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -11,8 +11,16 @@ import (
 // blockEvents is how many events a block holds: as many as an append batch.
 const blockEvents = 1000
 
-// eventOverhead estimates what an event takes beside its payload.
-const eventOverhead = 512
+const (
+	// A block ends by bytes as well: at a part of the window, so that dropping
+	// the oldest leaves most of it, and within bounds that make blocks worth
+	// their while.
+	blockParts    = 32
+	minBlockBytes = 16 << 10
+	maxBlockBytes = 4 << 20
+	// blockOverhead is what a block takes beside its events.
+	blockOverhead = blockEvents*8 + 512
+)
 
 // Block is a run of consecutive events, shared by all who read it.
 type Block struct {
@@ -22,6 +30,15 @@ type Block struct {
 	Before Mark
 	// entities that occur; nil while the block still grows.
 	entities map[subjects.Name]struct{}
+}
+
+// Size estimates how many bytes the events take in memory.
+func (b Block) Size() int {
+	n := 0
+	for _, e := range b.Events {
+		n += e.Size()
+	}
+	return n
 }
 
 // Has reports whether an event of any of the entities may be in the block.
@@ -46,12 +63,15 @@ type window struct {
 	// nothing in another generation.
 	generation uint64
 	blocks     []*fillingBlock
-	bytes      int
-	limit      int
-	start, end Mark
-	// read is the furthest that any reader has taken; see ahead.
-	read     uint64
-	progress chan struct{}
+	// bytes is what the blocks take, at most limit as long as there is more than
+	// one; each has about blockBytes at most.
+	bytes, limit, blockBytes int
+	start, end               Mark
+	// read is the furthest that any reader has taken; see ahead. added counts the
+	// bytes of all events ever added, readBytes those up to read.
+	read             uint64
+	added, readBytes int
+	progress         chan struct{}
 }
 
 type fillingBlock struct {
@@ -59,10 +79,17 @@ type fillingBlock struct {
 	entities map[subjects.Name]struct{}
 	before   Mark
 	bytes    int
+	// added is the window's as of the last event.
+	added int
+	// closed says that nothing is added any more.
+	closed bool
 }
 
 func newWindow(limit int) *window {
-	return &window{limit: limit, progress: make(chan struct{}, 1)}
+	return &window{
+		limit: limit, blockBytes: min(max(limit/blockParts, minBlockBytes), maxBlockBytes),
+		progress: make(chan struct{}, 1),
+	}
 }
 
 // reset empties the window and has it start after a mark.
@@ -73,7 +100,7 @@ func (w *window) reset(at Mark) {
 	w.blocks = nil
 	w.bytes = 0
 	w.start, w.end = at, at
-	w.read = at.Seq
+	w.read, w.readBytes = at.Seq, w.added
 }
 
 // add appends an event and drops the oldest blocks over the limit.
@@ -84,19 +111,24 @@ func (w *window) add(e *event.Event) {
 	if n := len(w.blocks); n > 0 {
 		last = w.blocks[n-1]
 	}
-	if last == nil || len(last.events) == cap(last.events) {
+	size := e.Size()
+	if last == nil || last.closed {
 		last = &fillingBlock{
 			events:   make([]*event.Event, 0, blockEvents),
 			entities: make(map[subjects.Name]struct{}, 1),
 			before:   w.end,
+			bytes:    blockOverhead,
 		}
 		w.blocks = append(w.blocks, last)
+		w.bytes += blockOverhead
 	}
-	size := len(e.Data) + eventOverhead
 	last.events = append(last.events, e)
 	last.entities[e.Subject.Entity()] = struct{}{}
 	last.bytes += size
+	last.closed = len(last.events) == blockEvents || last.bytes >= w.blockBytes
 	w.bytes += size
+	w.added += size
+	last.added = w.added
 	w.end = MarkOf(e)
 	for w.bytes > w.limit && len(w.blocks) > 1 {
 		first := w.blocks[0]
@@ -133,44 +165,46 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, ok bool)
 	if skip > 0 {
 		b.Before = MarkOf(found.events[skip-1])
 	}
-	if len(found.events) == cap(found.events) {
+	if found.closed {
 		b.entities = found.entities
 	}
-	w.took(b.Events[len(b.Events)-1])
+	w.took(b.Events[len(b.Events)-1], found.added)
 	return b, true
 }
 
-// took notes how far a reader has come. The caller holds the lock.
-func (w *window) took(e *event.Event) {
+// took notes how far a reader has come; added is the window's as of the event.
+// The caller holds the lock.
+func (w *window) took(e *event.Event, added int) {
 	if e.Pos.Seq <= w.read {
 		return
 	}
-	w.read = e.Pos.Seq
+	w.read, w.readBytes = e.Pos.Seq, added
 	select {
 	case w.progress <- struct{}{}:
 	default:
 	}
 }
 
-// followed notes an event that followers have taken.
+// followed notes that followers have taken an event, the last one added.
 func (w *window) followed(e *event.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.took(e)
+	w.took(e, w.added)
 }
 
-// ahead is how many events were read in beyond the furthest reader.
-func (w *window) ahead() uint64 {
+// ahead reports whether so much was read in beyond the furthest reader that it
+// would soon push out what that needs next.
+func (w *window) ahead() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.end.Seq - min(w.read, w.end.Seq)
+	return w.end.Seq >= w.read+tailAhead || w.added-w.readBytes > w.limit/2
 }
 
 // skip declares everything read in as taken, so that the tail goes on.
 func (w *window) skip() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.read = w.end.Seq
+	w.read, w.readBytes = w.end.Seq, w.added
 }
 
 // state returns what a reader needs to join.

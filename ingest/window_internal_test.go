@@ -17,7 +17,9 @@ func eventAt(t *testing.T, seq uint64) *event.Event {
 }
 
 func TestWindow(t *testing.T) {
-	w := newWindow(3 * blockEvents * 1000)
+	// A little more than a whole block each: blocks end by their number of events.
+	w := newWindow(3 * blockEvents * eventAt(t, 1).Size())
+	w.blockBytes = 2 * blockEvents * eventAt(t, 1).Size()
 	w.reset(Mark{Position: event.Position{Epoch: 1, Seq: 100}})
 	generation, _, _ := w.state()
 	at := func(seq uint64) event.Position { return event.Position{Epoch: 1, Seq: seq} }

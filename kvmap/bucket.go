@@ -28,15 +28,20 @@ func (m *Map) bucket(ctx context.Context) (jetstream.Stream, error) {
 	name := m.cfg.streamName()
 	stream, err := m.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if err := m.presence.missing(ctx); err != nil {
+			return nil, fmt.Errorf("create bucket %q: %w", m.cfg.Bucket, err)
+		}
 		stream, err = m.js.CreateStream(ctx, m.streamConfig())
 		if err != nil {
 			return nil, fmt.Errorf("create bucket %q: %w", m.cfg.Bucket, err)
 		}
+		m.found()
 		return stream, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for bucket %q: %w", m.cfg.Bucket, err)
 	}
+	m.found()
 	return m.adopt(ctx, stream)
 }
 

@@ -29,8 +29,10 @@ type Map struct {
 	state   *mirror.State
 	alarms  *mirror.Alarms
 	members *members
-	started atomic.Bool
-	ended   chan struct{} // closed when Run ends
+	// presence is kept across calls: the bucket may be deleted by hand.
+	presence presence
+	started  atomic.Bool
+	ended    chan struct{} // closed when Run ends
 }
 
 // New returns a map of a bucket; Run loads it. The error names the field of

@@ -142,6 +142,10 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 		l.requeue(c) // decide again on what the other writer left
 		return err
 	}
+	if _, large := errors.AsType[*StateTooLargeError](err); large {
+		c.done <- changed{state: l.tip.State, err: err}
+		return nil // nothing was sent: the lane is as it was
+	}
 	l.env.Failpoint("changed")
 	c.done <- changed{state: l.tip.State, err: err}
 	return err
@@ -150,7 +154,7 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 // record appends a state record and makes it the lane's state. The append
 // shuts out every writer that has not seen it.
 func (l *Lane) record(ctx context.Context, next State) error {
-	msg, err := stateMessage(l.service, l.env.Hub, next)
+	msg, err := l.stateMessage(next)
 	if err != nil {
 		return err
 	}
@@ -172,6 +176,16 @@ func (l *Lane) record(ctx context.Context, next State) error {
 	l.bytes += int64(len(msg.Data))
 	seq := l.tip.Last + 1
 	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
+}
+
+// stateMessage makes the record of the lane's next state. It is refused with a
+// *StateTooLargeError where the server would not take it.
+func (l *Lane) stateMessage(next State) (Message, error) {
+	msg, err := stateMessage(l.service, l.env.Hub, next)
+	if err == nil {
+		err = checkRecord(msg, l.env.JS.Conn().MaxPayload())
+	}
+	return msg, err
 }
 
 func stateMessage(service subjects.Name, hub string, s State) (Message, error) {

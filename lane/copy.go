@@ -27,7 +27,7 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 		return err
 	}
 	if len(block.Events) > 0 {
-		if err := l.copyBlock(ctx, block, l.live); err != nil {
+		if err := l.copyBlock(ctx, &l.liveSource, block, l.live); err != nil {
 			return err
 		}
 		return l.recordNowAndThen(ctx)
@@ -35,10 +35,12 @@ func (l *Lane) liveTurn(ctx context.Context) error {
 	if fillWaits && end {
 		return l.record(ctx, l.tip.State.InFill(fill))
 	}
-	l.report("")
 	if !end {
+		l.report()
 		return l.settle(ctx) // it may wait long for a reader
 	}
+	l.gotOn()
+	l.report()
 	return l.waitForEvents(ctx)
 }
 
@@ -52,6 +54,9 @@ func (l *Lane) waitForEvents(ctx context.Context) error {
 			return l.settle(ctx)
 		}
 		return l.stand(ctx, due)
+	}
+	if l.stall.Open() {
+		return l.stand(ctx, l.stall.Left(time.Now())+time.Millisecond)
 	}
 	if l.unrecorded == 0 {
 		return l.stand(ctx, 0)
@@ -72,34 +77,49 @@ func (l *Lane) recordNowAndThen(ctx context.Context) error {
 	return nil
 }
 
-// copyBlock appends the copies that a table makes of a block, and moves the
-// cursor of the present phase over it.
-func (l *Lane) copyBlock(ctx context.Context, block ingest.Block, table *expand.Table) error {
+// copyBlock appends the copies that a table makes of a block, or of its first
+// events, and moves the cursor of the present phase over them. src is where the
+// block comes from; nil when that is not the ingest stream.
+func (l *Lane) copyBlock(ctx context.Context, src *source, block ingest.Block, table *expand.Table) error {
 	if !block.Has(table.Wants) {
 		l.pass(block.Events)
 		return nil
 	}
-	weight := int64(len(block.Events))
-	last, err := l.reserve(ctx, weight)
-	if err != nil {
+	block, leave, err := l.admit(ctx, src, block)
+	if err != nil || len(block.Events) == 0 {
 		return err
 	}
 	defer l.release()
+	defer leave.share.End()
 	for events := block.Events; len(events) > 0; {
 		room, err := l.room(ctx)
 		if err != nil {
 			return err
 		}
-		b, err := l.expand(ctx, events, table, room)
-		if err != nil {
-			return err
-		}
+		b := l.expand(ctx, events, table, room)
 		events = events[b.events:]
-		if err := l.appendCopies(ctx, b, last && len(events) == 0); err != nil {
-			return err
+		if b.events > 0 {
+			if err := l.appendCopies(ctx, b, leave.last && len(events) == 0); err != nil {
+				return err
+			}
+		}
+		if b.stop != nil {
+			return l.stop(ctx, b.stop)
 		}
 	}
 	return nil
+}
+
+// stop writes down how far the lane has come, and returns why it comes no further:
+// the letters of the events before must not be stored again once somebody has
+// removed them.
+func (l *Lane) stop(ctx context.Context, why error) error {
+	if l.unrecorded > 0 {
+		if err := l.record(ctx, l.tip.State); err != nil {
+			return err
+		}
+	}
+	return why
 }
 
 // batch is what one append takes: the copies of a run of events.
@@ -110,15 +130,17 @@ type batch struct {
 	// follow the last one copied, end is the last of them all.
 	events, skipped int
 	end             *event.Event
+	// stop is why the event behind the batch cannot be dealt with; nil when it can.
+	stop error
 }
 
 // expand makes the next batch, which ends when the room is used. Dead letters are durable before the batch is
 // appended: the append moves the lane past their events.
-func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table, room int) (batch, error) {
+func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table, room int) batch {
 	b := batch{msgs: make([]Message, 0, len(events))}
 	maxPayload := int(l.env.JS.Conn().MaxPayload())
 	for _, e := range events {
-		d := table.Expand(e)
+		d := l.decide(table, e)
 		if d.Kind == expand.Copy {
 			m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
 			if size := m.size(); m.tooLarge(maxPayload) {
@@ -131,7 +153,8 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 		}
 		if d.Kind == expand.Dead {
 			if err := l.env.Letters.Put(ctx, l.service, e, d.Why, d.Err); err != nil {
-				return batch{}, err
+				b.stop = err // what lies before it need not wait
+				return b
 			}
 			l.counted.dead.Add(1)
 		}
@@ -142,7 +165,7 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 			break
 		}
 	}
-	return b, nil
+	return b
 }
 
 // appendCopies appends a batch and moves the cursor. last has it ended there.
@@ -168,18 +191,19 @@ func (l *Lane) appended(kind Kind, b batch) {
 		l.counted.appended(kind, len(b.msgs), b.bytes)
 		l.bytes += int64(b.bytes)
 		l.unrecorded, l.recordedAt = 0, l.appendedAt
-		l.backoff = 0
 	}
 	l.tip.State = l.tip.State.past(b.end)
 	l.unrecorded += b.skipped
-	l.report("")
+	l.gotOn()
+	l.report()
 }
 
 // pass moves the cursor over events that the lane has no interest in.
 func (l *Lane) pass(events []*event.Event) {
 	l.tip.State = l.tip.State.past(events[len(events)-1])
 	l.unrecorded += len(events)
-	l.report("")
+	l.gotOn()
+	l.report()
 }
 
 var errTooLarge = errors.New("the event with the hub's headers exceeds the server's max_payload or its 64 KiB for headers")

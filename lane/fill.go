@@ -31,7 +31,7 @@ func (l *Lane) fillTurn(ctx context.Context) error {
 	block.Events = upTo(block.Events, to.Position)
 	if len(block.Events) > 0 {
 		l.env.Failpoint("fill")
-		if err := l.copyBlock(ctx, block, l.fill); err != nil {
+		if err := l.copyBlock(ctx, &l.fillSource, block, l.fill); err != nil {
 			return err
 		}
 		return l.recordNowAndThen(ctx)

@@ -69,6 +69,9 @@ func (l *Lane) follow(e *event.Event) bool {
 	if began.Before(l.heavyUntil) {
 		return false
 	}
+	if len(e.Data) >= largePayload {
+		return false // it waits for its turn to be decoded
+	}
 	d := l.live.Expand(e)
 	if time.Since(began) > followCost {
 		l.heavyUntil = began.Add(followPause)
@@ -95,7 +98,7 @@ func (l *Lane) followPast(e *event.Event) bool {
 
 // followCopy adds a copy to the open append.
 func (l *Lane) followCopy(e *event.Event, d expand.Decision) bool {
-	if l.batch.Err() != nil || l.batch.Unstored() >= maxUnstored {
+	if !l.batch.Ready() || l.batch.Large() {
 		return false
 	}
 	m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
@@ -106,7 +109,7 @@ func (l *Lane) followCopy(e *event.Event, d expand.Decision) bool {
 	defer l.release()
 	b := batch{msgs: []Message{m}, bytes: m.size(), events: 1, end: e}
 	l.env.Failpoint("append")
-	if err := l.batch.publish(b.msgs, false); err != nil {
+	if err := l.batch.Send(context.Background(), b.msgs); err != nil { // does not wait: it is ready
 		l.drop()
 		l.stale.Store(true)
 		return false

@@ -9,7 +9,9 @@ import (
 )
 
 // Compile parses and checks a recorded interest.
-func (in Interest) Compile() (*expand.Interest, error) {
+func (in Interest) Compile() (*expand.Interest, error) { return in.compileBy(new(expand.Compiler)) }
+
+func (in Interest) compileBy(c *expand.Compiler) (*expand.Interest, error) {
 	entity, err := subjects.ParseName(in.Entity)
 	if err != nil {
 		return nil, fmt.Errorf("entity: %w", err)
@@ -22,7 +24,7 @@ func (in Interest) Compile() (*expand.Interest, error) {
 		}
 		ops = append(ops, op)
 	}
-	return expand.Compile(expand.Definition{
+	return c.Compile(expand.Definition{
 		ID:     in.ID,
 		Entity: entity,
 		Ops:    subjects.NewOpSet(ops...),

@@ -1,9 +1,9 @@
 package lane
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -16,6 +16,7 @@ import (
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/episode"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -33,9 +34,20 @@ type Env struct {
 	Appender *Appender
 	Letters  Letters
 	// Hold returns the lowest sequence of a lane that must not be trimmed
-	// because a dead letter of it is not stored yet. It is asked after the
-	// consumers' floors were read. Nil holds nothing.
-	Hold func(ctx context.Context, service subjects.Name) (uint64, error)
+	// because a dead letter of it is not stored yet, given the consumers whose
+	// floors were taken. Nil holds nothing.
+	Hold Hold
+	// Prove looks into what Hold keeps of a full lane beyond what its workers have
+	// not acknowledged, and returns in words why it still keeps something; empty when
+	// it does not. Nil keeps nothing.
+	Prove func(ctx context.Context, service subjects.Name) (why string, err error)
+	// Memory is how many bytes all lanes together may hold of events, rows and
+	// appends, beside the tail's window: DefaultMemory by default.
+	Memory int64
+	// Recorded is what else is known of a service that lost its state record: its
+	// queue, limit and interests, but not where it stood. An error has it asked
+	// again. Nil knows nothing.
+	Recorded func(ctx context.Context, service subjects.Name) (State, error)
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
@@ -43,9 +55,8 @@ type Env struct {
 	// does nothing.
 	Failpoint func(step string)
 
-	turns   *turns
+	memory  *memory
 	appends *semaphore.Weighted
-	chunks  *semaphore.Weighted
 }
 
 // maxInFlight bounds the events whose copies are in flight at a time: eight
@@ -56,11 +67,13 @@ const maxInFlight = 8 * 1000
 
 // NewEnv completes an environment. The fields must not change afterwards.
 func NewEnv(env Env) *Env {
-	env.turns = newTurns()
+	env.memory = newMemory(cmp.Or(env.Memory, DefaultMemory), env.JS.Conn().MaxPayload())
 	env.appends = semaphore.NewWeighted(maxInFlight)
-	env.chunks = semaphore.NewWeighted(maxChunks)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
+	}
+	if env.Hold == nil {
+		env.Hold = HoldNothing
 	}
 	return &env
 }
@@ -92,9 +105,12 @@ type Lane struct {
 	more    chan struct{} // of the tail: there are events behind the last one
 	owned   atomic.Bool
 	stale   atomic.Bool
+	queued  atomic.Bool // for a reader of ingest
 	parked  atomic.Pointer[string]
 	status  atomic.Pointer[Status]
 	counted counters
+	// compiled are the interests in force, ready to expand events.
+	compiled compiled
 
 	mu      sync.Mutex // guards changes and over
 	changes []*change
@@ -124,9 +140,16 @@ type Lane struct {
 	unrecorded int
 	recordedAt time.Time
 	backoff    time.Duration
-	patience   patience
+	stall      episode.Episode
+	// read is the stream's end when the lane was last read, refused the appends that
+	// were refused there.
+	read     uint64
+	refused  refusals
+	patience patience
 	// bytes estimates what the stream holds; 0 is unknown.
 	bytes int64
+	// foreignAt is the end of the stream when foreign messages were last seen there.
+	foreignAt uint64
 }
 
 // New makes a lane for a service. It does nothing before Run; its stream is
@@ -139,8 +162,9 @@ func New(env *Env, service subjects.Name) *Lane {
 		log:     env.Log.With("service", service.String()),
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
+		stall:   episode.Episode{Settle: settleStall},
 	}
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, turns: env.turns}
+	l.liveSource = source{g: env.Ingest, tail: env.Tail, memory: env.memory, queued: &l.queued}
 	l.fillSource = l.liveSource
 	l.status.Store(&Status{})
 	return l
@@ -159,6 +183,10 @@ func (l *Lane) Own(owned bool) {
 
 // Owned reports whether this hub copies into the lane.
 func (l *Lane) Owned() bool { return l.owned.Load() }
+
+// WaitsToRead reports whether the lane waits for its turn to read ingest: it stands
+// still then, though nothing is wrong with it.
+func (l *Lane) WaitsToRead() bool { return l.queued.Load() }
 
 // Park stops copying for a reason, and an empty reason goes on.
 func (l *Lane) Park(reason string) {
@@ -241,7 +269,8 @@ func (l *Lane) turn(ctx context.Context) error {
 			return err
 		}
 		l.closeSources() // others wait for the readers
-		l.report("")
+		l.rests()
+		l.report()
 		return l.wait(ctx, nil, 0)
 	}
 	if err := l.fetchRows(ctx); err != nil {
@@ -273,7 +302,8 @@ func (l *Lane) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tip.Foreign > 0 {
+	if tip.Foreign > 0 && tip.Last != l.foreignAt {
+		l.foreignAt = tip.Last // a lane that stalls reads them again and again
 		l.counted.foreign.Add(uint64(tip.Foreign))
 		l.log.Error("foreign messages in the lane: somebody else publishes into it", "count", tip.Foreign)
 	}
@@ -289,8 +319,15 @@ func (l *Lane) replaceState(ctx context.Context, last uint64) error {
 	if known {
 		return l.record(ctx, l.tip.State)
 	}
-	l.tip = Tip{State: First(ingest.Mark{}, DefaultQueue(), 0), Last: last}
-	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", time.Now().UTC()))
+	state := First(ingest.Mark{}, DefaultQueue(), 0)
+	if l.env.Recorded != nil {
+		var err error
+		if state, err = l.env.Recorded(ctx, l.service); err != nil {
+			return err
+		}
+	}
+	l.tip = Tip{State: state, Last: last}
+	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
 }
 
 // take makes a tip the lane's state.
@@ -305,11 +342,12 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 		return err
 	}
 	tip.State = state
-	live, fill, err := compile(l.service, state)
+	live, fill, err := l.compile(state)
 	if err != nil {
 		return err
 	}
 	l.tip, l.live, l.fill = tip, live, fill
+	l.read = tip.Last
 	l.rows.keep(state)
 	if len(state.Fills) == 0 {
 		l.fillSource.close()
@@ -319,7 +357,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 	l.sliceBegan = time.Now()
 	l.unrecorded, l.recordedAt = 0, time.Now()
 	l.synced = true
-	l.report("")
+	l.report()
 	return nil
 }
 
@@ -350,7 +388,7 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 func (l *Lane) detach(ctx context.Context, tip Tip, reason string) error {
 	l.log.Error("lane detached: register again to start anew", "reason", reason)
 	l.tip = tip
-	return l.record(ctx, tip.State.Detach(reason, time.Now().UTC()))
+	return l.record(ctx, tip.State.Detach(reason, l.env.Ingest.Now()))
 }
 
 // recoverFrom reports an error of a turn, waits as it deserves and has the
@@ -359,7 +397,8 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	l.synced = false
 	l.drop()
 	l.closeSources()
-	if errors.Is(err, ErrFenced) || errors.Is(err, errGeneration) {
+	err, forestalled := l.diagnose(ctx, err)
+	if forestalled {
 		l.counted.fenced.Add(1)
 		// Another hub believes that it owns the lane, or has changed its
 		// interests. A short random wait lets one of two writers get ahead.
@@ -370,15 +409,13 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 		l.refuseChanges(err) // waiting does not help
 	}
 	l.counted.retries.Add(1)
-	if l.backoff == 0 {
-		l.log.Warn("lane stalled", "err", err)
-	}
+	l.stalled(err)
 	longest := maxBackoff
 	if errors.Is(err, ErrFull) {
 		longest = fullBackoff // workers may make room at any time
 	}
 	l.backoff = min(max(2*l.backoff, minBackoff), longest)
-	l.report(err.Error())
+	l.report()
 	_ = l.wait(ctx, nil, l.backoff)
 }
 
@@ -405,28 +442,4 @@ func (l *Lane) closeSources() {
 	l.liveSource.close()
 	l.fillSource.close()
 	l.rows.drop()
-}
-
-// compile makes the tables of a state: of the live interests, and of those in
-// the first fill.
-func compile(service subjects.Name, s State) (live, fill *expand.Table, err error) {
-	var liveInterests, fillInterests []*expand.Interest
-	for _, in := range s.Interests {
-		if s.Live(in.ID) {
-			compiled, err := in.Compile()
-			if err != nil {
-				return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
-			}
-			liveInterests = append(liveInterests, compiled)
-		}
-		compiled, err := compileFill(s, in)
-		if err != nil {
-			return nil, nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
-		}
-		if compiled != nil {
-			fillInterests = append(fillInterests, compiled)
-		}
-	}
-	partitions := Partitions(s.Queue)
-	return expand.New(service, partitions, liveInterests), expand.New(service, partitions, fillInterests), nil
 }

@@ -76,7 +76,7 @@ func watermark(ctx context.Context, g *ingest.Ingest) (ingest.Mark, error) {
 		at.Position = event.Position{Epoch: g.Epoch() - 1, Seq: math.MaxInt64}
 	}
 	if at.Time.IsZero() {
-		at.Time = time.Now().UTC()
+		at.Time = g.Now()
 	}
 	return at, nil
 }
@@ -104,7 +104,7 @@ func (o owner) request(from Snapshot) (*nats.Subscription, error) {
 
 // receive takes an answer in, whole and in order, and whose it is.
 func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nats.Msg, origin string, err error) {
-	bytes := 0
+	n, data, kept := 0, 0, 0
 	for {
 		m, err := o.next(ctx, sub)
 		if err != nil {
@@ -117,8 +117,8 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 		case wire.SnapshotError:
 			return nil, "", fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, clip(m.Header.Get(wire.HeaderError)))
 		case wire.SnapshotEnd:
-			if number != strconv.Itoa(len(rows)) {
-				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, len(rows), clip(number))
+			if number != strconv.Itoa(n) {
+				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, n, clip(number))
 			}
 			name, err := subjects.ParseName(m.Header.Get(wire.HeaderOrigin))
 			if err != nil {
@@ -126,11 +126,17 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 			}
 			return rows, name.String(), nil
 		}
-		if number != strconv.Itoa(len(rows)+1) {
-			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, clip(number), len(rows))
+		if number != strconv.Itoa(n+1) {
+			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, clip(number), n)
 		}
-		rows = append(rows, m)
-		if bytes += len(m.Data); len(rows) > chunkRows || bytes > chunkBytes+int(o.nc.MaxPayload()) {
+		// An owner does not count headers: rows for which they leave no room are
+		// asked for again.
+		if kept < chunkBytes {
+			rows = append(rows, m)
+			kept += m.Size()
+		}
+		n++
+		if data += len(m.Data); n > chunkRows || data > chunkBytes+int(o.nc.MaxPayload()) {
 			return nil, "", fmt.Errorf("the owner of %s sends more than it was asked for", o.interest.Entity)
 		}
 	}

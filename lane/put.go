@@ -31,7 +31,7 @@ func (l *Lane) put(ctx context.Context, msgs []Message, last bool) (kind Kind, e
 		}
 		l.batch = l.env.Appender.Open(l.stream, l.tip.Last, l.nudge)
 	}
-	if last {
+	if last || l.batch.Large() {
 		defer l.drop()
 		return Fast, l.within(ctx, func(ctx context.Context) error { return l.batch.SendLast(ctx, msgs) })
 	}
@@ -88,23 +88,6 @@ func (l *Lane) leave(ctx context.Context) {
 	if err := l.batch.Settle(ctx); err != nil {
 		l.log.Debug("lane left in doubt", "err", err)
 	}
-}
-
-// reserve takes a share of what all lanes may have on their way. A lane that
-// has to wait for it holds nothing meanwhile, and ends its append with what it
-// was given then: last.
-func (l *Lane) reserve(ctx context.Context, events int64) (last bool, err error) {
-	if !l.env.appends.TryAcquire(events) {
-		last = true
-		if err := l.settle(ctx); err != nil {
-			return true, err
-		}
-		if err := l.env.appends.Acquire(ctx, events); err != nil {
-			return true, err
-		}
-	}
-	l.held += events
-	return last, nil
 }
 
 // release gives back what is no longer on its way.

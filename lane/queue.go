@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/again"
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -70,7 +72,8 @@ func Consumers(q wire.Queue) []string {
 
 // consumerConfigs are the consumers of a queue. None of them sees state
 // records, and a lane's workers all together see every copy.
-func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas int) []jetstream.ConsumerConfig {
+func consumerConfigs(service subjects.Name, s State, replicas int) []jetstream.ConsumerConfig {
+	q := s.Queue
 	base := jetstream.ConsumerConfig{
 		Description:   "replhub: the workers of " + service.String(),
 		DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -78,16 +81,14 @@ func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas 
 		AckWait:       time.Duration(q.AckWait),
 		MaxDeliver:    q.MaxDeliver,
 		Replicas:      replicas,
-		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue},
-	}
-	if from > 0 {
-		base.DeliverPolicy, base.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue, generationKey: s.generation()},
 	}
 	names := Consumers(q)
 	configs := make([]jetstream.ConsumerConfig, 0, len(names))
 	for i, name := range names {
 		c := base
 		c.Durable = name
+		startAt(&c, s.startOf(name))
 		c.FilterSubject = subjects.WorkerFilter(service, -1)
 		if q.Order == OrderKey {
 			c.FilterSubject = subjects.WorkerFilter(service, i)
@@ -101,8 +102,10 @@ func consumerConfigs(service subjects.Name, q wire.Queue, from uint64, replicas 
 }
 
 // EnsureConsumers makes the consumers of a state's queue as it says, and removes
-// those of an earlier one. Consumers that others made stay untouched.
-func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State) error {
+// those of an earlier one. Consumers that others made stay untouched. A consumer
+// that is missing starts behind what settled can prove, or where the state has it
+// start.
+func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, settled SettledFunc) error {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return ErrNoLane
@@ -110,11 +113,11 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	if err != nil {
 		return fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	have, err := hubConsumers(ctx, stream)
+	have, err := hubConsumers(ctx, js, stream)
 	if err != nil {
 		return err
 	}
-	for _, cfg := range consumerConfigs(service, s.Queue, s.QueueFrom, stream.CachedInfo().Config.Replicas) {
+	for _, cfg := range consumerConfigs(service, s, stream.CachedInfo().Config.Replicas) {
 		old, ok := have[cfg.Durable]
 		delete(have, cfg.Durable)
 		if ok && sameConsumer(old.Config, cfg) {
@@ -124,6 +127,9 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 			cfg.PauseUntil = old.Config.PauseUntil // an update must not resume it
 			// Nor start it again elsewhere than it was made to.
 			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
+			cfg.Metadata[generationKey] = GenerationOf(old)
+		} else {
+			s.goOn(&cfg, settled)
 		}
 		if err := putConsumer(ctx, stream, cfg); err != nil {
 			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)
@@ -166,23 +172,31 @@ func sameConsumer(have, want jetstream.ConsumerConfig) bool {
 		have.FilterSubject == want.FilterSubject && have.PriorityPolicy == want.PriorityPolicy
 }
 
-// Idle reports whether every copy up to the end of a lane is acknowledged and
-// the end is still where the tip says.
-func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, tip Tip) (bool, error) {
+// Idle reports whether every copy up to the end of a lane is acknowledged, none of
+// them still lacks its dead letter, and the end is still where the tip says.
+func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, tip Tip, hold Hold) (bool, error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if err != nil {
 		return false, fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	consumers, err := hubConsumers(ctx, stream)
+	if stream.CachedInfo().State.LastSeq != tip.Last {
+		return false, nil
+	}
+	consumers, err := hubConsumers(ctx, js, stream)
 	if err != nil {
 		return false, err
 	}
 	for _, name := range Consumers(tip.State.Queue) {
-		if c := consumers[name]; c == nil || floorOf(c, tip.Last) < tip.Last {
-			return false, nil // what a missing one has not acknowledged nobody can tell
+		if consumers[name] == nil {
+			return false, nil // nobody can tell what a missing one has not acknowledged
 		}
 	}
-	return stream.CachedInfo().State.LastSeq == tip.Last, nil
+	floor, err := lowestFloor(ctx, stream, tip.Last, consumers)
+	if err != nil || floor < tip.Last {
+		return false, err
+	}
+	low, err := hold(ctx, service, consumers)
+	return low > tip.Last, err
 }
 
 // Workers are the consumers of a lane that the hub made, by name.
@@ -194,16 +208,49 @@ func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	if err != nil {
 		return nil, fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	return hubConsumers(ctx, stream)
+	return hubConsumers(ctx, js, stream)
 }
 
-// hubConsumers are a lane's consumers that the hub made, by name.
-func hubConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+// hubConsumers are a lane's consumers that the hub made, by name. The list of
+// consumers leaves out those whose leader does not answer: their names come from
+// the meta layer, and each is then asked by itself, so that a consumer is absent
+// only where the server says that it does not exist.
+func hubConsumers(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+	name := stream.CachedInfo().Config.Name
+	found, err := listConsumers(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	names, err := jsapi.ConsumerNames(ctx, js, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, consumer := range names {
+		if !IsWorkers(consumer) || found[consumer] != nil {
+			continue
+		}
+		c, err := stream.Consumer(ctx, consumer)
+		switch {
+		case errors.Is(err, jetstream.ErrConsumerNotFound):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look up consumer %s of %s: %w", consumer, name, err)
+		}
+		found[consumer] = c.CachedInfo()
+	}
+	maps.DeleteFunc(found, func(_ string, info *jetstream.ConsumerInfo) bool {
+		return info.Config.Metadata[wire.MetadataKey] != wire.MetadataValue
+	})
+	return found, nil
+}
+
+// listConsumers are the consumers with a work queue's name that the server lists.
+func listConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
 	return again.Read(ctx, func(ctx context.Context) (map[string]*jetstream.ConsumerInfo, error) {
 		found := make(map[string]*jetstream.ConsumerInfo)
 		list := stream.ListConsumers(ctx)
 		for info := range list.Info() {
-			if IsWorkers(info.Name) && info.Config.Metadata[wire.MetadataKey] == wire.MetadataValue {
+			if IsWorkers(info.Name) {
 				found[info.Name] = info
 			}
 		}

@@ -26,7 +26,7 @@ func TestConsumersOfChangingQueues(t *testing.T) {
 				if (i+n)%2 == 0 {
 					queue = key
 				}
-				if err := lane.EnsureConsumers(t.Context(), js, service, lane.State{Queue: queue}); err != nil {
+				if err := lane.EnsureConsumers(t.Context(), js, service, lane.State{Queue: queue}, nil); err != nil {
 					t.Errorf("round %d: %v", n, err)
 				}
 			}

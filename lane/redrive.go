@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -84,7 +83,7 @@ func (l *Lane) Redrive(ctx context.Context, choose Select) (State, error) {
 
 // recordBehind appends redriven copies and a state record behind them.
 func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State) error {
-	msg, err := stateMessage(l.service, l.env.Hub, next)
+	msg, err := l.stateMessage(next)
 	if err != nil {
 		return err
 	}
@@ -120,20 +119,6 @@ func RedrivenCopy(s State, service, entity subjects.Name, op subjects.Op, header
 	partition := subjects.Partition(header.Get(wire.HeaderKey), max(Partitions(s.Queue), 1))
 	header[wire.HeaderRedriven] = []string{strconv.Itoa(times)}
 	return &nats.Msg{Subject: subjects.NewCopy(service, entity, op, partition).String(), Header: header, Data: data}
-}
-
-// ExpandAnew expands one event under all interests in force in a state, whether
-// or not they are in a fill.
-func ExpandAnew(s State, service subjects.Name, e *event.Event) (expand.Decision, error) {
-	compiled := make([]*expand.Interest, 0, len(s.Interests))
-	for _, in := range s.Interests {
-		c, err := in.Compile()
-		if err != nil {
-			return expand.Decision{}, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
-		}
-		compiled = append(compiled, c)
-	}
-	return expand.New(service, Partitions(s.Queue), compiled).Expand(e), nil
 }
 
 // errNoRoom: it does not fit the server's limits as a copy.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
@@ -33,51 +34,44 @@ func (e *TooOldError) Error() string {
 	return fmt.Sprintf("the lane holds copies only from event %s (%s) on", e.Held, e.At.Format(time.RFC3339Nano))
 }
 
-// RewindWorkers has a service's workers start again from a target, and returns
-// the ingest sequence of the first copy that they get again (0 when there is
-// none yet) and how many those are. It goes back, never forward: what is not
-// acknowledged stays due. The consumers are made anew; what workers hold
-// unacknowledged at that moment is delivered again as well.
-func RewindWorkers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, target RewindTarget) (seq, again uint64, err error) {
+// planRewind decides where a service's workers start again for a target. It goes
+// back, never forward: what is not acknowledged stays due.
+func planRewind(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, target RewindTarget) (*Rewound, error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return 0, 0, ErrNoLane
+		return nil, ErrNoLane
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("look up lane %s: %w", service, err)
+		return nil, fmt.Errorf("look up lane %s: %w", service, err)
 	}
 	from, err := findCopy(ctx, stream, target)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	have, err := hubConsumers(ctx, stream)
+	have, err := hubConsumers(ctx, js, stream)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	last := stream.CachedInfo().State.LastSeq
-	lowest := from
-	for _, cfg := range consumerConfigs(service, s.Queue, from, stream.CachedInfo().Config.Replicas) {
-		if old := have[cfg.Durable]; old != nil {
-			cfg.PauseUntil = old.Config.PauseUntil
-			cfg.OptStartSeq = max(min(from, floorOf(old, last)+1), 1)
-			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-				return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, service, err)
+	if err := refuseForwards(ctx, stream, s, have, from); err != nil {
+		return nil, err
+	}
+	plan := &Rewound{ID: nuid.Next(), From: from, Starts: make(map[string]uint64)}
+	for _, name := range Consumers(s.Queue) {
+		start := max(s.startOf(name), 1) // a missing one has acknowledged nothing
+		if old := have[name]; old != nil {
+			floor, err := floorOf(ctx, stream, last, old)
+			if err != nil {
+				return nil, err
 			}
-		} else {
-			cfg.OptStartSeq = max(s.QueueFrom, 1) // a missing one has acknowledged nothing
+			start = floor + 1
+			plan.pausedAs(old)
 		}
-		lowest = min(lowest, cfg.OptStartSeq)
-		c, err := stream.CreateConsumer(ctx, cfg)
-		if err != nil {
-			return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, service, err)
+		if start < from {
+			plan.Starts[name] = start
 		}
-		again += c.CachedInfo().NumPending
 	}
-	if again == 0 {
-		return 0, 0, nil
-	}
-	first, _, err := copyAt(ctx, stream, lowest, last)
-	return first.mark.Seq, again, err
+	return plan, nil
 }
 
 // findCopy finds a lane's sequence of the first copy at or after a target. Within one registration
@@ -147,11 +141,4 @@ func copyAt(ctx context.Context, stream jetstream.Stream, seq, last uint64) (m h
 type heldCopy struct {
 	mark ingest.Mark
 	seq  uint64
-}
-
-// CopyTime is when ingest stored the event of the first copy at or behind a
-// sequence of a lane.
-func CopyTime(ctx context.Context, stream jetstream.Stream, seq uint64) (time.Time, bool, error) {
-	m, found, err := copyAt(ctx, stream, seq, stream.CachedInfo().State.LastSeq)
-	return m.mark.Time, found, err
 }

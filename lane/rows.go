@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/budget"
 )
 
 const (
@@ -23,6 +23,9 @@ type chunk struct {
 	origin string
 }
 
+// size estimates how many bytes the rows take in memory.
+func (c *chunk) size() int64 { return int64(ingest.Block{Events: c.rows}.Size()) }
+
 // rows are a lane's fetches of snapshots' rows: at most one chunk of each is on
 // its way or in memory. The zero rows works; it belongs to the lane's goroutine.
 type rows struct {
@@ -36,9 +39,13 @@ type rows struct {
 type fetch struct {
 	from   Snapshot
 	cancel context.CancelFunc
-	slots  *semaphore.Weighted
+	// memory is where the chunk's share comes from, most what is asked for before
+	// it is known how large the chunk is.
+	memory *budget.Budget
+	most   int64
 
 	mu      sync.Mutex // guards the rest
+	share   *budget.Share
 	chunk   *chunk
 	dropped bool
 	trouble string
@@ -61,13 +68,13 @@ func (f *fetch) waits() string {
 }
 
 // start begins a fetch. ask is tried until it succeeds; nudge tells the lane
-// that there is a chunk, or new trouble.
-func (r *rows) start(ctx context.Context, id string, from Snapshot, slots *semaphore.Weighted, ask func(context.Context) (*chunk, error), nudge func()) {
+// that there is a chunk, or new trouble. A chunk takes at most so many bytes.
+func (r *rows) start(ctx context.Context, id string, from Snapshot, memory *budget.Budget, most int64, ask func(context.Context) (*chunk, error), nudge func()) {
 	if r.fetches == nil {
 		r.fetches = make(map[string]*fetch)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &fetch{from: from, cancel: cancel, slots: slots}
+	f := &fetch{from: from, cancel: cancel, memory: memory, most: most}
 	r.fetches[id] = f
 	r.wg.Go(func() {
 		defer cancel()
@@ -77,17 +84,17 @@ func (r *rows) start(ctx context.Context, id string, from Snapshot, slots *semap
 
 func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, error), nudge func()) {
 	for wait := minOwnerBackoff; ; wait = min(2*wait, maxOwnerBackoff) {
-		// The slot goes with the chunk until that is given up.
-		if err := f.slots.Acquire(ctx, 1); err != nil {
+		share, err := f.memory.Wait(ctx, f.most)
+		if err != nil {
 			return
 		}
 		c, err := ask(ctx)
 		if err == nil {
-			f.fetched(c)
+			f.fetched(c, share)
 			nudge()
 			return
 		}
-		f.slots.Release(1)
+		share.End()
 		if ctx.Err() != nil {
 			return
 		}
@@ -100,15 +107,17 @@ func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, erro
 	}
 }
 
-// fetched hands the chunk over, or gives it up when nobody wants it any more.
-func (f *fetch) fetched(c *chunk) {
+// fetched hands the chunk over, or gives it up when nobody wants it any more. Its
+// share goes with it until then.
+func (f *fetch) fetched(c *chunk, share *budget.Share) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dropped {
-		f.slots.Release(1)
+		share.End()
 		return
 	}
-	f.chunk, f.trouble = c, ""
+	share.Shrink(c.size())
+	f.chunk, f.share, f.trouble = c, share, ""
 }
 
 // met notes trouble and reports whether it is news.
@@ -125,10 +134,8 @@ func (f *fetch) giveUp() {
 	f.cancel()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.chunk != nil {
-		f.slots.Release(1)
-	}
-	f.chunk, f.dropped = nil, true
+	f.share.End()
+	f.chunk, f.share, f.dropped = nil, nil, true
 }
 
 // ready reports whether there is a chunk for a fill.

@@ -9,9 +9,6 @@ import (
 )
 
 const (
-	// maxChunks bounds the chunks that all lanes of a hub fetch or hold at a time,
-	// and so the memory that they take.
-	maxChunks = 16
 	// rowsPatience is how long live events wait for an owner.
 	rowsPatience = 50 * time.Millisecond
 )
@@ -47,7 +44,7 @@ func (l *Lane) fetch(ctx context.Context, id string, from Snapshot) {
 			continue
 		}
 		owner := owner{nc: l.env.JS.Conn(), ingest: l.env.Ingest, service: l.service, interest: in}
-		l.rows.start(ctx, id, from, l.env.chunks,
+		l.rows.start(ctx, id, from, l.env.memory.chunks, l.env.memory.chunk,
 			func(ctx context.Context) (*chunk, error) { return owner.ask(ctx, from) }, l.nudge)
 		return
 	}
@@ -72,14 +69,14 @@ func (l *Lane) snapshotTurn(ctx context.Context) error {
 			return err
 		}
 		done := s.Fills[0].Snapshot
-		l.log.Info("snapshot complete", "interest", s.Fills[0].IDs[0], "rows", done.Row, "took", time.Since(done.Began).Round(time.Millisecond).String())
+		l.log.Info("snapshot complete", "interest", s.Fills[0].IDs[0], "rows", done.Row, "took", l.env.Ingest.Now().Sub(done.Began).Round(time.Millisecond).String())
 		return nil
 	}
 	// The owner is at work on the next rows while these are copied.
 	last := rows.rows[len(rows.rows)-1]
 	l.fetch(ctx, s.Fills[0].IDs[0], Snapshot{Row: last.Row, After: last.Key, Origin: rows.origin})
 	l.env.Failpoint("fill")
-	if err := l.copyBlock(ctx, ingest.Block{Events: rows.rows}, l.fill); err != nil {
+	if err := l.copyBlock(ctx, nil, ingest.Block{Events: rows.rows}, l.fill); err != nil {
 		return err
 	}
 	return l.recordNowAndThen(ctx)
@@ -99,7 +96,7 @@ func (l *Lane) awaitRows(ctx context.Context, f *fetch) error {
 	if stuck || (time.Since(late) > rowsPatience && l.liveWaits()) {
 		return l.record(ctx, l.tip.State.In(Live))
 	}
-	l.report("")
+	l.report()
 	if err := l.settle(ctx); err != nil { // it may wait long
 		return err
 	}

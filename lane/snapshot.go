@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/expand"
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -89,16 +88,4 @@ func (in Interest) forRows() Interest {
 	in.Ops = []string{subjects.Create.String()}
 	in.Since = event.Position{}
 	return in
-}
-
-// compileFill makes the interest of the first fill ready, nil when it is not
-// that fill's.
-func compileFill(s State, in Interest) (*expand.Interest, error) {
-	if len(s.Fills) == 0 || !contains(s.Fills[0].IDs, in.ID) {
-		return nil, nil
-	}
-	if s.Fills[0].Snapshot != nil {
-		in = in.forRows()
-	}
-	return in.Compile()
 }

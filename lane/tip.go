@@ -12,6 +12,7 @@ import (
 
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -47,7 +48,10 @@ type Tip struct {
 }
 
 // ReadTip reads a lane's newest state record S and its last message M from the
-// stream's leader. M is S: as S says. M is a copy: it was made under S, and the
+// stream's leader. ErrNoLane is the server's explicit word that there is no lane: no
+// stream, a stream without a state record, or one that somebody else made (then the
+// error is a *marked.ForeignError as well). Any other error says nothing about where
+// the lane stands. M is S: as S says. M is a copy: it was made under S, and the
 // cursor of S's phase stands at M's event.
 func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name) (Tip, error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
@@ -56,6 +60,13 @@ func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	}
 	if err != nil {
 		return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	return readTipOf(ctx, stream, service)
+}
+
+func readTipOf(ctx context.Context, stream jetstream.Stream, service subjects.Name) (Tip, error) {
+	if cfg := stream.CachedInfo().Config; !marked.Is(cfg) {
+		return Tip{}, fmt.Errorf("%w: %w", ErrNoLane, &marked.ForeignError{Stream: cfg.Name})
 	}
 	for {
 		tip, err := readTip(ctx, stream, service, stream.CachedInfo().State.LastSeq)
@@ -93,6 +104,7 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 	if tip.State, err = decodeState(s.Data); err != nil {
 		return tip, err
 	}
+	tip.State.Written = s.Time.UTC() // by the server's clock, not the writer's
 	for seq := last; seq > s.Sequence; seq-- {
 		m, err := stream.GetMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {

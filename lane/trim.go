@@ -42,8 +42,15 @@ func (l *Lane) room(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
+	why := ""
 	if have >= limit {
-		return 0, fmt.Errorf("%w: %d bytes of at most %d are not acknowledged; have workers catch up, raise max_bytes, or unregister", ErrFull, have, limit)
+		var err error
+		if have, why, err = l.heldBack(ctx, have); err != nil {
+			return 0, err
+		}
+	}
+	if have >= limit {
+		return 0, fmt.Errorf("%w: %d bytes of at most %d %s", ErrFull, have, limit, why)
 	}
 	return int(min(limit-have, maxAppendBytes)), nil
 }
@@ -56,8 +63,8 @@ func (l *Lane) full() bool {
 
 // purgeHistory purges every acknowledged copy, however young.
 func (l *Lane) purgeHistory(ctx context.Context) error {
-	now := time.Now()
-	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.hold)
+	now := l.env.Ingest.Now()
+	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.env.Hold)
 	if err != nil || keep <= first {
 		return err
 	}
@@ -66,7 +73,7 @@ func (l *Lane) purgeHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, now, l.hold)
+	_, err = purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, now, l.env.Hold)
 	return err
 }
 
@@ -81,15 +88,14 @@ func (l *Lane) measure(ctx context.Context) (int64, error) {
 	return l.bytes, nil
 }
 
-// held gives the lowest stream sequence that must stay for a dead letter that
-// is not stored yet, or the largest number there is.
-type held func(ctx context.Context) (uint64, error)
+// Hold gives the lowest sequence of a service's lane that must stay because a dead
+// letter of it is not stored yet, or the largest number there is. workers are the
+// consumers, as one answer each of the server gave them.
+type Hold func(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error)
 
-func (l *Lane) hold(ctx context.Context) (uint64, error) {
-	if l.env.Hold == nil {
-		return math.MaxUint64, nil
-	}
-	return l.env.Hold(ctx, l.service)
+// HoldNothing is a Hold without dead letters.
+func HoldNothing(context.Context, subjects.Name, map[string]*jetstream.ConsumerInfo) (uint64, error) {
+	return math.MaxUint64, nil
 }
 
 // Trim purges copies that every worker has acknowledged and that were stored
@@ -104,7 +110,7 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	want, first, err := acked(ctx, l.env.JS, l.service, cutoff, l.hold)
+	want, first, err := acked(ctx, l.env.JS, l.service, cutoff, l.env.Hold)
 	if err != nil || want <= first {
 		return 0, err
 	}
@@ -121,12 +127,12 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 		stateSeq = tip.StateSeq
 	}
 	l.env.Failpoint("trim")
-	return purgeAcked(ctx, l.env.JS, l.service, stateSeq, cutoff, l.hold)
+	return purgeAcked(ctx, l.env.JS, l.service, stateSeq, cutoff, l.env.Hold)
 }
 
 // acked returns the lowest sequence to keep, by the workers' floors, the
 // cutoff and the hold, and the first sequence there is.
-func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, cutoff time.Time, hold held) (keep, first uint64, err error) {
+func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, cutoff time.Time, hold Hold) (keep, first uint64, err error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, 0, ErrNoLane
@@ -138,7 +144,7 @@ func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, c
 	if state.Msgs == 0 || state.FirstTime.After(cutoff) {
 		return 0, state.FirstSeq, nil
 	}
-	consumers, err := hubConsumers(ctx, stream)
+	consumers, err := hubConsumers(ctx, js, stream)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -152,27 +158,17 @@ func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, c
 			return 0, 0, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, name, service)
 		}
 	}
-	keep = state.LastSeq
-	for _, c := range consumers {
-		keep = min(keep, floorOf(c, state.LastSeq)+1)
+	floor, err := lowestFloor(ctx, stream, state.LastSeq, consumers)
+	if err != nil {
+		return 0, 0, err
 	}
+	keep = min(state.LastSeq, floor+1)
 	keep, err = firstSince(ctx, stream, state.FirstSeq, keep, cutoff)
 	if err != nil || keep <= state.FirstSeq {
 		return keep, state.FirstSeq, err
 	}
-	// After the floors: a delivery that failed in between lies below them.
-	low, err := hold(ctx)
+	low, err := hold(ctx, service, consumers)
 	return min(keep, low), state.FirstSeq, err
-}
-
-// floorOf is the sequence up to which a consumer needs nothing. An idle
-// consumer's own ack floor never moves, so one that has nothing pending and
-// nothing unacknowledged counts as being at the end.
-func floorOf(c *jetstream.ConsumerInfo, last uint64) uint64 {
-	if c.NumPending == 0 && c.NumAckPending == 0 {
-		return last
-	}
-	return c.AckFloor.Stream
 }
 
 // firstSince is the first sequence in [low, high] that was stored at or after
@@ -198,7 +194,7 @@ func firstSince(ctx context.Context, stream jetstream.Stream, low, high uint64, 
 }
 
 // purgeAcked purges what acked allows, below the newest state record.
-func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Name, stateSeq uint64, cutoff time.Time, hold held) (uint64, error) {
+func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Name, stateSeq uint64, cutoff time.Time, hold Hold) (uint64, error) {
 	keep, first, err := acked(ctx, js, service, cutoff, hold)
 	if err != nil {
 		return 0, err

@@ -27,6 +27,10 @@ const (
 // exhausted delivery whose advisory finds no room is found by the audit.
 const advisoriesMaxBytes = 64 << 20
 
+// maxAdvisories bounds those of one consumer and kind, so that the advisories of a
+// service over its quota of dead letters leave room for the others'.
+const maxAdvisories = 10_000
+
 // advisoriesConfig: a work queue, so that what is settled takes no room and
 // what the stream holds is exactly what is not. A full one refuses the new; the
 // old are never pushed out.
@@ -38,9 +42,12 @@ func (o *Office) advisoriesConfig() jetstream.StreamConfig {
 		Retention:   jetstream.WorkQueuePolicy,
 		Discard:     jetstream.DiscardNew,
 		MaxMsgs:     -1,
-		MaxBytes:    advisoriesMaxBytes,
-		Storage:     jetstream.FileStorage,
-		Replicas:    o.cfg.Replicas,
+
+		MaxMsgsPerSubject:    maxAdvisories,
+		DiscardNewPerSubject: true,
+		MaxBytes:             advisoriesMaxBytes,
+		Storage:              jetstream.FileStorage,
+		Replicas:             o.cfg.Replicas,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -27,8 +28,9 @@ import (
 // auditAll audits the lanes every now and then until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
 	for sleep(ctx, o.cfg.AuditEvery) {
-		if err := o.audit(ctx); err != nil && ctx.Err() == nil {
-			o.cfg.Logger.Warn("audit exhausted deliveries", "err", err)
+		o.reviewQuotas(ctx)
+		if err := o.audit(ctx); ctx.Err() == nil {
+			o.auditing.Met(err)
 		}
 	}
 	return nil
@@ -36,14 +38,14 @@ func (o *Office) auditAll(ctx context.Context) error {
 
 func (o *Office) audit(ctx context.Context) error {
 	var services []subjects.Name
-	names := o.cfg.JS.StreamNames(ctx, jetstream.WithStreamListSubject("sub.>"))
-	for name := range names.Name() {
+	names, err := jsapi.StreamNames(ctx, o.cfg.JS, "sub.>")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		if service, ok := subjects.ParseLaneStream(name); ok && o.cfg.Owns(service) {
 			services = append(services, service)
 		}
-	}
-	if err := names.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return fmt.Errorf("list lanes: %w", err)
 	}
 	var failures error
 	for _, service := range services {
@@ -69,7 +71,7 @@ func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
 	if len(suspects) == 0 {
 		return nil
 	}
-	waiting, err := o.count(ctx, wire.StreamAdvisories, unsettledFilter(service))
+	waiting, err := o.count(ctx, o.advisories, unsettledFilter(service))
 	if err != nil || waiting > 0 {
 		return err // those are on their way
 	}
@@ -113,7 +115,7 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 	for _, seq := range found {
 		f := failed{
 			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
-			reason: wire.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: time.Now(),
+			reason: wire.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: now.CachedInfo().TimeStamp,
 		}
 		if err := o.store(ctx, service, f); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -26,46 +25,29 @@ const (
 	captureAhead = 50
 	// captureRetry is the wait after a letter that could not be stored.
 	captureRetry = time.Second
+	// quotaRetry is when an advisory of a service over its quota comes again.
+	quotaRetry = 10 * time.Second
 	// settleTime bounds the wait for the server to confirm a settlement.
 	settleTime = 2 * time.Second
 )
 
 // captureAll turns advisories into letters until ctx ends.
 func (o *Office) captureAll(ctx context.Context) error {
-	stall := stall{log: o.cfg.Logger}
 	for ctx.Err() == nil {
-		err := o.capture(ctx, &stall)
+		err := o.capture(ctx)
 		if ctx.Err() == nil {
-			stall.met(err)
+			o.capturing.Met(err)
 			sleep(ctx, captureRetry)
 		}
 	}
 	return nil
 }
 
-// stall says once that letters stall, and once that they go on.
-type stall struct {
-	log     *slog.Logger
-	stalled bool
-}
-
-func (s *stall) met(err error) {
-	if (err != nil) == s.stalled {
-		return
-	}
-	s.stalled = err != nil
-	if s.stalled {
-		s.log.Warn("dead letters stall; it is tried again", "err", err)
-	} else {
-		s.log.Info("dead letters go on")
-	}
-}
-
 // capture works until the advisories cannot be read. The letter is stored
 // before its advisory is acknowledged: a crash in between does it again, and
 // the letter is recognised.
-func (o *Office) capture(ctx context.Context, stall *stall) error {
-	if _, err := marked.Ensure(ctx, o.cfg.JS, o.advisoriesConfig()); err != nil {
+func (o *Office) capture(ctx context.Context) error {
+	if _, err := o.advisories.Look(ctx); err != nil {
 		return err
 	}
 	consumer, err := o.cfg.JS.CreateOrUpdateConsumer(ctx, wire.StreamAdvisories, jetstream.ConsumerConfig{
@@ -74,6 +56,8 @@ func (o *Office) capture(ctx context.Context, stall *stall) error {
 		AckPolicy:   jetstream.AckExplicitPolicy,
 		AckWait:     captureAckWait,
 		MaxDeliver:  -1,
+		// Those of services over their quota wait, and must not keep others' back.
+		MaxAckPending: -1,
 	})
 	if err != nil {
 		return fmt.Errorf("create consumer %s of %s: %w", captureConsumer, wire.StreamAdvisories, err)
@@ -89,7 +73,12 @@ func (o *Office) capture(ctx context.Context, stall *stall) error {
 			return fmt.Errorf("read %s: %w", wire.StreamAdvisories, err)
 		}
 		err = o.handle(ctx, msg)
-		stall.met(err)
+		if errors.Is(err, ErrQuota) {
+			// That service's alone: the others' advisories go on.
+			_ = msg.NakWithDelay(quotaRetry)
+			continue
+		}
+		o.capturing.Met(err)
 		if err != nil {
 			// Whether or not this arrives, the advisory comes again.
 			_ = msg.NakWithDelay(captureRetry)
@@ -118,6 +107,9 @@ func (o *Office) handle(ctx context.Context, msg jetstream.Msg) error {
 // store stores the letter of a failed delivery, and then settles the delivery
 // with its consumer.
 func (o *Office) store(ctx context.Context, service subjects.Name, f failed) error {
+	if err := o.refused(service); err != nil {
+		return err
+	}
 	log := o.cfg.Logger.With("service", service.String(), "consumer", f.consumer, "seq", f.seq)
 	stream, err := o.cfg.JS.Stream(ctx, f.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -144,8 +136,17 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 		return o.settle(ctx, stream, f)
 	}
 	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
-	if err := o.post(ctx, letter, id); err != nil {
+	if err := o.Admit(ctx, service, storedSize(letter.Subject, letter.Header, len(letter.Data))); err != nil {
 		return err
+	}
+	seq, err := o.post(ctx, letter, id)
+	if err != nil {
+		return err
+	}
+	if dropped, err := o.dropped(ctx, service, info.Created); err != nil {
+		return err
+	} else if dropped {
+		return o.Remove(ctx, &Letter{Seq: seq})
 	}
 	log.Debug("dead letter stored", "reason", f.reason)
 	return o.settle(ctx, stream, f)

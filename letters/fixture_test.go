@@ -46,7 +46,7 @@ func newPost(t *testing.T, queue wire.Queue) *post {
 		t.Fatal(err)
 	}
 	queue.AckWait = wire.Duration(30 * time.Second)
-	if err := lane.EnsureConsumers(t.Context(), p.js, service, lane.State{Queue: queue}); err != nil {
+	if err := lane.EnsureConsumers(t.Context(), p.js, service, lane.State{Queue: queue}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -179,12 +179,21 @@ func (p *post) stored() []*jetstream.RawStreamMsg {
 	return found
 }
 
+// askHold asks an office what it holds of the lane as its consumers are now.
+func (p *post) askHold(o *letters.Office) (uint64, error) {
+	workers, err := lane.Workers(p.t.Context(), p.js, p.service)
+	if err != nil {
+		return 0, err
+	}
+	return o.Hold(p.t.Context(), p.service, workers)
+}
+
 // letters waits for n letters, and that the consumers know them all stored.
 func (p *post) letters(n int, o *letters.Office) []*jetstream.RawStreamMsg {
 	p.t.Helper()
 	var found []*jetstream.RawStreamMsg
 	p.eventually(fmt.Sprintf("%d letters", n), func() error {
-		if hold, err := o.Hold(p.t.Context(), p.service); err != nil || hold != ^uint64(0) {
+		if hold, err := p.askHold(o); err != nil || hold != ^uint64(0) {
 			return fmt.Errorf("hold %d, %w", hold, err)
 		}
 		if found = p.stored(); len(found) < n {
@@ -200,7 +209,7 @@ func (p *post) letters(n int, o *letters.Office) []*jetstream.RawStreamMsg {
 
 func (p *post) hold(o *letters.Office) uint64 {
 	p.t.Helper()
-	hold, err := o.Hold(p.t.Context(), p.service)
+	hold, err := p.askHold(o)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -30,6 +30,9 @@ type watch struct {
 	clean uint64
 	// suspect is since when the counts leave room for one; zero when they do not.
 	suspect time.Time
+	// generation and pausedUntil are the consumer's.
+	generation  string
+	pausedUntil *time.Time
 }
 
 // observe brings a watch up to date and reports whether every exhausted
@@ -40,9 +43,10 @@ func (o *Office) observe(service subjects.Name, info *jetstream.ConsumerInfo) (w
 	key := watchKey{service, info.Name}
 	known := o.watches[key]
 	if known == nil || !known.created.Equal(info.Created) {
-		known = &watch{created: info.Created}
+		known = &watch{created: info.Created, generation: lane.GenerationOf(info)}
 		o.watches[key] = known
 	}
+	known.pausedUntil = info.Config.PauseUntil
 	// With max_deliver 1 the server reports no redelivered messages, though it
 	// keeps them (consumer.go, infoWithSnapAndReply).
 	if info.NumRedelivered == 0 && info.Config.MaxDeliver != 1 {
@@ -54,6 +58,18 @@ func (o *Office) observe(service subjects.Name, info *jetstream.ConsumerInfo) (w
 		known.suspect = time.Now()
 	}
 	return *known, false
+}
+
+// Settled is what this office saw last of a consumer, for one that is missing
+// now.
+func (o *Office) Settled(service subjects.Name, consumer string) lane.Settled {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	known := o.watches[watchKey{service, consumer}]
+	if known == nil {
+		return lane.Settled{}
+	}
+	return lane.Settled{UpTo: known.clean, Generation: known.generation, PausedUntil: known.pausedUntil}
 }
 
 // cleared notes that everything up to a sequence has its letter.
@@ -70,16 +86,10 @@ func (o *Office) cleared(service subjects.Name, info *jetstream.ConsumerInfo, up
 
 // Hold is the lowest sequence of a lane that must stay because a delivery from
 // there on may have failed without its letter being stored yet; the largest
-// number there is when nothing is held. It has to be asked after the consumers'
-// floors were read: what fails later is above them.
-func (o *Office) Hold(ctx context.Context, service subjects.Name) (uint64, error) {
-	workers, err := lane.Workers(ctx, o.cfg.JS, service)
-	if errors.Is(err, lane.ErrNoLane) {
-		return nothingHeld, nil
-	}
-	if err != nil {
-		return 0, err
-	}
+// number there is when nothing is held. workers are the lane's consumers as they
+// were when their ack floors were taken: one answer has to give both, since a
+// later one may come from a server that knows less.
+func (o *Office) Hold(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error) {
 	hold := uint64(nothingHeld)
 	for _, info := range workers {
 		if w, clean := o.observe(service, info); !clean {
@@ -101,7 +111,7 @@ func (o *Office) lowestUnsettled(ctx context.Context, service subjects.Name) (ui
 	filter := unsettledFilter(service)
 	from := uint64(1)
 	for range maxUnsettled {
-		m, err := o.advisories.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+		m, err := message(ctx, o.advisories, from, jetstream.WithGetMsgSubject(filter))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return lowest, nil
 		}

@@ -2,7 +2,6 @@ package letters
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -14,6 +13,8 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/internal/jsapi"
 )
 
 const (
@@ -70,7 +71,7 @@ func (o *Office) requestSnapshot(ctx context.Context, stream string) (*nats.Subs
 	if err != nil {
 		return nil, err
 	}
-	reply, err := nc.RequestWithContext(ctx, apiPrefix(o.cfg.JS.Options())+".STREAM.SNAPSHOT."+stream, request)
+	reply, err := nc.RequestWithContext(ctx, jsapi.Prefix(o.cfg.JS.Options())+"STREAM.SNAPSHOT."+stream, request)
 	if err == nil {
 		var answer struct {
 			Error *jetstream.APIError `json:"error"`
@@ -84,14 +85,6 @@ func (o *Office) requestSnapshot(ctx context.Context, stream string) (*nats.Subs
 		return nil, err
 	}
 	return chunks, nil
-}
-
-// apiPrefix precedes the names of API requests.
-func apiPrefix(opts jetstream.JetStreamOptions) string {
-	if opts.Domain != "" {
-		return "$JS." + opts.Domain + ".API"
-	}
-	return strings.TrimSuffix(cmp.Or(opts.APIPrefix, jetstream.DefaultAPIPrefix), ".")
 }
 
 // receive passes a backup's chunks on and acknowledges them, until the empty

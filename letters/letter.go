@@ -37,7 +37,7 @@ type Letter struct {
 // stays unseen.
 func (l *Letter) Whole() bool {
 	switch l.Header.Get(wire.HeaderReason) {
-	case wire.ReasonNotJSON, wire.ReasonFilter, wire.ReasonTooLarge:
+	case wire.ReasonNotJSON, wire.ReasonNotObject, wire.ReasonFilter, wire.ReasonTooLarge:
 		return false
 	}
 	return true
@@ -68,7 +68,7 @@ func (l *Letter) CopyHeader() nats.Header {
 // Next reads a service's first letter at or behind a sequence of the stream
 // DLQ, or returns ErrNoLetter.
 func (o *Office) Next(ctx context.Context, service subjects.Name, from uint64) (*Letter, error) {
-	m, err := o.dlq.GetMsg(ctx, max(from, 1), jetstream.WithGetMsgSubject(subjects.DeadLetterFilter(service)))
+	m, err := message(ctx, o.dlq, max(from, 1), jetstream.WithGetMsgSubject(subjects.DeadLetterFilter(service)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("%w of %s", ErrNoLetter, service)
 	}
@@ -93,21 +93,32 @@ func (o *Office) Letter(ctx context.Context, service subjects.Name, seq uint64) 
 
 // Remove removes a letter. It is no error when it is gone.
 func (o *Office) Remove(ctx context.Context, l *Letter) error {
-	m, err := o.dlq.GetMsg(ctx, l.Seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !m.Time.Equal(l.Time)) {
+	m, err := message(ctx, o.dlq, l.Seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !l.Time.IsZero() && !m.Time.Equal(l.Time)) {
 		return nil
 	}
 	if err == nil {
-		err = o.dlq.DeleteMsg(ctx, l.Seq)
+		err = o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error { return s.DeleteMsg(ctx, l.Seq) })
 	}
 	if err == nil {
 		return nil
 	}
 	// Somebody else may have been faster, for which the server has no code.
-	if _, gone := o.dlq.GetMsg(ctx, l.Seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+	if _, gone := message(ctx, o.dlq, l.Seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
+}
+
+// Purge removes all letters of a service whose lane has its last record.
+func (o *Office) Purge(ctx context.Context, service subjects.Name) error {
+	err := o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		return s.Purge(ctx, jetstream.WithPurgeSubject(subjects.DeadLetterFilter(service)))
+	})
+	if err != nil {
+		return fmt.Errorf("remove the dead letters of %s: %w", service, err)
+	}
+	return nil
 }
 
 // Put stores the letter of an event that could not be expanded. It has no
@@ -125,7 +136,11 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	if e.Row > 0 {
 		pos = e.ID // rows of a snapshot share their position
 	}
-	return o.post(ctx, m, letterID(service, pos, reason))
+	if err := o.Admit(ctx, service, storedSize(m.Subject, m.Header, 0)); err != nil {
+		return err
+	}
+	_, err := o.post(ctx, m, letterID(service, pos, reason))
+	return err
 }
 
 // failed is a delivery that came to no good end.
@@ -174,30 +189,47 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 	return m, id
 }
 
-// post stores a letter under an id. An id that was used for a letter which has
-// been removed since is no reason to drop this one.
-func (o *Office) post(ctx context.Context, m *nats.Msg, id string) error {
+// post stores a letter under an id and returns its sequence. An id that was used
+// for a letter which has been removed since is no reason to drop this one.
+func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (uint64, error) {
 	for {
 		m.Header.Set(wire.HeaderMsgID, id)
-		ack, err := o.cfg.JS.PublishMsg(ctx, m)
+		ack, err := o.publish(ctx, m)
 		if marked.Full(err) {
-			return fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
+			return 0, fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
 		}
 		if err != nil {
-			return fmt.Errorf("store a dead letter: %w", err)
+			return 0, fmt.Errorf("store a dead letter: %w", marked.Diagnose(ctx, o.cfg.JS, wire.StreamDLQ, err))
 		}
 		if !ack.Duplicate {
-			return nil
+			return ack.Sequence, nil
 		}
-		_, err = o.dlq.GetMsg(ctx, ack.Sequence)
+		_, err = message(ctx, o.dlq, ack.Sequence)
 		if err == nil {
-			return nil
+			return ack.Sequence, nil
 		}
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
+			return 0, fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
 		}
 		id += "/" + strconv.FormatUint(ack.Sequence, 10)
 	}
+}
+
+func (o *Office) publish(ctx context.Context, m *nats.Msg) (ack *jetstream.PubAck, err error) {
+	err = o.dlq.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
+		ack, err = o.cfg.JS.PublishMsg(ctx, m)
+		return err
+	})
+	return ack, err
+}
+
+// message reads one message of a stream.
+func message(ctx context.Context, stream *marked.Kept, seq uint64, opts ...jetstream.GetMsgOpt) (m *jetstream.RawStreamMsg, err error) {
+	err = stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		m, err = s.GetMsg(ctx, seq, opts...)
+		return err
+	})
+	return m, err
 }
 
 // letterID makes a letter unique by service, event and cause.

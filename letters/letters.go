@@ -26,6 +26,7 @@ package letters
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,6 +35,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/internal/episode"
 	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -46,6 +48,9 @@ type Config struct {
 	Replicas int
 	// MaxBytes bounds the dead letters; 1 GiB by default.
 	MaxBytes int64
+	// ServiceMaxBytes bounds the dead letters of one service; an eighth of MaxBytes
+	// by default.
+	ServiceMaxBytes int64
 	// DedupeWindow is how long a letter put again is recognised; 2 h by default.
 	DedupeWindow time.Duration
 	// AuditEvery is the time between looks for exhausted deliveries whose
@@ -59,6 +64,8 @@ type Config struct {
 	// Owns says which services this office audits; nil is all. Two offices that
 	// audit one service only do the work twice.
 	Owns func(subjects.Name) bool
+	// Report takes what was lost with a stream that somebody deleted; nil logs it.
+	Report func(stream, text string)
 	// Logger takes what an operator should know; slog.Default by default.
 	Logger *slog.Logger
 }
@@ -66,6 +73,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
+	c.ServiceMaxBytes = cmp.Or(c.ServiceMaxBytes, c.MaxBytes/quotaShare)
 	c.DedupeWindow = cmp.Or(c.DedupeWindow, 2*time.Hour)
 	c.AuditEvery = cmp.Or(c.AuditEvery, 15*time.Second)
 	c.InspectEvery = cmp.Or(c.InspectEvery, 15*time.Minute)
@@ -79,32 +87,43 @@ func (c Config) withDefaults() Config {
 // Office writes dead letters. Its methods may be called concurrently, and any
 // number of offices work side by side.
 type Office struct {
-	cfg Config
-	// dlq and advisories are the streams, by name: they may have been made anew.
-	dlq, advisories jetstream.Stream
+	cfg             Config
+	dlq, advisories *marked.Kept
+	quotas          quotas
 
-	mu      sync.Mutex // guards watches and what they point to
+	mu      sync.Mutex // guards what follows and what it points to
 	watches map[watchKey]*watch
+	// proveAfter is when a full lane may be looked into again.
+	proveAfter map[subjects.Name]time.Time
+
+	// Trouble with making letters, and with the audit.
+	capturing, auditing *episode.Log
 }
+
+// settleTrouble is for how long work must go well for trouble with it to be over.
+const settleTrouble = 2 * time.Second
 
 // Open creates or takes over the streams. It is called before any consumer of a
 // lane is made, so that no advisory has nowhere to go.
 func Open(ctx context.Context, cfg Config) (*Office, error) {
-	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch)}
-	if err := o.openStreams(ctx); err != nil {
+	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
+	o.capturing = episode.NewLog(o.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
+	o.auditing = episode.NewLog(o.cfg.Logger, "audit exhausted deliveries", settleTrouble)
+	o.dlq = o.keep(o.dlqConfig(), "the dead letters that it held are lost")
+	o.advisories = o.keep(o.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
+	if err := errors.Join(o.dlq.Open(ctx), o.advisories.Open(ctx)); err != nil {
 		return nil, err
 	}
 	return o, nil
 }
 
-func (o *Office) openStreams(ctx context.Context) error {
-	var err error
-	if o.dlq, err = marked.Ensure(ctx, o.cfg.JS, o.dlqConfig()); err != nil {
-		return err
-	}
-	o.advisories, err = marked.Ensure(ctx, o.cfg.JS, o.advisoriesConfig())
-	return err
+func (o *Office) keep(sc jetstream.StreamConfig, loss string) *marked.Kept {
+	return marked.NewKept(marked.KeptConfig{JS: o.cfg.JS, Stream: sc, Loss: loss, Report: o.cfg.Report, Logger: o.cfg.Logger})
 }
+
+// Kept are the streams that somebody may delete by hand, to be looked at now and
+// then.
+func (o *Office) Kept() []*marked.Kept { return []*marked.Kept{o.dlq, o.advisories} }
 
 func (o *Office) dlqConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
@@ -132,27 +151,26 @@ func (o *Office) Run(ctx context.Context) error {
 
 // Count is how many dead letters of a service there are.
 func (o *Office) Count(ctx context.Context, service subjects.Name) (uint64, error) {
-	n, err := o.count(ctx, wire.StreamDLQ, subjects.DeadLetterFilter(service))
+	n, err := o.count(ctx, o.dlq, subjects.DeadLetterFilter(service))
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters of %s: %w", service, err)
 	}
 	return n, nil
 }
 
-func (o *Office) count(ctx context.Context, stream, filter string) (uint64, error) {
-	s, err := o.cfg.JS.Stream(ctx, stream)
-	if err != nil {
-		return 0, fmt.Errorf("look up stream %q: %w", stream, err)
-	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
-	if err != nil {
-		return 0, fmt.Errorf("look up stream %q: %w", stream, err)
-	}
-	var n uint64
-	for _, count := range info.State.Subjects {
-		n += count
-	}
-	return n, nil
+func (o *Office) count(ctx context.Context, stream *marked.Kept, filter string) (n uint64, err error) {
+	err = stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+		if err != nil {
+			return fmt.Errorf("look up stream %q: %w", stream.Name(), err)
+		}
+		n = 0
+		for _, count := range info.State.Subjects {
+			n += count
+		}
+		return nil
+	})
+	return n, err
 }
 
 // sleep waits for a time or the end of ctx, and reports whether ctx goes on.

@@ -83,6 +83,8 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 func same(have, want jetstream.StreamConfig) bool {
 	unlimited := func(n int64) int64 { return max(n, 0) }
 	return unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
+		unlimited(have.MaxMsgsPerSubject) == unlimited(want.MaxMsgsPerSubject) &&
+		have.DiscardNewPerSubject == want.DiscardNewPerSubject &&
 		max(have.Replicas, 1) == max(want.Replicas, 1) &&
 		(want.Duplicates == 0 || have.Duplicates == want.Duplicates) &&
 		have.AllowAtomicPublish == want.AllowAtomicPublish &&

@@ -19,8 +19,9 @@ func WrongSequence(err error) bool {
 		apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// Full reports whether a stream refused a message because of its limit.
+// Full reports whether a stream refused a message because of its limit, and not
+// because the server's disk is full.
 func Full(err error) bool {
 	apiErr, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && apiErr.ErrorCode == codeStoreFailed
+	return ok && apiErr.ErrorCode == codeStoreFailed && !saysDisk(err)
 }

@@ -54,6 +54,9 @@ const (
 	// ReasonNotJSON: the interest has a filter or fields, and the payload is
 	// not JSON.
 	ReasonNotJSON = "not_json"
+	// ReasonNotObject: the interest has a filter or fields, and the payload is
+	// JSON but no object.
+	ReasonNotObject = "not_object"
 	// ReasonFilter: the filter ended in an error (a missing field, a wrong
 	// type, its cost limit).
 	ReasonFilter = "filter_error"

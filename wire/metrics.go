@@ -19,6 +19,7 @@ const (
 	MetricIngestBytes    = "replhub_ingest_bytes"
 	MetricIngestMaxBytes = "replhub_ingest_max_bytes"
 	MetricIngestFill     = "replhub_ingest_fill_ratio"
+	MetricIngestFull     = "replhub_ingest_full"
 	MetricIngestRate     = "replhub_ingest_events_per_second"
 
 	MetricLaneOwned         = "replhub_lane_owned"
@@ -52,17 +53,20 @@ const (
 	LabelState   = "state"  // one of the lane states
 	LabelReason  = "reason" // one of the Trouble constants
 	LabelKind    = "kind"
+	LabelBy      = "by" // one of the FullBy constants
 )
 
 // Troubles of a lane, as values of LabelReason; describe has the words.
 const (
-	TroubleLaneFull     = "lane_full"    // stalled: workers must acknowledge, or max_bytes grow
-	TroubleLettersFull  = "dlq_full"     // stalled: redrive or remove dead letters
-	TroubleIngestFull   = "ingest_full"  // detached: it pinned a full ingest
-	TroubleTrimmed      = "trimmed"      // detached: events that it needed are gone
-	TroubleNewerRecord  = "newer_record" // parked: a newer replhub wrote it
-	TroubleNotReachable = "unreachable"  // stalled: NATS does not answer
-	TroubleOther        = "other"
+	TroubleLaneFull       = "lane_full"        // stalled: workers must acknowledge, or max_bytes grow
+	TroubleLettersFull    = "dlq_full"         // stalled: redrive or remove dead letters
+	TroubleIngestFull     = "ingest_full"      // detached: it pinned a full ingest
+	TroubleTrimmed        = "trimmed"          // detached: events that it needed are gone
+	TroubleNewerRecord    = "newer_record"     // parked: a newer replhub wrote it
+	TroubleDisk           = "disk"             // stalled: nats-server cannot write to its disk; restart it
+	TroubleNotReachable   = "unreachable"      // stalled: NATS does not answer
+	TroubleRecordTooLarge = "record_too_large" // stalled: its state record does not fit max_payload
+	TroubleOther          = "other"
 )
 
 // Metric describes one metric, for /metrics itself and for documentation.
@@ -98,6 +102,7 @@ func Metrics() []Metric {
 		gauge(MetricIngestBytes, "Bytes that ingest holds."),
 		gauge(MetricIngestMaxBytes, "Limit of ingest in bytes."),
 		gauge(MetricIngestFill, "Bytes that ingest holds, as a part of its limit."),
+		gauge(MetricIngestFull, "1 from 90 % of the limit on, with what keeps ingest from being trimmed, a service's lane for one; absent before.", LabelBy, LabelService),
 		gauge(MetricIngestRate, "Events stored per second, over the last seconds."),
 
 		lane(MetricLaneOwned, "Whether this hub copies into the lane."),

@@ -9,6 +9,9 @@ const VerbRedrive = "redrive"
 type Redrive struct {
 	Seqs []uint64 `json:"seqs,omitempty"`
 	All  bool     `json:"all,omitempty"`
+	// After leaves out the letters up to this sequence: the Next of the reply
+	// before.
+	After uint64 `json:"after,omitempty"`
 }
 
 // Redriven is the reply of replhub.redrive.<service>.
@@ -19,9 +22,11 @@ type Redriven struct {
 	Redriven int `json:"redriven"`
 	// Left are the letters that could not be redriven, and stay.
 	Left []RedriveLeft `json:"left,omitempty"`
-	// More says that letters remain that this request had no time for; send it
-	// again.
-	More bool `json:"more,omitempty"`
+	// More says that letters remain that this request had no time, or its reply no
+	// room, for: send it again with Next as After, which is the sequence of the
+	// last letter looked at.
+	More bool   `json:"more,omitempty"`
+	Next uint64 `json:"next,omitempty"`
 }
 
 // RedriveLeft tells why a letter stays.

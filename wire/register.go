@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Register is the request of replhub.register.<service>: the short form names
 // entities, the full form states interests; both may be given for different
@@ -57,7 +60,7 @@ func (s *Start) UnmarshalJSON(data []byte) error {
 	}
 	var n json.Number
 	if err := json.Unmarshal(data, &n); err != nil {
-		return err
+		return fmt.Errorf("a start is a string such as \"new\" or a sequence, not %.80s", data)
 	}
 	*s = Start(n)
 	return nil
@@ -70,11 +73,16 @@ type Registered struct {
 	Consumers []string `json:"consumers"`
 	Epoch     uint64   `json:"epoch"`
 	// Since is, by entity, the ingest sequence from which every matching event
-	// reaches the lane.
+	// reaches the lane: of the entities that the request names, of all if it names
+	// none.
 	Since map[string]uint64 `json:"since"`
-	// Complete is false when "all" was asked for and older events are gone.
+	// Complete is false when "all" was asked for one of them and older events are
+	// gone.
 	Complete bool `json:"complete"`
 	// Seq is the ingest sequence from which the definitions as they stand now
 	// apply to live events.
 	Seq uint64 `json:"seq"`
+	// Warnings tell what is in force and hardly meant so, in sentences: members
+	// that a filter of the request reads unguarded. Never null.
+	Warnings []string `json:"warnings"`
 }

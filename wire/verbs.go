@@ -32,6 +32,14 @@ type Unregistered struct {
 	Entities []string `json:"entities"`
 }
 
+// Drop deletes a service's stream.
+type Drop struct {
+	// Lost gives up a lane whose stream cannot be read any more, with all that it
+	// holds and whatever its interests still need. It is refused while the lane
+	// can be read.
+	Lost bool `json:"lost,omitempty"`
+}
+
 // Dropped is the reply of replhub.drop.<service>.
 type Dropped struct {
 	Service string `json:"service"`
@@ -70,12 +78,18 @@ type Rewound struct {
 // Who asks for the services interested in an entity.
 type Who struct {
 	Entity string `json:"entity"`
+	// After is the service that the page begins behind, and Limit bounds its
+	// services; DefaultPage by default.
+	After string `json:"after,omitempty"`
+	Limit int    `json:"limit,omitempty"`
 }
 
 // Whoever is the reply of replhub.who.
 type Whoever struct {
 	Entity   string           `json:"entity"`
 	Services []InterestStatus `json:"services"`
+	// Next is the After of the next page; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // Explain asks why a service did or did not get an event.
@@ -99,6 +113,49 @@ type Explained struct {
 	Reason string `json:"reason"`
 	// Subject is the copy's subject in the lane, when there is or will be one.
 	Subject string `json:"subject,omitempty"`
+	// Copy is what became of the copy; absent where the lane holds none.
+	Copy *ExplainedCopy `json:"copy,omitempty"`
+	// Redriven are the lane's sequences of the copies that came back from the dead
+	// letters, oldest first.
+	Redriven []uint64 `json:"redriven,omitempty"`
+	// Letters are the dead letters of the event that are stored, oldest first.
+	Letters []ExplainedLetter `json:"letters,omitempty"`
+	// Unknown tells what could not be found out, in a sentence each.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// ExplainedCopy is what became of an event's newest copy.
+type ExplainedCopy struct {
+	// Seq is its sequence in the lane's stream.
+	Seq uint64 `json:"seq"`
+	// Consumer is the work queue that it is in.
+	Consumer string `json:"consumer,omitempty"`
+	// State is one of the Copy constants.
+	State string `json:"state"`
+	// Delivered is how often workers got it, absent where that is not known: the
+	// server forgets it with the acknowledgement.
+	Delivered *uint64 `json:"delivered,omitempty"`
+}
+
+// States of a copy.
+const (
+	CopyWaiting      = "waiting"      // no worker has got it yet
+	CopyDelivered    = "delivered"    // a worker has it, or failed with it and it comes again
+	CopyAcknowledged = "acknowledged" // a worker has handled it
+	CopyGivenUp      = "given_up"     // it ended as a dead letter
+	CopyUnknown      = "unknown"      // the server does not say
+)
+
+// ExplainedLetter is one dead letter of an event.
+type ExplainedLetter struct {
+	// Seq is its sequence in the stream DLQ.
+	Seq    uint64 `json:"seq"`
+	Reason string `json:"reason"`
+	Error  string `json:"error"`
+	// Attempts is how often the event had been delivered, Redriven how often it
+	// had come back before.
+	Attempts uint64 `json:"attempts"`
+	Redriven int    `json:"redriven,omitempty"`
 }
 
 // Verdicts of explain.
@@ -118,6 +175,8 @@ const (
 // Services is the reply of replhub.services.
 type Services struct {
 	Services []LaneStatus `json:"services"`
+	// Next is the After of the next page; empty at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // InterestStatus is one interest in force.
@@ -155,8 +214,11 @@ type LaneStatus struct {
 	Since     *time.Time       `json:"state_since,omitempty"`
 	Owner     string           `json:"owner,omitempty"`
 	Interests []InterestStatus `json:"interests"`
-	Queue     Queue            `json:"queue"`
-	MaxBytes  int64            `json:"max_bytes"`
+	// Next is the entity of the last interest told where there are more:
+	// replhub.describe with it as After goes on. Empty at the end.
+	Next     string `json:"next,omitempty"`
+	Queue    Queue  `json:"queue"`
+	MaxBytes int64  `json:"max_bytes"`
 	// Epoch and Seq are the position: the last ingest event dealt with.
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
@@ -177,16 +239,30 @@ type LaneStatus struct {
 	Fill        *FillStatus  `json:"fill,omitempty"`
 	OtherFills  []FillStatus `json:"other_fills,omitempty"`
 	DeadLetters uint64       `json:"dead_letters"`
+	// DeadLettersUnknown says that they could not be counted.
+	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
+	// WorkersLeftOut and FillsLeftOut count what did not fit the reply; the
+	// totals hold for all.
+	WorkersLeftOut int `json:"workers_left_out,omitempty"`
+	FillsLeftOut   int `json:"fills_left_out,omitempty"`
 }
 
 // WorkerStatus is one consumer of a lane.
 type WorkerStatus struct {
-	Consumer    string     `json:"consumer"`
+	Consumer string `json:"consumer"`
+	// Holder is the instance that works on the consumer's partition, and Next the
+	// one that is to have it where that is another; both are empty where there is
+	// none, without an order by key, and elsewhere than in describe.
+	Holder      string     `json:"holder,omitempty"`
+	Next        string     `json:"next_holder,omitempty"`
 	Waiting     int        `json:"waiting"`
 	Pending     uint64     `json:"pending"`
 	AckPending  int        `json:"ack_pending"`
 	Redelivered int        `json:"redelivered"`
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	// Missing says that the server does not have the consumer, though the queue
+	// does. Pending is then what it is not known to have acknowledged.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // FillStatus is how far a fill has come.
@@ -244,4 +320,29 @@ type IngestStatus struct {
 	Fill     float64 `json:"fill"`
 	Floor    uint64  `json:"floor"`
 	Rate     float64 `json:"events_per_second"`
+	// Full is absent while there is room.
+	Full *IngestFull `json:"full,omitempty"`
 }
+
+// IngestFull is why an ingest that is nearly full is not trimmed.
+type IngestFull struct {
+	// Since is when it was first seen to be nearly full.
+	Since time.Time `json:"since"`
+	// By is one of the FullBy constants.
+	By string `json:"by"`
+	// Service is whose lane needs the oldest events, and Pinned since when that is
+	// so without progress; with FullByLane alone.
+	Service string     `json:"service,omitempty"`
+	Pinned  *time.Time `json:"pinned_since,omitempty"`
+	// Message says all of it and what to do, in a sentence.
+	Message string `json:"message"`
+}
+
+// What keeps a full ingest from being trimmed.
+const (
+	FullByLane         = "lane"         // a lane has not taken the oldest events
+	FullByYoung        = "young"        // they are too young to go
+	FullByRegistration = "registration" // one under way starts there
+	FullByUnknown      = "unknown"      // where a lane stands cannot be read
+	FullByNothing      = "nothing"      // nothing: the next trim makes room
+)

@@ -95,13 +95,33 @@ func (a *app) connect() (*link, error) {
 	}
 	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note))
 	l.nc, err = nats.Connect(target.URL, opts...)
-	if errors.Is(err, nats.ErrNoServers) {
-		return nil, fmt.Errorf("connect to NATS at %s: nobody answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", l.server, err)
+		return nil, l.explain(err, target.TLSFirst)
 	}
 	return l, nil
+}
+
+// explain says what to do about a connection that did not come about.
+func (l *link) explain(err error, tlsFirst bool) error {
+	if errors.Is(err, nats.ErrNoServers) {
+		return failf(codeUnreachable, "connect to NATS at %s: nobody answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
+	}
+	advice := ""
+	switch tlsFault(err) {
+	case tlsUnknownCA:
+		advice = "; name the authority that signs the server's certificate with --tlsca or NATS_CA, or in the context (ca)"
+	case tlsOtherName:
+		advice = "; use a name of the server that its certificate has"
+	case tlsClientCertificate:
+		advice = "; name a certificate that the server accepts with --tlscert and --tlskey, or in the context (cert, key)"
+	case tlsGreeting:
+		advice = "; a server with handshake_first wants --tlsfirst, or tls_first in the context"
+		if tlsFirst {
+			advice = "; a server without handshake_first wants no --tlsfirst, and no tls_first in the context"
+		}
+	case tlsNone:
+	}
+	return failf(codeUnreachable, "connect to NATS at %s: %w%s", l.server, err, advice)
 }
 
 func (l *link) close() { l.nc.Close() }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
-	"github.com/spf13/cobra"
 
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
@@ -50,7 +49,7 @@ func (l *link) ask(ctx context.Context, verb, service string, req, reply any) (j
 	}
 	msg, err := l.request(ctx, nats.NewMsg(subject), body)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, fmt.Errorf("no hub answers on the server at %s; start one with replhub dev or replhub serve", l.server)
+		return nil, failf(codeNoHub, "no hub answers on the server at %s; start one with replhub dev or replhub serve", l.server)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", subject, err)
@@ -87,7 +86,7 @@ func (l *link) request(ctx context.Context, msg *nats.Msg, body []byte) (*nats.M
 	if objection := l.objection(); objection != nil {
 		return nil, objection
 	}
-	return nil, fmt.Errorf("no answer within %s; it may have been done all the same", l.timeout)
+	return nil, failf(codeTimeout, "no answer within %s; it may have been done all the same", l.timeout)
 }
 
 func refusalIn(msg *nats.Msg) error {
@@ -97,25 +96,4 @@ func refusalIn(msg *nats.Msg) error {
 		return refuse(wire.Errorf(wire.CodeInternal, "%s", msg.Header.Get(micro.ErrorHeader)))
 	}
 	return &refused{reason: refusal.Error, body: msg.Data}
-}
-
-// completeService completes a verb's first argument by the hub's services.
-func (a *app) completeService(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	l, err := a.connect()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer l.close()
-	var reply wire.Services
-	if _, err := l.ask(cmd.Context(), wire.VerbServices, "", noRequest{}, &reply); err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []cobra.Completion
-	for i := range reply.Services {
-		names = append(names, reply.Services[i].Service)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

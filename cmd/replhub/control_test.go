@@ -52,8 +52,8 @@ func application() wire.LaneStatus {
 		Queue:     wire.Queue{Order: "key", Partitions: 2, AckWait: wire.Duration(time.Minute), MaxDeliver: 5},
 		MaxBytes:  1 << 30, Epoch: 1, Seq: 4, Messages: 1, Bytes: 1 << 30, Backlog: 90_000, OldestUnacked: 90_061, Lag: 1, LagSeconds: 7200,
 		Workers: []wire.WorkerStatus{
-			{Consumer: "workers-0", Pending: 90_000, PausedUntil: at("12:00:00")},
-			{Consumer: "workers-1"},
+			{Consumer: "workers-0", Holder: "sharing-b", Next: "sharing-a", Pending: 90_000, PausedUntil: at("12:00:00")},
+			{Consumer: "workers-1", Holder: "sharing-b"},
 		},
 	}
 }
@@ -75,10 +75,11 @@ func status() wire.Status {
 func TestVerbs(t *testing.T) {
 	registered := wire.Registered{
 		Service: "sharing", Stream: "SUB_sharing", Consumers: []string{"workers"}, Epoch: 1,
-		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050,
+		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050, Warnings: []string{},
 	}
 	incomplete := registered
 	incomplete.Complete, incomplete.Consumers = false, []string{"workers-0", "workers-1"}
+	incomplete.Warnings = []string{"the filter on user reads data.tenant unguarded"}
 	file := filepath.Join(t.TempDir(), "interests.json")
 	if err := os.WriteFile(file, []byte(`{"interests":[{"entity":"user"}]}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -163,6 +164,15 @@ func TestVerbs(t *testing.T) {
 				Reason: "it is an update, and the service wants create and delete of user",
 			}, `{"seq":1042,"epoch":1}`,
 		},
+		{
+			"explain-dead", []string{"explain", "sharing", "1042"}, "", "replhub.explain.sharing", wire.Explained{
+				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42", Verdict: wire.VerdictDeadLettered,
+				Reason: "it is dead letter 7 (max_deliver: gave up), after 10 deliveries", Subject: "sub.sharing.user.update.0",
+				Copy:     &wire.ExplainedCopy{Seq: 88, Consumer: "workers", State: wire.CopyGivenUp, Delivered: new(uint64(10))},
+				Redriven: []uint64{88}, Letters: []wire.ExplainedLetter{{Seq: 7, Reason: "max_deliver", Error: "gave up", Attempts: 10, Redriven: 1}},
+				Unknown: []string{"what else"},
+			}, `{"seq":1042}`,
+		},
 		{"pause", []string{"pause", "sharing", "--for", "30m"}, "", "replhub.pause.sharing", paused, `{"for":"30m0s"}`},
 		{"resume", []string{"resume", "sharing"}, "", "replhub.resume.sharing", resumed, `{}`},
 		{
@@ -208,6 +218,23 @@ func TestVerbs(t *testing.T) {
 				Service: "sharing", Redriven: 1, More: true,
 				Left: []wire.RedriveLeft{{Seq: 9, Message: "still filter_error: no such key: tenant"}},
 			},
+			`{"all":true}`,
+		},
+		{
+			"dlq-redrive-nothing",
+			[]string{"dlq", "redrive", "sharing", "17", "99"},
+			"",
+			"replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing", Left: []wire.RedriveLeft{
+				{Seq: 17, Message: "not due any more: the filter says no"}, {Seq: 99, Message: "no such letter of sharing"},
+			}},
+			`{"seqs":[17,99]}`,
+		},
+		{
+			"dlq-redrive-none",
+			[]string{"dlq", "redrive", "sharing", "--all"},
+			"", "replhub.redrive.sharing",
+			wire.Redriven{Service: "sharing"},
 			`{"all":true}`,
 		},
 	} {

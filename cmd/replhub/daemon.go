@@ -103,13 +103,23 @@ const (
 	codeNoAccountStorage jetstream.ErrorCode = 10028
 )
 
-// explainStart says what to do about a start that NATS refused.
-func explainStart(err error) error {
+// explainStart says what to do about a start that NATS refused because the streams
+// do not fit.
+func explainStart(err error, advice string) error {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	if ok && (api.ErrorCode == codeNoStorage || api.ErrorCode == codeNoAccountStorage) {
-		return fmt.Errorf("%w; give JetStream more space, or lower %s and %s", err, wire.EnvIngestMaxBytes, wire.EnvDLQMaxBytes)
+		return fmt.Errorf("%w; %s", err, advice)
 	}
 	return err
+}
+
+// serveSpace is what to do where the streams do not fit a server of one's own.
+const serveSpace = "give JetStream more space, or lower " + wire.EnvIngestMaxBytes + " and " + wire.EnvDLQMaxBytes
+
+// devSpace is what to do where they do not fit the folder of replhub dev.
+func devSpace(dir string, free int64) string {
+	return fmt.Sprintf("the streams in %s reserve up to %s and its disk has %s free: free space, or name a folder on another disk with --store-dir",
+		dir, humanBytes(int64(devNeeds)), humanBytes(free))
 }
 
 func randomHubID() string { return "hub-" + nuid.New().Next()[:8] }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,13 +25,13 @@ consumers.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbDescribe, args[0], noRequest{}, showLane)
+			return exchangePages(ctx, a, lanePages(args[0]), showLane)
 		}),
 	}
 }
 
 func showLane(w io.Writer, s *wire.LaneStatus) error {
-	return printTables(w, laneTable(s), interestTable(s.Interests, false), workerTable(s.Workers))
+	return printTables(w, laneTable(s), interestTable(s.Interests, false), workerTable(s.Workers, s.Queue.Order == orderKey))
 }
 
 func laneTable(s *wire.LaneStatus) *table {
@@ -50,7 +51,11 @@ func laneTable(s *wire.LaneStatus) *table {
 	t.pair("backlog", backlogText(s))
 	t.pair("holds", fmt.Sprintf("%s, %s of %s", plural(s.Messages, "message"), humanBytes(s.Bytes), humanBytes(s.MaxBytes)))
 	t.pair("queue", queueText(s.Queue))
-	t.pair("dead letters", count(s.DeadLetters))
+	if s.DeadLettersUnknown {
+		t.pair("dead letters", "unknown: they cannot be counted now")
+	} else {
+		t.pair("dead letters", count(s.DeadLetters))
+	}
 	return t
 }
 
@@ -93,7 +98,7 @@ func backlogText(s *wire.LaneStatus) string {
 
 func queueText(q wire.Queue) string {
 	order := "no order"
-	if q.Order == "key" {
+	if q.Order == orderKey {
 		order = fmt.Sprintf("ordered by key in %s", plural(q.Partitions, "partition"))
 	}
 	return fmt.Sprintf("%s, %s to acknowledge, at most %s", order, humanDuration(time.Duration(q.AckWait)), plural(q.MaxDeliver, "delivery attempt"))
@@ -129,15 +134,37 @@ func interestTable(interests []wire.InterestStatus, withService bool) *table {
 	return t
 }
 
-func workerTable(workers []wire.WorkerStatus) *table {
-	t := newTable("CONSUMER", "WAITING", "PENDING", "UNACKED", "REDELIVERED", "PAUSED UNTIL")
+// workerTable lists consumers, with the instance that holds each where keys are
+// shared out.
+func workerTable(workers []wire.WorkerStatus, withHolder bool) *table {
+	head := []string{"CONSUMER", "WAITING", "PENDING", "UNACKED", "REDELIVERED", "PAUSED UNTIL"}
+	if withHolder {
+		head = append(head, "HOLDER")
+	}
+	t := newTable(head...)
 	for i := range workers {
 		worker := &workers[i]
 		paused := "-"
 		if worker.PausedUntil != nil {
 			paused = humanTime(*worker.PausedUntil)
 		}
-		t.row(worker.Consumer, count(worker.Waiting), count(worker.Pending), count(worker.AckPending), count(worker.Redelivered), paused)
+		cells := []string{worker.Consumer, count(worker.Waiting), count(worker.Pending), count(worker.AckPending), count(worker.Redelivered), paused}
+		if withHolder {
+			cells = append(cells, holderText(worker))
+		}
+		t.row(cells...)
 	}
 	return t
+}
+
+// holderText is who has a partition, and who is to have it next.
+func holderText(w *wire.WorkerStatus) string {
+	switch {
+	case w.Next == "":
+		return cmp.Or(w.Holder, "-")
+	case w.Holder == "":
+		return "-, next " + w.Next
+	default:
+		return w.Holder + ", next " + w.Next
+	}
 }

@@ -66,6 +66,8 @@ sharing and application take what they have asked for, each with two instances.`
 	flags.BoolVar(&o.demo, "demo", false, "have three services play")
 	flags.IntVar(&o.demoEvents, "demo-events", 0, "end after so many events of the demo; 0 for never")
 	flags.DurationVar(&o.demoFor, "demo-for", 0, "end after so long; 0 for never")
+	a.completeFlags(cmd, map[string]completer{"log-level": levelWords()})
+	takesZero(flags, "port", "demo-events", "demo-for")
 	return cmd
 }
 
@@ -117,9 +119,10 @@ func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err erro
 	cfg := hub.Config{
 		Conn: link.nc, Registry: registry, RegistryKind: registryKV, ID: id, Replicas: 1, Version: buildVersion(), Logger: log,
 	}
-	smallLimits(&cfg, freeDisk(server.StoreDir()))
+	free := freeDisk(server.StoreDir())
+	smallLimits(&cfg, free)
 	d := daemon{cfg: cfg, listener: listener, lost: link.lost, drain: devDrain}
-	return a.devRun(ctx, o, d, server)
+	return explainStart(a.devRun(ctx, o, d, server), devSpace(server.StoreDir(), free))
 }
 
 // devRun runs the hub, and the demo once the hub is ready; the end of the demo
@@ -155,6 +158,10 @@ func (a *app) devRun(ctx context.Context, o devOptions, d daemon, server *embedd
 	}
 	return err
 }
+
+// devNeeds is about what the server must have free for the least limits: it lets
+// streams reserve three quarters of that, and 64 MiB go to failed deliveries.
+const devNeeds = 128 << 20
 
 // smallLimits has the streams reserve little of a small disk: the server
 // refuses a stream whose limit exceeds what is free.

@@ -42,7 +42,7 @@ func (l *link) letters(ctx context.Context) (jetstream.Stream, error) {
 	defer cancel()
 	stream, err := js.Stream(ctx, wire.StreamDLQ)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamDLQ, l.server)
+		return nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamDLQ, l.server)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the stream %s: %w", wire.StreamDLQ, err)

@@ -23,6 +23,8 @@ func lettered(t *testing.T) *bench {
 		msg := nats.NewMsg(letter.subject)
 		msg.Header.Set(wire.HeaderReason, letter.reason)
 		msg.Header.Set(wire.HeaderError, "no worker took it\x1b[2J")
+		msg.Header.Set(wire.HeaderKey, "42")
+		msg.Header.Set(wire.HeaderAttempts, "10")
 		msg.Data = []byte(letter.payload)
 		if _, err := b.jetStream(t).PublishMsg(t.Context(), msg); err != nil {
 			t.Fatal(err)
@@ -42,11 +44,19 @@ func TestDLQ(t *testing.T) {
 		"dlq-show-binary":  "show 4",
 		"dlq-show-missing": "show 99",
 		"dlq-rm-missing":   "rm 99",
+		"dlq-rm-partly":    "rm 98 1 1 99",
+		"dlq-ls-letters":   "ls --letters",
+		"dlq-ls-page":      "ls sharing -l --after 1 --limit 1",
+		"dlq-ls-last":      "ls sharing -l --after 1 --limit 2",
+		"dlq-ls-no-letter": "ls nobody --letters",
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := lettered(t)
 			words := append([]string{"dlq"}, strings.Fields(args)...)
 			b.golden(t, name, execute(t.Context(), "", words...))
+			if strings.HasPrefix(args, "rm") {
+				b = lettered(t) // the letters are there again
+			}
 			b.golden(t, name+"-json", execute(t.Context(), "", append(words, "--json")...))
 		})
 	}

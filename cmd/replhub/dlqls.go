@@ -35,44 +35,56 @@ type letterGroup struct {
 }
 
 func newDLQLs(a *app) *cobra.Command {
-	return &cobra.Command{
+	var single bool
+	var after uint64
+	var limit int
+	cmd := &cobra.Command{
 		Use:     "ls [service]",
 		Aliases: []string{"list"},
-		Short:   "Count dead letters by service, reason and entity",
-		Long:    `Count dead letters by service, reason and entity, with the sequences and times of the oldest and the latest.`,
+		Short:   "Count dead letters by service, reason and entity, or list them",
+		Long: `Count dead letters by service, reason and entity, with the sequences and times of
+the oldest and the latest. With --letters, list them one by one, oldest first, at
+most --limit; where there are more, the last line says how to go on.`,
 		Example: `  replhub dlq ls
-  replhub dlq ls sharing --json`,
+  replhub dlq ls sharing --letters
+  replhub dlq ls --letters --after 1700 --limit 500 --json`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeService,
-		RunE: a.verb(func(ctx context.Context, args []string) error {
-			groups, err := a.letterGroups(ctx, args)
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&single, "letters", "l", false, "list the letters one by one")
+	flags.Uint64Var(&after, "after", 0, "list those behind this sequence")
+	flags.IntVar(&limit, "limit", lettersAtOnce, "list at most so many")
+	takesZero(flags, "after")
+	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
+		if single {
+			page, err := a.letterPage(ctx, args, after, limit)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printValue(map[string]any{"groups": groups})
+				return a.printValue(page)
 			}
-			return a.showGroups(groups)
-		}),
-	}
+			return a.showLetters(page)
+		}
+		if flags.Changed("after") || flags.Changed("limit") {
+			return usagef("--after and --limit go with --letters")
+		}
+		groups, err := a.letterGroups(ctx, args)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printValue(map[string]any{"groups": groups})
+		}
+		return a.showGroups(groups)
+	})
+	return cmd
 }
 
 func (a *app) letterGroups(ctx context.Context, args []string) ([]*letterGroup, error) {
-	filter, err := letterFilter(args)
-	if err != nil {
-		return nil, err
-	}
-	l, err := a.connect()
-	if err != nil {
-		return nil, err
-	}
-	defer l.close()
-	stream, err := l.letters(ctx)
-	if err != nil {
-		return nil, err
-	}
 	groups := map[letterKind]*letterGroup{}
-	err = l.eachLetter(ctx, stream, filter, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+	err := a.visitLetters(ctx, args, 0, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) bool {
 		kind := kindOf(msg)
 		g := groups[kind]
 		if g == nil {
@@ -81,13 +93,36 @@ func (a *app) letterGroups(ctx context.Context, args []string) ([]*letterGroup, 
 		}
 		g.Count++
 		g.Last, g.Latest = meta.Sequence.Stream, meta.Timestamp.UTC()
+		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the stream %s: %w", wire.StreamDLQ, err)
+		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(groups), func(a, b *letterGroup) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Entity, b.Entity))
 	}), nil
+}
+
+// visitLetters visits a service's letters behind a sequence, or all services'
+// when args are empty, until visit says that it has enough.
+func (a *app) visitLetters(ctx context.Context, args []string, after uint64, visit func(jetstream.Msg, *jetstream.MsgMetadata) bool) error {
+	filter, err := letterFilter(args)
+	if err != nil {
+		return err
+	}
+	l, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	stream, err := l.letters(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.eachLetter(ctx, stream, filter, after, visit); err != nil {
+		return fmt.Errorf("read the stream %s: %w", wire.StreamDLQ, err)
+	}
+	return nil
 }
 
 func kindOf(msg jetstream.Msg) letterKind {
@@ -102,10 +137,14 @@ func kindOf(msg jetstream.Msg) letterKind {
 	return kind
 }
 
-// eachLetter visits the letters that are there now, oldest first, without their
-// payloads.
-func (l *link) eachLetter(ctx context.Context, stream jetstream.Stream, filter string, visit func(jetstream.Msg, *jetstream.MsgMetadata)) error {
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{filter}, HeadersOnly: true})
+// eachLetter visits the letters that are there now behind a sequence, oldest
+// first, without their payloads, until visit says that it has enough.
+func (l *link) eachLetter(
+	ctx context.Context, stream jetstream.Stream, filter string, after uint64, visit func(jetstream.Msg, *jetstream.MsgMetadata) bool,
+) error {
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{filter}, HeadersOnly: true, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+	})
 	if err != nil {
 		return err
 	}
@@ -126,8 +165,7 @@ func (l *link) eachLetter(ctx context.Context, stream jetstream.Stream, filter s
 		if err != nil {
 			return err
 		}
-		visit(msg, meta)
-		if meta.NumPending == 0 {
+		if !visit(msg, meta) || meta.NumPending == 0 {
 			return ctx.Err()
 		}
 	}

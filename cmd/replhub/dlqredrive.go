@@ -16,7 +16,8 @@ func newDLQRedrive(a *app) *cobra.Command {
 		Use:   "redrive <service> <sequence>... | --all",
 		Short: "Give dead letters back to their service",
 		Long: `Put the events of dead letters into their service's stream again, as it is
-registered now. A letter that was redriven is gone.`,
+registered now. A letter that was redriven is gone. Each letter that stays is named
+with the reason, and the exit code is 1 when one stays or none was redriven.`,
 		Example: `  replhub dlq redrive sharing 17 18
   replhub dlq redrive sharing --all`,
 		Args:              cobra.MinimumNArgs(1),
@@ -29,11 +30,35 @@ registered now. A letter that was redriven is gone.`,
 			if all == (len(seqs) > 0) {
 				return usagef("which letters? give their sequences or --all")
 			}
-			return exchange(ctx, a, wire.VerbRedrive, args[0], wire.Redrive{Seqs: seqs, All: all}, showRedriven)
+			return a.redrive(ctx, args[0], wire.Redrive{Seqs: seqs, All: all})
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all letters of the service")
 	return cmd
+}
+
+// notRedriven is the error of a reply that leaves letters where they are.
+func notRedriven(r *wire.Redriven) *incomplete {
+	switch {
+	case r.Redriven == 0 && len(r.Left) == 0 && !r.More:
+		return incompletef(wire.CodeNotFound, "%s has no dead letters", r.Service)
+	case r.Redriven == 0 && len(r.Left) > 0:
+		return incompletef(codeFailed, "nothing was redriven: %s", stays(r.Left))
+	case len(r.Left) > 0:
+		return incompletef(codePartly, "not all was redriven: %s", stays(r.Left))
+	default:
+		return nil
+	}
+}
+
+// stays names the first letter that stays, and says how many do besides: the
+// reply has all.
+func stays(left []wire.RedriveLeft) string {
+	first := fmt.Sprintf("letter %d stays: %s", left[0].Seq, printable(left[0].Message))
+	if len(left) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s; and %d more", first, len(left)-1)
 }
 
 func showRedriven(w io.Writer, r *wire.Redriven) error {

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,7 +22,8 @@ func newDLQRm(a *app) *cobra.Command {
 		Aliases: []string{"remove"},
 		Short:   "Remove dead letters for good",
 		Long: `Remove dead letters without handing them to anyone: by sequence, or with --all
-those of a service or of all services. What was not redriven is lost then.`,
+those of a service or of all services. What was not redriven is lost then. Each
+letter that is not there is named, and the exit code is 1.`,
 		Example: `  replhub dlq rm 17 18
   replhub dlq rm --all sharing
   replhub dlq rm --all --yes`,
@@ -36,6 +41,12 @@ those of a service or of all services. What was not redriven is lost then.`,
 			}
 			return a.removeAllLetters(ctx, args)
 		}),
+	}
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if !all {
+			return nil, cobra.ShellCompDirectiveNoFileComp // sequences
+		}
+		return a.completeService(cmd, args, toComplete)
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all letters, or all of one service")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask before --all")
@@ -66,12 +77,61 @@ func (a *app) removeLetters(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, seq := range seqs {
-		if err := l.removeLetter(ctx, stream, seq); err != nil {
-			return err
-		}
+	outcome := l.removeEach(ctx, stream, seqs)
+	if len(outcome.Left) == 0 {
+		return a.showRemoved(outcome)
 	}
-	return a.showRemoved(uint64(len(seqs)))
+	left := incompletef(codePartly, "not all was removed: %s", notRemoved(outcome.Left))
+	if outcome.Removed == 0 {
+		left = incompletef(wire.CodeNotFound, "nothing was removed: %s", notRemoved(outcome.Left))
+	}
+	if left.reply, err = json.Marshal(outcome); err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	return a.incomplete(left, func(w io.Writer) error { return showRemoved(w, outcome) })
+}
+
+// removed is what became of the letters that were to be removed.
+type removed struct {
+	Removed uint64 `json:"removed"`
+	// Left are the letters that were not removed, as in the reply of redrive.
+	Left []wire.RedriveLeft `json:"left,omitempty"`
+}
+
+// notRemoved names the first letter that was not removed, and says how many there
+// are besides.
+func notRemoved(left []wire.RedriveLeft) string {
+	first := fmt.Sprintf("letter %d: %s", left[0].Seq, left[0].Message)
+	if len(left) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s; and %d more", first, len(left)-1)
+}
+
+// removeEach removes letters one by one. Only one that is not there is passed
+// over: after any other fault the rest is not tried.
+func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []uint64) (outcome removed) {
+	var fault error
+	for i, seq := range seqs {
+		if slices.Contains(seqs[:i], seq) {
+			continue
+		}
+		if fault != nil {
+			outcome.Left = append(outcome.Left, wire.RedriveLeft{Seq: seq, Message: "not tried"})
+			continue
+		}
+		err := l.removeLetter(ctx, stream, seq)
+		if err == nil {
+			outcome.Removed++
+			continue
+		}
+		message := "there is no such letter"
+		if _, none := errors.AsType[*refused](err); !none {
+			fault, message = err, err.Error()
+		}
+		outcome.Left = append(outcome.Left, wire.RedriveLeft{Seq: seq, Message: message})
+	}
+	return outcome
 }
 
 func (l *link) removeLetter(ctx context.Context, stream jetstream.Stream, seq uint64) error {
@@ -111,17 +171,28 @@ func (a *app) removeAllLetters(ctx context.Context, args []string) error {
 	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(filter), jetstream.WithPurgeSequence(before.State.LastSeq+1)); err != nil {
 		return fmt.Errorf("purge the stream %s: %w", wire.StreamDLQ, err)
 	}
-	var removed uint64
+	var outcome removed
 	for _, n := range before.State.Subjects {
-		removed += n
+		outcome.Removed += n
 	}
-	return a.showRemoved(removed)
+	return a.showRemoved(outcome)
 }
 
-func (a *app) showRemoved(n uint64) error {
+func (a *app) showRemoved(outcome removed) error {
 	if a.json {
-		return a.printValue(map[string]uint64{"removed": n})
+		return a.printValue(outcome)
 	}
-	_, err := fmt.Fprintf(a.out, "removed %s\n", plural(n, "letter"))
-	return err
+	return showRemoved(a.out, outcome)
+}
+
+func showRemoved(w io.Writer, outcome removed) error {
+	if _, err := fmt.Fprintf(w, "removed %s\n", plural(outcome.Removed, "letter")); err != nil {
+		return err
+	}
+	for _, left := range outcome.Left {
+		if _, err := fmt.Fprintf(w, "letter %d was not removed: %s\n", left.Seq, printable(left.Message)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -110,7 +110,7 @@ func payloadText(payload []byte) string {
 	}
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, payload, "", "  "); err == nil {
-		return indented.String()
+		return printableLines(indented.String())
 	}
 	return fmt.Sprintf("%q", payload)
 }

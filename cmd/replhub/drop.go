@@ -13,27 +13,37 @@ import (
 )
 
 func newDrop(a *app) *cobra.Command {
-	var yes bool
+	var yes, lost bool
 	cmd := &cobra.Command{
 		Use:     "drop <service>",
 		GroupID: groupServices,
 		Short:   "Delete a service's stream with all that it holds",
 		Long: `Delete a service's stream, its consumers and every copy that no worker has
-handled. It is refused while the service has interests: unregister them first.`,
+handled. It is refused while the service has interests: unregister them first.
+
+With --lost, give up a service whose stream cannot be read any more, because the
+servers that held it are gone for good or somebody deleted it. Its interests end,
+and events that it had not received are not kept for it any longer.`,
 		Example: `  replhub unregister sharing && replhub drop sharing
-  replhub drop sharing --yes`,
+  replhub drop sharing --yes
+  replhub drop sharing --lost`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
 			if !yes {
-				if err := a.confirm(fmt.Sprintf("Delete the stream of %s with all that it holds?", args[0])); err != nil {
+				question := "Delete the stream of %s with all that it holds?"
+				if lost {
+					question = "Give up the stream of %s, and every event that it has not received?"
+				}
+				if err := a.confirm(fmt.Sprintf(question, args[0])); err != nil {
 					return err
 				}
 			}
-			return exchange(ctx, a, wire.VerbDrop, args[0], noRequest{}, showDropped)
+			return exchange(ctx, a, wire.VerbDrop, args[0], wire.Drop{Lost: lost}, showDropped)
 		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&lost, "lost", false, "give up a stream that cannot be read any more")
 	return cmd
 }
 
@@ -46,14 +56,14 @@ func showDropped(w io.Writer, r *wire.Dropped) error {
 // what cannot be undone is not done.
 func (a *app) confirm(question string) error {
 	if !a.isTerminal(a.in) {
-		return usagef("nobody to ask for confirmation: give --yes")
+		return usagef("there is no terminal to ask for confirmation: give --yes")
 	}
 	if _, err := fmt.Fprintf(a.errOut, "%s [y/N] ", question); err != nil {
 		return err
 	}
 	answer, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil && answer == "" {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("not confirmed: there is no answer (%w); give --yes to do it without asking", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -51,21 +52,138 @@ func refuse(reason *wire.Error) error {
 	return &refused{reason: reason, body: body}
 }
 
-// exit tells an error to whom it concerns and returns the exit code.
-func (a *app) exit(cmd *cobra.Command, err error) int {
+// The codes of errors that are this command's own, in the JSON of --json. The
+// hub's are in package wire.
+const (
+	codeUsage       wire.Code = "usage"       // the command line is wrong; exit code 2
+	codeUnreachable wire.Code = "unreachable" // no connection to NATS
+	codeNoHub       wire.Code = "no_hub"      // NATS answers, but no hub does
+	codeTimeout     wire.Code = "timeout"     // no answer, or nothing to show, in time
+	codeInterrupted wire.Code = "interrupted" // ended by a signal
+	codePartly      wire.Code = "partly"      // some of it was done; the reply says what was not
+	codeFailed      wire.Code = "failed"      // anything else
+)
+
+// failure is an error with a code for programs.
+type failure struct {
+	code wire.Code
+	err  error
+}
+
+func (e *failure) Error() string { return e.err.Error() }
+func (e *failure) Unwrap() error { return e.err }
+
+func failf(code wire.Code, format string, args ...any) error {
+	return &failure{code: code, err: fmt.Errorf(format, args...)}
+}
+
+// incomplete is the error of a verb that did a part, or nothing, of what it was
+// asked, with the reply that says which.
+type incomplete struct {
+	failure
+
+	reply json.RawMessage // a JSON object
+}
+
+func incompletef(code wire.Code, format string, args ...any) *incomplete {
+	return &incomplete{failure: failure{code: code, err: fmt.Errorf(format, args...)}}
+}
+
+// Unwrap gives the error with its code.
+func (e *incomplete) Unwrap() error { return &e.failure }
+
+// body is the reply with the error in it.
+func (e *incomplete) body() json.RawMessage {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(e.reply, &members); err != nil {
+		members = map[string]json.RawMessage{} // a reply that is no object has no place for the error
+	}
+	body, err := json.Marshal(wire.Errorf(e.code, "%v", e.err))
+	if err == nil {
+		members["error"] = body
+		body, err = json.Marshal(members)
+	}
+	if err != nil {
+		return e.reply
+	}
+	return body
+}
+
+// incomplete shows what was done of a verb, and returns the error about the
+// rest; with --json exit shows both.
+func (a *app) incomplete(e *incomplete, show func(io.Writer) error) error {
+	if !a.json {
+		if err := show(a.out); err != nil {
+			return err
+		}
+	}
+	return e
+}
+
+// exit tells an error to whom it concerns and returns the exit code: in words on
+// stderr, and with --json on stdout in the form of the hub's refusals.
+func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
+	if outputClosed(ctx, err) {
+		return exitDone
+	}
 	if err == nil {
 		return exitDone
 	}
-	if _, usage := errors.AsType[*usageError](err); usage || !a.began {
+	code, usage := exitFailed, a.isUsage(err)
+	switch {
+	case usage:
+		code = exitUsage
 		fmt.Fprintf(a.errOut, "error: %v\nsee '%s --help'\n", err, cmd.CommandPath())
-		return exitUsage
+	case errors.Is(err, context.Canceled):
+		err = failf(codeInterrupted, "interrupted")
+		fallthrough
+	default:
+		fmt.Fprintf(a.errOut, "error: %v\n", err)
 	}
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
+	if a.json {
+		_ = a.printJSON(errorBody(err, usage)) // the error is told on stderr already
 	}
-	fmt.Fprintf(a.errOut, "error: %v\n", err)
-	if refusal, ok := errors.AsType[*refused](err); ok && a.json {
-		_ = a.printJSON(refusal.body) // the refusal is told on stderr already
+	return code
+}
+
+// isUsage: what fails before a verb begins is the command line's fault.
+func (a *app) isUsage(err error) bool {
+	_, usage := errors.AsType[*usageError](err)
+	return usage || !a.began
+}
+
+// errorBody is an error in the form of the hub's refusals.
+func errorBody(err error, usage bool) json.RawMessage {
+	if refusal, ok := errors.AsType[*refused](err); ok {
+		return refusal.body
 	}
-	return exitFailed
+	if part, ok := errors.AsType[*incomplete](err); ok {
+		return part.body()
+	}
+	code := codeFailed
+	if f, ok := errors.AsType[*failure](err); ok {
+		code = f.code
+	}
+	if usage {
+		code = codeUsage
+	}
+	body, err := json.Marshal(wire.Refusal{Error: wire.Errorf(code, "%v", err)})
+	if err != nil {
+		return json.RawMessage(`{"error":{"code":"failed","message":"the error has no JSON"}}`)
+	}
+	return body
+}
+
+// asksForJSON reports whether a command line that cannot be parsed asks for
+// JSON: what cannot be parsed may stand before --json.
+func asksForJSON(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
 }

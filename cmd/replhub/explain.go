@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,10 @@ func newExplain(a *app) *cobra.Command {
 		Use:     "explain <service> <sequence>",
 		GroupID: groupEvents,
 		Short:   "Tell why a service did or did not get an event",
-		Long: `Tell why a service did or did not get an event, by the event's sequence in the
-ingest stream: what 'replhub pub' prints, and the header Replhub-Seq of a copy.`,
+		Long: `Tell why a service did or did not get an event, and what became of it: where its
+copy lies, whether workers got and acknowledged it, its dead letters, and how
+often it came back from them. The event is named by its sequence in the ingest
+stream: what 'replhub pub' prints, and the header Replhub-Seq of a copy.`,
 		Example: `  replhub explain sharing 1042
   replhub explain sharing 17 --epoch 1`,
 		Args:              cobra.ExactArgs(2),
@@ -45,5 +48,26 @@ func showExplained(w io.Writer, r *wire.Explained) error {
 	t.pair("op", r.Op)
 	t.pair("key", r.Key)
 	t.pair("copy", r.Subject)
+	if c := r.Copy; c != nil {
+		t.pair("in the lane", fmt.Sprintf("at %d, %s%s", c.Seq, strings.ReplaceAll(c.State, "_", " "), deliveries(c.Delivered)))
+		t.pair("consumer", c.Consumer)
+	}
+	for _, seq := range r.Redriven {
+		t.pair("came back", fmt.Sprintf("at %d", seq))
+	}
+	for _, l := range r.Letters {
+		t.pair("dead letter", fmt.Sprintf("%d, %s: %s", l.Seq, l.Reason, l.Error))
+	}
+	for _, text := range r.Unknown {
+		t.pair("not known", text)
+	}
 	return t.print(w)
+}
+
+// deliveries tells how often a copy was delivered, where that is known.
+func deliveries(n *uint64) string {
+	if n == nil {
+		return ""
+	}
+	return ", delivered " + plural(*n, "time")
 }

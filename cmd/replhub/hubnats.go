@@ -108,6 +108,9 @@ func (s natsSettings) options() ([]nats.Option, error) {
 	if tls != nil {
 		opts = append(opts, nats.Secure(tls))
 	}
+	if s.TLSFirst {
+		opts = append(opts, nats.TLSHandshakeFirst())
+	}
 	return opts, nil
 }
 
@@ -135,9 +138,27 @@ func (s natsSettings) explain(err error) error {
 		return fmt.Errorf("connect to NATS at %s: the server wants TLS; set %s", at, wire.EnvNATSTLSCA)
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return fmt.Errorf("connect to NATS at %s: the server has no TLS; unset %s", at, wire.EnvNATSTLSCA)
-	default:
-		return fmt.Errorf("connect to NATS at %s: %w; check %s", at, err, wire.EnvNATSURL)
 	}
+	return fmt.Errorf("connect to NATS at %s: %w; %s", at, err, s.adviceOnTLS(err))
+}
+
+// adviceOnTLS is what to do about the encryption, or else about the address.
+func (s natsSettings) adviceOnTLS(err error) string {
+	switch tlsFault(err) {
+	case tlsUnknownCA:
+		return fmt.Sprintf("name the file of the authority that signs the server's certificate in %s", wire.EnvNATSTLSCA)
+	case tlsOtherName:
+		return fmt.Sprintf("use a name of the server that its certificate has, in %s", wire.EnvNATSURL)
+	case tlsClientCertificate:
+		return fmt.Sprintf("name a certificate that the server accepts in %s and %s", wire.EnvNATSTLSCert, wire.EnvNATSTLSKey)
+	case tlsGreeting:
+		if s.TLSFirst {
+			return fmt.Sprintf("a server without handshake_first wants TLS after its greeting: unset %s", wire.EnvNATSTLSFirst)
+		}
+		return fmt.Sprintf("a server with handshake_first wants %s=true; else check %s", wire.EnvNATSTLSFirst, wire.EnvNATSURL)
+	case tlsNone:
+	}
+	return "check " + wire.EnvNATSURL
 }
 
 // credentialsVariable is the variable that says who connects.

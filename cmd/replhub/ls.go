@@ -23,7 +23,7 @@ OLDEST the age of the oldest of them, WAITING how many workers wait for work.`,
   replhub ls --json | jq -r '.services[] | select(.state != "live") | .service'`,
 		Args: cobra.NoArgs,
 		RunE: a.verb(func(ctx context.Context, _ []string) error {
-			return exchange(ctx, a, wire.VerbServices, "", noRequest{}, showServices)
+			return exchangePages(ctx, a, servicePages(), showServices)
 		}),
 	}
 }

@@ -24,7 +24,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
+// asCommand has the test binary be the command itself, for tests of a process.
+const asCommand = "REPLHUB_TEST_AS_COMMAND"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		_ = os.Unsetenv(asCommand) // no variable of replhub serve
+		main()
+	}
 	goleak.VerifyTestMain(m)
 }
 

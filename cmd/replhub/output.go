@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 )
 
@@ -31,43 +29,6 @@ func (a *app) printValue(v any) error {
 	return a.printJSON(text)
 }
 
-// table collects rows and prints them in columns.
-type table struct {
-	rows [][]string
-}
-
-func newTable(head ...string) *table { return &table{rows: [][]string{head}} }
-
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
-
-// pair adds a row of a name and its value, and nothing when there is no value.
-func (t *table) pair(name, value string) {
-	if value != "" {
-		t.row(name, value)
-	}
-}
-
-func (t *table) print(w io.Writer) error {
-	var out bytes.Buffer
-	columns := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	for _, cells := range t.rows {
-		clean := make([]string, len(cells))
-		for i, cell := range cells {
-			clean[i] = printable(cell)
-		}
-		fmt.Fprintln(columns, strings.Join(clean, "\t"))
-	}
-	if err := columns.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(out.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // printTables prints tables with a blank line between them.
 func printTables(w io.Writer, tables ...*table) error {
 	for i, t := range tables {
@@ -83,6 +44,15 @@ func printTables(w io.Writer, tables ...*table) error {
 	return nil
 }
 
+// printableLines is printable for a text of several lines.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // printable keeps text from others, such as a header of an event, from
 // steering the terminal or breaking the table.
 func printable(s string) string {
@@ -92,14 +62,4 @@ func printable(s string) string {
 		}
 		return unicode.ReplacementChar
 	}, s)
-}
-
-// isTerminal reports whether a stream is a character device.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

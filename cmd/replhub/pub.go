@@ -40,20 +40,17 @@ repeated under the same --id within the dedupe window is one event.`,
   replhub pub db.user.update '{"id":"42","name":"Ada L."}' --origin profile --version 2
   replhub pub user delete --key 42 --id 01JD3W
   replhub pub report create - --key q3 -H 'Content-Type: text/csv' <report.csv`,
-		Args: cobra.RangeArgs(1, 3),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) != 1 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return []cobra.Completion{"create", "read", "update", "delete"}, cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              cobra.RangeArgs(1, 3),
+		ValidArgsFunction: a.completed(false, knownEntities, opWords),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.key, "key", "", "which row changed (default: the payload's id)")
 	flags.StringVar(&f.id, "id", "", "the event's id, for retries")
 	flags.StringVar(&f.origin, "origin", "", "the publishing service")
 	flags.Int64Var(&f.version, "version", 0, "the publisher's own version of the key")
+	takesAnyNumber(flags, "version")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "a further header, as 'Name: value'; repeatable")
+	a.completeFlags(cmd, map[string]completer{"origin": knownServices})
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		f.hasVersion = flags.Changed("version")
 		return a.pub(ctx, args, &f)
@@ -72,6 +69,9 @@ func (a *app) pub(ctx context.Context, args []string, f *pubFlags) error {
 	}
 	payload, err := a.payload(rest)
 	if err != nil {
+		return err
+	}
+	if err := refuseNothing(event, msg.Header, len(rest) > 0, payload); err != nil {
 		return err
 	}
 	l, err := a.connect()
@@ -117,6 +117,18 @@ func pubTarget(args []string) (subjects.Event, []string, error) {
 	return subjects.NewEvent(entity, op), args[2:], nil
 }
 
+// refuseNothing refuses an event that says nothing: which row is deleted, or what
+// became of it. given says that there is a payload, be it an empty one.
+func refuseNothing(event subjects.Event, header nats.Header, given bool, payload []byte) error {
+	switch {
+	case event.Op() != subjects.Delete && !given:
+		return usagef("which payload? it is the whole entity after the change; a delete alone may do without, with --key")
+	case event.Op() == subjects.Delete && len(payload) == 0 && header.Get(wire.HeaderKey) == "":
+		return usagef("which row is deleted? give --key, or the row as the payload")
+	}
+	return nil
+}
+
 func (a *app) payload(args []string) ([]byte, error) {
 	switch {
 	case len(args) == 0:
@@ -159,7 +171,7 @@ func (f *pubFlags) apply(header nats.Header) error {
 func (l *link) publish(ctx context.Context, msg *nats.Msg, payload []byte) (*jetstream.PubAck, json.RawMessage, error) {
 	answer, err := l.request(ctx, msg, payload)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, nil, fmt.Errorf("no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamIngest, l.server)
+		return nil, nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamIngest, l.server)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("publish %s: %w", msg.Subject, err)

@@ -52,9 +52,10 @@ definition for each entity.`,
   replhub register audit --file interests.json
   echo '{"interests":[{"entity":"user","ops":["delete"]}]}' | replhub register gdpr --file -`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeService,
+		ValidArgsFunction: a.completed(true, knownServices, knownEntities),
 	}
 	f.register(cmd)
+	a.completeFlags(cmd, map[string]completer{"ops": opWords, "start": startWords(), "order": orderWords(), "fields": oneOf(), "filter": oneOf()})
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		req, err := f.request(a, cmd.Flags(), args[1:])
 		if err != nil {
@@ -71,7 +72,7 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.interest.Ops, "ops", nil, "operations wanted (default create,update,delete)")
 	flags.StringVar(&f.interest.Filter, "filter", "", "CEL over data, entity, op, key, headers and time")
 	flags.StringSliceVar(&f.interest.Fields, "fields", nil, "JSON paths that copies keep (default all)")
-	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time or a sequence; at the first registration only (default new)")
+	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time, how long ago as in 24h, or a sequence; at the first registration only (default new)")
 	flags.BoolVar(&f.interest.Echo, "echo", false, "send the service its own events too")
 	flags.StringVar(&f.queue.Order, "order", "", "none or key (default none)")
 	flags.IntVar(&f.queue.Partitions, "partitions", 0, "queues when ordered by key (default 1)")
@@ -140,10 +141,23 @@ func showRegistered(w io.Writer, r *wire.Registered) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s is in force from event %d (epoch %d) in the stream %s\n", r.Service, r.Seq, r.Epoch, r.Stream)
-	for _, consumer := range r.Consumers {
+	if err == nil && len(r.Consumers) > 0 {
+		_, err = fmt.Fprintf(w, "  work:  %s\n", workCommand(r))
+	}
+	for _, warning := range r.Warnings {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "  work:  nats consumer next %s %s\n", r.Stream, consumer)
+			_, err = fmt.Fprintf(w, "\nwarning: %s\n", printable(warning))
 		}
 	}
 	return err
+}
+
+// workCommand is what to type to see the service's copies. The partitions of a
+// queue that keeps keys in order belong to instances, so that the nats CLI gets
+// nothing from them.
+func workCommand(r *wire.Registered) string {
+	if slices.Contains(r.Consumers, wire.ConsumerWorkers) {
+		return fmt.Sprintf("nats consumer next %s %s", r.Stream, wire.ConsumerWorkers)
+	}
+	return "replhub next " + r.Service
 }

@@ -12,13 +12,15 @@ import (
 
 func newRewind(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "rewind <service> <time|sequence>",
+		Use:     "rewind <service> <time|ago|sequence>",
 		GroupID: groupServices,
 		Short:   "Have a service's workers start again from earlier",
-		Long: `Have a service's workers start again from an RFC 3339 time or the sequence of an
-event. They get what they have handled again: apply it idempotently. It is
-refused when the service's stream does not reach back so far.`,
+		Long: `Have a service's workers start again from an RFC 3339 time, from so long ago as
+in 5m, or from the sequence of an event. They get what they have handled again: apply it idempotently. It is
+refused when the service's stream does not reach back so far, and when it would
+go forwards: to what lies ahead of the workers, or in the future.`,
 		Example: `  replhub rewind sharing 2026-11-22T08:00:00Z
+  replhub rewind sharing 5m
   replhub rewind sharing 1042`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeService,

@@ -25,6 +25,9 @@ type app struct {
 	out, errOut io.Writer
 	// isTerminal tells whether a person is at the other end of a stream.
 	isTerminal func(stream any) bool
+	// columns is how wide a stream's terminal is, 0 where there is none; nil asks
+	// the system.
+	columns func(stream any) int
 
 	conn    connFlags
 	timeout time.Duration
@@ -34,13 +37,20 @@ type app struct {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	unwrap := a.wrapOutputs(ctx, stop)
+	defer unwrap()
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
 	cmd, err := root.ExecuteContextC(ctx)
-	return a.exit(cmd, err)
+	if err != nil && !a.began {
+		a.json = a.json || asksForJSON(args)
+	}
+	return a.exit(ctx, cmd, err)
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -55,14 +65,16 @@ The server is found as the nats CLI finds it: --server or NATS_URL, else the
 context named by --context or NATS_CONTEXT, else the selected context, else
 nats://127.0.0.1:4222.
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage.`,
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage. With --json an error is
+printed to stdout, too: {"error":{"code":"…","field":"…","message":"…"}}.`,
 		Example: `  replhub dev
   replhub register sharing user tenant
   replhub pub user create '{"id":"42","name":"Ada"}'
-  nats consumer next SUB_sharing workers
+  replhub next sharing
   replhub ls`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: refuseEmptyNumbers,
 	}
 	root.AddGroup(
 		&cobra.Group{ID: groupEvents, Title: "Events:"},
@@ -73,11 +85,12 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage.`,
 	a.conn.register(flags)
 	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for an answer")
 	flags.BoolVar(&a.json, "json", false, "print JSON for programs, the hub's reply as it came")
+	a.completeFlags(root, map[string]completer{"context": knownContexts})
 	root.AddCommand(
 		newPub(a),
 		newRegister(a), newUnregister(a), newDrop(a),
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
-		newPause(a), newResume(a), newRewind(a), newDLQ(a),
+		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newServe(a), newDev(a),
 		newStatus(a), newVersion(a),
 	)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,7 +42,15 @@ The log goes to stdout, the reason why a hub cannot start or go on to stderr.`,
 				return err
 			}
 			collectLess()
-			return serve(ctx, s, newLogger(a.out, s.LogFormat, s.LogLevel))
+			if err := serve(ctx, s, newLogger(a.out, s.LogFormat, s.LogLevel)); err != nil {
+				return err
+			}
+			if outputClosed(ctx, nil) {
+				// No way to be done, as with other commands: who supervises a hub has
+				// to start it again.
+				return errors.New("nobody reads the log any more: standard output is closed")
+			}
+			return nil
 		}),
 	}
 }
@@ -81,7 +90,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	return explainStart(d.run(ctx, func() {
 		log.Info("ready", "hub", cfg.ID, "nats", link.nc.ConnectedUrlRedacted(), "registry", s.Registry,
 			"http", listener.Addr().String(), "version", cfg.Version)
-	}))
+	}), serveSpace)
 }
 
 func (s settings) hubConfig(log *slog.Logger) hub.Config {
@@ -99,10 +108,13 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		IngestMaxBytes: int64(s.IngestMaxBytes),
 		LaneMaxBytes:   int64(s.LaneMaxBytes),
 		DLQMaxBytes:    int64(s.DLQMaxBytes),
-		OnFull:         s.OnFull,
-		StartTimeout:   s.startTimeout,
-		Version:        buildVersion(),
-		Logger:         log,
+
+		DLQServiceMaxBytes: int64(s.DLQServiceMaxBytes),
+
+		OnFull:       s.OnFull,
+		StartTimeout: s.startTimeout,
+		Version:      buildVersion(),
+		Logger:       log,
 	}
 }
 

@@ -35,6 +35,8 @@ type settings struct {
 	LaneMaxBytes   byteSize `default:"1GiB" split_words:"true"`
 	DLQMaxBytes    byteSize `default:"1GiB" split_words:"true"`
 
+	DLQServiceMaxBytes byteSize `split_words:"true"`
+
 	OnFull       string        `split_words:"true"`
 	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
 	LogLevel     slog.Level    `default:"info"     split_words:"true"`
@@ -48,6 +50,8 @@ type natsSettings struct {
 	URL, Creds, Nkey, User string
 	PasswordFile           string `split_words:"true"`
 	TLS                    tlsFiles
+	// TLSFirst is for servers that greet only over TLS.
+	TLSFirst bool `split_words:"true"`
 }
 
 type zkSettings struct {
@@ -81,6 +85,9 @@ func readSettings() (settings, error) {
 	var s settings
 	if err := envconfig.Process(strings.TrimSuffix(wire.EnvironmentPrefix, "_"), &s); err != nil {
 		return settings{}, explainParse(err)
+	}
+	if text := os.Getenv(wire.EnvReplicas); text != "" && s.Replicas == 0 {
+		return settings{}, fmt.Errorf("%s=%s: must be 1 to %d", wire.EnvReplicas, text, maxReplicas) // unset is the server's choice
 	}
 	s = s.withDefaults()
 	return s, s.validate()
@@ -145,6 +152,7 @@ func (s settings) validateSizes() error {
 		{wire.EnvIngestMaxBytes, s.IngestMaxBytes, 1 << 20},
 		{wire.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
 		{wire.EnvDLQMaxBytes, s.DLQMaxBytes, 1 << 20},
+		{wire.EnvDLQServiceMaxBytes, cmp.Or(s.DLQServiceMaxBytes, 64<<10), 64 << 10},
 	} {
 		if b.value < b.least {
 			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))
@@ -270,6 +278,8 @@ func explainParse(err error) error {
 		want = `must be a duration such as "30s" or "24h"`
 	case "int":
 		want = "must be a number"
+	case "bool":
+		want = "must be true or false"
 	case "slog.Level":
 		want = "must be debug, info, warn or error"
 	case "main.byteSize":

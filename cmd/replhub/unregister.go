@@ -20,7 +20,7 @@ stays with what it holds until 'replhub drop'.`,
 		Example: `  replhub unregister sharing tenant
   replhub unregister sharing`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeService,
+		ValidArgsFunction: a.completed(true, knownServices, entitiesOfService),
 		RunE: a.verb(func(ctx context.Context, args []string) error {
 			return exchange(ctx, a, wire.VerbUnregister, args[0], wire.Unregister{Entities: args[1:]}, showUnregistered)
 		}),

@@ -25,6 +25,10 @@ func TestWrongUsage(t *testing.T) {
 		"redrive-nothing":    "dlq redrive sharing",
 		"redrive-everything": "dlq redrive sharing 1 --all",
 		"watch-interval":     "watch --interval 0s",
+		"ack-wait":           "register sharing user --ack-wait 0s",
+		"partitions":         "register sharing user --partitions 0",
+		"ack-and-no-ack":     "next sharing --ack --no-ack",
+		"letters-limit":      "dlq ls --limit 5",
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := execute(t.Context(), "", strings.Fields(args)...)

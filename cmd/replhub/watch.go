@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,9 +31,6 @@ is the service's status, and a service that is gone has the state "gone".`,
   replhub watch --json | jq -c '[.service, .state, .backlog]'`,
 		Args: cobra.NoArgs,
 		RunE: a.verb(func(ctx context.Context, _ []string) error {
-			if every <= 0 {
-				return usagef("--interval %s: must be positive", every)
-			}
 			return a.watch(ctx, every)
 		}),
 	}
@@ -53,7 +51,7 @@ func (a *app) watch(ctx context.Context, every time.Duration) error {
 	defer look.Stop()
 	for {
 		var reply wire.Services
-		_, err := l.ask(ctx, wire.VerbServices, "", noRequest{}, &reply)
+		_, err := l.askPages(ctx, servicePages(), &reply)
 		if _, no := errors.AsType[*refused](err); no {
 			return err
 		}
@@ -100,12 +98,7 @@ func (w *watcher) showTrouble(trouble error) error {
 
 // redraw writes the screen at once, so that it does not flicker.
 func (w *watcher) redraw(reply *wire.Services) error {
-	screen := bytes.NewBufferString(clearScreen)
-	if err := showServices(screen, reply); err != nil {
-		return err
-	}
-	_, err := screen.WriteTo(w.app.out)
-	return err
+	return printTo(w.app.out, clearScreen, func(screen io.Writer) error { return showServices(screen, reply) })
 }
 
 func (w *watcher) showChanges(reply *wire.Services) error {

@@ -18,9 +18,10 @@ func newWho(a *app) *cobra.Command {
 		Long:    `List the services that are registered for an entity, and what each wants of it.`,
 		Example: `  replhub who user
   replhub who user --json | jq -r '.services[].service'`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completed(false, knownEntities),
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbWho, "", wire.Who{Entity: args[0]}, showWho)
+			return exchangePages(ctx, a, whoPages(args[0]), showWho)
 		}),
 	}
 }

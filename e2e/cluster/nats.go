@@ -115,6 +115,9 @@ func (n *NATS) Port() int { return n.port }
 // MonitorURL is the server's HTTP monitoring, as in <MonitorURL>/jsz.
 func (n *NATS) MonitorURL() string { return "http://" + loopback(n.httpPort) }
 
+// SetMaxPayload sets the largest message in bytes from the next start on.
+func (n *NATS) SetMaxPayload(bytes int) { n.cfg.maxPayload = bytes }
+
 // StoreDir is the folder of the streams.
 func (n *NATS) StoreDir() string { return n.storeDir }
 

@@ -95,30 +95,51 @@ func (c *NATSCluster) WaitReady() {
 	}
 }
 
-// leaderKnowsAll asks each node whether it leads and whom it follows with.
-func (c *NATSCluster) leaderKnowsAll(ctx context.Context) bool {
+// MetaLeader returns the node that leads the cluster's meta layer, or nil while
+// none does.
+func (c *NATSCluster) MetaLeader(ctx context.Context) *NATS {
 	for _, n := range c.Nodes {
-		var js struct {
-			Meta struct {
-				Leader   string `json:"leader"`
-				Replicas []struct {
-					Current bool `json:"current"`
-					Offline bool `json:"offline"`
-				} `json:"replicas"`
-			} `json:"meta_cluster"`
+		if meta, err := n.meta(ctx); err == nil && meta.Leader == n.name {
+			return n
 		}
-		if n.monitor(ctx, "/jsz", &js) != nil || js.Meta.Leader != n.name {
-			continue
-		}
-		known := 1
-		for _, r := range js.Meta.Replicas {
-			if r.Current && !r.Offline {
-				known++
-			}
-		}
-		return known == len(c.Nodes)
 	}
-	return false
+	return nil
+}
+
+// leaderKnowsAll asks the leader whom it follows with.
+func (c *NATSCluster) leaderKnowsAll(ctx context.Context) bool {
+	leader := c.MetaLeader(ctx)
+	if leader == nil {
+		return false
+	}
+	meta, err := leader.meta(ctx)
+	if err != nil || meta.Leader != leader.name {
+		return false
+	}
+	known := 1
+	for _, r := range meta.Replicas {
+		if r.Current && !r.Offline {
+			known++
+		}
+	}
+	return known == len(c.Nodes)
+}
+
+// metaCluster is what a node says of the meta layer.
+type metaCluster struct {
+	Leader   string `json:"leader"`
+	Replicas []struct {
+		Current bool `json:"current"`
+		Offline bool `json:"offline"`
+	} `json:"replicas"`
+}
+
+func (n *NATS) meta(ctx context.Context) (metaCluster, error) {
+	var js struct {
+		Meta metaCluster `json:"meta_cluster"`
+	}
+	err := n.monitor(ctx, "/jsz", &js)
+	return js.Meta, err
 }
 
 // Kill kills all nodes (SIGKILL), one after the other.

@@ -14,6 +14,7 @@ type natsConfig struct {
 	maxPayload   int
 	users        []string
 	extra        []string
+	jetStream    []string
 	storeDir     string
 	version      string
 }
@@ -48,6 +49,11 @@ func NATSConfig(text string) NATSOption {
 	return func(c *natsConfig) { c.extra = append(c.extra, text) }
 }
 
+// NATSJetStream adds text to the jetstream block of the server's configuration.
+func NATSJetStream(text string) NATSOption {
+	return func(c *natsConfig) { c.jetStream = append(c.jetStream, text) }
+}
+
 // NATSStoreDir keeps the store in a folder of the caller's, such as a small
 // file system. It is not removed at the end.
 func NATSStoreDir(dir string) NATSOption {
@@ -73,6 +79,9 @@ func (c *natsConfig) text(n *NATS) string {
 	line("jetstream {\n  store_dir: %q", n.storeDir)
 	if c.syncInterval != "" {
 		line("  sync_interval: %s", c.syncInterval)
+	}
+	for _, text := range c.jetStream {
+		line("  %s", text)
 	}
 	line("}")
 	if len(n.routes) > 0 {

@@ -22,7 +22,10 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Asked for, SIGPIPE does not kill: what was started is stopped when nobody
+	// reads the output any more, as in "go run ./examples/run | head".
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil {
@@ -43,7 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	changes := flags.Int("changes", 0, "how many changes user-profile makes after application has joined; 0 for one after another")
 	pause := flags.String("pause", "700ms", "between two changes")
 	keep := flags.String("dir", "", "folder of the databases, kept (default: a temporary one, removed)")
-	port := flags.Int("port", 4222, "port of NATS; 0 for a free one")
+	port := flags.Int("port", 0, "port of NATS; 0 for a free one")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -59,7 +62,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return fmt.Errorf("make the databases' folder: %w", err)
 		}
 	}
-	screen := &screen{out: out}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	screen := &screen{out: out, gone: stop}
 	screen.say("run", "building the programs, which takes a while the first time")
 	if err := build(ctx, temporary); err != nil {
 		return unlessStopped(ctx, err)

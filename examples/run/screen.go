@@ -11,14 +11,17 @@ import (
 
 // screen shows lines, each with who says it.
 type screen struct {
-	mu  sync.Mutex // guards out
-	out io.Writer
+	mu   sync.Mutex // guards out
+	out  io.Writer
+	gone func() // called when out takes nothing any more
 }
 
 func (s *screen) say(who, line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, "%-14s %s\n", who, line)
+	if _, err := fmt.Fprintf(s.out, "%-14s %s\n", who, line); err != nil {
+		s.gone()
+	}
 }
 
 // lines shows what one program writes, line by line, and lets an ear hear it, if

@@ -1,0 +1,63 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/episode"
+	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/wire"
+)
+
+// diskEvery is how often ingest is looked into while it does not grow. A server
+// whose disk was full answers publishers nothing, and the hub sees no events: that
+// looks like publishers that have nothing to say.
+const diskEvery = 10 * time.Second
+
+// diskWatch looks for a write error of the server's in ingest. A lane finds that of
+// its own stream by itself.
+type diskWatch struct {
+	hub   *Hub
+	last  uint64
+	asked time.Time
+	told  *episode.Log
+}
+
+// look asks the server when ingest has not grown since the last look.
+func (d *diskWatch) look(ctx context.Context, b ingest.Bounds) {
+	if d.told == nil {
+		d.told = episode.NewLog(d.hub.log, "store events", 0)
+	}
+	grown := b.Last != d.last
+	d.last = b.Last
+	if every := min(diskEvery, 5*d.hub.cfg.TrimEvery); !grown && time.Since(d.asked) < every {
+		return
+	}
+	var err error
+	if !grown {
+		d.asked = time.Now()
+		asking, cancel := context.WithTimeout(ctx, watchEvery)
+		err = marked.WriteError(asking, d.hub.js, wire.StreamIngest)
+		cancel()
+	}
+	d.told.Met(err)
+	if err == nil {
+		d.hub.diskTrouble.Store(nil)
+		return
+	}
+	text := err.Error()
+	d.hub.diskTrouble.Store(&text)
+}
+
+// disk is what is wrong with the server's disk in words, as far as ingest or a lane
+// has shown; empty when nothing is.
+func (h *Hub) disk() string {
+	if !h.isReady() {
+		return ""
+	}
+	if text := h.diskTrouble.Load(); text != nil {
+		return *text
+	}
+	return ""
+}

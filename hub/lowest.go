@@ -1,0 +1,158 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+)
+
+// standTime bounds the wait for one lane to say where it stands. An answer takes
+// milliseconds; a change of leaders takes one with it, which is asked for again.
+const standTime = 3 * time.Second
+
+// need is what the lanes still need of ingest.
+type need struct {
+	// seq is the sequence that the lane furthest behind stands at: everything up to
+	// there, that event itself apart, may go. It is the end of ingest where no lane
+	// needs anything.
+	seq uint64
+	// pinner is that lane, when pinned is set.
+	pinner subjects.Name
+	pinned bool
+	// unknown are the lanes of which it cannot be told, with the reason.
+	unknown map[subjects.Name]error
+}
+
+// lowestNeeded asks every lane's stream where the lane stands.
+func (h *Hub) lowestNeeded(ctx context.Context) (need, error) {
+	services, err := h.listLanes(ctx)
+	if err != nil {
+		return need{}, err
+	}
+	services = h.withRegistered(services)
+	_, b, err := h.ingest.End(ctx)
+	if err != nil {
+		return need{}, err
+	}
+	found := need{seq: b.Last, unknown: make(map[subjects.Name]error)}
+	var mu sync.Mutex // guards found
+	h.eachLane(ctx, services, func(ctx context.Context, service subjects.Name) {
+		ctx, cancel := context.WithTimeout(ctx, standTime)
+		defer cancel()
+		tip, err := lane.ReadTip(ctx, h.js, service)
+		mu.Lock()
+		defer mu.Unlock()
+		found.take(service, tip.State, err, func(seq uint64) uint64 { return h.ingest.EpochOf(min(seq, b.Last)) })
+	})
+	return found, ctx.Err()
+}
+
+// take takes in what one lane's stream says: its state, or why that cannot be read.
+// epochOf gives the epoch that the event at a sequence has today.
+func (n *need) take(service subjects.Name, s lane.State, err error, epochOf func(seq uint64) uint64) {
+	switch {
+	case errors.Is(err, lane.ErrNoLane):
+		return // the server's own word: there is no such lane
+	case err != nil:
+		n.unknown[service] = err
+		return
+	}
+	pos, needs := s.Lowest()
+	if !needs {
+		return
+	}
+	// A position of an earlier epoch: the lane has not resumed yet, and needs all of
+	// the present one.
+	seq := pos.Seq
+	if pos.Epoch < epochOf(pos.Seq) {
+		seq = 0
+	}
+	if seq < n.seq {
+		n.seq, n.pinner, n.pinned = seq, service, true
+	}
+}
+
+// withRegistered adds the services that the registry knows: a third source of names,
+// for a lane that neither the server's list nor this hub's memory has.
+func (h *Hub) withRegistered(services []subjects.Name) []subjects.Name {
+	snapshot := h.cfg.Registry.Snapshot()
+	if snapshot == nil {
+		return services
+	}
+	all := make(map[subjects.Name]bool, len(services))
+	for _, service := range services {
+		all[service] = true
+	}
+	for path := range snapshot.Entries {
+		if _, service, ok := parseInterestPath(path); ok {
+			all[service] = true
+		}
+	}
+	return sortedNames(all)
+}
+
+// unknownLanes are the lanes of which it cannot be told where they stand. While
+// there is one, ingest is not trimmed.
+type unknownLanes struct {
+	mu    sync.Mutex // guards lanes
+	lanes map[subjects.Name]unknownLane
+}
+
+type unknownLane struct {
+	since time.Time
+	err   error
+}
+
+// set takes in the lanes that are unknown now, and logs which come and which go.
+func (u *unknownLanes) set(log *slog.Logger, now map[subjects.Name]error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	next := make(map[subjects.Name]unknownLane, len(now))
+	for service, err := range now {
+		known, was := u.lanes[service]
+		if !was {
+			known.since = time.Now()
+			log.Warn("ingest is not trimmed: where a lane stands cannot be read", "service", service.String(), "err", err)
+		}
+		known.err = err
+		next[service] = known
+	}
+	for service, was := range u.lanes {
+		if _, still := next[service]; !still {
+			log.Info("a lane can be read again", "service", service.String(), "after", time.Since(was.since).Round(time.Millisecond).String())
+		}
+	}
+	u.lanes = next
+}
+
+// reset forgets them: this hub does not trim ingest now.
+func (u *unknownLanes) reset() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.lanes = nil
+}
+
+// degraded says what is wrong and what to do, one text a lane.
+func (u *unknownLanes) degraded() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var texts []string
+	for service, l := range u.lanes {
+		todo := fmt.Sprintf("bring back the servers that hold stream %s, or give the lane up with `replhub drop %s --lost`", subjects.LaneStream(service), service)
+		if errors.Is(l.err, lane.ErrNewer) {
+			todo = "upgrade this hub"
+		}
+		texts = append(texts, fmt.Sprintf("ingest is not trimmed: where lane %s stands cannot be read since %s (%v); %s",
+			service, l.since.UTC().Format(time.RFC3339), l.err, todo))
+	}
+	slices.SortFunc(texts, strings.Compare)
+	return texts
+}

@@ -1,0 +1,116 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/wire"
+)
+
+// Records are checked as requests are: a field that nobody knows, or a value out
+// of range, is an alarm, and nothing is registered. An interest without the
+// filter that somebody misspelt would show a service what it is not to see.
+
+// isNewerForm reports whether a record has a form that this hub does not know.
+// What else is in it is then not looked at.
+func isNewerForm(data []byte) bool {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return false // decodeRecord says what is wrong
+	}
+	v, err := strconv.Atoi(string(fields["v"]))
+	return err == nil && v > recordForm
+}
+
+// withoutQuotes takes "" for the empty record that it was meant to be: tools
+// differ in whether they take the quotes away.
+func withoutQuotes(data []byte) []byte {
+	if string(bytes.TrimSpace(data)) == `""` {
+		return nil
+	}
+	return data
+}
+
+// decodeRecord decodes a record that is not of a newer form. Its errors name the
+// field, in words for people.
+func decodeRecord(data []byte, v any) error {
+	err := wire.Decode(data, v)
+	if refusal, ok := asRefusal(err); ok && refusal.Code == wire.CodeBadJSON {
+		return errors.New("it is not a JSON object; leave it empty, or write one such as {\"v\":1}")
+	}
+	return inRecord(err)
+}
+
+func checkForm(form int) error {
+	if form < 0 || form > recordForm {
+		return fmt.Errorf("v: %d is not %d", form, recordForm)
+	}
+	return nil
+}
+
+// check refuses what only a hub writes in a record that was made by hand.
+func (r interestRecord) check() error {
+	if err := checkForm(r.Form); err != nil {
+		return err
+	}
+	if r.ID != "" {
+		return nil
+	}
+	const hubs = "%s: the hub writes it, together with the id; leave it out to register"
+	switch {
+	case r.Since != nil:
+		return fmt.Errorf(hubs, "since")
+	case r.Rev != 0:
+		return fmt.Errorf(hubs, "rev")
+	}
+	return nil
+}
+
+func (r serviceRecord) check() error {
+	if err := checkForm(r.Form); err != nil {
+		return err
+	}
+	if r.MaxBytes != 0 && r.MaxBytes < minLaneBytes {
+		return fmt.Errorf("max_bytes: %d is too little: at least %d", r.MaxBytes, minLaneBytes)
+	}
+	return inRecord(checkQueue(&r.Queue))
+}
+
+// inRecord is an error about a request in the words of the record that the
+// request was made of.
+func inRecord(err error) error {
+	refusal, ok := asRefusal(err)
+	if !ok {
+		return err
+	}
+	field := strings.TrimPrefix(refusal.Field, "interests[0].")
+	if field == "" || field == "interests[0]" || field == "entities[0]" {
+		return errors.New(refusal.Message)
+	}
+	return fmt.Errorf("%s: %s", field, refusal.Message)
+}
+
+// misnamed says what is wrong with a record's place in the registry, "" when
+// nothing is.
+func misnamed(path string) string {
+	folder, rest, _ := strings.Cut(path, "/")
+	names, words := []string{rest}, []string{"service"}
+	switch folder {
+	case entitiesFolder:
+		names, words = strings.SplitN(rest, "/", 2), []string{"entity", "service"}
+	case servicesFolder:
+	default:
+		return "" // hubs
+	}
+	for i, name := range names {
+		if _, err := subjects.ParseName(name); err != nil {
+			return fmt.Sprintf("registry record %s is ignored: its %s: %v", path, words[i], err)
+		}
+	}
+	return ""
+}

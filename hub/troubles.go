@@ -1,0 +1,28 @@
+package hub
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/replhub/replhub/internal/episode"
+)
+
+// settleTrouble is for how long work that a hub repeats must go well for trouble
+// with it to be over.
+const settleTrouble = 5 * time.Second
+
+// troubles are the episodes of what a hub does again and again. Lanes and the
+// tail keep their own.
+type troubles struct {
+	reachIngest, trimIngest, findLanes, registry *episode.Log
+	trimLane, reconcile                          *episode.Logs
+}
+
+func newTroubles(log *slog.Logger) troubles {
+	one := func(what string) *episode.Log { return episode.NewLog(log, what, settleTrouble) }
+	many := func(what string) *episode.Logs { return episode.NewLogs(log, what, settleTrouble) }
+	return troubles{
+		reachIngest: one("reach ingest"), trimIngest: one("trim ingest"), findLanes: one("look for lanes"),
+		registry: one("write to the registry"), trimLane: many("trim lane"), reconcile: many("bring registry record and lane to agree"),
+	}
+}

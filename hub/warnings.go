@@ -1,0 +1,48 @@
+package hub
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/replhub/replhub/expand"
+)
+
+// The bounds of a reply's warnings: one interest has one, of a length that can
+// be read.
+const (
+	maxWarnings     = 20
+	maxWarningReads = 5
+)
+
+// warnings are what is allowed in a request and hardly meant so, never nil: a
+// filter that makes a dead letter of each event without a member that it reads.
+func (r request) warnings() []string {
+	texts := []string{}
+	more := 0
+	for _, w := range r.wants {
+		switch {
+		case len(w.unguarded) == 0:
+		case len(texts) == maxWarnings:
+			more++
+		default:
+			texts = append(texts, unguardedWarning(w.def.Entity, w.unguarded))
+		}
+	}
+	if more > 0 {
+		texts = append(texts, fmt.Sprintf("and so do the filters of %d more entities", more))
+	}
+	return texts
+}
+
+func unguardedWarning(entity string, reads []expand.Read) string {
+	names := make([]string, 0, maxWarningReads)
+	for _, read := range reads[:min(len(reads), maxWarningReads)] {
+		names = append(names, clip(read.Name))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(reads) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("the filter on %s reads %s unguarded: an event without it is a dead letter; to have it left out instead, guard the read, as in %s && …",
+		entity, text, clip(reads[0].Guard))
+}

@@ -1,0 +1,92 @@
+package ingest
+
+import (
+	"time"
+)
+
+// pinTTL bounds how long a registration that died half-way keeps ingest from
+// being trimmed. A registration takes seconds; one that outlives its pin finds
+// it gone and is refused.
+const pinTTL = 10 * time.Minute
+
+// maxReleased bounds the memory of released pins. More than that between a trim's
+// look and its compare-and-set has the trim look again.
+const maxReleased = 128
+
+// pin keeps ingest from a sequence on until a time.
+type pin struct {
+	Seq   uint64    `json:"seq"`
+	Until time.Time `json:"until"`
+}
+
+// release is a pin that is no more. Its registration may be in a lane by now, with a
+// since that a trim which looked at the lanes before does not know.
+type release struct {
+	// Count is the ledger's count of pinnings at the release.
+	Count uint64 `json:"count"`
+	Seq   uint64 `json:"seq"`
+}
+
+// pin sets a pin. One registration may set several; the lowest counts.
+func (l *ledger) pin(id string, seq uint64, until time.Time) {
+	if l.Pins == nil {
+		l.Pins = make(map[string]pin, 1)
+	}
+	if had, ok := l.Pins[id]; ok {
+		seq = min(seq, had.Seq)
+	}
+	l.Pinnings++
+	l.Pins[id] = pin{Seq: seq, Until: until}
+}
+
+// unpin releases a pin, and reports whether there was one.
+func (l *ledger) unpin(id string) bool {
+	p, held := l.Pins[id]
+	if !held {
+		return false
+	}
+	delete(l.Pins, id)
+	l.Pinnings++
+	l.Released = append(l.Released, release{Count: l.Pinnings, Seq: p.Seq})
+	if n := len(l.Released) - maxReleased; n > 0 {
+		l.Forgotten = l.Released[n-1].Count
+		l.Released = l.Released[n:]
+	}
+	return true
+}
+
+// expire releases the pins whose time is over, and reports whether there were any.
+func (l *ledger) expire(now time.Time) bool {
+	expired := false
+	for id, p := range l.Pins {
+		if now.After(p.Until) {
+			expired = l.unpin(id)
+		}
+	}
+	return expired
+}
+
+// dropPins takes away what speaks of a stream that is no more.
+func (l *ledger) dropPins() {
+	l.Pinnings++
+	l.Pins, l.Released, l.Forgotten = nil, nil, l.Pinnings
+}
+
+// allowed is how far the floor may move towards want, for a trim that looked at the
+// lanes when the count of pinnings was looked: up to the lowest pin that is set, or
+// was set or released since. known is false when some of these are forgotten, and
+// the lanes have to be looked at again.
+func (l *ledger) allowed(want, looked uint64) (seq uint64, known bool) {
+	if looked < l.Forgotten || looked > l.Pinnings {
+		return 0, false
+	}
+	for _, p := range l.Pins {
+		want = min(want, p.Seq)
+	}
+	for _, r := range l.Released {
+		if r.Count > looked {
+			want = min(want, r.Seq)
+		}
+	}
+	return want, true
+}

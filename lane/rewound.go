@@ -1,0 +1,264 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// A rewind deletes consumers and creates them elsewhere. Where that is goes into
+// the lane's state first: a consumer that is missing then, since the rewind was
+// cut short or somebody deleted it, is created at that place and no other, by
+// whichever hub notices.
+//
+// The server can reset a consumer in place from 2.14 on, but not below the place
+// where it was created to start, and the consumer keeps its creation time, by
+// which subscribers tell what comes again from what they have handled.
+
+// Rewound says where the workers of a lane were started again; immutable.
+type Rewound struct {
+	// ID tells one rewind from the next.
+	ID string `json:"id"`
+	// From is the lane's sequence from which consumers read, Starts that of those
+	// which had not acknowledged so far.
+	From   uint64            `json:"from"`
+	Starts map[string]uint64 `json:"starts,omitempty"`
+	// PausedUntil is how long the workers were paused for when it began.
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	// Hub and Begun tell whose work it is and since when; Done that all consumers
+	// were created.
+	Hub   string    `json:"hub"`
+	Begun time.Time `json:"begun"`
+	Done  bool      `json:"done,omitempty"`
+}
+
+func (r *Rewound) pausedAs(old *jetstream.ConsumerInfo) {
+	if old.Config.PauseUntil != nil {
+		r.PausedUntil = old.Config.PauseUntil
+	}
+}
+
+// finished is the rewind once it is done: one place, for all consumers, so that
+// state records stay small.
+func (r *Rewound) finished() *Rewound {
+	next := *r
+	for start := range maps.Values(r.Starts) {
+		next.From = min(next.From, start)
+	}
+	next.Starts, next.PausedUntil, next.Done = nil, nil, true
+	return &next
+}
+
+// generationKey is the consumers' metadata that says under which queue and rewind
+// each was created.
+const generationKey = "replhub_generation"
+
+// generation names the place where the state has consumers start.
+func (s State) generation() string {
+	id := strconv.FormatUint(s.QueueFrom, 10)
+	if s.Rewound != nil {
+		id += "/" + s.Rewound.ID
+	}
+	return id
+}
+
+// GenerationOf is the generation that a consumer was created under.
+func GenerationOf(info *jetstream.ConsumerInfo) string { return info.Config.Metadata[generationKey] }
+
+// startOf is the lane's sequence from which a consumer reads; 0 is all.
+func (s State) startOf(name string) uint64 {
+	if s.Rewound == nil {
+		return s.QueueFrom
+	}
+	if start, ok := s.Rewound.Starts[name]; ok {
+		return start
+	}
+	return s.Rewound.From
+}
+
+func startAt(cfg *jetstream.ConsumerConfig, from uint64) {
+	cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverAllPolicy, 0
+	if from > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	}
+}
+
+// Settled is what is known of a consumer from before it went missing.
+type Settled struct {
+	// UpTo is a sequence up to which every copy is acknowledged, or its dead letter
+	// stored.
+	UpTo uint64
+	// Generation is the consumer's: what another rewind or queue has settled says
+	// nothing of the copies that are due since.
+	Generation  string
+	PausedUntil *time.Time
+}
+
+// SettledFunc tells what is known of a consumer; nil knows nothing.
+type SettledFunc func(consumer string) Settled
+
+// goOn has a missing consumer start behind what is proven, and be paused as it
+// was.
+func (s State) goOn(cfg *jetstream.ConsumerConfig, settled SettledFunc) {
+	from := s.startOf(cfg.Durable)
+	if settled != nil {
+		known := settled(cfg.Durable)
+		if known.Generation == s.generation() && known.UpTo+1 > max(from, 1) {
+			from = known.UpTo + 1
+		}
+		cfg.PauseUntil = known.PausedUntil
+	}
+	if r := s.Rewound; r != nil && !r.Done && r.PausedUntil != nil {
+		cfg.PauseUntil = r.PausedUntil
+	}
+	if cfg.PauseUntil != nil && !cfg.PauseUntil.After(time.Now()) {
+		cfg.PauseUntil = nil
+	}
+	startAt(cfg, from)
+}
+
+// Rewind has the lane's workers start again from a target, and returns the ingest
+// sequence of the first copy that they get again (0 when there is none yet) and
+// how many those are. What workers hold unacknowledged at that moment is delivered
+// again as well.
+func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, again uint64, err error) {
+	state, err := l.Change(ctx, func(ctx context.Context, tip Tip) (State, bool, error) {
+		plan, err := planRewind(ctx, l.env.JS, l.service, tip.State, target)
+		if err != nil {
+			return State{}, false, err
+		}
+		plan.Hub, plan.Begun = l.env.Hub, l.env.Ingest.Now()
+		s := tip.State.Clone()
+		s.Rewound = plan
+		return s, true, nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	l.env.Failpoint("rewind recorded")
+	return l.FinishRewind(ctx, state)
+}
+
+// FinishRewind creates the consumers that a recorded rewind has not come to yet,
+// and notes that it is done.
+func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, again uint64, err error) {
+	stream, err := l.env.JS.Stream(ctx, l.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, 0, ErrNoLane
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("look up lane %s: %w", l.service, err)
+	}
+	lowest := s.Rewound.From
+	for _, cfg := range consumerConfigs(l.service, s, stream.CachedInfo().Config.Replicas) {
+		cfg.PauseUntil = s.Rewound.PausedUntil
+		info, err := l.recreate(ctx, stream, cfg)
+		if err != nil {
+			return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, l.service, err)
+		}
+		lowest = min(lowest, s.startOf(cfg.Durable))
+		again += info.NumPending
+	}
+	if err := l.rewindDone(ctx, s.Rewound.ID); err != nil {
+		return 0, 0, err
+	}
+	if again == 0 {
+		return 0, 0, nil
+	}
+	first, _, err := copyAt(ctx, stream, lowest, stream.CachedInfo().State.LastSeq)
+	return first.mark.Seq, again, err
+}
+
+// recreate creates a consumer in place of one of another generation.
+func (l *Lane) recreate(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
+	for range 3 {
+		old, err := stream.Consumer(ctx, cfg.Durable)
+		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			if info := old.CachedInfo(); GenerationOf(info) == cfg.Metadata[generationKey] {
+				return info, nil // another hub has come to it
+			}
+			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				return nil, err
+			}
+			l.env.Failpoint("rewind deleted")
+		}
+		c, err := stream.CreateConsumer(ctx, cfg)
+		if err == nil {
+			return c.CachedInfo(), nil
+		}
+		if !errors.Is(err, jetstream.ErrConsumerExists) && !removedMeanwhile(err) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: others create and delete it", jetstream.ErrConsumerExists)
+}
+
+func (l *Lane) rewindDone(ctx context.Context, id string) error {
+	_, err := l.Change(ctx, func(_ context.Context, tip Tip) (State, bool, error) {
+		s := tip.State.Clone()
+		if s.Rewound == nil || s.Rewound.ID != id || s.Rewound.Done {
+			return s, false, nil
+		}
+		s.Rewound = s.Rewound.finished()
+		return s, true, nil
+	})
+	return err
+}
+
+// MissingConsumers are the consumers that a state's queue has and the server does
+// not. The names come from the server that leads the others, so that one whose
+// leader does not answer is not missing. It costs one request with a stream handle
+// that was got before, which may be of any age.
+func MissingConsumers(ctx context.Context, stream jetstream.Stream, s State) ([]string, error) {
+	have := make(map[string]bool)
+	list := stream.ConsumerNames(ctx)
+	for name := range list.Name() {
+		have[name] = true
+	}
+	if err := list.Err(); errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, ErrNoLane
+	} else if err != nil {
+		return nil, fmt.Errorf("list consumers: %w", err)
+	}
+	var missing []string
+	for _, name := range Consumers(s.Queue) {
+		if !have[name] {
+			missing = append(missing, name)
+		}
+	}
+	return missing, nil
+}
+
+// peekTime is how long the server keeps a consumer that counts copies.
+const peekTime = 5 * time.Second
+
+// Unsettled counts the copies that a missing consumer gets when it is created
+// again.
+func Unsettled(ctx context.Context, stream jetstream.Stream, service subjects.Name, s State, name string, settled SettledFunc) (uint64, error) {
+	for _, cfg := range consumerConfigs(service, s, 1) {
+		if cfg.Durable != name {
+			continue
+		}
+		s.goOn(&cfg, settled)
+		c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			Description: "replhub: counts copies", AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: peekTime,
+			FilterSubject: cfg.FilterSubject, DeliverPolicy: cfg.DeliverPolicy, OptStartSeq: cfg.OptStartSeq,
+		})
+		if err != nil {
+			return 0, fmt.Errorf("count the copies for consumer %s: %w", name, err)
+		}
+		_ = stream.DeleteConsumer(ctx, c.CachedInfo().Name) // it goes by itself as well
+		return c.CachedInfo().NumPending, nil
+	}
+	return 0, nil
+}

@@ -1,0 +1,40 @@
+package main
+
+// batchMutants are the mechanisms of open appends.
+var batchMutants = []mutant{
+	{
+		name: "first-not-alone", guarantee: "2: no second message before the server takes the first as a batch",
+		file: "lane/batch.go",
+		old:  `	b.window.Store(1) // until`,
+		new:  `	b.window.Store(1000) // until`,
+		pkg:  "./lane", test: "TestBatchKeepsToTheFlow|TestBatchThatEndsOfItself",
+	},
+	{
+		name: "flow-ignored", guarantee: "2: a lane sends no more than the server says",
+		file: "lane/answer.go",
+		old:  `min(max(r.Flow, 1), fastFlow))`,
+		new:  `min(max(r.Flow, fastFlow), fastFlow))`,
+		pkg:  "./lane", test: "TestBatchKeepsToTheFlow",
+	},
+	{
+		name: "prefix-is-all", guarantee: "2: an append counts as stored by its own batch's acknowledgement, for all of it",
+		file: "lane/batch.go",
+		old:  `	if b.Unstored() != 0 {`,
+		new:  `	if b.Unstored() < 0 {`,
+		pkg:  "./lane", test: "TestAnswersToABatch",
+	},
+	{
+		name: "single-taken-for-batch", guarantee: "2: an append counts as stored by its own batch's acknowledgement, for all of it",
+		file: "lane/answer.go",
+		old:  `	case r.Batch != b.id:`,
+		new:  `	case r.Batch != b.id && r.Batch == b.stream:`,
+		pkg:  "./lane", test: "TestAnswersToABatch",
+	},
+	{
+		name: "batches-grow", guarantee: "a batch of large events does not overrun the server's queue",
+		file: "lane/put.go",
+		old:  `	if last || l.batch.Large() {`,
+		new:  `	if last {`,
+		pkg:  "./lane", test: "TestLargeBatchEnds",
+	},
+}

@@ -1,0 +1,47 @@
+package main
+
+// boundsMutants are the mechanisms that bound replies and state records.
+var boundsMutants = []mutant{
+	{
+		name: "reply-of-any-size", guarantee: "a reply that does not fit is an error, never silence",
+		file: "hub/control.go",
+		old:  `			err = fits(data, h.nc.MaxPayload())`,
+		new:  `			_ = fits`,
+		pkg:  "./hub", test: "TestReplyThatDoesNotFitIsRefused",
+	},
+	{
+		name: "page-of-any-size", guarantee: "a page ends by bytes",
+		file: "hub/page.go",
+		old:  `			if used+size > p.room && len(items) > 0 {`,
+		new:  `			if used+size > p.room && len(items) > 1000 {`,
+		pkg:  "./hub", test: "TestListsComeInPages",
+	},
+	{
+		name: "redrive-begins-anew", guarantee: "letters that stay do not stop those behind them",
+		file: "hub/redrive.go",
+		old:  `all: req.All, from: req.After + 1,`,
+		new:  `all: req.All, from: 1,`,
+		pkg:  "./hub", test: "TestRedriveTellsWhatStaysInPages",
+	},
+	{
+		name: "record-of-any-size", guarantee: "a state record fits max_payload",
+		file: "hub/register.go",
+		old:  `	s, err = s.Bounded(tip.State, r.hub.nc.MaxPayload())`,
+		new:  `	err = nil`,
+		pkg:  "./hub", test: "TestRegistrationThatDoesNotFitARecord",
+	},
+	{
+		name: "record-without-room", guarantee: "an accepted record can always be written again",
+		file: "lane/size.go",
+		old:  `	most := int(maxPayload) - s.growth(maxPayload)`,
+		new:  `	most := int(maxPayload)`,
+		pkg:  "./lane", test: "TestAcceptedStateFitsWhateverComes",
+	},
+	{
+		name: "compile-all", guarantee: "only what changed is compiled",
+		file: "lane/compiled.go",
+		old:  `have.from.SameDefinition(in) {`,
+		new:  `!have.from.SameDefinition(in) {`,
+		pkg:  "./lane", test: "TestOnlyWhatChangedIsCompiled",
+	},
+}

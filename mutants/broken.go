@@ -1,0 +1,112 @@
+package main
+
+// brokenMutants are the mechanisms that mend what somebody breaks by hand.
+var brokenMutants = []mutant{
+	{
+		name: "ledger-forgotten", guarantee: "9: a ledger that is deleted comes back with its pins",
+		file: "ingest/lost.go",
+		old:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(known.Pins)`,
+		new:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(map[string]pin(nil))`,
+		pkg:  "./hub", test: "TestLedgerDeletedDuringARegistration",
+	},
+	{
+		name: "kept-not-created", guarantee: "9: shared streams come back",
+		file: "marked/kept.go",
+		old: `	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = k.create(ctx)`,
+		new: `	if errors.Is(err, jetstream.ErrStreamNotFound) && k.cfg.Restore != nil {
+		s, err = k.create(ctx)`,
+		pkg: "./hub", test: "TestSharedStreamsComeBack",
+	},
+	{
+		name: "lanes-epochs-ignored", guarantee: "9: epochs go on behind those that the lanes know",
+		file: "hub/lanes.go",
+		old:  `	if err := h.ingest.KnowEpoch(ctx, epoch); err != nil {`,
+		new:  `	if err := h.ingest.KnowEpoch(ctx, min(epoch, 0)); err != nil {`,
+		pkg:  "./hub", test: "TestLedgerDeletedWhileNoHubRuns",
+	},
+	{
+		name: "no-unknown-holder", guarantee: "9: a lost roster leaves partitions with their holders",
+		file: "hub/recover.go",
+		old:  `		r.Holders[p] = unknownHolder`,
+		new:  `		r.Holders[p] = ""`,
+		pkg:  "./hub", test: "TestLostRosterLeavesPartitionsWithTheirHolders",
+	},
+	{
+		name: "rewind-not-recorded", guarantee: "9: a rewind that was cut short ends at its target",
+		file: "lane/rewound.go",
+		old: `		s.Rewound = plan
+		return s, true, nil`,
+		new: `		unrecorded := *plan
+		s.Rewound = &unrecorded
+		s.Rewound.Done, s.Rewound.From = true, 1
+		return s, true, nil`,
+		pkg: "./hub", test: "TestRewindCutShortEndsAtItsTarget",
+	},
+	{
+		name: "settled-by-another-rewind", guarantee: "9: a consumer comes back behind what is proven at most",
+		file: "lane/rewound.go",
+		old:  `		if known.Generation == s.generation() && known.UpTo+1 > max(from, 1) {`,
+		new:  `		if known.UpTo+1 > max(from, 1) {`,
+		pkg:  "./lane", test: "TestSettledOfAnotherRewindProvesNothing",
+	},
+	{
+		name: "missing-consumer-unseen", guarantee: "9: a consumer deleted by hand comes back",
+		file: "hub/workers.go",
+		old: `	case len(missing) == 0:
+		w.whole(ctx, l)`,
+		new: `	case len(missing) >= 0:
+		w.whole(ctx, l)`,
+		pkg: "./hub", test: "TestConsumerComesBackBehindWhatIsProven",
+	},
+	{
+		name: "gone-stream-not-degraded", guarantee: "9: a registered service without a stream is degraded",
+		file: "hub/streamless.go",
+		old:  `	h.lacking.set(streamOf(service), fmt`,
+		new:  `	(&lacking{}).set(streamOf(service), fmt`,
+		pkg:  "./hub", test: "TestStreamDeletedUnderARegistrationIsDegraded",
+	},
+	{
+		name: "purged-state-without-limit", guarantee: "9: the state after a purge has what was asked for",
+		file: "lane/lane.go",
+		old:  `	l.tip = Tip{State: state, Last: last}`,
+		new: `	state.MaxBytes = 0
+	l.tip = Tip{State: state, Last: last}`,
+		pkg: "./hub", test: "TestStateAfterAPurgeHasWhatWasAskedFor",
+	},
+	{
+		name: "no-quota", guarantee: "4: one service's dead letters stall it alone",
+		file: "letters/quota.go",
+		old:  `	t.admitted += uint64(max(size, 0))`,
+		new:  `	t.admitted += uint64(max(size, 0) / 100)`,
+		pkg:  "./hub", test: "TestLettersOfInstancesKeepToTheQuota",
+	},
+	{
+		name: "quota-blocks-capture", guarantee: "4: advisories over the quota keep nobody else's back",
+		file: "letters/capture.go",
+		old: `			_ = msg.NakWithDelay(quotaRetry)
+			continue`,
+		new: `			_ = msg.NakWithDelay(quotaRetry)
+			sleep(ctx, captureRetry)
+			continue`,
+		pkg: "./hub", test: "TestAdvisoriesOverTheQuotaKeepNobodyElsesBack",
+	},
+	{
+		name: "letters-put-again", guarantee: "8: a letter that was removed is not stored again",
+		file: "lane/copy.go",
+		old: `	if l.unrecorded > 0 {
+		if err := l.record`,
+		new: `	if l.unrecorded < 0 {
+		if err := l.record`,
+		pkg: "./hub", test: "TestServiceOverItsQuotaStallsAlone",
+	},
+	{
+		name: "drop-leaves-letters", guarantee: "9: a later service of the name sees no letter of the one before",
+		file: "hub/drop.go",
+		old: `	if err := h.letters.Purge(ctx, service); err != nil {
+		return err
+	}`,
+		new: ``,
+		pkg: "./hub", test: "TestDropRemovesLettersAndRoster",
+	},
+}

@@ -1,0 +1,47 @@
+package main
+
+// cliMutants are the mechanisms of the command line.
+var cliMutants = []mutant{
+	{
+		name: "next-takes-ahead", guarantee: "next: nothing is delivered that is not shown",
+		file: "cmd/replhub/nextkeyed.go",
+		old:  `		if err := q.fetch(p, 1); err != nil {`,
+		new:  `		if err := q.fetch(p, 16); err != nil {`,
+		pkg:  "./cmd/replhub", test: "TestNextTakesNothingAhead",
+	},
+	{
+		name: "next-skips-what-was-left", guarantee: "next: what another instance left comes first, in order",
+		file: "cmd/replhub/nextkeyed.go",
+		old:  `		if elsewhere <= 0 {`,
+		new:  `		if true {`,
+		pkg:  "./cmd/replhub", test: "TestNextTakesWhatWasLeftFirst",
+	},
+	{
+		name: "next-does-not-leave", guarantee: "next: its partitions are free at once",
+		file: "cmd/replhub/nextkeyed.go",
+		old:  `	return q.member.leave()`,
+		new:  `	q.member.stop(); return nil`,
+		pkg:  "./cmd/replhub", test: "TestNextLeavesWhenInterrupted",
+	},
+	{
+		name: "output-closed-unnoticed", guarantee: "a command ends when nobody reads its output",
+		file: "cmd/replhub/closedoutput.go",
+		old:  `		if readerGone(f.Fd()) {`,
+		new:  `		if false {`,
+		pkg:  "./cmd/replhub", test: "TestWatchEndsWithItsOutput",
+	},
+	{
+		name: "empty-number-taken", guarantee: "a number of 0 that is given is refused",
+		file: "cmd/replhub/root.go",
+		old:  `		PersistentPreRunE: refuseEmptyNumbers,`,
+		new:  ``,
+		pkg:  "./cmd/replhub", test: "TestWrongUsage",
+	},
+	{
+		name: "no-tls-first", guarantee: "serve reaches a server with handshake_first",
+		file: "cmd/replhub/hubnats.go",
+		old:  `		opts = append(opts, nats.TLSHandshakeFirst())`,
+		new:  ``,
+		pkg:  "./cmd/replhub", test: "TestServeOverTLS",
+	},
+}

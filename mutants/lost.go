@@ -1,0 +1,55 @@
+package main
+
+// lostMutants are the mechanisms without which acknowledged events were lost, or
+// healthy lanes cut off, though nothing had failed.
+var lostMutants = []mutant{
+	{
+		name: "floor-by-counts", guarantee: "1: num_pending proves nothing",
+		file: "lane/floor.go",
+		old:  `	return provenFloor(c.AckFloor.Stream, match, last), nil`,
+		new:  "	if c.NumPending == 0 && c.NumAckPending == 0 {\n		return last, nil\n	}\n	return provenFloor(c.AckFloor.Stream, match, last), nil",
+		pkg:  "./lane", test: "TestFloorIsNotAheadOfAnUnacknowledgedCopy",
+	},
+	{
+		name: "released-pin-forgotten", guarantee: "1: a pin that was released between look and floor counts",
+		file: "ingest/pin.go",
+		old:  `	l.Released = append(l.Released, release{Count: l.Pinnings, Seq: p.Seq})`,
+		new:  `	_ = p`,
+		pkg:  "./hub", test: "TestTrimThatLookedBesideARegistration",
+	},
+	{
+		name: "unknown-lane-skipped", guarantee: "1: ingest is trimmed only while every lane is known",
+		file: "hub/lowest.go",
+		old:  `		n.unknown[service] = err`,
+		new:  `		_ = err`,
+		pkg:  "./hub", test: "TestNeedOfLanesThatCannotBeRead",
+	},
+	{
+		name: "names-of-shifted-pages", guarantee: "1: a list of lanes is complete",
+		file: "internal/jsapi/names.go",
+		old:  `			if len(next) == 0 || next[0] != names[offset] {`,
+		new:  `			if len(next) == 0 {`,
+		pkg:  "./internal/jsapi", test: "TestCollectMissesNothingWhenTheListShifts",
+	},
+	{
+		name: "detached-on-the-way", guarantee: "1: a lane that makes progress is not detached",
+		file: "hub/full.go",
+		old:  `	return seen.times >= stuckLooks && now.Sub(seen.since) >= stuckAfter`,
+		new:  `	return true`,
+		pkg:  "./hub", test: "TestOnlyALaneWithoutProgressIsDetached",
+	},
+	{
+		name: "foreign-stream-is-a-lane", guarantee: "9: somebody else's stream is one name's trouble",
+		file: "lane/tip.go",
+		old:  `	if cfg := stream.CachedInfo().Config; !marked.Is(cfg) {`,
+		new:  `	if cfg := stream.CachedInfo().Config; !marked.Is(cfg) && cfg.Name == "" {`,
+		pkg:  "./hub", test: "TestForeignStreamOfALanesName",
+	},
+	{
+		name: "guard-below-the-window", guarantee: "1: ingest is not trimmed within the dedupe window",
+		file: "hub/config.go",
+		old:  `	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)`,
+		new:  `	c.TrimGuard = cmp.Or(c.TrimGuard, 5*time.Minute)`,
+		pkg:  "./hub", test: "TestTrimGuardIsNeverBelowTheDedupeWindow",
+	},
+}

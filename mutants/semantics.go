@@ -1,0 +1,76 @@
+package main
+
+// semanticsMutants are the mechanisms behind what a registration, a record and an
+// answer mean.
+var semanticsMutants = []mutant{
+	{
+		name: "no-object-is-empty", guarantee: "fields and filter of what is no object: a dead letter",
+		file: "expand/project.go",
+		old:  `		return nil, wire.ReasonNotObject, errNotObject`,
+		new:  `		_ = errNotObject`,
+		pkg:  "./hub", test: "TestPayloadThatIsNoObjectIsADeadLetter",
+	},
+	{
+		name: "arrays-left-out", guarantee: "a path goes through arrays",
+		file: "expand/array.go",
+		old:  `		out = n.appendArray(out, value)`,
+		new:  `		_ = n.appendArray`,
+		pkg:  "./expand", test: "TestProjectArrays",
+	},
+	{
+		name: "guards-unseen", guarantee: "a guarded read is no warning",
+		file: "expand/unguarded.go",
+		old:  `		known = known.with(settles(r.settledOf(side)))`,
+		new:  `		_ = settles(r.settledOf(side))`,
+		pkg:  "./expand", test: "TestUnguarded",
+	},
+	{
+		name: "no-warnings", guarantee: "the reply names unguarded reads",
+		file: "hub/register.go",
+		old:  `	reply.Warnings = req.warnings()`,
+		new:  `	reply.Warnings = request{}.warnings()`,
+		pkg:  "./hub", test: "TestRegistrationWarnsOfUnguardedReads",
+	},
+	{
+		name: "host-clock", guarantee: "times of several hosts go by the server's clock",
+		file: "ingest/clock.go",
+		old:  `	c.told, c.heard = told, c.local()`,
+		new:  `	_ = told`,
+		pkg:  "./ingest", test: "TestPinsGoByTheServersClock",
+	},
+	{
+		name: "start-in-the-future", guarantee: "a time to come is refused",
+		file: "hub/moment.go",
+		old:  `	case m.at.After(now.Add(futureTolerance)):`,
+		new:  `	case m.at.After(now.Add(1e6 * futureTolerance)):`,
+		pkg:  "./hub", test: "TestStartInTheFutureIsRefused|TestRewindForwardsIsRefused",
+	},
+	{
+		name: "rewind-forwards", guarantee: "a rewind goes back, or is refused",
+		file: "lane/forwards.go",
+		old:  `		if found && forwards == nil {`,
+		new:  `		if found && false {`,
+		pkg:  "./hub", test: "TestRewindForwardsIsRefused",
+	},
+	{
+		name: "unknown-record-fields", guarantee: "records made by hand are checked as requests are",
+		file: "hub/recordcheck.go",
+		old:  `	err := wire.Decode(data, v)`,
+		new:  "	if len(data) == 0 {\n		return nil\n	}\n	err := json.Unmarshal(data, v)",
+		pkg:  "./hub", test: "TestAlarmsAboutNamesAreBounded",
+	},
+	{
+		name: "alarms-stay", guarantee: "an alarm goes with the record that it is about",
+		file: "hub/recordalarms.go",
+		old:  `			a.alarms.clear(path)`,
+		new:  `			_ = path`,
+		pkg:  "./hub", test: "TestRecordsMadeByHandAreChecked",
+	},
+	{
+		name: "explain-without-letters", guarantee: "explain tells of dead letters",
+		file: "hub/explainfate.go",
+		old:  `		f.reply.Letters = append(f.reply.Letters, explainedLetter(l))`,
+		new:  `		f.reply.Letters = append(f.reply.Letters, wire.ExplainedLetter{Redriven: explainedLetter(l).Redriven})`,
+		pkg:  "./hub", test: "TestExplainTellsTheWholeStory",
+	},
+}
