@@ -26,7 +26,6 @@ package letters
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -100,8 +99,10 @@ func Open(ctx context.Context, cfg Config) (*Office, error) {
 	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch)}
 	o.dlq = o.keep(o.dlqConfig(), "the dead letters that it held are lost")
 	o.advisories = o.keep(o.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
-	if err := errors.Join(o.dlq.Open(ctx), o.advisories.Open(ctx)); err != nil {
-		return nil, err
+	for _, k := range o.Kept() {
+		if err := k.Open(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return o, nil
 }

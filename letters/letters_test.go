@@ -175,7 +175,7 @@ func TestAuditFindsLostAdvisories(t *testing.T) {
 
 func TestFullLettersStall(t *testing.T) {
 	p := newPost(t, wire.Queue{Order: "none", Partitions: 1, MaxDeliver: 2})
-	o := p.open(func(cfg *letters.Config) { cfg.MaxBytes = 1 })
+	o := p.open(func(cfg *letters.Config) { cfg.MaxBytes, cfg.ServiceMaxBytes = 1, 1<<20 })
 	p.run(o)
 	p.copies(4)
 	p.work("workers", poisonous("1", "2", "3", "4"))
