@@ -136,10 +136,7 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 		return o.settle(ctx, stream, f)
 	}
 	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
-	if err := o.Admit(ctx, service, storedSize(letter.Subject, letter.Header, len(letter.Data))); err != nil {
-		return err
-	}
-	seq, err := o.post(ctx, letter, id)
+	seq, err := o.postWithin(ctx, service, letter, id)
 	if err != nil {
 		return err
 	}

@@ -136,10 +136,7 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	if e.Row > 0 {
 		pos = e.ID // rows of a snapshot share their position
 	}
-	if err := o.Admit(ctx, service, storedSize(m.Subject, m.Header, 0)); err != nil {
-		return err
-	}
-	_, err := o.post(ctx, m, letterID(service, pos, reason))
+	_, err := o.postWithin(ctx, service, m, letterID(service, pos, reason))
 	return err
 }
 

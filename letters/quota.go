@@ -123,6 +123,28 @@ func (o *Office) Admit(ctx context.Context, service subjects.Name, size int) err
 	return nil
 }
 
+// postWithin stores a letter if its service's quota allows it.
+func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (uint64, error) {
+	size := storedSize(m.Subject, m.Header, len(m.Data))
+	if err := o.Admit(ctx, service, size); err != nil {
+		return 0, err
+	}
+	seq, err := o.post(ctx, m, id)
+	if err != nil {
+		o.retract(service, size)
+	}
+	return seq, err
+}
+
+// retract takes a letter that was not stored out of the tally again. One that was,
+// though the answer said otherwise, is found at the next look.
+func (o *Office) retract(service subjects.Name, size int) {
+	t := o.quotas.tally(service)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.admitted -= min(t.admitted, uint64(size))
+}
+
 func (o *Office) quota() uint64 { return uint64(o.cfg.ServiceMaxBytes) }
 
 // OverQuota is why a service's letters are refused; empty when they are not.
