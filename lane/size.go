@@ -38,7 +38,7 @@ const (
 	maxReason = 512
 )
 
-// StateTooLargeError: a state record does not fit the server's max_payload.
+// StateTooLargeError says that a state record does not fit the server's max_payload.
 type StateTooLargeError struct {
 	// Size is how large the record would be, and Most how large it may be, in
 	// bytes. Most is MaxPayload less what the record may grow by.

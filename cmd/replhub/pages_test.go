@@ -100,7 +100,7 @@ func TestPagesAreOneList(t *testing.T) {
 			t.Errorf("%v: %q, %v\n%+v", tt.args, text, err, got)
 		}
 		plain := execute(t.Context(), "", tt.args...)
-		for _, name := range strings.Fields(tt.wants) {
+		for name := range strings.FieldsSeq(tt.wants) {
 			if name, _, _ = strings.Cut(name, ":"); !strings.Contains(plain.stdout, "\n"+name) {
 				t.Errorf("%v does not show %s:\n%s", tt.args, name, plain.stdout)
 			}
