@@ -58,6 +58,7 @@ func TestDropRemovesLettersAndRoster(t *testing.T) {
 // The hub that drops a service dies at each step; a registration at another hub
 // finishes the drop first.
 func TestDropFinishedByAnotherHubLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"dropped", "purged letters"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()

@@ -145,6 +145,7 @@ func (w *world) epochOf(service string, n int, want string) {
 // A roster that is lost, with its stream or without, takes no partition from
 // the instance that works on it.
 func TestLostRosterLeavesPartitionsWithTheirHolders(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(w *world){
 		"stream deleted": func(w *world) { w.deleteStream(wire.StreamMembers) },
 		"roster purged": func(w *world) {

@@ -155,6 +155,7 @@ func (w *world) pending(service string, partition int) int {
 
 // A hub dies at each step of a rewind: every partition still ends at its target.
 func TestRewindCutShortEndsAtItsTarget(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"rewind recorded", "rewind deleted"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()

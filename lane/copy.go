@@ -96,10 +96,7 @@ func (l *Lane) copyBlock(ctx context.Context, src *source, block ingest.Block, t
 		if err != nil {
 			return err
 		}
-		b, err := l.expand(ctx, events, table, room)
-		if err != nil {
-			return err
-		}
+		b := l.expand(ctx, events, table, room)
 		events = events[b.events:]
 		if b.events > 0 {
 			if err := l.appendCopies(ctx, b, leave.last && len(events) == 0); err != nil {
@@ -139,7 +136,7 @@ type batch struct {
 
 // expand makes the next batch, which ends when the room is used. Dead letters are durable before the batch is
 // appended: the append moves the lane past their events.
-func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table, room int) (batch, error) {
+func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.Table, room int) batch {
 	b := batch{msgs: make([]Message, 0, len(events))}
 	maxPayload := int(l.env.JS.Conn().MaxPayload())
 	for _, e := range events {
@@ -157,7 +154,7 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 		if d.Kind == expand.Dead {
 			if err := l.env.Letters.Put(ctx, l.service, e, d.Why, d.Err); err != nil {
 				b.stop = err // what lies before it need not wait
-				return b, nil
+				return b
 			}
 			l.counted.dead.Add(1)
 		}
@@ -168,7 +165,7 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 			break
 		}
 	}
-	return b, nil
+	return b
 }
 
 // appendCopies appends a batch and moves the cursor. last has it ended there.

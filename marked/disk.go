@@ -62,7 +62,7 @@ func WriteError(ctx context.Context, js jetstream.JetStream, stream string) erro
 		err = s.Purge(ctx, jetstream.WithPurgeSubject(noSubject))
 	}
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	if !ok || !(saysDisk(err) || strings.Contains(api.Description, "write ")) {
+	if !ok || !saysDisk(err) && !strings.Contains(api.Description, "write ") {
 		return nil
 	}
 	return fmt.Errorf("%w (stream %s: %s)", ErrDisk, stream, api.Description)

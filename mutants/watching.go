@@ -47,8 +47,8 @@ var watchingMutants = []mutant{
 	{
 		name: "write-error-not-asked", guarantee: "a full disk is named",
 		file: "marked/disk.go",
-		old:  `	if !ok || !(saysDisk(err)`,
-		new:  `	if !ok || api.Code == 500 || !(saysDisk(err)`,
+		old:  `	if !ok || !saysDisk(err)`,
+		new:  `	if !ok || api.Code == 500 || !saysDisk(err)`,
 		pkg:  "./hub", test: "TestFullDiskIsNamed",
 	},
 	{

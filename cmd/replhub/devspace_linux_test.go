@@ -13,7 +13,7 @@ import (
 // in serve.
 func TestDevOnASmallDisk(t *testing.T) {
 	dir := t.TempDir()
-	said := ""
+	var said string
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=40m"); err != nil {
 		t.Logf("no file system of its own (%v): the server's answer is made up", err)
 		refused := fmt.Errorf("create stream: %w", &jetstream.APIError{Code: 500, ErrorCode: codeNoStorage, Description: "insufficient storage resources available"})

@@ -16,7 +16,7 @@ type Budget struct {
 
 	mu    sync.Mutex // guards the rest, and what the shares have
 	free  int64
-	queue []*Share // those that wait, the first first
+	queue []*Share // those that wait, in their order
 }
 
 // New makes a budget of so many bytes.

@@ -4,6 +4,7 @@
 package episode
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,12 +48,7 @@ func (e *Episode) Fail(now time.Time, reason string) News {
 		e.began, e.told = now, []string{kind}
 		return Began
 	}
-	for _, told := range e.told {
-		if told == kind {
-			return Nothing
-		}
-	}
-	if len(e.told) == maxReasons {
+	if len(e.told) == maxReasons || slices.Contains(e.told, kind) {
 		return Nothing
 	}
 	e.told = append(e.told, kind)

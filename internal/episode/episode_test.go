@@ -25,8 +25,13 @@ func TestEpisode(t *testing.T) {
 		"one failure":     {{0, "a", "began"}, {time.Second, "", ""}, {5 * time.Second, "", "over 1s 1"}, {time.Second, "", ""}},
 		"a turn that happens to succeed ends nothing": {
 			{0, "full", "began"},
-			{time.Second, "", ""}, {time.Second, "full", ""}, {4 * time.Second, "", ""}, {4 * time.Second, "full", ""},
-			{time.Second, "", ""}, {4 * time.Second, "", ""}, {time.Second, "", "over 11s 3"},
+			{time.Second, "", ""},
+			{time.Second, "full", ""},
+			{4 * time.Second, "", ""},
+			{4 * time.Second, "full", ""},
+			{time.Second, "", ""},
+			{4 * time.Second, "", ""},
+			{time.Second, "", "over 11s 3"},
 		},
 		"reasons are told once each": {
 			{0, "a", "began"}, {0, "b", "changed"}, {0, "a", ""}, {0, "b", ""}, {time.Second, "c", "changed"}, {0, "a", ""},
