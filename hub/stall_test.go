@@ -130,7 +130,7 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 	})
 	// A few pieces of work, each with a reason or two.
 	if n := log.count("level=WARN"); n > 15 {
-		t.Errorf("%d warnings:\n%s", n, strings.Join(log.lines, ""))
+		t.Errorf("%d warnings:\n%s", n, log.text())
 	}
 }
 
