@@ -126,21 +126,20 @@ func TestCLIOverTLS(t *testing.T) {
 	}
 }
 
-// awaitReady waits until a hub is ready, or fails at once with why it ended.
-func (r *running) awaitReady(t *testing.T) {
-	t.Helper()
+// becomesReady waits until a hub is ready, or has ended.
+func (r *running) becomesReady() bool {
 	for {
 		r.stdout.mu.Lock()
 		log, changed := r.stdout.text.String(), r.stdout.changed
 		r.stdout.mu.Unlock()
 		if strings.Contains(log, "msg=ready") {
-			return
+			return true
 		}
 		select {
 		case <-changed:
 		case code := <-r.code:
 			r.code <- code // for the cleanup
-			t.Fatalf("exit %d: %s", code, r.stderr)
+			return false
 		}
 	}
 }
@@ -168,8 +167,9 @@ func TestServeOverTLS(t *testing.T) {
 			t.Setenv(wire.EnvIngestMaxBytes, "64MiB")
 			t.Setenv(wire.EnvDLQMaxBytes, "16MiB")
 			r := start(t, "serve")
-			if tt.says == "" {
-				r.awaitReady(t)
+			if ready := r.becomesReady(); ready != (tt.says == "") {
+				t.Fatalf("ready %v: %s", ready, r.stderr)
+			} else if ready {
 				return
 			}
 			if code := r.ended(t); code != exitFailed || !strings.Contains(r.stderr.String(), tt.says) {
