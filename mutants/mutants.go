@@ -272,11 +272,7 @@ var mutants = []mutant{
 		name: "rewind-forward", guarantee: "a rewind skips nothing",
 		file: "lane/rewind.go",
 		old:  `		if start < from {`,
-<<<<<<< HEAD
 		new:  `		if start < from && start == 0 {`,
-=======
-		new:  `		if start < 1 {`,
->>>>>>> broken
 		pkg:  "./hub", test: "TestRewindNeverSkips",
 	},
 	{
