@@ -22,13 +22,10 @@ import (
 type world struct {
 	t      *testing.T
 	dir    string
-	server *cluster.NATS        // nil in a cluster
-	nodes  *cluster.NATSCluster // nil with one server
+	server *cluster.NATS // nil in a cluster
 	url    string
 	nc     *nats.Conn
 	js     jetstream.JetStream
-	// published counts the events of publishInTurn.
-	published int
 	// patience is how long what must come may take.
 	patience time.Duration
 }
@@ -45,8 +42,7 @@ func newWorld(t *testing.T) *world {
 // waited for, a second or a few.
 func newCluster(t *testing.T) *world {
 	t.Helper()
-	nodes := cluster.StartNATSCluster(t, 3)
-	w := &world{t: t, nodes: nodes, url: nodes.URL(), patience: time.Minute}
+	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL(), patience: time.Minute}
 	w.open(jetstream.WithDefaultTimeout(time.Second))
 	return w
 }

@@ -113,18 +113,6 @@ func (o observed) awaitHealth(w *world, status int, part string) {
 	})
 }
 
-// awaitFine waits until nothing is degraded.
-func (o observed) awaitFine(w *world) {
-	o.t.Helper()
-	w.eventually("nothing to be degraded", func() error {
-		code, health := readyz(o.t, o.Hub)
-		if code != http.StatusOK || len(health.Degraded) > 0 {
-			return fmt.Errorf("%d %+v", code, health)
-		}
-		return nil
-	})
-}
-
 func TestNotReadyBeforeItRuns(t *testing.T) {
 	w := newWorld(t)
 	h, registry := w.newHub(nil)

@@ -42,15 +42,13 @@ The log goes to stdout, the reason why a hub cannot start or go on to stderr.`,
 				return err
 			}
 			collectLess()
-			if err := serve(ctx, s, newLogger(a.out, s.LogFormat, s.LogLevel)); err != nil {
-				return err
-			}
-			if outputClosed(ctx, nil) {
+			err = serve(ctx, s, newLogger(a.out, s.LogFormat, s.LogLevel))
+			if outputClosed(ctx, err) {
 				// No way to be done, as with other commands: who supervises a hub has
 				// to start it again.
 				return errors.New("nobody reads the log any more: standard output is closed")
 			}
-			return nil
+			return err
 		}),
 	}
 }
