@@ -54,7 +54,7 @@ func TestFullIngestNamesTheLaneThatPinsIt(t *testing.T) {
 		return nil
 	})
 	if n := log.count("level=WARN", "ingest is nearly full", "by=lane"); n != 1 || log.count("ingest has room again") != 1 {
-		t.Errorf("%d warnings and %d ends:\n%s", n, log.count("ingest has room again"), strings.Join(log.lines, ""))
+		t.Errorf("%d warnings and %d ends:\n%s", n, log.count("ingest has room again"), log.text())
 	}
 }
 

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -46,6 +47,13 @@ lines:
 	return n
 }
 
+// text is the log so far.
+func (l *logged) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "")
+}
+
 func (l *logged) into(c *hub.Config) { c.Logger = slog.New(slog.NewTextHandler(l, nil)) }
 
 // A full lane whose worker acknowledges one copy now and then copies one more each
@@ -88,7 +96,7 @@ func TestOneStallIsOneEpisode(t *testing.T) {
 	w.consume("s", "workers", events-8)
 	w.eventually("the end of the stall", func() error {
 		if log.count("lane goes on", "stalled_for=") != 1 {
-			return fmt.Errorf("%v", log.lines)
+			return errors.New(log.text())
 		}
 		return nil
 	})
@@ -116,13 +124,13 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 	w.copies("s", 2)
 	w.eventually("the end of the outage", func() error {
 		if log.count("out of trouble", `work="read ingest"`) != 1 {
-			return fmt.Errorf("%v", log.lines)
+			return errors.New(log.text())
 		}
 		return nil
 	})
 	// A few pieces of work, each with a reason or two.
 	if n := log.count("level=WARN"); n > 15 {
-		t.Errorf("%d warnings:\n%s", n, strings.Join(log.lines, ""))
+		t.Errorf("%d warnings:\n%s", n, log.text())
 	}
 }
 
