@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of what is chosen at random (default 1)")
 	flags.StringVar(&cfg.Kind, "world", "", "one: a nats-server and a hub; dev: both in one process; three: a cluster of three and two hubs, with leaders moved and nodes killed (default one)")
 	flags.IntVar(&cfg.Lanes, "lanes", 0, "number of services (default 20, in three 10)")
-	flags.IntVar(&cfg.Rate, "rate", 0, "events a second (default 600, in three 150)")
+	flags.IntVar(&cfg.Rate, "rate", 0, "events a second (default 800, in three 150)")
 	logs := flags.String("log", "", "file that takes the hubs' logs")
 	if err := flags.Parse(args); err != nil {
 		return err

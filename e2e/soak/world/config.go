@@ -28,7 +28,7 @@ type Config struct {
 	Seed uint64
 	// Lanes is how many services there are; 20 by default, 10 in Three.
 	Lanes int
-	// Rate is how many events are published each second; 600 by default, 150 in
+	// Rate is how many events are published each second; 800 by default, 150 in
 	// Three. It sinks while workers cannot follow.
 	Rate int
 	// Settle is how long after the last event everything due may take; 1 minute
@@ -44,7 +44,7 @@ func (c Config) withDefaults() Config {
 	c.Kind = cmp.Or(c.Kind, One)
 	c.Time = cmp.Or(c.Time, time.Minute)
 	c.Seed = cmp.Or(c.Seed, 1)
-	lanes, rate, settle := 20, 600, time.Minute
+	lanes, rate, settle := 20, 800, time.Minute
 	if c.Kind == Three {
 		lanes, rate, settle = 10, 150, 3*time.Minute
 	}
