@@ -54,13 +54,6 @@ lines:
 	return n
 }
 
-// text is the log so far.
-func (l *logged) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.lines, "")
-}
-
 func (l *logged) into(c *hub.Config) { c.Logger = slog.New(slog.NewTextHandler(l, nil)) }
 
 // A full lane whose worker acknowledges one copy now and then copies one more each
