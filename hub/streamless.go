@@ -49,7 +49,7 @@ func (r *reconciler) streamless(ctx context.Context, path string, service subjec
 	h.lacking.set(streamOf(service), fmt.Sprintf("service %s is registered and its stream %s is gone: nothing is copied for it; register it again with a start, or delete its registry records",
 		service, subjects.LaneStream(service)))
 	if time.Since(g.since) >= goneConfirm {
-		h.alarms.raise(h.log, path, fmt.Sprintf("registry record %s has no lane: its stream is gone; register again, or delete the record", path))
+		r.alarms.raise(path, fmt.Sprintf("registry record %s has no lane: its stream is gone; register again, or delete the record", path))
 	}
 	return true
 }
