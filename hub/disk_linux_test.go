@@ -140,7 +140,7 @@ func TestFullDiskIsNamed(t *testing.T) {
 // ingest takes events.
 func TestDiskOfALane(t *testing.T) {
 	w := newWorld(t)
-	w.startHub()
+	o := w.observe(nil)
 	w.register("s", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"1"}`)
 	w.copies("s", 1)
@@ -160,6 +160,10 @@ func TestDiskOfALane(t *testing.T) {
 		}
 		return nil
 	})
+	// It did not go round and round, as it does with another writer.
+	if fenced := o.metrics()[`replhub_lane_fenced_total{service="s"}`]; fenced > 20 {
+		t.Errorf("took the server's refusals for another writer's appends %v times", fenced)
+	}
 	w.stopServer()
 	w.startServer()
 	w.eventually("the copies", func() error {
