@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 			Interests: []replhub.Interest{
 				{
 					Entity: "user", Fields: []string{"id", "tenant", "profile.email"}, Start: replhub.StartSnapshot,
-					Filter: fmt.Sprintf("data.tenant == %q", *tenant),
+					Filter: fmt.Sprintf("has(data.tenant) && data.tenant == %q", *tenant),
 				},
 				{Entity: "share", Start: replhub.StartAll},
 			},
