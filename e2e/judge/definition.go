@@ -17,7 +17,7 @@ type Definition struct {
 	// Fails says that the filter cannot tell of an event, which is then
 	// dead-lettered; nil never. It is asked before Pass.
 	Fails func(e Event) bool
-	// NeedsJSON has events that are not JSON dead-lettered even without Fields.
+	// NeedsJSON has events that are no JSON object dead-lettered even without Fields.
 	NeedsJSON bool
 	// Fields are dotted paths to keep; empty keeps the payload as it is.
 	Fields []string
@@ -48,7 +48,7 @@ func (d Definition) expand(service string, e Event) outcome {
 	}
 	isDelete := e.Op() == "delete"
 	if (d.Pass != nil || d.NeedsJSON) && !isDelete {
-		if !json.Valid(e.Data) {
+		if !e.isObject() {
 			return outcome{dead: true}
 		}
 		if d.Fails != nil && d.Fails(e) {
@@ -64,7 +64,7 @@ func (d Definition) expand(service string, e Event) outcome {
 	if isDelete && len(e.Data) == 0 {
 		return outcome{copied: true, whole: true}
 	}
-	if !json.Valid(e.Data) {
+	if !e.isObject() {
 		return outcome{dead: true}
 	}
 	data, err := json.Marshal(keep(e.Object(), d.Fields))
@@ -76,43 +76,43 @@ func (d Definition) expand(service string, e Event) outcome {
 
 // keep returns the members of o that the paths name, nested as they were.
 func keep(o map[string]any, paths []string) map[string]any {
-	kept := map[string]any{}
+	whole, below := map[string]bool{}, map[string][]string{}
 	for _, path := range paths {
-		name, below, nested := strings.Cut(path, ".")
-		value, there := o[name]
-		if !there {
-			continue
-		}
+		name, rest, nested := strings.Cut(path, ".")
 		if !nested {
+			whole[name] = true
+			continue
+		}
+		below[name] = append(below[name], rest)
+	}
+	kept := map[string]any{}
+	for name, value := range o {
+		if whole[name] {
 			kept[name] = value
-			continue
+		} else if inner, some := within(value, below[name]); some {
+			kept[name] = inner
 		}
-		object, isObject := value.(map[string]any)
-		if !isObject {
-			continue
-		}
-		inner := keep(object, []string{below})
-		if len(inner) == 0 {
-			continue
-		}
-		if had, ok := kept[name].(map[string]any); ok {
-			merge(had, inner)
-			continue
-		}
-		kept[name] = inner
 	}
 	return kept
 }
 
-func merge(into, from map[string]any) {
-	for name, value := range from {
-		have, both := into[name].(map[string]any)
-		if more, ok := value.(map[string]any); ok && both {
-			merge(have, more)
-			continue
+// within keeps what paths name of a value: members of an object, and of the
+// elements of an array. some is false where nothing is left.
+func within(value any, paths []string) (kept any, some bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		members := keep(v, paths)
+		return members, len(members) > 0
+	case []any:
+		var elements []any
+		for _, element := range v {
+			if inner, some := within(element, paths); some {
+				elements = append(elements, inner)
+			}
 		}
-		into[name] = value
+		return elements, len(elements) > 0
 	}
+	return nil, false
 }
 
 // header is what a copy of an event carries beside the server's own headers.

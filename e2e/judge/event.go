@@ -46,6 +46,9 @@ func (e Event) Object() map[string]any {
 	return o
 }
 
+// isObject reports whether the payload is a JSON object.
+func (e Event) isObject() bool { return json.Valid(e.Data) && e.Object() != nil }
+
 // decode is JSON with its numbers as they are written; nil when it is none.
 func decode(data []byte) any {
 	d := json.NewDecoder(bytes.NewReader(data))
