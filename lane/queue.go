@@ -72,7 +72,7 @@ func Consumers(q wire.Queue) []string {
 
 // consumerConfigs are the consumers of a queue. None of them sees state
 // records, and a lane's workers all together see every copy.
-func consumerConfigs(service subjects.Name, s State, replicas int) []jetstream.ConsumerConfig {
+func consumerConfigs(service subjects.Name, s State, stream *jetstream.StreamInfo) []jetstream.ConsumerConfig {
 	q := s.Queue
 	base := jetstream.ConsumerConfig{
 		Description:   "replhub: the workers of " + service.String(),
@@ -80,8 +80,8 @@ func consumerConfigs(service subjects.Name, s State, replicas int) []jetstream.C
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       time.Duration(q.AckWait),
 		MaxDeliver:    q.MaxDeliver,
-		Replicas:      replicas,
-		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue, generationKey: s.generation()},
+		Replicas:      stream.Config.Replicas,
+		Metadata:      map[string]string{wire.MetadataKey: wire.MetadataValue, generationKey: s.generation(stream)},
 	}
 	names := Consumers(q)
 	configs := make([]jetstream.ConsumerConfig, 0, len(names))
@@ -117,7 +117,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	if err != nil {
 		return err
 	}
-	for _, cfg := range consumerConfigs(service, s, stream.CachedInfo().Config.Replicas) {
+	for _, cfg := range consumerConfigs(service, s, stream.CachedInfo()) {
 		old, ok := have[cfg.Durable]
 		delete(have, cfg.Durable)
 		if ok && sameConsumer(old.Config, cfg) {
@@ -129,7 +129,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
 			cfg.Metadata[generationKey] = GenerationOf(old)
 		} else {
-			s.goOn(&cfg, settled)
+			s.goOn(&cfg, stream.CachedInfo(), settled)
 		}
 		if err := putConsumer(ctx, stream, cfg); err != nil {
 			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -60,9 +61,15 @@ func (r *Rewound) finished() *Rewound {
 // each was created.
 const generationKey = "replhub_generation"
 
-// generation names the place where the state has consumers start.
-func (s State) generation() string {
-	id := strconv.FormatUint(s.QueueFrom, 10)
+// laneOf tells a lane from one of the same name that was dropped before it: their
+// sequences have nothing to do with each other.
+func laneOf(stream *jetstream.StreamInfo) string {
+	return strconv.FormatInt(stream.Created.UnixNano(), 36) + "/"
+}
+
+// generation names the place where the state has the consumers of a stream start.
+func (s State) generation(stream *jetstream.StreamInfo) string {
+	id := laneOf(stream) + strconv.FormatUint(s.QueueFrom, 10)
 	if s.Rewound != nil {
 		id += "/" + s.Rewound.ID
 	}
@@ -95,8 +102,8 @@ type Settled struct {
 	// UpTo is a sequence up to which every copy is acknowledged, or its dead letter
 	// stored.
 	UpTo uint64
-	// Generation is the consumer's: what another rewind or queue has settled says
-	// nothing of the copies that are due since.
+	// Generation is the consumer's: what another rewind, queue or lane has settled
+	// says nothing of the copies that are due since.
 	Generation  string
 	PausedUntil *time.Time
 }
@@ -104,16 +111,18 @@ type Settled struct {
 // SettledFunc tells what is known of a consumer; nil knows nothing.
 type SettledFunc func(consumer string) Settled
 
-// goOn has a missing consumer start behind what is proven, and be paused as it
-// was.
-func (s State) goOn(cfg *jetstream.ConsumerConfig, settled SettledFunc) {
+// goOn has a missing consumer of a stream start behind what is proven, and be
+// paused as it was.
+func (s State) goOn(cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, settled SettledFunc) {
 	from := s.startOf(cfg.Durable)
 	if settled != nil {
 		known := settled(cfg.Durable)
-		if known.Generation == s.generation() && known.UpTo+1 > max(from, 1) {
+		if known.Generation == s.generation(stream) && known.UpTo+1 > max(from, 1) {
 			from = known.UpTo + 1
 		}
-		cfg.PauseUntil = known.PausedUntil
+		if known.Generation == "" || strings.HasPrefix(known.Generation, laneOf(stream)) {
+			cfg.PauseUntil = known.PausedUntil
+		}
 	}
 	if r := s.Rewound; r != nil && !r.Done && r.PausedUntil != nil {
 		cfg.PauseUntil = r.PausedUntil
@@ -157,7 +166,7 @@ func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, again uint64, er
 		return 0, 0, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
 	lowest := s.Rewound.From
-	for _, cfg := range consumerConfigs(l.service, s, stream.CachedInfo().Config.Replicas) {
+	for _, cfg := range consumerConfigs(l.service, s, stream.CachedInfo()) {
 		cfg.PauseUntil = s.Rewound.PausedUntil
 		info, err := l.recreate(ctx, stream, cfg)
 		if err != nil {
@@ -245,11 +254,11 @@ const peekTime = 5 * time.Second
 // Unsettled counts the copies that a missing consumer gets when it is created
 // again.
 func Unsettled(ctx context.Context, stream jetstream.Stream, service subjects.Name, s State, name string, settled SettledFunc) (uint64, error) {
-	for _, cfg := range consumerConfigs(service, s, 1) {
+	for _, cfg := range consumerConfigs(service, s, stream.CachedInfo()) {
 		if cfg.Durable != name {
 			continue
 		}
-		s.goOn(&cfg, settled)
+		s.goOn(&cfg, stream.CachedInfo(), settled)
 		c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 			Description: "replhub: counts copies", AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: peekTime,
 			FilterSubject: cfg.FilterSubject, DeliverPolicy: cfg.DeliverPolicy, OptStartSeq: cfg.OptStartSeq,

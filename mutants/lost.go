@@ -11,6 +11,13 @@ var lostMutants = []mutant{
 		pkg:  "./lane", test: "TestFloorIsNotAheadOfAnUnacknowledgedCopy",
 	},
 	{
+		name: "floors-of-the-lane-before", guarantee: "1: what a dropped lane's workers acknowledged proves nothing of the next",
+		file: "lane/rewound.go",
+		old:  `	return strconv.FormatInt(stream.Created.UnixNano(), 36) + "/"`,
+		new:  "	_ = stream\n	return \"\"",
+		pkg:  "./lane", test: "TestSettledOfAnotherRewindProvesNothing",
+	},
+	{
 		name: "released-pin-forgotten", guarantee: "1: a pin that was released between look and floor counts",
 		file: "ingest/pin.go",
 		old:  `	l.Released = append(l.Released, release{Count: l.Pinnings, Seq: p.Seq})`,

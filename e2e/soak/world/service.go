@@ -48,6 +48,7 @@ type service struct {
 	interests map[int]*interest
 	// former are the entities that this lane had an interest in before.
 	former map[int]bool
+	gone   bool // dropped, and not registered again
 	broken bool // a request ended otherwise than it should
 	away   bool // its workers are kept away on purpose
 }
@@ -204,7 +205,7 @@ func (s *service) drop(ctx context.Context) error {
 	s.account.Forget()
 	clear(s.former)
 	s.tell("drop", "")
-	if ctx.Err() != nil {
+	if s.gone = ctx.Err() != nil; s.gone {
 		return nil
 	}
 	if err := s.begin(s.start()); err != nil {
@@ -241,7 +242,7 @@ func (s *service) rewind() error {
 	var reply wire.Rewound
 	_, err := s.insist(wire.VerbRewind, s.name, wire.Rewind{To: wire.Start(to)}, &reply)
 	switch {
-	case refused(err, wire.CodeTooOld):
+	case refused(err, wire.CodeTooOld), refused(err, wire.CodeInvalidValue): // before what is held, or forwards
 		s.counts.add("refused")
 		return nil
 	case err != nil:

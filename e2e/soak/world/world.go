@@ -189,6 +189,9 @@ func (w *world) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.Settle)
 	defer cancel()
 	for _, s := range w.services {
+		if s.gone {
+			continue
+		}
 		if err := s.resume(); err != nil {
 			w.odd.note("settle: %v", err)
 		}
