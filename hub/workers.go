@@ -76,14 +76,20 @@ type workers struct {
 	// streams are handles of the lanes' streams; a handle holds no more than the
 	// name.
 	streams map[subjects.Name]jetstream.Stream
-	// since is when a lane was found to lack a consumer.
-	since map[subjects.Name]time.Time
+	// since is when a lane was found to lack consumers.
+	since map[subjects.Name]lack
+}
+
+// lack is how many consumers a lane lacked, and since when it was not fewer.
+type lack struct {
+	since   time.Time
+	missing int
 }
 
 // watchWorkers has a consumer that is deleted by hand, or lost in a rewind that
 // was cut short, come back within seconds.
 func (h *Hub) watchWorkers(ctx context.Context) error {
-	w := &workers{hub: h, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]time.Time)}
+	w := &workers{hub: h, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]lack)}
 	every := min(workersEvery, h.cfg.TrimEvery)
 	again := min(workersAgain, every)
 	for {
@@ -178,12 +184,13 @@ func (w *workers) whole(ctx context.Context, l *lane.Lane) {
 func (w *workers) lacks(ctx context.Context, l *lane.Lane, missing []string, again time.Duration) {
 	h, service := w.hub, l.Service()
 	h.lacking.set(consumersOf(service), fmt.Sprintf("lane %s: %s", service, missingText(missing)))
-	since, known := w.since[service]
-	if !known {
-		w.since[service] = time.Now()
+	known, before := w.since[service]
+	if !before || len(missing) < known.missing {
+		// Fewer than before: a registration or a rewind is creating them.
+		w.since[service] = lack{since: time.Now(), missing: len(missing)}
 		return
 	}
-	if time.Since(since) < again {
+	if time.Since(known.since) < again {
 		return
 	}
 	state, err := h.freshState(ctx, service)
