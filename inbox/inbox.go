@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/replhub/replhub"
@@ -14,6 +15,11 @@ type Inbox struct {
 	cfg   Config
 	sql   statements
 	stats counters
+	// shapeDoubt is how old the known types of a table have to be for a second
+	// look before a value is refused.
+	shapeDoubt time.Duration
+	// regressed are the origins that were warned about.
+	regressed sync.Map
 }
 
 // New checks the config. It does not reach for the database; see Migrate.
@@ -26,7 +32,7 @@ func New(cfg Config) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inbox{cfg: cfg, sql: text}, nil
+	return &Inbox{cfg: cfg, sql: text, shapeDoubt: shapeDoubt}, nil
 }
 
 // Apply calls effect, which works in tx, once if d is newer than what was last applied to its
