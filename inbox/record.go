@@ -31,11 +31,16 @@ type record struct {
 	entity string
 	key    string
 	stamp  Stamp
+	// ofSnapshot says that the delivery is a row of a snapshot, not an event.
+	ofSnapshot bool
 }
+
+// ofSnapshot reports whether d is a row of a snapshot.
+func ofSnapshot(d *replhub.Delivery) bool { return len(d.Header[wire.HeaderChunk]) > 0 }
 
 // record is the row that d would leave.
 func (i *Inbox) record(d *replhub.Delivery) (record, error) {
-	r := record{entity: d.Entity, key: i.cfg.Key(d), stamp: Stamp{
+	r := record{entity: d.Entity, key: i.cfg.Key(d), ofSnapshot: ofSnapshot(d), stamp: Stamp{
 		Position: d.Position,
 		Origin:   d.Origin,
 		Version:  max(d.Version, 0),

@@ -44,7 +44,7 @@ func (i *Inbox) inSteps(ctx context.Context, db *sql.DB, d *replhub.Delivery, t 
 // inOne writes the inbox's row and, if that was written, t's.
 func (i *Inbox) inOne(ctx context.Context, db *sql.DB, r record, t *Table, row []any) (Outcome, error) {
 	args := append(r.args(time.Now()), row...)
-	res, err := db.ExecContext(ctx, "WITH guard AS ("+i.sql.upsert+" RETURNING 1)\n"+t.guarded, args...)
+	res, err := db.ExecContext(ctx, "WITH guard AS ("+i.sql.upsertFor(r)+" RETURNING 1)\n"+t.guarded, args...)
 	if err != nil {
 		return 0, fmt.Errorf("inbox: write rows: %w", err)
 	}
@@ -56,5 +56,5 @@ func (i *Inbox) inOne(ctx context.Context, db *sql.DB, r record, t *Table, row [
 	if err != nil {
 		return 0, fmt.Errorf("inbox: read row: %w", err)
 	}
-	return lost(current, r.stamp), nil
+	return i.lost(current, r), nil
 }

@@ -92,9 +92,12 @@ func (t *Table) tell(c change) {
 
 // Keys of the log's attributes.
 const (
-	keyTable  = "table"
-	keyEntity = "entity"
-	keyMember = "member"
-	keyColumn = "column"
-	keyOrigin = "origin"
+	keyTable   = "table"
+	keyEntity  = "entity"
+	keyMember  = "member"
+	keyColumn  = "column"
+	keyOrigin  = "origin"
+	keyRow     = "key"
+	keyVersion = "version"
+	keyApplied = "applied"
 )
