@@ -29,14 +29,11 @@ func FuzzKeyIsTheHubs(f *testing.F) {
 		`{"ID":1}`, `{"Id":1,"id":2,"iD":3}`, `{"id":1,"id":2}`, `{"id":1,"id":[]}`, `{"a":{"id":1}}`, `{"id":"a\nb"}`,
 		`{"id":" a"}`, `{"id":""}`, `{"\u0069d":"x"}`, `{"\u0069\u0064":"x"}`, `{"id":"\u00e9"}`, `{"id":"\ud83d\ude00"}`, `{"id":"\ud83d"}`,
 		"{\"id\":\"\xff\"}", `{"id":1}x`, `{"id":01}`, ` {"id" : "a" } `, `{"id":"` + strings.Repeat("k", 1024) + `"}`,
-		`{"id":"` + strings.Repeat("k", 1025) + `"}`, `{"id":"a` + "\u007f" + `"}`, `{"id":"` + "\ufffd" + `"}`, `{"id":1`,
+		`{"id":"` + strings.Repeat("k", 1025) + `"}`, `{"id":"a` + "\u007f" + `"}`, `{"id":"` + "\ufffd" + `"}`, `{"id":"\ufffd"}`, `{"id":"a "}`, `{"id":"\ud83d\ufffd"}`, `{"id":"\ufffd\\ud83d"}`, `{"id":1`,
 	} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if strings.Contains(strings.ToLower(string(data)), `\ufffd`) {
-			return // the one difference there is: the SDK takes this escape for no key
-		}
 		ev := replhub.Event{Data: data}
 		if have, want := replhub.KeyOf(ev), hubsKey(t, ev); have != want {
 			t.Errorf("key of %q: %q, at the hub %q", data, have, want)

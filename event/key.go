@@ -2,40 +2,23 @@ package event
 
 import (
 	"bytes"
-	"unicode/utf8"
 
 	"github.com/replhub/replhub/event/rawjson"
 	"github.com/replhub/replhub/wire"
 )
 
 // MaxKey is the longest key, in bytes; what is longer counts as no key.
-const MaxKey = 1024
+const MaxKey = wire.MaxKey
 
 // key is the event's key: the header's, else the payload's top-level "id", a
-// string or a number as its JSON text. What a header cannot carry unchanged is
-// passed over. No key is "".
+// string or a number as its JSON text. What is no key by [wire.ValidKey] is passed
+// over. No key is "".
 func key(header map[string][]string, data []byte) string {
 	if k := first(header, wire.HeaderKey); fitsKey(k) {
 		return k
 	}
-	raw := topID(data)
-	if len(raw) == 0 || len(raw) > longestKeyText {
-		return ""
-	}
-	k := string(raw)
-	if raw[0] == '"' {
-		// A string that is no exact text gives "", which is no key either.
-		k, _ = rawjson.Exact(raw)
-	}
-	if !fitsKey(k) {
-		return ""
-	}
-	return k
+	return wire.KeyOfID(topID(data))
 }
-
-// longestKeyText is how long a key's JSON text can be: two quotes, and six
-// bytes for each of the key's if all are escaped.
-const longestKeyText = 6*MaxKey + 2
 
 // topID gives the raw JSON of the payload's top-level member "id" when that is
 // a string or a number; nil when it is anything else, is absent, or when the
@@ -69,4 +52,4 @@ func namesID(raw []byte) bool {
 }
 
 // fitsKey reports whether k can be a key.
-func fitsKey(k string) bool { return len(k) <= MaxKey && carries(k) && utf8.ValidString(k) }
+func fitsKey(k string) bool { return wire.ValidKey(k) }

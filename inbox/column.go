@@ -5,110 +5,141 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
 	"strings"
 
-	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub"
 )
 
 // column is a Column, made ready.
 type column struct {
 	Column
-	path  []string
-	store func(value any) (any, error)
+
+	path []string
 }
 
-func newColumn(d database.Dialect, c Column) column {
+func newColumn(c Column) (column, error) {
 	if c.Path == "" {
 		c.Path = c.Name
 	}
-	store := c.Convert
-	if store == nil {
-		store = func(value any) (any, error) { return storable(d, value) }
+	path := strings.Split(c.Path, ".")
+	for _, level := range path {
+		if level == "" {
+			return column{}, fmt.Errorf("column %q: path %q has an empty level", c.Name, c.Path)
+		}
 	}
-	return column{Column: c, path: strings.Split(c.Path, "."), store: store}
+	return column{Column: c, path: path}, nil
 }
 
-// values appends to row what the columns get of payload, an object as JSON.
-func (t *Table) values(payload []byte, row []any) ([]any, error) {
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	dec.UseNumber() // a float64 would round large integers
-	var entity map[string]any
-	if err := dec.Decode(&entity); err != nil {
-		return nil, fmt.Errorf("payload as JSON: %w", err)
+// change is what a delivery makes of a table's row.
+type change struct {
+	entity string
+	// row is what the key's column and the others get, in their order; of a delete
+	// the key alone.
+	row []any
+	// unmapped and missing are told once the change is made.
+	unmapped []string
+	missing  []int
+}
+
+// changeOf decides what d makes of its row, by the types in s.
+func (t *Table) changeOf(s *shape, d *replhub.Delivery) (change, error) {
+	key := t.inbox.cfg.Key(d)
+	if key == "" {
+		return change{}, fmt.Errorf("table %s: %w", t.cfg.Table, ErrNoKey)
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("payload as JSON: more than one value")
+	refused := refusal{ValueError{Table: t.cfg.Table, Entity: d.Entity, Key: shown(key)}}
+	bound, ok := s.key.rule.(keyRule)
+	if !ok {
+		return change{}, refused.of(s.key, "", errUnknownType)
 	}
-	if entity == nil {
-		return nil, errors.New("payload as JSON: null is no entity")
+	stored, err := bound.key(key)
+	if err != nil {
+		return change{}, refused.of(s.key, fmt.Sprintf("%q", shown(key)), err)
 	}
-	for _, c := range t.columns {
-		value, err := c.value(entity)
+	if d.Op == replhub.Delete {
+		return change{entity: d.Entity, row: []any{stored}}, nil
+	}
+	f, err := t.paths.look(d.Data, len(t.columns))
+	if err != nil {
+		return change{}, refused.of(boundColumn{}, "", err)
+	}
+	c := change{entity: d.Entity, row: make([]any, 1, len(t.columns)+1), unmapped: f.unmapped}
+	c.row[0] = stored
+	for n, column := range t.columns {
+		value, missing, err := column.value(s.columns[n], f, n)
 		if err != nil {
-			return nil, fmt.Errorf("column %q: %w", c.Name, err)
+			return change{}, refused.of(s.columns[n], shown(string(f.members[n])), err)
 		}
-		row = append(row, value)
+		if missing {
+			c.missing = append(c.missing, n)
+		}
+		c.row = append(c.row, value)
 	}
-	return row, nil
+	return c, nil
 }
 
-func (c column) value(entity map[string]any) (any, error) {
-	var at any = entity
-	for _, name := range c.path {
-		object, ok := at.(map[string]any)
-		if !ok {
-			return c.Default, nil
-		}
-		if at, ok = object[name]; !ok {
-			return c.Default, nil
-		}
-	}
-	return c.store(at)
+// refusal makes errors about one delivery.
+type refusal struct{ about ValueError }
+
+func (r refusal) of(b boundColumn, value string, err error) error {
+	e := r.about
+	e.Column, e.Type, e.Value, e.Reason, e.Err = b.name, b.typeName, value, err.Error(), err
+	return &e
 }
 
-// storable is how a JSON value is given to the database. PostgreSQL is given text,
-// which it reads as whatever the column's type is; the others convert numbers
-// and bools, but would keep their text in a column without a type.
-func storable(d database.Dialect, value any) (any, error) {
-	switch v := value.(type) {
-	case nil, string:
-		return v, nil
-	case bool:
-		if d == database.Postgres {
-			return strconv.FormatBool(v), nil
-		}
-		return v, nil
-	case json.Number:
-		if d == database.SQLite {
-			return sqliteNumber(v), nil
-		}
-		return v.String(), nil
+// value is what the n-th column gets of a payload, and whether its member is
+// missing there.
+func (c column) value(b boundColumn, f found, n int) (value any, missing bool, err error) {
+	raw := f.members[n]
+	switch {
+	case raw != nil:
+		value, err = c.store(b, newJSONValue(raw))
+	case f.blocked != nil && f.blocked[n] != nil:
+		return nil, false, f.blocked[n]
 	default:
-		return jsonText(v)
+		value, missing = c.Default, f.unset == nil || !f.unset[n]
 	}
+	if err == nil && value == nil && b.notNull {
+		if raw == nil {
+			err = fmt.Errorf("the payload has no member %q, and the column is NOT NULL: give the Column a Default, or let the column be NULL", c.Path)
+		} else {
+			err = errors.New("it is null, and the column is NOT NULL: give the Column a Convert function, or let the column be NULL")
+		}
+	}
+	return value, missing, err
 }
 
-// sqliteNumber is n as a number if it is one of SQLite's, else its text.
-func sqliteNumber(n json.Number) any {
-	if whole, err := n.Int64(); err == nil {
-		return whole
+func (c column) store(b boundColumn, v jsonValue) (any, error) {
+	if c.Convert != nil {
+		given, err := v.decoded()
+		if err != nil {
+			return nil, err
+		}
+		converted, err := c.Convert(given)
+		if err != nil {
+			return nil, err
+		}
+		raw, ok := converted.(json.RawMessage)
+		if !ok {
+			return converted, nil
+		}
+		if !json.Valid(raw) {
+			return nil, fmt.Errorf("its Convert function returned a json.RawMessage that is no JSON: %s", shown(string(raw)))
+		}
+		v = newJSONValue(bytes.TrimSpace(raw))
 	}
-	// Only what comes back as it was: a decimal with more digits stays text.
-	if float, err := n.Float64(); err == nil && strconv.FormatFloat(float, 'f', -1, 64) == n.String() {
-		return float
-	}
-	return n.String()
+	return ruled(b.rule, v)
 }
 
-// jsonText is v as compact JSON, with the characters as they came.
-func jsonText(v any) (string, error) {
-	var text strings.Builder
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return "", err
+// ruled is what a rule makes of any value: a null is NULL, and what is no text is
+// refused whatever the column is.
+func ruled(r rule, v jsonValue) (any, error) {
+	switch {
+	case v.kind == jsonNull:
+		return nil, nil
+	case v.kind == jsonString && !v.exact:
+		return nil, errInexactText
+	default:
+		return r.store(v)
 	}
-	return strings.TrimSuffix(text.String(), "\n"), nil
 }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/replhub/replhub"
@@ -20,10 +21,12 @@ type Config struct {
 	// Policy decides between what is applied and what comes; nil is [Newest],
 	// which costs least.
 	Policy Policy
-	// Key says whose row a delivery is; nil is its Key. Deliveries for which it
-	// is empty are refused with [ErrNoKey]: they have no order that could be
-	// guarded. For an entity whose events have no keys it may return the
-	// delivery's ID; the table then grows with each event.
+	// Key says whose row a delivery is, to the inbox and to its tables; nil is its
+	// Key. What it returns must be a key by the one rule (see the package's
+	// documentation). Deliveries for which it is empty are refused with
+	// [ErrNoKey]: they have no order that could be guarded. For an entity whose
+	// events have no keys it may return the delivery's ID; the table then grows
+	// with each event.
 	Key func(d *replhub.Delivery) string
 	// Time is the time that [ByTime] compares; nil is the delivery's Time, when
 	// ingest stored the event. Publishers may put their own into a header.
@@ -35,11 +38,16 @@ type Config struct {
 	// that are known: serialization failures, deadlocks and a busy SQLite file.
 	// Nil knows none.
 	Retryable func(err error) bool
+	// Log is told, once for each, of payload members that no column takes, of
+	// columns without a member, and of publishers that began to count again;
+	// slog.Default() by default.
+	Log *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
 	c.Table = cmp.Or(c.Table, "replhub_inbox")
 	c.Retries = cmp.Or(c.Retries, 10)
+	c.Log = cmp.Or(c.Log, slog.Default())
 	if c.Key == nil {
 		c.Key = func(d *replhub.Delivery) string { return d.Key }
 	}

@@ -3,6 +3,8 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/replhub/replhub"
@@ -14,6 +16,11 @@ type Inbox struct {
 	cfg   Config
 	sql   statements
 	stats counters
+	// shapeDoubt is how old the known types of a table have to be for a second
+	// look before a value is refused.
+	shapeDoubt time.Duration
+	// regressed are the origins that were warned about.
+	regressed sync.Map
 }
 
 // New checks the config. It does not reach for the database; see Migrate.
@@ -26,7 +33,7 @@ func New(cfg Config) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inbox{cfg: cfg, sql: text}, nil
+	return &Inbox{cfg: cfg, sql: text, shapeDoubt: shapeDoubt}, nil
 }
 
 // Apply calls effect, which works in tx, once if d is newer than what was last applied to its
@@ -80,7 +87,7 @@ func (i *Inbox) pass(ctx context.Context, tx database.Tx, r record) (Outcome, er
 // Where it does not, the statement has locked the row all the same, so that it
 // still is what r lost against when it is read.
 func (i *Inbox) passByUpsert(ctx context.Context, tx database.Tx, r record) (Outcome, error) {
-	written, err := tx.ExecContext(ctx, i.sql.upsert, r.args(time.Now())...)
+	written, err := tx.ExecContext(ctx, i.sql.upsertFor(r), r.args(time.Now())...)
 	if err != nil {
 		return 0, fmt.Errorf("write row: %w", err)
 	}
@@ -91,7 +98,22 @@ func (i *Inbox) passByUpsert(ctx context.Context, tx database.Tx, r record) (Out
 	if err != nil {
 		return 0, fmt.Errorf("read row: %w", err)
 	}
-	return lost(current, r.stamp), nil
+	return i.lost(current, r), nil
+}
+
+// lost is the outcome of r where it did not win over current. A publisher that
+// seems to have begun to count again is counted, and warned about once.
+func (i *Inbox) lost(current Stamp, r record) Outcome {
+	if regressed(current, r.stamp) {
+		i.stats.regressed.Add(1)
+		if _, told := i.regressed.LoadOrStore(r.stamp.Origin, true); !told {
+			i.cfg.Log.Warn("a publisher gave a lower version after a greater one, and that change is passed over; "+
+				"if its database was restored from a backup, begin a new generation of its outbox (package outbox says how), else all its changes are passed over until they pass the old versions",
+				slog.String(keyOrigin, r.stamp.Origin), slog.String(keyEntity, r.entity), slog.String(keyRow, shown(r.key)),
+				slog.Int64(keyVersion, r.stamp.Version), slog.Int64(keyApplied, current.Version))
+		}
+	}
+	return lost(current, r.stamp)
 }
 
 // passByLock locks the row, decides, and writes.
@@ -104,8 +126,11 @@ func (i *Inbox) passByLock(ctx context.Context, tx database.Tx, r record) (Outco
 	if policy == nil {
 		policy = Newest
 	}
-	if outcome := decide(policy, current, r.stamp); outcome != Applied {
-		return outcome, nil
+	if decide(policy, current, r.stamp, r.ofSnapshot) != Applied {
+		return i.lost(current, r), nil
+	}
+	if r.ofSnapshot {
+		r.stamp = merged(current, r.stamp)
 	}
 	if i.cfg.Policy == nil {
 		r.stamp.Version = keepVersion(current, r.stamp)

@@ -11,6 +11,7 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/wire"
 )
 
 func TestPolicies(t *testing.T) {
@@ -95,26 +96,31 @@ type row struct {
 	epoch, seq uint64
 	origin     string
 	version    int64
+	deleted    bool
 }
 
 // naive applies d to r by the default rule, in the words of its documentation.
 func (r *row) naive(d *replhub.Delivery) inbox.Outcome {
-	in := row{d.Position.Epoch, d.Position.Seq, d.Origin, d.Version}
+	in := row{d.Position.Epoch, d.Position.Seq, d.Origin, d.Version, d.Op == replhub.Delete}
+	ofSnapshot := d.Header != nil
 	if r.seq > 0 {
 		samePlace := in.epoch == r.epoch && in.seq == r.seq
+		earlier := in.epoch < r.epoch || in.epoch == r.epoch && in.seq < r.seq
 		bothVersions := in.origin == r.origin && in.version > 0 && r.version > 0
-		if samePlace || bothVersions && in.version == r.version {
-			// The same place with a greater version cannot be: it is one event.
+		same := samePlace && !bothVersions || bothVersions && in.version == r.version
+		switch {
+		case same && ofSnapshot && !r.deleted:
+			// A row that is not older is written again.
+		case same || samePlace && !(bothVersions && in.version > r.version):
 			return inbox.Duplicate
-		}
-		if bothVersions && in.version < r.version {
-			return inbox.Stale
-		}
-		if !bothVersions && (in.epoch < r.epoch || in.epoch == r.epoch && in.seq < r.seq) {
+		case bothVersions && in.version < r.version, !bothVersions && earlier:
 			return inbox.Stale
 		}
 		if in.version == 0 && in.origin == r.origin {
 			in.version = r.version
+		}
+		if ofSnapshot && earlier {
+			in.epoch, in.seq = r.epoch, r.seq
 		}
 	}
 	*r = in
@@ -125,6 +131,7 @@ func (r *row) naive(d *replhub.Delivery) inbox.Outcome {
 func FuzzOutcome(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 1, 1, 1, 0, 2, 2, 2, 1, 0})
 	f.Add([]byte{9, 9, 9, 9, 8, 8, 8, 8, 7, 7, 7, 7, 9, 9, 9, 9})
+	f.Add([]byte{6, 1, 1, 2, 16, 0, 1, 0, 2, 2, 1, 2, 16, 3, 1, 1, 24, 3, 1, 1})
 	r := newReplica(f, inbox.Config{Dialect: database.SQLite})
 	key := 0
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -138,7 +145,7 @@ func TestOutcomeAgainstNaive(t *testing.T) {
 	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		rng := rand.New(rand.NewPCG(1, 2))
-		for key := range 30 {
+		for key := range 40 {
 			raw := binary.LittleEndian.AppendUint64(nil, rng.Uint64())
 			for range 4 {
 				raw = binary.LittleEndian.AppendUint64(raw, rng.Uint64())
@@ -149,14 +156,31 @@ func TestOutcomeAgainstNaive(t *testing.T) {
 }
 
 // againstNaive applies deliveries made of raw, four bytes each, to key. An
-// event's position is made of its other values, for two events never share one.
+// event's position is made of its other values, for two events never share one;
+// that of a snapshot's row is some event's.
 func againstNaive(t *testing.T, r *replica, key string, raw []byte) {
 	var model row
 	for ; len(raw) >= 4; raw = raw[4:] {
 		epoch, place, origin, version := uint64(raw[0]%2), uint64(raw[1]%4), uint64(raw[2]%2), uint64(raw[3]%4)
 		d := user(replhub.Update, key, 1+place*8+origin*4+version)
 		d.Position.Epoch, d.Version, d.Origin = epoch, int64(version), string(rune('a'+origin))
+		switch raw[0] / 2 % 4 {
+		case 0:
+			asRow(d)
+			d.Version = int64(raw[0] / 8 % 4)
+		case 1:
+			d.Op, d.Data = replhub.Delete, nil
+		}
 		want := model.naive(d)
 		r.mustDo(t, d, want)
+		if got := r.rows(t)[key]; (got == "") != model.deleted {
+			t.Fatalf("after %s at %v the user is %q", d.Op, d.Position, got)
+		}
 	}
+}
+
+// asRow makes d a row of a snapshot.
+func asRow(d *replhub.Delivery) *replhub.Delivery {
+	d.Header = map[string][]string{wire.HeaderChunk: {"1"}}
+	return d
 }

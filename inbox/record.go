@@ -9,10 +9,11 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub/wire"
 )
 
 // MaxKey is the longest key, in bytes; the hub takes longer ones for none.
-const MaxKey = 1024
+const MaxKey = wire.MaxKey
 
 const (
 	longestEntity = 63
@@ -21,18 +22,25 @@ const (
 
 // ErrNoKey says that a delivery has no key and so no order: the inbox cannot
 // tell whether its effect was made. See Config.Key.
-var ErrNoKey = errors.New("the delivery has no key")
+var ErrNoKey error = permanentError("the delivery has no key")
+
+const errNotAKey = permanentError("a key has at most 1024 bytes of UTF-8, no control characters, and no white space at its ends")
 
 // record is a row of the inbox.
 type record struct {
 	entity string
 	key    string
 	stamp  Stamp
+	// ofSnapshot says that the delivery is a row of a snapshot, not an event.
+	ofSnapshot bool
 }
+
+// ofSnapshot reports whether d is a row of a snapshot.
+func ofSnapshot(d *replhub.Delivery) bool { return len(d.Header[wire.HeaderChunk]) > 0 }
 
 // record is the row that d would leave.
 func (i *Inbox) record(d *replhub.Delivery) (record, error) {
-	r := record{entity: d.Entity, key: i.cfg.Key(d), stamp: Stamp{
+	r := record{entity: d.Entity, key: i.cfg.Key(d), ofSnapshot: ofSnapshot(d), stamp: Stamp{
 		Position: d.Position,
 		Origin:   d.Origin,
 		Version:  max(d.Version, 0),
@@ -44,8 +52,8 @@ func (i *Inbox) record(d *replhub.Delivery) (record, error) {
 		return record{}, fmt.Errorf("entity %q: must have 1 to %d bytes", r.entity, longestEntity)
 	case r.key == "":
 		return record{}, ErrNoKey
-	case len(r.key) > MaxKey:
-		return record{}, fmt.Errorf("key of %d bytes: must have at most %d", len(r.key), MaxKey)
+	case !wire.ValidKey(r.key):
+		return record{}, fmt.Errorf("key %q of %d bytes: %w", shown(r.key), len(r.key), errNotAKey)
 	case r.stamp.Position.Seq == 0:
 		return record{}, errors.New("the delivery has no position")
 	case len(r.stamp.Origin) > longestOrigin || !utf8.ValidString(r.stamp.Origin):

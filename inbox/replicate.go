@@ -17,23 +17,34 @@ func (i *Inbox) Replicate(ctx context.Context, db *sql.DB, d *replhub.Delivery, 
 	// A delete would not see a row that another wrote while it waited for the
 	// guard: a statement sees what was there as it began. An upsert does.
 	if i.cfg.Dialect != database.Postgres || i.cfg.Policy != nil || d.Op == replhub.Delete {
-		return i.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, tx, d) })
+		return i.inSteps(ctx, db, d, t)
 	}
 	r, err := i.record(d)
 	if err != nil {
 		return 0, fmt.Errorf("inbox: %w", err)
 	}
-	row, err := t.row(d)
+	c, err := t.prepare(ctx, db, d)
 	if err != nil {
-		return 0, fmt.Errorf("effect on %s %q: %w", r.entity, r.key, err)
+		return i.inSteps(ctx, db, d, t) // which ends in the same error, unless d is old
 	}
-	return i.retrying(ctx, d, func() (Outcome, error) { return i.inOne(ctx, db, r, t, row) })
+	outcome, err := i.retrying(ctx, d, func() (Outcome, error) { return i.inOne(ctx, db, r, t, c.row) })
+	switch {
+	case err != nil:
+		t.doubt(err)
+	case outcome == Applied:
+		t.tell(c)
+	}
+	return outcome, err
+}
+
+func (i *Inbox) inSteps(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
+	return i.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, tx, d) })
 }
 
 // inOne writes the inbox's row and, if that was written, t's.
 func (i *Inbox) inOne(ctx context.Context, db *sql.DB, r record, t *Table, row []any) (Outcome, error) {
 	args := append(r.args(time.Now()), row...)
-	res, err := db.ExecContext(ctx, "WITH guard AS ("+i.sql.upsert+" RETURNING 1)\n"+t.guarded, args...)
+	res, err := db.ExecContext(ctx, "WITH guard AS ("+i.sql.upsertFor(r)+" RETURNING 1)\n"+t.guarded, args...)
 	if err != nil {
 		return 0, fmt.Errorf("inbox: write rows: %w", err)
 	}
@@ -45,5 +56,5 @@ func (i *Inbox) inOne(ctx context.Context, db *sql.DB, r record, t *Table, row [
 	if err != nil {
 		return 0, fmt.Errorf("inbox: read row: %w", err)
 	}
-	return lost(current, r.stamp), nil
+	return i.lost(current, r), nil
 }

@@ -32,11 +32,14 @@ func versioned(a, b Stamp) bool {
 }
 
 // decide says what becomes of incoming where current was applied last.
-func decide(policy Policy, current, incoming Stamp) Outcome {
+// ofSnapshot says that it is a row of a snapshot.
+func decide(policy Policy, current, incoming Stamp, ofSnapshot bool) Outcome {
 	switch {
 	case current.none():
 		return Applied
-	case current.Position == incoming.Position:
+	case ofSnapshot && renews(policy, current, incoming):
+		return Applied
+	case current.Position == incoming.Position && !ofSnapshot:
 		return Duplicate
 	case policy(current, incoming):
 		return Applied
@@ -45,12 +48,41 @@ func decide(policy Policy, current, incoming Stamp) Outcome {
 	}
 }
 
+// renews reports whether a row of a snapshot that need not be newer is written
+// again: it has the very version that was applied, or current would not win over
+// it either. Over a delete such a row does not win: it may be from before.
+func renews(policy Policy, current, incoming Stamp) bool {
+	if current.Deleted {
+		return false
+	}
+	return versioned(current, incoming) && current.Version == incoming.Version || !policy(incoming, current)
+}
+
+// merged is the stamp that a row of a snapshot leaves. A row contains all changes
+// up to its position, and has the place of the last that was applied if that is
+// later: what is older than either stays old.
+func merged(current, incoming Stamp) Stamp {
+	if incoming.Position.Less(current.Position) {
+		incoming.Position = current.Position
+	}
+	if incoming.Time.Before(current.Time) {
+		incoming.Time = current.Time
+	}
+	return incoming
+}
+
 // lost is the outcome of incoming where it did not win over current.
 func lost(current, incoming Stamp) Outcome {
 	if current.Position == incoming.Position || (versioned(current, incoming) && current.Version == incoming.Version) {
 		return Duplicate
 	}
 	return Stale
+}
+
+// regressed reports whether incoming lost though ingest stored it later: its
+// origin gave a lower version after a greater one.
+func regressed(current, incoming Stamp) bool {
+	return versioned(current, incoming) && incoming.Version < current.Version && current.Position.Less(incoming.Position)
 }
 
 // keepVersion is the version of the row that incoming is applied to under

@@ -10,9 +10,9 @@ import (
 type statements struct {
 	create string
 	// upsert writes a row if it is new or wins by Newest; else it affects none.
-	// Arguments: those of record.args. MariaDB has none: it lacks a condition
-	// on the whole update.
-	upsert string
+	// upsertRow does so for rows of snapshots. Arguments: those of record.args.
+	// MariaDB has neither: it lacks a condition on the whole update.
+	upsert, upsertRow string
 	// lock takes the row's lock and returns its stamp; where there is no row it
 	// puts one without a stamp. Arguments: entity, key, applied_at.
 	lock string
@@ -36,9 +36,10 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 		return statements{}, err
 	}
 	return statements{
-		create: createStatement(d, t),
-		upsert: upsertStatement(d, t),
-		lock:   lockStatement(d, t),
+		create:    createStatement(d, t),
+		upsert:    upsertStatement(d, t, false),
+		upsertRow: upsertStatement(d, t, true),
+		lock:      lockStatement(d, t),
 		write: fmt.Sprintf("UPDATE %s SET epoch = %s, seq = %s, origin = %s, version = %s, event_at = %s, deleted = %s, applied_at = %s"+
 			" WHERE entity = %s AND entity_key = %s", append([]any{t}, parameters(d, 9)...)...),
 		read: fmt.Sprintf("SELECT "+stampColumns+" FROM %s WHERE entity = %s AND entity_key = %s",
@@ -82,18 +83,46 @@ func createStatement(d database.Dialect, table string) string {
 )%s`, table, entity, key, origin, options)
 }
 
-// upsertStatement is Newest and keepVersion in SQL.
-func upsertStatement(d database.Dialect, table string) string {
+// upsertFor is the statement that writes r.
+func (s statements) upsertFor(r record) string {
+	if r.ofSnapshot {
+		return s.upsertRow
+	}
+	return s.upsert
+}
+
+// upsertStatement is Newest and keepVersion in SQL; for the row of a snapshot
+// renews and merged as well.
+func upsertStatement(d database.Dialect, table string, ofSnapshot bool) string {
 	if d == database.MariaDB {
 		return ""
 	}
-	return fmt.Sprintf(`INSERT INTO %s AS r (entity, entity_key, `+stampColumns+`, applied_at) VALUES (%s)
-ON CONFLICT (entity, entity_key) DO UPDATE SET
-	epoch = excluded.epoch, seq = excluded.seq, origin = excluded.origin,
-	version = CASE WHEN excluded.version = 0 AND excluded.origin = r.origin THEN r.version ELSE excluded.version END,
-	event_at = excluded.event_at, deleted = excluded.deleted, applied_at = excluded.applied_at
-WHERE CASE WHEN excluded.origin = r.origin AND excluded.version > 0 AND r.version > 0 THEN excluded.version > r.version
-	ELSE excluded.epoch > r.epoch OR (excluded.epoch = r.epoch AND excluded.seq > r.seq) END`, table, d.Parameters(1, recordColumns))
+	return "INSERT INTO " + table + " AS r (entity, entity_key, " + stampColumns + ", applied_at) VALUES (" + d.Parameters(1, recordColumns) + ")\n" +
+		onNewerStamp(ofSnapshot)
+}
+
+// onNewerStamp follows an INSERT of any number of rows into the inbox's table,
+// known as r.
+func onNewerStamp(ofSnapshot bool) string {
+	const (
+		byVersion = "excluded.origin = r.origin AND excluded.version > 0 AND r.version > 0"
+		inPlace   = "(excluded.epoch, excluded.seq)"
+		position  = "epoch = excluded.epoch, seq = excluded.seq, event_at = excluded.event_at"
+		greatest  = "epoch = CASE WHEN " + inPlace + " > (r.epoch, r.seq) THEN excluded.epoch ELSE r.epoch END,\n\t" +
+			"seq = CASE WHEN " + inPlace + " > (r.epoch, r.seq) THEN excluded.seq ELSE r.seq END,\n\t" +
+			"event_at = CASE WHEN excluded.event_at > r.event_at THEN excluded.event_at ELSE r.event_at END"
+	)
+	at, newerVersion, newerPosition := position, "excluded.version > r.version", inPlace+" > (r.epoch, r.seq)"
+	if ofSnapshot {
+		at = greatest
+		newerVersion += " OR (excluded.version = r.version AND NOT r.deleted)"
+		newerPosition += " OR (" + inPlace + " = (r.epoch, r.seq) AND NOT r.deleted)"
+	}
+	return `ON CONFLICT (entity, entity_key) DO UPDATE SET
+	` + at + `,
+	origin = excluded.origin, deleted = excluded.deleted, applied_at = excluded.applied_at,
+	version = CASE WHEN excluded.version = 0 AND excluded.origin = r.origin THEN r.version ELSE excluded.version END
+WHERE CASE WHEN ` + byVersion + ` THEN ` + newerVersion + ` ELSE ` + newerPosition + ` END`
 }
 
 func lockStatement(d database.Dialect, table string) string {

@@ -15,10 +15,14 @@ type Stats struct {
 	Tombstones uint64
 	// Retries counts transactions of Do that were tried again.
 	Retries uint64
+	// Regressed counts those among Stale that ingest stored after what was applied
+	// and whose origin gave them a lower version: a publisher that was restored
+	// from a backup, or one that published out of order.
+	Regressed uint64
 }
 
 type counters struct {
-	applied, duplicate, stale, tombstones, retries atomic.Uint64
+	applied, duplicate, stale, tombstones, retries, regressed atomic.Uint64
 }
 
 // Stats may be called at any time; each number is right by itself.
@@ -29,6 +33,7 @@ func (i *Inbox) Stats() Stats {
 		Stale:      i.stats.stale.Load(),
 		Tombstones: i.stats.tombstones.Load(),
 		Retries:    i.stats.retries.Load(),
+		Regressed:  i.stats.regressed.Load(),
 	}
 }
 

@@ -3,10 +3,13 @@ package inbox
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
@@ -17,9 +20,10 @@ type TableConfig struct {
 	// Table is the replica's table, with its schema before a dot or not.
 	// Required. Names are taken as written, capitals too.
 	Table string
-	// Key is the column of the delivery's key, which must be the primary key or
-	// unique; "id" by default. The key is given as text, which the databases
-	// turn into numbers or UUIDs where the column is of such a type.
+	// Key is the column of the delivery's key (Config.Key of the inbox), which must
+	// be the primary key or unique; "id" by default. Each key is a row of its own:
+	// the column's type and collation must tell keys apart, and in a column of
+	// numbers, dates or UUIDs a key in any but the type's one form is refused.
 	Key string
 	// Columns are what is taken from the payload. At least one.
 	Columns []Column
@@ -32,12 +36,16 @@ type Column struct {
 	// Path is where the field is in the payload, its levels parted by dots, such
 	// as "address.city"; by default it is Name.
 	Path string
-	// Default is stored where the payload lacks the field; nil stores NULL.
+	// Default is stored where the payload lacks the field; nil stores NULL. It is
+	// given to the database as it is.
 	Default any
 	// Convert turns the field's value into what is stored. It is given nil, a
-	// string, a bool, a json.Number, a map[string]any or a []any. By default
-	// objects and arrays are stored as their JSON text, everything else as it
-	// is.
+	// string, a bool, a json.Number, a map[string]any or a []any, and depends on
+	// that alone. A json.RawMessage that it returns is JSON, and is stored as the
+	// payload's own would be; everything else that it returns is given to the
+	// database as it is. By default a value is stored as the table of types in
+	// TYPES.md says: exactly, by a rule that loses nothing, or not at all. See
+	// [UnixMillis], [Truncate], [AssumeUTC], [LowerUUID], [Hex] and [ParseJSON].
 	Convert func(value any) (any, error)
 }
 
@@ -48,22 +56,35 @@ type Column struct {
 // A payload is the whole entity, so a field that is missing is gone: its column
 // becomes its Default, else NULL. To leave it as it was would make the row depend
 // on changes that the inbox may have skipped. It is safe for concurrent use.
+//
+// At its first use, and again after a minute and after errors, it reads the types
+// of its columns from the database's catalog, and returns a [*TableError] that says
+// what cannot work and what mends it. A value that its column cannot keep as it is
+// is a [*ValueError], and nothing is written. TYPES.md says what becomes of each
+// value in each type.
 type Table struct {
+	inbox   *Inbox
 	cfg     TableConfig
 	columns []column
+	paths   *pathNode
 	// change and put are the upsert: change may be empty, and put is then all;
 	// else put is for where change affected no row.
 	change, put, remove string
 	// guarded is put, on PostgreSQL, for where a query "guard" returned a row.
 	// Its arguments follow those of the inbox's upsert.
 	guarded string
+
+	shape    atomic.Pointer[shape]
+	reading  atomic.Bool // somebody reads a shape that is known already
+	unmapped unmappedNames
 }
 
 // NewTable checks the config of a table in the inbox's database. It does not
-// reach for the database.
+// reach for the database; see [Table.Check].
 func (i *Inbox) NewTable(cfg TableConfig) (*Table, error) {
 	d := i.cfg.Dialect
 	cfg.Key = cmp.Or(cfg.Key, "id")
+	cfg.Columns = slices.Clone(cfg.Columns)
 	if len(cfg.Columns) == 0 {
 		return nil, errors.New("inbox table: Columns: at least one is needed")
 	}
@@ -71,7 +92,7 @@ func (i *Inbox) NewTable(cfg TableConfig) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inbox table: Table: %w", err)
 	}
-	t := &Table{cfg: cfg, columns: make([]column, 0, len(cfg.Columns))}
+	t := &Table{inbox: i, cfg: cfg, columns: make([]column, 0, len(cfg.Columns))}
 	names := make([]string, 0, len(cfg.Columns)+1)
 	for _, name := range append([]string{cfg.Key}, columnNames(cfg.Columns)...) {
 		quoted, err := d.Quote(name)
@@ -86,11 +107,16 @@ func (i *Inbox) NewTable(cfg TableConfig) (*Table, error) {
 		names = append(names, quoted)
 	}
 	for _, c := range cfg.Columns {
-		t.columns = append(t.columns, newColumn(d, c))
+		column, err := newColumn(c)
+		if err != nil {
+			return nil, fmt.Errorf("inbox table: %w", err)
+		}
+		t.columns = append(t.columns, column)
 	}
+	t.paths = newPaths(cfg.Key, t.columns)
 	t.change, t.put = upsertStatements(d, table, names)
 	t.guarded = guardedStatement(d, table, names)
-	t.remove = fmt.Sprintf("DELETE FROM %s WHERE %s = %s", table, names[0], d.Parameter(1))
+	t.remove = removeStatement(d, table, names[0])
 	return t, nil
 }
 
@@ -102,6 +128,14 @@ func columnNames(columns []Column) []string {
 	return names
 }
 
+// Check reads the types of the table's columns now instead of at the first
+// delivery: a service that calls it at its start learns then what cannot work, as
+// a [*TableError].
+func (t *Table) Check(ctx context.Context, db *sql.DB) error {
+	_, err := t.readShape(ctx, db)
+	return err
+}
+
 // upsertStatements are for a key and columns, the key first in names and last in
 // change's arguments. MariaDB's own upsert would also replace the row that has
 // another unique column in common, so there it is two statements; nobody comes
@@ -109,8 +143,8 @@ func columnNames(columns []Column) []string {
 func upsertStatements(d database.Dialect, table string, names []string) (change, put string) {
 	list := strings.Join(names, ", ")
 	if d == database.MariaDB {
-		return fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", table, strings.Join(names[1:], " = ?, "), names[0]),
-			fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM %s WHERE %s = ?)",
+		return mariadbStrict + fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", table, strings.Join(names[1:], " = ?, "), names[0]),
+			mariadbStrict + fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM %s WHERE %s = ?)",
 				table, list, d.Parameters(1, len(names)), table, names[0])
 	}
 	return "", fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) %s", table, list, d.Parameters(1, len(names)), onConflict(names))
@@ -129,38 +163,55 @@ func onConflict(names []string) string {
 	return fmt.Sprintf("ON CONFLICT (%s) DO UPDATE SET %s", names[0], strings.Join(sets, ", "))
 }
 
+// removeStatement deletes a key's row. SQLite is told to compare bytes, whatever
+// the column's collation; the index that makes the key unique does so too.
+func removeStatement(d database.Dialect, table, key string) string {
+	switch d {
+	case database.MariaDB:
+		return mariadbStrict + fmt.Sprintf("DELETE FROM %s WHERE %s = ?", table, key)
+	case database.SQLite:
+		return fmt.Sprintf("DELETE FROM %s WHERE %s = ? COLLATE BINARY", table, key)
+	default:
+		return fmt.Sprintf("DELETE FROM %s WHERE %s = $1", table, key)
+	}
+}
+
 // Apply makes d's change in the table. It belongs into the effect of
 // [Inbox.Apply]; by itself it guards nothing.
 func (t *Table) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery) error {
-	if d.Key == "" {
-		return fmt.Errorf("table %s: %w", t.cfg.Table, ErrNoKey)
-	}
-	if d.Op == replhub.Delete {
-		if _, err := tx.ExecContext(ctx, t.remove, d.Key); err != nil {
-			return fmt.Errorf("table %s: delete row: %w", t.cfg.Table, err)
-		}
-		return nil
-	}
-	row, err := t.row(d)
+	c, err := t.prepare(ctx, tx, d)
 	if err != nil {
 		return err
 	}
-	if err := t.upsert(ctx, tx, row); err != nil {
-		return fmt.Errorf("table %s: write row: %w", t.cfg.Table, err)
+	if d.Op == replhub.Delete {
+		_, err = tx.ExecContext(ctx, t.remove, c.row...)
+	} else {
+		err = t.upsert(ctx, tx, c.row)
 	}
+	if err != nil {
+		t.doubt(err)
+		return fmt.Errorf("table %s: entity %s, key %q: write row: %w", t.cfg.Table, d.Entity, shown(t.inbox.cfg.Key(d)), err)
+	}
+	t.tell(c)
 	return nil
 }
 
-// row is what the key's column and the others get of d.
-func (t *Table) row(d *replhub.Delivery) ([]any, error) {
-	if d.Key == "" {
-		return nil, fmt.Errorf("table %s: %w", t.cfg.Table, ErrNoKey)
-	}
-	row, err := t.values(d.Data, []any{d.Key})
+// prepare is what d changes, by the types that are known. Before it refuses a
+// value it looks whether the types are still those.
+func (t *Table) prepare(ctx context.Context, tx database.Tx, d *replhub.Delivery) (change, error) {
+	s, err := t.shapeOf(ctx, tx)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", t.cfg.Table, err)
+		return change{}, err
 	}
-	return row, nil
+	c, err := t.changeOf(s, d)
+	var refused *ValueError
+	if !errors.As(err, &refused) || time.Since(s.read) < t.inbox.shapeDoubt {
+		return c, err
+	}
+	if s, err = t.readShape(ctx, tx); err != nil {
+		return change{}, err
+	}
+	return t.changeOf(s, d)
 }
 
 func (t *Table) upsert(ctx context.Context, tx database.Tx, row []any) error {

@@ -22,7 +22,8 @@ import (
 //	}
 //
 // takes "address.city" into the column city. The key's column, if it has a field,
-// is filled with the delivery's key all the same. T's types are not looked at.
+// is filled with the delivery's key all the same. T's types are not looked at: those
+// of the table's columns decide.
 func TableFor[T any](i *Inbox, cfg TableConfig) (*Table, error) {
 	columns, err := taggedColumns(reflect.TypeFor[T](), "", nil)
 	if err != nil {

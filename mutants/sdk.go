@@ -54,15 +54,15 @@ var sdkMutants = []mutant{
 	{
 		name: "inbox-no-guard", guarantee: "7: older changes are skipped",
 		file: "inbox/statements.go",
-		old:  `ELSE excluded.epoch > r.epoch OR (excluded.epoch = r.epoch AND excluded.seq > r.seq) END`,
-		new:  `ELSE TRUE END`,
+		old:  "` ELSE ` + newerPosition + ` END`",
+		new:  "` ELSE TRUE END`",
 		pkg:  "./inbox", test: "TestConverges|TestOutcomes",
 	},
 	{
 		name: "inbox-no-versions", guarantee: "7: the publisher's versions come first",
 		file: "inbox/statements.go",
-		old:  `THEN excluded.version > r.version`,
-		new:  `THEN excluded.seq > r.seq`,
+		old:  `"excluded.version > r.version", inPlace`,
+		new:  `"excluded.seq > r.seq", inPlace`,
 		pkg:  "./inbox", test: "TestConverges",
 	},
 	{

@@ -1,0 +1,88 @@
+package inbox
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// ValueError says that a delivery holds what a table's column cannot keep as it
+// is. Nothing was written. No second attempt can change it: either the column's
+// type is altered, or the publisher's value, or a [Column]'s Convert says how one
+// becomes the other.
+type ValueError struct {
+	// Table, Entity and Key say which row it is about.
+	Table, Entity, Key string
+	// Column is the column, Type its type in the database's words. Both are empty
+	// where the payload as a whole is no JSON object.
+	Column, Type string
+	// Value is the value as JSON, or the key as text, cut short when it is long.
+	Value string
+	// Reason says why it was refused.
+	Reason string
+	// Err is the error of the column's Convert, or of the JSON; else nil.
+	Err error
+}
+
+// Error names the row, the column, the value and the reason.
+func (e *ValueError) Error() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "table %s: entity %s, key %q: ", e.Table, e.Entity, e.Key)
+	if e.Column != "" {
+		fmt.Fprintf(&s, "column %q", e.Column)
+		if e.Type != "" {
+			fmt.Fprintf(&s, " (%s)", e.Type)
+		}
+		s.WriteString(": ")
+	}
+	if e.Value != "" {
+		fmt.Fprintf(&s, "value %s: ", e.Value)
+	}
+	s.WriteString(e.Reason)
+	return s.String()
+}
+
+// Unwrap returns Err.
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// Permanent reports true: the same delivery fails at every attempt.
+func (*ValueError) Permanent() bool { return true }
+
+// permanentError is a sentinel for deliveries that fail at every attempt.
+type permanentError string
+
+func (e permanentError) Error() string { return string(e) }
+
+// Permanent reports true.
+func (permanentError) Permanent() bool { return true }
+
+// TableError says that a table cannot be a replica of what its config names,
+// whatever is delivered. It is about the table, not about a delivery: once the
+// table is altered, the same delivery is applied.
+type TableError struct {
+	// Table is the table's name as in its config.
+	Table string
+	// Problems says what is wrong, each with what mends it.
+	Problems []string
+}
+
+// Error lists the problems.
+func (e *TableError) Error() string {
+	return fmt.Sprintf("table %s cannot be a replica: %s", e.Table, strings.Join(e.Problems, "; "))
+}
+
+// longestShown bounds a value in an error, in bytes.
+const longestShown = 64
+
+// shown is a value for an error.
+func shown(value string) string {
+	value = strings.ToValidUTF8(value, "\ufffd")
+	if len(value) <= longestShown {
+		return value
+	}
+	end := longestShown
+	for !utf8.RuneStart(value[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s… (%d bytes)", value[:end], len(value))
+}
