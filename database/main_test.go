@@ -1,0 +1,11 @@
+package database_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/replhub/replhub/sqltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Main(m)) }
