@@ -24,7 +24,7 @@ var allowed = []string{
 func TestTheSDKDependsOnNATSAlone(t *testing.T) {
 	const root = "github.com/replhub/replhub"
 	sdk := []string{root}
-	for _, folder := range []string{"outbox", "inbox"} {
+	for _, folder := range []string{"database", "outbox", "inbox"} {
 		if _, err := os.Stat(folder + "/doc.go"); err == nil {
 			sdk = append(sdk, root+"/"+folder)
 		}

@@ -52,7 +52,7 @@ func newTableReplica(t *testing.T) *tableReplica {
 	if err = r.inbox.Migrate(t.Context(), r.db); err != nil {
 		t.Fatal(err)
 	}
-	r.users, err = inbox.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}, {Name: "version"}}})
+	r.users, err = r.inbox.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}, {Name: "version"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -73,7 +74,7 @@ func TestOutcomes(t *testing.T) {
 	}
 	for name, policy := range map[string]inbox.Policy{"by default": nil, "by lock": inbox.Newest} {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+			onEach(t, func(t *testing.T, dialect database.Dialect) {
 				r := newReplica(t, inbox.Config{Dialect: dialect, Policy: policy})
 				for name, steps := range cases {
 					if policy != nil && name == keepsVersion {
@@ -122,7 +123,7 @@ func play(t *testing.T, r *replica, key string, steps []step) {
 }
 
 func TestEpochBeforeSequence(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		r.mustDo(t, user(replhub.Update, "k", 90), inbox.Applied)
 		later := user(replhub.Update, "k", 3)
@@ -134,7 +135,7 @@ func TestEpochBeforeSequence(t *testing.T) {
 
 // Keys are told apart byte by byte, and entities too.
 func TestKeysAreBytes(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		longest := strings.Repeat("k", inbox.MaxKey)
 		for _, key := range []string{"a", "A", "a ", "ä", "a\x00", "\xff", longest, longest[1:]} {
@@ -151,7 +152,7 @@ func TestKeysAreBytes(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	r := newReplica(t, inbox.Config{Dialect: inbox.SQLite})
+	r := newReplica(t, inbox.Config{Dialect: database.SQLite})
 	for _, c := range []struct {
 		spoil func(*replhub.Delivery)
 		want  string // part of the error
@@ -182,7 +183,7 @@ func TestRefused(t *testing.T) {
 
 // What an effect could not do is not applied: the next delivery of it is.
 func TestFailedEffect(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		d := user(replhub.Create, "k", 1)
 		failure := errors.New("no")
@@ -217,7 +218,7 @@ func TestFailedEffect(t *testing.T) {
 
 // Events without a key can be told apart by their ids, at the price of a row each.
 func TestKeyFunction(t *testing.T) {
-	r := newReplica(t, inbox.Config{Dialect: inbox.SQLite, Key: func(d *replhub.Delivery) string { return d.ID }})
+	r := newReplica(t, inbox.Config{Dialect: database.SQLite, Key: func(d *replhub.Delivery) string { return d.ID }})
 	effects := 0
 	for _, want := range []inbox.Outcome{inbox.Applied, inbox.Duplicate} {
 		for seq := uint64(3); seq > 0; seq-- {
@@ -236,7 +237,7 @@ func TestKeyFunction(t *testing.T) {
 }
 
 func TestPurge(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		r.mustDo(t, user(replhub.Create, "stays", 1), inbox.Applied)
 		r.mustDo(t, user(replhub.Delete, "goes", 5), inbox.Applied)
@@ -259,7 +260,7 @@ func TestPurge(t *testing.T) {
 
 // Current is what was applied last; a row that it made holds nothing up.
 func TestCurrent(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		at := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.UTC)
 		for name, policy := range map[string]inbox.Policy{"default": nil, "by version": inbox.ByVersion} {
 			t.Run(name, func(t *testing.T) {
@@ -286,7 +287,7 @@ func (r *replica) current(t testing.TB, key string) inbox.Stamp {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	stamp, err := r.inbox.Current(t.Context(), inbox.SQL(tx), "user", key)
+	stamp, err := r.inbox.Current(t.Context(), tx, "user", key)
 	if err != nil {
 		t.Fatal(err)
 	}

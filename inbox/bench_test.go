@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/sqltest"
 )
@@ -78,7 +79,7 @@ func BenchmarkApplyPgx(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			for _, statement := range []string{in.Schema(), "CREATE TABLE users (id varchar(64) PRIMARY KEY, name varchar(64))"} {
+			for _, statement := range []string{in.Schema().String(), "CREATE TABLE users (id varchar(64) PRIMARY KEY, name varchar(64))"} {
 				if _, err := pool.Exec(b.Context(), statement); err != nil {
 					b.Fatal(err)
 				}
@@ -93,7 +94,7 @@ func BenchmarkApplyPgx(b *testing.B) {
 				}},
 				{"inbox", func(ctx context.Context, d *replhub.Delivery) error {
 					return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-						_, err := in.Apply(ctx, inbox.Pgx(tx), d, func(inbox.Tx) error { return upsert(ctx, tx, d) })
+						_, err := in.Apply(ctx, database.Pgx(tx), d, func() error { return upsert(ctx, tx, d) })
 						return err
 					})
 				}},

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/replhub/replhub/database"
 )
 
 // column is a Column, made ready.
@@ -17,13 +19,13 @@ type column struct {
 	store func(value any) (any, error)
 }
 
-func newColumn(d Dialect, c Column) column {
+func newColumn(d database.Dialect, c Column) column {
 	if c.Path == "" {
 		c.Path = c.Name
 	}
 	store := c.Convert
 	if store == nil {
-		store = d.store
+		store = func(value any) (any, error) { return storable(d, value) }
 	}
 	return column{Column: c, path: strings.Split(c.Path, "."), store: store}
 }
@@ -66,20 +68,20 @@ func (c column) value(entity map[string]any) (any, error) {
 	return c.store(at)
 }
 
-// store is how a JSON value is given to the database. PostgreSQL is given text,
+// storable is how a JSON value is given to the database. PostgreSQL is given text,
 // which it reads as whatever the column's type is; the others convert numbers
 // and bools, but would keep their text in a column without a type.
-func (d Dialect) store(value any) (any, error) {
+func storable(d database.Dialect, value any) (any, error) {
 	switch v := value.(type) {
 	case nil, string:
 		return v, nil
 	case bool:
-		if d == Postgres {
+		if d == database.Postgres {
 			return strconv.FormatBool(v), nil
 		}
 		return v, nil
 	case json.Number:
-		if d == SQLite {
+		if d == database.SQLite {
 			return sqliteNumber(v), nil
 		}
 		return v.String(), nil

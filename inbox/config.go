@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // Config says where and how an inbox keeps what was applied. The zero value is
 // one on PostgreSQL.
 type Config struct {
-	// Dialect is the database's; Postgres by default.
-	Dialect Dialect
+	// Dialect is the database's; database.Postgres by default.
+	Dialect database.Dialect
 	// Table is the inbox's own table, with its schema before a dot or not;
 	// "replhub_inbox" by default. The name is taken as written, capitals too.
 	Table string
@@ -49,10 +50,10 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
-	if err := c.Dialect.validate(); err != nil {
+	if err := c.Dialect.Validate(); err != nil {
 		return fmt.Errorf("inbox config: %w", err)
 	}
-	if _, err := c.Dialect.quotePath(c.Table); err != nil {
+	if _, err := c.Dialect.QuotePath(c.Table); err != nil {
 		return fmt.Errorf("inbox config: Table: %w", err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -187,7 +188,7 @@ func TestConverges(t *testing.T) {
 		"position, by lock": {inbox.Newest, false},
 		"version, by lock":  {inbox.ByVersion, true},
 	}
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		for name, p := range policies {
 			for _, workers := range []int{1, 8} {
 				if workers == 1 && p.policy != nil {
@@ -257,12 +258,12 @@ func TestReplicateConverges(t *testing.T) {
 
 // What cannot be written is not applied, in one statement either.
 func TestReplicateFails(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		d := user(replhub.Create, "k", 1)
 		data := d.Data
 		for _, payload := range []string{"<xml>", `{"name":"` + strings.Repeat("x", 65) + `"}`} {
-			if dialect == inbox.SQLite && payload[0] == '{' {
+			if dialect == database.SQLite && payload[0] == '{' {
 				continue // it knows no longest text
 			}
 			d.Data = []byte(payload)
@@ -285,7 +286,7 @@ func TestReplicateFails(t *testing.T) {
 
 // The check sees what the inbox is for: without it, it fails.
 func TestUnguardedDoesNotConverge(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		rng := rand.New(rand.NewPCG(7, 1))
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		made := history(rng, 120, false)

@@ -43,7 +43,7 @@ func (i *Inbox) once(ctx context.Context, db *sql.DB, d *replhub.Delivery, effec
 	}
 	// After a commit this does nothing; after an effect that panics it frees the connection.
 	defer tx.Rollback() //nolint:errcheck // nothing was promised of a transaction that is given up
-	outcome, err = i.apply(ctx, SQL(tx), d, func() error { return effect(ctx, tx) })
+	outcome, err = i.apply(ctx, tx, d, func() error { return effect(ctx, tx) })
 	if err != nil || outcome != Applied {
 		return outcome, err
 	}

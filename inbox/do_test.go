@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
 // Two transactions that lock rows crosswise: the database gives one up, which is
 // made again.
 func TestDeadlockIsRetried(t *testing.T) {
-	for _, dialect := range []inbox.Dialect{inbox.Postgres, inbox.MariaDB} {
+	for _, dialect := range []database.Dialect{database.Postgres, database.MariaDB} {
 		t.Run(dialect.String(), func(t *testing.T) {
 			r := newReplica(t, inbox.Config{Dialect: dialect})
 			for _, key := range []string{"a", "b"} {
@@ -75,7 +76,7 @@ func TestSerializationFailureIsRetried(t *testing.T) {
 	}
 	defer tx.Rollback()
 	before := user(replhub.Update, "k", 2)
-	if _, err := r.inbox.Apply(t.Context(), inbox.SQL(tx), before, func(inbox.Tx) error { return r.effect(t.Context(), tx, before) }); err != nil {
+	if _, err := r.inbox.Apply(t.Context(), tx, before, func() error { return r.effect(t.Context(), tx, before) }); err != nil {
 		t.Fatal(err)
 	}
 	var group errgroup.Group
@@ -116,7 +117,7 @@ func TestBusyFileIsRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestBusyFileIsRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	nothing := func(context.Context, *sql.Tx) error { return nil }
-	never, err := inbox.New(inbox.Config{Dialect: inbox.SQLite, Retries: -1})
+	never, err := inbox.New(inbox.Config{Dialect: database.SQLite, Retries: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestRetryable(t *testing.T) {
 		"of another ": {func(error) bool { return false }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReplica(t, inbox.Config{Dialect: inbox.SQLite, Retries: 2, Retryable: c.retryable})
+			r := newReplica(t, inbox.Config{Dialect: database.SQLite, Retries: 2, Retryable: c.retryable})
 			attempts := 0
 			_, err := r.inbox.Do(t.Context(), r.DB, user(replhub.Create, "k", 1), func(context.Context, *sql.Tx) error {
 				attempts++
@@ -181,7 +182,7 @@ func TestRetryable(t *testing.T) {
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newReplica(t, inbox.Config{Dialect: inbox.SQLite, Retries: 1000, Retryable: func(error) bool { return true }})
+	r := newReplica(t, inbox.Config{Dialect: database.SQLite, Retries: 1000, Retryable: func(error) bool { return true }})
 	_, err := r.inbox.Do(ctx, r.DB, user(replhub.Create, "k", 1), func(context.Context, *sql.Tx) error {
 		cancel()
 		return own

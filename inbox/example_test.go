@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -40,7 +41,7 @@ func ExampleInbox_Do() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -67,15 +68,14 @@ func ExampleInbox_Apply() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}
 	if err := in.Migrate(ctx, db); err != nil {
 		log.Fatal(err)
 	}
-	users, err := inbox.NewTable(inbox.TableConfig{
-		Dialect: inbox.SQLite,
+	users, err := in.NewTable(inbox.TableConfig{
 		Table:   "users",
 		Columns: []inbox.Column{{Name: "email"}, {Name: "city", Path: "address.city"}},
 	})
@@ -89,7 +89,7 @@ func ExampleInbox_Apply() {
 	}
 	defer tx.Rollback()
 	for _, d := range exampleDeliveries() {
-		_, err := in.Apply(ctx, inbox.SQL(tx), d, func(tx inbox.Tx) error {
+		_, err := in.Apply(ctx, tx, d, func() error {
 			return users.Apply(ctx, tx, d)
 		})
 		if err != nil {
@@ -122,7 +122,11 @@ func ExampleTableFor() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	users, err := inbox.TableFor[User](inbox.TableConfig{Dialect: inbox.SQLite, Table: "users"})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
+	if err != nil {
+		log.Fatal(err)
+	}
+	users, err := inbox.TableFor[User](in, inbox.TableConfig{Table: "users"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -131,7 +135,7 @@ func ExampleTableFor() {
 		log.Fatal(err)
 	}
 	defer tx.Rollback()
-	if err := users.Apply(ctx, inbox.SQL(tx), exampleDeliveries()[0]); err != nil {
+	if err := users.Apply(ctx, tx, exampleDeliveries()[0]); err != nil {
 		log.Fatal(err)
 	}
 	var email, city string

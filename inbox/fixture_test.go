@@ -11,37 +11,38 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/sqltest"
 )
 
 // dialects are the databases that the tests run on.
 var dialects = []struct {
-	dialect inbox.Dialect
+	dialect database.Dialect
 	driver  string
 	dsn     func(testing.TB) string
 }{
-	{inbox.Postgres, "pgx", sqltest.Postgres},
-	{inbox.MariaDB, "mysql", sqltest.MariaDB},
-	{inbox.SQLite, "sqlite", sqltest.SQLite},
+	{database.Postgres, "pgx", sqltest.Postgres},
+	{database.MariaDB, "mysql", sqltest.MariaDB},
+	{database.SQLite, "sqlite", sqltest.SQLite},
 }
 
 // replica is a database with an inbox, a table of users, and a log of effects.
 type replica struct {
 	*sql.DB
-	dialect inbox.Dialect
+	dialect database.Dialect
 	inbox   *inbox.Inbox
 	users   *inbox.Table
 }
 
 // onEach runs test on every dialect.
-func onEach(t *testing.T, test func(t *testing.T, dialect inbox.Dialect)) {
+func onEach(t *testing.T, test func(t *testing.T, dialect database.Dialect)) {
 	for _, d := range dialects {
 		t.Run(d.dialect.String(), func(t *testing.T) { test(t, d.dialect) })
 	}
 }
 
-func open(t testing.TB, dialect inbox.Dialect) *sql.DB {
+func open(t testing.TB, dialect database.Dialect) *sql.DB {
 	t.Helper()
 	d := dialects[dialect]
 	db, err := sql.Open(d.driver, d.dsn(t))
@@ -54,6 +55,16 @@ func open(t testing.TB, dialect inbox.Dialect) *sql.DB {
 	return db
 }
 
+// inboxOn is an inbox whose table is not made: for what only needs its dialect.
+func inboxOn(t testing.TB, dialect database.Dialect) *inbox.Inbox {
+	t.Helper()
+	in, err := inbox.New(inbox.Config{Dialect: dialect})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
 func newReplica(t testing.TB, cfg inbox.Config) *replica {
 	t.Helper()
 	r := &replica{DB: open(t, cfg.Dialect), dialect: cfg.Dialect}
@@ -64,13 +75,13 @@ func newReplica(t testing.TB, cfg inbox.Config) *replica {
 	if err = r.inbox.Migrate(t.Context(), r.DB); err != nil {
 		t.Fatal(err)
 	}
-	r.users, err = inbox.NewTable(inbox.TableConfig{Dialect: cfg.Dialect, Table: "users", Columns: []inbox.Column{{Name: "name"}}})
+	r.users, err = r.inbox.NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{{Name: "name"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.exec(t, "CREATE TABLE users (id varchar(64) PRIMARY KEY, name varchar(64))")
-	id := map[inbox.Dialect]string{
-		inbox.Postgres: "bigserial PRIMARY KEY", inbox.MariaDB: "bigint AUTO_INCREMENT PRIMARY KEY", inbox.SQLite: "integer PRIMARY KEY AUTOINCREMENT",
+	id := map[database.Dialect]string{
+		database.Postgres: "bigserial PRIMARY KEY", database.MariaDB: "bigint AUTO_INCREMENT PRIMARY KEY", database.SQLite: "integer PRIMARY KEY AUTOINCREMENT",
 	}[cfg.Dialect]
 	r.exec(t, "CREATE TABLE effects (n "+id+", user_id varchar(64) NOT NULL, name varchar(64) NOT NULL)")
 	return r
@@ -85,7 +96,7 @@ func (r *replica) exec(t testing.TB, statement string, args ...any) {
 
 // effect is what a delivery does: it changes the table of users, and says so.
 func (r *replica) effect(ctx context.Context, tx *sql.Tx, d *replhub.Delivery) error {
-	if err := r.users.Apply(ctx, inbox.SQL(tx), d); err != nil {
+	if err := r.users.Apply(ctx, tx, d); err != nil {
 		return err
 	}
 	// Keys and names of the tests hold nothing that would need escaping.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // Inbox guards the effects of deliveries. It is safe for concurrent use.
@@ -28,7 +29,7 @@ func New(cfg Config) (*Inbox, error) {
 	return &Inbox{cfg: cfg, sql: text}, nil
 }
 
-// Apply calls effect, once, if d is newer than what was last applied to its
+// Apply calls effect, which works in tx, once if d is newer than what was last applied to its
 // (entity, key), and says in the same transaction that d now is. Otherwise it
 // does nothing, and says why.
 //
@@ -38,15 +39,18 @@ func New(cfg Config) (*Inbox, error) {
 //
 // After an error, effect's own included, tx must be rolled back: committed, it
 // would say that the effect was made. [Inbox.Do] sees to that.
-func (i *Inbox) Apply(ctx context.Context, tx Tx, d *replhub.Delivery, effect func(tx Tx) error) (Outcome, error) {
-	outcome, err := i.apply(ctx, tx, d, func() error { return effect(tx) })
+func (i *Inbox) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
+	if err := database.CheckTx(tx); err != nil {
+		return 0, fmt.Errorf("inbox: %w", err)
+	}
+	outcome, err := i.apply(ctx, tx, d, effect)
 	if err == nil {
 		i.stats.count(outcome, d)
 	}
 	return outcome, err
 }
 
-func (i *Inbox) apply(ctx context.Context, tx Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
+func (i *Inbox) apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
 	r, err := i.record(d)
 	if err != nil {
 		return 0, fmt.Errorf("inbox: %w", err)
@@ -65,7 +69,7 @@ func (i *Inbox) apply(ctx context.Context, tx Tx, d *replhub.Delivery, effect fu
 }
 
 // pass decides on r and, where it wins, writes it.
-func (i *Inbox) pass(ctx context.Context, tx Tx, r record) (Outcome, error) {
+func (i *Inbox) pass(ctx context.Context, tx database.Tx, r record) (Outcome, error) {
 	if i.cfg.Policy == nil && i.sql.upsert != "" {
 		return i.passByUpsert(ctx, tx, r)
 	}
@@ -75,15 +79,15 @@ func (i *Inbox) pass(ctx context.Context, tx Tx, r record) (Outcome, error) {
 // passByUpsert leaves the decision to the database: one statement where r wins.
 // Where it does not, the statement has locked the row all the same, so that it
 // still is what r lost against when it is read.
-func (i *Inbox) passByUpsert(ctx context.Context, tx Tx, r record) (Outcome, error) {
-	n, err := tx.Exec(ctx, i.sql.upsert, r.args(time.Now())...)
+func (i *Inbox) passByUpsert(ctx context.Context, tx database.Tx, r record) (Outcome, error) {
+	written, err := tx.ExecContext(ctx, i.sql.upsert, r.args(time.Now())...)
 	if err != nil {
 		return 0, fmt.Errorf("write row: %w", err)
 	}
-	if n > 0 {
-		return Applied, nil
+	if n, err := written.RowsAffected(); err != nil || n > 0 {
+		return Applied, err
 	}
-	current, err := scan(tx.QueryRow(ctx, i.sql.read, r.entity, []byte(r.key)))
+	current, err := readStamp(ctx, tx, i.sql.read, r.entity, []byte(r.key))
 	if err != nil {
 		return 0, fmt.Errorf("read row: %w", err)
 	}
@@ -91,7 +95,7 @@ func (i *Inbox) passByUpsert(ctx context.Context, tx Tx, r record) (Outcome, err
 }
 
 // passByLock locks the row, decides, and writes.
-func (i *Inbox) passByLock(ctx context.Context, tx Tx, r record) (Outcome, error) {
+func (i *Inbox) passByLock(ctx context.Context, tx database.Tx, r record) (Outcome, error) {
 	current, err := i.lock(ctx, tx, r.entity, r.key)
 	if err != nil {
 		return 0, err
@@ -107,14 +111,14 @@ func (i *Inbox) passByLock(ctx context.Context, tx Tx, r record) (Outcome, error
 		r.stamp.Version = keepVersion(current, r.stamp)
 	}
 	args := append(r.stamp.args(time.Now()), r.entity, []byte(r.key))
-	if _, err := tx.Exec(ctx, i.sql.write, args...); err != nil {
+	if _, err := tx.ExecContext(ctx, i.sql.write, args...); err != nil {
 		return 0, fmt.Errorf("write row: %w", err)
 	}
 	return Applied, nil
 }
 
-func (i *Inbox) lock(ctx context.Context, tx Tx, entity, key string) (Stamp, error) {
-	current, err := scan(tx.QueryRow(ctx, i.sql.lock, entity, []byte(key), toNano(time.Now())))
+func (i *Inbox) lock(ctx context.Context, tx database.Tx, entity, key string) (Stamp, error) {
+	current, err := readStamp(ctx, tx, i.sql.lock, entity, []byte(key), toNano(time.Now()))
 	if err != nil {
 		return Stamp{}, fmt.Errorf("lock row: %w", err)
 	}
@@ -127,7 +131,7 @@ func (i *Inbox) lock(ctx context.Context, tx Tx, entity, key string) (Stamp, err
 // publishes the write with a version, or a time, greater than the one returned:
 // otherwise the write is in this database, loses everywhere else, and the
 // replicas differ.
-func (i *Inbox) Current(ctx context.Context, tx Tx, entity, key string) (Stamp, error) {
+func (i *Inbox) Current(ctx context.Context, tx database.Tx, entity, key string) (Stamp, error) {
 	current, err := i.lock(ctx, tx, entity, key)
 	if err != nil {
 		return Stamp{}, fmt.Errorf("inbox: %w", err)

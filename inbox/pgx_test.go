@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/sqltest"
 )
@@ -26,11 +27,11 @@ func TestPgx(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			users, err := inbox.NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{{Name: "name"}}})
+			users, err := in.NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{{Name: "name"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, statement := range []string{in.Schema(), "CREATE TABLE users (id text PRIMARY KEY, name text)"} {
+			for _, statement := range []string{in.Schema().String(), "CREATE TABLE users (id text PRIMARY KEY, name text)"} {
 				if _, err := conn.Exec(ctx, statement); err != nil {
 					t.Fatal(err)
 				}
@@ -49,8 +50,8 @@ func TestPgx(t *testing.T) {
 			} {
 				var outcome inbox.Outcome
 				err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
-					outcome, err = in.Apply(ctx, inbox.Pgx(tx), s.d, func(tx inbox.Tx) error {
-						return errors.Join(users.Apply(ctx, tx, s.d), s.fail)
+					outcome, err = in.Apply(ctx, database.Pgx(tx), s.d, func() error {
+						return errors.Join(users.Apply(ctx, database.Pgx(tx), s.d), s.fail)
 					})
 					return err
 				})

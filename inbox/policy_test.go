@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -124,7 +125,7 @@ func (r *row) naive(d *replhub.Delivery) inbox.Outcome {
 func FuzzOutcome(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 1, 1, 1, 0, 2, 2, 2, 1, 0})
 	f.Add([]byte{9, 9, 9, 9, 8, 8, 8, 8, 7, 7, 7, 7, 9, 9, 9, 9})
-	r := newReplica(f, inbox.Config{Dialect: inbox.SQLite})
+	r := newReplica(f, inbox.Config{Dialect: database.SQLite})
 	key := 0
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		key++
@@ -134,7 +135,7 @@ func FuzzOutcome(f *testing.F) {
 
 // The same on every database, with stamps at random.
 func TestOutcomeAgainstNaive(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		rng := rand.New(rand.NewPCG(1, 2))
 		for key := range 30 {

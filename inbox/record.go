@@ -1,12 +1,14 @@
 package inbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // MaxKey is the longest key, in bytes; the hub takes longer ones for none.
@@ -61,11 +63,11 @@ func (s Stamp) args(now time.Time) []any {
 	return []any{int64(s.Position.Epoch), int64(s.Position.Seq), s.Origin, s.Version, toNano(s.Time), s.Deleted, toNano(now)}
 }
 
-// scan reads stampColumns.
-func scan(row Row) (Stamp, error) {
+// readStamp reads stampColumns of a query's one row.
+func readStamp(ctx context.Context, tx database.Tx, query string, args ...any) (Stamp, error) {
 	var s Stamp
 	var epoch, seq, nano int64
-	if err := row.Scan(&epoch, &seq, &s.Origin, &s.Version, &nano, &s.Deleted); err != nil {
+	if err := database.QueryRow(ctx, tx, []any{&epoch, &seq, &s.Origin, &s.Version, &nano, &s.Deleted}, query, args...); err != nil {
 		return Stamp{}, err
 	}
 	s.Position = replhub.Position{Epoch: uint64(epoch), Seq: uint64(seq)}

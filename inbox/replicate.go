@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // Replicate is Do with t's Apply as the effect: all that a plain replica needs.
@@ -15,8 +16,8 @@ import (
 func (i *Inbox) Replicate(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
 	// A delete would not see a row that another wrote while it waited for the
 	// guard: a statement sees what was there as it began. An upsert does.
-	if i.cfg.Dialect != Postgres || t.cfg.Dialect != Postgres || i.cfg.Policy != nil || d.Op == replhub.Delete {
-		return i.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, SQL(tx), d) })
+	if i.cfg.Dialect != database.Postgres || i.cfg.Policy != nil || d.Op == replhub.Delete {
+		return i.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, tx, d) })
 	}
 	r, err := i.record(d)
 	if err != nil {
@@ -40,7 +41,7 @@ func (i *Inbox) inOne(ctx context.Context, db *sql.DB, r record, t *Table, row [
 		return Applied, err
 	}
 	// Without a lock: if a newer change comes between, a duplicate is called stale.
-	current, err := scan(db.QueryRowContext(ctx, i.sql.read, r.entity, []byte(r.key)))
+	current, err := readStamp(ctx, db, i.sql.read, r.entity, []byte(r.key))
 	if err != nil {
 		return 0, fmt.Errorf("inbox: read row: %w", err)
 	}

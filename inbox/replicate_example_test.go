@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/sqltest"
 )
@@ -19,14 +20,14 @@ func ExampleInbox_Replicate() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}
 	if err := in.Migrate(ctx, db); err != nil {
 		log.Fatal(err)
 	}
-	users, err := inbox.NewTable(inbox.TableConfig{Dialect: inbox.SQLite, Table: "users", Columns: []inbox.Column{{Name: "email"}}})
+	users, err := in.NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{{Name: "email"}}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,13 +48,16 @@ func ExampleInbox_Replicate() {
 }
 
 // Columns may have a value where the payload has none, and one of another form.
-func ExampleNewTable() {
+func ExampleInbox_NewTable() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	users, err := inbox.NewTable(inbox.TableConfig{
-		Dialect: inbox.SQLite,
-		Table:   "users",
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
+	if err != nil {
+		log.Fatal(err)
+	}
+	users, err := in.NewTable(inbox.TableConfig{
+		Table: "users",
 		Columns: []inbox.Column{
 			{Name: "city", Path: "address.city", Default: "unknown"},
 			{Name: "email", Convert: func(value any) (any, error) {
@@ -74,7 +78,7 @@ func ExampleNewTable() {
 	}
 	defer tx.Rollback()
 	d := &replhub.Delivery{Entity: "user", Op: replhub.Create, Key: "42", Data: []byte(`{"id":"42","email":"ada@example.org"}`)}
-	if err := users.Apply(ctx, inbox.SQL(tx), d); err != nil {
+	if err := users.Apply(ctx, tx, d); err != nil {
 		log.Fatal(err)
 	}
 	var email, city string
@@ -93,18 +97,18 @@ func ExamplePgx() {
 		log.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	in, err := inbox.New(inbox.Config{Dialect: inbox.Postgres})
+	in, err := inbox.New(inbox.Config{Dialect: database.Postgres})
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, statement := range []string{in.Schema(), "CREATE TABLE counts (op text PRIMARY KEY, n int)"} {
+	for _, statement := range []string{in.Schema().String(), "CREATE TABLE counts (op text PRIMARY KEY, n int)"} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
 			log.Fatal(err)
 		}
 	}
 	for _, d := range exampleDeliveries() {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			outcome, err := in.Apply(ctx, inbox.Pgx(tx), d, func(inbox.Tx) error {
+			outcome, err := in.Apply(ctx, database.Pgx(tx), d, func() error {
 				_, err := tx.Exec(ctx, "INSERT INTO counts VALUES ($1, 1) ON CONFLICT (op) DO UPDATE SET n = counts.n + 1", string(d.Op))
 				return err
 			})
@@ -134,7 +138,7 @@ func ExamplePolicy() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite, Policy: policy})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite, Policy: policy})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -143,7 +147,7 @@ func ExamplePolicy() {
 	}
 	users, err := inbox.TableFor[struct {
 		Email string `json:"email" db:"email"`
-	}](inbox.TableConfig{Dialect: inbox.SQLite, Table: "users"})
+	}](in, inbox.TableConfig{Table: "users"})
 	if err != nil {
 		log.Fatal(err)
 	}

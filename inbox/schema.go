@@ -5,33 +5,17 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/replhub/replhub/database"
 )
 
-// Schema is the statement that makes the inbox's table where it is missing, for
-// those who keep their schema in a tool of their own.
-func (i *Inbox) Schema() string { return i.sql.create }
+// Schema creates the inbox's table where it is missing.
+func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create} }
 
-// Migrate makes the inbox's table where it is missing. It may be called by many
-// instances at once, at every start.
+// Migrate runs Schema. It may be called by many instances at once, at every
+// start.
 func (i *Inbox) Migrate(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("inbox: migrate: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // nothing was promised of a transaction that is given up
-	if i.cfg.Dialect == Postgres {
-		// Two that create at once would collide in the catalogue.
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", i.cfg.Table); err != nil {
-			return fmt.Errorf("inbox: migrate: lock: %w", err)
-		}
-	}
-	if _, err := tx.ExecContext(ctx, i.sql.create); err != nil {
-		return fmt.Errorf("inbox: migrate: create %s: %w", i.cfg.Table, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("inbox: migrate: commit: %w", err)
-	}
-	return nil
+	return i.Schema().Migrate(ctx, db, i.cfg.Dialect, i.cfg.Table)
 }
 
 // Purge removes the tombstones of deletes that were applied longer than

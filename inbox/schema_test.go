@@ -5,12 +5,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
 // Instances that start together migrate together, and again at each start.
 func TestMigrateAtOnce(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		db := open(t, dialect)
 		for range 2 {
 			var group errgroup.Group
@@ -32,7 +33,7 @@ func TestMigrateAtOnce(t *testing.T) {
 
 // A schema of one's own, in PostgreSQL.
 func TestSchemaBeforeADot(t *testing.T) {
-	db := open(t, inbox.Postgres)
+	db := open(t, database.Postgres)
 	create(t, db, "CREATE SCHEMA sync")
 	in, err := inbox.New(inbox.Config{Table: "sync.Seen"})
 	if err != nil {

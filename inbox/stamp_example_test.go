@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -16,7 +17,7 @@ func ExampleInbox_Current() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite, Policy: inbox.ByVersion})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite, Policy: inbox.ByVersion})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,11 +32,11 @@ func ExampleInbox_Current() {
 		log.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing to do after a commit
-	if _, err := in.Apply(ctx, inbox.SQL(tx), theirs, func(inbox.Tx) error { return nil }); err != nil {
+	if _, err := in.Apply(ctx, tx, theirs, func() error { return nil }); err != nil {
 		log.Fatal(err)
 	}
 
-	current, err := in.Current(ctx, inbox.SQL(tx), "user", "42")
+	current, err := in.Current(ctx, tx, "user", "42")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,14 +51,14 @@ func ExampleInbox_Purge() {
 	ctx := context.Background()
 	db := exampleDB()
 	defer db.Close()
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}
 	if err := in.Migrate(ctx, db); err != nil {
 		log.Fatal(err)
 	}
-	users, err := inbox.NewTable(inbox.TableConfig{Dialect: inbox.SQLite, Table: "users", Columns: []inbox.Column{{Name: "email"}}})
+	users, err := in.NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{{Name: "email"}}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,7 +2,8 @@ package inbox
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/replhub/replhub/database"
 )
 
 // statements are the inbox's, as text for one dialect and table.
@@ -29,8 +30,8 @@ const recordColumns = 9
 // The stamp's columns, in the order in which they are read and written.
 const stampColumns = "epoch, seq, origin, version, event_at, deleted"
 
-func newStatements(d Dialect, table string) (statements, error) {
-	t, err := d.quotePath(table)
+func newStatements(d database.Dialect, table string) (statements, error) {
+	t, err := d.QuotePath(table)
 	if err != nil {
 		return statements{}, err
 	}
@@ -42,39 +43,30 @@ func newStatements(d Dialect, table string) (statements, error) {
 			" WHERE entity = %s AND entity_key = %s", append([]any{t}, parameters(d, 9)...)...),
 		read: fmt.Sprintf("SELECT "+stampColumns+" FROM %s WHERE entity = %s AND entity_key = %s",
 			append([]any{t}, parameters(d, 2)...)...),
-		purge: fmt.Sprintf("DELETE FROM %s WHERE deleted AND applied_at < %s", t, d.parameter(1)),
+		purge: fmt.Sprintf("DELETE FROM %s WHERE deleted AND applied_at < %s", t, d.Parameter(1)),
 	}, nil
 }
 
-func parameters(d Dialect, n int) []any {
+func parameters(d database.Dialect, n int) []any {
 	all := make([]any, n)
 	for i := range all {
-		all[i] = d.parameter(i + 1)
+		all[i] = d.Parameter(i + 1)
 	}
 	return all
 }
 
-// parameterList is of n placeholders, the first of which is number from.
-func parameterList(d Dialect, from, n int) string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = d.parameter(from + i)
-	}
-	return strings.Join(all, ", ")
-}
-
 // createStatement makes the table. Keys are bytes, so that no collation takes
 // two for one. Times are numbers, which every driver reads as it wrote them.
-func createStatement(d Dialect, table string) string {
+func createStatement(d database.Dialect, table string) string {
 	entity, key, origin, options := `text COLLATE "C"`, "bytea", `text COLLATE "C"`, ` WITH (fillfactor = 80)` // room for updates in place
 	switch d {
-	case MariaDB:
+	case database.MariaDB:
 		const name = "varchar(%d) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 		entity, origin = fmt.Sprintf(name, longestEntity), fmt.Sprintf(name, longestOrigin)
 		key, options = fmt.Sprintf("varbinary(%d)", MaxKey), " ENGINE = InnoDB"
-	case SQLite:
+	case database.SQLite:
 		entity, key, origin, options = "text", "blob", "text", " WITHOUT ROWID"
-	case Postgres:
+	case database.Postgres:
 	}
 	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
 	entity %s NOT NULL,
@@ -91,8 +83,8 @@ func createStatement(d Dialect, table string) string {
 }
 
 // upsertStatement is Newest and keepVersion in SQL.
-func upsertStatement(d Dialect, table string) string {
-	if d == MariaDB {
+func upsertStatement(d database.Dialect, table string) string {
+	if d == database.MariaDB {
 		return ""
 	}
 	return fmt.Sprintf(`INSERT INTO %s AS r (entity, entity_key, `+stampColumns+`, applied_at) VALUES (%s)
@@ -101,12 +93,12 @@ ON CONFLICT (entity, entity_key) DO UPDATE SET
 	version = CASE WHEN excluded.version = 0 AND excluded.origin = r.origin THEN r.version ELSE excluded.version END,
 	event_at = excluded.event_at, deleted = excluded.deleted, applied_at = excluded.applied_at
 WHERE CASE WHEN excluded.origin = r.origin AND excluded.version > 0 AND r.version > 0 THEN excluded.version > r.version
-	ELSE excluded.epoch > r.epoch OR (excluded.epoch = r.epoch AND excluded.seq > r.seq) END`, table, parameterList(d, 1, recordColumns))
+	ELSE excluded.epoch > r.epoch OR (excluded.epoch = r.epoch AND excluded.seq > r.seq) END`, table, d.Parameters(1, recordColumns))
 }
 
-func lockStatement(d Dialect, table string) string {
+func lockStatement(d database.Dialect, table string) string {
 	conflict := "ON CONFLICT (entity, entity_key) DO UPDATE SET entity = excluded.entity"
-	if d == MariaDB {
+	if d == database.MariaDB {
 		conflict = "ON DUPLICATE KEY UPDATE entity = VALUES(entity)"
 	}
 	return fmt.Sprintf("INSERT INTO %s (entity, entity_key, "+stampColumns+", applied_at) VALUES (%s, %s, 0, 0, '', 0, 0, FALSE, %s) %s RETURNING "+stampColumns,

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,11 @@ import (
 	"strings"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // TableConfig says how an entity's JSON becomes a row.
 type TableConfig struct {
-	// Dialect is the database's; Postgres by default.
-	Dialect Dialect
 	// Table is the replica's table, with its schema before a dot or not.
 	// Required. Names are taken as written, capitals too.
 	Table string
@@ -59,25 +59,22 @@ type Table struct {
 	guarded string
 }
 
-// NewTable checks the config. It does not reach for the database.
-func NewTable(cfg TableConfig) (*Table, error) {
-	if cfg.Key == "" {
-		cfg.Key = "id"
-	}
-	if err := cfg.Dialect.validate(); err != nil {
-		return nil, fmt.Errorf("inbox table: %w", err)
-	}
+// NewTable checks the config of a table in the inbox's database. It does not
+// reach for the database.
+func (i *Inbox) NewTable(cfg TableConfig) (*Table, error) {
+	d := i.cfg.Dialect
+	cfg.Key = cmp.Or(cfg.Key, "id")
 	if len(cfg.Columns) == 0 {
 		return nil, errors.New("inbox table: Columns: at least one is needed")
 	}
-	table, err := cfg.Dialect.quotePath(cfg.Table)
+	table, err := d.QuotePath(cfg.Table)
 	if err != nil {
 		return nil, fmt.Errorf("inbox table: Table: %w", err)
 	}
 	t := &Table{cfg: cfg, columns: make([]column, 0, len(cfg.Columns))}
 	names := make([]string, 0, len(cfg.Columns)+1)
 	for _, name := range append([]string{cfg.Key}, columnNames(cfg.Columns)...) {
-		quoted, err := cfg.Dialect.quote(name)
+		quoted, err := d.Quote(name)
 		if err != nil {
 			return nil, fmt.Errorf("inbox table: column: %w", err)
 		}
@@ -89,11 +86,11 @@ func NewTable(cfg TableConfig) (*Table, error) {
 		names = append(names, quoted)
 	}
 	for _, c := range cfg.Columns {
-		t.columns = append(t.columns, newColumn(cfg.Dialect, c))
+		t.columns = append(t.columns, newColumn(d, c))
 	}
-	t.change, t.put = upsertStatements(cfg.Dialect, table, names)
-	t.guarded = guardedStatement(cfg.Dialect, table, names)
-	t.remove = fmt.Sprintf("DELETE FROM %s WHERE %s = %s", table, names[0], cfg.Dialect.parameter(1))
+	t.change, t.put = upsertStatements(d, table, names)
+	t.guarded = guardedStatement(d, table, names)
+	t.remove = fmt.Sprintf("DELETE FROM %s WHERE %s = %s", table, names[0], d.Parameter(1))
 	return t, nil
 }
 
@@ -109,19 +106,19 @@ func columnNames(columns []Column) []string {
 // change's arguments. MariaDB's own upsert would also replace the row that has
 // another unique column in common, so there it is two statements; nobody comes
 // in between, for the inbox's row of this key is locked.
-func upsertStatements(d Dialect, table string, names []string) (change, put string) {
+func upsertStatements(d database.Dialect, table string, names []string) (change, put string) {
 	list := strings.Join(names, ", ")
-	if d == MariaDB {
+	if d == database.MariaDB {
 		return fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", table, strings.Join(names[1:], " = ?, "), names[0]),
 			fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM %s WHERE %s = ?)",
-				table, list, parameterList(d, 1, len(names)), table, names[0])
+				table, list, d.Parameters(1, len(names)), table, names[0])
 	}
-	return "", fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) %s", table, list, parameterList(d, 1, len(names)), onConflict(names))
+	return "", fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) %s", table, list, d.Parameters(1, len(names)), onConflict(names))
 }
 
-func guardedStatement(d Dialect, table string, names []string) string {
+func guardedStatement(d database.Dialect, table string, names []string) string {
 	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s WHERE EXISTS (SELECT 1 FROM guard) %s",
-		table, strings.Join(names, ", "), parameterList(d, recordColumns+1, len(names)), onConflict(names))
+		table, strings.Join(names, ", "), d.Parameters(recordColumns+1, len(names)), onConflict(names))
 }
 
 func onConflict(names []string) string {
@@ -134,12 +131,12 @@ func onConflict(names []string) string {
 
 // Apply makes d's change in the table. It belongs into the effect of
 // [Inbox.Apply]; by itself it guards nothing.
-func (t *Table) Apply(ctx context.Context, tx Tx, d *replhub.Delivery) error {
+func (t *Table) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery) error {
 	if d.Key == "" {
 		return fmt.Errorf("table %s: %w", t.cfg.Table, ErrNoKey)
 	}
 	if d.Op == replhub.Delete {
-		if _, err := tx.Exec(ctx, t.remove, d.Key); err != nil {
+		if _, err := tx.ExecContext(ctx, t.remove, d.Key); err != nil {
 			return fmt.Errorf("table %s: delete row: %w", t.cfg.Table, err)
 		}
 		return nil
@@ -166,17 +163,20 @@ func (t *Table) row(d *replhub.Delivery) ([]any, error) {
 	return row, nil
 }
 
-func (t *Table) upsert(ctx context.Context, tx Tx, row []any) error {
+func (t *Table) upsert(ctx context.Context, tx database.Tx, row []any) error {
 	if t.change == "" {
-		_, err := tx.Exec(ctx, t.put, row...)
+		_, err := tx.ExecContext(ctx, t.put, row...)
 		return err
 	}
 	key := row[0]
-	n, err := tx.Exec(ctx, t.change, append(slices.Clone(row[1:]), key)...)
-	if err != nil || n > 0 {
+	changed, err := tx.ExecContext(ctx, t.change, append(slices.Clone(row[1:]), key)...)
+	if err != nil {
+		return err
+	}
+	if n, err := changed.RowsAffected(); err != nil || n > 0 {
 		return err
 	}
 	// None was there, or it was equal: MariaDB counts only what it changed.
-	_, err = tx.Exec(ctx, t.put, append(row, key)...)
+	_, err = tx.ExecContext(ctx, t.put, append(row, key)...)
 	return err
 }

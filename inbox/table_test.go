@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -21,7 +22,7 @@ func put(t *testing.T, db *sql.DB, table *inbox.Table, op replhub.Op, key, paylo
 	}
 	defer tx.Rollback()
 	d := &replhub.Delivery{Entity: "user", Op: op, Key: key, Data: []byte(payload)}
-	if err := table.Apply(t.Context(), inbox.SQL(tx), d); err != nil {
+	if err := table.Apply(t.Context(), tx, d); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -73,17 +74,17 @@ func line(t *testing.T, db *sql.DB, query string) string {
 
 // Values of each kind of JSON in columns of types as people have them.
 func TestTableValues(t *testing.T) {
-	types := map[inbox.Dialect]map[string]string{
-		inbox.Postgres: {"json": "jsonb", "bool": "boolean", "text": "text"},
-		inbox.MariaDB:  {"json": "json", "bool": "boolean", "text": "text"},
-		inbox.SQLite:   {"json": "text", "bool": "boolean", "text": "text"},
+	types := map[database.Dialect]map[string]string{
+		database.Postgres: {"json": "jsonb", "bool": "boolean", "text": "text"},
+		database.MariaDB:  {"json": "json", "bool": "boolean", "text": "text"},
+		database.SQLite:   {"json": "text", "bool": "boolean", "text": "text"},
 	}
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		db := open(t, dialect)
 		create(t, db, fmt.Sprintf("CREATE TABLE users (id bigint PRIMARY KEY, name %[2]s, age int, score double precision,"+
 			" credit numeric(30,4), big bigint, active %[3]s, tags %[1]s, city %[2]s, code %[2]s, note varchar(9), own int DEFAULT 7)",
 			types[dialect]["json"], types[dialect]["text"], types[dialect]["bool"]))
-		table, err := inbox.NewTable(inbox.TableConfig{Dialect: dialect, Table: "users", Columns: []inbox.Column{
+		table, err := inboxOn(t, dialect).NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{
 			{Name: "name"},
 			{Name: "age"},
 			{Name: "score"},
@@ -107,12 +108,12 @@ func TestTableValues(t *testing.T) {
 		const query = "SELECT id, name, age, score, credit, big, active, tags, city, code, note, own FROM users ORDER BY id"
 		yes, no, tags := "1", "0", `{"a":[1,"<&>"]}`
 		switch dialect {
-		case inbox.Postgres:
+		case database.Postgres:
 			yes, no, tags = "true", "false", `{"a": [1, "<&>"]}`
-		case inbox.MariaDB, inbox.SQLite:
+		case database.MariaDB, database.SQLite:
 		}
 		decimal := func(s string) string {
-			if dialect == inbox.SQLite {
+			if dialect == database.SQLite {
 				return strings.TrimSuffix(s, "00")
 			}
 			return s
@@ -160,10 +161,10 @@ func TestTableValues(t *testing.T) {
 
 // A row of another key is never replaced, though it has a unique column in common.
 func TestTableKeepsOtherRows(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		db := open(t, dialect)
 		create(t, db, "CREATE TABLE users (id varchar(9) PRIMARY KEY, email varchar(9) UNIQUE)")
-		table, err := inbox.NewTable(inbox.TableConfig{Dialect: dialect, Table: "users", Columns: []inbox.Column{{Name: "email"}}})
+		table, err := inboxOn(t, dialect).NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{{Name: "email"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,15 +183,15 @@ func TestTableKeepsOtherRows(t *testing.T) {
 // Names are names, whatever is in them.
 func TestTableNamesAreQuoted(t *testing.T) {
 	const hostile = "x\"`'; DROP TABLE users; --"
-	onEach(t, func(t *testing.T, dialect inbox.Dialect) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		db := open(t, dialect)
 		create(t, db, "CREATE TABLE users (id int)")
 		quoted, order := `"`+strings.ReplaceAll(hostile, `"`, `""`)+`"`, `"order"`
-		if dialect == inbox.MariaDB {
+		if dialect == database.MariaDB {
 			quoted, order = "`"+strings.ReplaceAll(hostile, "`", "``")+"`", "`order`"
 		}
 		create(t, db, fmt.Sprintf("CREATE TABLE %[1]s (%[1]s varchar(9) PRIMARY KEY, %[2]s varchar(9))", quoted, order))
-		table, err := inbox.NewTable(inbox.TableConfig{Dialect: dialect, Table: hostile, Key: hostile, Columns: []inbox.Column{{Name: "order", Path: "a"}}})
+		table, err := inboxOn(t, dialect).NewTable(inbox.TableConfig{Table: hostile, Key: hostile, Columns: []inbox.Column{{Name: "order", Path: "a"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,9 +245,9 @@ type person struct {
 }
 
 func TestTableFor(t *testing.T) {
-	db := open(t, inbox.SQLite)
+	db := open(t, database.SQLite)
 	create(t, db, "CREATE TABLE people (id text PRIMARY KEY, email text, plain int, city text, geo text, created_at text, extra text)")
-	table, err := inbox.TableFor[person](inbox.TableConfig{Dialect: inbox.SQLite, Table: "people", Columns: []inbox.Column{{Name: "extra"}}})
+	table, err := inbox.TableFor[person](inboxOn(t, database.SQLite), inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "extra"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,13 +259,13 @@ func TestTableFor(t *testing.T) {
 		t.Errorf("there is %s", got)
 	}
 
-	if _, err := inbox.TableFor[int](inbox.TableConfig{Table: "t"}); err == nil || !strings.Contains(err.Error(), "must be a struct") {
+	if _, err := inbox.TableFor[int](inboxOn(t, database.SQLite), inbox.TableConfig{Table: "t"}); err == nil || !strings.Contains(err.Error(), "must be a struct") {
 		t.Errorf("an int: %v", err)
 	}
 	type unnamed struct {
 		A int `db:""`
 	}
-	if _, err := inbox.TableFor[unnamed](inbox.TableConfig{Table: "t"}); err == nil || !strings.Contains(err.Error(), "names no column") {
+	if _, err := inbox.TableFor[unnamed](inboxOn(t, database.SQLite), inbox.TableConfig{Table: "t"}); err == nil || !strings.Contains(err.Error(), "names no column") {
 		t.Errorf("an empty tag: %v", err)
 	}
 }
@@ -272,14 +273,13 @@ func TestTableFor(t *testing.T) {
 func TestConfigsAreChecked(t *testing.T) {
 	one := []inbox.Column{{Name: "a"}}
 	for want, cfg := range map[string]inbox.TableConfig{
-		"Dialect 9":            {Dialect: 9, Table: "t", Columns: one},
 		"Columns: at least":    {Table: "t"},
 		`Table: name ""`:       {Columns: one},
 		`"a": named twice`:     {Table: "t", Columns: slices.Repeat(one, 2)},
 		`"id": named twice`:    {Table: "t", Columns: []inbox.Column{{Name: "id"}}},
 		`column: name "a\x00"`: {Table: "t", Columns: []inbox.Column{{Name: "a\x00"}}},
 	} {
-		if _, err := inbox.NewTable(cfg); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := inboxOn(t, database.Postgres).NewTable(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("table: got %v, want %q", err, want)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// TableFor is NewTable with the columns of T, a struct, before those of
+// TableFor is i.NewTable with the columns of T, a struct, before those of
 // cfg.Columns: each field with a tag `db:"email"` is a column of that name, and
 // its JSON name is where it is in the payload. A struct field without the tag is
 // looked into, so that
@@ -23,7 +23,7 @@ import (
 //
 // takes "address.city" into the column city. The key's column, if it has a field,
 // is filled with the delivery's key all the same. T's types are not looked at.
-func TableFor[T any](cfg TableConfig) (*Table, error) {
+func TableFor[T any](i *Inbox, cfg TableConfig) (*Table, error) {
 	columns, err := taggedColumns(reflect.TypeFor[T](), "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("inbox table: %w", err)
@@ -39,7 +39,7 @@ func TableFor[T any](cfg TableConfig) (*Table, error) {
 		}
 	}
 	cfg.Columns = append(kept, cfg.Columns...)
-	return NewTable(cfg)
+	return i.NewTable(cfg)
 }
 
 // taggedColumns walks t, whose fields are at prefix in the payload. outer are

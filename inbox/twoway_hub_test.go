@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/outbox"
 	"github.com/replhub/replhub/replhubtest"
@@ -37,7 +38,7 @@ const (
 
 // exchange is how two services write the same users.
 type exchange struct {
-	dialect inbox.Dialect
+	dialect database.Dialect
 	rule    string // of rules
 	echo    bool
 	apply   applier
@@ -49,10 +50,10 @@ type exchange struct {
 // and out of order, and old events are sent again.
 func TestTwoWayThroughAHub(t *testing.T) {
 	for name, x := range map[string]exchange{
-		"position":           {inbox.Postgres, "position", true, guarded},
-		"version":            {inbox.Postgres, "version", true, guarded},
-		"time":               {inbox.Postgres, "time", true, guarded},
-		"version, on SQLite": {inbox.SQLite, "version", true, guarded},
+		"position":           {database.Postgres, "position", true, guarded},
+		"version":            {database.Postgres, "version", true, guarded},
+		"time":               {database.Postgres, "time", true, guarded},
+		"version, on SQLite": {database.SQLite, "version", true, guarded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := x.run(t)
@@ -67,9 +68,9 @@ func TestTwoWayThroughAHub(t *testing.T) {
 // The check above sees what is missing.
 func TestTwoWayThroughAHubNeeds(t *testing.T) {
 	for name, x := range map[string]exchange{
-		"echo":     {inbox.Postgres, "position", false, guarded},
-		"a policy": {inbox.Postgres, "newest", true, guarded},
-		"an inbox": {inbox.Postgres, "position", true, unguarded},
+		"echo":     {database.Postgres, "position", false, guarded},
+		"a policy": {database.Postgres, "newest", true, guarded},
+		"an inbox": {database.Postgres, "position", true, unguarded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := x.run(t)
@@ -142,7 +143,7 @@ func newPeer(t *testing.T, hub *replhubtest.Hub, x exchange, name string, skew t
 		name:    name, stamp: rules[x.rule].stamp, skew: skew,
 		published: &published{Client: hub.Client(t, name)},
 	}
-	dialect := map[inbox.Dialect]outbox.Dialect{inbox.Postgres: outbox.Postgres, inbox.SQLite: outbox.SQLite}[x.dialect]
+	dialect := map[database.Dialect]database.Dialect{database.Postgres: database.Postgres, database.SQLite: database.SQLite}[x.dialect]
 	var err error
 	if p.box, err = outbox.New(outbox.Config{Dialect: dialect}); err != nil {
 		t.Fatal(err)
@@ -212,7 +213,7 @@ func (p *peer) write(ctx context.Context, d *replhub.Delivery) error {
 	defer tx.Rollback()
 	ev := replhub.Event{Entity: d.Entity, Op: d.Op, Key: d.Key, Data: d.Data}
 	if p.stamp != nil {
-		current, err := p.inbox.Current(ctx, inbox.SQL(tx), d.Entity, d.Key)
+		current, err := p.inbox.Current(ctx, tx, d.Entity, d.Key)
 		if err != nil {
 			return err
 		}
@@ -221,7 +222,7 @@ func (p *peer) write(ctx context.Context, d *replhub.Delivery) error {
 			ev.Header = map[string][]string{appTime: {d.Time.Format(time.RFC3339Nano)}}
 		}
 	}
-	if err := p.users.Apply(ctx, inbox.SQL(tx), d); err != nil {
+	if err := p.users.Apply(ctx, tx, d); err != nil {
 		return err
 	}
 	if err := p.box.Enqueue(ctx, tx, ev); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -49,13 +50,13 @@ func (s *side) write(t *testing.T, d *replhub.Delivery, stamp func(current inbox
 	}
 	defer tx.Rollback()
 	if stamp != nil {
-		current, err := s.inbox.Current(t.Context(), inbox.SQL(tx), d.Entity, d.Key)
+		current, err := s.inbox.Current(t.Context(), tx, d.Entity, d.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		stamp(current)
 	}
-	if err := s.users.Apply(t.Context(), inbox.SQL(tx), d); err != nil {
+	if err := s.users.Apply(t.Context(), tx, d); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -76,7 +77,7 @@ func (s *side) receive(t *testing.T, rng *rand.Rand) {
 		s.arrived = slices.Delete(s.arrived, n, n+1)
 	}
 	_, err := s.inbox.Do(t.Context(), s.DB, d, func(ctx context.Context, tx *sql.Tx) error {
-		return s.users.Apply(ctx, inbox.SQL(tx), d) // and never an event of it
+		return s.users.Apply(ctx, tx, d) // and never an event of it
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +86,7 @@ func (s *side) receive(t *testing.T, rng *rand.Rand) {
 
 // both lets two sides write and receive at random until all is received, and
 // returns their users. Without echo, a side gets the other's events alone.
-func both(t *testing.T, dialect inbox.Dialect, rule string, seed uint64, echo bool) (a, b map[string]string) {
+func both(t *testing.T, dialect database.Dialect, rule string, seed uint64, echo bool) (a, b map[string]string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	sides := [2]*side{}
@@ -145,7 +146,7 @@ func both(t *testing.T, dialect inbox.Dialect, rule string, seed uint64, echo bo
 // Two services that write the same keys and replicate to each other end equal,
 // whatever was delivered late, twice or out of order.
 func TestTwoWayEndsEqual(t *testing.T) {
-	for dialect, seeds := range map[inbox.Dialect]uint64{inbox.Postgres: 1, inbox.SQLite: 3} {
+	for dialect, seeds := range map[database.Dialect]uint64{database.Postgres: 1, database.SQLite: 3} {
 		for rule := range rules {
 			t.Run(fmt.Sprintf("%v, by %s", dialect, rule), func(t *testing.T) {
 				for seed := range seeds {
@@ -161,7 +162,7 @@ func TestTwoWayEndsEqual(t *testing.T) {
 // Without echo each side keeps its own last word: the check above can fail.
 func TestTwoWayNeedsEcho(t *testing.T) {
 	for seed := range uint64(5) {
-		if a, b := both(t, inbox.SQLite, "position", seed, false); !maps.Equal(a, b) {
+		if a, b := both(t, database.SQLite, "position", seed, false); !maps.Equal(a, b) {
 			return
 		}
 	}

@@ -39,7 +39,7 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "outbox-deletes-range", guarantee: "outbox: a row that commits late is not lost",
-		file: "outbox/dialect.go",
+		file: "outbox/statements.go",
 		old:  `id = ANY($1::text::bigint[])`,
 		new:  `id <= ANY($1::text::bigint[])`,
 		pkg:  "./outbox", test: "TestLateCommitWithALowerID",

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 )
 
@@ -142,7 +143,7 @@ const bareColumns = "shard, entity, op, entity_key, version, event_id, content_t
 
 func (p *place) insertBare(ctx context.Context, tx *sql.Tx, i int) error {
 	values := "?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-	if p.Dialect == outbox.Postgres {
+	if p.Dialect == database.Postgres {
 		values = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10"
 	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO replhub_outbox (%s) VALUES (%s)", bareColumns, values),

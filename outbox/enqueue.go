@@ -3,19 +3,15 @@ package outbox
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
-
-// ErrNoTransaction: Enqueue was given the database instead of a transaction.
-var ErrNoTransaction = errors.New("not a transaction: the event would leave whether or not the change is committed")
 
 // Enqueue writes the event into the outbox within tx. It leaves when tx
 // commits; the caller commits.
@@ -29,9 +25,9 @@ var ErrNoTransaction = errors.New("not a transaction: the event would leave whet
 // greater. Until tx ends, other transactions that enqueue the same key wait:
 // enqueue several keys in one order everywhere, or the database ends a deadlock
 // by refusing one of them.
-func (o *Outbox) Enqueue(ctx context.Context, tx Tx, ev replhub.Event) error {
-	if _, ok := tx.(*sql.DB); ok {
-		return fmt.Errorf("enqueue: %w", ErrNoTransaction)
+func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) error {
+	if err := database.CheckTx(tx); err != nil {
+		return fmt.Errorf("enqueue: %w", err)
 	}
 	r, err := o.row(ctx, ev)
 	if err != nil {
@@ -102,7 +98,7 @@ func shard(ev *replhub.Event, shards int) int {
 	return int(h.Sum32() % uint32(shards))
 }
 
-func (o *Outbox) insert(ctx context.Context, tx Tx, r *row) error {
+func (o *Outbox) insert(ctx context.Context, tx database.Tx, r *row) error {
 	ev := &r.ev
 	now := time.Now().UnixMilli()
 	if ev.Key == "" || o.sql.version == "" {

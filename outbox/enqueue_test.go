@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 )
 
@@ -155,7 +156,7 @@ func TestIDsFollowVersions(t *testing.T) {
 func (p *place) waitForALock() {
 	p.Helper()
 	query := "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
-	if p.Dialect == outbox.MariaDB {
+	if p.Dialect == database.MariaDB {
 		query = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'innodb_row_lock_current_waits'"
 	}
 	eventually(p, "a transaction that waits", func() error {
@@ -214,7 +215,7 @@ func TestEnqueueRefuses(t *testing.T) {
 			t.Errorf("%+v: %v, want %q in a %v", c.ev, err, c.words, c.is)
 		}
 	}
-	if err := p.box.Enqueue(t.Context(), p.db, ok); !errors.Is(err, outbox.ErrNoTransaction) {
+	if err := p.box.Enqueue(t.Context(), p.db, ok); !errors.Is(err, database.ErrNoTransaction) {
 		t.Errorf("without a transaction: %v", err)
 	}
 	if n := p.rows(""); n != 0 {
@@ -248,7 +249,7 @@ func TestPgxTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, ev := range []replhub.Event{user("1", fmt.Sprint(i)), {Entity: "user", Op: replhub.Read}} {
-			if err := p.box.Enqueue(t.Context(), outbox.Pgx(tx), ev); err != nil {
+			if err := p.box.Enqueue(t.Context(), database.Pgx(tx), ev); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -312,19 +313,19 @@ func TestConfigIsChecked(t *testing.T) {
 		cfg   outbox.Config
 		words string
 	}{
-		{outbox.Config{}, "Dialect"},
-		{outbox.Config{Dialect: outbox.Postgres, Table: "a; DROP TABLE b"}, "Table"},
-		{outbox.Config{Dialect: outbox.Postgres, Table: "a.b.c"}, "Table"},
-		{outbox.Config{Dialect: outbox.SQLite, Table: "a.b"}, "Table"},
-		{outbox.Config{Dialect: outbox.Postgres, Shards: 257}, "Shards"},
-		{outbox.Config{Dialect: outbox.Postgres, Shards: -1}, "Shards"},
-		{outbox.Config{Dialect: outbox.Postgres, MaxBytes: -1}, "MaxBytes"},
+		{outbox.Config{Dialect: 3}, "Dialect 3"},
+		{outbox.Config{Dialect: database.Postgres, Table: "a; DROP TABLE b"}, "Table"},
+		{outbox.Config{Dialect: database.Postgres, Table: "a.b.c"}, "Table"},
+		{outbox.Config{Dialect: database.SQLite, Table: "a.b"}, "Table"},
+		{outbox.Config{Dialect: database.Postgres, Shards: 257}, "Shards"},
+		{outbox.Config{Dialect: database.Postgres, Shards: -1}, "Shards"},
+		{outbox.Config{Dialect: database.Postgres, MaxBytes: -1}, "MaxBytes"},
 	} {
 		if _, err := outbox.New(c.cfg); err == nil || !strings.Contains(err.Error(), "config: "+c.words) {
 			t.Errorf("%+v: %v", c.cfg, err)
 		}
 	}
-	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
+	box, err := outbox.New(outbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		t.Fatal(err)
 	}

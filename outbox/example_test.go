@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/outbox"
@@ -23,7 +24,7 @@ func Example() {
 	defer stop()
 	db := exampleFile("example")
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
+	box, err := outbox.New(outbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}

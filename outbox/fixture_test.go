@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/internal/natstest"
@@ -26,16 +27,16 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Main(m)) }
 
 type dialect struct {
-	outbox.Dialect
+	database.Dialect
 
 	driver string
 	dsn    func(testing.TB) string
 }
 
 var (
-	postgres = dialect{outbox.Postgres, "pgx", sqltest.Postgres}
-	mariadb  = dialect{outbox.MariaDB, "mysql", sqltest.MariaDB}
-	sqlite   = dialect{outbox.SQLite, "sqlite", sqltest.SQLite}
+	postgres = dialect{database.Postgres, "pgx", sqltest.Postgres}
+	mariadb  = dialect{database.MariaDB, "mysql", sqltest.MariaDB}
+	sqlite   = dialect{database.SQLite, "sqlite", sqltest.SQLite}
 )
 
 // each runs a test against every database that is given, all by default.

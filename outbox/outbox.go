@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/replhub/replhub/database"
 )
 
-// Config says where the outbox lies. Only Dialect has no default.
+// Config says where the outbox lies. The zero value is one on PostgreSQL.
 type Config struct {
-	// Dialect is the database's.
-	Dialect Dialect
+	// Dialect is the database's; database.Postgres by default.
+	Dialect database.Dialect
 	// Table is the outbox's table, and the beginning of the names of the others:
 	// lower-case letters, digits and "_", at most 40, and a schema with a "."
 	// before them if wanted; "replhub_outbox" by default.
@@ -43,12 +45,13 @@ func (c Config) withDefaults() Config {
 const maxShards = 256
 
 func (c Config) validate() error {
+	if err := c.Dialect.Validate(); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
 	switch {
-	case c.Dialect < Postgres || c.Dialect > SQLite:
-		return fmt.Errorf("config: Dialect: must be Postgres, MariaDB or SQLite")
 	case !regexp.MustCompile(`^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$`).MatchString(c.Table):
 		return fmt.Errorf("config: Table %q: must be lower-case letters, digits and _, at most 40, with a schema before a . if wanted", c.Table)
-	case c.Dialect == SQLite && strings.Contains(c.Table, "."):
+	case c.Dialect == database.SQLite && strings.Contains(c.Table, "."):
 		return fmt.Errorf("config: Table %q: SQLite has no schemas", c.Table)
 	case c.Shards < 1 || c.Shards > maxShards:
 		return fmt.Errorf("config: Shards %d: must be 1 to %d", c.Shards, maxShards)

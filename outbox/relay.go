@@ -6,6 +6,8 @@ import (
 	mathrand "math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/replhub/replhub/database"
 )
 
 // Relay publishes committed rows and deletes them. Any number of relays, in any
@@ -25,7 +27,7 @@ func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, err
 	}
 	r := &Relay{cfg: cfg, box: o, wake: make(chan struct{}, 1)}
-	if o.cfg.Dialect == SQLite {
+	if o.cfg.Dialect == database.SQLite {
 		r.cfg.PublishTimeout = min(cfg.PublishTimeout, cfg.Lease/2)
 		r.shards = &leases{box: o, db: cfg.DB, limit: cfg.BatchSize, owner: rand.Text(), lease: cfg.Lease}
 	} else {

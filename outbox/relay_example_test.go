@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/outbox"
 )
@@ -27,7 +28,7 @@ func ExampleListenPgx() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{Dialect: outbox.Postgres})
+	box, err := outbox.New(outbox.Config{Dialect: database.Postgres})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func ExampleOutbox_Requeue() {
 	ctx := context.Background()
 	db := exampleFile("requeue")
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
+	box, err := outbox.New(outbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}

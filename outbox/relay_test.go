@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 )
 
@@ -196,12 +197,12 @@ func TestRelayDiesBetweenPublishAndDelete(t *testing.T) {
 // new ones.
 func (p *place) kill(db interface{ Close() error }) {
 	switch p.Dialect {
-	case outbox.Postgres:
+	case database.Postgres:
 		_, err := p.db.ExecContext(p.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()")
 		if err != nil {
 			p.Error(err)
 		}
-	case outbox.MariaDB:
+	case database.MariaDB:
 		// The transaction's connection is the one that sleeps within it.
 		var id int
 		err := p.db.QueryRowContext(p.Context(), "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+

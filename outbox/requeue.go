@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/replhub/replhub/database"
 )
 
 // Requeue gives the events that were set aside back to the relays, after their
@@ -29,7 +31,7 @@ func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
 // requeue moves by id: what is set aside meanwhile stays.
 func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
 	lock := " FOR UPDATE" // two that requeue at once
-	if o.cfg.Dialect == SQLite {
+	if o.cfg.Dialect == database.SQLite {
 		lock = ""
 	}
 	ids, err := readIDs(ctx, tx, fmt.Sprintf("SELECT id FROM %s_failed ORDER BY id%s", o.cfg.Table, lock))

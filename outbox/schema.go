@@ -6,16 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/replhub/replhub/database"
 )
 
-// Schema is the statements that make what is missing of the tables, for those
-// who keep migrations of their own. They may be run again.
-func (o *Outbox) Schema() []string {
+// Schema creates what is missing of the outbox's tables.
+func (o *Outbox) Schema() database.Schema {
 	var tables []string
 	switch o.cfg.Dialect {
-	case Postgres:
+	case database.Postgres:
 		tables = postgresSchema()
-	case MariaDB:
+	case database.MariaDB:
 		tables = mariadbSchema()
 	default:
 		tables = sqliteSchema()
@@ -34,7 +35,7 @@ func (o *Outbox) Schema() []string {
 // shardRows makes a row for each shard.
 func (o *Outbox) shardRows() string {
 	into, conflict := "INSERT INTO", " ON CONFLICT DO NOTHING"
-	if o.cfg.Dialect == MariaDB {
+	if o.cfg.Dialect == database.MariaDB {
 		into, conflict = "INSERT IGNORE INTO", ""
 	}
 	var values []string
@@ -45,33 +46,8 @@ func (o *Outbox) shardRows() string {
 }
 
 // Migrate runs Schema. Many instances may do so at once.
-func (o *Outbox) Migrate(ctx context.Context, db *sql.DB) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("migrate %s: %w", o.cfg.Table, err)
-		}
-	}()
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, rollback(tx))
-		}
-	}()
-	if o.cfg.Dialect == Postgres {
-		// IF NOT EXISTS alone fails when two create the same table at once.
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", o.cfg.Table); err != nil {
-			return err
-		}
-	}
-	for _, s := range o.Schema() {
-		if _, err := tx.ExecContext(ctx, s); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+func (o *Outbox) Migrate(ctx context.Context, db *sql.DB) error {
+	return o.Schema().Migrate(ctx, db, o.cfg.Dialect, o.cfg.Table)
 }
 
 // rollback ends a transaction that may have ended by itself.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // shards gives shards to one relay at a time.
@@ -122,7 +123,7 @@ func (o *Outbox) setAside(ctx context.Context, tx querier, a refusal) error {
 	text := a.err.Error()
 	text = strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), most)], "\x00", ""), "")
 	first, second := "?", "?"
-	if o.cfg.Dialect == Postgres {
+	if o.cfg.Dialect == database.Postgres {
 		first, second = "$1::bigint", "$2::text"
 	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %[1]s_failed (id, %[2]s, failed_at, error) SELECT id, %[2]s, %[3]s, %[4]s FROM %[1]s WHERE id = %[5]d",

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 	"github.com/replhub/replhub/sqltest"
 )
@@ -20,7 +21,7 @@ func ExampleOutbox_Enqueue() {
 	ctx := context.Background()
 	db := exampleFile("enqueue")
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{Dialect: outbox.SQLite})
+	box, err := outbox.New(outbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func ExamplePgx() {
 	defer conn.Close(ctx)
 	db := stdlib.OpenDB(*conn.Config()) // for what is done once, and for relays
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{Dialect: outbox.Postgres})
+	box, err := outbox.New(outbox.Config{Dialect: database.Postgres})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func ExamplePgx() {
 			return err
 		}
 		event := replhub.Event{Entity: "user", Op: replhub.Create, Data: []byte(`{"id":42,"name":"Ada"}`)}
-		return box.Enqueue(ctx, outbox.Pgx(tx), event)
+		return box.Enqueue(ctx, database.Pgx(tx), event)
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/replhubtest"
 )
@@ -72,13 +73,13 @@ func newReplica(t *testing.T) *replica {
 		t.Fatal(err)
 	}
 	r := &replica{db: db}
-	if r.in, err = inbox.New(inbox.Config{Dialect: inbox.SQLite}); err != nil {
+	if r.in, err = inbox.New(inbox.Config{Dialect: database.SQLite}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.in.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	r.table, err = inbox.NewTable(inbox.TableConfig{Dialect: inbox.SQLite, Table: "people", Columns: []inbox.Column{{Name: "name"}}})
+	r.table, err = r.in.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func (r *replica) naive(ctx context.Context, d *replhub.Delivery) error {
 		return err
 	}
 	defer tx.Rollback()
-	if err := r.table.Apply(ctx, inbox.SQL(tx), d); err != nil {
+	if err := r.table.Apply(ctx, tx, d); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -8,6 +8,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/replhubtest"
 )
@@ -92,13 +93,13 @@ func newSQLReplica(t *exampleT) *sqlReplica {
 	t.Cleanup(func() { _ = db.Close() })
 	db.SetMaxOpenConns(1) // each connection would have a memory of its own
 	r := &sqlReplica{db: db}
-	if r.in, err = inbox.New(inbox.Config{Dialect: inbox.SQLite}); err != nil {
+	if r.in, err = inbox.New(inbox.Config{Dialect: database.SQLite}); err != nil {
 		t.Fatalf("inbox: %v", err)
 	}
-	if r.people, err = inbox.NewTable(inbox.TableConfig{Dialect: inbox.SQLite, Table: "people", Columns: []inbox.Column{{Name: "name"}}}); err != nil {
+	if r.people, err = r.in.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}}}); err != nil {
 		t.Fatalf("table: %v", err)
 	}
-	for _, statement := range []string{r.in.Schema(), "CREATE TABLE people (id TEXT PRIMARY KEY, name TEXT)"} {
+	for _, statement := range []string{r.in.Schema().String(), "CREATE TABLE people (id TEXT PRIMARY KEY, name TEXT)"} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("create tables: %v", err)
 		}

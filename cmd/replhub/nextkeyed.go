@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -41,6 +42,8 @@ type keyedQueue struct {
 	parts map[int]*partition
 	at    int        // the partition with which the next round begins
 	taken *partition // of the copy that was taken last
+
+	notGivenBack error // what could not be given back; close returns it
 }
 
 // partition is one of the queue's, held by this instance.
@@ -268,7 +271,7 @@ func (q *keyedQueue) letGo() {
 func (q *keyedQueue) giveBack(p *partition) {
 	p.held.copies = append(p.held.copies, p.waiting...)
 	p.waiting = nil
-	p.held.giveBack()
+	q.notGivenBack = errors.Join(q.notGivenBack, p.held.giveBack(q.link))
 	if p.pin != "" && q.member.mine(p.number) {
 		q.unpin(p)
 	}
@@ -341,9 +344,6 @@ func (q *keyedQueue) close() error {
 	for _, p := range q.parts {
 		q.giveBack(p)
 	}
-	// What was given back is at the server before the partitions are another's.
-	if err := q.link.nc.FlushTimeout(q.link.timeout); err != nil {
-		return fmt.Errorf("give back what was taken: %w", err)
-	}
-	return q.member.leave()
+	// All is given back before the partitions are another's.
+	return errors.Join(q.notGivenBack, q.member.leave())
 }

@@ -59,8 +59,7 @@ func (q *plainQueue) nothing(ctx context.Context) string {
 }
 
 func (q *plainQueue) close() error {
-	q.held.giveBack()
-	return q.link.nc.FlushTimeout(q.link.timeout)
+	return q.held.giveBack(q.link)
 }
 
 // acknowledge waits until the server has the acknowledgement.
@@ -135,13 +134,23 @@ func (h *heldCopies) extend(ackWait time.Duration) {
 	}
 }
 
-// giveBack has everything delivered again, in the lane's order.
-func (h *heldCopies) giveBack() {
+// giveBack has everything delivered again, in the lane's order. It waits until
+// the server has taken the last one back, and so those before it: the next that
+// asks then gets the first of them.
+func (h *heldCopies) giveBack(l *link) error {
 	slices.SortFunc(h.copies, bySequence)
-	for _, m := range h.copies {
-		_ = m.Nak() // what is lost comes again all the same, after the ack wait
-	}
+	copies := h.copies
 	h.copies = nil
+	for i, m := range copies {
+		if i < len(copies)-1 {
+			_ = m.Nak() // what is lost comes again all the same, after the ack wait
+			continue
+		}
+		if _, err := l.nc.Request(m.Reply(), []byte("-NAK"), l.timeout); err != nil {
+			return fmt.Errorf("give back what was shown: %w; it comes again after the queue's ack_wait", err)
+		}
+	}
+	return nil
 }
 
 // sequenceOf is a copy's sequence in its lane.

@@ -9,6 +9,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver that open uses
 
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/outbox"
 )
@@ -81,7 +82,9 @@ func prepareReplica(ctx context.Context, dsn string) (err error) {
 	return err
 }
 
-func newOutbox() (*outbox.Outbox, error) { return outbox.New(outbox.Config{Dialect: outbox.Postgres}) }
+func newOutbox() (*outbox.Outbox, error) {
+	return outbox.New(outbox.Config{Dialect: database.Postgres})
+}
 
 func newInbox() (*inbox.Inbox, error) { return inbox.New(inbox.Config{}) }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 )
 
@@ -131,7 +132,7 @@ func (t *teller) enqueue(ctx context.Context, tx pgx.Tx, accounts []*account) er
 		if err != nil {
 			return err
 		}
-		if err := t.box.Enqueue(ctx, outbox.Pgx(tx), ev); err != nil {
+		if err := t.box.Enqueue(ctx, database.Pgx(tx), ev); err != nil {
 			return err
 		}
 	}

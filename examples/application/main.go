@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -89,15 +90,15 @@ type grant struct {
 }
 
 func open(ctx context.Context, db *sql.DB, out io.Writer) (*service, error) {
-	in, err := inbox.New(inbox.Config{Dialect: inbox.SQLite})
+	in, err := inbox.New(inbox.Config{Dialect: database.SQLite})
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := inbox.TableFor[account](inbox.TableConfig{Dialect: inbox.SQLite, Table: "accounts"})
+	accounts, err := inbox.TableFor[account](in, inbox.TableConfig{Table: "accounts"})
 	if err != nil {
 		return nil, err
 	}
-	grants, err := inbox.TableFor[grant](inbox.TableConfig{Dialect: inbox.SQLite, Table: "grants"})
+	grants, err := inbox.TableFor[grant](in, inbox.TableConfig{Table: "grants"})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 	_ "modernc.org/sqlite"
 )
@@ -18,7 +19,7 @@ func main() {
 	defer stop()
 	db := must(sql.Open("sqlite", "file:user-profile.db?_pragma=busy_timeout(5000)&_txlock=immediate"))
 	must(db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, name TEXT)"))
-	box := must(outbox.New(outbox.Config{Dialect: outbox.SQLite}))
+	box := must(outbox.New(outbox.Config{Dialect: database.SQLite}))
 	must(0, box.Migrate(ctx, db))
 	client := must(replhub.Connect(ctx, replhub.Config{URL: os.Getenv("NATS_URL"), Service: "user-profile"}))
 	relay := must(box.NewRelay(outbox.RelayConfig{DB: db, Publisher: client}))
@@ -26,8 +27,7 @@ func main() {
 	tx := must(db.BeginTx(ctx, nil))
 	must(tx.ExecContext(ctx, "INSERT OR REPLACE INTO users VALUES ('42', 'Ada')"))
 	must(0, box.Enqueue(ctx, tx, replhub.Event{Entity: "user", Op: replhub.Update, Data: []byte(`{"id":"42","name":"Ada"}`)}))
-	must(0, tx.Commit()) // the event leaves if this succeeds, and only then
-
+	must(0, tx.Commit())    // the event leaves if this succeeds, and only then
 	must(0, relay.Run(ctx)) // publishes what was committed, until Ctrl-C
 }
 

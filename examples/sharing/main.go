@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	"github.com/replhub/replhub/outbox"
 )
@@ -80,13 +81,13 @@ type service struct {
 
 func open(ctx context.Context, db *sql.DB, out io.Writer) (s *service, err error) {
 	s = &service{db: db, out: out}
-	if s.in, err = inbox.New(inbox.Config{Dialect: inbox.SQLite}); err != nil {
+	if s.in, err = inbox.New(inbox.Config{Dialect: database.SQLite}); err != nil {
 		return nil, err
 	}
-	if s.box, err = outbox.New(outbox.Config{Dialect: outbox.SQLite}); err != nil {
+	if s.box, err = outbox.New(outbox.Config{Dialect: database.SQLite}); err != nil {
 		return nil, err
 	}
-	s.people, err = inbox.NewTable(inbox.TableConfig{Dialect: inbox.SQLite, Table: "people", Columns: []inbox.Column{{Name: "name"}}})
+	s.people, err = s.in.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func open(ctx context.Context, db *sql.DB, out io.Writer) (s *service, err error
 // handle makes a change's effect, once.
 func (s *service) handle(ctx context.Context, d *replhub.Delivery) error {
 	outcome, err := s.in.Do(ctx, s.db, d, func(ctx context.Context, tx *sql.Tx) error {
-		if err := s.people.Apply(ctx, inbox.SQL(tx), d); err != nil {
+		if err := s.people.Apply(ctx, tx, d); err != nil {
 			return err
 		}
 		return s.share(ctx, tx, d)

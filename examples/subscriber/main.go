@@ -9,6 +9,7 @@ import (
 	"os/signal"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 	_ "modernc.org/sqlite"
 )
@@ -18,9 +19,9 @@ func main() {
 	defer stop()
 	db := must(sql.Open("sqlite", "file:sharing.db?_pragma=busy_timeout(5000)&_txlock=immediate"))
 	must(db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS people (id TEXT PRIMARY KEY, name TEXT)"))
-	in := must(inbox.New(inbox.Config{Dialect: inbox.SQLite}))
+	in := must(inbox.New(inbox.Config{Dialect: database.SQLite}))
 	must(0, in.Migrate(ctx, db))
-	people := must(inbox.NewTable(inbox.TableConfig{Dialect: inbox.SQLite, Table: "people", Columns: []inbox.Column{{Name: "name"}}}))
+	people := must(in.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}}}))
 	client := must(replhub.Connect(ctx, replhub.Config{URL: os.Getenv("NATS_URL"), Service: "sharing"}))
 
 	users := replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Fields: []string{"id", "name"}, Start: replhub.StartAll}}}

@@ -6,19 +6,18 @@ import (
 	"path/filepath"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver of a service on PostgreSQL
+	"github.com/replhub/replhub/database"
 	_ "modernc.org/sqlite"
-
-	"github.com/replhub/replhub/outbox"
 )
 
 // openDatabase opens what DATABASE_URL names, else a file. Both take the same
 // statements; only driver and dialect differ.
-func openDatabase(dir string) (*sql.DB, outbox.Dialect, error) {
+func openDatabase(dir string) (*sql.DB, database.Dialect, error) {
 	if url := os.Getenv("DATABASE_URL"); url != "" {
 		db, err := sql.Open("pgx", url)
-		return db, outbox.Postgres, err
+		return db, database.Postgres, err
 	}
 	file := filepath.Join(dir, "user-profile.db")
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_txlock=immediate")
-	return db, outbox.SQLite, err
+	return db, database.SQLite, err
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/outbox"
 )
 
@@ -72,7 +73,7 @@ type service struct {
 	out io.Writer
 }
 
-func open(ctx context.Context, db *sql.DB, dialect outbox.Dialect, out io.Writer) (*service, error) {
+func open(ctx context.Context, db *sql.DB, dialect database.Dialect, out io.Writer) (*service, error) {
 	box, err := outbox.New(outbox.Config{Dialect: dialect})
 	if err != nil {
 		return nil, err

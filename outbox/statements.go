@@ -3,34 +3,9 @@ package outbox
 import (
 	"fmt"
 	"strings"
+
+	"github.com/replhub/replhub/database"
 )
-
-// Dialect is a kind of database.
-type Dialect int
-
-// The dialects.
-const (
-	// Postgres is PostgreSQL 15 or later.
-	Postgres Dialect = iota + 1
-	// MariaDB is MariaDB 10.6 or later.
-	MariaDB
-	// SQLite is SQLite 3.35 or later, best in WAL mode and with a busy_timeout.
-	SQLite
-)
-
-// String is the dialect's name.
-func (d Dialect) String() string {
-	switch d {
-	case Postgres:
-		return "postgres"
-	case MariaDB:
-		return "mariadb"
-	case SQLite:
-		return "sqlite"
-	default:
-		return fmt.Sprintf("dialect(%d)", int(d))
-	}
-}
 
 // statements are the SQL that differs between dialects or repeats. All rows
 // have the columns named by columns.
@@ -54,12 +29,12 @@ func statementsFor(cfg Config) statements {
 		depth: fmt.Sprintf("SELECT (SELECT COUNT(*) FROM %[1]s), COALESCE((SELECT enqueued_at FROM %[1]s ORDER BY id LIMIT 1), 0), "+
 			"(SELECT COUNT(*) FROM %[1]s_failed)", cfg.Table),
 	}
-	if cfg.Dialect == Postgres {
+	if cfg.Dialect == database.Postgres {
 		s.forPostgres(cfg)
 		return s
 	}
 	raise := "ON DUPLICATE KEY UPDATE version = GREATEST(version + 1, VALUES(version))"
-	if cfg.Dialect == SQLite {
+	if cfg.Dialect == database.SQLite {
 		raise = "ON CONFLICT (entity, entity_key) DO UPDATE SET version = max(version + 1, excluded.version)"
 	}
 	s.version = fmt.Sprintf("INSERT INTO %s_versions (entity, entity_key, version) VALUES (?, ?, ?) %s", cfg.Table, raise)
