@@ -23,6 +23,7 @@ type desk struct {
 	soonest chan struct{} // holds a token when waiting has a new first
 
 	running int
+	begun   uint64 // counts the attempts
 	closed  bool
 	quiet   chan struct{} // closed when the desk is and nothing runs any more
 
@@ -30,6 +31,11 @@ type desk struct {
 	tick    uint32           // counts the rounds of "still at work"
 	seconds uint32           // counts seconds, roughly
 	lease   *lease           // nil when there are no partitions to hold
+
+	outage     outage
+	probePause func(probes int) time.Duration
+	stalls     bool              // there ever was an outage
+	proved     map[string]uint64 // by entity, the last begun of those that were handled since
 }
 
 // rowLine are the jobs of one row in order; its head is ready, running or
@@ -37,7 +43,10 @@ type desk struct {
 type rowLine struct{ head, tail *job }
 
 func newDesk(l *lease) *desk {
-	d := &desk{lines: make(map[row]*rowLine), sources: make(map[*source]bool), soonest: make(chan struct{}, 1), quiet: make(chan struct{}), lease: l}
+	d := &desk{
+		lines: make(map[row]*rowLine), sources: make(map[*source]bool), soonest: make(chan struct{}, 1), quiet: make(chan struct{}), lease: l,
+		proved: make(map[string]uint64),
+	}
 	d.wake.L = &d.mu
 	return d
 }
@@ -78,6 +87,11 @@ func (d *desk) enqueue(j *job) {
 func (d *desk) offer(j *job) {
 	j.state = jobReady
 	d.ready.push(j)
+	d.rouse()
+}
+
+// rouse wakes a worker, who wakes the next one if there is something for it too.
+func (d *desk) rouse() {
 	if d.idle > 0 && !d.waking {
 		d.waking = true
 		d.wake.Signal()
@@ -87,7 +101,7 @@ func (d *desk) offer(j *job) {
 // next waits for a job; nil when the desk is closed.
 func (d *desk) next() *job {
 	for {
-		for !d.closed && (d.ready.empty() || d.lapsed()) {
+		for !d.closed && !d.mayBegin() {
 			d.idle++
 			d.wake.Wait()
 			d.idle--
@@ -96,15 +110,18 @@ func (d *desk) next() *job {
 		if d.closed {
 			return nil
 		}
-		j := d.ready.pop()
-		if j.state == jobDropped {
+		j := d.pick()
+		if j == nil {
 			continue
 		}
-		if d.idle > 0 && !d.waking && !d.ready.empty() {
-			d.waking = true
-			d.wake.Signal()
+		if d.outage.on() {
+			d.outage.probe = j
+		} else if !d.ready.empty() {
+			d.rouse()
 		}
 		j.state = jobRunning
+		d.begun++
+		j.begunAt = d.begun
 		d.running++
 		j.src.running++
 		return j
@@ -155,11 +172,14 @@ func (d *desk) stopped(j *job) {
 // not keep others out.
 func (d *desk) again(j *job, due time.Time) {
 	d.stopped(j)
-	j.state, j.due = jobWaiting, due
 	j.src.settledOld(j)
-	for at := j; at != nil; at = at.behind {
-		at.block()
-	}
+	d.delay(j, due)
+}
+
+// delay lets a job that does not run wait.
+func (d *desk) delay(j *job, due time.Time) {
+	j.state, j.due = jobWaiting, due
+	d.block(j)
 	heap.Push(&d.waiting, j)
 	if d.waiting[0] == j {
 		d.poke()
@@ -173,9 +193,17 @@ func (d *desk) poke() {
 	}
 }
 
-// revive makes those ready whose time has come, and returns when the next one's
-// does; the zero time when there is none.
+// revive makes those ready whose time has come, has a probe made that is due, and
+// returns when the next of either is; the zero time when there is none.
 func (d *desk) revive(now time.Time) time.Time {
+	next := d.reviveWaiting(now)
+	if probe := d.nextProbe(now); next.IsZero() || !probe.IsZero() && probe.Before(next) {
+		return probe
+	}
+	return next
+}
+
+func (d *desk) reviveWaiting(now time.Time) time.Time {
 	for len(d.waiting) > 0 {
 		j := d.waiting[0]
 		if j.state != jobDropped && j.due.After(now) {
@@ -185,14 +213,26 @@ func (d *desk) revive(now time.Time) time.Time {
 		if j.state == jobDropped {
 			continue
 		}
-		if j.line != nil {
-			d.unblock(j.line)
-		} else {
-			j.unblock()
-		}
+		d.unblockFrom(j)
 		d.offer(j)
 	}
 	return time.Time{}
+}
+
+// block notes that a job and all of its row behind it wait.
+func (d *desk) block(j *job) {
+	for at := j; at != nil; at = at.behind {
+		at.block()
+	}
+}
+
+// unblockFrom ends that of a job and its row.
+func (d *desk) unblockFrom(j *job) {
+	if j.line == nil {
+		j.unblock()
+		return
+	}
+	d.unblock(j.line)
 }
 
 func (d *desk) unblock(line *rowLine) {
@@ -231,6 +271,13 @@ type queue struct {
 }
 
 func (q *queue) empty() bool { return q.head == len(q.jobs) }
+
+func (q *queue) len() int { return len(q.jobs) - q.head }
+
+// pushFront puts jobs before all others.
+func (q *queue) pushFront(jobs []*job) {
+	q.jobs, q.head = append(jobs, q.jobs[q.head:]...), 0
+}
 
 func (q *queue) push(j *job) {
 	if q.head > 1024 && q.head*2 > len(q.jobs) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -62,6 +63,7 @@ type Subscriber struct {
 	api     string // prefix of JetStream's requests
 	ready   chan struct{}
 	began   sync.Once
+	state   atomic.Pointer[SubscriberState] // of an outage that was told; nil without one
 
 	// Of one round of serve.
 	desk   *desk
@@ -216,6 +218,8 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	defer cut()
 	s.desk, s.cancel, s.ended = newDesk(l), cancel, make(chan struct{})
 	d := s.desk
+	d.probePause = s.cfg.probePause
+	defer s.forgetOutage()
 	m := &member{s: s, plan: p, ctx: handlers, held: make(map[int]*source), freed: make(chan struct{}, 1)}
 	tell, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
 		cancel(fmt.Errorf("%w: %s", ErrDetached, msg.Data))

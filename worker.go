@@ -17,8 +17,10 @@ const (
 
 // verdict is what becomes of a job after an attempt.
 type verdict struct {
-	kind  verdictKind
-	after time.Duration // until the next attempt
+	kind     verdictKind
+	evidence evidence
+	after    time.Duration // until the next attempt
+	err      error         // of what is away
 }
 
 type verdictKind uint8
@@ -27,6 +29,16 @@ const (
 	verdictDone    verdictKind = iota // settled with the server
 	verdictAgain                      // another attempt after a while
 	verdictAbandon                    // cut short: somebody else's
+	verdictStall                      // another attempt when what is away is back
+)
+
+// evidence is what an attempt says of the things that handlers need.
+type evidence uint8
+
+const (
+	evidenceNone    evidence = iota // no handler was asked, or it was cut short
+	evidenceError                   // they are there
+	evidenceHandled                 // they are there, and the event is no obstacle
 )
 
 // work handles jobs until the desk is closed.
@@ -37,30 +49,45 @@ func (s *Subscriber) work(d *desk) {
 		d.mu.Unlock()
 		v := s.attempt(j)
 		d.mu.Lock()
-		if ask := s.settleJob(d, j, v); ask.batch > 0 {
+		told := s.settleJob(d, j, v)
+		if ask := j.src.credit(); ask.batch > 0 || told != nil {
 			d.mu.Unlock()
 			j.src.ask(ask)
+			s.tell(d, told)
 			d.mu.Lock()
 		}
 	}
 }
 
-// settleJob tells the desk what became of a job, and returns what its
-// source is to ask for.
-func (s *Subscriber) settleJob(d *desk, j *job, v verdict) pull {
-	switch v.kind {
-	case verdictDone:
-		d.done(j)
-	case verdictAgain:
-		if j.src.mine() {
-			d.again(j, time.Now().Add(v.after))
-			break
+// settleJob tells the desk what became of a job. It returns what is to be told of
+// an outage; nil for nothing.
+func (s *Subscriber) settleJob(d *desk, j *job, v verdict) (told *SubscriberState) {
+	if v.kind == verdictStall && !j.src.mine() {
+		v = verdict{kind: verdictAbandon}
+	}
+	switch {
+	case v.kind == verdictStall:
+		if d.stall(j, v.err, time.Now()) {
+			told = d.outage.state()
 		}
-		s.giveBack(d, j)
-	case verdictAbandon:
+		return told
+	case v.evidence == evidenceNone:
+		d.unanswered(j)
+	default:
+		if over := d.answered(j, v.evidence == evidenceHandled); over.told {
+			told = over.state()
+			told.Unavailable = false
+		}
+	}
+	switch {
+	case v.kind == verdictDone:
+		d.done(j)
+	case v.kind == verdictAgain && j.src.mine():
+		d.again(j, time.Now().Add(v.after))
+	default:
 		s.giveBack(d, j)
 	}
-	return j.src.credit()
+	return told
 }
 
 // giveBack has the server deliver a job again, to whoever is due.
@@ -83,32 +110,47 @@ func (s *Subscriber) attempt(j *job) verdict {
 	}
 	d := j.build(s.client.service.String())
 	j.last = time.Now()
-	if j.attempts == 0 {
+	if j.first.IsZero() {
 		j.first = j.last
 	}
 	err := s.call(j.src.ctx, d)
 	if err == nil {
 		s.respond(j.msg.Reply, ackDone)
-		return verdict{kind: verdictDone}
+		return verdict{kind: verdictDone, evidence: evidenceHandled}
 	}
 	if j.src.ctx.Err() != nil {
 		return verdict{kind: verdictAbandon}
 	}
+	return s.failed(j, err)
+}
+
+// failed decides what becomes of a job that its handler answered with an error.
+func (s *Subscriber) failed(j *job, err error) verdict {
+	means := meaningOf(err, j.msg.Data)
+	if means == meansUnavailable && !j.src.desk.ownFault(j) {
+		return verdict{kind: verdictStall, err: err}
+	}
+	if means != meansConflict {
+		j.conflicts = 0
+	} else if j.conflicts++; j.conflicts <= maxConflicts {
+		return verdict{kind: verdictAgain, evidence: evidenceError, after: s.cfg.backoff(j.conflicts)}
+	}
 	j.attempts++
-	if j.dead {
-		return verdict{kind: verdictAgain, after: s.cfg.MaxBackoff} // held
+	v := verdict{kind: verdictAgain, after: s.cfg.backoff(j.attempts)}
+	switch {
+	case j.dead:
+		v.after = s.cfg.MaxBackoff // held
+	case means == meansParked, means == meansInvalid, j.attempts >= s.cfg.MaxAttempts:
+		v = s.bury(j, err)
+	default:
+		if retry, ok := errors.AsType[*retryError](err); ok {
+			v.after = max(retry.after, 0)
+		}
 	}
-	if _, ok := errors.AsType[*parkError](err); ok {
-		return s.bury(j, err)
+	if means != meansUnavailable {
+		v.evidence = evidenceError
 	}
-	if j.attempts >= s.cfg.MaxAttempts {
-		return s.bury(j, err)
-	}
-	after := s.cfg.backoff(j.attempts)
-	if retry, ok := errors.AsType[*retryError](err); ok {
-		after = max(retry.after, 0)
-	}
-	return verdict{kind: verdictAgain, after: after}
+	return v
 }
 
 // panicError is a handler's panic.
