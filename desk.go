@@ -32,6 +32,9 @@ type desk struct {
 	seconds uint32           // counts seconds, roughly
 	lease   *lease           // nil when there are no partitions to hold
 
+	workers  int
+	maxBatch int
+
 	outage     outage
 	probePause func(probes int) time.Duration
 	stalls     bool              // there ever was an outage
@@ -45,7 +48,7 @@ type rowLine struct{ head, tail *job }
 func newDesk(l *lease) *desk {
 	d := &desk{
 		lines: make(map[row]*rowLine), sources: make(map[*source]bool), soonest: make(chan struct{}, 1), quiet: make(chan struct{}), lease: l,
-		proved: make(map[string]uint64),
+		proved: make(map[string]uint64), workers: 1, maxBatch: 1,
 	}
 	d.wake.L = &d.mu
 	return d
@@ -73,8 +76,8 @@ func (d *desk) enqueue(j *job) {
 		line.tail = j
 		return
 	}
-	at := line.head // has begun, whatever comes now
-	for at.behind != nil && at.behind.seq < j.seq {
+	at := line.head // has begun, whatever comes now, and the rest of its batch too
+	for at.behind != nil && (at.behind.state == jobRunning || at.behind.seq < j.seq) {
 		at = at.behind
 	}
 	j.behind, at.behind = at.behind, j
@@ -98,8 +101,10 @@ func (d *desk) rouse() {
 	}
 }
 
-// next waits for a job; nil when the desk is closed.
-func (d *desk) next() *job {
+// next waits for something to do and puts it into b; false when the desk is closed.
+func (d *desk) next(b *bundle) bool {
+	clear(b.jobs)
+	b.jobs = b.jobs[:0]
 	for {
 		for !d.closed && !d.mayBegin() {
 			d.idle++
@@ -108,7 +113,7 @@ func (d *desk) next() *job {
 			d.waking = false
 		}
 		if d.closed {
-			return nil
+			return false
 		}
 		j := d.pick()
 		if j == nil {
@@ -116,16 +121,27 @@ func (d *desk) next() *job {
 		}
 		if d.outage.on() {
 			d.outage.probe = j
-		} else if !d.ready.empty() {
+			d.begin(b, j)
+			return true
+		}
+		share := d.share()
+		d.begin(b, j)
+		d.fill(b, share)
+		if !d.ready.empty() {
 			d.rouse()
 		}
-		j.state = jobRunning
-		d.begun++
-		j.begunAt = d.begun
-		d.running++
-		j.src.running++
-		return j
+		return true
 	}
+}
+
+// begin adds a job to what a worker has under way.
+func (d *desk) begin(b *bundle, j *job) {
+	j.state = jobRunning
+	d.begun++
+	j.begunAt = d.begun
+	d.running++
+	j.src.running++
+	b.jobs = append(b.jobs, j)
 }
 
 // lapsed reports whether the time is over for which partitions are held.
@@ -151,7 +167,18 @@ func (d *desk) remove(j *job) {
 		return
 	}
 	d.unblock(line)
-	d.offer(line.head)
+	if line.head.state != jobRunning { // in the same batch
+		d.offer(line.head)
+	}
+}
+
+// release puts a job back that was not tried.
+func (d *desk) release(j *job) {
+	d.stopped(j)
+	j.state = jobReady
+	if j.line == nil || j.line.head == j {
+		d.offer(j)
+	}
 }
 
 // stopped notes that a worker is through with a job.

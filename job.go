@@ -31,9 +31,10 @@ type job struct {
 	later   *job     // in flight
 	line    *rowLine // of its key; nil without one
 	// begunAt and failedAt are of desk.begun, at its last attempt and at its last
-	// answer that something is away; returns counts the outages that it waited for.
+	// answer that something is away; returns counts the outages that it waited for,
+	// and doubts the answers in a batch that were disproved.
 	begunAt, failedAt uint64
-	returns           int
+	returns, doubts   int
 
 	// Of the worker that has it.
 	attempts    int

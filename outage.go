@@ -50,21 +50,26 @@ func (d *desk) pick() *job {
 	return nil
 }
 
-// stall puts a job aside that was answered with an outage, and reports whether that
-// is to be told: that of the first probe is.
-func (d *desk) stall(j *job, err error, now time.Time) (tell bool) {
+// stall puts a job aside that was answered with an outage, as one of so many
+// attempts, and reports whether that is to be told: that of the first probe is.
+func (d *desk) stall(j *job, err error, attempts int, now time.Time) (tell bool) {
 	d.stopped(j)
 	j.state = jobReady
 	j.src.settledOld(j)
 	d.block(j)
+	if j.ownFault() {
+		j.doubts++ // it was one of a batch
+	}
 	j.failedAt, d.stalls = d.begun, true
 	o := &d.outage
 	if !o.on() {
 		o.since, o.due = now, now
 	}
 	o.err = err
-	o.attempts++
-	o.stalled = append(o.stalled, j)
+	o.attempts += attempts
+	if j.line == nil || j.line.head == j { // the rest of its row follows
+		o.stalled = append(o.stalled, j)
+	}
 	if o.probe == j {
 		o.probe = nil
 		o.probes++
@@ -115,10 +120,8 @@ func (d *desk) unanswered(j *job) {
 
 // ownFault reports whether it is the job's own that it is answered with an outage:
 // another of its entity, begun after its last such answer, was handled.
-func (d *desk) ownFault(j *job) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return j.failedAt != 0 && d.proved[j.row.entity] > j.failedAt
+func (j *job) ownFault() bool {
+	return j.failedAt != 0 && j.src.desk.proved[j.row.entity] > j.failedAt
 }
 
 // nextProbe has a worker make the probe that is due, and returns when the next one

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,7 @@ const (
 	verdictAgain                      // another attempt after a while
 	verdictAbandon                    // cut short: somebody else's
 	verdictStall                      // another attempt when what is away is back
+	verdictRelease                    // no attempt was made
 )
 
 // evidence is what an attempt says of the things that handlers need.
@@ -41,33 +43,70 @@ const (
 	evidenceHandled                 // they are there, and the event is no obstacle
 )
 
+// bundle is what a worker has under way: one job, unless the handler takes more.
+type bundle struct {
+	jobs     []*job
+	verdicts []verdict // by jobs
+	sources  []*source // of the jobs
+
+	// Of a handler of batches.
+	deliveries []*Delivery
+	away       bool         // something that the handler needs
+	failed     map[row]bool // rows of which the rest must wait
+}
+
 // work handles jobs until the desk is closed.
 func (s *Subscriber) work(d *desk) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for j := d.next(); j != nil; j = d.next() {
+	var b bundle
+	for d.next(&b) {
 		d.mu.Unlock()
-		v := s.attempt(j)
+		s.attempt(&b)
 		d.mu.Lock()
-		told := s.settleJob(d, j, v)
-		if ask := j.src.credit(); ask.batch > 0 || told != nil {
+		told := s.settle(d, &b)
+		for _, src := range b.sources {
+			if ask := src.credit(); ask.batch > 0 {
+				d.mu.Unlock()
+				src.ask(ask)
+				d.mu.Lock()
+			}
+		}
+		if told != nil {
 			d.mu.Unlock()
-			j.src.ask(ask)
 			s.tell(d, told)
 			d.mu.Lock()
 		}
 	}
 }
 
-// settleJob tells the desk what became of a job. It returns what is to be told of
-// an outage; nil for nothing.
-func (s *Subscriber) settleJob(d *desk, j *job, v verdict) (told *SubscriberState) {
-	if v.kind == verdictStall && !j.src.mine() {
-		v = verdict{kind: verdictAbandon}
+// settle tells the desk what became of a batch's jobs, in their order, and notes
+// their sources. It returns what is to be told of an outage; nil for nothing.
+func (s *Subscriber) settle(d *desk, b *bundle) (told *SubscriberState) {
+	b.sources = b.sources[:0]
+	attempts := 1
+	for i, j := range b.jobs {
+		v := b.verdicts[i]
+		if news := s.settleJob(d, j, v, attempts); news != nil {
+			told = news
+		}
+		if v.kind == verdictStall {
+			attempts = 0 // it was one for all
+		}
+		if !slices.Contains(b.sources, j.src) {
+			b.sources = append(b.sources, j.src)
+		}
 	}
+	return told
+}
+
+// settleJob tells the desk what became of a job. attempts is how many an outage
+// counts for it.
+func (s *Subscriber) settleJob(d *desk, j *job, v verdict, attempts int) (told *SubscriberState) {
+	mine := j.src.mine()
 	switch {
-	case v.kind == verdictStall:
-		if d.stall(j, v.err, time.Now()) {
+	case v.kind == verdictStall && mine:
+		if d.stall(j, v.err, attempts, time.Now()) {
 			told = d.outage.state()
 		}
 		return told
@@ -82,8 +121,10 @@ func (s *Subscriber) settleJob(d *desk, j *job, v verdict) (told *SubscriberStat
 	switch {
 	case v.kind == verdictDone:
 		d.done(j)
-	case v.kind == verdictAgain && j.src.mine():
+	case v.kind == verdictAgain && mine:
 		d.again(j, time.Now().Add(v.after))
+	case v.kind == verdictRelease && mine:
+		d.release(j)
 	default:
 		s.giveBack(d, j)
 	}
@@ -102,18 +143,23 @@ func (s *source) mine() bool {
 	return !s.closed && !s.desk.closed && (!s.ordered || s.session.confirmed)
 }
 
-// attempt makes one attempt at a job: at its letter, when it is dead, or else
+// attempt makes one attempt at a batch.
+func (s *Subscriber) attempt(b *bundle) {
+	b.verdicts = append(b.verdicts[:0], make([]verdict, len(b.jobs))...)
+	if s.batches == nil || b.jobs[0].letter != nil {
+		b.verdicts[0] = s.attemptOne(b.jobs[0])
+		return
+	}
+	s.attemptMany(b)
+}
+
+// attemptOne makes one attempt at a job: at its letter, when it is dead, or else
 // at the handler.
-func (s *Subscriber) attempt(j *job) verdict {
+func (s *Subscriber) attemptOne(j *job) verdict {
 	if j.letter != nil {
 		return s.bury(j, nil)
 	}
-	d := j.build(s.client.service.String())
-	j.last = time.Now()
-	if j.first.IsZero() {
-		j.first = j.last
-	}
-	err := s.call(j.src.ctx, d)
+	err := s.call(j.src.ctx, j.begin(s.client.service.String()))
 	if err == nil {
 		s.respond(j.msg.Reply, ackDone)
 		return verdict{kind: verdictDone, evidence: evidenceHandled}
@@ -124,10 +170,19 @@ func (s *Subscriber) attempt(j *job) verdict {
 	return s.failed(j, err)
 }
 
+// begin fills in the delivery for an attempt that begins now.
+func (j *job) begin(service string) *Delivery {
+	j.last = time.Now()
+	if j.first.IsZero() {
+		j.first = j.last
+	}
+	return j.build(service)
+}
+
 // failed decides what becomes of a job that its handler answered with an error.
 func (s *Subscriber) failed(j *job, err error) verdict {
 	means := meaningOf(err, j.msg.Data)
-	if means == meansUnavailable && !j.src.desk.ownFault(j) {
+	if means == meansUnavailable && !s.ownFault(j) {
 		return verdict{kind: verdictStall, err: err}
 	}
 	if means != meansConflict {
@@ -153,6 +208,12 @@ func (s *Subscriber) failed(j *job, err error) verdict {
 	return v
 }
 
+func (s *Subscriber) ownFault(j *job) bool {
+	j.src.desk.mu.Lock()
+	defer j.src.desk.mu.Unlock()
+	return j.ownFault()
+}
+
 // panicError is a handler's panic.
 type panicError struct {
 	value any
@@ -169,12 +230,16 @@ func (e *panicError) Unwrap() error {
 
 // call calls the handler and catches its panics.
 func (s *Subscriber) call(ctx context.Context, d *Delivery) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: debug.Stack()}
-		}
-	}()
+	defer func() { err = caught(recover(), err) }()
 	return s.handler.Handle(ctx, d)
+}
+
+// caught is a handler's error, or its panic.
+func caught(value any, err error) error {
+	if value == nil {
+		return err
+	}
+	return &panicError{value: value, stack: debug.Stack()}
 }
 
 // respond sends an acknowledgement. One that gets lost has the event delivered
