@@ -55,7 +55,9 @@ type Subscription struct {
 	Middleware []Middleware
 }
 
-// defaultMaxBatch is where larger batches gain little more: see BenchmarkBatchSize.
+// defaultMaxBatch is where larger batches gain nothing more, see BenchmarkBatchSize:
+// upserts into a PostgreSQL that syncs, by one worker, came to 4.5, 28, 95, 106 and 80
+// thousand events a second in batches of 1, 100, 250, 500 and 1000.
 const defaultMaxBatch = 500
 
 func (s Subscription) withDefaults() Subscription {

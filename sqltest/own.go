@@ -20,7 +20,8 @@ type Server struct {
 	atOnce  syscall.Signal // ends the server and all that it has started
 }
 
-// OwnPostgres starts a PostgreSQL for one test; it is gone with the test.
+// OwnPostgres starts a PostgreSQL for one test; it is gone with the test. A
+// benchmark's waits for its disk, as with Postgres.
 func OwnPostgres(tb testing.TB) *Server {
 	tb.Helper()
 	bin, err := postgresBinaries()
@@ -29,6 +30,9 @@ func OwnPostgres(tb testing.TB) *Server {
 	}
 	run, dir := ownDir(tb, "postgres")
 	settings := []string{"-c", "fsync=off", "-c", "full_page_writes=off"}
+	if _, ok := tb.(*testing.B); ok {
+		settings = nil
+	}
 	s := &Server{tb: tb, atOnce: syscall.SIGQUIT}
 	s.start = func(ctx context.Context) (*process, error) {
 		var p *postgres
