@@ -84,7 +84,7 @@ func TestDeskKeepsKeysInOrderInBatches(t *testing.T) {
 		d, _ := deskOf(1+r.IntN(3), 1+r.IntN(20))
 		d.probePause = func(int) time.Duration { return 0 }
 		var src *source
-		for src = range d.sources { //nolint:revive // the only one
+		for src = range d.sources {
 		}
 		last, busy := make(map[string]uint64), make(map[string]int)
 		running := map[int]*bundle{}

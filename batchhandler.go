@@ -3,6 +3,7 @@ package replhub
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // BatchHandler handles several deliveries at once, in one transaction for one.
@@ -117,7 +118,7 @@ func (s *Subscriber) handOver(ctx context.Context, b *bundle, part []int) {
 		b.allowed(ctx, part) // none is
 	case len(part) == 1:
 		b.note(part[0], s.failed(b.jobs[part[0]], err))
-	case meaningOf(err, nil) == meansUnavailable:
+	case b.met(err, part):
 		for _, i := range part {
 			b.note(i, verdict{kind: verdictStall, err: err})
 		}
@@ -126,6 +127,13 @@ func (s *Subscriber) handOver(ctx context.Context, b *bundle, part []int) {
 		s.handOver(ctx, b, part[:half])
 		s.handOver(ctx, b, part[half:])
 	}
+}
+
+// met reports whether the error of a part is an outage, and not the end of a
+// payload that is cut off.
+func (b *bundle) met(err error, part []int) bool {
+	return meaningOf(err, nil) == meansUnavailable &&
+		!slices.ContainsFunc(part, func(i int) bool { return saysNoJSON(err, b.jobs[i].msg.Data) })
 }
 
 // allowed are those of a part that may be handled: not behind one of their row that

@@ -272,3 +272,29 @@ func (l *lab) register(service string, r replhub.Registration) {
 		l.t.Fatal(err)
 	}
 }
+
+// What is behind a failing one of its key, in its batch or not, waits for it.
+func TestFailingKeyOfABatchKeepsItsOrder(t *testing.T) {
+	l := newLab(t)
+	l.startHub()
+	l.register("sharing", users(orders["key"]))
+	l.feed(0, 400, keyed(8))
+	rec := newBook()
+	var failures atomic.Int32
+	sub := quick(replhub.Queue{})
+	sub.Registration, sub.MaxInFlight, sub.MaxAttempts = replhub.Registration{}, 0, 100
+	l.batches("sharing", sub, func(_ context.Context, batch []*replhub.Delivery) error {
+		for _, d := range batch {
+			if n := string(d.Data); (n == "42" || n == "83" || n == "90") && failures.Add(1) < 40 {
+				return errors.New("not now")
+			}
+		}
+		rec.noteAll("", batch)
+		return nil
+	})
+	l.eventually("all", func() error { total, _ := rec.counts(); return count("events", total, 400) })
+	rec.check(t)
+	if _, repeats := rec.counts(); repeats > 0 {
+		t.Errorf("%d events were handled twice", repeats)
+	}
+}

@@ -60,17 +60,19 @@ func is[E error](err error) bool {
 // payload. It may have read something else, and the end of input may be that of a
 // connection, so the payload must be broken JSON, too.
 func saysNoJSON(err error, payload []byte) bool {
+	syntax := is[*json.SyntaxError](err)
+	if !syntax && !errors.Is(err, io.ErrUnexpectedEOF) || json.Valid(payload) {
+		return false
+	}
 	text := bytes.TrimLeft(payload, " \t\r\n")
 	switch {
-	case json.Valid(text):
-		return false
 	case len(text) == 0:
-		return is[*json.SyntaxError](err)
+		return syntax
+	case text[0] == '{', text[0] == '[':
+		return true
+	default: // of another format the payload itself is not judged
+		return syntax && text[0] != '<' && utf8.Valid(text)
 	}
-	if text[0] == '{' || text[0] == '[' {
-		return is[*json.SyntaxError](err) || errors.Is(err, io.ErrUnexpectedEOF)
-	}
-	return is[*json.SyntaxError](err) && text[0] != '<' && utf8.Valid(text)
 }
 
 // saysNATSIsAway reports whether an error is that of a handler which publishes or

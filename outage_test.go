@@ -51,7 +51,7 @@ func (l *ledger) apply(ctx context.Context, d *replhub.Delivery) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was promised of a transaction that is given up
+	defer tx.Rollback()
 	_, err = tx.ExecContext(ctx, "INSERT INTO ledger VALUES ($1::text::int, 1) ON CONFLICT (n) DO UPDATE SET times = ledger.times + 1", string(d.Data))
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)

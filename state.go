@@ -42,13 +42,14 @@ func (s *Subscriber) tell(d *desk, told *SubscriberState) {
 		return
 	}
 	if told.Unavailable {
-		s.state.Store(told)
+		if s.state.Load() == nil {
+			return // it is over already
+		}
 		s.client.log.Warn("something that the handlers need is away; the subscriber takes no more until an event is handled again",
 			"service", s.client.Service(), "err", told.Err)
 		s.tellHub(told)
 		return
 	}
-	s.state.Store(nil)
 	s.client.log.Info("what the handlers need is back; the subscriber goes on", "service", s.client.Service(),
 		"after", time.Since(told.Since).Round(time.Millisecond).String(), "attempts", told.Attempts)
 	s.tellHub(told)

@@ -108,6 +108,7 @@ func (s *Subscriber) settleJob(d *desk, j *job, v verdict, attempts int) (told *
 	case v.kind == verdictStall && mine:
 		if d.stall(j, v.err, attempts, time.Now()) {
 			told = d.outage.state()
+			s.state.Store(told)
 		}
 		return told
 	case v.evidence == evidenceNone:
@@ -116,6 +117,7 @@ func (s *Subscriber) settleJob(d *desk, j *job, v verdict, attempts int) (told *
 		if over := d.answered(j, v.evidence == evidenceHandled); over.told {
 			told = over.state()
 			told.Unavailable = false
+			s.state.Store(nil)
 		}
 	}
 	switch {

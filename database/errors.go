@@ -131,8 +131,8 @@ func classOf(err error, conn bool) (class Class, coded bool) {
 	case syscall.Errno:
 		return classOfErrno(e), false
 	}
-	switch err { //nolint:errorlint // as above
-	case driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, context.DeadlineExceeded, io.ErrUnexpectedEOF:
+	switch err {
+	case driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, context.DeadlineExceeded, io.ErrUnexpectedEOF: //nolint:errorlint // as above
 		return Unavailable, false
 	case io.EOF:
 		// The end of a payload, or of rows, is one as well.
@@ -156,7 +156,7 @@ func classOf(err error, conn bool) (class Class, coded bool) {
 // isTimeout reports whether an error is that of a deadline, the network's, a
 // driver's or a file's.
 func isTimeout(err error) bool {
-	e, ok := err.(interface{ Timeout() bool }) //nolint:errorlint // the caller walks through what is wrapped
+	e, ok := err.(interface{ Timeout() bool })
 	return ok && e.Timeout()
 }
 

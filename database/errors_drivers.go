@@ -55,7 +55,7 @@ func integer(v reflect.Value) (n int, ok bool) {
 	case v.CanInt():
 		return int(v.Int()), true
 	case v.CanUint():
-		return int(v.Uint()), true //nolint:gosec // codes are small
+		return int(v.Uint()), true
 	default:
 		return 0, false
 	}

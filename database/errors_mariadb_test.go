@@ -29,7 +29,7 @@ func TestClassifyMariaDB(t *testing.T) {
 	alone := func(statements ...string) func() error {
 		return func() error {
 			conn := connection(t, db)
-			defer conn.ExecContext(context.WithoutCancel(t.Context()), "ROLLBACK") //nolint:errcheck // the next one would tell
+			defer conn.ExecContext(context.WithoutCancel(t.Context()), "ROLLBACK")
 			for _, statement := range statements {
 				if err := exec(t, conn, statement)(); err != nil {
 					return err
@@ -61,8 +61,8 @@ func TestClassifyMariaDB(t *testing.T) {
 		{"1213", database.Conflict, crossed(t, db, "BEGIN", "UPDATE t SET u = u + 10 WHERE id = %d")},
 		{"1205", database.Conflict, func() error {
 			a := connection(t, db)
-			prepare := errors.Join(exec(t, a, "BEGIN")(), exec(t, a, "SELECT * FROM t WHERE id = 1 FOR UPDATE")())
-			return errors.Join(alone("BEGIN", "SELECT * FROM t WHERE id = 1 FOR UPDATE NOWAIT")(), prepare, exec(t, a, "ROLLBACK")())
+			prepare := errors.Join(exec(t, a, "BEGIN")(), exec(t, a, "SELECT id FROM t WHERE id = 1 FOR UPDATE")())
+			return errors.Join(alone("BEGIN", "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT")(), prepare, exec(t, a, "ROLLBACK")())
 		}},
 		{"1020", database.Conflict, func() error {
 			a := connection(t, db)
@@ -91,7 +91,7 @@ func TestClassifyMariaDB(t *testing.T) {
 // another connection.
 func killed(t *testing.T, db *sql.DB, kill string) error {
 	holder, conn := connection(t, db), connection(t, db)
-	defer exec(t, holder, "ROLLBACK")() //nolint:errcheck // the next one would tell
+	defer exec(t, holder, "ROLLBACK")()
 	var id int
 	if err := errors.Join(exec(t, holder, "BEGIN")(), exec(t, holder, "UPDATE t SET u = u WHERE id = 1")(),
 		conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id)); err != nil {

@@ -29,7 +29,7 @@ func TestClassifyPostgres(t *testing.T) {
 			if _, err := conn.ExecContext(t.Context(), "SET "+setting); err != nil {
 				return err
 			}
-			defer conn.ExecContext(t.Context(), "RESET ALL") //nolint:errcheck // the next one would tell
+			defer conn.ExecContext(t.Context(), "RESET ALL")
 			return exec(t, conn, statement)()
 		}
 	}

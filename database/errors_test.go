@@ -126,7 +126,7 @@ func TestClassifyWhatIsNoDatabases(t *testing.T) {
 		{"refused", database.Unavailable, func() error { _, err := net.Dial("tcp", nobody); return err }},
 		{"no socket", database.Unavailable, func() error { _, err := net.Dial("unix", t.TempDir()+"/none"); return err }},
 		{"HTTP", database.Unavailable, func() error {
-			r, err := http.Get("http://" + nobody) //nolint:noctx // it fails at once
+			r, err := http.Get("http://" + nobody)
 			if err == nil {
 				_ = r.Body.Close()
 			}

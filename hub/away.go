@@ -24,11 +24,10 @@ const (
 // away remembers which instances wait for something that their handlers need. Each
 // hub hears all of them, and keeps nothing.
 type away struct {
-	mu    sync.Mutex // guards words
-	words map[instanceName]awayWord
+	mu    sync.Mutex                     // guards what follows
+	words map[string]map[string]awayWord // by service and instance
+	count int                            // of words
 }
-
-type instanceName struct{ service, instance string }
 
 type awayWord struct {
 	wire.Unavailable
@@ -36,7 +35,7 @@ type awayWord struct {
 	heard time.Time
 }
 
-func newAway() *away { return &away{words: make(map[instanceName]awayWord)} }
+func newAway() *away { return &away{words: make(map[string]map[string]awayWord)} }
 
 // hear takes an instance's word. One that is none is passed over: nobody waits for
 // an answer.
@@ -50,39 +49,54 @@ func (a *away) hear(m *nats.Msg) {
 		return
 	}
 	word.Error = cut(word.Error, wire.MaxUnavailableError)
-	name := instanceName{service.String(), word.Instance}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget(time.Now())
+	now := time.Now()
+	name := service.String()
+	if _, known := a.words[name][word.Instance]; known {
+		a.count--
+		delete(a.words[name], word.Instance)
+	}
 	if word.Over {
-		delete(a.words, name)
 		return
 	}
-	if _, known := a.words[name]; known || len(a.words) < maxAway {
-		a.words[name] = awayWord{word, time.Now()}
+	if a.count >= maxAway {
+		for other := range a.words {
+			a.forget(other, now)
+		}
 	}
+	if a.count >= maxAway {
+		return
+	}
+	if a.words[name] == nil {
+		a.words[name] = make(map[string]awayWord)
+	}
+	a.words[name][word.Instance] = awayWord{word, now}
+	a.count++
 }
 
 // of are the instances of a service that wait, by their names.
 func (a *away) of(service subjects.Name) []wire.Unavailable {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget(time.Now())
+	a.forget(service.String(), time.Now())
 	var list []wire.Unavailable
-	for name, word := range a.words {
-		if name.service == service.String() {
-			list = append(list, word.Unavailable)
-		}
+	for _, word := range a.words[service.String()] {
+		list = append(list, word.Unavailable)
 	}
 	slices.SortFunc(list, func(x, y wire.Unavailable) int { return strings.Compare(x.Instance, y.Instance) })
 	return list
 }
 
-// forget removes what is too old.
-func (a *away) forget(now time.Time) {
-	for name, word := range a.words {
+// forget removes what is too old of a service.
+func (a *away) forget(service string, now time.Time) {
+	for instance, word := range a.words[service] {
 		if now.Sub(word.heard) > awayTTL {
-			delete(a.words, name)
+			delete(a.words[service], instance)
+			a.count--
 		}
+	}
+	if len(a.words[service]) == 0 {
+		delete(a.words, service)
 	}
 }
