@@ -82,6 +82,8 @@ func TestOutageIsNoPoison(t *testing.T) {
 			ledger := newLedger(t, server)
 			var running, most atomic.Int32
 			var i *instance
+			var dead atomic.Int32
+			sub.OnDead = func(*replhub.Delivery, error) { dead.Add(1) }
 			started := make(chan struct{})
 			i = l.instance("sharing", sub, func(ctx context.Context, d *replhub.Delivery) error {
 				<-started
@@ -102,6 +104,10 @@ func TestOutageIsNoPoison(t *testing.T) {
 			server.Crash()
 			l.feed(40, 340, keyed(20))
 			l.eventually("an outage of many attempts", func() error {
+				if n := dead.Load(); n > 0 {
+					server.Start() // for the others
+					t.Fatalf("%d dead letters", n)
+				}
 				if state := i.sub.State(); !state.Unavailable || state.Attempts < 30 || state.Err == nil {
 					return fmt.Errorf("%+v", state)
 				}
