@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/replhub/replhub/database"
@@ -16,6 +17,13 @@ type catalog struct {
 	others []string
 	// problems are what keeps the table, or the session, from being used at all.
 	problems []string
+	// uniques are the columns of the unique indexes, an index each, in MariaDB.
+	uniques []string
+}
+
+// otherUnique reports whether rows may meet in a value that is not the key.
+func (c catalog) otherUnique(key string) bool {
+	return slices.ContainsFunc(c.uniques, func(columns string) bool { return !strings.EqualFold(columns, key) })
 }
 
 // catalogColumn is what a database says of a column.
@@ -23,6 +31,9 @@ type catalogColumn struct {
 	name string
 	// typeName is the type in the database's words.
 	typeName string
+	// castName is what text is cast to for the column, on PostgreSQL: its type
+	// without a length, which a cast would cut text to in silence.
+	castName string
 	rule     rule
 	// notNull, hasDefault and generated are as the column's definition says;
 	// hasDefault also holds for columns that number themselves.

@@ -24,6 +24,9 @@ FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER 
 	// Indexes of one column, the whole of it, whose values are unique.
 	mariadbUnique = `SELECT MIN(COLUMN_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
 GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(SUB_PART) IS NULL`
+	// All that are unique, by their columns.
+	mariadbUniques = `SELECT GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX) FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0 GROUP BY INDEX_NAME`
 	// JSON is longtext with a check; nothing else tells of it.
 	mariadbJSON   = `SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?`
 	mariadbTables = `SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = ? ORDER BY 1 LIMIT 10`
@@ -43,6 +46,9 @@ func readMariaDB(ctx context.Context, tx database.Tx, schema, table string) (cat
 	schema = cmp.Or(schema, current)
 	unique, err := names(ctx, tx, mariadbUnique, schema, table)
 	if err != nil {
+		return catalog{}, err
+	}
+	if c.uniques, err = names(ctx, tx, mariadbUniques, schema, table); err != nil {
 		return catalog{}, err
 	}
 	checks, err := names(ctx, tx, mariadbJSON, schema, table)

@@ -18,7 +18,7 @@ const postgresColumns = `WITH RECURSIVE base AS (
 	SELECT b.attnum, t.typbasetype, greatest(t.typtypmod, b.typmod), b.required OR t.typnotnull
 	FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
 )
-SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), b.required,
+SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), pg_catalog.format_type(b.type, -1), b.required,
 	a.atthasdef OR a.attidentity <> '' OR d.typdefault IS NOT NULL, a.attgenerated <> '' OR a.attidentity = 'a',
 	EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate
 		AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
@@ -45,7 +45,7 @@ func readPostgres(ctx context.Context, tx database.Tx, table string) (catalog, e
 		var col catalogColumn
 		var t postgresType
 		var labels string
-		err := row.Scan(&col.name, &col.typeName, &col.notNull, &col.hasDefault, &col.generated, &col.unique,
+		err := row.Scan(&col.name, &col.typeName, &col.castName, &col.notNull, &col.hasDefault, &col.generated, &col.unique,
 			&t.blurred, &t.name, &t.typmod, &t.array, &labels)
 		if err != nil {
 			return err

@@ -122,24 +122,35 @@ func (i *Inbox) passByLock(ctx context.Context, tx database.Tx, r record) (Outco
 	if err != nil {
 		return 0, err
 	}
+	next, outcome := i.resolve(current, r)
+	if outcome != Applied {
+		return outcome, nil
+	}
+	args := append(next.args(time.Now()), r.entity, []byte(r.key))
+	if _, err := tx.ExecContext(ctx, i.sql.write, args...); err != nil {
+		return 0, fmt.Errorf("write row: %w", err)
+	}
+	return Applied, nil
+}
+
+// resolve decides on r where current was applied last, and returns the stamp of
+// what is applied then.
+func (i *Inbox) resolve(current Stamp, r record) (Stamp, Outcome) {
 	policy := i.cfg.Policy
 	if policy == nil {
 		policy = Newest
 	}
 	if decide(policy, current, r.stamp, r.ofSnapshot) != Applied {
-		return i.lost(current, r), nil
+		return current, i.lost(current, r)
 	}
+	next := r.stamp
 	if r.ofSnapshot {
-		r.stamp = merged(current, r.stamp)
+		next = merged(current, next)
 	}
 	if i.cfg.Policy == nil {
-		r.stamp.Version = keepVersion(current, r.stamp)
+		next.Version = keepVersion(current, next)
 	}
-	args := append(r.stamp.args(time.Now()), r.entity, []byte(r.key))
-	if _, err := tx.ExecContext(ctx, i.sql.write, args...); err != nil {
-		return 0, fmt.Errorf("write row: %w", err)
-	}
-	return Applied, nil
+	return next, Applied
 }
 
 func (i *Inbox) lock(ctx context.Context, tx database.Tx, entity, key string) (Stamp, error) {

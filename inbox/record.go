@@ -71,16 +71,32 @@ func (s Stamp) args(now time.Time) []any {
 	return []any{int64(s.Position.Epoch), int64(s.Position.Seq), s.Origin, s.Version, toNano(s.Time), s.Deleted, toNano(now)}
 }
 
+// storedStamp is a stamp as it is read from stampColumns.
+type storedStamp struct {
+	epoch, seq, version, eventAt int64
+	origin                       string
+	deleted                      bool
+}
+
+// into are where the columns go.
+func (s *storedStamp) into() []any {
+	return []any{&s.epoch, &s.seq, &s.origin, &s.version, &s.eventAt, &s.deleted}
+}
+
+func (s *storedStamp) stamp() Stamp {
+	return Stamp{
+		Position: replhub.Position{Epoch: uint64(s.epoch), Seq: uint64(s.seq)},
+		Origin:   s.origin, Version: s.version, Time: fromNano(s.eventAt), Deleted: s.deleted,
+	}
+}
+
 // readStamp reads stampColumns of a query's one row.
 func readStamp(ctx context.Context, tx database.Tx, query string, args ...any) (Stamp, error) {
-	var s Stamp
-	var epoch, seq, nano int64
-	if err := database.QueryRow(ctx, tx, []any{&epoch, &seq, &s.Origin, &s.Version, &nano, &s.Deleted}, query, args...); err != nil {
+	var s storedStamp
+	if err := database.QueryRow(ctx, tx, s.into(), query, args...); err != nil {
 		return Stamp{}, err
 	}
-	s.Position = replhub.Position{Epoch: uint64(epoch), Seq: uint64(seq)}
-	s.Time = fromNano(nano)
-	return s, nil
+	return s.stamp(), nil
 }
 
 // toNano is t as nanoseconds since 1970, which hold 1678 to 2262; no time is 0.

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/replhub/replhub/database"
 )
@@ -22,6 +23,15 @@ type statements struct {
 	// read returns a row's stamp. Arguments: entity, key.
 	read  string
 	purge string
+
+	// lockFile locks SQLite's file for writing, and writes nothing.
+	lockFile string
+	// lockKeys locks rows and returns their keys and stamps. Its %s is the list of
+	// the keys; arguments: entity, keys.
+	lockKeys string
+	// makeRows writes rows that are not there and leaves those that are;
+	// overwriteRows writes over those that are there. Their %s is a rowSource.
+	makeRows, overwriteRows string
 }
 
 // recordColumns is how many columns the inbox's table has.
@@ -45,8 +55,50 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 		read: fmt.Sprintf("SELECT "+stampColumns+" FROM %s WHERE entity = %s AND entity_key = %s",
 			append([]any{t}, parameters(d, 2)...)...),
 		purge: fmt.Sprintf("DELETE FROM %s WHERE deleted AND applied_at < %s", t, d.Parameter(1)),
+
+		lockFile:      fmt.Sprintf("UPDATE %s SET seq = seq WHERE FALSE", t),
+		lockKeys:      lockKeysStatement(d, t),
+		makeRows:      makeRowsStatement(d, t),
+		overwriteRows: overwriteRowsStatement(d, t),
 	}, nil
 }
+
+const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
+
+// lockKeysStatement takes its locks in the order of keys.
+func lockKeysStatement(d database.Dialect, table string) string {
+	lock := " FOR UPDATE"
+	in := "IN %s"
+	switch d {
+	case database.SQLite:
+		lock = ""
+	case database.Postgres:
+		in = "= %s"
+	case database.MariaDB:
+	}
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = " + d.Parameter(1) + " AND entity_key " + in + " ORDER BY entity_key" + lock
+}
+
+func makeRowsStatement(d database.Dialect, table string) string {
+	if d == database.MariaDB {
+		return "INSERT IGNORE INTO " + escaped(table) + " (" + recordNames + ") %s"
+	}
+	return "INSERT INTO " + escaped(table) + " (" + recordNames + ") %s ON CONFLICT (entity, entity_key) DO NOTHING"
+}
+
+func overwriteRowsStatement(d database.Dialect, table string) string {
+	const conflict = "ON CONFLICT (entity, entity_key) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, origin = excluded.origin," +
+		" version = excluded.version, event_at = excluded.event_at, deleted = excluded.deleted, applied_at = excluded.applied_at"
+	const duplicate = "ON DUPLICATE KEY UPDATE epoch = VALUES(epoch), seq = VALUES(seq), origin = VALUES(origin)," +
+		" version = VALUES(version), event_at = VALUES(event_at), deleted = VALUES(deleted), applied_at = VALUES(applied_at)"
+	if d == database.MariaDB {
+		return "INSERT INTO " + escaped(table) + " (" + recordNames + ") %s " + duplicate
+	}
+	return "INSERT INTO " + escaped(table) + " (" + recordNames + ") %s " + conflict
+}
+
+// escaped is a name in the format of a Sprintf.
+func escaped(name string) string { return strings.ReplaceAll(name, "%", "%%") }
 
 func parameters(d database.Dialect, n int) []any {
 	all := make([]any, n)

@@ -70,6 +70,11 @@ type Table struct {
 	// change and put are the upsert: change may be empty, and put is then all;
 	// else put is for where change affected no row.
 	change, put, remove string
+	// into and replace stand before and behind a rowSource: an upsert of many rows.
+	// MariaDB's replace is for a table without another unique index.
+	into, replace string
+	// removeKeys deletes the rows of a list of keys, which is its %s.
+	removeKeys string
 	// guarded is put, on PostgreSQL, for where a query "guard" returned a row.
 	// Its arguments follow those of the inbox's upsert.
 	guarded string
@@ -117,6 +122,8 @@ func (i *Inbox) NewTable(cfg TableConfig) (*Table, error) {
 	t.change, t.put = upsertStatements(d, table, names)
 	t.guarded = guardedStatement(d, table, names)
 	t.remove = removeStatement(d, table, names[0])
+	t.into, t.replace = manyStatement(d, table, names)
+	t.removeKeys = removeKeysStatement(d, table, names[0])
 	return t, nil
 }
 

@@ -1,0 +1,239 @@
+package inbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
+)
+
+// errRaced says that another transaction made a row between the look for it and
+// the attempt to make it.
+var errRaced = errors.New("another transaction has just applied a delivery of the same key")
+
+// ReplicateBatch is Replicate for many deliveries: one transaction, with a few
+// statements however many there are. Deliveries of one key come in their order;
+// of those that are applied, the last is written. It returns what became of each.
+//
+// After an error nothing was applied. It may be the fault of one of them, which is
+// for the caller to find, as a subscriber does that has [Table.Handler].
+func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub.Delivery, t *Table) ([]Outcome, error) {
+	switch len(batch) {
+	case 0:
+		return nil, nil
+	case 1:
+		outcome, err := i.Replicate(ctx, db, batch[0], t)
+		return []Outcome{outcome}, err
+	}
+	all, err := i.slots(batch)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: %w", err)
+	}
+	w := &batchWrite{inbox: i, table: t, batch: batch, slots: all, outcomes: make([]Outcome, len(batch))}
+	for attempt := 0; ; attempt++ {
+		err := w.once(ctx, db)
+		if err == nil {
+			for place, outcome := range w.outcomes {
+				i.stats.count(outcome, batch[place])
+			}
+			for _, c := range w.changes {
+				t.tell(c)
+			}
+			return w.outcomes, nil
+		}
+		t.doubt(err)
+		again := errors.Is(err, errRaced) || i.retryable(err)
+		if attempt >= i.cfg.Retries || !again || !pause(ctx, attempt) {
+			return nil, err
+		}
+		i.stats.retries.Add(1)
+	}
+}
+
+// Handler replicates into the table what a subscriber is delivered: in batches
+// when deliveries wait, one by one when they do not.
+func (t *Table) Handler(db *sql.DB) replhub.BatchHandler {
+	return replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
+		_, err := t.inbox.ReplicateBatch(ctx, db, batch, t)
+		return err
+	})
+}
+
+// batchWrite is a batch on its way into the database.
+type batchWrite struct {
+	inbox    *Inbox
+	table    *Table
+	batch    []*replhub.Delivery
+	slots    []*slot
+	outcomes []Outcome
+	changes  []change
+}
+
+func (w *batchWrite) once(ctx context.Context, db *sql.DB) error {
+	// What was committed until each statement begins is to be seen: the decision is
+	// on rows that are locked.
+	var options *sql.TxOptions
+	if w.inbox.cfg.Dialect != database.SQLite {
+		options = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	}
+	tx, err := db.BeginTx(ctx, options)
+	if err != nil {
+		return fmt.Errorf("inbox: begin: %w", err)
+	}
+	// After a commit this does nothing.
+	defer tx.Rollback() //nolint:errcheck // nothing was promised of a transaction that is given up
+	if err := w.write(ctx, tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("inbox: commit: %w", err)
+	}
+	return nil
+}
+
+func (w *batchWrite) write(ctx context.Context, tx *sql.Tx) error {
+	w.changes = w.changes[:0]
+	current, err := w.inbox.lockRows(ctx, tx, w.slots)
+	if err != nil {
+		return fmt.Errorf("inbox: lock rows: %w", err)
+	}
+	var fresh, known []*slot
+	for _, s := range w.slots {
+		s.settle(w.inbox, current[s.rowKey], w.outcomes)
+		switch {
+		case s.last < 0:
+		case s.known:
+			known = append(known, s)
+		default:
+			fresh = append(fresh, s)
+		}
+	}
+	if err := w.inbox.makeRows(ctx, tx, fresh); err != nil {
+		return fmt.Errorf("inbox: write new rows: %w", err)
+	}
+	if err := w.inbox.overwriteRows(ctx, tx, known); err != nil {
+		return fmt.Errorf("inbox: write rows: %w", err)
+	}
+	return w.apply(ctx, tx, slices.Concat(fresh, known))
+}
+
+// apply makes the changes in the table.
+func (w *batchWrite) apply(ctx context.Context, tx *sql.Tx, applied []*slot) error {
+	var rows, gone [][]any
+	for _, s := range applied {
+		d := w.batch[s.last]
+		c, err := w.table.prepare(ctx, tx, d)
+		if err != nil {
+			return fmt.Errorf("effect on %s %q: %w", s.entity, s.key, err)
+		}
+		w.changes = append(w.changes, c)
+		if d.Op == replhub.Delete {
+			gone = append(gone, c.row)
+		} else {
+			rows = append(rows, c.row)
+		}
+	}
+	shape, err := w.table.shapeOf(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := w.table.removeRows(ctx, tx, shape, gone); err != nil {
+		return fmt.Errorf("table %s: delete %d rows: %w", w.table.cfg.Table, len(gone), err)
+	}
+	if err := w.table.upsertRows(ctx, tx, shape, rows); err != nil {
+		return fmt.Errorf("table %s: write %d rows: %w", w.table.cfg.Table, len(rows), err)
+	}
+	return nil
+}
+
+// inChunks calls do for parts of rows that a statement has room for: 30,000
+// parameters, where SQLite takes 32,766 and MariaDB 65,535.
+func inChunks[T any](rows []T, columns int, do func([]T) error) error {
+	for part := range slices.Chunk(rows, max(1, 30_000/max(1, columns))) {
+		if err := do(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockRows locks the rows of the inbox that there are, and returns their stamps.
+func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowKey]Stamp, error) {
+	if i.cfg.Dialect == database.SQLite {
+		// The file is locked by the first write.
+		if _, err := tx.ExecContext(ctx, i.sql.lockFile); err != nil {
+			return nil, err
+		}
+	}
+	stamps := make(map[rowKey]Stamp, len(all))
+	for len(all) > 0 {
+		entity := all[0].entity
+		var keys []any
+		for len(all) > 0 && all[0].entity == entity {
+			keys = append(keys, []byte(all[0].key))
+			all = all[1:]
+		}
+		err := inChunks(keys, 1, func(keys []any) error { return i.lockKeys(ctx, tx, entity, keys, stamps) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return stamps, nil
+}
+
+func (i *Inbox) lockKeys(ctx context.Context, tx *sql.Tx, entity string, keys []any, stamps map[rowKey]Stamp) error {
+	list, args := "("+i.cfg.Dialect.Parameters(2, len(keys))+")", append([]any{entity}, keys...)
+	if i.cfg.Dialect == database.Postgres {
+		array, _ := arrayText(keys) // they are bytes
+		list, args = "ANY ($2::text::bytea[])", []any{entity, array}
+	}
+	return database.Query(ctx, tx, func(row database.Row) error {
+		var key []byte
+		var s storedStamp
+		if err := row.Scan(append([]any{&key}, s.into()...)...); err != nil {
+			return err
+		}
+		stamps[rowKey{entity, string(key)}] = s.stamp()
+		return nil
+	}, fmt.Sprintf(i.sql.lockKeys, list), args...)
+}
+
+// makeRows makes rows that were not there when they were looked for.
+func (i *Inbox) makeRows(ctx context.Context, tx *sql.Tx, fresh []*slot) error {
+	return inChunks(fresh, recordColumns, func(part []*slot) error {
+		made, err := i.insertRows(ctx, tx, i.sql.makeRows, part)
+		if err == nil && made != int64(len(part)) {
+			err = errRaced
+		}
+		return err
+	})
+}
+
+// overwriteRows writes rows that are locked.
+func (i *Inbox) overwriteRows(ctx context.Context, tx *sql.Tx, known []*slot) error {
+	return inChunks(known, recordColumns, func(part []*slot) error {
+		_, err := i.insertRows(ctx, tx, i.sql.overwriteRows, part)
+		return err
+	})
+}
+
+var recordCasts = []string{"text", "bytea", "bigint", "bigint", "text", "bigint", "bigint", "boolean", "bigint"}
+
+func (i *Inbox) insertRows(ctx context.Context, tx *sql.Tx, statement string, part []*slot) (int64, error) {
+	now := time.Now()
+	rows := make([][]any, len(part))
+	for n, s := range part {
+		rows[n] = record{entity: s.entity, key: s.key, stamp: s.stamp}.args(now)
+	}
+	source, args, _ := rowSource(i.cfg.Dialect, recordCasts, rows) // all have a text
+	result, err := tx.ExecContext(ctx, fmt.Sprintf(statement, source), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

@@ -1,0 +1,95 @@
+package inbox
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/replhub/replhub/database"
+)
+
+// manyStatement is what stands before and behind the rows of an upsert. MariaDB's
+// also writes over a row that has another unique value in common, so it serves
+// tables without such only.
+func manyStatement(d database.Dialect, table string, names []string) (into, replace string) {
+	into = fmt.Sprintf("INSERT INTO %s (%s) ", table, strings.Join(names, ", "))
+	if d != database.MariaDB {
+		return into, " " + onConflict(names)
+	}
+	sets := make([]string, len(names)-1)
+	for i, name := range names[1:] {
+		sets[i] = name + " = VALUES(" + name + ")"
+	}
+	return mariadbStrict + into, " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
+}
+
+func removeKeysStatement(d database.Dialect, table, key string) string {
+	switch d {
+	case database.MariaDB:
+		return mariadbStrict + fmt.Sprintf("DELETE FROM %s WHERE %s IN (", escaped(table), escaped(key)) + "%s)"
+	case database.SQLite:
+		return fmt.Sprintf("DELETE FROM %s WHERE %s COLLATE BINARY IN (", escaped(table), escaped(key)) + "%s)"
+	default:
+		return fmt.Sprintf("DELETE FROM %s WHERE %s = ANY (", escaped(table), escaped(key)) + "%s)"
+	}
+}
+
+// upsertRows writes rows of different keys, whose inbox rows are locked.
+func (t *Table) upsertRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]any) error {
+	d := t.inbox.cfg.Dialect
+	if d == database.MariaDB && s.otherUnique {
+		return t.upsertEach(ctx, tx, rows)
+	}
+	casts := []string{s.key.castName}
+	for _, c := range s.columns {
+		casts = append(casts, c.castName)
+	}
+	return inChunks(rows, len(casts), func(part [][]any) error {
+		source, args, ok := rowSource(d, casts, part)
+		if !ok {
+			return t.upsertEach(ctx, tx, part)
+		}
+		_, err := tx.ExecContext(ctx, t.into+source+t.replace, args...)
+		return err
+	})
+}
+
+func (t *Table) upsertEach(ctx context.Context, tx *sql.Tx, rows [][]any) error {
+	for _, row := range rows {
+		if err := t.upsert(ctx, tx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeRows deletes rows; each has its key alone.
+func (t *Table) removeRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]any) error {
+	d := t.inbox.cfg.Dialect
+	return inChunks(rows, 1, func(part [][]any) error {
+		keys := make([]any, len(part))
+		for i, row := range part {
+			keys[i] = row[0]
+		}
+		list, args := d.Parameters(1, len(keys)), keys
+		if d == database.Postgres {
+			array, ok := arrayText(keys)
+			if !ok {
+				return t.removeEach(ctx, tx, part)
+			}
+			list, args = "$1::text::text[]::"+s.key.castName+"[]", []any{array}
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(t.removeKeys, list), args...)
+		return err
+	})
+}
+
+func (t *Table) removeEach(ctx context.Context, tx *sql.Tx, rows [][]any) error {
+	for _, row := range rows {
+		if _, err := tx.ExecContext(ctx, t.remove, row...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
