@@ -187,10 +187,12 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 }
 
 func (i *Inbox) lockKeys(ctx context.Context, tx *sql.Tx, entity string, keys []any, stamps map[rowKey]Stamp) error {
-	list, args := "("+i.cfg.Dialect.Parameters(2, len(keys))+")", append([]any{entity}, keys...)
+	query, args := i.sql.lockKeys, append([]any{entity}, keys...)
 	if i.cfg.Dialect == database.Postgres {
 		array, _ := arrayText(keys) // they are bytes
-		list, args = "ANY ($2::text::bytea[])", []any{entity, array}
+		args = []any{entity, array}
+	} else {
+		query = fmt.Sprintf(query, i.cfg.Dialect.Parameters(2, len(keys)))
 	}
 	return database.Query(ctx, tx, func(row database.Row) error {
 		var key []byte
@@ -200,7 +202,7 @@ func (i *Inbox) lockKeys(ctx context.Context, tx *sql.Tx, entity string, keys []
 		}
 		stamps[rowKey{entity, string(key)}] = s.stamp()
 		return nil
-	}, fmt.Sprintf(i.sql.lockKeys, list), args...)
+	}, query, args...)
 }
 
 // makeRows makes rows that were not there when they were looked for.

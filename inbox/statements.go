@@ -26,8 +26,8 @@ type statements struct {
 
 	// lockFile locks SQLite's file for writing, and writes nothing.
 	lockFile string
-	// lockKeys locks rows and returns their keys and stamps. Its %s is the list of
-	// the keys; arguments: entity, keys.
+	// lockKeys locks rows and returns their keys and stamps. Arguments: entity, keys;
+	// on PostgreSQL they are one array, else its %s is their list.
 	lockKeys string
 	// makeRows writes rows that are not there and leaves those that are;
 	// overwriteRows writes over those that are there. Their %s is a rowSource.
@@ -65,18 +65,19 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 
 const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
 
-// lockKeysStatement takes its locks in the order of keys.
+// lockKeysStatement takes its locks in the order of keys. On PostgreSQL it looks
+// for each key by itself: a plan for a list, made while the table was empty and
+// kept with the prepared statement, reads the whole table later on.
 func lockKeysStatement(d database.Dialect, table string) string {
-	lock := " FOR UPDATE"
-	in := "IN %s"
-	switch d {
-	case database.SQLite:
-		lock = ""
-	case database.Postgres:
-		in = "= %s"
-	case database.MariaDB:
+	if d == database.Postgres {
+		return "SELECT r.* FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
+			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key FOR UPDATE) r"
 	}
-	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = " + d.Parameter(1) + " AND entity_key " + in + " ORDER BY entity_key" + lock
+	lock := " FOR UPDATE"
+	if d == database.SQLite {
+		lock = ""
+	}
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + lock
 }
 
 func makeRowsStatement(d database.Dialect, table string) string {

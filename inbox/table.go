@@ -73,7 +73,8 @@ type Table struct {
 	// into and replace stand before and behind a rowSource: an upsert of many rows.
 	// MariaDB's replace is for a table without another unique index.
 	into, replace string
-	// removeKeys deletes the rows of a list of keys, which is its %s.
+	// removeKeys deletes the rows of many keys. Its %s is their list; on PostgreSQL,
+	// which is given an array, their type.
 	removeKeys string
 	// guarded is put, on PostgreSQL, for where a query "guard" returned a row.
 	// Its arguments follow those of the inbox's upsert.

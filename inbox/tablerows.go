@@ -31,7 +31,9 @@ func removeKeysStatement(d database.Dialect, table, key string) string {
 	case database.SQLite:
 		return fmt.Sprintf("DELETE FROM %s WHERE %s COLLATE BINARY IN (", escaped(table), escaped(key)) + "%s)"
 	default:
-		return fmt.Sprintf("DELETE FROM %s WHERE %s = ANY (", escaped(table), escaped(key)) + "%s)"
+		// As in lockKeysStatement; a row that is locked stays where it is.
+		return fmt.Sprintf("DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::text::text[]) AS k(key)"+
+			" CROSS JOIN LATERAL (SELECT ctid FROM %[1]s WHERE %[2]s = k.key::", escaped(table), escaped(key)) + "%s FOR UPDATE) r))"
 	}
 }
 
@@ -72,15 +74,15 @@ func (t *Table) removeRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]a
 		for i, row := range part {
 			keys[i] = row[0]
 		}
-		list, args := d.Parameters(1, len(keys)), keys
+		rest, args := d.Parameters(1, len(keys)), keys
 		if d == database.Postgres {
 			array, ok := arrayText(keys)
 			if !ok {
 				return t.removeEach(ctx, tx, part)
 			}
-			list, args = "$1::text::text[]::"+s.key.castName+"[]", []any{array}
+			rest, args = s.key.castName, []any{array}
 		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf(t.removeKeys, list), args...)
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(t.removeKeys, rest), args...)
 		return err
 	})
 }
