@@ -19,7 +19,8 @@ func TestClassifyPostgres(t *testing.T) {
 		"CREATE TABLE t (id int PRIMARY KEY, name varchar(3) NOT NULL, n smallint CHECK (n > 0), u int UNIQUE, parent int REFERENCES t)",
 		"CREATE TABLE v (d date, j jsonb, x text)", "CREATE INDEX ON v (x)",
 		"INSERT INTO t VALUES (1, 'one', 1, 1, NULL), (2, 'two', 2, 2, 1)")
-	must(t, db, "CREATE ROLE crowded LOGIN CONNECTION LIMIT 0", "CREATE ROLE barred LOGIN",
+	must(t, db, "DROP ROLE IF EXISTS crowded, barred", // roles are the server's, and this test may run again
+		"CREATE ROLE crowded LOGIN CONNECTION LIMIT 0", "CREATE ROLE barred LOGIN",
 		"DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM public', current_database()); END $$")
 	insert := func(values string, args ...any) func() error {
 		return exec(t, db, "INSERT INTO t VALUES ("+values+")", args...)
