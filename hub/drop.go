@@ -52,10 +52,12 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req wire.Drop) 
 		return nil, err
 	}
 	h.env.Failpoint("dropped")
+	h.dropped.add(state)
 	if err := h.deleteLane(ctx, service); err != nil {
 		return nil, err
 	}
-	h.removeRecords(ctx, append(interestPaths(entitiesOf(state.Interests), service), servicePath(service)))
+	h.leaveRecord(service)
+	h.removeRecords(ctx, h.recordPaths(service))
 	if err := h.lanes.ended(ctx, l); err != nil {
 		h.log.Debug("end a dropped lane", "err", err) // the hub is stopping
 	}
@@ -98,6 +100,7 @@ func (h *Hub) awaitDrop(ctx context.Context, service subjects.Name) error {
 			return nil // made anew
 		case h.abandoned(ctx, tip.State):
 			h.log.Warn("finishing the drop of a lane that another hub has begun", "service", service.String(), "hub", tip.State.Hub)
+			h.dropped.add(tip.State)
 			return h.deleteLane(ctx, service)
 		}
 		select {

@@ -31,9 +31,11 @@ func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) 
 		return nil, err
 	}
 	h.log.Error("giving up a lane that is lost", "service", service.String(), "err", err)
+	h.dropped.addRecords(h.cfg.Registry.Snapshot(), paths)
 	if err := h.deleteLost(ctx, service); err != nil {
 		return nil, err
 	}
+	h.leaveRecord(service)
 	h.removeRecords(ctx, paths)
 	if l := h.lanes.get(service); l != nil {
 		if err := h.lanes.ended(ctx, l); err != nil {

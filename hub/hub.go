@@ -65,6 +65,7 @@ type Hub struct {
 	members  atomic.Pointer[[]string]
 	alarms   alarms
 	recorded recorded
+	dropped  droppedLanes
 	troubles troubles
 	// diskTrouble is why nats-server stores nothing, fullIngest what is known of an
 	// ingest that is nearly full; nil without trouble.

@@ -20,11 +20,14 @@ import (
 // record decides: it is what copies are made under. The registry is how people
 // see who wants what, and a second way to register: a record without an id is
 // a request. So reconciling goes one way for records that have an id (put back,
-// corrected or removed, as the lane says) and the other way for those without.
+// corrected, removed or told of, as the lane says) and the other way for those
+// without.
 
 const (
-	// reconcileEvery is the time between looks when nothing tells of a change.
+	// reconcileEvery is the time between looks when nothing tells of a change;
+	// reconcileAway that while the registry is away.
 	reconcileEvery = 10 * time.Second
+	reconcileAway  = time.Second
 	// reconcilePause gathers changes that come together into one look.
 	reconcilePause = 200 * time.Millisecond
 	// writeThroughTime bounds how long a registration waits for its registry
@@ -39,7 +42,8 @@ func (h *Hub) watchRegistry(ctx context.Context) error {
 	}
 	for {
 		changed := h.cfg.Registry.Changed()
-		if h.cfg.Registry.Snapshot() != nil && h.cfg.Registry.Status().Connected {
+		r.away = h.cfg.Registry.Snapshot() == nil || !h.cfg.Registry.Status().Connected
+		if !r.away {
 			r.run(ctx)
 		}
 		timer := time.NewTimer(r.next())
@@ -71,6 +75,8 @@ type reconciler struct {
 	hub    *Hub
 	alarms recordAlarms
 	parsed parsedRecords
+	// away is that the registry could not be read at the last look.
+	away bool
 	// gone are services with records and no stream; see streamless.
 	gone map[subjects.Name]*goneStream
 }
@@ -129,6 +135,11 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		r.alarms.raise(path, parked[service])
 		return
 	}
+	if h.dropped.has(record.ID) {
+		h.log.Info("removing the registry record of an interest whose lane was dropped", "path", path, "id", record.ID)
+		r.remove(ctx, path, entry.Version)
+		return
+	}
 	if record.ID != "" && r.streamless(ctx, path, service) {
 		return
 	}
@@ -164,7 +175,10 @@ func (r *reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		h.log.Info("removing the registry record of an interest that was ended", "path", path, "id", record.ID)
 		r.remove(ctx, path, entry.Version)
 	default:
-		r.adopt(ctx, path, entity, service, record)
+		// It was ended with a lane that is no more, or the lane was rolled back.
+		// Registering it would leave a gap that nobody is told of.
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest that is not in force: lane %s does not know its id %s; register %s again with a start, or unregister it",
+			path, service, record.ID, entity))
 	}
 }
 
@@ -242,6 +256,10 @@ func (r *reconciler) service(ctx context.Context, path, name string, entry tree.
 		return
 	}
 	l := r.hub.lanes.get(service)
+	if l == nil && r.hub.dropped.leftBehind(service, entry.Value) {
+		r.remove(ctx, path, entry.Version)
+		return
+	}
 	if l == nil || !l.Owned() || len(l.Status().State.Interests) == 0 || record.same(l.Status().State) {
 		return
 	}
@@ -356,7 +374,7 @@ func (h *Hub) recordedQueue(service subjects.Name) (queue wire.Queue, maxBytes i
 	}
 	entry, there := snapshot.Entries[servicePath(service)]
 	record, newer, err := parseServiceRecord(entry.Value)
-	if !there || err != nil || newer {
+	if !there || err != nil || newer || h.dropped.leftBehind(service, entry.Value) {
 		return queue, maxBytes, false
 	}
 	if record.MaxBytes > 0 {

@@ -72,6 +72,9 @@ func (r *reconciler) forgetFound() {
 
 // next is the time until the next run when nothing tells of a change.
 func (r *reconciler) next() time.Duration {
+	if r.away {
+		return reconcileAway
+	}
 	for _, g := range r.gone {
 		if time.Since(g.since) < goneConfirm+reconcilePause {
 			return goneConfirm

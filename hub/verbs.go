@@ -51,7 +51,8 @@ func (h *Hub) doUnregister(ctx context.Context, service subjects.Name, req wire.
 		return nil, err
 	}
 	h.announce(service)
-	h.removeRecords(ctx, interestPaths(ended, service))
+	// A record may be left of an interest that the lane does not know.
+	h.removeRecords(ctx, interestPaths(append(ended, req.Entities...), service))
 	return wire.Unregistered{Service: service.String(), Ended: ended, Entities: entitiesOf(state.Interests)}, nil
 }
 

@@ -3,6 +3,28 @@ package main
 // brokenMutants are the mechanisms that mend what somebody breaks by hand.
 var brokenMutants = []mutant{
 	{
+		name: "dropped-interest-adopted", guarantee: "5: an interest that was ended with its lane does not come back",
+		file: "hub/reconcile.go",
+		old:  `		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest`,
+		new: `		r.adopt(ctx, path, entity, service, record)
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest`,
+		pkg: "./hub", test: "TestRecordOfAnotherLanesTime",
+	},
+	{
+		name: "dropped-queue-kept", guarantee: "5: a later service of the name starts without the dropped one's queue",
+		file: "hub/reconcile.go",
+		old:  `newer || h.dropped.leftBehind(service, entry.Value) {`,
+		new:  `newer {`,
+		pkg:  "./hub", test: "TestDropWhileTheRegistryIsAway",
+	},
+	{
+		name: "dropped-ids-forgotten", guarantee: "5: a drop removes the service's records once the registry is back",
+		file: "hub/drop.go",
+		old:  `	h.dropped.add(state)`,
+		new:  `	_ = state`,
+		pkg:  "./hub", test: "TestDropWhileTheRegistryIsAway",
+	},
+	{
 		name: "ledger-forgotten", guarantee: "9: a ledger that is deleted comes back with its pins",
 		file: "ingest/lost.go",
 		old:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(known.Pins)`,

@@ -33,6 +33,7 @@ const (
 	EnvLaneMaxBytes       = "REPLHUB_LANE_MAX_BYTES"
 	EnvDLQMaxBytes        = "REPLHUB_DLQ_MAX_BYTES"
 	EnvDLQServiceMaxBytes = "REPLHUB_DLQ_SERVICE_MAX_BYTES"
+	EnvMemoryBytes        = "REPLHUB_MEMORY_BYTES"
 	EnvOnFull             = "REPLHUB_ON_FULL"
 	EnvDrainTimeout       = "REPLHUB_DRAIN_TIMEOUT"
 	EnvLogLevel           = "REPLHUB_LOG_LEVEL"
@@ -79,6 +80,7 @@ func Variables() []Variable {
 		{EnvLaneMaxBytes, "1GiB", "limit of a lane that states none"},
 		{EnvDLQMaxBytes, "1GiB", "limit of the dead letters"},
 		{EnvDLQServiceMaxBytes, "an eighth of DLQ_MAX_BYTES", "limit of the dead letters of one service, which stalls alone when they reach it"},
+		{EnvMemoryBytes, "128MiB", "how much of events the hub holds in memory at a time"},
 		{EnvOnFull, "detach", "when ingest is full: detach the lane that pins it, or refuse publishers"},
 		{EnvDrainTimeout, "10s", "how long a stop may take"},
 		{EnvLogLevel, "info", "debug, info, warn or error"},

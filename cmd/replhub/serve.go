@@ -108,6 +108,7 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		DLQMaxBytes:    int64(s.DLQMaxBytes),
 
 		DLQServiceMaxBytes: int64(s.DLQServiceMaxBytes),
+		MemoryBytes:        int64(s.MemoryBytes),
 
 		OnFull:       s.OnFull,
 		StartTimeout: s.startTimeout,

@@ -36,6 +36,7 @@ type settings struct {
 	DLQMaxBytes    byteSize `default:"1GiB" split_words:"true"`
 
 	DLQServiceMaxBytes byteSize `split_words:"true"`
+	MemoryBytes        byteSize `default:"128MiB"    split_words:"true"`
 
 	OnFull       string        `split_words:"true"`
 	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
@@ -153,6 +154,7 @@ func (s settings) validateSizes() error {
 		{wire.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
 		{wire.EnvDLQMaxBytes, s.DLQMaxBytes, 1 << 20},
 		{wire.EnvDLQServiceMaxBytes, cmp.Or(s.DLQServiceMaxBytes, 64<<10), 64 << 10},
+		{wire.EnvMemoryBytes, s.MemoryBytes, 16 << 20},
 	} {
 		if b.value < b.least {
 			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))

@@ -39,7 +39,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		wire.EnvZKServers: "a:2181, b:2181,", wire.EnvZKRoot: "/x", wire.EnvHistory: "48h", wire.EnvIngestMaxBytes: "4294967296",
 		wire.EnvLaneMaxBytes: "512MB", wire.EnvOnFull: "refuse", wire.EnvLogFormat: "json", wire.EnvReplicas: "3",
-		wire.EnvNATSTLSCA: "/ca", wire.EnvJSDomain: "edge", wire.EnvHubID: "one",
+		wire.EnvNATSTLSCA: "/ca", wire.EnvJSDomain: "edge", wire.EnvHubID: "one", wire.EnvMemoryBytes: "64MiB",
 	} {
 		t.Setenv(name, value)
 	}
@@ -52,7 +52,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 		JSDomain: "edge", Registry: registryZK,
 		ZK:    zkSettings{Servers: []string{"a:2181", "b:2181"}, Root: "/x", SessionTimeout: 10 * time.Second},
 		HubID: "one", Replicas: 3, HTTPAddr: "127.0.0.1:0", History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
-		IngestMaxBytes: 4 << 30, LaneMaxBytes: 512_000_000, DLQMaxBytes: 1 << 30,
+		IngestMaxBytes: 4 << 30, LaneMaxBytes: 512_000_000, DLQMaxBytes: 1 << 30, MemoryBytes: 64 << 20,
 		OnFull: "refuse", DrainTimeout: 10 * time.Second, LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, natsSettings{}, zkSettings{}, tlsFiles{})); diff != "" {
@@ -71,6 +71,7 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"REPLHUB_INGEST_MAX_BYTES=1":      "at least",
 		"REPLHUB_LANE_MAX_BYTES=1KiB":     "at least 64.0 KiB",
 		"REPLHUB_DLQ_MAX_BYTES=-5":        "4GiB",
+		"REPLHUB_MEMORY_BYTES=8MiB":       "at least 16.0 MiB",
 		"REPLHUB_REPLICAS=many":           "number",
 		"REPLHUB_REPLICAS=6":              "1 to 5",
 		"REPLHUB_REGISTRY=etcd":           "zk or kv",

@@ -1,0 +1,99 @@
+package hub
+
+import (
+	"sync"
+
+	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/tree"
+)
+
+// maxDropped is how many ids of dropped lanes a hub remembers.
+const maxDropped = 10_000
+
+// droppedLanes are the ids of interests that ended with their lane. The lane's own
+// list of them goes with its stream, and the registry may be away just then: its
+// records are removed when it is back. A hub that starts in between does not know
+// these ids, and tells of the records instead. The zero droppedLanes works; it may
+// be used concurrently.
+type droppedLanes struct {
+	mu    sync.Mutex // guards what follows
+	known map[string]bool
+	order []string // oldest first
+	// services are records of dropped services, as they were left behind.
+	services map[subjects.Name]string
+}
+
+// left notes a dropped service's record that is still in the registry.
+func (d *droppedLanes) left(service subjects.Name, record []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.services == nil {
+		d.services = make(map[subjects.Name]string)
+	}
+	d.services[service] = string(record)
+}
+
+// leaveRecord notes what the registry says of a service that is dropped, in case
+// the registry cannot be told.
+func (h *Hub) leaveRecord(service subjects.Name) {
+	if snapshot := h.cfg.Registry.Snapshot(); snapshot != nil {
+		if entry, there := snapshot.Entries[servicePath(service)]; there {
+			h.dropped.left(service, entry.Value)
+		}
+	}
+}
+
+// leftBehind reports whether a service's record is of one that was dropped: it
+// says nothing about a later service of the name.
+func (d *droppedLanes) leftBehind(service subjects.Name, record []byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	left, noted := d.services[service]
+	return noted && left == string(record)
+}
+
+// add notes a dropped lane's last state.
+func (d *droppedLanes) add(s lane.State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, in := range s.Interests {
+		d.note(in.ID)
+	}
+	for _, id := range s.Ended {
+		d.note(id)
+	}
+}
+
+// addRecords notes what the registry has of a lane that nobody can read.
+func (d *droppedLanes) addRecords(snapshot *tree.Snapshot, paths []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, path := range paths {
+		if record, _, err := parseInterestRecord(snapshot.Entries[path].Value); err == nil && record.ID != "" {
+			d.note(record.ID)
+		}
+	}
+}
+
+func (d *droppedLanes) note(id string) {
+	if d.known[id] {
+		return
+	}
+	if d.known == nil {
+		d.known = make(map[string]bool)
+	}
+	d.known[id] = true
+	d.order = append(d.order, id)
+	if len(d.order) > maxDropped {
+		delete(d.known, d.order[0])
+		d.order = d.order[1:]
+	}
+}
+
+// has reports whether an id is of a dropped lane.
+func (d *droppedLanes) has(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.known[id]
+}
