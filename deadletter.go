@@ -61,8 +61,12 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 // hub can list it and redrive it.
 func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 	reason := wire.ReasonFailed
-	if _, ok := errors.AsType[*parkError](cause); ok {
+	switch meaningOf(cause, j.msg.Data) {
+	case meansParked:
 		reason = wire.ReasonParked
+	case meansInvalid:
+		reason = wire.ReasonInvalid
+	case meansFailure, meansUnavailable, meansConflict:
 	}
 	service := s.client.service.String()
 	m := &nats.Msg{

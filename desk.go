@@ -23,6 +23,7 @@ type desk struct {
 	soonest chan struct{} // holds a token when waiting has a new first
 
 	running int
+	begun   uint64 // counts the attempts
 	closed  bool
 	quiet   chan struct{} // closed when the desk is and nothing runs any more
 
@@ -30,6 +31,14 @@ type desk struct {
 	tick    uint32           // counts the rounds of "still at work"
 	seconds uint32           // counts seconds, roughly
 	lease   *lease           // nil when there are no partitions to hold
+
+	workers  int
+	maxBatch int
+
+	outage     outage
+	probePause func(probes int) time.Duration
+	stalls     bool              // there ever was an outage
+	proved     map[string]uint64 // by entity, the last begun of those that were handled since
 }
 
 // rowLine are the jobs of one row in order; its head is ready, running or
@@ -37,7 +46,10 @@ type desk struct {
 type rowLine struct{ head, tail *job }
 
 func newDesk(l *lease) *desk {
-	d := &desk{lines: make(map[row]*rowLine), sources: make(map[*source]bool), soonest: make(chan struct{}, 1), quiet: make(chan struct{}), lease: l}
+	d := &desk{
+		lines: make(map[row]*rowLine), sources: make(map[*source]bool), soonest: make(chan struct{}, 1), quiet: make(chan struct{}), lease: l,
+		proved: make(map[string]uint64), workers: 1, maxBatch: 1,
+	}
 	d.wake.L = &d.mu
 	return d
 }
@@ -64,8 +76,8 @@ func (d *desk) enqueue(j *job) {
 		line.tail = j
 		return
 	}
-	at := line.head // has begun, whatever comes now
-	for at.behind != nil && at.behind.seq < j.seq {
+	at := line.head // has begun, whatever comes now, and the rest of its batch too
+	for at.behind != nil && (at.behind.state == jobRunning || at.behind.seq < j.seq) {
 		at = at.behind
 	}
 	j.behind, at.behind = at.behind, j
@@ -78,37 +90,58 @@ func (d *desk) enqueue(j *job) {
 func (d *desk) offer(j *job) {
 	j.state = jobReady
 	d.ready.push(j)
+	d.rouse()
+}
+
+// rouse wakes a worker, who wakes the next one if there is something for it too.
+func (d *desk) rouse() {
 	if d.idle > 0 && !d.waking {
 		d.waking = true
 		d.wake.Signal()
 	}
 }
 
-// next waits for a job; nil when the desk is closed.
-func (d *desk) next() *job {
+// next waits for something to do and puts it into b; false when the desk is closed.
+func (d *desk) next(b *bundle) bool {
+	clear(b.jobs)
+	b.jobs = b.jobs[:0]
 	for {
-		for !d.closed && (d.ready.empty() || d.lapsed()) {
+		for !d.closed && !d.mayBegin() {
 			d.idle++
 			d.wake.Wait()
 			d.idle--
 			d.waking = false
 		}
 		if d.closed {
-			return nil
+			return false
 		}
-		j := d.ready.pop()
-		if j.state == jobDropped {
+		j := d.pick()
+		if j == nil {
 			continue
 		}
-		if d.idle > 0 && !d.waking && !d.ready.empty() {
-			d.waking = true
-			d.wake.Signal()
+		if d.outage.on() {
+			d.outage.probe = j
+			d.begin(b, j)
+			return true
 		}
-		j.state = jobRunning
-		d.running++
-		j.src.running++
-		return j
+		share := d.share()
+		d.begin(b, j)
+		d.fill(b, share)
+		if !d.ready.empty() {
+			d.rouse()
+		}
+		return true
 	}
+}
+
+// begin adds a job to what a worker has under way.
+func (d *desk) begin(b *bundle, j *job) {
+	j.state = jobRunning
+	d.begun++
+	j.begunAt = d.begun
+	d.running++
+	j.src.running++
+	b.jobs = append(b.jobs, j)
 }
 
 // lapsed reports whether the time is over for which partitions are held.
@@ -134,7 +167,18 @@ func (d *desk) remove(j *job) {
 		return
 	}
 	d.unblock(line)
-	d.offer(line.head)
+	if line.head.state != jobRunning { // in the same batch
+		d.offer(line.head)
+	}
+}
+
+// release puts a job back that was not tried.
+func (d *desk) release(j *job) {
+	d.stopped(j)
+	j.state = jobReady
+	if j.line == nil || j.line.head == j {
+		d.offer(j)
+	}
 }
 
 // stopped notes that a worker is through with a job.
@@ -155,11 +199,14 @@ func (d *desk) stopped(j *job) {
 // not keep others out.
 func (d *desk) again(j *job, due time.Time) {
 	d.stopped(j)
-	j.state, j.due = jobWaiting, due
 	j.src.settledOld(j)
-	for at := j; at != nil; at = at.behind {
-		at.block()
-	}
+	d.delay(j, due)
+}
+
+// delay lets a job that does not run wait.
+func (d *desk) delay(j *job, due time.Time) {
+	j.state, j.due = jobWaiting, due
+	d.block(j)
 	heap.Push(&d.waiting, j)
 	if d.waiting[0] == j {
 		d.poke()
@@ -173,9 +220,17 @@ func (d *desk) poke() {
 	}
 }
 
-// revive makes those ready whose time has come, and returns when the next one's
-// does; the zero time when there is none.
+// revive makes those ready whose time has come, has a probe made that is due, and
+// returns when the next of either is; the zero time when there is none.
 func (d *desk) revive(now time.Time) time.Time {
+	next := d.reviveWaiting(now)
+	if probe := d.nextProbe(now); next.IsZero() || !probe.IsZero() && probe.Before(next) {
+		return probe
+	}
+	return next
+}
+
+func (d *desk) reviveWaiting(now time.Time) time.Time {
 	for len(d.waiting) > 0 {
 		j := d.waiting[0]
 		if j.state != jobDropped && j.due.After(now) {
@@ -185,14 +240,26 @@ func (d *desk) revive(now time.Time) time.Time {
 		if j.state == jobDropped {
 			continue
 		}
-		if j.line != nil {
-			d.unblock(j.line)
-		} else {
-			j.unblock()
-		}
+		d.unblockFrom(j)
 		d.offer(j)
 	}
 	return time.Time{}
+}
+
+// block notes that a job and all of its row behind it wait.
+func (d *desk) block(j *job) {
+	for at := j; at != nil; at = at.behind {
+		at.block()
+	}
+}
+
+// unblockFrom ends that of a job and its row.
+func (d *desk) unblockFrom(j *job) {
+	if j.line == nil {
+		j.unblock()
+		return
+	}
+	d.unblock(j.line)
 }
 
 func (d *desk) unblock(line *rowLine) {
@@ -231,6 +298,13 @@ type queue struct {
 }
 
 func (q *queue) empty() bool { return q.head == len(q.jobs) }
+
+func (q *queue) len() int { return len(q.jobs) - q.head }
+
+// pushFront puts jobs before all others.
+func (q *queue) pushFront(jobs []*job) {
+	q.jobs, q.head = append(jobs, q.jobs[q.head:]...), 0
+}
 
 func (q *queue) push(j *job) {
 	if q.head > 1024 && q.head*2 > len(q.jobs) {

@@ -88,7 +88,7 @@ func TestDeskKeepsKeysInOrder(t *testing.T) {
 			}
 			d.revive(now)
 			if !d.ready.empty() && r.IntN(2) == 0 {
-				j := d.next()
+				j := nextJob(d)
 				if busy[j.row.key] {
 					t.Fatalf("seed %d: two jobs of key %s at a time", seed, j.row.key)
 				}
@@ -142,7 +142,7 @@ func TestDeskPutsLateOnesWhereTheyBelong(t *testing.T) {
 	}
 	var got []uint64
 	for range 6 {
-		j := d.next()
+		j := nextJob(d)
 		got = append(got, j.seq)
 		d.done(j)
 	}
@@ -165,4 +165,10 @@ func TestFitLetterMakesRoom(t *testing.T) {
 			t.Errorf("limit %d: reason %q", limit, reason)
 		}
 	}
+}
+
+func nextJob(d *desk) *job {
+	var b bundle
+	d.next(&b)
+	return b.jobs[0]
 }

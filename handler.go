@@ -12,6 +12,15 @@ import (
 //   - nil: it is done, and acknowledged.
 //   - RetryAfter(d, err): it is tried again after d.
 //   - Park(err): it is given up and becomes a dead letter at once.
+//   - Unavailable(err), or an error that package database knows as that of a
+//     database or a connection which is away: that is no fault of the event. The
+//     subscriber waits, see [Subscriber.State], and no attempt is used up.
+//   - an error that package database knows as a conflict of transactions, such as
+//     a deadlock: it is tried again after a back-off; the first 100 in a row use
+//     up no attempt.
+//   - an error that package database knows as one of the event's values, and one
+//     that says that the payload is no JSON where it is not: it becomes a dead
+//     letter at once, since no other attempt can change it.
 //   - any other error: it is tried again after a back-off, up to
 //     Subscription.MaxAttempts, and then becomes a dead letter.
 //
@@ -49,6 +58,21 @@ func RetryAfter(d time.Duration, err error) error {
 	return &retryError{after: d, err: err}
 }
 
+// Unavailable says that something which the handler needs is away, another service
+// for one, and that the event has no part in it. Errors of databases and of
+// connections need not be marked. The subscriber then begins nothing more, takes
+// nothing more, and tries one event at a time until one gets another answer.
+//
+// No attempt is used up, unless the event alone is concerned: one that answers so
+// twice, while another of its entity was handled in between, has each such answer
+// count as an attempt from then on, and waits by itself.
+func Unavailable(err error) error {
+	if err == nil {
+		err = errUnavailable
+	}
+	return &unavailableError{err: err}
+}
+
 // Park gives an event up: it becomes a dead letter with err as its reason.
 func Park(err error) error {
 	if err == nil {
@@ -60,6 +84,8 @@ func Park(err error) error {
 var (
 	errTooEarly = errors.New("the handler asked for another attempt")
 	errParked   = errors.New("the handler gave it up")
+
+	errUnavailable = errors.New("the handler says that something which it needs is away")
 )
 
 type retryError struct {
@@ -74,3 +100,8 @@ type parkError struct{ err error }
 
 func (e *parkError) Error() string { return e.err.Error() }
 func (e *parkError) Unwrap() error { return e.err }
+
+type unavailableError struct{ err error }
+
+func (e *unavailableError) Error() string { return e.err.Error() }
+func (e *unavailableError) Unwrap() error { return e.err }

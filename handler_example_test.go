@@ -141,3 +141,53 @@ func ExampleClient_Unregister() {
 	fmt.Println(client.Unregister(ctx, "photo"))
 	// Output: [photo] <nil>
 }
+
+// A handler that calls something which may be away says so: the event has no part
+// in it and keeps all its attempts.
+func ExampleUnavailable() {
+	down := errors.New("the mail server answers 503")
+	handler := replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error {
+		return replhub.Unavailable(down)
+	})
+	err := handler.Handle(context.Background(), &replhub.Delivery{Entity: "user", Key: "42"})
+	fmt.Println(errors.Is(err, down))
+	// Output: true
+}
+
+// A handler of what waits, in one transaction for one.
+func ExampleClient_SubscribeBatch() {
+	url, stop := exampleHub()
+	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	client, err := replhub.Connect(ctx, replhub.Config{URL: url, Service: "sharing"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	registration := replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}}
+	if _, err := client.Register(ctx, registration); err != nil {
+		fmt.Println(err)
+		return
+	}
+	publishFrom(url, "profile", replhub.Event{Entity: "user", Op: replhub.Create, Key: "42"})
+	publishFrom(url, "profile", replhub.Event{Entity: "user", Op: replhub.Delete, Key: "42"})
+
+	handled := 0
+	err = client.SubscribeBatch(ctx, replhub.Subscription{MaxBatch: 100}, replhub.BatchHandlerFunc(
+		func(_ context.Context, batch []*replhub.Delivery) error {
+			for _, d := range batch { // one transaction, in a service
+				fmt.Println(d.Op, d.Entity, d.Key)
+			}
+			if handled += len(batch); handled == 2 {
+				cancel() // enough for an example
+			}
+			return nil
+		}))
+	fmt.Println(err)
+	// Output:
+	// create user 42
+	// delete user 42
+	// <nil>
+}

@@ -30,9 +30,15 @@ type job struct {
 	earlier *job     // in flight
 	later   *job     // in flight
 	line    *rowLine // of its key; nil without one
+	// begunAt and failedAt are of desk.begun, at its last attempt and at its last
+	// answer that something is away; returns counts the outages that it waited for,
+	// and doubts the answers in a batch that were disproved.
+	begunAt, failedAt uint64
+	returns, doubts   int
 
 	// Of the worker that has it.
 	attempts    int
+	conflicts   int // in a row
 	due         time.Time
 	first, last time.Time
 	letter      *nats.Msg // to be stored before anything else

@@ -69,6 +69,9 @@ func (s *Subscriber) lookAround(ctx context.Context, d *desk) {
 	}
 	d.mu.Lock()
 	d.seconds++
+	if d.outage.told {
+		s.state.Store(d.outage.state()) // with what came meanwhile
+	}
 	asks := make(map[*source]pull, len(d.sources))
 	for src := range d.sources {
 		if ask := src.watch(); ctx.Err() == nil {
@@ -79,6 +82,7 @@ func (s *Subscriber) lookAround(ctx context.Context, d *desk) {
 	for src, ask := range asks {
 		src.ask(ask)
 	}
+	s.tellHub(s.state.Load())
 }
 
 // reconnected begins sessions anew: what was under way is lost, requests as well

@@ -26,7 +26,7 @@ func arrive(s *source, redelivered bool, seqs ...uint64) {
 // begun takes the jobs that workers would begin.
 func begun(s *source) (jobs []*job) {
 	for !s.desk.ready.empty() {
-		jobs = append(jobs, s.desk.next())
+		jobs = append(jobs, nextJob(s.desk))
 	}
 	return jobs
 }

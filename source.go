@@ -168,6 +168,9 @@ type pull struct {
 
 // credit is what to ask for now.
 func (s *source) credit() pull {
+	if s.desk.outage.on() {
+		return s.creditForProbe()
+	}
 	free := s.window - s.asked - s.active
 	if s.closed || s.desk.closed || free <= 0 || (s.asked > 0 && free < s.window/2) || !s.session.mayAsk(s) {
 		return pull{}
@@ -179,6 +182,17 @@ func (s *source) credit() pull {
 	free = max(s.window-s.asked-s.active, 0)
 	s.asked += free
 	return pull{batch: free, inbox: s.inbox}
+}
+
+// creditForProbe asks for one event, and only where the desk has no other than the
+// one that may have met the outage alone.
+func (s *source) creditForProbe() pull {
+	if s.closed || s.desk.closed || s.asked > 0 || s.active >= s.window || s.desk.candidates() > 1 || !s.session.mayAsk(s) ||
+		s.ordered && s.desk.lapsed() {
+		return pull{}
+	}
+	s.asked = 1
+	return pull{batch: 1, inbox: s.inbox}
 }
 
 // pace fits the window to how long the jobs take that were asked for last.

@@ -32,6 +32,32 @@ type instance struct {
 // instance starts a subscriber with a connection of its own.
 func (l *lab) instance(service string, sub replhub.Subscription, handle replhub.HandlerFunc) *instance {
 	l.t.Helper()
+	return l.launch(service, sub, func(i *instance, client *replhub.Client) (*replhub.Subscriber, error) {
+		return replhub.NewSubscriber(client, sub, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
+			if i.killed.Load() { // a dead process handles nothing
+				return errors.New("killed")
+			}
+			return handle(ctx, d)
+		}))
+	})
+}
+
+// batches is instance with a handler of batches.
+func (l *lab) batches(service string, sub replhub.Subscription, handle replhub.BatchHandlerFunc) *instance {
+	l.t.Helper()
+	return l.launch(service, sub, func(i *instance, client *replhub.Client) (*replhub.Subscriber, error) {
+		return replhub.NewBatchSubscriber(client, sub, replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
+			if i.killed.Load() {
+				return errors.New("killed")
+			}
+			return handle(ctx, batch)
+		}))
+	})
+}
+
+// launch starts the subscriber that create makes.
+func (l *lab) launch(service string, sub replhub.Subscription, create func(*instance, *replhub.Client) (*replhub.Subscriber, error)) *instance {
+	l.t.Helper()
 	nc, err := nats.Connect(l.url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		l.t.Fatal(err)
@@ -41,12 +67,7 @@ func (l *lab) instance(service string, sub replhub.Subscription, handle replhub.
 		c.Logger = slog.New(slog.NewTextHandler(l.t.Output(), nil)).With("instance", sub.Instance)
 	})
 	i := &instance{t: l.t, nc: nc, done: make(chan struct{})}
-	s, err := replhub.NewSubscriber(client, sub, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
-		if i.killed.Load() { // a dead process handles nothing
-			return errors.New("killed")
-		}
-		return handle(ctx, d)
-	}))
+	s, err := create(i, client)
 	if err != nil {
 		l.t.Fatal(err)
 	}

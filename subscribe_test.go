@@ -2,6 +2,7 @@ package replhub_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -137,6 +138,19 @@ func TestDeadLetters(t *testing.T) {
 		"payload": {
 			handle: replhub.JSON(func(context.Context, *replhub.Delivery, struct{}) error { return nil }).Handle,
 			reason: "parked", attempts: "1", text: "decode the payload",
+		},
+		"no JSON": {
+			handle: func(_ context.Context, d *replhub.Delivery) error {
+				var v any
+				return json.Unmarshal(d.Data, &v)
+			},
+			reason: "invalid", attempts: "1", text: "invalid character",
+		},
+		"a value": {
+			handle: func(context.Context, *replhub.Delivery) error {
+				return errors.New("ERROR: value too long for type character varying(3) (SQLSTATE 22001)")
+			},
+			reason: "invalid", attempts: "1", text: "value too long",
 		},
 	}
 	for name, tt := range cases {

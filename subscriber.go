@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,10 +59,12 @@ type Subscriber struct {
 	client  *Client
 	cfg     Subscription
 	handler Handler
+	batches BatchHandler // in place of handler; nil for none
 	stream  string
 	api     string // prefix of JetStream's requests
 	ready   chan struct{}
 	began   sync.Once
+	state   atomic.Pointer[SubscriberState] // of an outage that was told; nil without one
 
 	// Of one round of serve.
 	desk   *desk
@@ -73,18 +76,30 @@ type Subscriber struct {
 
 // NewSubscriber checks the subscription. The client must name its service.
 func NewSubscriber(client *Client, sub Subscription, handler Handler) (*Subscriber, error) {
+	if handler == nil {
+		return nil, errors.New("subscribe: the handler is missing")
+	}
 	sub = sub.withDefaults()
-	switch {
-	case client.service.IsZero():
+	if sub.MaxBatch > 0 {
+		sub.MaxBatch = 1
+	}
+	s, err := newSubscriber(client, sub)
+	if err != nil {
+		return nil, err
+	}
+	s.handler = Chain(handler, sub.Middleware...)
+	return s, nil
+}
+
+func newSubscriber(client *Client, sub Subscription) (*Subscriber, error) {
+	if client.service.IsZero() {
 		return nil, fmt.Errorf("subscribe: %w", ErrNoService)
-	case handler == nil:
-		return nil, fmt.Errorf("subscribe: the handler is missing")
 	}
 	if err := sub.validate(); err != nil {
 		return nil, err
 	}
 	return &Subscriber{
-		client: client, cfg: sub, handler: Chain(handler, sub.Middleware...),
+		client: client, cfg: sub,
 		stream: subjects.LaneStream(client.service), api: apiPrefix(client.js.Options()), ready: make(chan struct{}),
 	}, nil
 }
@@ -216,6 +231,8 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	defer cut()
 	s.desk, s.cancel, s.ended = newDesk(l), cancel, make(chan struct{})
 	d := s.desk
+	d.probePause, d.workers, d.maxBatch = s.cfg.probePause, s.cfg.Workers, s.cfg.MaxBatch
+	defer s.forgetOutage()
 	m := &member{s: s, plan: p, ctx: handlers, held: make(map[int]*source), freed: make(chan struct{}, 1)}
 	tell, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
 		cancel(fmt.Errorf("%w: %s", ErrDetached, msg.Data))

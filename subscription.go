@@ -24,6 +24,10 @@ type Subscription struct {
 	// about a tenth of a second, and at least two for each worker. The server
 	// gives at most 1000 from one work queue or partition to all instances.
 	MaxInFlight int
+	// MaxBatch bounds the deliveries that a BatchHandler gets at once; 500 by default.
+	// Their payloads have 4 MiB at most, unless it is one. MaxInFlight, over Workers,
+	// bounds them too.
+	MaxBatch int
 	// MaxAttempts is after how many attempts an event that fails becomes a dead
 	// letter; 10 by default. These attempts are made in this process and are one
 	// delivery to the server: Queue.MaxDeliver bounds something else, how often
@@ -51,9 +55,15 @@ type Subscription struct {
 	Middleware []Middleware
 }
 
+// defaultMaxBatch is where larger batches gain nothing more, see BenchmarkBatchSize:
+// upserts into a PostgreSQL that syncs, by one worker, came to 4.5, 28, 95, 106 and 80
+// thousand events a second in batches of 1, 100, 250, 500 and 1000.
+const defaultMaxBatch = 500
+
 func (s Subscription) withDefaults() Subscription {
 	s.Workers = cmp.Or(s.Workers, 16)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, 1000)
+	s.MaxBatch = cmp.Or(s.MaxBatch, defaultMaxBatch)
 	s.MaxAttempts = cmp.Or(s.MaxAttempts, 10)
 	s.MinBackoff = cmp.Or(s.MinBackoff, 100*time.Millisecond)
 	s.MaxBackoff = cmp.Or(s.MaxBackoff, max(30*time.Second, s.MinBackoff))
@@ -68,6 +78,8 @@ func (s Subscription) validate() error {
 		return fmt.Errorf("subscription: Workers %d: must be positive", s.Workers)
 	case s.MaxInFlight < 0:
 		return fmt.Errorf("subscription: MaxInFlight %d: must be positive", s.MaxInFlight)
+	case s.MaxBatch < 0:
+		return fmt.Errorf("subscription: MaxBatch %d: must be positive", s.MaxBatch)
 	case s.MaxAttempts < 0:
 		return fmt.Errorf("subscription: MaxAttempts %d: must be positive", s.MaxAttempts)
 	case s.MinBackoff < 0:
@@ -83,8 +95,8 @@ func (s Subscription) validate() error {
 }
 
 // leastWindow is how many events a source may have in flight however slow the
-// handlers are.
-func (s Subscription) leastWindow() int { return min(s.MaxInFlight, max(2*s.Workers, 16)) }
+// handlers are: enough for a large batch, whose time is hardly that of its events.
+func (s Subscription) leastWindow() int { return min(s.MaxInFlight, max(2*s.Workers, 16, s.MaxBatch)) }
 
 // window is how many events one of n sources may have in flight at most.
 func (s Subscription) window(n int) int {

@@ -122,13 +122,18 @@ func (h *Hub) serveControl(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve forwarded requests: %w", err)
 	}
+	away, err := h.nc.Subscribe(wire.SubjectUnavailable+"*", h.away.hear)
+	if err != nil {
+		return fmt.Errorf("hear of outages: %w", err)
+	}
 	if err := h.nc.FlushTimeout(h.cfg.StartTimeout); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("serve control requests: %w", err)
 	}
 	close(h.ready)
 	<-ctx.Done()
-	// Both fail only where the connection is closed, which ends them as well.
+	// They fail only where the connection is closed, which ends them as well.
 	_ = sub.Unsubscribe()
+	_ = away.Unsubscribe()
 	_ = svc.Stop()
 	c.mu.Lock()
 	c.stopped = true

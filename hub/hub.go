@@ -56,6 +56,7 @@ type Hub struct {
 	letters  *letters.Office
 	rosters  *marked.Kept
 	joins    *joins
+	away     *away
 	lacking  lacking
 	appender *lane.Appender
 	env      *lane.Env
@@ -96,6 +97,7 @@ func New(cfg Config) (*Hub, error) {
 		unreconciled: make(chan struct{}, 1),
 	}
 	h.joins = newJoins(h)
+	h.away = newAway()
 	h.troubles = newTroubles(h.log)
 	h.members.Store(&[]string{cfg.ID})
 	return h, nil

@@ -84,6 +84,7 @@ func shrinkLane(s *wire.LaneStatus, p paging) {
 	s.Reason = cut(s.Reason, maxReason)
 	s.Workers, s.WorkersLeftOut = fitting(s.Workers, p.room/4)
 	s.OtherFills, s.FillsLeftOut = fitting(s.OtherFills, p.room/4)
+	s.Unavailable, s.UnavailableLeftOut = fitting(s.Unavailable, p.room/8)
 	interests := slices.DeleteFunc(s.Interests, func(in wire.InterestStatus) bool { return in.Entity <= p.after })
 	s.Interests = []wire.InterestStatus{}
 	page, left := fitting(interests[:min(len(interests), p.limit)], p.room-jsonSize(s)-len(`,"next":""`)-maxNameLen)

@@ -116,6 +116,7 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 	}
 	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
 	h.describeQuota(&status, l.Service())
+	status.Unavailable = h.away.of(l.Service())
 	return status, nil
 }
 

@@ -146,6 +146,7 @@ func collectLane(emit emitter, s wire.LaneStatus) {
 	if !s.DeadLettersUnknown {
 		emit(wire.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
 	}
+	emit(wire.MetricLaneUnavailable, float64(len(s.Unavailable)), s.Service)
 	collectSnapshots(emit, s)
 	if f := s.Fill; f != nil && f.Kind != wire.FillSnapshot {
 		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))

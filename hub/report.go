@@ -48,6 +48,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 	}
 	h.describeMissing(ctx, &status, service, stream, tip.State)
 	h.describeQuota(&status, service)
+	status.Unavailable = h.away.of(service)
 	return status, nil
 }
 

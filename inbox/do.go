@@ -3,13 +3,12 @@ package inbox
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // Do is Apply in a transaction of its own: it begins one, applies, and commits,
@@ -70,27 +69,5 @@ func pause(ctx context.Context, attempt int) bool {
 // retryable reports whether err says that the transaction was rolled back for
 // the sake of another, and would go through by itself.
 func (i *Inbox) retryable(err error) bool {
-	if i.cfg.Retryable != nil && i.cfg.Retryable(err) {
-		return true
-	}
-	// pgx and lib/pq both tell PostgreSQL's code in this way.
-	var coded interface{ SQLState() string }
-	if errors.As(err, &coded) {
-		code := coded.SQLState()
-		return code == "40001" || code == "40P01" // serialization failure, deadlock
-	}
-	// The other drivers tell theirs in types of their own; their words are stable.
-	text := err.Error()
-	for _, sign := range []string{
-		"Error 1213", // deadlock
-		"Error 1205", // lock wait timeout
-		"Error 1020", // row changed since the snapshot
-		"database is locked",
-		"database table is locked",
-	} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
+	return i.cfg.Retryable != nil && i.cfg.Retryable(err) || database.Classify(err) == database.Conflict
 }

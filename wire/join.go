@@ -44,6 +44,10 @@ type Joined struct {
 // allowed.
 const ReasonFailed = "failed"
 
+// ReasonInvalid: the service's handler, or its database, refused a value for what
+// it is, so that no other attempt can change it.
+const ReasonInvalid = "invalid"
+
 // Headers that the service's own dead letters have besides.
 const (
 	// HeaderStack is the stack of a handler that panicked, its lines parted by

@@ -36,6 +36,7 @@ const (
 	MetricLaneFillRemaining = "replhub_lane_fill_remaining_events"
 	MetricLaneFillRatio     = "replhub_lane_fill_ratio"
 	MetricLaneDeadLetters   = "replhub_lane_dead_letters"
+	MetricLaneUnavailable   = "replhub_lane_unavailable_instances"
 
 	MetricLaneCopies       = "replhub_lane_copies_total"
 	MetricLaneCopiedBytes  = "replhub_lane_copied_bytes_total"
@@ -121,6 +122,7 @@ func Metrics() []Metric {
 		lane(MetricLaneSnapshotRows, "Rows dealt with of the snapshots under way; absent without one."),
 		lane(MetricLaneSnapshotStalled, "How many of them wait for their owner; absent without one."),
 		lane(MetricLaneDeadLetters, "Dead letters of the service that are stored."),
+		lane(MetricLaneUnavailable, "Instances of the service that wait because something which their handlers need is away; describe names them."),
 
 		total(MetricLaneCopies, "Copies appended by this hub."),
 		total(MetricLaneCopiedBytes, "Bytes of them."),

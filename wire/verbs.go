@@ -241,10 +241,14 @@ type LaneStatus struct {
 	DeadLetters uint64       `json:"dead_letters"`
 	// DeadLettersUnknown says that they could not be counted.
 	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
-	// WorkersLeftOut and FillsLeftOut count what did not fit the reply; the
-	// totals hold for all.
-	WorkersLeftOut int `json:"workers_left_out,omitempty"`
-	FillsLeftOut   int `json:"fills_left_out,omitempty"`
+	// Unavailable are the instances that wait because something which their handlers
+	// need is away, as they say.
+	Unavailable []Unavailable `json:"unavailable,omitempty"`
+	// WorkersLeftOut, FillsLeftOut and UnavailableLeftOut count what did not fit the
+	// reply; the totals hold for all.
+	WorkersLeftOut     int `json:"workers_left_out,omitempty"`
+	FillsLeftOut       int `json:"fills_left_out,omitempty"`
+	UnavailableLeftOut int `json:"unavailable_left_out,omitempty"`
 }
 
 // WorkerStatus is one consumer of a lane.

@@ -55,6 +55,9 @@ func application() wire.LaneStatus {
 			{Consumer: "workers-0", Holder: "sharing-b", Next: "sharing-a", Pending: 90_000, PausedUntil: at("12:00:00")},
 			{Consumer: "workers-1", Holder: "sharing-b"},
 		},
+		Unavailable: []wire.Unavailable{
+			{Instance: "sharing-b", Since: *at("03:04:05"), Attempts: 41, Error: "dial tcp 10.0.0.5:5432: connect: connection refused\x1b"},
+		},
 	}
 }
 

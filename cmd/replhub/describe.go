@@ -51,12 +51,20 @@ func laneTable(s *wire.LaneStatus) *table {
 	t.pair("backlog", backlogText(s))
 	t.pair("holds", fmt.Sprintf("%s, %s of %s", plural(s.Messages, "message"), humanBytes(s.Bytes), humanBytes(s.MaxBytes)))
 	t.pair("queue", queueText(s.Queue))
+	for i := range s.Unavailable {
+		t.pair("waits", unavailableText(&s.Unavailable[i]))
+	}
 	if s.DeadLettersUnknown {
 		t.pair("dead letters", "unknown: they cannot be counted now")
 	} else {
 		t.pair("dead letters", count(s.DeadLetters))
 	}
 	return t
+}
+
+// unavailableText is since when an instance waits, and for what.
+func unavailableText(u *wire.Unavailable) string {
+	return fmt.Sprintf("instance %s since %s, %s: %s", u.Instance, humanTime(u.Since), plural(u.Attempts, "attempt"), u.Error)
 }
 
 // fillText is how far a fill is, and why it waits.
