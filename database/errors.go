@@ -141,6 +141,9 @@ func classOf(err error, conn bool) (class Class, coded bool) {
 		}
 		return Unknown, false
 	}
+	if isConnectError(err) {
+		return Unavailable, true
+	}
 	if number, ok := mariadbNumber(err); ok {
 		return classOfNumber(number), true
 	}

@@ -18,6 +18,13 @@ func packageOf(err error, name string) bool {
 	return strings.Contains(t.PkgPath(), name)
 }
 
+// isConnectError reports whether an error is pgx's of a connection that could not
+// be made, for whatever reason.
+func isConnectError(err error) bool {
+	t := reflect.TypeOf(err)
+	return t.Kind() == reflect.Pointer && t.Elem().Name() == "ConnectError" && packageOf(err, "pgconn")
+}
+
 // mariadbNumber is the number of an error as go-sql-driver/mysql has it:
 // a *MySQLError with a field Number.
 func mariadbNumber(err error) (number int, ok bool) {

@@ -19,7 +19,9 @@ func TestClassifyPostgres(t *testing.T) {
 		"CREATE TABLE t (id int PRIMARY KEY, name varchar(3) NOT NULL, n smallint CHECK (n > 0), u int UNIQUE, parent int REFERENCES t)",
 		"CREATE TABLE v (d date, j jsonb, x text)", "CREATE INDEX ON v (x)",
 		"INSERT INTO t VALUES (1, 'one', 1, 1, NULL), (2, 'two', 2, 2, 1)")
-	must(t, db, "CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+	must(t, db, "DROP ROLE IF EXISTS crowded, barred", // roles are the server's, and this test may run again
+		"CREATE ROLE crowded LOGIN CONNECTION LIMIT 0", "CREATE ROLE barred LOGIN",
+		"DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM public', current_database()); END $$")
 	insert := func(values string, args ...any) func() error {
 		return exec(t, db, "INSERT INTO t VALUES ("+values+")", args...)
 	}
@@ -29,7 +31,7 @@ func TestClassifyPostgres(t *testing.T) {
 			if _, err := conn.ExecContext(t.Context(), "SET "+setting); err != nil {
 				return err
 			}
-			defer conn.ExecContext(t.Context(), "RESET ALL")
+			defer conn.ExecContext(t.Context(), "RESET ROLE; RESET ALL")
 			return exec(t, conn, statement)()
 		}
 	}
@@ -71,6 +73,8 @@ func TestClassifyPostgres(t *testing.T) {
 		{"25006", database.Unavailable, with("default_transaction_read_only = on", "INSERT INTO v (x) VALUES ('x')")},
 		{"53300", database.Unavailable, other("user=crowded")},
 		{"28000", database.Unavailable, other("user=nobody")},
+		{"42501 of a connection", database.Unavailable, other("user=barred")},
+		{"42501 of a table", database.Unknown, with("ROLE barred", "INSERT INTO v (x) VALUES ('x')")},
 		{"3D000", database.Unavailable, other("dbname=none")},
 		{"57P01 of one connection", database.Unavailable, func() error {
 			conn := connection(t, db)

@@ -87,6 +87,7 @@ func TestMetricsOfKnownTraffic(t *testing.T) {
 		`replhub_lane_dead_lettered_total{service="sharing"}`:   0,
 		`replhub_lane_max_bytes{service="sharing"}`:             1 << 30,
 		`replhub_lane_foreign_total{service="sharing"}`:         0,
+		`replhub_lane_unavailable_instances{service="sharing"}`: 1,
 
 		`replhub_lane_position_seq{service="application"}`:        6,
 		`replhub_lane_copies_total{service="application"}`:        2,
@@ -95,6 +96,10 @@ func TestMetricsOfKnownTraffic(t *testing.T) {
 		`replhub_lane_dead_lettered_total{service="application"}`: 1,
 	}
 	w.eventually("metrics", func() error {
+		// An instance says so every second.
+		if err := w.js.Conn().Publish("replhub._unavailable.sharing", []byte(`{"instance":"one","error":"connection refused"}`)); err != nil {
+			return err
+		}
 		got := o.metrics()
 		for name, value := range want {
 			if v, ok := got[name]; !ok || v != value {

@@ -19,8 +19,8 @@ var cliMutants = []mutant{
 	{
 		name: "next-does-not-leave", guarantee: "next: its partitions are free at once",
 		file: "cmd/replhub/nextkeyed.go",
-		old:  `	return q.member.leave()`,
-		new:  `	q.member.stop(); return nil`,
+		old:  `errors.Join(q.notGivenBack, q.member.leave())`,
+		new:  `errors.Join(q.notGivenBack, func() error { q.member.stop(); return nil }())`,
 		pkg:  "./cmd/replhub", test: "TestNextLeavesWhenInterrupted",
 	},
 	{

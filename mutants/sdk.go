@@ -166,8 +166,8 @@ var sdkMutants = []mutant{
 	{
 		name: "panic-goes-through", guarantee: "8: a handler's panic is caught",
 		file: "worker.go",
-		old:  `v := recover()`,
-		new:  `v := any(nil)`,
+		old:  `caught(recover(), err)`,
+		new:  `caught(nil, err)`,
 		pkg:  ".", test: "TestDeadLetters",
 	},
 	{
