@@ -18,7 +18,7 @@ import (
 func TestUnmappedIsTold(t *testing.T) {
 	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		var log bytes.Buffer
-		r := newReplica(t, inbox.Config{Dialect: dialect, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		r := newReplica(t, inbox.Config{Dialect: dialect, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		create(t, r.DB, "CREATE TABLE u (id varchar(64) PRIMARY KEY, name varchar(64), city varchar(64), zip varchar(64), tags varchar(64))")
 		table, err := r.inbox.NewTable(inbox.TableConfig{Table: "u", Columns: []inbox.Column{
 			{Name: "name"}, {Name: "city", Path: "address.city"}, {Name: "zip", Path: "address.zip", Default: "-"}, {Name: "tags"},
@@ -57,7 +57,7 @@ func TestUnmappedIsTold(t *testing.T) {
 // Payloads whose members are names without end are bounded.
 func TestUnmappedIsBounded(t *testing.T) {
 	var log bytes.Buffer
-	r := newReplica(t, inbox.Config{Dialect: database.SQLite, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	r := newReplica(t, inbox.Config{Dialect: database.SQLite, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	var payload strings.Builder
 	for n := range 1500 {
 		fmt.Fprintf(&payload, `,"m%d%s":1`, n, strings.Repeat("x", 200))
