@@ -17,15 +17,16 @@ WHERE l."unique" AND NOT l.partial AND k."key" AND k.name IS NOT NULL AND k.coll
 	AND (SELECT count(*) FROM pragma_index_xinfo(l.name, ?) o WHERE o."key") = 1`
 	sqliteOther = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
 WHERE l."unique" AND k."key" AND k.name IS NOT NULL AND k.coll <> 'BINARY'`
-	sqliteStrict = `SELECT name FROM pragma_table_list WHERE strict AND name = ? COLLATE NOCASE AND schema = ? COLLATE NOCASE`
+	sqliteStrict = `SELECT name FROM pragma_table_list WHERE strict AND name = ? COLLATE NOCASE AND schema = COALESCE(?, schema) COLLATE NOCASE`
 	sqliteTables = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY 1 LIMIT 10`
 )
 
 func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (catalog, error) {
-	if schema == "" {
-		schema = "main"
+	var within any // NULL is where SQLite finds the table by itself
+	if schema != "" {
+		within = schema
 	}
-	strict, err := names(ctx, tx, sqliteStrict, table, schema)
+	strict, err := names(ctx, tx, sqliteStrict, table, within)
 	if err != nil && !strings.Contains(err.Error(), "pragma_table_list") {
 		return catalog{}, err
 	}
@@ -53,7 +54,7 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 		}
 		c.columns = append(c.columns, col)
 		return nil
-	}, sqliteColumns, table, schema)
+	}, sqliteColumns, table, within)
 	if err != nil {
 		return catalog{}, err
 	}
@@ -61,12 +62,12 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 		c.others, err = names(ctx, tx, sqliteTables)
 		return c, err
 	}
-	return c, c.sqliteKeys(ctx, tx, schema, table, rowid, keys)
+	return c, c.sqliteKeys(ctx, tx, within, table, rowid, keys)
 }
 
 // sqliteKeys marks the columns that are unique, and those whose index has a
 // collation that takes different keys for one.
-func (c *catalog) sqliteKeys(ctx context.Context, tx database.Tx, schema, table, rowid string, keys int) error {
+func (c *catalog) sqliteKeys(ctx context.Context, tx database.Tx, schema any, table, rowid string, keys int) error {
 	unique, err := names(ctx, tx, sqliteUnique, table, schema, schema, schema)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/wire"
 )
 
 // column is a Column, made ready.
@@ -48,11 +49,7 @@ func (t *Table) changeOf(s *shape, d *replhub.Delivery) (change, error) {
 		return change{}, fmt.Errorf("table %s: %w", t.cfg.Table, ErrNoKey)
 	}
 	refused := refusal{ValueError{Table: t.cfg.Table, Entity: d.Entity, Key: shown(key)}}
-	bound, ok := s.key.rule.(keyRule)
-	if !ok {
-		return change{}, refused.of(s.key, "", errUnknownType)
-	}
-	stored, err := bound.key(key)
+	stored, err := s.key.storeKey(key)
 	if err != nil {
 		return change{}, refused.of(s.key, fmt.Sprintf("%q", shown(key)), err)
 	}
@@ -76,6 +73,19 @@ func (t *Table) changeOf(s *shape, d *replhub.Delivery) (change, error) {
 		c.row = append(c.row, value)
 	}
 	return c, nil
+}
+
+// storeKey is what the key's column gets.
+func (b boundColumn) storeKey(key string) (any, error) {
+	r, ok := b.rule.(keyRule)
+	switch {
+	case !wire.ValidKey(key):
+		return nil, errNotAKey
+	case !ok:
+		return nil, errUnknownType // which newShape has refused before
+	default:
+		return r.key(key)
+	}
 }
 
 // refusal makes errors about one delivery.

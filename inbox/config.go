@@ -38,16 +38,16 @@ type Config struct {
 	// that are known: serialization failures, deadlocks and a busy SQLite file.
 	// Nil knows none.
 	Retryable func(err error) bool
-	// Log is told, once for each, of payload members that no column takes, of
+	// Logger is told, once for each, of payload members that no column takes, of
 	// columns without a member, and of publishers that began to count again;
 	// slog.Default() by default.
-	Log *slog.Logger
+	Logger *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
 	c.Table = cmp.Or(c.Table, "replhub_inbox")
 	c.Retries = cmp.Or(c.Retries, 10)
-	c.Log = cmp.Or(c.Log, slog.Default())
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Key == nil {
 		c.Key = func(d *replhub.Delivery) string { return d.Key }
 	}

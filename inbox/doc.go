@@ -13,6 +13,17 @@
 // whole entity. So an effect must treat every op that its service is sent: one
 // that passes over creates or reads leaves out what older changes said.
 //
+// A key is 1 to [MaxKey] bytes of UTF-8 without control characters and without
+// white space at its ends. Two keys are the same if their bytes are; a JSON
+// number's text is the key, so that 42, 42.0 and 4.2e1 are three. It is one rule
+// for publishers, hub, inbox and tables: in a [Table] each key has a row of its
+// own, or is refused.
+//
+// A [Table] stores a value as what it is, converts it by a rule that loses nothing,
+// or refuses it with a [*ValueError]. TYPES.md has the rules and, for each type of
+// each database, what becomes of each value. Payload members that no column takes
+// and columns without a member are counted ([Table.Unmapped]) and logged once.
+//
 // [Inbox.Replicate] is all that a plain replica needs: a delivery into a table.
 // [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
 // caller's.
@@ -30,4 +41,16 @@
 // one would be taken for old. A key that several services write (two-way
 // replication) needs a [Policy]; its subscribers register with echo, so that
 // each sees its own changes in the one order too, and effects never publish.
+//
+// A row of a snapshot is applied if it is not older than what was applied: also
+// where its version or its position is the same. So a snapshot that is asked for
+// again gives a new column its values and brings lost rows back. One that is
+// delivered twice is applied twice, which a Table does not notice; an effect that
+// is more than a replica's looks at the delivery. Over a delete a row wins only if
+// it is newer. It leaves the later of the two positions.
+//
+// A lower version of the same origin at a later position is counted
+// ([Stats.Regressed]) and warned about once for each origin: a publisher that was
+// restored from a backup gives versions that it gave before, and its changes are
+// passed over until they exceed the old ones. Begin a new generation of its outbox.
 package inbox

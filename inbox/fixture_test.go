@@ -64,7 +64,7 @@ func open(t testing.TB, dialect database.Dialect) *sql.DB {
 // inboxOn is an inbox whose table is not made: for what only needs its dialect.
 func inboxOn(t testing.TB, dialect database.Dialect) *inbox.Inbox {
 	t.Helper()
-	in, err := inbox.New(inbox.Config{Dialect: dialect, Log: slog.New(slog.DiscardHandler)})
+	in, err := inbox.New(inbox.Config{Dialect: dialect, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func inboxOn(t testing.TB, dialect database.Dialect) *inbox.Inbox {
 func newReplica(t testing.TB, cfg inbox.Config) *replica {
 	t.Helper()
 	r := &replica{DB: open(t, cfg.Dialect), dialect: cfg.Dialect}
-	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	var err error
 	if r.inbox, err = inbox.New(cfg); err != nil {
 		t.Fatal(err)

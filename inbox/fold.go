@@ -53,8 +53,8 @@ func (i *Inbox) slots(batch []*replhub.Delivery) ([]*slot, error) {
 }
 
 // settle decides on the slot's deliveries one after the other, as if each had a
-// transaction of its own. Only the last that is applied will be written: it is
-// the whole entity, and those before it were never seen.
+// transaction of its own. Only the last that wins is applied: it is the whole
+// entity, and those before it are stale by the time anybody could see them.
 func (s *slot) settle(i *Inbox, current Stamp, outcomes []Outcome) {
 	s.known, s.stamp, s.last = !current.none(), current, -1
 	for n, r := range s.records {
@@ -62,6 +62,9 @@ func (s *slot) settle(i *Inbox, current Stamp, outcomes []Outcome) {
 		s.stamp, outcome = i.resolve(s.stamp, r)
 		outcomes[s.places[n]] = outcome
 		if outcome == Applied {
+			if s.last >= 0 {
+				outcomes[s.last] = Stale
+			}
 			s.last = s.places[n]
 		}
 	}

@@ -74,6 +74,7 @@ var blurred = []struct {
 	{database.MariaDB, "", "enum('a','b')", [2]string{"a", "b"}},
 	{database.MariaDB, "", "timestamp", [2]string{"a", "b"}},
 	{database.Postgres, "CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)", "text COLLATE blind", [2]string{"ada", "ADA"}},
+	{database.Postgres, "CREATE EXTENSION citext", "citext", [2]string{"ada", "ADA"}},
 	{database.Postgres, "", "char(20)", [2]string{"a", "b"}},
 	{database.Postgres, "", "double precision", [2]string{"1", "2"}},
 	{database.Postgres, "", "boolean", [2]string{"t", "true"}},

@@ -6,9 +6,9 @@ import "cmp"
 // (entity, key), and of different positions unless one is a row of a snapshot. It
 // is called with the row locked and must depend on its arguments alone.
 //
-// A row of a snapshot is also applied where the policy lets current win over it
-// neither, or where it has the same version of the same origin: see the package's
-// documentation. A policy may thus be asked with the two in either place.
+// A row of a snapshot is also applied where neither wins over the other, or where
+// it has the same version of the same origin (see the package's documentation). To
+// learn that, the policy is asked with the two in either place.
 //
 // Replicas become equal whatever order deliveries come in only if the policy is
 // a total order: of any two changes one wins, and who beats the winner beats the

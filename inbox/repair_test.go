@@ -142,36 +142,38 @@ func TestSecondSnapshotRepairs(t *testing.T) {
 // once.
 func TestPublisherThatBeganAgain(t *testing.T) {
 	for name, policy := range map[string]inbox.Policy{"default": nil, "by version": inbox.ByVersion} {
-		onEach(t, func(t *testing.T, dialect database.Dialect) {
-			var log bytes.Buffer
-			r := newReplica(t, inbox.Config{Dialect: dialect, Policy: policy, Log: slog.New(slog.NewTextHandler(&log, nil))})
-			for n, s := range []struct {
-				seq     uint64
-				version int64
-				row     bool
-				want    inbox.Outcome
-			}{
-				{5, 7, false, inbox.Applied},
-				{4, 6, false, inbox.Stale}, // late, nothing more
-				{6, 7, false, inbox.Duplicate},
-				{7, 2, false, inbox.Stale},
-				{8, 3, true, inbox.Stale},
-			} {
-				d := user(replhub.Update, "k", s.seq)
-				d.Version = s.version
-				if s.row {
-					asRow(d)
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, dialect database.Dialect) {
+				var log bytes.Buffer
+				r := newReplica(t, inbox.Config{Dialect: dialect, Policy: policy, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				for n, s := range []struct {
+					seq     uint64
+					version int64
+					row     bool
+					want    inbox.Outcome
+				}{
+					{5, 7, false, inbox.Applied},
+					{4, 6, false, inbox.Stale}, // late, nothing more
+					{6, 7, false, inbox.Duplicate},
+					{7, 2, false, inbox.Stale},
+					{8, 3, true, inbox.Stale},
+				} {
+					d := user(replhub.Update, "k", s.seq)
+					d.Version = s.version
+					if s.row {
+						asRow(d)
+					}
+					if outcome, err := r.inbox.Replicate(t.Context(), r.DB, d, r.users); err != nil || outcome != s.want && n != 2 {
+						t.Errorf("%s: version %d at %d: %v, %v, want %v", name, s.version, s.seq, outcome, err, s.want)
+					}
 				}
-				if outcome, err := r.inbox.Replicate(t.Context(), r.DB, d, r.users); err != nil || outcome != s.want && n != 2 {
-					t.Errorf("%s: version %d at %d: %v, %v, want %v", name, s.version, s.seq, outcome, err, s.want)
+				if n := r.inbox.Stats().Regressed; n != 2 {
+					t.Errorf("%s: counted %d", name, n)
 				}
-			}
-			if n := r.inbox.Stats().Regressed; n != 2 {
-				t.Errorf("%s: counted %d", name, n)
-			}
-			if n := strings.Count(log.String(), "begin a new generation"); n != 1 || !strings.Contains(log.String(), "origin=accounts") {
-				t.Errorf("%s: %d warnings in\n%s", name, n, &log)
-			}
+				if n := strings.Count(log.String(), "begin a new generation"); n != 1 || !strings.Contains(log.String(), "origin=accounts") {
+					t.Errorf("%s: %d warnings in\n%s", name, n, &log)
+				}
+			})
 		})
 	}
 }

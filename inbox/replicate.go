@@ -12,8 +12,15 @@ import (
 
 // Replicate is Do with t's Apply as the effect: all that a plain replica needs.
 // On PostgreSQL, under the default policy, it takes one statement instead of a
-// transaction of four, deletes apart.
+// transaction of four, deletes apart. Calls that come while others are under way
+// share a transaction, as in ReplicateBatch; after an error of that, each goes on
+// alone.
 func (i *Inbox) Replicate(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
+	return t.turns.take(ctx, call{inbox: i, table: t, db: db, d: d})
+}
+
+// replicateOne is Replicate for one delivery by itself.
+func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
 	// A delete would not see a row that another wrote while it waited for the
 	// guard: a statement sees what was there as it began. An upsert does.
 	if i.cfg.Dialect != database.Postgres || i.cfg.Policy != nil || d.Op == replhub.Delete {

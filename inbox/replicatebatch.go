@@ -18,7 +18,8 @@ var errRaced = errors.New("another transaction has just applied a delivery of th
 
 // ReplicateBatch is Replicate for many deliveries: one transaction, with a few
 // statements however many there are. Deliveries of one key come in their order;
-// of those that are applied, the last is written. It returns what became of each.
+// the last that wins is applied, and those before it are Stale. It returns what
+// became of each.
 //
 // After an error nothing was applied. It may be the fault of one of them, which is
 // for the caller to find, as a subscriber does that has [Table.Handler].
@@ -27,7 +28,7 @@ func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub
 	case 0:
 		return nil, nil
 	case 1:
-		outcome, err := i.Replicate(ctx, db, batch[0], t)
+		outcome, err := i.replicateOne(ctx, db, batch[0], t)
 		return []Outcome{outcome}, err
 	}
 	all, err := i.slots(batch)

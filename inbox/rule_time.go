@@ -152,6 +152,9 @@ func (c clockRule) store(v jsonValue) (any, error) {
 	if err != nil {
 		return nil, errors.New("it is no time of day")
 	}
+	if _, seconds := at.Zone(); seconds <= -16*3600 || seconds >= 16*3600 {
+		return nil, errors.New("its offset is 16 hours or more")
+	}
 	if n := fractionDigits(at); n > c.fraction {
 		return nil, errFraction(n, c.fraction)
 	}

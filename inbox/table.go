@@ -80,6 +80,8 @@ type Table struct {
 	// Its arguments follow those of the inbox's upsert.
 	guarded string
 
+	turns turns
+
 	shape    atomic.Pointer[shape]
 	reading  atomic.Bool // somebody reads a shape that is known already
 	unmapped unmappedNames

@@ -50,7 +50,7 @@ func (u *unmappedNames) note(name Unmapped) (first bool) {
 
 // Unmapped returns what was counted since NewTable of payload members that no
 // column takes, and of columns whose member payloads lack. Each was logged at its
-// first (Config.Log). A delivery that comes again counts again; the member "id" and
+// first (Config.Logger). A delivery that comes again counts again; the member "id" and
 // that of the key's column are the key's and do not count. At most 1000 names are
 // told apart; what else there was is one more, without an entity. They are in the
 // order of entity, member and column.
@@ -77,14 +77,14 @@ func (t *Table) tell(c change) {
 	for _, member := range c.unmapped {
 		member = shown(member)
 		if t.unmapped.note(Unmapped{Entity: c.entity, Member: member}) {
-			t.inbox.cfg.Log.Info("no column takes a member of the payload",
+			t.inbox.cfg.Logger.Info("no column takes a member of the payload",
 				slog.String(keyTable, t.cfg.Table), slog.String(keyEntity, c.entity), slog.String(keyMember, member))
 		}
 	}
 	for _, n := range c.missing {
 		column := t.columns[n]
 		if t.unmapped.note(Unmapped{Entity: c.entity, Member: column.Path, Column: column.Name}) {
-			t.inbox.cfg.Log.Warn("the payload lacks the member of a column, which got its default or NULL",
+			t.inbox.cfg.Logger.Warn("the payload lacks the member of a column, which got its default or NULL",
 				slog.String(keyTable, t.cfg.Table), slog.String(keyEntity, c.entity), slog.String(keyMember, column.Path), slog.String(keyColumn, column.Name))
 		}
 	}
