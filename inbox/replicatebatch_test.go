@@ -260,7 +260,9 @@ func benchmarkBatch(b *testing.B, dialect database.Dialect, fresh bool, workers,
 		name  string
 		apply func(ctx context.Context, batch []*replhub.Delivery) error
 	}{
-		{"bare", func(ctx context.Context, batch []*replhub.Delivery) error { return bareBatch(ctx, plain, dialect, batch) }},
+		{"bare", func(ctx context.Context, batch []*replhub.Delivery) error {
+			return bareBatch(ctx, plain, dialect, batch)
+		}},
 		{"batch", func(ctx context.Context, batch []*replhub.Delivery) error {
 			_, err := many.inbox.ReplicateBatch(ctx, many.DB, batch, many.users)
 			return err
