@@ -36,6 +36,7 @@ func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) 
 	if err := o.insert(ctx, tx, r); err != nil {
 		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, err)
 	}
+	o.audience.expect()
 	return nil
 }
 

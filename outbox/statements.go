@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/replhub/replhub/database"
 )
@@ -50,23 +49,16 @@ func statementsFor(cfg Config) statements {
 }
 
 func (s *statements) forPostgres(cfg Config) {
-	notify := fmt.Sprintf(" RETURNING pg_notify('%s', '')", channel(cfg.Table))
-	if cfg.NoNotify {
-		notify = ""
-	}
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
 	s.insertKeyed = fmt.Sprintf("WITH v AS (INSERT INTO %[1]s_versions AS old (entity, entity_key, version) "+
 		"VALUES ($2::text, $4::text, GREATEST(1, $5::bigint)) "+
 		"ON CONFLICT (entity, entity_key) DO UPDATE SET version = GREATEST(old.version + 1, EXCLUDED.version) RETURNING version) "+
-		"INSERT INTO %[1]s (%[2]s) SELECT $1::integer, $2::text, $3::text, $4::text, v.version, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM v%[3]s",
-		cfg.Table, columns, notify)
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)%s", cfg.Table, columns, notify)
+		"INSERT INTO %[1]s (%[2]s) SELECT $1::integer, $2::text, $3::text, $4::text, v.version, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM v",
+		cfg.Table, columns)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", cfg.Table, columns)
 	s.deleteIDs = func(ids string) (string, []any) {
 		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
 	}
 }
-
-// channel is what NOTIFY and LISTEN name.
-func channel(table string) string { return strings.ReplaceAll(table, ".", "_") }
