@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 
 	_ "github.com/go-sql-driver/mysql" // the driver that exec uses
@@ -56,16 +55,24 @@ func mariadbDaemon() (string, error) {
 }
 
 func launchMariaDB(ctx context.Context, run *account, install, daemon, dir string) (server, error) {
-	options := []string{
-		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + dir,
-		"--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=32M",
-	}
-	err := runCommand(command(ctx, run, dir, install, append(slices.Clip(options),
+	err := runCommand(command(ctx, run, dir, install, append(mariadbOptions(dir),
 		"--auth-root-authentication-method=normal", "--skip-test-db")...))
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(run, dir, daemon, append(options,
+	return runMariaDB(ctx, run, daemon, dir)
+}
+
+func mariadbOptions(dir string) []string {
+	return []string{
+		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + dir,
+		"--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=32M",
+	}
+}
+
+// runMariaDB starts a server on the data folder in dir.
+func runMariaDB(ctx context.Context, run *account, daemon, dir string) (*mariadb, error) {
+	p, err := startProcess(run, dir, daemon, append(mariadbOptions(dir),
 		"--skip-networking", "--socket="+filepath.Join(dir, "socket"), "--max-connections=200",
 		"--character-set-server=utf8mb4", "--performance-schema=OFF")...)
 	if err != nil {

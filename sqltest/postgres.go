@@ -48,15 +48,19 @@ func startPostgresWith(ctx context.Context, settings ...string) (server, error) 
 }
 
 func launchPostgres(ctx context.Context, run *account, bin, dir string, settings []string) (server, error) {
-	data := filepath.Join(dir, "data")
 	// No locale: text compares by bytes, as it does in the other databases' tests.
 	initdb := command(ctx, run, dir, filepath.Join(bin, "initdb"),
-		"-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+		"-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 	if err := runCommand(initdb); err != nil {
 		return nil, err
 	}
+	return runPostgres(ctx, run, bin, dir, settings)
+}
+
+// runPostgres starts a server on the cluster in dir.
+func runPostgres(ctx context.Context, run *account, bin, dir string, settings []string) (*postgres, error) {
 	p, err := startProcess(run, dir, filepath.Join(bin, "postgres"),
-		append([]string{"-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200"}, settings...)...)
+		append([]string{"-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200"}, settings...)...)
 	if err != nil {
 		return nil, err
 	}
