@@ -32,14 +32,17 @@ func statementsFor(cfg Config) statements {
 		s.forPostgres(cfg)
 		return s
 	}
-	raise := "ON DUPLICATE KEY UPDATE version = GREATEST(version + 1, VALUES(version))"
-	if cfg.Dialect == database.SQLite {
-		raise = "ON CONFLICT (entity, entity_key) DO UPDATE SET version = max(version + 1, excluded.version)"
+	raise, within := "ON CONFLICT (entity, entity_key) DO UPDATE SET version = max(version + 1, excluded.version)", ""
+	if cfg.Dialect == database.MariaDB {
+		raise = "ON DUPLICATE KEY UPDATE version = GREATEST(version + 1, VALUES(version))"
+		// A transaction that the server has rolled back is one to the client still:
+		// what it does now would be committed statement by statement.
+		within = " AND (@@in_transaction = 1 OR @@autocommit = 0)"
 	}
-	s.version = fmt.Sprintf("INSERT INTO %s_versions (entity, entity_key, version) VALUES (?, ?, ?) %s", cfg.Table, raise)
+	s.version = fmt.Sprintf("INSERT INTO %s_versions (entity, entity_key, version) SELECT ?, ?, ? FROM (SELECT 1) one WHERE true%s %s", cfg.Table, within, raise)
 	s.insertKeyed = fmt.Sprintf("INSERT INTO %[1]s (%[2]s) VALUES (?, ?, ?, ?, "+
 		"(SELECT version FROM %[1]s_versions WHERE entity = ? AND entity_key = ?), ?, ?, ?, ?, ?)", cfg.Table, columns)
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cfg.Table, columns)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM (SELECT 1) one WHERE true%s", cfg.Table, columns, within)
 	// The ids are digits of our own: without arguments MariaDB's driver needs one
 	// round trip instead of three.
 	s.deleteIDs = func(ids string) (string, []any) {
