@@ -19,6 +19,7 @@ type Relay struct {
 	wake     chan struct{} // holds one: rows are there
 	hint     chan struct{} // holds one: rows were written, and may be committed soon
 	pace     pace          // Run's own
+	ready    bool          // Run's own: shards.begin went through
 	resting  atomic.Bool   // for tests: a look found nothing, and the next is to come
 	counters counters
 }
@@ -64,7 +65,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.box.audience.leave(r)
 	trouble := episode{log: r.cfg.Logger, began: "outbox relay cannot publish, and tries again", ended: "outbox relay publishes again"}
 	for ctx.Err() == nil {
-		found, err := r.pass(ctx, late)
+		found, err := r.look(ctx, late)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -80,6 +81,17 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// look makes a pass, once it is known what the database tells of itself.
+func (r *Relay) look(ctx, late context.Context) (found bool, err error) {
+	if !r.ready {
+		if err := r.shards.begin(ctx, r.cfg.Logger); err != nil {
+			return false, err
+		}
+		r.ready = true
+	}
+	return r.pass(ctx, late)
 }
 
 // rest waits until it is time to look again. A hint brings that forward, and

@@ -17,6 +17,10 @@ type statements struct {
 	withWork    string // shards that have rows
 	depth       string // rows, the oldest one's time, and events set aside
 	deleteIDs   func(ids string) (statement string, args []any)
+
+	generation    string // the one in force
+	newGeneration string // begins another; a condition may follow
+	place         string // an expression for where the tables lie; empty where the database has none
 }
 
 // columns of a row as it is inserted; its id is the database's.
@@ -26,8 +30,10 @@ func statementsFor(cfg Config) statements {
 	s := statements{
 		withWork: fmt.Sprintf("SELECT s.shard FROM %[1]s_shards s WHERE EXISTS (SELECT 1 FROM %[1]s o WHERE o.shard = s.shard) ORDER BY s.shard", cfg.Table),
 		depth: fmt.Sprintf("SELECT (SELECT COUNT(*) FROM %[1]s), COALESCE((SELECT enqueued_at FROM %[1]s ORDER BY id LIMIT 1), 0), "+
-			"(SELECT COUNT(*) FROM %[1]s_failed)", cfg.Table),
+			"(SELECT COUNT(*) FROM %[1]s_failed), (SELECT generation FROM %[1]s_generation)", cfg.Table),
+		generation: fmt.Sprintf("SELECT generation FROM %s_generation", cfg.Table),
 	}
+	s.newGeneration = fmt.Sprintf("UPDATE %s_generation SET generation = ", cfg.Table) + laterGeneration(cfg.Dialect)
 	if cfg.Dialect == database.Postgres {
 		s.forPostgres(cfg)
 		return s
@@ -52,6 +58,9 @@ func statementsFor(cfg Config) statements {
 }
 
 func (s *statements) forPostgres(cfg Config) {
+	// The cluster, its timeline, and the table: a restore has another of one of them.
+	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
+		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
@@ -63,5 +72,19 @@ func (s *statements) forPostgres(cfg Config) {
 	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", cfg.Table, columns)
 	s.deleteIDs = func(ids string) (string, []any) {
 		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
+	}
+}
+
+// laterGeneration is greater than the last generation, and than those before an
+// hour ago.
+func laterGeneration(d database.Dialect) string {
+	const since = 1767225600 // 2026-01-01 in seconds
+	switch d {
+	case database.Postgres:
+		return fmt.Sprintf("GREATEST(generation + 1, (floor(extract(epoch FROM now())) - %d)::bigint / 3600)", since)
+	case database.MariaDB:
+		return fmt.Sprintf("GREATEST(generation + 1, (UNIX_TIMESTAMP() - %d) DIV 3600)", since)
+	default:
+		return fmt.Sprintf("max(generation + 1, (CAST(strftime('%%s', 'now') AS INTEGER) - %d) / 3600)", since)
 	}
 }
