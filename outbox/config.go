@@ -15,9 +15,22 @@ import (
 // Publisher is what a relay publishes by: a *replhub.Client. The
 // acknowledgements are those of the leading events that are stored, the error
 // is that of the first event that is not known to be. Events of one key are
-// stored in their order, or not at all.
+// stored in their order, or not at all. Where it has PublishAll, as a
+// *replhub.Client has, that is used for more than one event.
 type Publisher interface {
 	PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
+}
+
+// publishing has a Publisher publish with an acknowledgement for each event, or
+// all together where it can.
+func publishing(p Publisher) func(context.Context, []replhub.Event) ([]replhub.Ack, error) {
+	all, ok := p.(interface {
+		PublishAll(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
+	})
+	if ok {
+		return all.PublishAll
+	}
+	return p.PublishBatch
 }
 
 // RelayConfig says what a relay works with. Only DB and Publisher have no

@@ -166,7 +166,7 @@ func (r *Relay) publishPrefix(ctx context.Context, rows []row) (stored int, err 
 	if len(events) == 0 {
 		return 0, broken
 	}
-	acks, err := r.cfg.Publisher.PublishBatch(ctx, events)
+	acks, err := r.publishAll(ctx, events)
 	if len(acks) > len(events) || err == nil && len(acks) < len(events) {
 		return 0, fmt.Errorf("publisher acknowledged %d of %d events without an error", len(acks), len(events))
 	}

@@ -14,8 +14,7 @@ import (
 
 func TestRekey(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		p.box = p.outbox(outbox.Config{Shards: 1}) // so that the order of all rows shows
-		p.enqueue(user("old", `{"id":"old"}`), user("new", `{"id":"new"}`))
+		p.publishAll(user("old", `{"id":"old"}`), user("new", `{"id":"new"}`))
 		tx := p.begin()
 		moved := replhub.Event{Entity: "user", Data: []byte(`{"id":"new","name":"Ada"}`), ID: "own", Header: map[string][]string{"X-Why": {"merged"}}}
 		if err := p.box.Rekey(t.Context(), tx, "old", moved); err != nil {

@@ -7,15 +7,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 )
 
 // Relay publishes committed rows and deletes them. Any number of relays, in any
 // number of processes, may work on one outbox.
 type Relay struct {
-	cfg      RelayConfig
-	box      *Outbox
-	shards   shards
+	cfg    RelayConfig
+	box    *Outbox
+	shards shards
+	// publishAll is the Publisher's way of publishing several events.
+	publishAll func(context.Context, []replhub.Event) ([]replhub.Ack, error)
+
 	wake     chan struct{} // holds one: rows are there
 	hint     chan struct{} // holds one: rows were written, and may be committed soon
 	pace     pace          // Run's own
@@ -30,7 +34,7 @@ func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	r := &Relay{cfg: cfg, box: o, wake: make(chan struct{}, 1), hint: make(chan struct{}, 1)}
+	r := &Relay{cfg: cfg, box: o, publishAll: publishing(cfg.Publisher), wake: make(chan struct{}, 1), hint: make(chan struct{}, 1)}
 	if o.cfg.Dialect == database.SQLite {
 		r.cfg.PublishTimeout = min(cfg.PublishTimeout, cfg.Lease/2)
 		r.shards = &leases{box: o, db: cfg.DB, limit: cfg.BatchSize, owner: rand.Text(), lease: cfg.Lease}

@@ -21,7 +21,8 @@ type Stats struct {
 	Generation int64
 
 	// Published, SetAside and Duplicates count events since this relay was made:
-	// acknowledged and deleted, set aside, and known to the hub already.
+	// acknowledged and deleted, set aside, and known to the hub already. Duplicates
+	// behind an event that is none may not be told, and are not counted then.
 	Published, SetAside, Duplicates uint64
 	// Retries counts failures that made this relay back off.
 	Retries uint64
