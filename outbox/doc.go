@@ -39,6 +39,16 @@
 //	LEFT JOIN replhub_outbox_versions v ON v.entity = 'user' AND v.entity_key = u.id
 //	WHERE u.id > $1 ORDER BY u.id LIMIT 1000
 //
+// # Poolers
+//
+// Behind PgBouncer everything works with session pooling as it is. With
+// transaction pooling the driver must prepare no statements before PgBouncer 1.21,
+// nor with max_prepared_statements = 0 since: in pgx's DSN
+// default_query_exec_mode=exec (or simple_protocol). Without that Enqueue fails now
+// and then, with an error that says so, and nothing is lost. The relay keeps a
+// connection for as long as a batch is on its way, one for each of its Workers.
+// Statement pooling has no transactions, and no outbox.
+//
 // # Tables
 //
 // The tables of Config.Table "replhub_outbox":

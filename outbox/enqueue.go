@@ -145,6 +145,7 @@ func execOne(ctx context.Context, tx database.Tx, statement string, args ...any)
 // rolled it back already, while the driver believes in it: a Commit would then
 // succeed, and keep what came after the failure alone.
 func abandon(tx database.Tx, err error) error {
+	err = pooled(err)
 	if database.Classify(err) == database.Conflict {
 		err = fmt.Errorf("%w: %w", database.ErrConflict, err)
 	}
@@ -157,4 +158,17 @@ func abandon(tx database.Tx, err error) error {
 		err = errors.Join(err, rollbackErr)
 	}
 	return err
+}
+
+// pooled adds what to do about an error of prepared statements, which are those of
+// another client behind a pooler.
+func pooled(err error) error {
+	stated, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	if !ok || stated.SQLState() != "42P05" && stated.SQLState() != "26000" {
+		return err
+	}
+	return fmt.Errorf("%w: a pooler lends the connection by transaction and keeps no prepared statements; have the driver prepare none (pgx: default_query_exec_mode=exec)", err)
 }

@@ -74,7 +74,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 		case err != nil:
 			r.counters.retries.Add(1)
-			sleep(ctx, r.backoff(trouble.failed(err)))
+			sleep(ctx, r.backoff(trouble.failed(pooled(err))))
 		default:
 			trouble.over()
 			if found {
