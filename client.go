@@ -32,6 +32,7 @@ type Client struct {
 	turns   turns
 	room    chan struct{} // a token for each event of MaxPending
 	flights flights
+	batches batchState
 
 	closing sync.Once
 	closed  chan struct{} // closed when what is under way has to end
