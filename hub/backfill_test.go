@@ -338,7 +338,8 @@ func TestBackfillThatDoesNotFitARecord(t *testing.T) {
 	if taken == 0 || taken == 10 {
 		t.Fatalf("%d backfills of 4 KiB each are taken by a server of %d bytes", taken, smallPayload)
 	}
-	if r := asRefusal(t, err); r.Code != wire.CodeLimit || !strings.Contains(r.Message, "max_payload") {
+	// Before it is as large as a message, so that its fills' cursors have room.
+	if r := asRefusal(t, err); r.Code != wire.CodeLimit || !strings.Contains(r.Message, "max_payload") || strings.Contains(r.Message, fmt.Sprintf("may have %d", smallPayload)) {
 		t.Errorf("refused with %v", err)
 	}
 	w.publish("db.e0.create", `{"id":"1"}`)
@@ -376,5 +377,44 @@ func TestBackfillBesideAFillFromIngest(t *testing.T) {
 	eventsAscend(t, copies)
 	if got := replica(t, copies); !maps.Equal(got, u.all()) {
 		t.Errorf("replica %v", got)
+	}
+}
+
+// A service that registers again, as it does at each start, and whoever asks for a
+// backfill again, leave the rows that are on their way: an owner has few hands,
+// and is not asked for the same rows anew.
+func TestRowsOnTheirWayOutliveARegistration(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	u := newUsers(600)
+	hold := make(chan struct{})
+	var calls atomic.Int32 // for the second chunk
+	w.serve("accounts", func(ctx context.Context, after string, yield func(replhub.Event) error) error {
+		if after == "k000199" {
+			calls.Add(1)
+			select {
+			case <-hold:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return u.snapshot(ctx, after, yield)
+	})
+	w.register("s", `{"entities":["user"]}`)
+	reply := w.backfill("s", `{"entity":"user"}`)
+	w.eventually("the second call", func() error {
+		if n := calls.Load(); n != 1 {
+			return fmt.Errorf("%d calls", n)
+		}
+		return nil
+	})
+	for range 5 {
+		w.register("s", `{"entities":["user"]}`)
+		w.backfill("s", `{"entity":"user"}`)
+	}
+	close(hold)
+	w.filled("s", reply.ID)
+	if rows := rowsByFill(t, w.settled("s"), false)[reply.ID]; len(rows) != 600 || calls.Load() != 1 {
+		t.Errorf("%d rows, %d calls for the same", len(rows), calls.Load())
 	}
 }

@@ -409,22 +409,40 @@ func TestADrainIsBounded(t *testing.T) {
 	}
 }
 
-func TestEndsWhenNATSClosesTheConnectionForGood(t *testing.T) {
+// A password that the server changes first, and then one that the file has
+// first, keep the hub waiting and end nothing.
+func TestHubOutlivesRotatedCredentials(t *testing.T) {
 	clearEnvironment(t)
 	options := &server.Options{Username: "hub", Password: "before", JetStream: true}
 	s := startServer(t, options)
 	t.Setenv(wire.EnvNATSURL, s.ClientURL())
 	t.Setenv(wire.EnvNATSUser, "hub")
-	t.Setenv(wire.EnvNATSPasswordFile, writeFile(t, "password", "before"))
-	t.Setenv(wire.EnvDrainTimeout, "2s")
+	file := writeFile(t, "password", "before")
+	t.Setenv(wire.EnvNATSPasswordFile, file)
 	r := start(t, "serve")
-	r.stdout.await(t, "msg=ready")
-	changed := options.Clone()
-	changed.Password = "after"
-	if err := s.ReloadOptions(changed); err != nil {
-		t.Fatal(err)
+	ready := r.stdout.await(t, "msg=ready")
+	reload := func(password string) {
+		changed := options.Clone()
+		changed.Password = password
+		if err := s.ReloadOptions(changed); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if code := r.ended(t); code != exitFailed || !strings.Contains(r.stderr.String(), "closed for good") {
+	write := func(password string) {
+		if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload("second")
+	r.stdout.await(t, "the server has other credentials")
+	write("second")
+	r.stdout.await(t, "nats connection is back")
+	write("third")
+	reload("third")
+	r.stdout.await(t, "nats connection is back")
+	get(t, "http://"+field(t, ready, "http")+"/readyz")
+	r.stop()
+	if code := r.ended(t); code != exitDone {
 		t.Errorf("exit %d: %s", code, r.stderr)
 	}
 }
