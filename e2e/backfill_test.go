@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -26,7 +25,7 @@ func TestHubKilledInBackfill(t *testing.T) {
 	w := harness.New(t, harness.Options{Binary: binary, Seed: 92})
 	hub := w.StartHub("h1")
 	owner, err := replhub.Connect(t.Context(), replhub.Config{
-		URL: w.NATS.URL(), Service: "accounts", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		URL: w.NATS.URL(), Service: "accounts", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

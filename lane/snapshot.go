@@ -69,9 +69,10 @@ func (s State) AdvancedRow(row uint64, key, origin string) State {
 }
 
 // moved is the snapshot behind a row.
-func (s Snapshot) moved(row uint64, key, origin string) Snapshot {
-	s.Row, s.After, s.Origin = row, key, origin
-	return s
+func (s *Snapshot) moved(row uint64, key, origin string) Snapshot {
+	next := *s
+	next.Row, next.After, next.Origin = row, key, origin
+	return next
 }
 
 // past is the state with its phase's cursor moved to an event or row.

@@ -432,8 +432,16 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	away := filepath.Join(dir, "away")
 	keeper := reconnect.NewKeeper(slog.New(slog.DiscardHandler))
 	for i, files := range []reconnect.Files{
-		{Creds: away}, {Creds: wrong}, {Nkey: away}, {Nkey: wrong}, {User: "a", Password: away}, {Token: away},
-		{CA: away}, {CA: wrong}, {Cert: away, Key: away}, {Cert: wrong, Key: wrong},
+		{Creds: away},
+		{Creds: wrong},
+		{Nkey: away},
+		{Nkey: wrong},
+		{User: "a", Password: away},
+		{Token: away},
+		{CA: away},
+		{CA: wrong},
+		{Cert: away, Key: away},
+		{Cert: wrong, Key: wrong},
 	} {
 		_, err := keeper.Options(files)
 		if f, ok := errors.AsType[*reconnect.FileError](err); !ok || !strings.Contains(fmt.Sprint(err), filepath.Base(f.Path)) {

@@ -9,14 +9,18 @@ import (
 // refusals are a server's words about a client that it does not take, or does not
 // keep, in lower case, and what to do. nats.go has errors for them on a connection
 // that stands; while one is made, it has the server's text.
-var refusals = []struct{ words, do string }{
-	{"authorization violation", "the server has other credentials: give them to this client, or this client's to the server"},
-	{"account authentication expired", "the account's JWT has expired: renew it and push it to the server"},
-	{"authentication expired", "the user's JWT has expired: put a new one into the credentials file"},
-	{"authentication revoked", "the user's JWT was revoked: put that of another user into the credentials file"},
-	{"connections exceeded", tooMany},
-	{"info not received", tooMany}, // a full server says so where its greeting is awaited
+func refusals() []refusalWords {
+	return []refusalWords{
+		{"authorization violation", "the server has other credentials: give them to this client, or this client's to the server"},
+		{"account authentication expired", "the account's JWT has expired: renew it and push it to the server"},
+		{"authentication expired", "the user's JWT has expired: put a new one into the credentials file"},
+		{"authentication revoked", "the user's JWT was revoked: put that of another user into the credentials file"},
+		{"connections exceeded", tooMany},
+		{"info not received", tooMany}, // a full server says so where its greeting is awaited
+	}
 }
+
+type refusalWords struct{ words, do string }
 
 const tooMany = "the server or the account has reached its max_connections: raise them, or close other clients"
 
@@ -32,7 +36,7 @@ func refusal(err error) (words, do string) {
 		return "", ""
 	}
 	text := strings.ToLower(err.Error())
-	for _, r := range refusals {
+	for _, r := range refusals() {
 		if strings.Contains(text, r.words) {
 			return r.words, r.do
 		}
