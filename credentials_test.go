@@ -12,41 +12,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/e2e/cluster"
 )
 
 // guarded is a nats-server with a hub as one user, and a service as another whose
 // password changes.
 type guarded struct {
-	t       *testing.T
-	server  *server.Server
-	options *server.Options
-	file    string
+	t      *testing.T
+	server *cluster.NATS
+	file   string
 }
 
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
-	g := &guarded{t: t, file: filepath.Join(t.TempDir(), "password"), options: &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		Users: []*server.User{{Username: "hub", Password: "hub"}, {Username: "svc", Password: "0"}},
-	}}
-	var err error
-	if g.server, err = server.NewServer(g.options); err != nil {
-		t.Fatal(err)
-	}
-	g.server.Start()
-	t.Cleanup(func() {
-		g.server.Shutdown()
-		g.server.WaitForShutdown()
-	})
-	if !g.server.ReadyForConnections(10 * time.Second) {
-		t.Fatal("nats-server did not start")
-	}
+	g := &guarded{t: t, file: filepath.Join(t.TempDir(), "password")}
+	g.server = cluster.StartNATS(t, guardedUsers("0")...)
 	g.write("0")
-	stop, err := startHub(strings.Replace(g.server.ClientURL(), "nats://", "nats://hub:hub@", 1))
+	stop, err := startHub(strings.Replace(g.server.URL(), "nats://", "nats://hub:hub@", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +41,10 @@ func newGuarded(t *testing.T) *guarded {
 		}
 	})
 	return g
+}
+
+func guardedUsers(password string) []cluster.NATSOption {
+	return []cluster.NATSOption{cluster.NATSUser("hub", "hub", ""), cluster.NATSUser("svc", password, "")}
 }
 
 func (g *guarded) write(password string) {
@@ -68,18 +57,14 @@ func (g *guarded) write(password string) {
 // reload gives the service another password at the server.
 func (g *guarded) reload(password string) {
 	g.t.Helper()
-	g.options = g.options.Clone()
-	g.options.Users = []*server.User{{Username: "hub", Password: "hub"}, {Username: "svc", Password: password}}
-	if err := g.server.ReloadOptions(g.options); err != nil {
-		g.t.Fatal(err)
-	}
+	g.server.SetUsers(guardedUsers(password)...)
 }
 
 // The server knows the new password before the file does, and after it, several
 // times over: publishes and the subscription go on, and nothing is lost.
 func TestRotatedCredentials(t *testing.T) {
 	g := newGuarded(t)
-	l := &lab{t: t, url: g.server.ClientURL()}
+	l := &lab{t: t, url: g.server.URL()}
 	var log recorder
 	c := l.client(func(c *replhub.Config) {
 		c.Service, c.Logger = "sharing", log.logger()
@@ -171,7 +156,7 @@ func TestConnectWithCredentialsThatAreRefused(t *testing.T) {
 	g := newGuarded(t)
 	g.write("old")
 	cfg := replhub.Config{
-		URL: g.server.ClientURL(), Logger: slog.New(slog.DiscardHandler), Credentials: replhub.Credentials{User: "svc", PasswordFile: g.file},
+		URL: g.server.URL(), Logger: slog.New(slog.DiscardHandler), Credentials: replhub.Credentials{User: "svc", PasswordFile: g.file},
 	}
 	_, err := replhub.Connect(t.Context(), cfg)
 	wants(t, err, nats.ErrAuthorization)

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -413,21 +414,14 @@ func TestADrainIsBounded(t *testing.T) {
 // first, keep the hub waiting and end nothing.
 func TestHubOutlivesRotatedCredentials(t *testing.T) {
 	clearEnvironment(t)
-	options := &server.Options{Username: "hub", Password: "before", JetStream: true}
-	s := startServer(t, options)
-	t.Setenv(wire.EnvNATSURL, s.ClientURL())
+	s := cluster.StartNATS(t, cluster.NATSUser("hub", "before", ""))
+	t.Setenv(wire.EnvNATSURL, s.URL())
 	t.Setenv(wire.EnvNATSUser, "hub")
 	file := writeFile(t, "password", "before")
 	t.Setenv(wire.EnvNATSPasswordFile, file)
 	r := start(t, "serve")
 	ready := r.stdout.await(t, "msg=ready")
-	reload := func(password string) {
-		changed := options.Clone()
-		changed.Password = password
-		if err := s.ReloadOptions(changed); err != nil {
-			t.Fatal(err)
-		}
-	}
+	reload := func(password string) { s.SetUsers(cluster.NATSUser("hub", password, "")) }
 	write := func(password string) {
 		if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 			t.Fatal(err)

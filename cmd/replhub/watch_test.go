@@ -12,10 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -135,13 +135,12 @@ func expect(t *testing.T, got, want string) {
 // context's file follows.
 func TestWatchOutlivesRotatedCredentials(t *testing.T) {
 	newBench(t) // an environment of its own
-	users := func(password string) []*server.User {
-		return []*server.User{{Username: "hub", Password: "hub"}, {Username: "ada", Password: password}}
+	users := func(password string) []cluster.NATSOption {
+		return []cluster.NATSOption{cluster.NATSUser("hub", "hub", ""), cluster.NATSUser("ada", password, "")}
 	}
-	options := &server.Options{Users: users("before")}
-	s := startServer(t, options)
+	s := cluster.StartNATS(t, users("before")...)
 	t.Setenv("NATS_URL", "")
-	hub, err := nats.Connect(s.ClientURL(), nats.UserInfo("hub", "hub"))
+	hub, err := nats.Connect(s.URL(), nats.UserInfo("hub", "hub"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +150,7 @@ func TestWatchOutlivesRotatedCredentials(t *testing.T) {
 	b.serve(t, "replhub.services", func(req micro.Request) {
 		_ = req.RespondJSON(wire.Services{Services: []wire.LaneStatus{lane("sharing", backlog.Load(), 0)}})
 	})
-	contexts(t, "here", map[string]any{"here": map[string]any{"url": s.ClientURL(), "user": "ada", "password": "before"}})
+	contexts(t, "here", map[string]any{"here": map[string]any{"url": s.URL(), "user": "ada", "password": "before"}})
 	file := filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "nats", "context", "here.json")
 
 	reader, writer := io.Pipe()
@@ -175,13 +174,9 @@ func TestWatchOutlivesRotatedCredentials(t *testing.T) {
 		}
 	}
 	line("sharing live: lag 0, backlog 0, dead letters 0")
-	changed := options.Clone()
-	changed.Users = users("after")
-	if err := s.ReloadOptions(changed); err != nil {
-		t.Fatal(err)
-	}
+	s.SetUsers(users("after")...)
 	<-refused
-	if err := os.WriteFile(file, fmt.Appendf(nil, `{"url":%q,"user":"ada","password":"after"}`, s.ClientURL()), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"url":%q,"user":"ada","password":"after"}`, s.URL()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	backlog.Store(7)
