@@ -39,7 +39,10 @@ func TestBackfill(t *testing.T) {
 		}))
 	}()
 	l.eventually("a registration", func() error {
-		_, err := c.Describe(t.Context())
+		status, err := c.Describe(t.Context())
+		if err == nil {
+			err = count("entities", len(status.Entities), 1) // the lane is there before
+		}
 		return err
 	})
 	_, err := c.Backfill(t.Context(), "user", "")
