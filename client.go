@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/reconnect"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -32,6 +34,7 @@ type Client struct {
 	turns   turns
 	room    chan struct{} // a token for each event of MaxPending
 	flights flights
+	batches batchState
 
 	closing sync.Once
 	closed  chan struct{} // closed when what is under way has to end
@@ -127,23 +130,28 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 	if cfg.Service != "" {
 		name += " " + cfg.Service
 	}
-	opts := append([]nats.Option{
-		nats.Name(name),
-		nats.Timeout(cfg.Timeout),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(dialWait),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			cfg.Logger.Warn("NATS connection", "err", err)
-		}),
-	}, cfg.Options...)
-	for {
+	keeper := reconnect.NewKeeper(cfg.Logger)
+	files, err := keeper.Options(cfg.Credentials.files())
+	if err != nil {
+		return nil, fmt.Errorf("config: Credentials: %w", err)
+	}
+	opts := slices.Concat(
+		[]nats.Option{nats.Name(name), nats.Timeout(cfg.Timeout), nats.ReconnectWait(dialWait)},
+		files, cfg.Options, []nats.Option{keeper.Option()},
+	)
+	for refused := false; ; {
 		nc, err := nats.Connect(cfg.URL, opts...)
 		if err == nil {
 			return nc, nil
 		}
+		again := reconnect.Refusal(err)
 		err = connectError(cfg.URL, err)
-		if !cfg.WaitForHub || !errors.Is(err, ErrNoServer) {
+		if !cfg.WaitForHub || !errors.Is(err, ErrNoServer) && !again {
 			return nil, err
+		}
+		if again && !refused {
+			refused = true
+			cfg.Logger.Warn("the server refuses this client; it is tried again", "err", err)
 		}
 		if ctxErr := pause(ctx, dialWait); ctxErr != nil {
 			return nil, fmt.Errorf("%w: %w", err, ctxErr)

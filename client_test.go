@@ -16,12 +16,16 @@ import (
 
 func TestConnectChecksItsConfig(t *testing.T) {
 	for says, cfg := range map[string]replhub.Config{
-		"config: Service: name \"A\"":   {Service: "A"},
-		"config: Timeout -1s: ":         {Timeout: -time.Second},
-		"config: PublishTimeout -1s: ":  {PublishTimeout: -time.Second},
-		"config: MaxPending -1: ":       {MaxPending: -1},
-		"config: Conn: must not be":     {Conn: &nats.Conn{}, URL: "x"},
-		"config: Conn: must not be giv": {Conn: &nats.Conn{}, Options: []nats.Option{nats.Name("x")}},
+		"config: Service: name \"A\"":        {Service: "A"},
+		"config: Timeout -1s: ":              {Timeout: -time.Second},
+		"config: PublishTimeout -1s: ":       {PublishTimeout: -time.Second},
+		"config: MaxPending -1: ":            {MaxPending: -1},
+		"config: Conn: must not be":          {Conn: &nats.Conn{}, URL: "x"},
+		"config: Credentials: User and":      {Credentials: replhub.Credentials{User: "a"}},
+		"config: Credentials: CertFile and":  {Credentials: replhub.Credentials{KeyFile: "a"}},
+		"config: Credentials: open /nowhere": {Credentials: replhub.Credentials{TokenFile: "/nowhere"}},
+		"config: Conn: must not be given":    {Conn: &nats.Conn{}, Credentials: replhub.Credentials{TokenFile: "a"}},
+		"config: Conn: must not be giv":      {Conn: &nats.Conn{}, Options: []nats.Option{nats.Name("x")}},
 	} {
 		c, err := replhub.Connect(t.Context(), cfg)
 		if c != nil || err == nil || !strings.Contains(err.Error(), says) {

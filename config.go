@@ -18,20 +18,29 @@ type Config struct {
 	// URL is where NATS listens, several separated by commas;
 	// nats://127.0.0.1:4222 by default.
 	URL string
-	// Options are those of nats.go, for credentials, TLS and whatever else; they
-	// come after the SDK's own, which reconnect for ever.
+	// Credentials name the files that say who this client is; none by default.
+	Credentials Credentials
+	// Options are those of nats.go, for what Credentials do not say and whatever
+	// else. The connection comes back for ever all the same: MaxReconnects,
+	// NoReconnect and the like change nothing of that. What they hold as a value
+	// stays as it is: UserInfo, Token, a tls.Config. To change credentials while
+	// the client runs, use Credentials, or the options that take a function or read
+	// their files themselves: UserCredentials, UserInfoHandler, TokenHandler,
+	// RootCAs, ClientCert, ClientTLSConfig.
 	Options []nats.Option
 	// Conn, when set, is used instead of a connection of the client's own, and is
-	// never closed by it. URL and Options are then left empty.
+	// never closed by it. URL, Credentials and Options are then left empty, and
+	// whether it comes back is its owner's matter: see nats.MaxReconnects and
+	// nats.IgnoreAuthErrorAbort.
 	Conn *nats.Conn
 	// Service is this service's name: the origin of what it publishes. It is
 	// required to register and to subscribe.
 	Service string
 	// Domain is the JetStream domain; empty is the connection's own.
 	Domain string
-	// WaitForHub has Connect, Register, Unregister and Describe wait for the
-	// server and a hub until their context ends; by default they give an error
-	// at once where nobody answers.
+	// WaitForHub has Connect, Register, Unregister, Backfill and Describe wait for
+	// the server and a hub until their context ends, Connect also while the server
+	// refuses its credentials; by default they give an error at once.
 	WaitForHub bool
 	// Timeout bounds the wait for one answer: that of a control request, and of
 	// one attempt to publish; 5 s by default.
@@ -65,8 +74,12 @@ func (c Config) withDefaults() Config {
 // the zero Name is none.
 func (c Config) validate() (subjects.Name, error) {
 	switch {
-	case c.Conn != nil && (c.URL != "" || len(c.Options) > 0):
-		return subjects.Name{}, fmt.Errorf("config: Conn: must not be given together with URL or Options")
+	case c.Conn != nil && (c.URL != "" || len(c.Options) > 0 || c.Credentials != Credentials{}):
+		return subjects.Name{}, fmt.Errorf("config: Conn: must not be given together with URL, Credentials or Options")
+	case (c.Credentials.User == "") != (c.Credentials.PasswordFile == ""):
+		return subjects.Name{}, fmt.Errorf("config: Credentials: User and PasswordFile go together")
+	case (c.Credentials.CertFile == "") != (c.Credentials.KeyFile == ""):
+		return subjects.Name{}, fmt.Errorf("config: Credentials: CertFile and KeyFile go together")
 	case c.Timeout < 0:
 		return subjects.Name{}, fmt.Errorf("config: Timeout %s: must be positive", c.Timeout)
 	case c.PublishTimeout < 0:

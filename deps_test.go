@@ -9,7 +9,7 @@ import (
 )
 
 // allowed is all that a service takes in with the SDK, beside the standard
-// library: NATS with what that needs, and the contract.
+// library: NATS with what that needs, the contract, and what keeps a connection.
 var allowed = []string{
 	"github.com/klauspost/compress/",
 	"github.com/nats-io/nats.go",
@@ -17,6 +17,7 @@ var allowed = []string{
 	"github.com/nats-io/nuid",
 	"golang.org/x/crypto/",
 	"golang.org/x/sys/",
+	"github.com/replhub/replhub/internal/reconnect",
 	"github.com/replhub/replhub/subjects",
 	"github.com/replhub/replhub/wire",
 }

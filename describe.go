@@ -37,6 +37,10 @@ type Status struct {
 	BacklogTime time.Duration
 	// DeadLetters counts those stored for this service.
 	DeadLetters uint64
+	// Fills are under way: older events, snapshots and backfills. Filled are the
+	// last few snapshots and backfills that came to their end, oldest first.
+	Fills  []Fill
+	Filled []Filled
 }
 
 // Describe asks how the service's lane stands. A service that never registered
@@ -52,6 +56,7 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 		Backlog: reply.Backlog, BacklogTime: seconds(reply.OldestUnacked),
 		DeadLetters: reply.DeadLetters,
 	}
+	status.Fills, status.Filled = fillsOf(&reply)
 	for {
 		for i := range reply.Interests {
 			status.Entities = append(status.Entities, reply.Interests[i].Entity)

@@ -65,9 +65,15 @@ type Delivery struct {
 	Op      Op
 	// Key is empty for an event without one; such events have no order.
 	Key string
-	// ID is the event's id, the same in every service.
+	// ID is the event's id, the same in every service. A row's is its own: the same
+	// row of another snapshot or backfill has another.
 	ID       string
 	Position Position
+	// Row is the number of an owner's row in its snapshot or backfill, from 1; 0
+	// for an event. A row is what its owner had committed at Position or later, so
+	// that one whose Position (or Version) is what was applied already may say
+	// more than that: it is applied unless it is older.
+	Row uint64
 	// Version is the publisher's own version of the key; 0 is none.
 	Version int64
 	// Time is when ingest stored the event.

@@ -135,7 +135,7 @@ func (j *job) build(service string) *Delivery {
 		Service: service, Entity: entity, Op: Op(op), Key: j.row.key, ID: header(h, wire.HeaderID),
 		Position: Position{Epoch: decimal(header(h, wire.HeaderEpoch)), Seq: decimal(header(h, wire.HeaderSeq))},
 		Origin:   header(h, wire.HeaderOrigin), ContentType: header(h, "Content-Type"),
-		Header: h, Data: j.msg.Data, Attempt: j.delivered + j.attempts,
+		Header: h, Data: j.msg.Data, Attempt: j.delivered + j.attempts, Row: decimal(header(h, wire.HeaderChunk)),
 	}
 	// What the hub wrote parses; where it does not, the zero value says "none".
 	j.delivery.Version, _ = strconv.ParseInt(header(h, wire.HeaderVersion), 10, 64)

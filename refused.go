@@ -19,6 +19,8 @@ const (
 	CodeLimit         Code = "limit"          // a stated bound would be passed
 	CodeDetached      Code = "detached"       // events were missed: state a Start to begin anew
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
+	CodeBusy          Code = "busy"           // another backfill of the entity is under way
+	CodePaused        Code = "paused"         // a backfill while the service's workers are paused
 	CodeUnavailable   Code = "unavailable"    // NATS, JetStream or the registry is away; try again
 	CodeInternal      Code = "internal"       // a fault of the hub's
 )

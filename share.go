@@ -1,9 +1,9 @@
 package replhub
 
-// maxBatchBytes bounds the payloads of one batch, unless it is one delivery. It is
+// maxHandedBytes bounds the payloads of one batch, unless it is one delivery. It is
 // what a database takes in one statement without a thought: MariaDB's default
 // max_allowed_packet is 16 MiB, and values grow on their way into a statement.
-const maxBatchBytes = 4 << 20
+const maxHandedBytes = 4 << 20
 
 // share is how many jobs a worker may take: what is there, under way or not, is
 // shared out evenly, so that none is idle while another has a long batch.
@@ -26,7 +26,7 @@ func (d *desk) fill(b *bundle, share int) {
 	fits := func(j *job) bool {
 		room = min(room, j.room(share))
 		bytes += len(j.msg.Data)
-		return len(b.jobs) < room && bytes <= maxBatchBytes
+		return len(b.jobs) < room && bytes <= maxHandedBytes
 	}
 	for row := b.jobs[0]; ; {
 		for j := row.behind; j != nil; j = j.behind {

@@ -13,8 +13,8 @@ import (
 // RowOf is what a row of a snapshot is numbered and named by.
 type RowOf struct {
 	Entity subjects.Name
-	// Interest is the id of the interest that the snapshot is for.
-	Interest string
+	// Snapshot is the id of the snapshot or backfill.
+	Snapshot string
 	// Number of the row in the snapshot, from 1.
 	Number uint64
 	// Origin is the service whose row it is; empty when it did not say.
@@ -43,9 +43,11 @@ func Row(pos Position, t time.Time, r RowOf, header map[string][]string, data []
 }
 
 // rowID is the same for the same row of the same snapshot: one that is asked for
-// again after a crash, and is by then another row, is another event.
+// again after a crash, and is by then another row, is another event. So is the
+// row of another snapshot of the same interest: what is told apart by ids (dead
+// letters, an inbox) must not take it for the first one's.
 func rowID(r RowOf, key string) string {
 	f := fnv.New64a()
 	_, _ = f.Write([]byte(key)) // never fails
-	return r.Interest + "-" + strconv.FormatUint(r.Number, 10) + "-" + strconv.FormatUint(f.Sum64(), 36)
+	return r.Snapshot + "-" + strconv.FormatUint(r.Number, 10) + "-" + strconv.FormatUint(f.Sum64(), 36)
 }

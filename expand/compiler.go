@@ -17,7 +17,7 @@ type Compiler struct {
 }
 
 // Compile checks and compiles a definition. Its errors are *wire.Error: of code
-// invalid_filter for the field "filter", of code invalid_value for "fields" or
+// invalid_filter for the field "filter" (that of Only as well), of code invalid_value for "fields" or
 // one of its elements ("fields[2]"), and of code internal.
 func (c *Compiler) Compile(def Definition) (*Interest, error) {
 	def.Fields = slices.Clone(def.Fields)
@@ -25,6 +25,11 @@ func (c *Compiler) Compile(def Definition) (*Interest, error) {
 	var err error
 	if def.Filter != "" {
 		if i.filter, err = c.filter(def.Filter); err != nil {
+			return nil, err
+		}
+	}
+	if def.Only != "" {
+		if i.only, err = c.filter(def.Only); err != nil {
 			return nil, err
 		}
 	}
@@ -40,6 +45,16 @@ func (c *Compiler) Compile(def Definition) (*Interest, error) {
 func (c *Compiler) environment() (*cel.Env, error) {
 	c.once.Do(func() { c.env, c.err = newEnv() })
 	return c.env, c.err
+}
+
+// CheckFilter refuses a filter that Compile would refuse, and returns what it
+// reads without a guard, as Interest.Unguarded does.
+func CheckFilter(text string) ([]Read, error) {
+	f, err := new(Compiler).filter(text)
+	if err != nil {
+		return nil, err
+	}
+	return f.unguarded, nil
 }
 
 // Compile is a Compiler's Compile, for one definition alone.

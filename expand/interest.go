@@ -19,6 +19,9 @@ type Definition struct {
 	// nothing but an object has members. Refused is what hosts could decide
 	// differently (time zones) or what could cost uncounted.
 	Filter string
+	// Only is a second filter, that of a backfill: what does not pass both is left
+	// out. It is judged where Filter is.
+	Only string
 	// Fields are the JSON paths that copies keep, through arrays in each of
 	// their elements; empty keeps the payload untouched.
 	Fields []string
@@ -32,6 +35,7 @@ type Definition struct {
 type Interest struct {
 	def    Definition
 	filter *filter     // nil: everything passes
+	only   *filter     // nil: everything passes
 	fields *projection // nil: the payload stays as it is
 }
 

@@ -109,8 +109,8 @@ func (t *Table) Expand(e *event.Event) Decision {
 	case !i.def.Echo && e.Origin != "" && e.Origin == t.service.String():
 		return Decision{Kind: Skip, Why: wire.VerdictOwn, Interest: i}
 	}
-	if i.filter != nil && op != subjects.Delete {
-		pass, reason, err := i.filter.passes(e)
+	if op != subjects.Delete {
+		pass, reason, err := i.passes(e)
 		if err != nil {
 			return Decision{Kind: Dead, Why: reason, Err: err, Interest: i}
 		}
@@ -129,6 +129,25 @@ func (t *Table) Expand(e *event.Event) Decision {
 		}
 	}
 	return Decision{Kind: Copy, Subject: t.subject(w, e), Data: data, Interest: i}
+}
+
+// passes judges an event by both filters. An event that either of them leaves
+// out needs no word of the other: it is no dead letter because that one fails.
+func (i *Interest) passes(e *event.Event) (pass bool, reason string, err error) {
+	pass = true
+	for _, f := range [...]*filter{i.filter, i.only} {
+		if f == nil {
+			continue
+		}
+		passes, why, failed := f.passes(e)
+		switch {
+		case failed == nil && !passes:
+			return false, "", nil
+		case failed != nil && err == nil:
+			pass, reason, err = false, why, failed
+		}
+	}
+	return pass, reason, err
 }
 
 // subject is that of e's copy.

@@ -53,6 +53,7 @@ func (h *Hub) verbs() map[string]verb {
 		wire.VerbPause:      {service: true, do: handle(h.doPause)},
 		wire.VerbResume:     {service: true, do: handle(h.doResume)},
 		wire.VerbRewind:     {service: true, owner: true, do: handle(h.doRewind)},
+		wire.VerbBackfill:   {service: true, owner: true, do: handle(h.doBackfill)},
 		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
 		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},

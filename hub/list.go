@@ -82,6 +82,9 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req wire.De
 // beside it. The numbers of what is left out stay.
 func shrinkLane(s *wire.LaneStatus, p paging) {
 	s.Reason = cut(s.Reason, maxReason)
+	if s.Fill != nil {
+		s.Fill.Filter = cut(s.Fill.Filter, maxReason)
+	}
 	s.Workers, s.WorkersLeftOut = fitting(s.Workers, p.room/4)
 	s.OtherFills, s.FillsLeftOut = fitting(s.OtherFills, p.room/4)
 	s.Unavailable, s.UnavailableLeftOut = fitting(s.Unavailable, p.room/8)

@@ -148,7 +148,7 @@ func collectLane(emit emitter, s wire.LaneStatus) {
 	}
 	emit(wire.MetricLaneUnavailable, float64(len(s.Unavailable)), s.Service)
 	collectSnapshots(emit, s)
-	if f := s.Fill; f != nil && f.Kind != wire.FillSnapshot {
+	if f := s.Fill; f != nil && !f.OfRows() {
 		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))
 		emit(wire.MetricLaneFillRemaining, remaining, s.Service)
 		emit(wire.MetricLaneFillRatio, 1-remaining/max(all, remaining, 1), s.Service)

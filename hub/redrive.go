@@ -232,7 +232,7 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *letters.Lett
 		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, letter.CopyHeader(), letter.Data, times), "", nil
 	}
 	if letter.Header.Get(wire.HeaderChunk) != "" {
-		return nil, "it is a row of a snapshot, which ingest does not hold; have its owner publish the row, or unregister and register with the start \"snapshot\" again", nil
+		return nil, "it is a row of a snapshot, which ingest does not hold; have its owner publish the row, or ask for the row again with backfill", nil
 	}
 	pos, ok := positionOf(letter.Header)
 	if !ok {

@@ -18,6 +18,9 @@ func describeFills(status *wire.LaneStatus, s lane.State, waiting map[string]str
 		}
 		status.OtherFills = append(status.OtherFills, fill)
 	}
+	for _, f := range s.Filled {
+		status.Filled = append(status.Filled, wire.FilledStatus{ID: f.ID, Entity: f.Entity, Rows: f.Rows, Began: f.Began, Ended: f.Ended})
+	}
 }
 
 func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) wire.FillStatus {
@@ -29,6 +32,10 @@ func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) wire.FillS
 	}
 	if f.Snapshot != nil {
 		out.Kind, out.To = wire.FillSnapshot, 0
+		if f.Snapshot.ID != "" {
+			out.Kind, out.Filter = wire.FillBackfill, f.Snapshot.Filter
+		}
+		out.ID = f.RowsID()
 		out.Rows, out.After, out.Began = f.Snapshot.Row, f.Snapshot.After, &f.Snapshot.Began
 		out.Stalled = waiting[f.IDs[0]]
 	}
@@ -40,7 +47,7 @@ func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) wire.FillS
 func furtherSnapshots(s, own lane.State) lane.State {
 	for i, f := range s.Fills {
 		for _, o := range own.Fills {
-			if f.Snapshot != nil && o.Snapshot != nil && f.IDs[0] == o.IDs[0] && o.Snapshot.Row > f.Snapshot.Row {
+			if f.Snapshot != nil && o.Snapshot != nil && f.RowsID() == o.RowsID() && o.Snapshot.Row > f.Snapshot.Row {
 				s = s.Clone()
 				s.Fills[i].Snapshot = o.Snapshot
 			}
@@ -53,8 +60,8 @@ func furtherSnapshots(s, own lane.State) lane.State {
 func collectSnapshots(emit emitter, s wire.LaneStatus) {
 	var rows, stalled float64
 	under := false
-	count := func(f wire.FillStatus) {
-		if f.Kind != wire.FillSnapshot {
+	count := func(f *wire.FillStatus) {
+		if !f.OfRows() {
 			return
 		}
 		under = true
@@ -64,10 +71,10 @@ func collectSnapshots(emit emitter, s wire.LaneStatus) {
 		}
 	}
 	if s.Fill != nil {
-		count(*s.Fill)
+		count(s.Fill)
 	}
-	for _, f := range s.OtherFills {
-		count(f)
+	for i := range s.OtherFills {
+		count(&s.OtherFills[i])
 	}
 	if under {
 		emit(wire.MetricLaneSnapshotRows, rows, s.Service)

@@ -133,7 +133,19 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 		Replicas:    g.cfg.Replicas,
 		Duplicates:  g.cfg.DedupeWindow,
 		DenyDelete:  true, // readers insist on contiguous sequences
+		// Publishers with many events at a time: replhub.Client.PublishAll.
+		AllowBatchPublish: takesBatches(g.cfg.JS.Conn().ConnectedServerVersion()),
 	}
+}
+
+// takesBatches reports whether a server has fast ingest: since 2.14. Others refuse
+// a stream's configuration that names it.
+func takesBatches(version string) bool {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 { //nolint:errcheck // n tells as much
+		return false
+	}
+	return major > 2 || major == 2 && minor >= 14
 }
 
 // stream looks the stream up at its leader, and creates it again when somebody

@@ -26,29 +26,33 @@ type compiledKey struct {
 }
 
 type compiledInterest struct {
-	from  Interest
+	from Interest
+	// only is the filter of the backfill whose rows are judged; empty otherwise.
+	only  string
 	ready *expand.Interest
 }
 
-// get compiles an interest, unless it is there already with the same definition.
-func (c *compiled) get(in Interest, rows bool) (*expand.Interest, error) {
-	key := compiledKey{in.ID, rows}
-	if rows {
-		in = in.forRows()
+// get compiles an interest, unless it is there already with the same definition:
+// as events are judged by it, or as the rows of a snapshot are where that is not
+// nil.
+func (c *compiled) get(in Interest, of *Snapshot) (*expand.Interest, error) {
+	key, only := compiledKey{in.ID, of != nil}, ""
+	if of != nil {
+		in, only = in.forRows(), of.Filter
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if have, ok := c.kept[key]; ok && have.from.Since == in.Since && have.from.SameDefinition(in) {
+	if have, ok := c.kept[key]; ok && have.from.Since == in.Since && have.from.SameDefinition(in) && have.only == only {
 		return have.ready, nil
 	}
-	ready, err := in.compileBy(&c.compiler)
+	ready, err := in.compileBy(&c.compiler, only)
 	if err != nil {
 		return nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
 	}
 	if c.kept == nil {
 		c.kept = make(map[compiledKey]compiledInterest)
 	}
-	c.kept[key] = compiledInterest{in, ready}
+	c.kept[key] = compiledInterest{in, only, ready}
 	return ready, nil
 }
 
@@ -68,7 +72,7 @@ func (c *compiled) keep(s State) {
 }
 
 // Compiled is an interest that is in force in the lane, ready to expand events.
-func (l *Lane) Compiled(in Interest) (*expand.Interest, error) { return l.compiled.get(in, false) }
+func (l *Lane) Compiled(in Interest) (*expand.Interest, error) { return l.compiled.get(in, nil) }
 
 // compile makes the tables of a state: of the live interests, and of those in
 // the first fill.
@@ -76,14 +80,14 @@ func (l *Lane) compile(s State) (live, fill *expand.Table, err error) {
 	var liveInterests, fillInterests []*expand.Interest
 	for _, in := range s.Interests {
 		if s.Live(in.ID) {
-			ready, err := l.compiled.get(in, false)
+			ready, err := l.compiled.get(in, nil)
 			if err != nil {
 				return nil, nil, err
 			}
 			liveInterests = append(liveInterests, ready)
 		}
 		if len(s.Fills) > 0 && contains(s.Fills[0].IDs, in.ID) {
-			ready, err := l.compiled.get(in, s.Fills[0].Snapshot != nil)
+			ready, err := l.compiled.get(in, s.Fills[0].Snapshot)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -110,7 +114,7 @@ func ExpandAnew(s State, service subjects.Name, e *event.Event) (expand.Decision
 func expandAnew(c *compiled, s State, service subjects.Name, e *event.Event) (expand.Decision, error) {
 	var interests []*expand.Interest
 	if in := s.Find(e.Subject.Entity().String()); in != nil {
-		ready, err := c.get(*in, false)
+		ready, err := c.get(*in, nil)
 		if err != nil {
 			return expand.Decision{}, err
 		}

@@ -9,9 +9,10 @@ import (
 )
 
 // Compile parses and checks a recorded interest.
-func (in Interest) Compile() (*expand.Interest, error) { return in.compileBy(new(expand.Compiler)) }
+func (in Interest) Compile() (*expand.Interest, error) { return in.compileBy(new(expand.Compiler), "") }
 
-func (in Interest) compileBy(c *expand.Compiler) (*expand.Interest, error) {
+// compileBy compiles an interest with a second filter, which may be empty.
+func (in Interest) compileBy(c *expand.Compiler, only string) (*expand.Interest, error) {
 	entity, err := subjects.ParseName(in.Entity)
 	if err != nil {
 		return nil, fmt.Errorf("entity: %w", err)
@@ -29,6 +30,7 @@ func (in Interest) compileBy(c *expand.Compiler) (*expand.Interest, error) {
 		Entity: entity,
 		Ops:    subjects.NewOpSet(ops...),
 		Filter: in.Filter,
+		Only:   only,
 		Fields: in.Fields,
 		Since:  in.Since,
 		Echo:   in.Echo,

@@ -294,7 +294,9 @@ func (l *Lane) sync(ctx context.Context) error {
 	if err := l.settle(ctx); err != nil {
 		return err
 	}
-	l.closeSources()
+	// Rows on their way stay: take gives up those that do not come next, and an
+	// owner has few hands for those who ask again.
+	l.closeReaders()
 	tip, err := ReadTip(ctx, l.env.JS, l.service)
 	if errors.Is(err, ErrStateLost) {
 		return l.replaceState(ctx, tip.Last)
@@ -439,7 +441,11 @@ func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) 
 }
 
 func (l *Lane) closeSources() {
+	l.closeReaders()
+	l.rows.drop()
+}
+
+func (l *Lane) closeReaders() {
 	l.liveSource.close()
 	l.fillSource.close()
-	l.rows.drop()
 }

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,9 @@ const (
 	// message.
 	chunkTime   = time.Minute
 	silenceTime = 5 * time.Second
+	// probeTime bounds the wait for any word of an owner, which says "wait" each
+	// second: less than a hub waits for another that it has forwarded a request to.
+	probeTime = 2 * time.Second
 	// maxOwnerError bounds an owner's words.
 	maxOwnerError = 500
 )
@@ -49,7 +53,9 @@ func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub, err := o.request(from)
+	sub, err := o.request(wire.SnapshotRequest{
+		After: from.After, Rows: from.Row, Limit: chunkRows, MaxBytes: chunkBytes, Timeout: wire.Duration(chunkTime),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask for rows of %s: %w", o.interest.Entity, err)
 	}
@@ -81,12 +87,36 @@ func watermark(ctx context.Context, g *ingest.Ingest) (ingest.Mark, error) {
 	return at, nil
 }
 
+// AskOwner asks an entity's owner for one row, and returns once there is any
+// answer: an error says why there will be no rows, and what to do.
+func AskOwner(ctx context.Context, nc *nats.Conn, service, entity subjects.Name) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	o := owner{nc: nc, service: service, interest: Interest{Entity: entity.String()}}
+	sub, err := o.request(wire.SnapshotRequest{Limit: 1, MaxBytes: 1, Timeout: wire.Duration(probeTime)})
+	if err != nil {
+		return fmt.Errorf("ask for rows of %s: %w", entity, err)
+	}
+	// It fails only where the connection is closed, which ends it as well.
+	defer func() { _ = sub.Unsubscribe() }()
+	m, err := sub.NextMsgWithContext(ctx)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("nobody serves the rows of %s: start its owner, which serves them with ServeSnapshot, and ask again", entity)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the owner of %s said nothing within %s: see to it that it runs and is not overloaded, and ask again", entity, probeTime)
+	case err != nil:
+		return fmt.Errorf("ask for rows of %s: %w", entity, err)
+	case m.Header.Get(wire.HeaderSnapshot) == wire.SnapshotError:
+		return fmt.Errorf("the owner of %s cannot give its rows: %s; mend that, and ask again", entity, clip(m.Header.Get(wire.HeaderError)))
+	}
+	return nil
+}
+
 // request sends a request and returns where its answer comes in.
-func (o owner) request(from Snapshot) (*nats.Subscription, error) {
-	data, err := json.Marshal(wire.SnapshotRequest{
-		Entity: o.interest.Entity, Service: o.service.String(), After: from.After, Rows: from.Row,
-		Limit: chunkRows, MaxBytes: chunkBytes, Timeout: wire.Duration(chunkTime),
-	})
+func (o owner) request(r wire.SnapshotRequest) (*nats.Subscription, error) {
+	r.Entity, r.Service = o.interest.Entity, o.service.String()
+	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +197,7 @@ func (o owner) decode(at ingest.Mark, from Snapshot, origin string, msgs []*nats
 		return nil, err
 	}
 	c := &chunk{origin: origin, rows: make([]*event.Event, 0, len(msgs))}
-	of := event.RowOf{Entity: entity, Interest: o.interest.ID, Number: from.Row, Origin: origin}
+	of := event.RowOf{Entity: entity, Snapshot: cmp.Or(from.ID, o.interest.ID), Number: from.Row, Origin: origin}
 	for _, m := range msgs {
 		of.Number++
 		e, err := event.Row(at.Position, at.Time, of, m.Header, m.Data)

@@ -52,7 +52,9 @@ type fetch struct {
 }
 
 // follows reports whether the fetch is of what comes next in a snapshot.
-func (f *fetch) follows(s *Snapshot) bool { return f.from.Row == s.Row && f.from.After == s.After }
+func (f *fetch) follows(s *Snapshot) bool {
+	return f.from.ID == s.ID && f.from.Row == s.Row && f.from.After == s.After
+}
 
 // get returns the chunk, nil while it is on its way.
 func (f *fetch) get() *chunk {

@@ -47,6 +47,9 @@ func TestFetchesAreTriedAgainAndGivenUp(t *testing.T) {
 		if r.ready(Fill{IDs: []string{"a"}, Snapshot: &Snapshot{Row: 1, After: "k2"}}) {
 			t.Error("rows that do not follow")
 		}
+		if r.ready(Fill{IDs: []string{"a"}, Snapshot: &Snapshot{ID: "backfill", Row: 2, After: "k2"}}) {
+			t.Error("rows of another fill of the interest")
+		}
 
 		// One more at a time than there are slots waits, and goes with its interest.
 		r.start(t.Context(), "b", Snapshot{}, slots, most, ask, func() {})

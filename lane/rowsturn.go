@@ -65,16 +65,16 @@ func (l *Lane) snapshotTurn(ctx context.Context) error {
 	defer fetched.giveUp()
 	if len(rows.rows) == 0 {
 		l.env.Failpoint("fill done")
-		if err := l.record(ctx, s.FillDone()); err != nil {
+		if err := l.record(ctx, s.RowsDone(l.env.Ingest.Now())); err != nil {
 			return err
 		}
 		done := s.Fills[0].Snapshot
-		l.log.Info("snapshot complete", "interest", s.Fills[0].IDs[0], "rows", done.Row, "took", l.env.Ingest.Now().Sub(done.Began).Round(time.Millisecond).String())
+		l.log.Info("snapshot complete", "interest", s.Fills[0].IDs[0], "backfill", done.ID, "rows", done.Row, "took", l.env.Ingest.Now().Sub(done.Began).Round(time.Millisecond).String())
 		return nil
 	}
 	// The owner is at work on the next rows while these are copied.
 	last := rows.rows[len(rows.rows)-1]
-	l.fetch(ctx, s.Fills[0].IDs[0], Snapshot{Row: last.Row, After: last.Key, Origin: rows.origin})
+	l.fetch(ctx, s.Fills[0].IDs[0], s.Fills[0].Snapshot.moved(last.Row, last.Key, rows.origin))
 	l.env.Failpoint("fill")
 	if err := l.copyBlock(ctx, nil, ingest.Block{Events: rows.rows}, l.fill); err != nil {
 		return err

@@ -17,8 +17,12 @@ const (
 	recordHeaders = headerLine + expectRoom + 64
 	// fixedGrowth is what the parts of a fixed number may grow by: the writer and
 	// its time, the live position, the queue's beginning, the mark of a drop, and
-	// why the lane was detached (maxReason bytes, twice as long when escaped).
-	fixedGrowth = 512 + 2*maxReason
+	// why the lane was detached (maxReason bytes, twice as long when escaped), and
+	// the fills of rows that have ended.
+	fixedGrowth = 512 + 2*maxReason + maxFilled*filledGrowth
+	// filledGrowth is a fill of rows that has ended: its id, entity, number and
+	// times.
+	filledGrowth = 256
 	// fillGrowth is what the cursor of a fill may grow by, and snapshotGrowth that
 	// of a snapshot: the longest key, twice as long when escaped, its number and
 	// the owner's name.

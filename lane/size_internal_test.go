@@ -67,6 +67,11 @@ func worst(s State, maxPayload int64) State {
 	for _, consumer := range Consumers(s.Queue) {
 		s.Rewound.Starts[consumer] = math.MaxUint64
 	}
+	for range maxFilled {
+		s.Filled = append(s.Filled, Filled{
+			ID: strings.Repeat("f", 22), Entity: longName, Rows: math.MaxUint64, Began: farMark.Time, Ended: farMark.Time,
+		})
+	}
 	for i, f := range s.Fills {
 		if f.Snapshot == nil {
 			s.Fills[i].At = farMark
@@ -98,6 +103,10 @@ func TestAcceptedStateFitsWhateverComes(t *testing.T) {
 			return s
 		},
 		"snapshots": func(s State, in Interest) State { return s.AddSnapshot(in, ingest.Mark{}, time.Unix(0, 0).UTC()) },
+		"backfills": func(s State, in Interest) State {
+			s = s.Add(in, ingest.Mark{})
+			return s.Backfill(in, Backfill{ID: strings.Repeat("b", 22), Filter: "key == '1'", At: farMark.Position, Began: farMark.Time})
+		},
 	}
 	changes := map[string]func(State, int64) State{
 		"everything grows": worst,

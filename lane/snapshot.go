@@ -18,6 +18,14 @@ import (
 // last event before the row was asked for, so whoever applies copies by position
 // keeps the newer of row and event, whichever comes first.
 type Snapshot struct {
+	// ID is a backfill's; empty in the snapshot with which an interest begins.
+	ID string `json:"id,omitempty"`
+	// Filter is what rows must pass beside the interest's own filter.
+	Filter string `json:"filter,omitempty"`
+	// Asked is the last event in ingest when a backfill was asked for, Rev the
+	// interest's when the rows began.
+	Asked event.Position `json:"asked,omitzero"`
+	Rev   int            `json:"rev,omitempty"`
 	// Row counts the rows dealt with, After is the key of the last of them.
 	Row   uint64 `json:"row"`
 	After string `json:"after,omitempty"`
@@ -39,7 +47,7 @@ func (s State) AddSnapshot(in Interest, before ingest.Mark, at time.Time) State 
 		in.Since = event.Position{Epoch: s.Pos.Epoch, Seq: s.Pos.Seq + 1}
 	}
 	s.Interests = append(s.Interests, in)
-	s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, Snapshot: &Snapshot{Began: at}})
+	s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, Snapshot: &Snapshot{Rev: in.Rev, Began: at}})
 	return s
 }
 
@@ -54,11 +62,17 @@ func (s State) snapshot() *Snapshot {
 
 // AdvancedRow is the state with its phase's snapshot moved to a row.
 func (s State) AdvancedRow(row uint64, key, origin string) State {
-	moved := *s.Fills[0].Snapshot
-	moved.Row, moved.After, moved.Origin = row, key, origin
+	moved := s.Fills[0].Snapshot.moved(row, key, origin)
 	s.Fills = slices.Clone(s.Fills)
 	s.Fills[0].Snapshot = &moved
 	return s
+}
+
+// moved is the snapshot behind a row.
+func (s *Snapshot) moved(row uint64, key, origin string) Snapshot {
+	next := *s
+	next.Row, next.After, next.Origin = row, key, origin
+	return next
 }
 
 // past is the state with its phase's cursor moved to an event or row.

@@ -21,6 +21,10 @@ const (
 	snapshotForm = 2
 	// droppedForm is that of the last record of a lane.
 	droppedForm = 3
+	// backfillForm is that of a record with a backfill under way, which a hub of a
+	// form before would take for the interest's first snapshot: it would copy rows
+	// that the backfill's filter leaves out, under ids that were given before.
+	backfillForm = 4
 )
 
 // State is a lane's state record: which interests are in force, where the lane
@@ -47,6 +51,8 @@ type State struct {
 	Pos ingest.Mark `json:"pos"`
 	// Fills are under way or waiting, in this order.
 	Fills []Fill `json:"fills,omitempty"`
+	// Filled are the last fills of rows that came to their end, newest last.
+	Filled []Filled `json:"filled,omitempty"`
 	// Phase says which position the copies behind this record move.
 	Phase Phase `json:"phase"`
 	// Detached tells why the lane was cut off; nil when it is not.
@@ -223,12 +229,7 @@ func (s State) End(entity string) State {
 	for i := range s.Fills {
 		s.Fills[i].IDs = slices.DeleteFunc(s.Fills[i].IDs, func(f string) bool { return f == id })
 	}
-	active := s.Phase == Filling && len(s.Fills[0].IDs) > 0
-	s.Fills = slices.DeleteFunc(s.Fills, func(f Fill) bool { return len(f.IDs) == 0 })
-	if !active {
-		s.Phase = Live
-	}
-	return s
+	return s.without(func(f Fill) bool { return len(f.IDs) == 0 })
 }
 
 // Detach is the state of a lane that is cut off: nothing is copied into it, and
@@ -240,8 +241,8 @@ func (s State) Detach(reason string, at time.Time) State {
 	return s
 }
 
-// FillDone is the state after its first fill has reached the live position, or
-// has all rows of its snapshot: the fill's interests are only live from here on.
+// FillDone is the state without its first fill, which has reached the live
+// position: the fill's interests are only live from here on.
 func (s State) FillDone() State {
 	s = s.Clone()
 	s.Fills = s.Fills[1:]
@@ -270,6 +271,9 @@ func encodeState(s State) ([]byte, error) {
 	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil }) {
 		s.Form = snapshotForm
 	}
+	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && f.Snapshot.ID != "" }) {
+		s.Form = backfillForm
+	}
 	if s.Dropped {
 		s.Form = droppedForm
 	}
@@ -288,7 +292,7 @@ func decodeState(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > droppedForm {
+	if s.Form > backfillForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {

@@ -17,6 +17,9 @@ func check(ev *replhub.Event, maxBytes int) error {
 	if err := ev.Validate(); err != nil {
 		return err
 	}
+	if err := checkVersion(ev.Version); err != nil {
+		return err
+	}
 	for _, f := range []struct{ name, value string }{{"ID", ev.ID}, {"ContentType", ev.ContentType}} {
 		if len(f.value) > maxText {
 			return invalid(f.name, "is %d bytes long; at most %d fit", len(f.value), maxText)

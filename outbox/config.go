@@ -15,9 +15,22 @@ import (
 // Publisher is what a relay publishes by: a *replhub.Client. The
 // acknowledgements are those of the leading events that are stored, the error
 // is that of the first event that is not known to be. Events of one key are
-// stored in their order, or not at all.
+// stored in their order, or not at all. Where it has PublishAll, as a
+// *replhub.Client has, that is used for more than one event.
 type Publisher interface {
 	PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
+}
+
+// publishing has a Publisher publish with an acknowledgement for each event, or
+// all together where it can.
+func publishing(p Publisher) func(context.Context, []replhub.Event) ([]replhub.Ack, error) {
+	all, ok := p.(interface {
+		PublishAll(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
+	})
+	if ok {
+		return all.PublishAll
+	}
+	return p.PublishBatch
 }
 
 // RelayConfig says what a relay works with. Only DB and Publisher have no
@@ -33,12 +46,11 @@ type RelayConfig struct {
 	// BatchSize bounds the rows that are published and deleted at once; 256 by
 	// default, at most 10,000. A batch of large rows is cut at 8 MiB.
 	BatchSize int
-	// Poll is the time between looks for rows when there was nothing to do; 200 ms
-	// by default, and 2 s with Listen, which the looks then only back up.
+	// Poll is the longest time between two looks for rows; 10 ms by default. A look
+	// that finds none is a statement that reads a few pages of an index. The relay
+	// looks more often than that, down to once a millisecond, while there is
+	// traffic: rows that it found, or an Enqueue by the same Outbox.
 	Poll time.Duration
-	// Listen wakes the relay when rows were committed: ListenPgx on PostgreSQL;
-	// none by default. Relay.Wake is another way.
-	Listen Listen
 	// PublishTimeout bounds one batch's way to the hub, during which its shard is
 	// locked; 10 s by default. On SQLite it is at most half of Lease.
 	PublishTimeout time.Duration
@@ -60,10 +72,7 @@ type RelayConfig struct {
 func (c RelayConfig) withDefaults() RelayConfig {
 	c.Workers = cmp.Or(c.Workers, 4)
 	c.BatchSize = cmp.Or(c.BatchSize, 256)
-	if c.Listen != nil {
-		c.Poll = cmp.Or(c.Poll, 2*time.Second)
-	}
-	c.Poll = cmp.Or(c.Poll, 200*time.Millisecond)
+	c.Poll = cmp.Or(c.Poll, 10*time.Millisecond)
 	c.PublishTimeout = cmp.Or(c.PublishTimeout, 10*time.Second)
 	c.Lease = cmp.Or(c.Lease, 5*time.Second)
 	c.MinBackoff = cmp.Or(c.MinBackoff, 100*time.Millisecond)

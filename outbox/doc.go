@@ -10,25 +10,55 @@
 // event that a paused relay sent after the window. Rows are deleted as they are
 // acknowledged: the table is as long as the backlog.
 //
-// What is not promised: order between keys, or of events without a key; and
-// versions that go on once the table of versions was dropped, as inboxes
-// would then take new events for old ones.
+// What is not promised: order between keys, or of events without a key, also
+// where one transaction enqueued them; and versions that go on once the table of
+// versions was dropped, as inboxes would then take new events for old ones.
+//
+// # Delay
+//
+// A commit waits for nothing of the outbox's: there is no NOTIFY, which has
+// PostgreSQL's commits wait for each other. The relay looks for rows every 10 ms
+// when idle, every millisecond while there is traffic, and soon after an Enqueue
+// in its own process.
+//
+// # Restores
+//
+// A database that was restored from a backup gives versions a second time, and
+// subscribers would drop its changes as old ones. A generation above the versions
+// prevents that: see [Outbox.NewGeneration] for the restores that a relay notices
+// and for those of which it must be told.
+//
+// # Snapshots
 //
 // A row of a snapshot ([replhub.SnapshotFunc]) may contain changes whose events
 // are still in the table. Give it the version that they have, or a replica that
 // has the row goes back to an older one of them for a moment:
 //
-//	SELECT u.id, u.data, COALESCE(v.version, 0) FROM users u
+//	SELECT u.id, u.data, COALESCE((g.generation << 44) + v.version, 0) FROM users u
+//	CROSS JOIN replhub_outbox_generation g
 //	LEFT JOIN replhub_outbox_versions v ON v.entity = 'user' AND v.entity_key = u.id
 //	WHERE u.id > $1 ORDER BY u.id LIMIT 1000
 //
-// On MariaDB, the driver's interpolateParams=true spares Enqueue two round trips
-// a statement.
+// # Poolers
+//
+// Behind PgBouncer everything works with session pooling as it is. With
+// transaction pooling the driver must prepare no statements before PgBouncer 1.21,
+// nor with max_prepared_statements = 0 since: in pgx's DSN
+// default_query_exec_mode=exec (or simple_protocol). Without that Enqueue fails now
+// and then, with an error that says so, and nothing is lost. The relay keeps a
+// connection for as long as a batch is on its way, one for each of its Workers.
+// Statement pooling has no transactions, and no outbox.
+//
+// # Tables
 //
 // The tables of Config.Table "replhub_outbox":
 //
-//	replhub_outbox           rows to publish
-//	replhub_outbox_versions  the last version of each (entity, key): grows with keys, not with traffic
-//	replhub_outbox_shards    one row a shard, locked by the relay that works on it
-//	replhub_outbox_failed    events that can never be published, with the error
+//	replhub_outbox             rows to publish
+//	replhub_outbox_versions    the last version of each (entity, key): grows with keys, not with traffic
+//	replhub_outbox_shards      one row a shard, locked by the relay that works on it
+//	replhub_outbox_generation  one row: what stands above the versions
+//	replhub_outbox_failed      events that can never be published, with the error
+//
+// On MariaDB, the driver's interpolateParams=true spares Enqueue two round trips
+// a statement.
 package outbox

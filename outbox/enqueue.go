@@ -3,7 +3,9 @@ package outbox
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -18,7 +20,14 @@ import (
 //
 // The event is checked here, as nobody is there to be told later: an error that
 // is replhub.ErrInvalidEvent or replhub.ErrTooLarge has written nothing. Any
-// other is the database's, and tx is to be rolled back.
+// other is the database's, and the transaction cannot go on: Enqueue rolls it back
+// when tx has the Rollback of a *sql.Tx, and its Commit fails from then on. Of
+// these, database.ErrConflict says that the transaction goes through when it is
+// run again from its beginning, which database.InTransaction does: a deadlock, or
+// on MariaDB a row that has changed since the transaction's snapshot (error 1020).
+// MariaDB rolls the transaction back by itself then, and without telling the
+// driver: a caller that has such an error from a statement of its own must not go
+// on to Enqueue, which is database.ErrNoTransaction there.
 //
 // An event without an ID is given one. An event with a key (replhub.KeyOf) is
 // given the key's next version; a Version of its own is taken where it is
@@ -34,8 +43,9 @@ func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) 
 		return fmt.Errorf("enqueue %s.%s: %w", ev.Entity, ev.Op, err)
 	}
 	if err := o.insert(ctx, tx, r); err != nil {
-		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, err)
+		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, abandon(tx, err))
 	}
+	o.audience.expect()
 	return nil
 }
 
@@ -101,20 +111,64 @@ func shard(ev *replhub.Event, shards int) int {
 func (o *Outbox) insert(ctx context.Context, tx database.Tx, r *row) error {
 	ev := &r.ev
 	now := time.Now().UnixMilli()
-	if ev.Key == "" || o.sql.version == "" {
-		statement := o.sql.insertKeyed
-		if ev.Key == "" {
-			statement = o.sql.insert
-		}
-		_, err := tx.ExecContext(ctx, statement,
+	switch {
+	case ev.Key == "":
+		return execOne(ctx, tx, o.sql.insert,
 			r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Version, ev.ID, ev.ContentType, r.header, ev.Data, now)
-		return err
+	case o.sql.version == "":
+		return execOne(ctx, tx, o.sql.insertKeyed,
+			r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Version, ev.ID, ev.ContentType, r.header, ev.Data, now)
 	}
-	if _, err := tx.ExecContext(ctx, o.sql.version, ev.Entity, ev.Key, max(1, ev.Version)); err != nil {
+	if err := execOne(ctx, tx, o.sql.version, ev.Entity, ev.Key, max(1, ev.Version)); err != nil {
 		return err
 	}
 	// The second statement, so that the id is drawn under the version's lock.
-	_, err := tx.ExecContext(ctx, o.sql.insertKeyed,
+	return execOne(ctx, tx, o.sql.insertKeyed,
 		r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Entity, ev.Key, ev.ID, ev.ContentType, r.header, ev.Data, now)
+}
+
+// execOne runs a statement that writes a row within a transaction, and none
+// without one.
+func execOne(ctx context.Context, tx database.Tx, statement string, args ...any) error {
+	result, err := tx.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	n, err := result.RowsAffected()
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: none was begun, or the database rolled it back at an error before", database.ErrNoTransaction)
+	}
 	return err
+}
+
+// abandon ends a transaction in which a statement failed. Its server may have
+// rolled it back already, while the driver believes in it: a Commit would then
+// succeed, and keep what came after the failure alone.
+func abandon(tx database.Tx, err error) error {
+	err = pooled(err)
+	if database.Classify(err) == database.Conflict {
+		err = fmt.Errorf("%w: %w", database.ErrConflict, err)
+	}
+	open, ok := tx.(interface{ Rollback() error })
+	if !ok {
+		return err
+	}
+	if rollbackErr := open.Rollback(); !errors.Is(rollbackErr, sql.ErrTxDone) {
+		// A connection that broke breaks the rollback as well.
+		err = errors.Join(err, rollbackErr)
+	}
+	return err
+}
+
+// pooled adds what to do about an error of prepared statements, which are those of
+// another client behind a pooler.
+func pooled(err error) error {
+	stated, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	if !ok || stated.SQLState() != "42P05" && stated.SQLState() != "26000" {
+		return err
+	}
+	return fmt.Errorf("%w: a pooler lends the connection by transaction and keeps no prepared statements; have the driver prepare none (pgx: default_query_exec_mode=exec)", err)
 }

@@ -41,7 +41,6 @@ func Example() {
 	if err := rename(ctx, db, box); err != nil {
 		log.Fatal(err)
 	}
-	relay.Wake() // not needed, but quicker than the next poll
 	stats := until(ctx, relay, func(s outbox.Stats) bool { return s.Published == 1 })
 	fmt.Println("published, rows left:", stats.Depth)
 	cancel()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,22 +32,29 @@ type dialect struct {
 
 	driver string
 	dsn    func(testing.TB) string
+	suffix string
 }
 
 var (
-	postgres = dialect{database.Postgres, "pgx", sqltest.Postgres}
-	mariadb  = dialect{database.MariaDB, "mysql", sqltest.MariaDB}
-	sqlite   = dialect{database.SQLite, "sqlite", sqltest.SQLite}
+	postgres = dialect{database.Postgres, "pgx", sqltest.Postgres, ""}
+	mariadb  = dialect{database.MariaDB, "mysql", sqltest.MariaDB, ""}
+	// As MariaDB is by default since 11.6.2.
+	mariadbSnapshot = dialect{database.MariaDB, "mysql", sqltest.MariaDBSnapshot, "-snapshot"}
+	sqlite          = dialect{database.SQLite, "sqlite", sqltest.SQLite, ""}
 )
 
-// each runs a test against every database that is given, all by default.
+// each runs a test against every database that is given, all by default. Where
+// MariaDB is among them, it is taken with and without snapshot isolation.
 func each(t *testing.T, test func(*testing.T, *place), on ...dialect) {
 	t.Helper()
 	if len(on) == 0 {
 		on = []dialect{postgres, mariadb, sqlite}
 	}
+	if slices.ContainsFunc(on, func(d dialect) bool { return d.Dialect == database.MariaDB }) {
+		on = append(on, mariadbSnapshot)
+	}
 	for _, d := range on {
-		t.Run(d.String(), func(t *testing.T) { test(t, newPlace(t, d, outbox.Config{})) })
+		t.Run(d.String()+d.suffix, func(t *testing.T) { test(t, newPlace(t, d, outbox.Config{})) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -19,18 +20,20 @@ type leases struct {
 	lease time.Duration
 }
 
+func (*leases) begin(context.Context, *slog.Logger) error { return nil }
+
 func (l *leases) claim(ctx, _ context.Context, shard int) (hold, error) {
 	now := time.Now()
-	result, err := l.db.ExecContext(ctx, fmt.Sprintf("UPDATE %s_shards SET owner = ?, held_until = ? WHERE shard = ? AND held_until < ?", l.box.cfg.Table),
-		l.owner, now.Add(l.lease).UnixMilli(), shard, now.UnixMilli())
+	var generation int64
+	err := l.db.QueryRowContext(ctx, fmt.Sprintf("UPDATE %s_shards SET owner = ?, held_until = ? WHERE shard = ? AND held_until < ? RETURNING (%s)", l.box.cfg.Table, l.box.sql.generation),
+		l.owner, now.Add(l.lease).UnixMilli(), shard, now.UnixMilli()).Scan(&generation)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	n, err := result.RowsAffected()
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	return &leased{leases: l, shard: shard}, nil
+	return &leased{leases: l, shard: shard, generation: generation}, nil
 }
 
 // leased is a shard under a lease. A relay that is paused beyond it may publish
@@ -39,11 +42,12 @@ func (l *leases) claim(ctx, _ context.Context, shard int) (hold, error) {
 type leased struct {
 	*leases
 
-	shard int
+	shard      int
+	generation int64
 }
 
 func (h *leased) rows(ctx context.Context) ([]row, error) {
-	return h.box.read(ctx, h.db, h.shard, h.limit)
+	return h.box.read(ctx, h.db, h.shard, h.limit, h.generation)
 }
 
 func (h *leased) settle(ctx context.Context, out outcome) error {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 )
 
 // locks holds a shard by a lock on its row, in a transaction that lasts while
@@ -13,6 +15,21 @@ type locks struct {
 	box   *Outbox
 	db    *sql.DB
 	limit int
+	// placed has each claim tell where the tables lie.
+	placed atomic.Bool
+}
+
+func (l *locks) begin(ctx context.Context, log *slog.Logger) error {
+	if l.box.sql.place == "" {
+		return nil
+	}
+	err := l.box.whereabouts(ctx, l.db)
+	if errors.Is(err, errNoPlace) {
+		log.Warn("outbox relay will not notice that the database was restored: call NewGeneration then", keyErr, err)
+		return nil
+	}
+	l.placed.Store(err == nil)
+	return err
 }
 
 func (l *locks) claim(ctx, late context.Context, shard int) (_ hold, err error) {
@@ -31,28 +48,51 @@ func (l *locks) claim(ctx, late context.Context, shard int) (_ hold, err error) 
 		return nil, err
 	}
 	h := &locked{locks: l, conn: conn, tx: tx, shard: shard}
-	var got int
-	err = tx.QueryRowContext(ctx, fmt.Sprintf("SELECT shard FROM %s_shards WHERE shard = %d FOR UPDATE SKIP LOCKED", l.box.cfg.Table, shard)).Scan(&got)
+	p, err := l.lock(ctx, tx, shard)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, h.release(late)
+	}
+	if err == nil && p.moved() {
+		err = errMoved{p}
 	}
 	if err != nil {
 		return nil, errors.Join(err, rollback(tx))
 	}
+	h.generation = p.generation
 	return h, nil
+}
+
+// lock locks a shard's row and reads what holds for its batch. The shard is
+// locked before the next statement sees rows.
+func (l *locks) lock(ctx context.Context, tx *sql.Tx, shard int) (p place, err error) {
+	recorded, here := "''", "''"
+	if l.placed.Load() {
+		recorded, here = fmt.Sprintf("(SELECT place FROM %s_generation)", l.box.cfg.Table), l.box.sql.place
+	}
+	err = tx.QueryRowContext(ctx, fmt.Sprintf("SELECT (%s), %s, %s FROM %s_shards WHERE shard = %d FOR UPDATE SKIP LOCKED",
+		l.box.sql.generation, recorded, here, l.box.cfg.Table, shard)).Scan(&p.generation, &p.recorded, &p.here)
+	return p, err
+}
+
+// errMoved says that a generation is due before anything is published.
+type errMoved struct{ place }
+
+func (e errMoved) Error() string {
+	return fmt.Sprintf("the outbox is at %s and was at %s: a new generation is due", e.here, e.recorded)
 }
 
 // locked is a shard whose row is locked.
 type locked struct {
 	*locks
 
-	conn  *sql.Conn
-	tx    *sql.Tx
-	shard int
+	conn       *sql.Conn
+	tx         *sql.Tx
+	shard      int
+	generation int64
 }
 
 func (h *locked) rows(ctx context.Context) ([]row, error) {
-	return h.box.read(ctx, h.tx, h.shard, h.limit)
+	return h.box.read(ctx, h.tx, h.shard, h.limit, h.generation)
 }
 
 func (h *locked) settle(ctx context.Context, out outcome) error {

@@ -29,10 +29,6 @@ type Config struct {
 	// "traceparent", taken by Enqueue; none by default. Headers that the event
 	// has itself win.
 	Trace func(ctx context.Context) map[string]string
-	// NoNotify leaves out PostgreSQL's NOTIFY, so that relays find rows by
-	// polling. Commits with a NOTIFY pass one by one through a lock of the
-	// whole server, which begins to show at thousands of commits a second.
-	NoNotify bool
 }
 
 func (c Config) withDefaults() Config {
@@ -63,8 +59,9 @@ func (c Config) validate() error {
 
 // Outbox writes events into its table. Its methods may be called concurrently.
 type Outbox struct {
-	cfg Config
-	sql statements
+	cfg      Config
+	sql      statements
+	audience audience
 }
 
 // New makes an Outbox; it touches no database.

@@ -67,7 +67,7 @@ func (p *progress) done(found bool, err error) {
 // batch publishes the first rows of a shard, and deletes them. It does nothing
 // when another relay holds the shard.
 func (r *Relay) batch(ctx, late context.Context, shard int) (found bool, err error) {
-	h, err := r.shards.claim(ctx, late, shard)
+	h, err := r.claim(ctx, late, shard)
 	if err != nil {
 		return false, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
@@ -94,6 +94,24 @@ func (r *Relay) batch(ctx, late context.Context, shard int) (found bool, err err
 		r.count(out)
 	}
 	return true, publishErr
+}
+
+// claim claims a shard. Where the database turns out to be another than before, a
+// generation begins first.
+func (r *Relay) claim(ctx, late context.Context, shard int) (hold, error) {
+	for {
+		h, err := r.shards.claim(ctx, late, shard)
+		var moved errMoved
+		if !errors.As(err, &moved) {
+			return h, err
+		}
+		if err := r.box.settleIn(ctx, r.cfg.DB, moved.place); err != nil {
+			return nil, fmt.Errorf("begin a generation: %w", err)
+		}
+		if moved.recorded != "" {
+			r.cfg.Logger.Warn("the outbox's database was restored, copied or failed over: events count as newer than all before", "table", r.box.cfg.Table, "was", moved.recorded, "is", moved.here)
+		}
+	}
 }
 
 // outcome is what became of the leading rows of a batch.
@@ -148,7 +166,7 @@ func (r *Relay) publishPrefix(ctx context.Context, rows []row) (stored int, err 
 	if len(events) == 0 {
 		return 0, broken
 	}
-	acks, err := r.cfg.Publisher.PublishBatch(ctx, events)
+	acks, err := r.publishAll(ctx, events)
 	if len(acks) > len(events) || err == nil && len(acks) < len(events) {
 		return 0, fmt.Errorf("publisher acknowledged %d of %d events without an error", len(acks), len(events))
 	}

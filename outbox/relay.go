@@ -4,19 +4,27 @@ import (
 	"context"
 	"crypto/rand"
 	mathrand "math/rand/v2"
-	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 )
 
 // Relay publishes committed rows and deletes them. Any number of relays, in any
 // number of processes, may work on one outbox.
 type Relay struct {
-	cfg      RelayConfig
-	box      *Outbox
-	shards   shards
-	wake     chan struct{} // holds one: rows may be there
+	cfg    RelayConfig
+	box    *Outbox
+	shards shards
+	// publishAll is the Publisher's way of publishing several events.
+	publishAll func(context.Context, []replhub.Event) ([]replhub.Ack, error)
+
+	wake     chan struct{} // holds one: rows are there
+	hint     chan struct{} // holds one: rows were written, and may be committed soon
+	pace     pace          // Run's own
+	ready    bool          // Run's own: shards.begin went through
+	resting  atomic.Bool   // for tests: a look found nothing, and the next is to come
 	counters counters
 }
 
@@ -26,7 +34,7 @@ func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	r := &Relay{cfg: cfg, box: o, wake: make(chan struct{}, 1)}
+	r := &Relay{cfg: cfg, box: o, publishAll: publishing(cfg.Publisher), wake: make(chan struct{}, 1), hint: make(chan struct{}, 1)}
 	if o.cfg.Dialect == database.SQLite {
 		r.cfg.PublishTimeout = min(cfg.PublishTimeout, cfg.Lease/2)
 		r.shards = &leases{box: o, db: cfg.DB, limit: cfg.BatchSize, owner: rand.Text(), lease: cfg.Lease}
@@ -37,7 +45,8 @@ func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
 }
 
 // Wake tells the relay that a transaction with events was committed, so that
-// they leave at once instead of at the next poll. It never blocks; without a
+// they leave at once instead of at the next look. A service need not call it: in
+// its own process Enqueue has the relay look soon. It never blocks; without a
 // running relay it does nothing.
 func (r *Relay) Wake() {
 	select {
@@ -56,27 +65,67 @@ const settleTimeout = 5 * time.Second
 func (r *Relay) Run(ctx context.Context) error {
 	late, cancel := outlive(ctx, settleTimeout)
 	defer cancel()
-	var listening sync.WaitGroup
-	defer listening.Wait()
-	if r.cfg.Listen != nil {
-		listening.Go(func() { r.listen(ctx) })
-	}
+	r.box.audience.join(r)
+	defer r.box.audience.leave(r)
 	trouble := episode{log: r.cfg.Logger, began: "outbox relay cannot publish, and tries again", ended: "outbox relay publishes again"}
 	for ctx.Err() == nil {
-		found, err := r.pass(ctx, late)
+		found, err := r.look(ctx, late)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			r.counters.retries.Add(1)
-			r.sleep(ctx, r.backoff(trouble.failed(err)), nil)
+			sleep(ctx, r.backoff(trouble.failed(pooled(err))))
 		default:
 			trouble.over()
-			if !found {
-				r.sleep(ctx, jitter(r.cfg.Poll), r.wake)
+			if found {
+				r.pace.traffic(time.Now())
+			} else {
+				r.rest(ctx)
 			}
 		}
 	}
 	return nil
+}
+
+// look makes a pass, once it is known what the database tells of itself.
+func (r *Relay) look(ctx, late context.Context) (found bool, err error) {
+	if !r.ready {
+		if err := r.shards.begin(ctx, r.cfg.Logger); err != nil {
+			return false, err
+		}
+		r.ready = true
+	}
+	return r.pass(ctx, late)
+}
+
+// rest waits until it is time to look again. A hint brings that forward, and
+// never puts it off.
+func (r *Relay) rest(ctx context.Context) {
+	r.resting.Store(true)
+	defer r.resting.Store(false)
+	longest := jitter(r.cfg.Poll) // spreads relays that began to wait together
+	due := time.Now()
+	due = due.Add(r.pace.wait(due, longest))
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-r.wake:
+			r.pace.traffic(time.Now())
+			return
+		case <-r.hint:
+			now := time.Now()
+			r.pace.traffic(now)
+			if sooner := now.Add(r.pace.wait(now, longest)); sooner.Before(due) {
+				due = sooner
+				timer.Reset(time.Until(due))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // outlive is a context that ends some time after its parent does.
@@ -92,13 +141,11 @@ func outlive(parent context.Context, grace time.Duration) (context.Context, cont
 	}
 }
 
-// sleep waits until d is over, a wake comes, or ctx ends.
-func (r *Relay) sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-wake:
 	case <-ctx.Done():
 	}
 }

@@ -2,62 +2,16 @@ package outbox_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"log"
 	"log/slog"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/outbox"
 )
-
-// On PostgreSQL a relay hears of a commit at once, whoever made it.
-func ExampleListenPgx() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	client, stop := exampleClient(ctx, embedded.Config{})
-	defer stop()
-	dsn := examplePostgres(ctx)
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer db.Close()
-	box, err := outbox.New(outbox.Config{Dialect: database.Postgres})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := box.Migrate(ctx, db); err != nil {
-		log.Fatal(err)
-	}
-	relay, err := box.NewRelay(outbox.RelayConfig{
-		DB:        db,
-		Publisher: client,
-		Poll:      time.Hour, // never, for this example; the default backs Listen up
-		Listen:    outbox.ListenPgx(func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, dsn) }),
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- relay.Run(ctx) }()
-
-	if err := rename(ctx, db, box); err != nil {
-		log.Fatal(err)
-	}
-	stats := until(ctx, relay, func(s outbox.Stats) bool { return s.Published == 1 })
-	fmt.Println("published, rows left:", stats.Depth)
-	cancel()
-	fmt.Println("stopped:", <-done)
-	// Output:
-	// published, rows left: 0
-	// stopped: <nil>
-}
 
 // An event that the server would never take is set aside, so that it holds
 // nothing up. Once its cause is put right, here the server's limit, it is given

@@ -14,18 +14,24 @@ import (
 // returns how many. They keep ids and versions: where newer ones of their keys
 // have left meanwhile, the inbox lets those win.
 func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
-	tx, err := db.BeginTx(ctx, nil)
+	err = database.InTransaction(ctx, db, o.readCommitted(), func(tx *sql.Tx) error {
+		n, err = o.requeue(ctx, tx)
+		return err
+	})
 	if err != nil {
-		return 0, fmt.Errorf("requeue: %w", err)
-	}
-	n, err = o.requeue(ctx, tx)
-	if err != nil {
-		return 0, errors.Join(fmt.Errorf("requeue: %w", err), rollback(tx))
-	}
-	if err := tx.Commit(); err != nil {
 		return 0, fmt.Errorf("requeue: %w", err)
 	}
 	return n, nil
+}
+
+// readCommitted is for transactions each of whose statements is to see what was
+// committed before it: one that waited for a lock is not refused then for what
+// the holder has changed.
+func (o *Outbox) readCommitted() *sql.TxOptions {
+	if o.cfg.Dialect == database.SQLite {
+		return nil // it has one writer at a time
+	}
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
 // requeue moves by id: what is set aside meanwhile stays.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/replhub/replhub/database"
@@ -25,24 +26,28 @@ func (o *Outbox) Schema() database.Schema {
 	if !found {
 		bare = o.cfg.Table
 	}
-	names := strings.NewReplacer("{table}", o.cfg.Table, "{bare}", bare)
+	names := strings.NewReplacer("{table}", o.cfg.Table, "{bare}", bare,
+		"{maxVersion}", strconv.FormatInt(maxVersion, 10), "{maxGeneration}", strconv.FormatInt(maxGeneration, 10))
 	for i, t := range tables {
 		tables[i] = names.Replace(t)
 	}
-	return append(tables, o.shardRows())
+	return append(tables, o.shardRows(), o.firstRows("generation", "one", 1, 1))
 }
 
 // shardRows makes a row for each shard.
-func (o *Outbox) shardRows() string {
+func (o *Outbox) shardRows() string { return o.firstRows("shards", "shard", 0, o.cfg.Shards) }
+
+// firstRows makes count rows of a table that is not empty from then on.
+func (o *Outbox) firstRows(table, column string, first, count int) string {
 	into, conflict := "INSERT INTO", " ON CONFLICT DO NOTHING"
 	if o.cfg.Dialect == database.MariaDB {
 		into, conflict = "INSERT IGNORE INTO", ""
 	}
-	var values []string
-	for i := range o.cfg.Shards {
-		values = append(values, fmt.Sprintf("(%d)", i))
+	values := make([]string, count)
+	for i := range values {
+		values[i] = fmt.Sprintf("(%d)", first+i)
 	}
-	return fmt.Sprintf("%s %s_shards (shard) VALUES %s%s", into, o.cfg.Table, strings.Join(values, ", "), conflict)
+	return fmt.Sprintf("%s %s_%s (%s) VALUES %s%s", into, o.cfg.Table, table, column, strings.Join(values, ", "), conflict)
 }
 
 // Migrate runs Schema. Many instances may do so at once.
@@ -68,9 +73,11 @@ func postgresSchema() []string {
 		`CREATE TABLE IF NOT EXISTS {table} (id bigserial PRIMARY KEY, ` + row + `)
 		WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1)`,
 		`CREATE INDEX IF NOT EXISTS {bare}_shard ON {table} (shard, id)`,
-		`CREATE TABLE IF NOT EXISTS {table}_versions (entity text NOT NULL, entity_key text NOT NULL, version bigint NOT NULL,
-		PRIMARY KEY (entity, entity_key)) WITH (fillfactor = 80)`,
+		`CREATE TABLE IF NOT EXISTS {table}_versions (entity text NOT NULL, entity_key text NOT NULL,
+		version bigint NOT NULL CHECK (version <= {maxVersion}), PRIMARY KEY (entity, entity_key)) WITH (fillfactor = 80)`,
 		`CREATE TABLE IF NOT EXISTS {table}_shards (shard integer PRIMARY KEY)`,
+		`CREATE TABLE IF NOT EXISTS {table}_generation (one integer PRIMARY KEY CHECK (one = 1),
+		generation bigint NOT NULL DEFAULT 0 CHECK (generation <= {maxGeneration}), place text NOT NULL DEFAULT '')`,
 		`CREATE TABLE IF NOT EXISTS {table}_failed (id bigint PRIMARY KEY, ` + row + `, failed_at bigint NOT NULL, error text NOT NULL)`,
 	}
 }
@@ -84,8 +91,10 @@ func mariadbSchema() []string {
 		`CREATE TABLE IF NOT EXISTS {table} (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, ` + row + `,
 		INDEX {bare}_shard (shard, id)) ENGINE = InnoDB`,
 		`CREATE TABLE IF NOT EXISTS {table}_versions (entity VARBINARY(63) NOT NULL, entity_key VARBINARY(1024) NOT NULL,
-		version BIGINT NOT NULL, PRIMARY KEY (entity, entity_key)) ENGINE = InnoDB`,
+		version BIGINT NOT NULL CHECK (version <= {maxVersion}), PRIMARY KEY (entity, entity_key)) ENGINE = InnoDB`,
 		`CREATE TABLE IF NOT EXISTS {table}_shards (shard INT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
+		`CREATE TABLE IF NOT EXISTS {table}_generation (one INT NOT NULL PRIMARY KEY CHECK (one = 1),
+		generation BIGINT NOT NULL DEFAULT 0 CHECK (generation <= {maxGeneration})) ENGINE = InnoDB`,
 		`CREATE TABLE IF NOT EXISTS {table}_failed (id BIGINT NOT NULL PRIMARY KEY, ` + row + `,
 		failed_at BIGINT NOT NULL, error LONGTEXT CHARACTER SET utf8mb4 NOT NULL) ENGINE = InnoDB`,
 	}
@@ -100,9 +109,11 @@ func sqliteSchema() []string {
 	return []string{
 		`CREATE TABLE IF NOT EXISTS {table} (id INTEGER PRIMARY KEY AUTOINCREMENT, ` + row + `)`,
 		`CREATE INDEX IF NOT EXISTS {bare}_shard ON {table} (shard, id)`,
-		`CREATE TABLE IF NOT EXISTS {table}_versions (entity TEXT NOT NULL, entity_key TEXT NOT NULL, version INTEGER NOT NULL,
-		PRIMARY KEY (entity, entity_key)) WITHOUT ROWID`,
+		`CREATE TABLE IF NOT EXISTS {table}_versions (entity TEXT NOT NULL, entity_key TEXT NOT NULL,
+		version INTEGER NOT NULL CHECK (version <= {maxVersion}), PRIMARY KEY (entity, entity_key)) WITHOUT ROWID`,
 		`CREATE TABLE IF NOT EXISTS {table}_shards (shard INTEGER PRIMARY KEY, owner TEXT NOT NULL DEFAULT '', held_until INTEGER NOT NULL DEFAULT 0)`,
+		`CREATE TABLE IF NOT EXISTS {table}_generation (one INTEGER PRIMARY KEY CHECK (one = 1),
+		generation INTEGER NOT NULL DEFAULT 0 CHECK (generation <= {maxGeneration}))`,
 		`CREATE TABLE IF NOT EXISTS {table}_failed (id INTEGER PRIMARY KEY, ` + row + `, failed_at INTEGER NOT NULL, error TEXT NOT NULL)`,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ import (
 
 // shards gives shards to one relay at a time.
 type shards interface {
+	// begin is called once, before the rest.
+	begin(ctx context.Context, log *slog.Logger) error
 	// claim holds a shard; nil when another relay does. late outlives ctx, which
 	// bounds the call alone.
 	claim(ctx, late context.Context, shard int) (hold, error)
@@ -59,7 +62,7 @@ func (o *Outbox) shardsWithRows(ctx context.Context, db querier) (found []int, e
 // maxBatchBytes cuts a batch of large rows, for the sake of memory.
 const maxBatchBytes = 8 << 20
 
-func (o *Outbox) read(ctx context.Context, db querier, shard, limit int) (found []row, err error) {
+func (o *Outbox) read(ctx context.Context, db querier, shard, limit int, generation int64) (found []row, err error) {
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT id, entity, op, entity_key, version, event_id, content_type, header, payload "+
 		"FROM %s WHERE shard = %d ORDER BY id LIMIT %d", o.cfg.Table, shard, limit))
 	if err != nil {
@@ -74,6 +77,9 @@ func (o *Outbox) read(ctx context.Context, db querier, shard, limit int) (found 
 			return nil, err
 		}
 		ev.Header, r.broken = header(r.header)
+		if ev.Version, err = versionIn(generation, ev.Version); err != nil {
+			r.broken = err
+		}
 		size += len(ev.Data) + len(r.header)
 		found = append(found, r)
 	}

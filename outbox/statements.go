@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/replhub/replhub/database"
 )
@@ -18,6 +17,10 @@ type statements struct {
 	withWork    string // shards that have rows
 	depth       string // rows, the oldest one's time, and events set aside
 	deleteIDs   func(ids string) (statement string, args []any)
+
+	generation    string // the one in force
+	newGeneration string // begins another; a condition may follow
+	place         string // an expression for where the tables lie; empty where the database has none
 }
 
 // columns of a row as it is inserted; its id is the database's.
@@ -27,20 +30,25 @@ func statementsFor(cfg Config) statements {
 	s := statements{
 		withWork: fmt.Sprintf("SELECT s.shard FROM %[1]s_shards s WHERE EXISTS (SELECT 1 FROM %[1]s o WHERE o.shard = s.shard) ORDER BY s.shard", cfg.Table),
 		depth: fmt.Sprintf("SELECT (SELECT COUNT(*) FROM %[1]s), COALESCE((SELECT enqueued_at FROM %[1]s ORDER BY id LIMIT 1), 0), "+
-			"(SELECT COUNT(*) FROM %[1]s_failed)", cfg.Table),
+			"(SELECT COUNT(*) FROM %[1]s_failed), (SELECT generation FROM %[1]s_generation)", cfg.Table),
+		generation: fmt.Sprintf("SELECT generation FROM %s_generation", cfg.Table),
 	}
+	s.newGeneration = fmt.Sprintf("UPDATE %s_generation SET generation = ", cfg.Table) + laterGeneration(cfg.Dialect)
 	if cfg.Dialect == database.Postgres {
 		s.forPostgres(cfg)
 		return s
 	}
-	raise := "ON DUPLICATE KEY UPDATE version = GREATEST(version + 1, VALUES(version))"
-	if cfg.Dialect == database.SQLite {
-		raise = "ON CONFLICT (entity, entity_key) DO UPDATE SET version = max(version + 1, excluded.version)"
+	raise, within := "ON CONFLICT (entity, entity_key) DO UPDATE SET version = max(version + 1, excluded.version)", ""
+	if cfg.Dialect == database.MariaDB {
+		raise = "ON DUPLICATE KEY UPDATE version = GREATEST(version + 1, VALUES(version))"
+		// A transaction that the server has rolled back is one to the client still:
+		// what it does now would be committed statement by statement.
+		within = " AND (@@in_transaction = 1 OR @@autocommit = 0)"
 	}
-	s.version = fmt.Sprintf("INSERT INTO %s_versions (entity, entity_key, version) VALUES (?, ?, ?) %s", cfg.Table, raise)
+	s.version = fmt.Sprintf("INSERT INTO %s_versions (entity, entity_key, version) SELECT ?, ?, ? FROM (SELECT 1) one WHERE true%s %s", cfg.Table, within, raise)
 	s.insertKeyed = fmt.Sprintf("INSERT INTO %[1]s (%[2]s) VALUES (?, ?, ?, ?, "+
 		"(SELECT version FROM %[1]s_versions WHERE entity = ? AND entity_key = ?), ?, ?, ?, ?, ?)", cfg.Table, columns)
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cfg.Table, columns)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM (SELECT 1) one WHERE true%s", cfg.Table, columns, within)
 	// The ids are digits of our own: without arguments MariaDB's driver needs one
 	// round trip instead of three.
 	s.deleteIDs = func(ids string) (string, []any) {
@@ -50,23 +58,33 @@ func statementsFor(cfg Config) statements {
 }
 
 func (s *statements) forPostgres(cfg Config) {
-	notify := fmt.Sprintf(" RETURNING pg_notify('%s', '')", channel(cfg.Table))
-	if cfg.NoNotify {
-		notify = ""
-	}
+	// The cluster, its timeline, and the table: a restore has another of one of them.
+	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
+		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
 	s.insertKeyed = fmt.Sprintf("WITH v AS (INSERT INTO %[1]s_versions AS old (entity, entity_key, version) "+
 		"VALUES ($2::text, $4::text, GREATEST(1, $5::bigint)) "+
 		"ON CONFLICT (entity, entity_key) DO UPDATE SET version = GREATEST(old.version + 1, EXCLUDED.version) RETURNING version) "+
-		"INSERT INTO %[1]s (%[2]s) SELECT $1::integer, $2::text, $3::text, $4::text, v.version, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM v%[3]s",
-		cfg.Table, columns, notify)
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)%s", cfg.Table, columns, notify)
+		"INSERT INTO %[1]s (%[2]s) SELECT $1::integer, $2::text, $3::text, $4::text, v.version, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM v",
+		cfg.Table, columns)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", cfg.Table, columns)
 	s.deleteIDs = func(ids string) (string, []any) {
 		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
 	}
 }
 
-// channel is what NOTIFY and LISTEN name.
-func channel(table string) string { return strings.ReplaceAll(table, ".", "_") }
+// laterGeneration is greater than the last generation, and than those before an
+// hour ago.
+func laterGeneration(d database.Dialect) string {
+	const since = 1767225600 // 2026-01-01 in seconds
+	switch d {
+	case database.Postgres:
+		return fmt.Sprintf("GREATEST(generation + 1, (floor(extract(epoch FROM now())) - %d)::bigint / 3600)", since)
+	case database.MariaDB:
+		return fmt.Sprintf("GREATEST(generation + 1, (UNIX_TIMESTAMP() - %d) DIV 3600)", since)
+	default:
+		return fmt.Sprintf("max(generation + 1, (CAST(strftime('%%s', 'now') AS INTEGER) - %d) / 3600)", since)
+	}
+}

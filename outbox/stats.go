@@ -16,9 +16,13 @@ type Stats struct {
 	Age time.Duration
 	// Failed is how many events are set aside now, waiting for Requeue.
 	Failed int64
+	// Generation stands above the versions that go out: 0 at first, and another
+	// after each restore of the database that a relay noticed or NewGeneration told.
+	Generation int64
 
 	// Published, SetAside and Duplicates count events since this relay was made:
-	// acknowledged and deleted, set aside, and known to the hub already.
+	// acknowledged and deleted, set aside, and known to the hub already. Duplicates
+	// behind an event that is none may not be told, and are not counted then.
 	Published, SetAside, Duplicates uint64
 	// Retries counts failures that made this relay back off.
 	Retries uint64
@@ -37,7 +41,7 @@ func (r *Relay) Stats(ctx context.Context) (Stats, error) {
 		Duplicates: r.counters.duplicates.Load(), Retries: r.counters.retries.Load(),
 	}
 	var oldest int64
-	if err := r.cfg.DB.QueryRowContext(ctx, r.box.sql.depth).Scan(&s.Depth, &oldest, &s.Failed); err != nil {
+	if err := r.cfg.DB.QueryRowContext(ctx, r.box.sql.depth).Scan(&s.Depth, &oldest, &s.Failed, &s.Generation); err != nil {
 		return s, fmt.Errorf("outbox stats: %w", err)
 	}
 	if s.Depth > 0 {

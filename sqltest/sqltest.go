@@ -2,6 +2,7 @@ package sqltest
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,29 @@ func Postgres(tb testing.TB) string {
 func MariaDB(tb testing.TB) string {
 	tb.Helper()
 	return servers.mariadb.database(tb, startMariaDB)
+}
+
+// MariaDBSnapshot is MariaDB with innodb_snapshot_isolation, the default since
+// 11.6.2: a statement that meets a row which has changed since the transaction's
+// snapshot fails with error 1020, and the transaction is rolled back. The test is
+// skipped on a server that has no such setting.
+func MariaDBSnapshot(tb testing.TB) string {
+	tb.Helper()
+	dsn := MariaDB(tb)
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer db.Close()
+	var name, value string
+	err = db.QueryRowContext(tb.Context(), "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'").Scan(&name, &value)
+	if errors.Is(err, sql.ErrNoRows) {
+		tb.Skip("this MariaDB has no innodb_snapshot_isolation")
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return dsn + "&innodb_snapshot_isolation=ON"
 }
 
 // SQLite returns the DSN of a fresh database file for modernc.org/sqlite: in

@@ -20,6 +20,8 @@ const (
 	CodeLimit         Code = "limit"          // a stated bound would be passed
 	CodeDetached      Code = "detached"       // the lane is detached and must start anew
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
+	CodeBusy          Code = "busy"           // another backfill of the entity is under way
+	CodePaused        Code = "paused"         // a backfill into a lane whose workers are paused
 	CodeUnavailable   Code = "unavailable"    // NATS, JetStream or the registry is away; try again
 	CodeInternal      Code = "internal"       // a fault of the hub's
 )
@@ -27,7 +29,7 @@ const (
 // Codes lists every code with its meaning, for the documentation and its test.
 var Codes = []Code{
 	CodeBadJSON, CodeUnknownField, CodeInvalidValue, CodeInvalidName, CodeInvalidFilter, CodeNotFound,
-	CodeTooOld, CodeBacklog, CodeInUse, CodeLimit, CodeDetached, CodeConflict, CodeUnavailable, CodeInternal,
+	CodeTooOld, CodeBacklog, CodeInUse, CodeLimit, CodeDetached, CodeConflict, CodeBusy, CodePaused, CodeUnavailable, CodeInternal,
 }
 
 // Error is a refusal: the "error" object of a refused control request.

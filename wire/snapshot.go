@@ -19,8 +19,9 @@ const (
 const StartSnapshot = "snapshot"
 
 const (
-	// HeaderChunk is, on a copy, the number of a snapshot's row, counted from 1
-	// over the whole snapshot; copies of events have none. On a row on its way
+	// HeaderChunk is, on a copy, the number of a snapshot's or a backfill's row,
+	// counted from 1 over the whole of it; copies of events have none. Which
+	// snapshot or backfill it is of, HeaderID tells apart. On a row on its way
 	// from the owner it is the number within the answer, and on the end of the
 	// answer how many there were.
 	HeaderChunk = "Replhub-Chunk"
@@ -56,8 +57,12 @@ type SnapshotRequest struct {
 // Kinds of fills.
 const (
 	FillEvents   = "events"   // of ingest, from before the interest
-	FillSnapshot = "snapshot" // rows of the entity's owner
+	FillSnapshot = "snapshot" // rows of the entity's owner, with which an interest begins
+	FillBackfill = "backfill" // rows of the entity's owner, asked for again
 )
+
+// OfRows reports whether a fill copies an owner's rows.
+func (f *FillStatus) OfRows() bool { return f.Kind == FillSnapshot || f.Kind == FillBackfill }
 
 // Metrics of snapshots.
 const (

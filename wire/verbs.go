@@ -236,9 +236,12 @@ type LaneStatus struct {
 	Workers       []WorkerStatus `json:"workers"`
 	// Fill is the fill under way, or the first that waits for its turn, and
 	// OtherFills those behind it.
-	Fill        *FillStatus  `json:"fill,omitempty"`
-	OtherFills  []FillStatus `json:"other_fills,omitempty"`
-	DeadLetters uint64       `json:"dead_letters"`
+	Fill       *FillStatus  `json:"fill,omitempty"`
+	OtherFills []FillStatus `json:"other_fills,omitempty"`
+	// Filled are the last few snapshots and backfills that came to their end,
+	// oldest first.
+	Filled      []FilledStatus `json:"filled,omitempty"`
+	DeadLetters uint64         `json:"dead_letters"`
 	// DeadLettersUnknown says that they could not be counted.
 	DeadLettersUnknown bool `json:"dead_letters_unknown,omitempty"`
 	// Unavailable are the instances that wait because something which their handlers
@@ -271,20 +274,24 @@ type WorkerStatus struct {
 
 // FillStatus is how far a fill has come.
 type FillStatus struct {
-	// Kind is FillEvents or FillSnapshot.
+	// Kind is FillEvents, FillSnapshot or FillBackfill.
 	Kind     string   `json:"kind"`
 	Entities []string `json:"entities"`
-	// From, At and To are ingest sequences; 0 in a snapshot.
+	// ID is a snapshot's or a backfill's, and Filter the one that a backfill was
+	// asked for with.
+	ID     string `json:"id,omitempty"`
+	Filter string `json:"filter,omitempty"`
+	// From, At and To are ingest sequences; 0 where rows are copied.
 	From uint64 `json:"from"`
 	At   uint64 `json:"at"`
 	To   uint64 `json:"to"`
-	// Rows is how many rows of a snapshot are dealt with, those that the filter
-	// left out included, and After the key of the last of them.
+	// Rows is how many rows are dealt with, those that a filter left out included,
+	// and After the key of the last of them.
 	Rows  uint64 `json:"rows,omitempty"`
 	After string `json:"after,omitempty"`
-	// Began is when a snapshot was asked for.
+	// Began is when the rows were asked for.
 	Began *time.Time `json:"began,omitempty"`
-	// Stalled is why a snapshot waits; empty when it does not.
+	// Stalled is why the rows do not come; empty when they do.
 	Stalled string `json:"stalled,omitempty"`
 }
 

@@ -37,6 +37,8 @@ func TestCompletes(t *testing.T) {
 		"register new ":               "tenant user",
 		"register new user ":          "tenant",
 		"unregister application ":     "user",
+		"backfill ":                   "application sharing",
+		"backfill application ":       "user",
 		"who ":                        "tenant user",
 		"pub ":                        "tenant user",
 		"pub user ":                   "create read update delete",

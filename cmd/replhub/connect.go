@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/pflag"
+
+	"github.com/replhub/replhub/internal/reconnect"
 )
 
 // connFlags are the global flags that say which server and as whom, named as
@@ -89,11 +92,14 @@ func (a *app) connect() (*link, error) {
 		return nil, err
 	}
 	l := &link{domain: target.Domain, server: withoutSecrets(target.URL), timeout: a.timeout}
-	opts, err := target.options()
+	opts, err := target.options(a.conn.resolve)
 	if err != nil {
 		return nil, err
 	}
-	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note))
+	// A verb that goes on for long, such as watch, outlives a server that is away
+	// and credentials that are changed; one that asks once has its timeout.
+	keeper := reconnect.NewKeeper(slog.New(slog.DiscardHandler)) // verbs say themselves what they wait for
+	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note), nats.ReconnectHandler(l.forget), keeper.Option())
 	l.nc, err = nats.Connect(target.URL, opts...)
 	if err != nil {
 		return nil, l.explain(err, target.TLSFirst)
@@ -131,6 +137,13 @@ func (l *link) note(_ *nats.Conn, _ *nats.Subscription, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.async = err
+}
+
+// forget forgets what was objected to on a connection before this one.
+func (l *link) forget(*nats.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.async = nil
 }
 
 func (l *link) objection() error {

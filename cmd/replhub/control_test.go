@@ -40,6 +40,7 @@ func sharing() wire.LaneStatus {
 		Fill:    &wire.FillStatus{Kind: wire.FillEvents, Entities: []string{"user"}, From: 1, At: 500, To: 1041},
 		OtherFills: []wire.FillStatus{
 			{Kind: wire.FillSnapshot, Entities: []string{"order"}, Rows: 12_000, After: "o-\x1b12000", Began: at("03:04:05")},
+			{Kind: wire.FillBackfill, ID: "b1", Filter: "data.n == 1", Entities: []string{"tenant"}, Rows: 7, After: "t7", Began: at("03:04:05")},
 			{Kind: wire.FillSnapshot, Entities: []string{"invoice"}, Began: at("03:04:05"), Stalled: "nobody serves a snapshot of invoice: start its owner"},
 		},
 	}
@@ -148,6 +149,18 @@ func TestVerbs(t *testing.T) {
 			"", "replhub.unregister.sharing",
 			wire.Unregistered{Service: "sharing", Ended: []string{"tenant", "user"}, Entities: []string{}},
 			`{}`,
+		},
+		{
+			"backfill-no-wait",
+			[]string{"backfill", "sharing", "user", "--where", "data.n == 1", "--no-wait"},
+			"", "replhub.backfill.sharing", begun(), `{"entity":"user","filter":"data.n == 1"}`,
+		},
+		{
+			"backfill-refused",
+			[]string{"backfill", "sharing", "user"},
+			"", "replhub.backfill.sharing",
+			wire.FieldErrorf(wire.CodeUnavailable, "entity", "nothing was begun: nobody serves the rows of user"),
+			`{"entity":"user"}`,
 		},
 		{"ls", []string{"ls"}, "", "replhub.services", wire.Services{Services: []wire.LaneStatus{application(), sharing()}}, `{}`},
 		{"ls-none", []string{"ls"}, "", "replhub.services", wire.Services{Services: []wire.LaneStatus{}}, `{}`},

@@ -70,12 +70,22 @@ func unavailableText(u *wire.Unavailable) string {
 // fillText is how far a fill is, and why it waits.
 func fillText(f *wire.FillStatus) string {
 	entities := list(f.Entities, "-")
-	if f.Kind != wire.FillSnapshot {
+	if !f.OfRows() {
 		return fmt.Sprintf("%s: event %d of %d to %d", entities, f.At, f.From, f.To)
 	}
-	text := fmt.Sprintf("%s: %s of its owner's snapshot", entities, plural(f.Rows, "row"))
+	what := "its owner's snapshot"
+	if f.Kind == wire.FillBackfill {
+		what = "a backfill"
+		if f.Filter != "" {
+			what += " where " + f.Filter
+		}
+	}
+	text := fmt.Sprintf("%s: %s of %s", entities, plural(f.Rows, "row"), what)
 	if f.After != "" {
 		text += fmt.Sprintf(", up to key %q", f.After)
+	}
+	if f.Kind == wire.FillBackfill && f.Began != nil {
+		text += ", since " + humanTime(*f.Began)
 	}
 	if f.Stalled != "" {
 		text += "; waits: " + f.Stalled

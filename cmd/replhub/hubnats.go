@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/reconnect"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -19,11 +18,11 @@ import (
 const reconnectWait = 500 * time.Millisecond
 
 // hubLink is a hub's connection to NATS. It comes back by itself whenever the
-// server does.
+// server does, with what its files say by then.
 type hubLink struct {
 	nc *nats.Conn
-	// lost gets the reason when the connection is closed for good: credentials
-	// that are refused now.
+	// lost gets the reason when the connection is closed for good: for what the hub
+	// sent, never for its credentials.
 	lost chan error
 }
 
@@ -32,12 +31,13 @@ func (l *hubLink) close() { l.nc.Close() }
 // connect connects as the settings say. A server that is not there at the
 // start is an error: a wrong address would else be waited on for ever.
 func (s natsSettings) connect(id string, log *slog.Logger) (*hubLink, error) {
-	opts, err := s.options()
+	keeper := reconnect.NewKeeper(log)
+	opts, err := s.options(keeper)
 	if err != nil {
 		return nil, err
 	}
 	l := &hubLink{lost: make(chan error, 1)}
-	opts = append(opts, l.options(id, log)...)
+	opts = append(append(opts, l.options(id, log)...), keeper.Option())
 	l.nc, err = nats.Connect(s.URL, opts...)
 	if err != nil {
 		return nil, s.explain(err)
@@ -49,15 +49,7 @@ func (s natsSettings) connect(id string, log *slog.Logger) (*hubLink, error) {
 func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("replhub " + id),
-		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			subject := ""
-			if sub != nil {
-				subject = sub.Subject
-			}
-			log.Warn("nats", "err", err, "subject", subject)
-		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil { // nil when we close it ourselves
 				log.Warn("nats connection lost", "err", err)
@@ -71,56 +63,34 @@ func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 			if err == nil {
 				err = errors.New("closed")
 			}
-			l.lost <- fmt.Errorf("the connection to NATS is closed for good: %w; correct the credentials and start again", err)
+			l.lost <- fmt.Errorf("the connection to NATS is closed for good: %w; start again", err)
 		}),
 	}
 }
 
-// options are the settings' own.
-func (s natsSettings) options() ([]nats.Option, error) {
-	var opts []nats.Option
-	switch {
-	case s.Creds != "":
-		if err := readable(s.Creds, wire.EnvNATSCreds); err != nil {
-			return nil, err
+// options are the settings' own: files that are read at each attempt.
+func (s natsSettings) options(keeper *reconnect.Keeper) ([]nats.Option, error) {
+	for _, f := range []struct {
+		variable string
+		files    reconnect.Files
+	}{
+		{wire.EnvNATSCreds, reconnect.Files{Creds: s.Creds}},
+		{wire.EnvNATSNkey, reconnect.Files{Nkey: s.Nkey}},
+		{wire.EnvNATSPasswordFile, reconnect.Files{User: s.User, Password: s.PasswordFile}},
+		{wire.EnvNATSTLSCA, reconnect.Files{CA: s.TLS.CA}},
+		{wire.EnvNATSTLSCert, reconnect.Files{Cert: s.TLS.Cert, Key: s.TLS.Key}},
+	} {
+		if _, err := keeper.Options(f.files); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.variable, err)
 		}
-		opts = append(opts, nats.UserCredentials(s.Creds))
-	case s.Nkey != "":
-		if err := readable(s.Nkey, wire.EnvNATSNkey); err != nil {
-			return nil, err
-		}
-		nkey, err := nats.NkeyOptionFromSeed(s.Nkey)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s holds no nkey seed: %w", wire.EnvNATSNkey, s.Nkey, err)
-		}
-		opts = append(opts, nkey)
-	case s.User != "":
-		password, err := os.ReadFile(s.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", wire.EnvNATSPasswordFile, err)
-		}
-		opts = append(opts, nats.UserInfo(s.User, string(bytes.TrimRight(password, "\r\n"))))
 	}
-	tls, err := s.TLS.config(wire.EnvNATSTLSCA, wire.EnvNATSTLSCert)
-	if err != nil {
-		return nil, err
-	}
-	if tls != nil {
-		opts = append(opts, nats.Secure(tls))
-	}
+	opts, err := keeper.Options(reconnect.Files{
+		Creds: s.Creds, Nkey: s.Nkey, User: s.User, Password: s.PasswordFile, CA: s.TLS.CA, Cert: s.TLS.Cert, Key: s.TLS.Key,
+	})
 	if s.TLSFirst {
 		opts = append(opts, nats.TLSHandshakeFirst())
 	}
-	return opts, nil
-}
-
-// readable checks a file early, for an error that names its variable.
-func readable(path, name string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return f.Close()
+	return opts, err
 }
 
 // explain says what to do about a connection that did not come about.

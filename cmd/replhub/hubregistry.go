@@ -84,11 +84,18 @@ func (f tlsFiles) config(ca, cert string) (*tls.Config, error) {
 		}
 	}
 	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", cert, err)
+		// Read at each handshake: certificates are renewed while the hub runs.
+		read := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", cert, err)
+			}
+			return &pair, nil
 		}
-		config.Certificates = []tls.Certificate{pair}
+		if _, err := read(nil); err != nil {
+			return nil, err
+		}
+		config.GetClientCertificate = read
 	}
 	return config, nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/internal/reconnect"
 )
 
 // natsContext is a context file of the nats CLI, as far as replhub uses it.
@@ -106,8 +108,16 @@ func expandHome(path string) string {
 	return filepath.Join(home, rest)
 }
 
-// options are the context's connection options.
-func (c *natsContext) options() ([]nats.Option, error) {
+// options are the context's connection options. Files are read at each attempt to
+// connect, and so is the context that holds a password or token: resolve says
+// what holds by then.
+func (c *natsContext) options(resolve func() (natsContext, error)) ([]nats.Option, error) {
+	now := func() natsContext {
+		if again, err := resolve(); err == nil {
+			return again
+		}
+		return *c
+	}
 	var opts []nats.Option
 	switch {
 	case c.Creds != "":
@@ -119,11 +129,14 @@ func (c *natsContext) options() ([]nats.Option, error) {
 		}
 		opts = append(opts, nkey)
 	case c.Token != "":
-		opts = append(opts, nats.Token(c.Token))
+		opts = append(opts, reconnect.Token(func() string { return now().Token }))
 	case c.User != "" && c.Password == "":
-		opts = append(opts, nats.Token(c.User))
+		opts = append(opts, reconnect.Token(func() string { return now().User }))
 	case c.User != "":
-		opts = append(opts, nats.UserInfo(c.User, c.Password))
+		opts = append(opts, nats.UserInfoHandler(func() (user, password string) {
+			again := now()
+			return again.User, again.Password
+		}))
 	}
 	if c.CA != "" {
 		opts = append(opts, nats.RootCAs(c.CA))

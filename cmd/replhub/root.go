@@ -88,7 +88,7 @@ printed to stdout, too: {"error":{"code":"…","field":"…","message":"…"}}.`
 	a.completeFlags(root, map[string]completer{"context": knownContexts})
 	root.AddCommand(
 		newPub(a),
-		newRegister(a), newUnregister(a), newDrop(a),
+		newRegister(a), newUnregister(a), newBackfill(a), newDrop(a),
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newServe(a), newDev(a),

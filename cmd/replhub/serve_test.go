@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -409,22 +410,33 @@ func TestADrainIsBounded(t *testing.T) {
 	}
 }
 
-func TestEndsWhenNATSClosesTheConnectionForGood(t *testing.T) {
+// A password that the server changes first, and then one that the file has
+// first, keep the hub waiting and end nothing.
+func TestHubOutlivesRotatedCredentials(t *testing.T) {
 	clearEnvironment(t)
-	options := &server.Options{Username: "hub", Password: "before", JetStream: true}
-	s := startServer(t, options)
-	t.Setenv(wire.EnvNATSURL, s.ClientURL())
+	s := cluster.StartNATS(t, cluster.NATSUser("hub", "before", ""))
+	t.Setenv(wire.EnvNATSURL, s.URL())
 	t.Setenv(wire.EnvNATSUser, "hub")
-	t.Setenv(wire.EnvNATSPasswordFile, writeFile(t, "password", "before"))
-	t.Setenv(wire.EnvDrainTimeout, "2s")
+	file := writeFile(t, "password", "before")
+	t.Setenv(wire.EnvNATSPasswordFile, file)
 	r := start(t, "serve")
-	r.stdout.await(t, "msg=ready")
-	changed := options.Clone()
-	changed.Password = "after"
-	if err := s.ReloadOptions(changed); err != nil {
-		t.Fatal(err)
+	ready := r.stdout.await(t, "msg=ready")
+	reload := func(password string) { s.SetUsers(cluster.NATSUser("hub", password, "")) }
+	write := func(password string) {
+		if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if code := r.ended(t); code != exitFailed || !strings.Contains(r.stderr.String(), "closed for good") {
+	reload("second")
+	r.stdout.await(t, "the server has other credentials")
+	write("second")
+	r.stdout.await(t, "nats connection is back")
+	write("third")
+	reload("third")
+	r.stdout.await(t, "nats connection is back")
+	get(t, "http://"+field(t, ready, "http")+"/readyz")
+	r.stop()
+	if code := r.ended(t); code != exitDone {
 		t.Errorf("exit %d: %s", code, r.stderr)
 	}
 }

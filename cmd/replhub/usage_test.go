@@ -28,6 +28,7 @@ func TestWrongUsage(t *testing.T) {
 		"ack-wait":           "register sharing user --ack-wait 0s",
 		"partitions":         "register sharing user --partitions 0",
 		"ack-and-no-ack":     "next sharing --ack --no-ack",
+		"backfill-entity":    "backfill sharing",
 		"letters-limit":      "dlq ls --limit 5",
 	} {
 		t.Run(name, func(t *testing.T) {

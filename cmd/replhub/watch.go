@@ -147,7 +147,7 @@ func (w *watcher) line(lane *wire.LaneStatus) error {
 		return err
 	}
 	text := fmt.Sprintf("%s %s: lag %d, backlog %d, dead letters %d", lane.Service, lane.State, lane.Lag, lane.Backlog, lane.DeadLetters)
-	if f := lane.Fill; f != nil && f.Kind == wire.FillSnapshot {
+	if f := lane.Fill; f != nil && f.OfRows() {
 		text += fmt.Sprintf(", %s of %s", plural(f.Rows, "row"), list(f.Entities, "-"))
 	}
 	if lane.Reason != "" {

@@ -3,12 +3,19 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -122,4 +129,66 @@ func expect(t *testing.T, got, want string) {
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
+}
+
+// The password of a context is changed at the server first: watch goes on once the
+// context's file follows.
+func TestWatchOutlivesRotatedCredentials(t *testing.T) {
+	newBench(t) // an environment of its own
+	users := func(password string) []cluster.NATSOption {
+		return []cluster.NATSOption{cluster.NATSUser("hub", "hub", ""), cluster.NATSUser("ada", password, "")}
+	}
+	s := cluster.StartNATS(t, users("before")...)
+	t.Setenv("NATS_URL", "")
+	hub, err := nats.Connect(s.URL(), nats.UserInfo("hub", "hub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Close()
+	b := &bench{nc: hub}
+	var backlog atomic.Uint64
+	b.serve(t, "replhub.services", func(req micro.Request) {
+		_ = req.RespondJSON(wire.Services{Services: []wire.LaneStatus{lane("sharing", backlog.Load(), 0)}})
+	})
+	contexts(t, "here", map[string]any{"here": map[string]any{"url": s.URL(), "user": "ada", "password": "before"}})
+	file := filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "nats", "context", "here.json")
+
+	reader, writer := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	code := make(chan int)
+	refused := make(chan struct{})
+	go func() {
+		a := &app{in: strings.NewReader(""), out: writer, errOut: onFirst(func() { close(refused) }), isTerminal: func(any) bool { return false }}
+		code <- a.run(ctx, []string{"watch", "--interval", "1ms", "--timeout", "300ms"})
+	}()
+	defer func() {
+		cancel()
+		_ = reader.CloseWithError(io.EOF)
+		<-code
+	}()
+	lines := bufio.NewScanner(reader)
+	line := func(want string) {
+		t.Helper()
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("line %q, want %q", lines.Text(), want)
+		}
+	}
+	line("sharing live: lag 0, backlog 0, dead letters 0")
+	s.SetUsers(users("after")...)
+	<-refused
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"url":%q,"user":"ada","password":"after"}`, s.URL()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	backlog.Store(7)
+	line("sharing live: lag 0, backlog 7, dead letters 0")
+}
+
+// onFirst calls f at the first write.
+func onFirst(f func()) io.Writer { return &firstWrite{do: sync.OnceFunc(f)} }
+
+type firstWrite struct{ do func() }
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	w.do()
+	return len(p), nil
 }

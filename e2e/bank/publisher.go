@@ -19,7 +19,7 @@ import (
 // origin is the service that owns the accounts.
 const origin = "bank"
 
-// publish is a process of the bank: tellers, and a relay that polls.
+// publish is a process of the bank: tellers, and a relay beside them.
 func publish(ctx context.Context, s settings, log *slog.Logger) error {
 	box, err := newOutbox()
 	if err != nil {
@@ -29,7 +29,7 @@ func publish(ctx context.Context, s settings, log *slog.Logger) error {
 	for i := range s.workers {
 		group.Go(func() error { return tell(ctx, s, box, i) })
 	}
-	group.Go(func() error { return runRelay(ctx, s, box, nil, log) })
+	group.Go(func() error { return runRelay(ctx, s, box, log) })
 	return group.Wait()
 }
 
@@ -52,17 +52,16 @@ func tell(ctx context.Context, s settings, box *outbox.Outbox, i int) (err error
 	return t.run(ctx)
 }
 
-// relay is a process that publishes what was committed, woken by the database.
+// relay is a process that publishes what other processes committed.
 func relay(ctx context.Context, s settings, log *slog.Logger) error {
 	box, err := newOutbox()
 	if err != nil {
 		return err
 	}
-	listen := outbox.ListenPgx(func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, s.db) })
-	return runRelay(ctx, s, box, listen, log)
+	return runRelay(ctx, s, box, log)
 }
 
-func runRelay(ctx context.Context, s settings, box *outbox.Outbox, listen outbox.Listen, log *slog.Logger) (err error) {
+func runRelay(ctx context.Context, s settings, box *outbox.Outbox, log *slog.Logger) (err error) {
 	client, err := connect(ctx, s, origin, log)
 	if err != nil || client == nil {
 		return err
@@ -74,7 +73,7 @@ func runRelay(ctx context.Context, s settings, box *outbox.Outbox, listen outbox
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	r, err := box.NewRelay(outbox.RelayConfig{DB: db, Publisher: client, Workers: workers, Listen: listen, MaxBackoff: time.Second, Logger: log})
+	r, err := box.NewRelay(outbox.RelayConfig{DB: db, Publisher: client, Workers: workers, MaxBackoff: time.Second, Logger: log})
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 // the version of its newest change, whose event may still be in the outbox.
 func (s *service) rows(ctx context.Context, after string, yield func(replhub.Event) error) (err error) {
 	rows, err := s.db.QueryContext(ctx,
-		`SELECT id, tenant, name, email, password_hash, COALESCE(version, 0)
-		FROM users LEFT JOIN replhub_outbox_versions ON entity = 'user' AND entity_key = id
+		`SELECT id, tenant, name, email, password_hash, COALESCE((generation << 44) + version, 0)
+		FROM users CROSS JOIN replhub_outbox_generation LEFT JOIN replhub_outbox_versions ON entity = 'user' AND entity_key = id
 		WHERE id > $1 ORDER BY id LIMIT 1000`, after)
 	if err != nil {
 		return fmt.Errorf("read users: %w", err)

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/wire"
+)
+
+func newBackfill(a *app) *cobra.Command {
+	var (
+		where  string
+		noWait bool
+		every  time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:     "backfill <service> <entity>",
+		GroupID: groupServices,
+		Short:   "Copy an owner's rows once more to a service",
+		Long: `Have the rows that an entity's owner has copied once more into the stream of a
+service that is registered for the entity, beside its live events: after a column
+was added and the interest's fields were widened, or where the replica lost rows.
+With --where, only the rows that the CEL expression matches. The interest stays
+as it is, and its own filter and fields hold for the rows.
+
+The command shows how far the rows are until they are all in the stream. The hub
+goes on whether or not somebody watches; 'replhub unregister' of the entity ends
+a backfill. Asking again for one that is under way shows that one. With --json
+each line is an object whose state is begun, copying, waiting or done; with
+--no-wait it is the hub's reply.`,
+		Example: `  replhub backfill sharing user
+  replhub backfill sharing user --where "data.tenant == 'acme'"
+  replhub backfill sharing user --where "key in ['42','43']" --no-wait`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.completed(false, knownServices, entitiesOfService),
+		RunE: a.verb(func(ctx context.Context, args []string) error {
+			req := wire.Backfill{Entity: args[1], Filter: where}
+			if noWait {
+				return exchange(ctx, a, wire.VerbBackfill, args[0], req, showBackfilling)
+			}
+			return a.backfill(ctx, args[0], req, every)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&where, "where", "", "CEL over data, key, headers and time; only rows that it matches")
+	flags.BoolVar(&noWait, "no-wait", false, "do not wait for the rows")
+	flags.DurationVar(&every, "interval", 500*time.Millisecond, "time between looks at how far the rows are")
+	a.completeFlags(cmd, map[string]completer{"where": oneOf()})
+	return cmd
+}
+
+func showBackfilling(w io.Writer, r *wire.Backfilling) error {
+	text := fmt.Sprintf("%s for %s: the backfill is in force, behind event %d (epoch %d)", r.Entity, r.Service, r.Seq, r.Epoch)
+	if r.UnderWay {
+		text = fmt.Sprintf("%s for %s: a backfill is under way since %s, %s so far", r.Entity, r.Service, humanTime(r.Began), plural(r.Rows, "row"))
+	}
+	_, err := fmt.Fprintln(w, text)
+	for _, warning := range r.Warnings {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "warning: %s\n", printable(warning))
+		}
+	}
+	return err
+}
+
+// backfill asks for a backfill and shows how far it is until its end.
+func (a *app) backfill(ctx context.Context, service string, req wire.Backfill, every time.Duration) error {
+	l, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	var reply wire.Backfilling
+	if _, err := l.ask(ctx, wire.VerbBackfill, service, req, &reply); err != nil {
+		return err
+	}
+	w := &backfillWatch{app: a, begun: reply, id: reply.ID}
+	defer w.leave()
+	if err := w.begin(); err != nil {
+		return err
+	}
+	look := time.NewTicker(every)
+	defer look.Stop()
+	for {
+		done, err := w.look(ctx, l)
+		if ctx.Err() != nil {
+			return failf(codeInterrupted, "interrupted; the hub goes on with the backfill of %s: 'replhub describe %s' shows how far it is", reply.Entity, service)
+		}
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-look.C:
+		}
+	}
+}
+
+// backfillLine is a line of JSON about a backfill.
+type backfillLine struct {
+	// State is begun, copying, waiting or done.
+	State   string `json:"state"`
+	Service string `json:"service"`
+	Entity  string `json:"entity"`
+	ID      string `json:"id"`
+	// UnderWay says that it had been asked for before.
+	UnderWay bool   `json:"under_way,omitempty"`
+	Rows     uint64 `json:"rows"`
+	After    string `json:"after,omitempty"`
+	// Reason is why it waits.
+	Reason string     `json:"reason,omitempty"`
+	Began  time.Time  `json:"began"`
+	Ended  *time.Time `json:"ended,omitempty"`
+	// Epoch, Seq and Warnings are the reply's, in the first line.
+	Epoch    uint64   `json:"epoch,omitempty"`
+	Seq      uint64   `json:"seq,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// The states of a backfill.
+const (
+	backfillBegun   = "begun"
+	backfillCopying = "copying"
+	backfillWaiting = "waiting"
+	backfillDone    = "done"
+)
+
+func (w *backfillWatch) line(state string) backfillLine {
+	return backfillLine{State: state, Service: w.begun.Service, Entity: w.begun.Entity, ID: w.id, Began: w.begun.Began}
+}
+
+func (w *backfillWatch) printJSON(line backfillLine) error {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(w.app.out, "%s\n", text)
+	return err
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// backfillWatch shows how far a backfill is, and remembers what it has shown.
+type backfillWatch struct {
+	app   *app
+	begun wire.Backfilling
+	// id is the backfill's. One that is begun again has another.
+	id    string
+	shown string
+	// open says that the terminal's last line is one that is written over.
+	open    bool
+	trouble string
+}
+
+func (w *backfillWatch) begin() error {
+	if !w.app.json {
+		return showBackfilling(w.app.out, &w.begun)
+	}
+	line := w.line(backfillBegun)
+	line.UnderWay, line.Rows = w.begun.UnderWay, w.begun.Rows
+	line.Epoch, line.Seq, line.Warnings = w.begun.Epoch, w.begun.Seq, w.begun.Warnings
+	return w.printJSON(line)
+}
+
+// look asks once how far the backfill is. A hub that is away is said once and
+// waited for; a refusal is the end.
+func (w *backfillWatch) look(ctx context.Context, l *link) (done bool, err error) {
+	var lane wire.LaneStatus
+	_, err = l.ask(ctx, wire.VerbDescribe, w.begun.Service, wire.Describe{}, &lane)
+	if _, no := errors.AsType[*refused](err); no || ctx.Err() != nil {
+		return false, err
+	}
+	if err != nil {
+		if err.Error() != w.trouble {
+			w.trouble = err.Error()
+			_, err = fmt.Fprintf(w.app.errOut, "error: %s; looking again\n", w.trouble)
+			return false, err
+		}
+		return false, nil
+	}
+	w.trouble = ""
+	return w.take(&lane)
+}
+
+// take shows what a lane's status says of the backfill.
+func (w *backfillWatch) take(lane *wire.LaneStatus) (done bool, err error) {
+	if i := slices.IndexFunc(lane.Filled, func(f wire.FilledStatus) bool { return f.ID == w.id }); i >= 0 {
+		return true, w.end(&lane.Filled[i])
+	}
+	fills := lane.OtherFills
+	if lane.Fill != nil {
+		fills = append([]wire.FillStatus{*lane.Fill}, fills...)
+	}
+	if i := slices.IndexFunc(fills, func(f wire.FillStatus) bool { return f.ID == w.id }); i >= 0 {
+		return false, w.progress(&fills[i], lane)
+	}
+	// The interest's definition was changed, and somebody has asked again.
+	again := slices.IndexFunc(fills, func(f wire.FillStatus) bool {
+		return f.OfRows() && f.Filter == w.begun.Filter && slices.Contains(f.Entities, w.begun.Entity)
+	})
+	switch {
+	case again >= 0:
+		w.id = fills[again].ID
+		return false, w.progress(&fills[again], lane)
+	case lane.FillsLeftOut > 0:
+		return false, nil // it is one of those that the reply had no room for
+	}
+	reason := lane.State
+	if lane.Reason != "" {
+		reason += ": " + lane.Reason
+	}
+	return false, failf(codeFailed, "the backfill of %s was given up before its last row: the interest was ended, or the lane was dropped or detached (it is %s)",
+		w.begun.Entity, printable(reason))
+}
+
+// progress shows how far the rows are, when that has changed.
+func (w *backfillWatch) progress(f *wire.FillStatus, lane *wire.LaneStatus) error {
+	reason := f.Stalled
+	if reason == "" && lane.State != wire.LaneFilling && lane.State != wire.LaneLive {
+		reason = strings.TrimSuffix("the lane is "+lane.State+": "+lane.Reason, ": ")
+	}
+	text := plural(f.Rows, "row")
+	if f.After != "" {
+		text += fmt.Sprintf(", up to key %q", f.After)
+	}
+	if reason != "" {
+		text += "; waits: " + printable(reason)
+	}
+	if text == w.shown {
+		return nil
+	}
+	w.shown = text
+	if w.app.json {
+		line := w.line(backfillCopying)
+		if reason != "" {
+			line.State = backfillWaiting
+		}
+		line.Rows, line.After, line.Reason = f.Rows, f.After, reason
+		return w.printJSON(line)
+	}
+	if !w.app.isTerminal(w.app.out) {
+		_, err := fmt.Fprintln(w.app.out, text)
+		return err
+	}
+	w.open = true
+	_, err := fmt.Fprint(w.app.out, overwriteLine+text)
+	return err
+}
+
+// overwriteLine goes to the line's beginning and clears it.
+const overwriteLine = "\r\x1b[K"
+
+// leave ends a line that would be written over.
+func (w *backfillWatch) leave() {
+	if w.open {
+		fmt.Fprintln(w.app.out)
+	}
+}
+
+func (w *backfillWatch) end(f *wire.FilledStatus) error {
+	if w.app.json {
+		line := w.line(backfillDone)
+		line.Rows, line.Began, line.Ended = f.Rows, f.Began, &f.Ended
+		return w.printJSON(line)
+	}
+	if w.open {
+		w.open = false
+		if _, err := fmt.Fprint(w.app.out, overwriteLine); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w.app.out, "done: %s in %s\n", plural(f.Rows, "row"), humanDuration(f.Ended.Sub(f.Began)))
+	return err
+}

@@ -1,0 +1,83 @@
+package main
+
+// repairMutants are the mechanisms of backfills, and of connections that outlive
+// changed credentials.
+var repairMutants = []mutant{
+	{
+		name: "backfill-same-ids", guarantee: "backfill: its rows are not the first snapshot's",
+		file: "lane/owner.go",
+		old:  `Snapshot: cmp.Or(from.ID, o.interest.ID)`,
+		new:  `Snapshot: cmp.Or(o.interest.ID, from.ID)`,
+		pkg:  "./hub", test: "TestBackfillIsFilteredAndProjected",
+	},
+	{
+		name: "backfill-unfiltered", guarantee: "backfill: its filter holds beside the interest's",
+		file: "lane/compiled.go",
+		old:  `in, only = in.forRows(), of.Filter`,
+		new:  `in, only = in.forRows(), ""`,
+		pkg:  "./hub", test: "TestBackfillIsFilteredAndProjected",
+	},
+	{
+		name: "backfill-of-old-fields", guarantee: "backfill: one that began under another definition begins again",
+		file: "lane/backfill.go",
+		old:  `return cmp.Or(s.Rev, 1) != in.Rev`,
+		new:  `return false`,
+		pkg:  "./hub", test: "TestBackfillAskedTwice",
+	},
+	{
+		name: "backfill-takes-others-rows", guarantee: "backfill: takes no rows that were fetched for another fill",
+		file: "lane/rows.go",
+		old:  `return f.from.ID == s.ID && f.from.Row`,
+		new:  `return f.from.Row`,
+		pkg:  "./lane", test: "TestFetchesAreTriedAgainAndGivenUp",
+	},
+	{
+		name: "backfill-unbounded", guarantee: "backfill: a state record can always be written again",
+		file: "hub/backfill.go",
+		old:  `next, err = next.Bounded(tip.State, h.nc.MaxPayload())`,
+		new:  `_, err = next.Bounded(tip.State, 1<<30)`,
+		pkg:  "./hub", test: "TestBackfillThatDoesNotFitARecord",
+	},
+	{
+		name: "backfill-old-form", guarantee: "backfill: a hub that knows none leaves the lane alone",
+		file: "lane/state.go",
+		old:  `		s.Form = backfillForm`,
+		new:  `		s.Form = snapshotForm`,
+		pkg:  "./lane", test: "TestRecordOfABackfill",
+	},
+	{
+		name: "rows-asked-for-again", guarantee: "snapshots: reading a lane again asks no owner again",
+		file: "lane/lane.go",
+		old:  "	l.closeReaders()\n	tip, err := ReadTip(",
+		new:  "	l.closeSources()\n	tip, err := ReadTip(",
+		pkg:  "./hub", test: "TestRowsOnTheirWayOutliveARegistration",
+	},
+	{
+		name: "credentials-refused-twice", guarantee: "a connection never gives up by itself",
+		file: "internal/reconnect/keeper.go",
+		old:  `o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true`,
+		new:  `o.AllowReconnect, o.MaxReconnect = true, -1`,
+		pkg:  ".", test: "TestRotatedCredentials",
+	},
+	{
+		name: "credentials-options-last", guarantee: "a connection never gives up by itself, whatever options say",
+		file: "internal/reconnect/keeper.go",
+		old:  `o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true`,
+		new:  `o.IgnoreAuthErrorAbort = true`,
+		pkg:  "./internal/reconnect", test: "TestRotation",
+	},
+	{
+		name: "credentials-read-once", guarantee: "credentials are read at each attempt",
+		file: "internal/reconnect/files.go",
+		old:  `		text, err := read()`,
+		new:  `		text, err := first, error(nil)`,
+		pkg:  "./internal/reconnect", test: "TestRotation",
+	},
+	{
+		name: "credentials-nkey-once", guarantee: "an nkey is read at each attempt",
+		file: "internal/reconnect/files.go",
+		old:  `			k.renewNkey(f.Nkey)`,
+		new:  `			_ = k.renewNkey`,
+		pkg:  "./internal/reconnect", test: "TestRotation",
+	},
+}

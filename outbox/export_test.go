@@ -1,0 +1,20 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+)
+
+// Look is one look for rows.
+func Look(ctx context.Context, r *Relay) error {
+	_, err := r.pass(ctx, ctx)
+	return err
+}
+
+// AtRest is nil while the relay waits for its next look.
+func AtRest(r *Relay) error {
+	if !r.resting.Load() {
+		return errors.New("it is at work")
+	}
+	return nil
+}
