@@ -11,7 +11,7 @@ import (
 const (
 	// mostTurns is how many transactions of Replicate are under way at a time before
 	// calls wait: while one waits for the disk, the next one is written.
-	mostTurns = 2
+	mostTurns = 4
 	// mostInTurn is how many calls share a transaction; see
 	// replhub.Subscription.MaxBatch.
 	mostInTurn = 500
