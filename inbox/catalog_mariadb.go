@@ -234,13 +234,22 @@ func (t mariadbType) distinct() string {
 
 // labelsOf are the labels of an enum or set by its type, such as enum('a','b”s').
 func labelsOf(full string) []string {
-	start, end := strings.IndexByte(full, '\''), strings.LastIndexByte(full, '\'')
-	if start < 0 || end <= start {
-		return nil
+	var labels []string
+	_, rest, more := strings.Cut(full, "'")
+	for more {
+		var label strings.Builder
+		for {
+			var part string
+			part, rest, _ = strings.Cut(rest, "'")
+			label.WriteString(part)
+			if !strings.HasPrefix(rest, "'") {
+				break
+			}
+			label.WriteByte('\'') // two are one within a label
+			rest = rest[1:]
+		}
+		labels = append(labels, label.String())
+		_, rest, more = strings.Cut(rest, "'")
 	}
-	labels := strings.Split(strings.ReplaceAll(full[start+1:end], "''", "\x00"), "','")
-	for n, label := range labels {
-		labels[n] = strings.ReplaceAll(label, "\x00", "'")
-	}
-	return slices.Clip(labels)
+	return labels
 }

@@ -22,7 +22,8 @@ SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), pg_cata
 	a.atthasdef OR a.attidentity <> '' OR d.typdefault IS NOT NULL, a.attgenerated <> '' OR a.attidentity = 'a',
 	EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate
 		AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
-	coalesce((SELECT NOT l.collisdeterministic FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), false),
+	EXISTS (SELECT 1 FROM pg_catalog.pg_collation l WHERE NOT l.collisdeterministic AND (l.oid = a.attcollation OR l.oid IN (
+		SELECT i.indcollation[0] FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))),
 	CASE WHEN e.oid IS NULL THEN t.typname ELSE e.typname END::text, b.typmod, e.oid IS NOT NULL,
 	coalesce((SELECT json_agg(n.enumlabel ORDER BY n.enumsortorder) FROM pg_catalog.pg_enum n WHERE n.enumtypid = coalesce(e.oid, t.oid))::text, '')
 FROM base b

@@ -62,12 +62,12 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 		c.others, err = names(ctx, tx, sqliteTables)
 		return c, err
 	}
-	return c, c.sqliteKeys(ctx, tx, within, table, rowid, keys)
+	return c, markSQLiteKeys(ctx, tx, c.columns, within, table, rowid, keys)
 }
 
-// sqliteKeys marks the columns that are unique, and those whose index has a
+// markSQLiteKeys marks the columns that are unique, and those whose index has a
 // collation that takes different keys for one.
-func (c *catalog) sqliteKeys(ctx context.Context, tx database.Tx, schema any, table, rowid string, keys int) error {
+func markSQLiteKeys(ctx context.Context, tx database.Tx, columns []catalogColumn, schema any, table, rowid string, keys int) error {
 	unique, err := names(ctx, tx, sqliteUnique, table, schema, schema, schema)
 	if err != nil {
 		return err
@@ -79,8 +79,8 @@ func (c *catalog) sqliteKeys(ctx context.Context, tx database.Tx, schema any, ta
 	if keys == 1 && rowid != "" {
 		unique = append(unique, rowid)
 	}
-	for n := range c.columns {
-		col := &c.columns[n]
+	for n := range columns {
+		col := &columns[n]
 		col.unique = containsFold(unique, col.name)
 		if !col.unique && containsFold(blurred, col.name) {
 			col.unique = true

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/replhub/replhub"
@@ -23,10 +24,8 @@ func newColumn(c Column) (column, error) {
 		c.Path = c.Name
 	}
 	path := strings.Split(c.Path, ".")
-	for _, level := range path {
-		if level == "" {
-			return column{}, fmt.Errorf("column %q: path %q has an empty level", c.Name, c.Path)
-		}
+	if slices.Contains(path, "") {
+		return column{}, fmt.Errorf("column %q: path %q has an empty level", c.Name, c.Path)
 	}
 	return column{Column: c, path: path}, nil
 }

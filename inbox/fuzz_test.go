@@ -79,7 +79,10 @@ func randomValue(rng *rand.Rand) string {
 		for n := range text {
 			text[n] = runes[rng.IntN(len(runes))]
 		}
-		raw, _ := json.Marshal(string(text))
+		raw, err := json.Marshal(string(text))
+		if err != nil {
+			panic(err) // a string is always JSON
+		}
 		return string(raw)
 	}
 }

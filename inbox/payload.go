@@ -127,8 +127,7 @@ func grown[T any](s []T, n int) []T {
 }
 
 func notAnObject(err error) error {
-	var other *json.UnmarshalTypeError
-	if errors.As(err, &other) {
+	if other, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("payload as JSON: %s is no entity, which is an object", strings.TrimSpace(other.Value))
 	}
 	return fmt.Errorf("payload as JSON: %w", err)

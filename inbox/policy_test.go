@@ -111,7 +111,7 @@ func (r *row) naive(d *replhub.Delivery) inbox.Outcome {
 		switch {
 		case same && ofSnapshot && !r.deleted:
 			// A row that is not older is written again.
-		case same || samePlace && !(bothVersions && in.version > r.version):
+		case same || samePlace && (!bothVersions || in.version <= r.version):
 			return inbox.Duplicate
 		case bothVersions && in.version < r.version, !bothVersions && earlier:
 			return inbox.Stale

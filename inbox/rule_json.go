@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/replhub/replhub/wire"
@@ -94,7 +95,7 @@ func checkJSONB(raw []byte) error {
 				open = open[:len(open)-1]
 			}
 		case string:
-			if bytes.ContainsRune([]byte(token), 0) {
+			if strings.ContainsRune(token, 0) {
 				return errors.New("it holds a NUL, which jsonb cannot")
 			}
 			if names := innermost(open); name && names != nil {

@@ -42,7 +42,7 @@ func affinityOf(declared string, strict bool) affinity {
 		return affinityText
 	case has("BLOB"):
 		return affinityBlob
-	case has("REAL", "FLOA", "DOUB"):
+	case has("REAL", "FLOA", "DOUB"): //nolint:misspell // a part of DOUBLE
 		return affinityReal
 	default:
 		return affinityNumeric

@@ -55,8 +55,7 @@ func TestTableThatCannotWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, err := range []error{put(t, db, table, replhub.Create, "1", `{"v":1}`), table.Check(t.Context(), db)} {
-				var told *inbox.TableError
-				if !errors.As(err, &told) {
+				if _, ok := errors.AsType[*inbox.TableError](err); !ok {
 					t.Errorf("%s: %v: %v", d, c.tables, err)
 					continue
 				}

@@ -59,9 +59,9 @@ type Column struct {
 //
 // At its first use, and again after a minute and after errors, it reads the types
 // of its columns from the database's catalog, and returns a [*TableError] that says
-// what cannot work and what mends it. A value that its column cannot keep as it is
-// is a [*ValueError], and nothing is written. TYPES.md says what becomes of each
-// value in each type.
+// what cannot work and what mends it. For a value that its column cannot keep as it
+// is it returns a [*ValueError] and writes nothing. TYPES.md says what becomes of
+// each value in each type.
 type Table struct {
 	inbox   *Inbox
 	cfg     TableConfig
