@@ -24,8 +24,9 @@
 // each database, what becomes of each value. Payload members that no column takes
 // and columns without a member are counted ([Table.Unmapped]) and logged once.
 //
-// [Inbox.Replicate] is all that a plain replica needs: a delivery into a table.
-// [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
+// [Table.Handler] is all that a plain replica needs: what waits goes into the table
+// in one transaction with a few statements. [Inbox.ReplicateBatch] does that for a
+// handler of one's own, [Inbox.Replicate] for one delivery. [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
 // caller's.
 //
 // A transaction holds the row of its key until it ends. A process that stands

@@ -11,7 +11,6 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
-	"github.com/replhub/replhub/wire"
 )
 
 func TestPolicies(t *testing.T) {
@@ -181,6 +180,6 @@ func againstNaive(t *testing.T, r *replica, key string, raw []byte) {
 
 // asRow makes d a row of a snapshot.
 func asRow(d *replhub.Delivery) *replhub.Delivery {
-	d.Header = map[string][]string{wire.HeaderChunk: {"1"}}
+	d.Row = 1
 	return d
 }

@@ -35,8 +35,8 @@ type record struct {
 	ofSnapshot bool
 }
 
-// ofSnapshot reports whether d is a row of a snapshot.
-func ofSnapshot(d *replhub.Delivery) bool { return len(d.Header[wire.HeaderChunk]) > 0 }
+// ofSnapshot reports whether d is a row of a snapshot or of a backfill.
+func ofSnapshot(d *replhub.Delivery) bool { return d.Row > 0 }
 
 // record is the row that d would leave.
 func (i *Inbox) record(d *replhub.Delivery) (record, error) {

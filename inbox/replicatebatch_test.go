@@ -16,7 +16,6 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
-	"github.com/replhub/replhub/wire"
 )
 
 // anyDeliveries are changes of a few rows, of all kinds: of two origins, with
@@ -44,7 +43,7 @@ func anyDelivery(r *rand.Rand, seq uint64) *replhub.Delivery {
 	}
 	d.Time = time.Unix(int64(r.IntN(20)), 0)
 	if d.Op != replhub.Delete && r.IntN(4) == 0 {
-		d.Header = map[string][]string{wire.HeaderChunk: {"1"}}
+		d.Row = 1
 		d.Position.Seq -= min(seq-1, r.Uint64N(3)) // the place of an event
 	}
 	return d

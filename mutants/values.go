@@ -40,8 +40,8 @@ var valuesMutants = []mutant{
 	{
 		name: "row-of-snapshot-is-duplicate", guarantee: "7: a second snapshot repairs",
 		file: "inbox/record.go",
-		old:  `return len(d.Header[wire.HeaderChunk]) > 0`,
-		new:  `return len(d.Header[wire.HeaderChunk]) > 1`,
+		old:  `return d.Row > 0`,
+		new:  `return d.Row > 1<<40`,
 		pkg:  "./inbox", test: "TestSecondSnapshotRepairs",
 	},
 	{

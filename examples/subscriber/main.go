@@ -25,10 +25,8 @@ func main() {
 	client := must(replhub.Connect(ctx, replhub.Config{URL: os.Getenv("NATS_URL"), Service: "sharing"}))
 
 	users := replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Fields: []string{"id", "name"}, Start: replhub.StartAll}}}
-	must(0, client.Subscribe(ctx, replhub.Subscription{Registration: users}, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
-		_, err := in.Replicate(ctx, db, d, people) // once, and never back to an older state
-		return err
-	})))
+	// Each change once, and never back to an older state.
+	must(0, client.SubscribeBatch(ctx, replhub.Subscription{Registration: users}, people.Handler(db)))
 }
 
 func must[T any](value T, err error) T {
