@@ -101,7 +101,7 @@ type row struct {
 // naive applies d to r by the default rule, in the words of its documentation.
 func (r *row) naive(d *replhub.Delivery) inbox.Outcome {
 	in := row{d.Position.Epoch, d.Position.Seq, d.Origin, d.Version, d.Op == replhub.Delete}
-	ofSnapshot := d.Header != nil
+	ofSnapshot := d.Row > 0
 	if r.seq > 0 {
 		samePlace := in.epoch == r.epoch && in.seq == r.seq
 		earlier := in.epoch < r.epoch || in.epoch == r.epoch && in.seq < r.seq

@@ -257,6 +257,11 @@ type publishedEvent struct {
 	seq uint64
 }
 
+// PublishAll hides the client's own, which a relay would take instead.
+func (p *published) PublishAll(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error) {
+	return p.PublishBatch(ctx, events)
+}
+
 // PublishBatch implements outbox.Publisher.
 func (p *published) PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error) {
 	acks, err := p.Client.PublishBatch(ctx, events)
