@@ -68,6 +68,9 @@ type marked struct {
 	class Class
 }
 
+// Class is the class that the error was marked with.
+func (m *marked) Class() Class { return m.class }
+
 // Unwrap returns the error that was marked.
 func (m *marked) Unwrap() error { return m.error }
 
@@ -122,8 +125,8 @@ func find(err error, conn bool) (class Class, coded bool) {
 // classOf is the class of one error, without those that it wraps.
 func classOf(err error, conn bool) (class Class, coded bool) {
 	switch e := err.(type) { //nolint:errorlint // the caller walks through what is wrapped
-	case *marked:
-		return e.class, true
+	case interface{ Class() Class }: // marked, and errors that know
+		return e.Class(), true
 	case interface{ SQLState() string }: // of pgx and of lib/pq
 		return classOfState(e.SQLState()), true
 	case *net.OpError, *net.DNSError, *tls.CertificateVerificationError:

@@ -225,15 +225,13 @@ func (i *Inbox) overwriteRows(ctx context.Context, tx *sql.Tx, known []*slot) er
 	})
 }
 
-var recordCasts = []string{"text", "bytea", "bigint", "bigint", "text", "bigint", "bigint", "boolean", "bigint"}
-
 func (i *Inbox) insertRows(ctx context.Context, tx *sql.Tx, statement string, part []*slot) (int64, error) {
 	now := time.Now()
 	rows := make([][]any, len(part))
 	for n, s := range part {
 		rows[n] = record{entity: s.entity, key: s.key, stamp: s.stamp}.args(now)
 	}
-	source, args, _ := rowSource(i.cfg.Dialect, recordCasts, rows) // all have a text
+	source, args, _ := rowSource(i.cfg.Dialect, recordCasts(), rows) // all have a text
 	result, err := tx.ExecContext(ctx, fmt.Sprintf(statement, source), args...)
 	if err != nil {
 		return 0, err

@@ -58,6 +58,7 @@ func arraySource(casts []string, rows [][]any) (source string, args []any, ok bo
 
 // arrayText is an array of text as PostgreSQL reads it.
 func arrayText(values []any) (string, bool) {
+	escapes := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, value := range values {
@@ -73,14 +74,13 @@ func arrayText(values []any) (string, bool) {
 			return "", false
 		}
 		b.WriteByte('"')
-		b.WriteString(arrayEscapes.Replace(text))
+		b.WriteString(escapes.Replace(text))
 		b.WriteByte('"')
 	}
 	b.WriteByte('}')
 	return b.String(), true
 }
 
-var arrayEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // valueText is a value as PostgreSQL reads it from text.
 func valueText(value any) (string, bool) {

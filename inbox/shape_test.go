@@ -55,7 +55,7 @@ func TestTableThatCannotWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, err := range []error{put(t, db, table, replhub.Create, "1", `{"v":1}`), table.Check(t.Context(), db)} {
-				if _, ok := errors.AsType[*inbox.TableError](err); !ok {
+				if _, ok := errors.AsType[*inbox.TableError](err); !ok || database.Classify(err) != database.Unavailable {
 					t.Errorf("%s: %v: %v", d, c.tables, err)
 					continue
 				}
@@ -198,8 +198,7 @@ func TestValueErrorsArePermanent(t *testing.T) {
 		"bad key":  {Entity: "user", Op: replhub.Delete, Key: " k", Position: replhub.Position{Seq: 1}},
 	} {
 		_, err := r.inbox.Replicate(t.Context(), r.DB, d, r.users)
-		var permanent interface{ Permanent() bool }
-		if !errors.As(err, &permanent) || !permanent.Permanent() {
+		if database.Classify(err) != database.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

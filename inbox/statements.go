@@ -63,6 +63,12 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 	}, nil
 }
 
+// recordCasts are the types of the inbox's columns on PostgreSQL.
+func recordCasts() []string {
+	const number = "bigint"
+	return []string{"text", "bytea", number, number, "text", number, number, "boolean", number}
+}
+
 const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
 
 // lockKeysStatement takes its locks in the order of keys. On PostgreSQL it looks
@@ -70,7 +76,7 @@ const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
 // kept with the prepared statement, reads the whole table later on.
 func lockKeysStatement(d database.Dialect, table string) string {
 	if d == database.Postgres {
-		return "SELECT r.* FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
+		return "SELECT entity_key, " + stampColumns + " FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
 			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key FOR UPDATE) r"
 	}
 	lock := " FOR UPDATE"

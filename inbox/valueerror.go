@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/replhub/replhub/database"
 )
 
 // ValueError says that a delivery holds what a table's column cannot keep as it
@@ -45,16 +47,16 @@ func (e *ValueError) Error() string {
 // Unwrap returns Err.
 func (e *ValueError) Unwrap() error { return e.Err }
 
-// Permanent reports true: the same delivery fails at every attempt.
-func (*ValueError) Permanent() bool { return true }
+// Class is database.Invalid: the same delivery fails at every attempt.
+func (*ValueError) Class() database.Class { return database.Invalid }
 
 // permanentError is a sentinel for deliveries that fail at every attempt.
 type permanentError string
 
 func (e permanentError) Error() string { return string(e) }
 
-// Permanent reports true.
-func (permanentError) Permanent() bool { return true }
+// Class is database.Invalid.
+func (permanentError) Class() database.Class { return database.Invalid }
 
 // TableError says that a table cannot be a replica of what its config names,
 // whatever is delivered. It is about the table, not about a delivery: once the
@@ -70,6 +72,9 @@ type TableError struct {
 func (e *TableError) Error() string {
 	return fmt.Sprintf("table %s cannot be a replica: %s", e.Table, strings.Join(e.Problems, "; "))
 }
+
+// Class is database.Unavailable: a subscriber waits until the table is altered.
+func (*TableError) Class() database.Class { return database.Unavailable }
 
 // longestShown bounds a value in an error, in bytes.
 const longestShown = 64

@@ -45,7 +45,7 @@ func MariaDBSnapshot(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer db.Close()
+	defer db.Close() //nolint:errcheck // nothing was written
 	var name, value string
 	err = db.QueryRowContext(tb.Context(), "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'").Scan(&name, &value)
 	if errors.Is(err, sql.ErrNoRows) {
