@@ -81,7 +81,6 @@ func arrayText(values []any) (string, bool) {
 	return b.String(), true
 }
 
-
 // valueText is a value as PostgreSQL reads it from text.
 func valueText(value any) (string, bool) {
 	switch v := value.(type) {
