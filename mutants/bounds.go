@@ -40,8 +40,8 @@ var boundsMutants = []mutant{
 	{
 		name: "compile-all", guarantee: "only what changed is compiled",
 		file: "lane/compiled.go",
-		old:  `have.from.SameDefinition(in) {`,
-		new:  `!have.from.SameDefinition(in) {`,
+		old:  `have.from.SameDefinition(in) && have.only == only {`,
+		new:  `!have.from.SameDefinition(in) && have.only == only {`,
 		pkg:  "./lane", test: "TestOnlyWhatChangedIsCompiled",
 	},
 }

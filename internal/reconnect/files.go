@@ -34,10 +34,10 @@ type FileError struct {
 
 // Error implements error.
 func (e *FileError) Error() string {
-	if _, ok := errors.AsType[*os.PathError](e.Err); ok {
-		return e.Err.Error() // names the file
+	if path, ok := errors.AsType[*os.PathError](e.Err); ok {
+		return path.Error() // names the file
 	}
-	return e.Path + ": " + e.Err.Error()
+	return e.Path + " " + e.Err.Error()
 }
 
 // Unwrap gives the cause.
@@ -68,13 +68,13 @@ func (k *Keeper) creds(f Files) (nats.Option, error) {
 	opt := nats.UserCredentials(f.Creds)
 	var o nats.Options
 	if err := opt(&o); err != nil {
-		return nil, &FileError{f.Creds, err}
+		return nil, &FileError{f.Creds, fmt.Errorf("holds no user's JWT and seed: %w", err)}
 	}
 	if _, err := o.UserJWT(); err != nil {
-		return nil, &FileError{f.Creds, err}
+		return nil, &FileError{f.Creds, fmt.Errorf("holds no user's JWT and seed: %w", err)}
 	}
 	if _, err := o.SignatureCB([]byte("nonce")); err != nil {
-		return nil, &FileError{f.Creds, err}
+		return nil, &FileError{f.Creds, fmt.Errorf("holds no user's JWT and seed: %w", err)}
 	}
 	return opt, nil
 }
@@ -88,7 +88,7 @@ func (k *Keeper) nkey(f Files) (nats.Option, error) {
 	}
 	first, err := nats.NkeyOptionFromSeed(f.Nkey)
 	if err != nil {
-		return nil, &FileError{f.Nkey, err}
+		return nil, &FileError{f.Nkey, fmt.Errorf("holds no nkey seed: %w", err)}
 	}
 	return func(o *nats.Options) error {
 		if err := first(o); err != nil {
@@ -187,7 +187,7 @@ func (k *Keeper) tls(f Files) (nats.Option, error) {
 		certificate = func() (tls.Certificate, error) {
 			pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 			if err != nil {
-				return tls.Certificate{}, &FileError{f.Cert, err}
+				return tls.Certificate{}, &FileError{f.Cert, fmt.Errorf("and %s are no certificate with its key: %w", f.Key, err)}
 			}
 			return pair, nil
 		}
