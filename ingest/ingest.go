@@ -142,7 +142,7 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 // a stream's configuration that names it.
 func takesBatches(version string) bool {
 	var major, minor int
-	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 { //nolint:errcheck // n tells as much
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
 		return false
 	}
 	return major > 2 || major == 2 && minor >= 14

@@ -41,10 +41,7 @@ func versions(tb testing.TB, msgs []jetstream.Msg, key string) (generations, cou
 
 func TestNewGeneration(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		r, stop := p.run(p.bus.client)
-		p.enqueue(user("k"), user("k"))
-		p.emptied()
-		stop()
+		p.publishAll(user("k"), user("k"))
 		p.enqueue(user("k")) // waits across the restore
 		first, err := p.box.NewGeneration(t.Context(), p.db)
 		if err != nil {
@@ -53,7 +50,7 @@ func TestNewGeneration(t *testing.T) {
 		if _, err := p.db.ExecContext(t.Context(), p.box.GenerationStatement()); err != nil {
 			t.Fatal(err)
 		}
-		r, _ = p.run(p.bus.client)
+		r, _ := p.run(p.bus.client)
 		p.enqueue(user("k"))
 		p.emptied()
 		generations, counts := versions(t, p.bus.stored(4), "k")
@@ -184,7 +181,7 @@ func (p *place) tool(name string, args ...string) {
 // connection is a DSN as a URI.
 func connection(dsn string) string {
 	values := url.Values{}
-	for _, field := range strings.Fields(dsn) {
+	for field := range strings.FieldsSeq(dsn) {
 		name, value, _ := strings.Cut(field, "=")
 		values.Set(name, value)
 	}

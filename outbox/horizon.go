@@ -35,7 +35,7 @@ func parseSnapshot(text string) (s snapshot, err error) {
 	if fields[2] == "" {
 		return s, nil
 	}
-	for _, one := range strings.Split(fields[2], ",") {
+	for one := range strings.SplitSeq(fields[2], ",") {
 		id, err := strconv.ParseUint(one, 10, 64)
 		if err != nil {
 			return s, fmt.Errorf("snapshot %q: %w", text, err)

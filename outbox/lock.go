@@ -58,7 +58,7 @@ func (l *locks) claim(ctx, late context.Context, shard int) (_ hold, err error) 
 		return nil, h.release(late)
 	}
 	if err == nil && p.moved() {
-		err = errMoved{p}
+		err = movedError{p}
 	}
 	if err != nil {
 		return nil, errors.Join(err, rollback(tx))
@@ -79,10 +79,10 @@ func (l *locks) lock(ctx context.Context, tx *sql.Tx, shard int) (p place, err e
 	return p, err
 }
 
-// errMoved says that a generation is due before anything is published.
-type errMoved struct{ place }
+// movedError says that a generation is due before anything is published.
+type movedError struct{ place }
 
-func (e errMoved) Error() string {
+func (e movedError) Error() string {
 	return fmt.Sprintf("the outbox is at %s and was at %s: a new generation is due", e.here, e.recorded)
 }
 

@@ -101,7 +101,7 @@ func (r *Relay) batch(ctx, late context.Context, shard int) (found bool, err err
 func (r *Relay) claim(ctx, late context.Context, shard int) (hold, error) {
 	for {
 		h, err := r.shards.claim(ctx, late, shard)
-		var moved errMoved
+		var moved movedError
 		if !errors.As(err, &moved) {
 			return h, err
 		}

@@ -26,6 +26,7 @@ type statements struct {
 
 	generation    string // the one in force
 	newGeneration string // begins another; a condition may follow
+	settle        string // records the first place
 	place         string // an expression for where the tables lie; empty where the database has none
 }
 
@@ -64,6 +65,7 @@ func statementsFor(cfg Config) statements {
 }
 
 func (s *statements) forPostgres(cfg Config) {
+	s.settle = fmt.Sprintf("UPDATE %s_generation SET place = $1 WHERE place = $2", cfg.Table)
 	// The cluster, its timeline, and the table: a restore has another of one of them.
 	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
 		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)

@@ -68,7 +68,7 @@ max_client_conn = 100
 
 // field is a field of a DSN.
 func field(dsn, name string) string {
-	for _, f := range strings.Fields(dsn) {
+	for f := range strings.FieldsSeq(dsn) {
 		if value, ok := strings.CutPrefix(f, name+"="); ok {
 			return value
 		}
