@@ -17,9 +17,12 @@
 // # Delay
 //
 // A commit waits for nothing of the outbox's: there is no NOTIFY, which has
-// PostgreSQL's commits wait for each other. The relay looks for rows every 10 ms
+// PostgreSQL's commits wait for each other. The relay looks for rows every 5 ms
 // when idle, every millisecond while there is traffic, and soon after an Enqueue
-// in its own process.
+// in its own process. A look takes the database less than 0.1 ms on PostgreSQL and
+// 0.15 ms on MariaDB: 2 to 3 % of a core for each relay that is idle. Where dozens
+// of processes run relays on one outbox, give them a longer Poll; what a process
+// enqueues itself is published as soon all the same.
 //
 // # Restores
 //
