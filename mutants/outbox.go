@@ -13,7 +13,7 @@ var outboxMutants = []mutant{
 		name: "outbox-commits-conflict", guarantee: "outbox: no commit of what the server rolled back",
 		file: "outbox/enqueue.go",
 		old:  `	if !ok {`,
-		new:  `	if true {`,
+		new:  `	if ok || !ok {`,
 		pkg:  "./outbox", test: "TestChangedSinceTheSnapshot",
 	},
 	{
@@ -57,5 +57,12 @@ var outboxMutants = []mutant{
 		old:  `".fail."`,
 		new:  `".ok."`,
 		pkg:  ".", test: "TestPublishAllEndsAtARefusal",
+	},
+	{
+		name: "outbox-horizon-trusts", guarantee: "outbox: a row that commits late is not passed over",
+		file: "outbox/horizon.go",
+		old:  `	open := s.still(h.next.open)`,
+		new:  `	open := s.still(nil)`,
+		pkg:  "./outbox", test: "TestHorizonHidesNothing|TestTransactionThatIsHeldOpen",
 	},
 }

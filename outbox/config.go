@@ -46,7 +46,7 @@ type RelayConfig struct {
 	// BatchSize bounds the rows that are published and deleted at once; 256 by
 	// default, at most 10,000. A batch of large rows is cut at 8 MiB.
 	BatchSize int
-	// Poll is the longest time between two looks for rows; 10 ms by default. A look
+	// Poll is the longest time between two looks for rows; 5 ms by default. A look
 	// that finds none is a statement that reads a few pages of an index. The relay
 	// looks more often than that, down to once a millisecond, while there is
 	// traffic: rows that it found, or an Enqueue by the same Outbox.
@@ -72,7 +72,7 @@ type RelayConfig struct {
 func (c RelayConfig) withDefaults() RelayConfig {
 	c.Workers = cmp.Or(c.Workers, 4)
 	c.BatchSize = cmp.Or(c.BatchSize, 256)
-	c.Poll = cmp.Or(c.Poll, 10*time.Millisecond)
+	c.Poll = cmp.Or(c.Poll, 5*time.Millisecond)
 	c.PublishTimeout = cmp.Or(c.PublishTimeout, 10*time.Second)
 	c.Lease = cmp.Or(c.Lease, 5*time.Second)
 	c.MinBackoff = cmp.Or(c.MinBackoff, 100*time.Millisecond)

@@ -17,9 +17,12 @@
 // # Delay
 //
 // A commit waits for nothing of the outbox's: there is no NOTIFY, which has
-// PostgreSQL's commits wait for each other. The relay looks for rows every 10 ms
+// PostgreSQL's commits wait for each other. The relay looks for rows every 5 ms
 // when idle, every millisecond while there is traffic, and soon after an Enqueue
-// in its own process.
+// in its own process. A look takes the database less than 0.1 ms on PostgreSQL and
+// 0.15 ms on MariaDB: 2 to 3 % of a core for each relay that is idle. Where dozens
+// of processes run relays on one outbox, give them a longer Poll; what a process
+// enqueues itself is published as soon all the same.
 //
 // # Restores
 //
@@ -48,6 +51,17 @@
 // and then, with an error that says so, and nothing is lost. The relay keeps a
 // connection for as long as a batch is on its way, one for each of its Workers.
 // Statement pooling has no transactions, and no outbox.
+//
+// # Transactions that are held open
+//
+// While any transaction of a PostgreSQL server is held open, the rows that were
+// published cannot be vacuumed. The table grows by about 150 bytes, the payload and
+// the headers for each event until it ends, and the table of versions by about 100
+// for each; vacuum makes the room usable again afterwards. The relay's rate stays:
+// its scans begin behind what it has published, at most some seconds of it. A relay
+// that starts meanwhile, and each relay once as a transaction that has written ends
+// after more than a second, reads all rows since once, about a second for a million.
+// On MariaDB (its purge waits alike) every look reads the deleted rows again.
 //
 // # Tables
 //

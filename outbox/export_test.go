@@ -18,3 +18,9 @@ func AtRest(r *Relay) error {
 	}
 	return nil
 }
+
+// Behind is the id behind which the relay scans a shard's rows. No look may be
+// under way.
+func Behind(r *Relay, shard int) int64 {
+	return r.shards.(*locks).horizons[shard].from()
+}

@@ -95,7 +95,7 @@ func (o *Outbox) GenerationStatement() string { return o.sql.newGeneration }
 // has done so. The first place that is recorded is where the outbox began: its
 // generation stays.
 func (o *Outbox) settleIn(ctx context.Context, db *sql.DB, p place) error {
-	statement := fmt.Sprintf("UPDATE %s_generation SET place = $1 WHERE place = $2", o.cfg.Table) //nolint:gosec // the name was checked
+	statement := o.sql.settle
 	if p.recorded != "" {
 		statement = o.sql.newGeneration + ", place = $1 WHERE place = $2"
 	}

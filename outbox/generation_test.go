@@ -41,10 +41,7 @@ func versions(tb testing.TB, msgs []jetstream.Msg, key string) (generations, cou
 
 func TestNewGeneration(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		_, stop := p.run(p.bus.client)
-		p.enqueue(user("k"), user("k"))
-		p.emptied()
-		stop()
+		p.publishAll(user("k"), user("k"))
 		p.enqueue(user("k")) // waits across the restore
 		first, err := p.box.NewGeneration(t.Context(), p.db)
 		if err != nil {

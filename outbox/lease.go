@@ -22,6 +22,10 @@ type leases struct {
 
 func (*leases) begin(context.Context, *slog.Logger) error { return nil }
 
+func (l *leases) withRows(ctx context.Context) ([]int, error) { return l.box.shardsWithRows(ctx, l.db) }
+
+func (*leases) forget() {}
+
 func (l *leases) claim(ctx, _ context.Context, shard int) (hold, error) {
 	now := time.Now()
 	var generation int64

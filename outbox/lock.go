@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 )
 
 // locks holds a shard by a lock on its row, in a transaction that lasts while
@@ -17,6 +18,10 @@ type locks struct {
 	limit int
 	// placed has each claim tell where the tables lie.
 	placed atomic.Bool
+	// horizons are those of the shards, on PostgreSQL alone. Each is used by one
+	// goroutine at a time: the one that looks, or then the shard's worker.
+	horizons [maxShards]horizon
+	whole    time.Time // the last look at all rows, wherever the horizons are
 }
 
 func (l *locks) begin(ctx context.Context, log *slog.Logger) error {
@@ -89,17 +94,46 @@ type locked struct {
 	tx         *sql.Tx
 	shard      int
 	generation int64
+
+	// What rows has read: how many, the last one's id, and by which snapshot.
+	found int
+	last  int64
+	seen  snapshot
 }
 
-func (h *locked) rows(ctx context.Context) ([]row, error) {
-	return h.box.read(ctx, h.tx, h.shard, h.limit, h.generation)
+func (h *locked) rows(ctx context.Context) (found []row, err error) {
+	if h.box.sql.behind == nil {
+		return h.box.read(ctx, h.tx, h.shard, h.limit, h.generation)
+	}
+	horizon := &h.horizons[h.shard]
+	for {
+		if found, h.seen, err = h.box.readBehind(ctx, h.tx, h.shard, h.limit, h.generation, horizon.from()); err != nil {
+			return nil, err
+		}
+		if horizon.holds(h.seen) {
+			break
+		}
+	}
+	lowest := int64(0)
+	if len(found) > 0 {
+		lowest, h.last = found[0].id, found[len(found)-1].id
+	}
+	h.found = len(found)
+	horizon.scanned(h.seen, lowest, time.Now())
+	return found, nil
 }
 
 func (h *locked) settle(ctx context.Context, out outcome) error {
 	if err := h.box.settle(ctx, h.tx, out); err != nil {
 		return err
 	}
-	return h.tx.Commit()
+	if err := h.tx.Commit(); err != nil {
+		return err
+	}
+	if h.box.sql.behind != nil && len(out.published)+len(out.aside) == h.found {
+		h.horizons[h.shard].settled(h.seen, h.last, time.Now())
+	}
+	return nil
 }
 
 func (h *locked) release(context.Context) error {

@@ -14,7 +14,7 @@ import (
 // It reports whether there was any that no other relay held. late outlives ctx:
 // what was published is deleted even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
-	work, err := r.box.shardsWithRows(ctx, r.cfg.DB)
+	work, err := r.shards.withRows(ctx)
 	if err != nil || len(work) == 0 {
 		return false, err
 	}

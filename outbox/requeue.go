@@ -11,7 +11,7 @@ import (
 
 // Requeue gives the events that were set aside back to the relays, after their
 // cause was put right (the server's limit was raised, a row mended by hand). It
-// returns how many. They keep ids and versions: where newer ones of their keys
+// returns how many. They keep their events' ids and versions: where newer ones of their keys
 // have left meanwhile, the inbox lets those win.
 func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
 	err = database.InTransaction(ctx, db, o.readCommitted(), func(tx *sql.Tx) error {
@@ -34,7 +34,8 @@ func (o *Outbox) readCommitted() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
-// requeue moves by id: what is set aside meanwhile stays.
+// requeue moves by id: what is set aside meanwhile stays. The rows get ids of
+// their own, since relays have passed the old ones.
 func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
 	lock := " FOR UPDATE" // two that requeue at once
 	if o.cfg.Dialect == database.SQLite {
@@ -45,7 +46,7 @@ func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
 		return 0, err
 	}
 	for _, statement := range []string{
-		fmt.Sprintf("INSERT INTO %[1]s (id, %[2]s) SELECT id, %[2]s FROM %[1]s_failed WHERE id IN (%[3]s)", o.cfg.Table, columns, list(ids)),
+		fmt.Sprintf("INSERT INTO %[1]s (%[2]s) SELECT %[2]s FROM %[1]s_failed WHERE id IN (%[3]s) ORDER BY id", o.cfg.Table, columns, list(ids)),
 		fmt.Sprintf("DELETE FROM %s_failed WHERE id IN (%s)", o.cfg.Table, list(ids)),
 	} {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {

@@ -19,6 +19,10 @@ import (
 type shards interface {
 	// begin is called once, before the rest.
 	begin(ctx context.Context, log *slog.Logger) error
+	// withRows are the shards that have rows to publish.
+	withRows(ctx context.Context) ([]int, error)
+	// forget is called after an error: what is known of the database may hold no more.
+	forget()
 	// claim holds a shard; nil when another relay does. late outlives ctx, which
 	// bounds the call alone.
 	claim(ctx, late context.Context, shard int) (hold, error)
@@ -63,27 +67,37 @@ func (o *Outbox) shardsWithRows(ctx context.Context, db querier) (found []int, e
 const maxBatchBytes = 8 << 20
 
 func (o *Outbox) read(ctx context.Context, db querier, shard, limit int, generation int64) (found []row, err error) {
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT id, entity, op, entity_key, version, event_id, content_type, header, payload "+
-		"FROM %s WHERE shard = %d ORDER BY id LIMIT %d", o.cfg.Table, shard, limit))
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE shard = %d ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, shard, limit))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for size := 0; size < maxBatchBytes && rows.Next(); {
-		r := row{shard: shard}
-		ev := &r.ev
-		err := rows.Scan(&r.id, &ev.Entity, (*string)(&ev.Op), &ev.Key, &ev.Version, &ev.ID, &ev.ContentType, &r.header, &ev.Data)
+		r, bytes, err := scanRow(rows, shard, generation)
 		if err != nil {
 			return nil, err
 		}
-		ev.Header, r.broken = header(r.header)
-		if ev.Version, err = versionIn(generation, ev.Version); err != nil {
-			r.broken = err
-		}
-		size += len(ev.Data) + len(r.header)
+		size += bytes
 		found = append(found, r)
 	}
 	return found, rows.Err()
+}
+
+// rowColumns are what scanRow scans.
+const rowColumns = "id, entity, op, entity_key, version, event_id, content_type, header, payload"
+
+func scanRow(rows *sql.Rows, shard int, generation int64) (r row, bytes int, err error) {
+	r.shard = shard
+	ev := &r.ev
+	err = rows.Scan(&r.id, &ev.Entity, (*string)(&ev.Op), &ev.Key, &ev.Version, &ev.ID, &ev.ContentType, &r.header, &ev.Data)
+	if err != nil {
+		return r, 0, err
+	}
+	ev.Header, r.broken = header(r.header)
+	if ev.Version, err = versionIn(generation, ev.Version); err != nil {
+		r.broken = err
+	}
+	return r, len(ev.Data) + len(r.header), nil
 }
 
 func header(text string) (map[string][]string, error) {

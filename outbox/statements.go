@@ -18,8 +18,15 @@ type statements struct {
 	depth       string // rows, the oldest one's time, and events set aside
 	deleteIDs   func(ids string) (statement string, args []any)
 
+	// behind reads a shard's rows behind an id, and one row without an id that has
+	// the snapshot; shardsBehind are the shards that have such. Both are nil and
+	// empty where rows that were deleted are in no scan's way.
+	behind       func(shard, limit int) string
+	shardsBehind string
+
 	generation    string // the one in force
 	newGeneration string // begins another; a condition may follow
+	settle        string // records the first place
 	place         string // an expression for where the tables lie; empty where the database has none
 }
 
@@ -58,9 +65,17 @@ func statementsFor(cfg Config) statements {
 }
 
 func (s *statements) forPostgres(cfg Config) {
+	s.settle = fmt.Sprintf("UPDATE %s_generation SET place = $1 WHERE place = $2", cfg.Table)
 	// The cluster, its timeline, and the table: a restore has another of one of them.
 	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
 		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)
+	s.behind = func(shard, limit int) string {
+		return fmt.Sprintf("SELECT 0::bigint, pg_current_snapshot()::text, '', '', 0::bigint, '', '', '', ''::bytea "+
+			"UNION ALL (SELECT %s FROM %s WHERE shard = %d AND id > $1::bigint ORDER BY id LIMIT %d)", rowColumns, cfg.Table, shard, limit)
+	}
+	s.shardsBehind = fmt.Sprintf("SELECT -1, pg_current_snapshot()::text UNION ALL "+
+		"(SELECT s.shard, '' FROM %[1]s_shards s LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
+		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table)
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
@@ -69,7 +84,9 @@ func (s *statements) forPostgres(cfg Config) {
 		"ON CONFLICT (entity, entity_key) DO UPDATE SET version = GREATEST(old.version + 1, EXCLUDED.version) RETURNING version) "+
 		"INSERT INTO %[1]s (%[2]s) SELECT $1::integer, $2::text, $3::text, $4::text, v.version, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM v",
 		cfg.Table, columns)
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", cfg.Table, columns)
+	// The same for the transaction's own number: horizon.go counts on it.
+	s.insert = fmt.Sprintf("WITH x AS MATERIALIZED (SELECT pg_current_xact_id() AS id) INSERT INTO %[1]s (%[2]s) "+
+		"SELECT $1::integer, $2::text, $3::text, $4::text, $5::bigint, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM x WHERE x.id IS NOT NULL", cfg.Table, columns)
 	s.deleteIDs = func(ids string) (string, []any) {
 		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
 	}

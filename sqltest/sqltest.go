@@ -45,9 +45,11 @@ func MariaDBSnapshot(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // nothing was written
 	var name, value string
 	err = db.QueryRowContext(tb.Context(), "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'").Scan(&name, &value)
+	if closeErr := db.Close(); closeErr != nil {
+		tb.Fatal(closeErr)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		tb.Skip("this MariaDB has no innodb_snapshot_isolation")
 	}
