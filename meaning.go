@@ -97,7 +97,7 @@ const (
 	maxProbePause = 3 * time.Second
 )
 
-// probePause is the time until the next probe after so many that have failed.
+// probePause is the time until the next probe, after a number of failed ones.
 func (s Subscription) probePause(probes int) time.Duration {
 	return min(s.backoff(probes), maxProbePause)
 }

@@ -382,7 +382,7 @@ func TestBackfillBesideAFillFromIngest(t *testing.T) {
 
 // A service that registers again, as it does at each start, and whoever asks for a
 // backfill again, leave the rows that are on their way: an owner has few hands,
-// and is not asked for the same rows anew.
+// and is not asked for the same rows again.
 func TestRowsOnTheirWayOutliveARegistration(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()

@@ -49,7 +49,7 @@ func TestDropWhileTheRegistryIsAway(t *testing.T) {
 }
 
 // A record whose id the lane does not know is of another lane's time, as after a
-// restored registry. To register it anew would leave a gap; it is told of.
+// restored registry. Registering it again would leave a gap, so the hub raises an alarm.
 func TestRecordOfAnotherLanesTime(t *testing.T) {
 	w := newWorld(t)
 	stop := w.startHub()

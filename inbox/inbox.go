@@ -36,9 +36,9 @@ func New(cfg Config) (*Inbox, error) {
 	return &Inbox{cfg: cfg, sql: text, shapeDoubt: shapeDoubt}, nil
 }
 
-// Apply calls effect, which works in tx, once if d is newer than what was last applied to its
-// (entity, key), and says in the same transaction that d now is. Otherwise it
-// does nothing, and says why.
+// Apply calls effect, which works in tx, once if d is newer than what was last
+// applied to its (entity, key), and says in the same transaction that d now is.
+// Otherwise it does nothing, and says why.
 //
 // It takes the lock of the key's row until tx ends; whoever applies another
 // delivery of the key waits. A transaction that applies several keys should take

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write TYPES.md anew from what is found")
+var update = flag.Bool("update", false, "write TYPES.md from what is found")
 
 // golden compares text with a file, or writes it.
 func golden(t *testing.T, file, text string) {

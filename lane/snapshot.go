@@ -26,7 +26,7 @@ type Snapshot struct {
 	// interest's when the rows began.
 	Asked event.Position `json:"asked,omitzero"`
 	Rev   int            `json:"rev,omitempty"`
-	// Row counts the rows dealt with, After is the key of the last of them.
+	// Row counts the rows dealt with, After is the key of the last one.
 	Row   uint64 `json:"row"`
 	After string `json:"after,omitempty"`
 	// Origin is the service whose rows they are; empty when it did not say.

@@ -10,7 +10,7 @@ var replicaMutants = []mutant{
 		pkg:  "./inbox", test: "TestBatchIsLikeOneByOne",
 	},
 	{
-		name: "batch-race-unseen", guarantee: "7: a row that another transaction has just made is decided on anew",
+		name: "batch-race-unseen", guarantee: "7: a row that another transaction has just made is decided on again",
 		file: "inbox/replicatebatch.go",
 		old:  `if err == nil && made != int64(len(part)) {`,
 		new:  `if false && made != int64(len(part)) {`,

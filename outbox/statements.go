@@ -66,7 +66,7 @@ func statementsFor(cfg Config) statements {
 
 func (s *statements) forPostgres(cfg Config) {
 	s.settle = fmt.Sprintf("UPDATE %s_generation SET place = $1 WHERE place = $2", cfg.Table)
-	// The cluster, its timeline, and the table: a restore has another of one of them.
+	// The cluster, its timeline, and the table: a restore changes at least one.
 	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
 		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)
 	s.behind = func(shard, limit int) string {

@@ -136,7 +136,7 @@ func (h *heldCopies) extend(ackWait time.Duration) {
 
 // giveBack has everything delivered again, in the lane's order. It waits until
 // the server has taken the last one back, and so those before it: the next that
-// asks then gets the first of them.
+// asks then gets the first copy.
 func (h *heldCopies) giveBack(l *link) error {
 	slices.SortFunc(h.copies, bySequence)
 	copies := h.copies
