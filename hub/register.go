@@ -47,6 +47,7 @@ func (r *registration) apply(ctx context.Context) (lane.State, error) {
 		if err != nil {
 			return lane.State{}, err
 		}
+		r.lane = l
 		state, err := l.Change(ctx, r.edit)
 		if errors.Is(err, lane.ErrDropped) {
 			if err := r.hub.awaitDrop(ctx, r.service); err != nil {
@@ -120,6 +121,8 @@ type registration struct {
 	service subjects.Name
 	request request
 	anchor  *anchor
+	// lane is what the request is laid over; nil while the lane is created.
+	lane *lane.Lane
 }
 
 // edit lays the request over a lane's state. New interests pin ingest first:
@@ -194,7 +197,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 		return false, nil
 	}
 	if queue.Order != s.Queue.Order || queue.Partitions != s.Queue.Partitions {
-		idle, err := lane.Idle(ctx, r.hub.js, r.service, tip, r.hub.letters.Hold)
+		idle, err := r.lane.Idle(ctx, tip)
 		if err != nil {
 			return false, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,36 +14,32 @@ import (
 // A lane is trimmed, and its queue changed, by what its consumers have dealt with.
 // The server's counts do not tell that: it raises num_pending after it has
 // acknowledged an append, and a consumer's leader may lag behind the stream's. Only
-// what stays true however late the answer comes counts: a consumer's ack floor, and
-// that no message which matches its filter lies behind that.
+// what stays true however late the answer comes counts: a consumer's ack floor, or
+// where it stands still (standing.go), and that no message which matches its filter
+// lies behind that.
 
 // provenFloor is the sequence of a lane up to which a consumer needs nothing, as far
-// as can be proven. ackFloor is the consumer's, of any age. last is the lane's last
+// as can be proven. floor is where the consumer stands, of any age. last is the lane's last
 // sequence, and match the sequence of the last message that matched the consumer's
 // filter, read after last was; 0 when none does.
-func provenFloor(ackFloor, match, last uint64) uint64 {
-	if match <= ackFloor {
+func provenFloor(floor, match, last uint64) uint64 {
+	if match <= floor {
 		return last // nothing between the two is the consumer's
 	}
-	return min(ackFloor, last)
+	return min(floor, last)
 }
 
 // lowestFloor is the lowest proven floor of a lane's consumers, last when there are
-// none. last is the lane's last sequence as the stream's leader has said it before.
-func lowestFloor(ctx context.Context, stream jetstream.Stream, last uint64, consumers map[string]*jetstream.ConsumerInfo) (uint64, error) {
-	ascending := make([]*jetstream.ConsumerInfo, 0, len(consumers))
-	for _, c := range consumers {
-		ascending = append(ascending, c)
-	}
-	slices.SortFunc(ascending, func(a, b *jetstream.ConsumerInfo) int {
-		return cmp.Compare(a.AckFloor.Stream, b.AckFloor.Stream)
-	})
+// none. last is the lane's last sequence as the stream's leader has said it before,
+// floors are what the consumers are known to have dealt with, by name.
+func lowestFloor(ctx context.Context, stream jetstream.Stream, last uint64, consumers map[string]*jetstream.ConsumerInfo, floors map[string]uint64) (uint64, error) {
+	ascending := slices.SortedFunc(maps.Keys(consumers), func(a, b string) int { return cmp.Compare(floors[a], floors[b]) })
 	lowest := last
-	for _, c := range ascending {
-		if c.AckFloor.Stream >= lowest {
+	for _, name := range ascending {
+		if floors[name] >= lowest {
 			break // nor do the others lower it
 		}
-		floor, err := floorOf(ctx, stream, last, c)
+		floor, err := floorOf(ctx, stream, last, consumers[name].Config, floors[name])
 		if err != nil {
 			return 0, err
 		}
@@ -51,13 +48,14 @@ func lowestFloor(ctx context.Context, stream jetstream.Stream, last uint64, cons
 	return lowest, nil
 }
 
-// floorOf is the proven floor of one consumer.
-func floorOf(ctx context.Context, stream jetstream.Stream, last uint64, c *jetstream.ConsumerInfo) (uint64, error) {
-	match, err := lastMatch(ctx, stream, last, c.Config)
+// floorOf is the proven floor of one consumer, which has dealt with what its filter
+// lets through up to floor.
+func floorOf(ctx context.Context, stream jetstream.Stream, last uint64, cfg jetstream.ConsumerConfig, floor uint64) (uint64, error) {
+	match, err := lastMatch(ctx, stream, last, cfg)
 	if err != nil {
 		return 0, err
 	}
-	return provenFloor(c.AckFloor.Stream, match, last), nil
+	return provenFloor(floor, match, last), nil
 }
 
 // lastMatch asks the stream's leader for the sequence of the last message that a

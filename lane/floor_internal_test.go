@@ -56,7 +56,7 @@ func TestFloorIsNotAheadOfAnUnacknowledgedCopy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		floor, err := lowestFloor(ctx, stream, ack.Sequence, consumers)
+		floor, err := lowestFloor(ctx, stream, ack.Sequence, consumers, new(standings).look(consumers, time.Now()))
 		if err != nil || floor >= ack.Sequence {
 			t.Fatalf("floor %d, %v; copy %d is not acknowledged", floor, err, ack.Sequence)
 		}
@@ -121,7 +121,7 @@ func TestFloorOfPartitions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := lowestFloor(ctx, stream, info.State.LastSeq, consumers); err != nil || got != want {
+		if got, err := lowestFloor(ctx, stream, info.State.LastSeq, consumers, new(standings).look(consumers, time.Now())); err != nil || got != want {
 			t.Errorf("%s: floor %d, %v; want %d", what, got, err, want)
 		}
 	}

@@ -1,6 +1,9 @@
 package lane
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // notAcknowledged is why most full lanes are full.
 const notAcknowledged = "are not acknowledged; have workers catch up, raise max_bytes, or unregister"
@@ -10,9 +13,9 @@ const notAcknowledged = "are not acknowledged; have workers catch up, raise max_
 // is. It returns how much the lane holds then, and why.
 func (l *Lane) heldBack(ctx context.Context, have int64) (now int64, why string, err error) {
 	if l.env.Prove == nil {
-		return have, notAcknowledged, nil
+		return have, l.notAcknowledged(), nil
 	}
-	why, err = l.env.Prove(ctx, l.service)
+	why, err = l.env.Prove(ctx, l.service, l.standings.last())
 	switch {
 	case err != nil:
 		return have, "", err
@@ -23,5 +26,13 @@ func (l *Lane) heldBack(ctx context.Context, have int64) (now int64, why string,
 		return have, "", err
 	}
 	have, err = l.measure(ctx)
-	return have, notAcknowledged, err
+	return have, l.notAcknowledged(), err
+}
+
+// notAcknowledged says in words why copies of a full lane are kept for its workers.
+func (l *Lane) notAcknowledged() string {
+	if name := l.standings.behind(); name != "" {
+		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, standsAfter)
+	}
+	return notAcknowledged
 }

@@ -39,8 +39,9 @@ type Env struct {
 	Hold Hold
 	// Prove looks into what Hold keeps of a full lane beyond what its workers have
 	// not acknowledged, and returns in words why it still keeps something; empty when
-	// it does not. Nil keeps nothing.
-	Prove func(ctx context.Context, service subjects.Name) (why string, err error)
+	// it does not. floors are what the consumers have dealt with, by name. Nil keeps
+	// nothing.
+	Prove func(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error)
 	// Memory is how many bytes all lanes together may hold of events, rows and
 	// appends, beside the tail's window: DefaultMemory by default.
 	Memory int64
@@ -111,6 +112,8 @@ type Lane struct {
 	counted counters
 	// compiled are the interests in force, ready to expand events.
 	compiled compiled
+	// standings are where the workers stand.
+	standings standings
 
 	mu      sync.Mutex // guards changes and over
 	changes []*change

@@ -174,15 +174,15 @@ func sameConsumer(have, want jetstream.ConsumerConfig) bool {
 
 // Idle reports whether every copy up to the end of a lane is acknowledged, none of
 // them still lacks its dead letter, and the end is still where the tip says.
-func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, tip Tip, hold Hold) (bool, error) {
-	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
+	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if err != nil {
-		return false, fmt.Errorf("look up lane %s: %w", service, err)
+		return false, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
 	if stream.CachedInfo().State.LastSeq != tip.Last {
 		return false, nil
 	}
-	consumers, err := hubConsumers(ctx, js, stream)
+	consumers, err := hubConsumers(ctx, l.env.JS, stream)
 	if err != nil {
 		return false, err
 	}
@@ -191,11 +191,11 @@ func Idle(ctx context.Context, js jetstream.JetStream, service subjects.Name, ti
 			return false, nil // nobody can tell what a missing one has not acknowledged
 		}
 	}
-	floor, err := lowestFloor(ctx, stream, tip.Last, consumers)
+	floor, err := lowestFloor(ctx, stream, tip.Last, consumers, l.standings.look(consumers, time.Now()))
 	if err != nil || floor < tip.Last {
 		return false, err
 	}
-	low, err := hold(ctx, service, consumers)
+	low, err := l.env.Hold(ctx, l.service, consumers)
 	return low > tip.Last, err
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/subjects"
 )
 
 // RewindTarget is where workers are to start again: at an ingest sequence, or
@@ -36,22 +35,23 @@ func (e *TooOldError) Error() string {
 
 // planRewind decides where a service's workers start again for a target. It goes
 // back, never forward: what is not acknowledged stays due.
-func planRewind(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, target RewindTarget) (*Rewound, error) {
-	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*Rewound, error) {
+	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, ErrNoLane
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look up lane %s: %w", service, err)
+		return nil, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
 	from, err := findCopy(ctx, stream, target)
 	if err != nil {
 		return nil, err
 	}
-	have, err := hubConsumers(ctx, js, stream)
+	have, err := hubConsumers(ctx, l.env.JS, stream)
 	if err != nil {
 		return nil, err
 	}
+	floors := l.standings.look(have, time.Now())
 	last := stream.CachedInfo().State.LastSeq
 	if err := refuseForwards(ctx, stream, s, have, from); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func planRewind(ctx context.Context, js jetstream.JetStream, service subjects.Na
 	for _, name := range Consumers(s.Queue) {
 		start := max(s.startOf(name), 1) // a missing one has acknowledged nothing
 		if old := have[name]; old != nil {
-			floor, err := floorOf(ctx, stream, last, old)
+			floor, err := floorOf(ctx, stream, last, old.Config, floors[name])
 			if err != nil {
 				return nil, err
 			}

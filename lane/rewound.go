@@ -139,7 +139,7 @@ func (s State) goOn(cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo,
 // again as well.
 func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, again uint64, err error) {
 	state, err := l.Change(ctx, func(ctx context.Context, tip Tip) (State, bool, error) {
-		plan, err := planRewind(ctx, l.env.JS, l.service, tip.State, target)
+		plan, err := l.planRewind(ctx, tip.State, target)
 		if err != nil {
 			return State{}, false, err
 		}

@@ -64,7 +64,7 @@ func (l *Lane) full() bool {
 // purgeHistory purges every acknowledged copy, however young.
 func (l *Lane) purgeHistory(ctx context.Context) error {
 	now := l.env.Ingest.Now()
-	keep, first, err := acked(ctx, l.env.JS, l.service, now, l.env.Hold)
+	keep, first, err := l.acked(ctx, now)
 	if err != nil || keep <= first {
 		return err
 	}
@@ -73,7 +73,7 @@ func (l *Lane) purgeHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = purgeAcked(ctx, l.env.JS, l.service, l.tip.StateSeq, now, l.env.Hold)
+	_, err = l.purgeAcked(ctx, l.tip.StateSeq, now)
 	return err
 }
 
@@ -110,7 +110,7 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	want, first, err := acked(ctx, l.env.JS, l.service, cutoff, l.env.Hold)
+	want, first, err := l.acked(ctx, cutoff)
 	if err != nil || want <= first {
 		return 0, err
 	}
@@ -127,38 +127,38 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 		stateSeq = tip.StateSeq
 	}
 	l.env.Failpoint("trim")
-	return purgeAcked(ctx, l.env.JS, l.service, stateSeq, cutoff, l.env.Hold)
+	return l.purgeAcked(ctx, stateSeq, cutoff)
 }
 
 // acked returns the lowest sequence to keep, by the workers' floors, the
 // cutoff and the hold, and the first sequence there is.
-func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, cutoff time.Time, hold Hold) (keep, first uint64, err error) {
-	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+func (l *Lane) acked(ctx context.Context, cutoff time.Time) (keep, first uint64, err error) {
+	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, 0, ErrNoLane
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("look up lane %s: %w", service, err)
+		return 0, 0, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 || state.FirstTime.After(cutoff) {
 		return 0, state.FirstSeq, nil
 	}
-	consumers, err := hubConsumers(ctx, js, stream)
+	consumers, err := hubConsumers(ctx, l.env.JS, stream)
 	if err != nil {
 		return 0, 0, err
 	}
-	tip, err := ReadTip(ctx, js, service)
+	tip, err := ReadTip(ctx, l.env.JS, l.service)
 	if err != nil {
 		return 0, 0, err
 	}
 	for _, name := range Consumers(tip.State.Queue) {
 		if consumers[name] == nil {
 			// What it has not acknowledged nobody can tell.
-			return 0, 0, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, name, service)
+			return 0, 0, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, name, l.service)
 		}
 	}
-	floor, err := lowestFloor(ctx, stream, state.LastSeq, consumers)
+	floor, err := lowestFloor(ctx, stream, state.LastSeq, consumers, l.standings.look(consumers, time.Now()))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -167,7 +167,7 @@ func acked(ctx context.Context, js jetstream.JetStream, service subjects.Name, c
 	if err != nil || keep <= state.FirstSeq {
 		return keep, state.FirstSeq, err
 	}
-	low, err := hold(ctx, service, consumers)
+	low, err := l.env.Hold(ctx, l.service, consumers)
 	return min(keep, low), state.FirstSeq, err
 }
 
@@ -194,8 +194,8 @@ func firstSince(ctx context.Context, stream jetstream.Stream, low, high uint64, 
 }
 
 // purgeAcked purges what acked allows, below the newest state record.
-func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Name, stateSeq uint64, cutoff time.Time, hold Hold) (uint64, error) {
-	keep, first, err := acked(ctx, js, service, cutoff, hold)
+func (l *Lane) purgeAcked(ctx context.Context, stateSeq uint64, cutoff time.Time) (uint64, error) {
+	keep, first, err := l.acked(ctx, cutoff)
 	if err != nil {
 		return 0, err
 	}
@@ -203,16 +203,16 @@ func purgeAcked(ctx context.Context, js jetstream.JetStream, service subjects.Na
 	if keep <= first {
 		return 0, nil
 	}
-	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if err != nil {
-		return 0, fmt.Errorf("look up lane %s: %w", service, err)
+		return 0, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
 	// A purge beyond the last sequence would empty the stream and jump it.
 	if info := stream.CachedInfo(); keep > info.State.LastSeq {
-		return 0, fmt.Errorf("lane %s shrank during a trim: left alone", service)
+		return 0, fmt.Errorf("lane %s shrank during a trim: left alone", l.service)
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
-		return 0, fmt.Errorf("purge lane %s below %d: %w", service, keep, err)
+		return 0, fmt.Errorf("purge lane %s below %d: %w", l.service, keep, err)
 	}
 	return keep - first, nil
 }

@@ -23,9 +23,10 @@ const (
 
 // Prove looks into what Hold keeps of a lane beyond what its workers have not
 // acknowledged, as often as it may, and returns in words why something is still
-// kept; empty when nothing is. It is for lanes that are full.
-func (o *Office) Prove(ctx context.Context, service subjects.Name) (why string, err error) {
-	suspects, err := o.holding(ctx, service)
+// kept; empty when nothing is. floors are what the workers have dealt with, by
+// consumer. It is for lanes that are full.
+func (o *Office) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
+	suspects, err := o.holding(ctx, service, floors)
 	if err != nil || len(suspects) == 0 {
 		return "", err
 	}
@@ -36,7 +37,7 @@ func (o *Office) Prove(ctx context.Context, service subjects.Name) (why string, 
 		if err != nil {
 			return err.Error(), nil
 		}
-		if suspects, err = o.holding(ctx, service); err != nil || len(suspects) == 0 {
+		if suspects, err = o.holding(ctx, service, floors); err != nil || len(suspects) == 0 {
 			return "", err
 		}
 	}
@@ -46,7 +47,7 @@ func (o *Office) Prove(ctx context.Context, service subjects.Name) (why string, 
 }
 
 // holding are the consumers of a lane for which Hold keeps what is acknowledged.
-func (o *Office) holding(ctx context.Context, service subjects.Name) ([]*jetstream.ConsumerInfo, error) {
+func (o *Office) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
 	workers, err := lane.Workers(ctx, o.cfg.JS, service)
 	if errors.Is(err, lane.ErrNoLane) {
 		return nil, nil
@@ -56,7 +57,7 @@ func (o *Office) holding(ctx context.Context, service subjects.Name) ([]*jetstre
 	}
 	var found []*jetstream.ConsumerInfo
 	for _, info := range workers {
-		if w, clean := o.observe(service, info); !clean && w.clean < info.AckFloor.Stream {
+		if w, clean := o.observe(service, info); !clean && w.clean < floors[info.Name] {
 			found = append(found, info)
 		}
 	}

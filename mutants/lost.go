@@ -5,10 +5,24 @@ package main
 var lostMutants = []mutant{
 	{
 		name: "floor-by-counts", guarantee: "1: num_pending proves nothing",
-		file: "lane/floor.go",
-		old:  `	return provenFloor(c.AckFloor.Stream, match, last), nil`,
-		new:  "	if c.NumPending == 0 && c.NumAckPending == 0 {\n		return last, nil\n	}\n	return provenFloor(c.AckFloor.Stream, match, last), nil",
+		file: "lane/standing.go",
+		old:  `		floors[name] = next[name].floor(now)`,
+		new:  "		if floors[name] = next[name].floor(now); info.NumPending == 0 && info.NumAckPending == 0 {\n			floors[name] = 1 << 62\n		}",
 		pkg:  "./lane", test: "TestFloorIsNotAheadOfAnUnacknowledgedCopy",
+	},
+	{
+		name: "standing-still-at-once", guarantee: "1: a consumer that begins says that no worker holds anything",
+		file: "lane/standing.go",
+		old:  `now.Sub(s.since) >= standsAfter`,
+		new:  `now.Sub(s.since) >= 0`,
+		pkg:  "./lane", test: "TestStanding",
+	},
+	{
+		name: "floor-stays-behind", guarantee: "1: a lane goes on behind deliveries that ran out",
+		file: "lane/standing.go",
+		old:  `		return max(s.ackFloor.Stream, s.delivered.Stream)`,
+		new:  `		return s.ackFloor.Stream`,
+		pkg:  "./lane", test: "TestFloorBehindExhaustedDeliveries",
 	},
 	{
 		name: "floors-of-the-lane-before", guarantee: "1: what a dropped lane's workers acknowledged proves nothing of the next",
