@@ -16,8 +16,8 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/internal/natstest"
+	"github.com/replhub/replhub/internal/testenv/hubstreams"
 	"github.com/replhub/replhub/kvmap"
 )
 
@@ -53,7 +53,7 @@ func (l *lab) js() jetstream.JetStream {
 func (l *lab) openIngest() jetstream.Stream {
 	l.t.Helper()
 	js := l.js()
-	if _, err := ingest.Open(l.t.Context(), ingest.Config{JS: js, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if err := hubstreams.Create(l.t.Context(), js.Conn()); err != nil {
 		l.t.Fatal(err)
 	}
 	s, err := js.Stream(l.t.Context(), "DB")

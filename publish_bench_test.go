@@ -3,7 +3,6 @@ package replhub_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/embedded"
-	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/testenv/hubstreams"
 )
 
 // benchmark is a server with ingest.
@@ -31,7 +30,7 @@ func benchmark(b *testing.B) (*nats.Conn, jetstream.JetStream) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := ingest.Open(b.Context(), ingest.Config{JS: js, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if err := hubstreams.Create(b.Context(), nc); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(js.CleanupPublisher)

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/lane"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -125,8 +125,8 @@ func plainLanes(ctx context.Context, js jetstream.JetStream, n int, of func(i in
 			return nil, nil, fmt.Errorf("create %s: %w", configs[i].Name, err)
 		}
 		if _, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: wire.ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lane.DefaultAckWait,
-			MaxDeliver: lane.DefaultMaxDeliver, FilterSubject: copies,
+			Durable: wire.ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
+			MaxDeliver: 10, FilterSubject: copies,
 		}); err != nil {
 			return nil, nil, fmt.Errorf("create the workers of %s: %w", configs[i].Name, err)
 		}

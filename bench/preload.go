@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/testenv/hubstreams"
 	"github.com/replhub/replhub/wire"
 )
 
@@ -16,8 +15,7 @@ const preloadPending = 4000
 
 // openIngest makes the very stream that a hub would make, for the baselines.
 func openIngest(ctx context.Context, js jetstream.JetStream) error {
-	_, err := ingest.Open(ctx, ingest.Config{JS: js, Logger: slog.New(slog.DiscardHandler)})
-	return err
+	return hubstreams.Create(ctx, js.Conn())
 }
 
 // preload publishes events first to last into ingest under the subjects that

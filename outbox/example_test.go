@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
-	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/internal/testenv/hubstreams"
 	"github.com/replhub/replhub/outbox"
 )
 
@@ -82,11 +80,7 @@ func exampleClient(ctx context.Context, cfg embedded.Config) (client *replhub.Cl
 	if err != nil {
 		log.Fatal(err)
 	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, err := ingest.Open(ctx, ingest.Config{JS: js}); err != nil {
+	if err := hubstreams.Create(ctx, nc); err != nil {
 		log.Fatal(err)
 	}
 	return client, func() {

@@ -19,8 +19,8 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
-	"github.com/replhub/replhub/ingest"
 	"github.com/replhub/replhub/internal/natstest"
+	"github.com/replhub/replhub/internal/testenv/hubstreams"
 	"github.com/replhub/replhub/outbox"
 	"github.com/replhub/replhub/sqltest"
 )
@@ -204,7 +204,7 @@ func startBus(tb testing.TB, maxPayload int) *bus {
 	if b.js, err = jetstream.New(b.nc); err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := ingest.Open(tb.Context(), ingest.Config{JS: b.js, Logger: quiet(tb)}); err != nil {
+	if err := hubstreams.Create(tb.Context(), b.nc); err != nil {
 		tb.Fatal(err)
 	}
 	b.client, err = replhub.Connect(tb.Context(), replhub.Config{

@@ -1,4 +1,4 @@
-package replhub_test
+package event_test
 
 import (
 	"strings"
