@@ -54,7 +54,8 @@ func (s *source) forgotten() { s.view++ }
 // server may have lost, or forgotten. Those of which neither is true are no news
 // to the server.
 func (s *source) unknown(info *jetstream.ConsumerInfo) (calls, done []uint64) {
-	if info.Delivered.Stream-info.AckFloor.Stream > nakSpan {
+	floor := floorOf(info)
+	if info.Delivered.Stream > floor+nakSpan {
 		return nil, nil
 	}
 	ours := make(map[uint64]bool, s.flight)
@@ -67,7 +68,7 @@ func (s *source) unknown(info *jetstream.ConsumerInfo) (calls, done []uint64) {
 	for _, seq := range s.handled {
 		handled[seq] = true
 	}
-	for seq := info.AckFloor.Stream + 1; seq <= info.Delivered.Stream; seq++ {
+	for seq := floor + 1; seq <= info.Delivered.Stream; seq++ {
 		switch {
 		case handled[seq]:
 			done = append(done, seq)
@@ -76,6 +77,12 @@ func (s *source) unknown(info *jetstream.ConsumerInfo) (calls, done []uint64) {
 		}
 	}
 	return calls, done
+}
+
+// floorOf is the sequence up to which a consumer has nothing to ask of workers. One
+// that starts in the middle has an ack floor of 0 at first, on a cluster.
+func floorOf(info *jetstream.ConsumerInfo) uint64 {
+	return max(info.AckFloor.Stream, max(info.Config.OptStartSeq, 1)-1)
 }
 
 // ackSubject is where an acknowledgement of a delivery goes. The server goes by

@@ -274,7 +274,7 @@ func (n *session) advance(s *source, info *jetstream.ConsumerInfo, others int) b
 	if n.state != sessionSettling || n.old > 0 {
 		return false
 	}
-	floor := len(n.held) == 0 || info.AckFloor.Stream+1 >= n.held[0].seq
+	floor := len(n.held) == 0 || floorOf(info)+1 >= n.held[0].seq
 	if others > 0 && !floor {
 		return false
 	}

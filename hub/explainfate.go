@@ -129,12 +129,14 @@ func (f *fate) firstOpen(ctx context.Context, info *jetstream.ConsumerInfo) erro
 	if err != nil {
 		return fmt.Errorf("look up lane %s: %w", f.service, err)
 	}
-	m, err := stream.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(info.Config.FilterSubject))
+	// A consumer that starts in the middle has an ack floor of 0 at first, on a cluster.
+	from := max(info.AckFloor.Stream+1, info.Config.OptStartSeq)
+	m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(info.Config.FilterSubject))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil
 	case err != nil:
-		return fmt.Errorf("read lane %s at %d: %w", f.service, info.AckFloor.Stream+1, err)
+		return fmt.Errorf("read lane %s at %d: %w", f.service, from, err)
 	case m.Sequence == f.reply.Copy.Seq:
 		f.reply.Copy.State = wire.CopyDelivered
 	}

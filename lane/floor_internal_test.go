@@ -139,3 +139,42 @@ func TestFloorOfPartitions(t *testing.T) {
 	publish("sub.s.user.update.1") // 6
 	check("work again", 3)
 }
+
+// A consumer that was created to start in the middle has an ack floor of 0 until it
+// has acknowledged something, and an older copy may match its filter.
+func TestFloorOfAConsumerThatStartsInTheMiddle(t *testing.T) {
+	js := natstest.Start(t).JetStream()
+	ctx := t.Context()
+	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "SUB_s", Subjects: []string{"sub.s.>"}, Storage: jetstream.MemoryStorage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func() {
+		t.Helper()
+		if _, err := js.Publish(ctx, "sub.s.user.update.0", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish() // 1
+	publish() // 2
+	if _, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: "workers-0", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: "sub.s.*.*.0",
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: 3,
+		Metadata: map[string]string{wire.MetadataKey: wire.MetadataValue},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	check := func(last, want uint64) {
+		t.Helper()
+		consumers, err := hubConsumers(ctx, js, stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := lowestFloor(ctx, stream, last, consumers, new(standings).look(consumers, time.Now())); err != nil || got != want {
+			t.Errorf("floor %d of %d, %v; want %d", got, last, err, want)
+		}
+	}
+	check(2, 2)
+	publish() // 3
+	check(3, 2)
+}

@@ -28,6 +28,8 @@ const standsAfter = 10 * time.Second
 type standing struct {
 	created             time.Time
 	delivered, ackFloor jetstream.SequenceInfo
+	// before is the sequence up to which it was created to leave everything out.
+	before uint64
 	// since is when it was first seen there without a copy in a worker's hands;
 	// zero when a worker held one.
 	since time.Time
@@ -39,7 +41,8 @@ type standing struct {
 func (s standing) look(info *jetstream.ConsumerInfo, now time.Time) standing {
 	next := standing{
 		created: info.Created, delivered: info.Delivered, ackFloor: info.AckFloor,
-		idle: info.NumPending == 0 && info.NumAckPending == 0,
+		before: max(info.Config.OptStartSeq, 1) - 1,
+		idle:   info.NumPending == 0 && info.NumAckPending == 0,
 	}
 	next.delivered.Last, next.ackFloor.Last = nil, nil
 	if info.NumAckPending > 0 {
@@ -52,12 +55,14 @@ func (s standing) look(info *jetstream.ConsumerInfo, now time.Time) standing {
 	return next
 }
 
-// floor is the sequence up to which workers need nothing.
+// floor is the sequence up to which workers need nothing. A consumer that starts in
+// the middle has an ack floor of 0 at first, on a cluster; what lies before its start
+// was dealt with when it was created there.
 func (s standing) floor(now time.Time) uint64 {
 	if !s.since.IsZero() && now.Sub(s.since) >= standsAfter {
-		return max(s.ackFloor.Stream, s.delivered.Stream)
+		return max(s.ackFloor.Stream, s.before, s.delivered.Stream)
 	}
-	return s.ackFloor.Stream
+	return max(s.ackFloor.Stream, s.before)
 }
 
 // standings are where the consumers of one lane stand. It is safe for concurrent

@@ -20,9 +20,16 @@ var lostMutants = []mutant{
 	{
 		name: "floor-stays-behind", guarantee: "1: a lane goes on behind deliveries that ran out",
 		file: "lane/standing.go",
-		old:  `		return max(s.ackFloor.Stream, s.delivered.Stream)`,
+		old:  `		return max(s.ackFloor.Stream, s.before, s.delivered.Stream)`,
 		new:  `		return s.ackFloor.Stream`,
 		pkg:  "./lane", test: "TestFloorBehindExhaustedDeliveries",
+	},
+	{
+		name: "start-is-no-floor", guarantee: "1: a lane goes on though a consumer that starts in the middle has had nothing yet",
+		file: "lane/standing.go",
+		old:  `	return max(s.ackFloor.Stream, s.before)`,
+		new:  `	return s.ackFloor.Stream`,
+		pkg:  "./lane", test: "TestStanding",
 	},
 	{
 		name: "floors-of-the-lane-before", guarantee: "1: what a dropped lane's workers acknowledged proves nothing of the next",

@@ -202,14 +202,16 @@ func (q *keyedQueue) settle(ctx context.Context, p *partition, info *jetstream.C
 // copies those are, so all are called for that are not known here: an answer for
 // one that is acknowledged does nothing.
 func (q *keyedQueue) call(p *partition, info *jetstream.ConsumerInfo) {
-	if info.Delivered.Stream-info.AckFloor.Stream > mostCalled {
+	// One that starts in the middle has an ack floor of 0 at first, on a cluster.
+	from := max(info.AckFloor.Stream+1, info.Config.OptStartSeq)
+	if info.Delivered.Stream >= from+mostCalled {
 		return
 	}
 	known := make(map[uint64]bool, len(p.waiting)+len(p.held.copies))
 	for _, m := range slices.Concat(p.waiting, p.held.copies) {
 		known[sequenceOf(m)] = true
 	}
-	for seq := info.AckFloor.Stream + 1; seq <= info.Delivered.Stream; seq++ {
+	for seq := from; seq <= info.Delivered.Stream; seq++ {
 		if !known[seq] {
 			reply := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.0.0", info.Stream, info.Name, seq, info.Delivered.Consumer)
 			_ = q.link.nc.Publish(reply, []byte("-NAK")) // a closed connection shows at the next request
