@@ -117,7 +117,7 @@ var mutants = []mutant{
 	{
 		name: "idle-floor", guarantee: "1: an idle consumer counts as being at the end",
 		file: "lane/floor.go",
-		old:  `	if match <= ackFloor {`,
+		old:  `	if match <= floor {`,
 		new:  `	if match < 0 {`,
 		pkg:  "./hub", test: "TestTrimWithAnIdlePartition",
 	},
