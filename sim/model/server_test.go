@@ -1,0 +1,401 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/internal/natstest"
+	"github.com/replhub/replhub/sim/model"
+)
+
+var (
+	seed  = flag.Uint64("seed", 1, "seed of the random operations")
+	steps = flag.Int("steps", 1500, "how many operations are run on the model and on the server")
+)
+
+// TestModelIsTheServer runs the same random operations on the model and on a real
+// server, and compares every answer.
+func TestModelIsTheServer(t *testing.T) {
+	for s := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", *seed+s), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, *seed+s)
+			for p.step = range *steps {
+				p.operate()
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// pair is the model and the server, side by side.
+type pair struct {
+	t      *testing.T
+	random *rand.Rand
+	step   int
+	// did is the operation under way, story the last ones.
+	did   string
+	story []string
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	real  jetstream.Stream
+	model *model.Stream
+	// replies are where deliveries are settled, by consumer and sequence; those that
+	// were settled before stay, so that they are settled again.
+	replies map[string]map[uint64]string
+}
+
+const (
+	streamName = "S"
+	ackWait    = time.Hour
+	maxBytes   = 4000
+)
+
+func newPair(t *testing.T, seed uint64) *pair {
+	server := natstest.Start(t)
+	p := &pair{t: t, random: rand.New(rand.NewPCG(seed, 0)), nc: server.Connect(), js: server.JetStream(), replies: make(map[string]map[uint64]string)}
+	var err error
+	p.real, err = p.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: streamName, Subjects: []string{"s.>"}, MaxBytes: maxBytes, Discard: jetstream.DiscardNew, Duplicates: time.Hour,
+		MaxMsgs: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.model = model.NewStream(model.StreamConfig{Name: streamName, MaxBytes: maxBytes, Duplicates: time.Hour}, time.Now())
+	return p
+}
+
+var (
+	subjects  = []string{"s.a.x", "s.a.y", "s.b.x", "s.b.y"}
+	filters   = []string{"s.>", "s.a.*", "s.*.x", "s.b.y", ">"}
+	consumers = []string{"one", "two", "three"}
+)
+
+func pick[T any](p *pair, of []T) T { return of[p.random.IntN(len(of))] }
+
+func (p *pair) operate() {
+	switch n := p.random.IntN(100); {
+	case n < 30:
+		p.publish()
+	case n < 34:
+		p.read()
+	case n < 37:
+		p.purge()
+	case n < 38:
+		p.deleteMessage()
+	case n < 43:
+		p.createConsumer()
+	case n < 44:
+		p.deleteConsumer()
+	case n < 70:
+		p.deliver()
+	default:
+		p.settle()
+	}
+	p.compareInfo()
+}
+
+// now notes what is done.
+func (p *pair) now(format string, args ...any) {
+	p.did = fmt.Sprintf(format, args...)
+	p.story = append(p.story, fmt.Sprintf("%d %s", p.step, p.did))
+	if len(p.story) > 40 {
+		p.story = p.story[1:]
+	}
+}
+
+// same fails when the server's answer is another one.
+func (p *pair) same(what string, server, model any) {
+	p.t.Helper()
+	if diff := cmp.Diff(server, model); diff != "" {
+		p.t.Fatalf("step %d, %s, %s: the server (-) and the model (+):\n%s\n%s", p.step, p.did, what, diff, strings.Join(p.story, "\n"))
+	}
+}
+
+// code is an answer's error as both give it; 0 is none.
+func code(err error) int {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return int(api.ErrorCode)
+	}
+	if refused, ok := errors.AsType[*model.Error](err); ok {
+		return refused.Code
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return model.CodeMessageNotFound
+	default:
+		return -1
+	}
+}
+
+func (p *pair) publish() {
+	m := model.Publish{Subject: pick(p, subjects), Data: fmt.Sprint("data ", p.step)}
+	msg := &nats.Msg{Subject: m.Subject, Data: []byte(m.Data), Header: nats.Header{}}
+	if p.random.IntN(3) == 0 {
+		m.ID = fmt.Sprint(p.random.IntN(60))
+		msg.Header.Set(jetstream.MsgIDHeader, m.ID)
+	}
+	if p.random.IntN(2) == 0 {
+		last := p.model.Info().Last
+		if p.random.IntN(3) == 0 {
+			last += uint64(p.random.IntN(3))
+		}
+		m.Last = &last
+		msg.Header.Set(jetstream.ExpectedLastSeqHeader, fmt.Sprint(last))
+	}
+	if len(msg.Header) > 0 {
+		// The encoded header: its first line, one line each, an empty line.
+		m.HeaderBytes = len("NATS/1.0\r\n") + len("\r\n")
+		for name := range msg.Header {
+			m.HeaderBytes += len(name) + len(": ") + len(msg.Header.Get(name)) + len("\r\n")
+		}
+	}
+	p.now("publish %+v", m)
+	type answer struct {
+		Ack  model.Ack
+		Code int
+	}
+	var server, own answer
+	ack, err := p.js.PublishMsg(p.t.Context(), msg)
+	if err == nil {
+		server.Ack = model.Ack{Seq: ack.Sequence, Duplicate: ack.Duplicate}
+	}
+	server.Code = code(err)
+	own.Ack, err = p.model.Publish(m, time.Now())
+	own.Code = code(err)
+	p.same("publish", server, own)
+}
+
+// read compares messages by their sequence and by subjects.
+func (p *pair) read() {
+	info := p.model.Info()
+	seq := max(1, info.First+p.random.Uint64N(info.Last-info.First+3))
+	filter := pick(p, filters[:4])
+	type answer struct {
+		Seq           uint64
+		Subject, Data string
+		Code          int
+	}
+	raw := func(m *jetstream.RawStreamMsg, err error) answer {
+		if err != nil {
+			return answer{Code: code(err)}
+		}
+		return answer{Seq: m.Sequence, Subject: m.Subject, Data: string(m.Data)}
+	}
+	own := func(m model.Message, err error) answer {
+		return answer{m.Seq, m.Subject, m.Data, code(err)}
+	}
+	ctx := p.t.Context()
+	p.same("get", raw(p.real.GetMsg(ctx, seq)), own(p.model.Get(seq)))
+	p.same("get next", raw(p.real.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(filter))), own(p.model.GetNext(seq, filter)))
+	p.same("get last", raw(p.real.GetLastMsgForSubject(ctx, filter)), own(p.model.GetLast(filter)))
+}
+
+func (p *pair) purge() {
+	info := p.model.Info()
+	if info.Msgs == 0 {
+		return
+	}
+	if p.random.IntN(20) == 0 {
+		p.now("purge all")
+		if err := p.real.Purge(p.t.Context()); err != nil {
+			p.t.Fatal(err)
+		}
+		p.model.PurgeAll()
+		return
+	}
+	below := info.First + p.random.Uint64N(info.Last-info.First+1)
+	if _, err := p.model.GetNext(below, ">"); err != nil {
+		return // the hub does not purge its streams' last message
+	}
+	p.now("purge %d", below)
+	if err := p.real.Purge(p.t.Context(), jetstream.WithPurgeSequence(below)); err != nil {
+		p.t.Fatal(err)
+	}
+	p.model.Purge(below)
+}
+
+func (p *pair) deleteMessage() {
+	info := p.model.Info()
+	if info.Msgs < 2 {
+		return
+	}
+	seq := info.First + p.random.Uint64N(info.Last-info.First)
+	if _, err := p.model.Get(seq); err != nil {
+		return
+	}
+	p.now("delete %d", seq)
+	if err := p.real.DeleteMsg(p.t.Context(), seq); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.model.Delete(seq); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *pair) createConsumer() {
+	cfg := model.ConsumerConfig{Name: pick(p, consumers), Filter: pick(p, filters), AckWait: ackWait, MaxDeliver: -1}
+	if _, err := p.model.Consumer(cfg.Name); err == nil {
+		return
+	}
+	if p.random.IntN(2) == 0 {
+		cfg.MaxDeliver = 1 + p.random.IntN(3)
+	}
+	real := jetstream.ConsumerConfig{
+		Durable: cfg.Name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: cfg.MaxDeliver,
+		FilterSubject: cfg.Filter, MaxAckPending: -1,
+	}
+	if p.random.IntN(2) == 0 {
+		info := p.model.Info()
+		cfg.Start = max(1, info.First+p.random.Uint64N(info.Last-info.First+3))
+		real.DeliverPolicy, real.OptStartSeq = jetstream.DeliverByStartSequencePolicy, cfg.Start
+	}
+	p.now("create %+v", cfg)
+	_, err := p.real.CreateConsumer(p.t.Context(), real)
+	_, modelErr := p.model.CreateConsumer(cfg, time.Now())
+	p.same("create consumer", code(err), code(modelErr))
+	p.replies[cfg.Name] = make(map[uint64]string)
+}
+
+func (p *pair) deleteConsumer() {
+	name := pick(p, consumers)
+	p.now("delete consumer %s", name)
+	err := p.real.DeleteConsumer(p.t.Context(), name)
+	p.same("delete consumer", code(err), code(p.model.DeleteConsumer(name)))
+}
+
+// both is a consumer of both sides; nil where there is none.
+func (p *pair) both(name string) (jetstream.Consumer, *model.Consumer) {
+	own, err := p.model.Consumer(name)
+	if err != nil {
+		return nil, nil
+	}
+	real, err := p.real.Consumer(p.t.Context(), name)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return real, own
+}
+
+func (p *pair) deliver() {
+	name := pick(p, consumers)
+	real, own := p.both(name)
+	if own == nil {
+		return
+	}
+	type answer struct {
+		Seq, ConsumerSeq, Delivered uint64
+		Data                        string
+	}
+	p.now("deliver to %s", name)
+	var server, modelled answer
+	batch, err := real.FetchNoWait(1)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for m := range batch.Messages() {
+		meta, err := m.Metadata()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		server = answer{meta.Sequence.Stream, meta.Sequence.Consumer, meta.NumDelivered, string(m.Data())}
+		p.replies[name][server.Seq] = m.Reply()
+	}
+	if d, ok := own.Next(time.Now()); ok {
+		modelled = answer{d.Seq, d.ConsumerSeq, d.Delivered, d.Data}
+	}
+	p.same("deliver to "+name, server, modelled)
+}
+
+// settle acknowledges, terminates or hands back a delivery, also one that was
+// settled before.
+func (p *pair) settle() {
+	name := pick(p, consumers)
+	_, own := p.both(name)
+	if own == nil || len(p.replies[name]) == 0 {
+		return
+	}
+	seqs := make([]uint64, 0, len(p.replies[name]))
+	for seq := range p.replies[name] {
+		seqs = append(seqs, seq)
+	}
+	slices.Sort(seqs)
+	seq := seqs[len(seqs)-1-p.random.IntN(min(len(seqs), 6))]
+	reply := p.replies[name][seq]
+	ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Second)
+	defer cancel()
+	ask := func(word string) {
+		p.now("%s %s %d", word, name, seq)
+		if _, err := p.nc.RequestWithContext(ctx, reply, []byte(word)); err != nil {
+			p.t.Fatalf("step %d: %s: %v", p.step, word, err)
+		}
+	}
+	switch p.random.IntN(4) {
+	case 0:
+		if err := p.nc.Publish(reply, []byte("-NAK")); err != nil {
+			p.t.Fatal(err)
+		}
+		ask("+WPI") // is dealt with behind it
+		own.Nak(seq)
+	case 1:
+		ask("+TERM")
+		own.Ack(seq)
+	default:
+		ask("+ACK")
+		own.Ack(seq)
+	}
+}
+
+func (p *pair) compareInfo() {
+	p.t.Helper()
+	info, err := p.real.Info(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	own := p.model.Info()
+	own.Created, own.FirstTime = time.Time{}, time.Time{}
+	p.same("stream", model.Info{
+		First: info.State.FirstSeq, Last: info.State.LastSeq, Msgs: info.State.Msgs, Bytes: int64(info.State.Bytes), Consumers: info.State.Consumers,
+	}, own)
+	for _, name := range consumers {
+		real, own := p.both(name)
+		if own == nil {
+			continue
+		}
+		want := own.Info()
+		want.Created = time.Time{}
+		// The server counts pending messages on another goroutine than it stores them.
+		var have model.ConsumerInfo
+		for deadline := time.Now().Add(time.Second); ; {
+			info, err := real.Info(p.t.Context())
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			have = model.ConsumerInfo{
+				Delivered: model.Place{Consumer: info.Delivered.Consumer, Stream: info.Delivered.Stream},
+				AckFloor:  model.Place{Consumer: info.AckFloor.Consumer, Stream: info.AckFloor.Stream},
+				Pending:   info.NumPending, AckPending: info.NumAckPending, Redelivered: info.NumRedelivered,
+			}
+			if have == want || time.Now().After(deadline) {
+				break
+			}
+		}
+		p.same("consumer "+name, have, want)
+	}
+}
