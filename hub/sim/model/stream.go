@@ -102,6 +102,26 @@ func (s *Stream) Publish(p Publish, now time.Time) (Ack, error) {
 	return s.store(p, now), nil
 }
 
+// Atomic stores all messages of an atomic batch behind a stated last sequence, or
+// none. It returns the sequence of the last one.
+func (s *Stream) Atomic(last uint64, msgs []Publish, now time.Time) (Ack, error) {
+	if last != s.last {
+		return Ack{}, &Error{Code: CodeWrongLast, Last: s.last}
+	}
+	var size int64
+	for _, p := range msgs {
+		size += p.size()
+	}
+	if s.cfg.MaxBytes > 0 && s.bytes+size > s.cfg.MaxBytes {
+		return Ack{}, &Error{Code: CodeStoreFailed}
+	}
+	var ack Ack
+	for _, p := range msgs {
+		ack = s.store(p, now)
+	}
+	return ack, nil
+}
+
 // check decides what becomes of a message, in the server's order: the stated last
 // sequence, the id, the room.
 func (s *Stream) check(p Publish, now time.Time) (Ack, error) {
@@ -217,6 +237,7 @@ func (s *Stream) Delete(seq uint64) error {
 			c.settle(seq, p)
 		} else {
 			delete(c.count, seq)
+			delete(c.stored.count, seq)
 		}
 	}
 	return nil
@@ -249,4 +270,18 @@ func Matches(filter, subject string) bool {
 		}
 	}
 	return false
+}
+
+// Restart is a server that begins with what it has stored. It knows the ids of the
+// messages that it still holds.
+func (s *Stream) Restart(now time.Time) {
+	clear(s.seen)
+	for _, m := range s.msgs {
+		if m.ID != "" {
+			s.seen[m.ID] = seen{m.Seq, m.Time}
+		}
+	}
+	for _, c := range s.consumers {
+		c.Restart(now)
+	}
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -10,7 +11,8 @@ import (
 type ConsumerConfig struct {
 	Name   string
 	Filter string
-	// Start is the sequence from which it reads; 0 is all.
+	// Start is the sequence from which it reads, at most the one behind the stream's
+	// last; 0 is all.
 	Start      uint64
 	MaxDeliver int
 	AckWait    time.Duration
@@ -67,6 +69,7 @@ type outstanding struct {
 type stored struct {
 	delivered, floor Place
 	pending          map[uint64]uint64 // by sequence, the place of its first delivery
+	count            map[uint64]uint64
 }
 
 // CreateConsumer makes a consumer that is not there yet.
@@ -77,7 +80,7 @@ func (s *Stream) CreateConsumer(cfg ConsumerConfig, now time.Time) (*Consumer, e
 	c := &Consumer{
 		cfg: cfg, created: now, stream: s, nextPlace: 1,
 		pending: make(map[uint64]*outstanding), count: make(map[uint64]uint64),
-		stored: stored{pending: make(map[uint64]uint64)},
+		stored: stored{pending: make(map[uint64]uint64), count: make(map[uint64]uint64)},
 	}
 	c.next = max(cfg.Start, s.first, 1)
 	if cfg.Start > 0 || s.first > 1 {
@@ -162,6 +165,7 @@ func (c *Consumer) again(seq uint64, now time.Time) (Delivery, bool) {
 		if p, ok := c.pending[seq]; ok {
 			delete(c.pending, seq)
 			delete(c.stored.pending, seq)
+			c.stored.count[seq] = max(c.stored.count[seq], delivered-1)
 			c.moveFloor(p.place, seq)
 		}
 		return Delivery{}, false
@@ -188,6 +192,9 @@ func (c *Consumer) deliver(m Message, delivered uint64, now time.Time) Delivery 
 	if m.Seq > c.stored.delivered.Stream {
 		c.stored.pending[m.Seq] = place
 	}
+	if delivered > 1 {
+		c.stored.count[m.Seq] = max(c.stored.count[m.Seq], delivered-1)
+	}
 	c.stored.delivered.Consumer = max(c.stored.delivered.Consumer, place)
 	c.stored.delivered.Stream = max(c.stored.delivered.Stream, m.Seq)
 	return Delivery{Message: m, ConsumerSeq: place, Delivered: delivered}
@@ -199,6 +206,7 @@ func (c *Consumer) Ack(seq uint64) bool {
 	p, ok := c.pending[seq]
 	if !ok {
 		delete(c.count, seq)
+		delete(c.stored.count, seq)
 		c.queue = slices.DeleteFunc(c.queue, func(s uint64) bool { return s == seq })
 		return false
 	}
@@ -254,6 +262,7 @@ func (c *Consumer) moveFloor(place, seq uint64) {
 // ack is an acknowledgement as the store takes it (filestore.go, UpdateAcks): it
 // does not move the floor for a message of which it knows no delivery.
 func (s *stored) ack(place, seq uint64) {
+	delete(s.count, seq)
 	if place <= s.floor.Consumer {
 		return
 	}
@@ -284,6 +293,11 @@ func (c *Consumer) forget(first uint64) {
 		if seq < first {
 			delete(c.count, seq)
 			c.queue = slices.DeleteFunc(c.queue, func(s uint64) bool { return s == seq })
+		}
+	}
+	for seq := range c.stored.count {
+		if seq < first {
+			delete(c.stored.count, seq)
 		}
 	}
 }
@@ -338,5 +352,17 @@ func (c *Consumer) write() {
 		}
 		pending[seq] = p.place
 	}
-	c.stored = stored{delivered, c.floor, pending}
+	c.stored = stored{delivered, c.floor, pending, maps.Clone(c.count)}
+}
+
+// Restart is a leader that begins: it knows what the store does. Messages that
+// workers held are delivered again when their time is over.
+func (c *Consumer) Restart(now time.Time) {
+	c.next, c.nextPlace, c.floor = c.stored.delivered.Stream+1, c.stored.delivered.Consumer+1, c.stored.floor
+	c.queue = nil
+	c.count = maps.Clone(c.stored.count)
+	c.pending = make(map[uint64]*outstanding, len(c.stored.pending))
+	for seq, place := range c.stored.pending {
+		c.pending[seq] = &outstanding{place, now}
+	}
 }

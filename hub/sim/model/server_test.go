@@ -14,14 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/internal/natstest"
-	"github.com/replhub/replhub/sim/model"
 )
 
 var (
 	seed  = flag.Uint64("seed", 1, "seed of the random operations")
-	steps = flag.Int("steps", 1500, "how many operations are run on the model and on the server")
+	steps = flag.Int("steps", 600, "how many operations are run on the model and on the server")
 )
 
 // TestModelIsTheServer runs the same random operations on the model and on a real
@@ -47,12 +48,13 @@ type pair struct {
 	random *rand.Rand
 	step   int
 	// did is the operation under way, story the last ones.
-	did   string
-	story []string
-	nc    *nats.Conn
-	js    jetstream.JetStream
-	real  jetstream.Stream
-	model *model.Stream
+	did    string
+	story  []string
+	server *natstest.Server
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	real   jetstream.Stream
+	model  *model.Stream
 	// replies are where deliveries are settled, by consumer and sequence; those that
 	// were settled before stay, so that they are settled again.
 	replies map[string]map[uint64]string
@@ -66,11 +68,14 @@ const (
 
 func newPair(t *testing.T, seed uint64) *pair {
 	server := natstest.Start(t)
-	p := &pair{t: t, random: rand.New(rand.NewPCG(seed, 0)), nc: server.Connect(), js: server.JetStream(), replies: make(map[string]map[uint64]string)}
+	p := &pair{t: t, server: server, random: rand.New(rand.NewPCG(seed, 0)), nc: server.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond)), replies: make(map[string]map[uint64]string)}
 	var err error
+	if p.js, err = jetstream.New(p.nc); err != nil {
+		t.Fatal(err)
+	}
 	p.real, err = p.js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: streamName, Subjects: []string{"s.>"}, MaxBytes: maxBytes, Discard: jetstream.DiscardNew, Duplicates: time.Hour,
-		MaxMsgs: -1,
+		MaxMsgs: -1, AllowAtomicPublish: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +94,12 @@ func pick[T any](p *pair, of []T) T { return of[p.random.IntN(len(of))] }
 
 func (p *pair) operate() {
 	switch n := p.random.IntN(100); {
-	case n < 30:
+	case n < 27:
 		p.publish()
+	case n < 29:
+		p.batch()
+	case n < 30 && p.random.IntN(10) == 0:
+		p.restart()
 	case n < 34:
 		p.read()
 	case n < 37:
@@ -182,6 +191,63 @@ func (p *pair) publish() {
 	p.same("publish", server, own)
 }
 
+// batch appends an atomic batch.
+func (p *pair) batch() {
+	last := p.model.Info().Last
+	if p.random.IntN(4) == 0 {
+		last++
+	}
+	msgs := make([]*nats.Msg, 2+p.random.IntN(4))
+	own := make([]model.Publish, len(msgs))
+	const id = "0123456789012345678901" // as long as a batch's
+	for i := range msgs {
+		m := &nats.Msg{Subject: pick(p, subjects), Data: []byte(fmt.Sprint("batch ", p.step)), Header: nats.Header{}}
+		own[i] = model.Publish{Subject: m.Subject, Data: string(m.Data)}
+		header := "NATS/1.0\r\nNats-Batch-Id: " + id + "\r\nNats-Batch-Sequence: " + fmt.Sprint(i+1) + "\r\n\r\n"
+		if i == 0 {
+			m.Header.Set(jetstream.ExpectedLastSeqHeader, fmt.Sprint(last))
+			header += jetstream.ExpectedLastSeqHeader + ": " + fmt.Sprint(last) + "\r\n"
+		}
+		if i == len(msgs)-1 {
+			header += "Nats-Batch-Commit: 1\r\n"
+		}
+		own[i].HeaderBytes, msgs[i] = len(header), m
+	}
+	p.now("batch of %d behind %d", len(msgs), last)
+	type answer struct {
+		Seq  uint64
+		Code int
+	}
+	var server, modelled answer
+	ack, err := jetstreamext.PublishMsgBatch(p.t.Context(), p.js, msgs, jetstreamext.BatchFlowControl{})
+	if err == nil {
+		server.Seq = ack.Sequence
+	}
+	server.Code = code(err)
+	modelledAck, err := p.model.Atomic(last, own, time.Now())
+	modelled = answer{modelledAck.Seq, code(err)}
+	p.same("batch", server, modelled)
+}
+
+// restart stops the server and starts it again.
+func (p *pair) restart() {
+	p.now("restart")
+	p.server.Stop()
+	p.server.Start()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		ctx, cancel := context.WithTimeout(p.t.Context(), time.Second)
+		_, err := p.real.Info(ctx)
+		cancel()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatal(err)
+		}
+	}
+	p.model.Restart(time.Now())
+}
+
 // read compares messages by their sequence and by subjects.
 func (p *pair) read() {
 	info := p.model.Info()
@@ -263,7 +329,7 @@ func (p *pair) createConsumer() {
 	}
 	if p.random.IntN(2) == 0 {
 		info := p.model.Info()
-		cfg.Start = max(1, info.First+p.random.Uint64N(info.Last-info.First+3))
+		cfg.Start = max(1, info.First+p.random.Uint64N(info.Last-info.First+2))
 		real.DeliverPolicy, real.OptStartSeq = jetstream.DeliverByStartSequencePolicy, cfg.Start
 	}
 	p.now("create %+v", cfg)
