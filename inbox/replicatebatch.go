@@ -105,7 +105,8 @@ func (w *batchWrite) write(ctx context.Context, tx *sql.Tx) error {
 	}
 	var fresh, known []*slot
 	for _, s := range w.slots {
-		s.settle(w.inbox, current[s.rowKey], w.outcomes)
+		stamp, there := current[s.rowKey]
+		s.settle(w.inbox, stamp, there, w.outcomes)
 		switch {
 		case s.last < 0:
 		case s.known:
