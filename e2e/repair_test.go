@@ -40,11 +40,14 @@ func TestReplicasAreRepaired(t *testing.T) {
 
 	r.whileWritten("a new column", func() {
 		for _, replica := range replicas {
+			replica.exec("ALTER TABLE people ADD COLUMN phone varchar(64)")
+		}
+		r.awaitChanges(50)
+		for _, replica := range replicas {
 			replica.stop() // what comes until it is there again has the old fields
 		}
 		r.awaitChanges(100)
 		for _, replica := range replicas {
-			replica.exec("ALTER TABLE people ADD COLUMN phone varchar(64)")
 			replica.subscribe(w.NATS.URL(), "name", "phone")
 			r.backfill(replica)
 		}
