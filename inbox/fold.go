@@ -55,8 +55,8 @@ func (i *Inbox) slots(batch []*replhub.Delivery) ([]*slot, error) {
 // settle decides on the slot's deliveries one after the other, as if each had a
 // transaction of its own. Only the last that wins is applied: it is the whole
 // entity, and those before it are stale by the time anybody could see them.
-func (s *slot) settle(i *Inbox, current Stamp, known bool, outcomes []Outcome) {
-	s.known, s.stamp, s.last = known, current, -1
+func (s *slot) settle(i *Inbox, current Stamp, outcomes []Outcome) {
+	s.stamp, s.last = current, -1
 	for n, r := range s.records {
 		var outcome Outcome
 		s.stamp, outcome = i.resolve(s.stamp, r)

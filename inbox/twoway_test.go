@@ -178,18 +178,20 @@ func TestTwoWayNeedsEcho(t *testing.T) {
 // like any other to a batch.
 func TestBatchBehindCurrent(t *testing.T) {
 	onEach(t, func(t *testing.T, dialect database.Dialect) {
-		r := newReplica(t, inbox.Config{Dialect: dialect, Policy: inbox.ByVersion})
-		err := database.InTransaction(t.Context(), r.DB, nil, func(tx *sql.Tx) error {
-			_, err := r.inbox.Current(t.Context(), tx, "user", "k")
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch := []*replhub.Delivery{user(replhub.Create, "a", 1), user(replhub.Create, "k", 2)}
-		outcomes, err := r.inbox.ReplicateBatch(t.Context(), r.DB, batch, r.users)
-		if err != nil || !slices.Equal(outcomes, []inbox.Outcome{inbox.Applied, inbox.Applied}) || r.rows(t)["k"] != "e2" {
-			t.Errorf("%v, %v, users %v", outcomes, err, r.rows(t))
+		for name, policy := range map[string]inbox.Policy{"default": nil, "by version": inbox.ByVersion} {
+			r := newReplica(t, inbox.Config{Dialect: dialect, Policy: policy})
+			err := database.InTransaction(t.Context(), r.DB, nil, func(tx *sql.Tx) error {
+				_, err := r.inbox.Current(t.Context(), tx, "user", "k")
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch := []*replhub.Delivery{user(replhub.Create, "a", 1), user(replhub.Create, "k", 2)}
+			outcomes, err := r.inbox.ReplicateBatch(t.Context(), r.DB, batch, r.users)
+			if err != nil || !slices.Equal(outcomes, []inbox.Outcome{inbox.Applied, inbox.Applied}) || r.rows(t)["k"] != "e2" {
+				t.Errorf("%s: %v, %v, users %v", name, outcomes, err, r.rows(t))
+			}
 		}
 	})
 }

@@ -5,9 +5,9 @@ package main
 var twowayMutants = []mutant{
 	{
 		name: "twoway-row-of-current", guarantee: "7: a batch applies to a key that Current has locked before",
-		file: "inbox/fold.go",
-		old:  `s.known, s.stamp, s.last = known, current, -1`,
-		new:  `s.known, s.stamp, s.last = known && !current.none(), current, -1`,
+		file: "inbox/replicatebatch.go",
+		old:  `		stamp, s.known = current[s.rowKey]`,
+		new:  `		stamp, s.known = current[s.rowKey], !current[s.rowKey].none()`,
 		pkg:  "./inbox", test: "TestBatchBehindCurrent",
 	},
 	{
