@@ -19,9 +19,13 @@ type tableEffects struct {
 
 func newTableEffects(s settings, in *inbox.Inbox, db *sql.DB) (applier, error) {
 	table, err := in.NewTable(inbox.TableConfig{Table: "replica", Columns: []inbox.Column{
-		{Name: "change"}, {Name: "event"}, {Name: "city", Path: "owner.city"},
+		{Name: "change"},
+		{Name: "event"},
+		{Name: "city", Path: "owner.city"},
 		// What was not asked for, and must not come.
-		{Name: "name", Path: "owner.name"}, {Name: "balance"}, {Name: "pin"},
+		{Name: "name", Path: "owner.name"},
+		{Name: "balance"},
+		{Name: "pin"},
 	}})
 	return &tableEffects{in: in, db: db, table: table, unguarded: s.without == withoutInbox}, err
 }

@@ -120,11 +120,13 @@ func write(ctx context.Context, tx pgx.Tx, accounts []*account) error {
 		balances, changes = append(balances, a.balance), append(changes, a.changes)
 	}
 	var all pgx.Batch
-	all.Queue(`INSERT INTO accounts (id, name, city, balance, change) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+	all.Queue(`INSERT INTO accounts (id, name, city, balance, change)
+		SELECT id, name, city, balance, change FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) u (id, name, city, balance, change)
 		ON CONFLICT (id) DO UPDATE SET city = excluded.city, balance = excluded.balance, change = excluded.change`, ids, names, cities, balances, changes)
 	all.Queue(`DELETE FROM accounts WHERE id = ANY($1)`, gone)
 	all.Queue(`UPDATE slots SET changes = changes + 1 WHERE id = ANY($1)`, keys)
-	all.Queue(`INSERT INTO changes (event_id, key, n, op) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])`, events, keys, numbers, ops)
+	all.Queue(`INSERT INTO changes (event_id, key, n, op)
+		SELECT event_id, key, n, op FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) u (event_id, key, n, op)`, events, keys, numbers, ops)
 	return tx.SendBatch(ctx, &all).Close()
 }
 
