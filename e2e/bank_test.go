@@ -14,14 +14,15 @@ import (
 	"github.com/replhub/replhub/e2e/harness"
 )
 
-// TestBank has four publishers change 500 accounts 50,000 times through the
-// outbox, and two services of three instances each apply that through the
-// inbox, one in the order of keys and one without, while everybody is killed at
-// random. BANK_SEED, BANK_CHANGES and BANK_RATE ask for another run,
+// TestBank has four publishers change 5000 accounts 100,000 times (500,000 in task
+// bank) through the outbox, and two services of three instances each apply that
+// through the inbox, in batches, one in the order of keys and one without, while
+// everybody is killed at random. BANK_SEED, BANK_CHANGES and BANK_RATE ask for another run,
 // BANK_WITHOUT for one that must go red.
 func TestBank(t *testing.T) {
 	for _, v := range bankRun(t, stage.Config{
-		Binary: buildBank(t), Changes: number(t, "BANK_CHANGES", 50_000), Rate: float64(number(t, "BANK_RATE", 1000)),
+		Binary: buildBank(t), Changes: number(t, "BANK_CHANGES", 100_000), Rate: float64(number(t, "BANK_RATE", 10_000)),
+		Keys: 5000, Most: 40, Workers: 4, Batches: true,
 		Seed: uint64(number(t, "BANK_SEED", 1)), Without: os.Getenv("BANK_WITHOUT"),
 		Faults: stage.Faults{Publishers: 6, Relays: 4, Instances: 8, Freezes: 4, Hubs: 4, Servers: 3},
 	}) {
@@ -48,7 +49,7 @@ func TestBankGoesRedWithout(t *testing.T) {
 		t.Run(c.without, func(t *testing.T) {
 			found := make(map[audit.Kind]int)
 			for _, v := range bankRun(t, stage.Config{
-				Binary: bank, Changes: 5000, Rate: 1000, Keys: 50, Seed: 1, Without: c.without, Faults: c.faults,
+				Binary: bank, Changes: 5000, Rate: 1000, Keys: 50, Batches: true, Seed: 1, Without: c.without, Faults: c.faults,
 			}) {
 				for kind, n := range v.Found {
 					found[kind] += n

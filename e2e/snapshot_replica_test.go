@@ -70,10 +70,10 @@ func (r *tableReplica) subscribe(url string) (stop func()) {
 			r.t.Fatal(err)
 		}
 		r.t.Cleanup(client.Close)
-		s, err := replhub.NewSubscriber(client, replhub.Subscription{
+		s, err := replhub.NewBatchSubscriber(client, replhub.Subscription{
 			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot}}},
 			Workers:      replicaWorkers,
-		}, replhub.HandlerFunc(r.apply))
+		}, r.users.Handler(r.db))
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -85,11 +85,6 @@ func (r *tableReplica) subscribe(url string) (stop func()) {
 			stop()
 		}
 	}
-}
-
-func (r *tableReplica) apply(ctx context.Context, d *replhub.Delivery) error {
-	_, err := r.inbox.Replicate(ctx, r.db, d, r.users)
-	return err
 }
 
 // table is what the replica has.

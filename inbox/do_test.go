@@ -20,47 +20,45 @@ import (
 // Two transactions that lock rows crosswise: the database gives one up, which is
 // made again.
 func TestDeadlockIsRetried(t *testing.T) {
-	for _, dialect := range []database.Dialect{database.Postgres, database.MariaDB} {
-		t.Run(dialect.String(), func(t *testing.T) {
-			r := newReplica(t, inbox.Config{Dialect: dialect})
-			for _, key := range []string{"a", "b"} {
-				r.mustDo(t, user(replhub.Create, key, 1), inbox.Applied)
-			}
-			var inside sync.WaitGroup // both effects have begun, each with its row locked
-			inside.Add(2)
-			var first [2]atomic.Bool
-			group, ctx := errgroup.WithContext(t.Context())
-			for n, key := range []string{"a", "b"} {
-				group.Go(func() error {
-					d := user(replhub.Update, key, uint64(2+n))
-					outcome, err := r.inbox.Do(ctx, r.DB, d, func(ctx context.Context, tx *sql.Tx) error {
-						if err := r.effect(ctx, tx, d); err != nil {
-							return err
-						}
-						if first[n].CompareAndSwap(false, true) {
-							inside.Done()
-							inside.Wait()
-						}
-						_, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE users SET name = '%s' WHERE id = '%s'", d.ID, []string{"b", "a"}[n]))
+	on(t, func(t *testing.T, dialect database.Dialect) {
+		r := newReplica(t, inbox.Config{Dialect: dialect})
+		for _, key := range []string{"a", "b"} {
+			r.mustDo(t, user(replhub.Create, key, 1), inbox.Applied)
+		}
+		var inside sync.WaitGroup // both effects have begun, each with its row locked
+		inside.Add(2)
+		var first [2]atomic.Bool
+		group, ctx := errgroup.WithContext(t.Context())
+		for n, key := range []string{"a", "b"} {
+			group.Go(func() error {
+				d := user(replhub.Update, key, uint64(2+n))
+				outcome, err := r.inbox.Do(ctx, r.DB, d, func(ctx context.Context, tx *sql.Tx) error {
+					if err := r.effect(ctx, tx, d); err != nil {
 						return err
-					})
-					if err == nil && outcome != inbox.Applied {
-						err = fmt.Errorf("%s: %v", key, outcome)
 					}
+					if first[n].CompareAndSwap(false, true) {
+						inside.Done()
+						inside.Wait()
+					}
+					_, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE users SET name = '%s' WHERE id = '%s'", d.ID, []string{"b", "a"}[n]))
 					return err
 				})
-			}
-			if err := group.Wait(); err != nil {
-				t.Fatal(err)
-			}
-			if stats := r.inbox.Stats(); stats.Applied != 4 || stats.Retries == 0 {
-				t.Errorf("counted %+v", stats)
-			}
-			if n := r.count(t, "SELECT count(*) FROM effects"); n != 4 {
-				t.Errorf("%d effects of 4", n)
-			}
-		})
-	}
+				if err == nil && outcome != inbox.Applied {
+					err = fmt.Errorf("%s: %v", key, outcome)
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if stats := r.inbox.Stats(); stats.Applied != 4 || stats.Retries == 0 {
+			t.Errorf("counted %+v", stats)
+		}
+		if n := r.count(t, "SELECT count(*) FROM effects"); n != 4 {
+			t.Errorf("%d effects of 4", n)
+		}
+	}, database.Postgres, database.MariaDB)
 }
 
 // Under repeatable read, a row that another changed meanwhile ends the

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -37,16 +38,33 @@ type replica struct {
 	users   *inbox.Table
 }
 
+// snapshotIsolation is in the name of a test whose MariaDB has that turned on, as
+// it is by default since 11.6.2.
+const snapshotIsolation = "snapshot-isolation"
+
 // onEach runs test on every dialect.
 func onEach(t *testing.T, test func(t *testing.T, dialect database.Dialect)) {
-	for _, d := range dialects {
-		t.Run(d.dialect.String(), func(t *testing.T) { test(t, d.dialect) })
+	t.Helper()
+	on(t, test, database.Postgres, database.MariaDB, database.SQLite)
+}
+
+// on runs test on some dialects; on MariaDB without and with snapshot isolation.
+func on(t *testing.T, test func(t *testing.T, dialect database.Dialect), some ...database.Dialect) {
+	t.Helper()
+	for _, dialect := range some {
+		t.Run(dialect.String(), func(t *testing.T) { test(t, dialect) })
+		if dialect == database.MariaDB {
+			t.Run(dialect.String()+"-"+snapshotIsolation, func(t *testing.T) { test(t, dialect) })
+		}
 	}
 }
 
 func open(t testing.TB, dialect database.Dialect) *sql.DB {
 	t.Helper()
 	d := dialects[dialect]
+	if strings.Contains(t.Name(), snapshotIsolation) {
+		d.dsn = sqltest.MariaDBSnapshot
+	}
 	db, err := sql.Open(d.driver, d.dsn(t))
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ type slot struct {
 	records []record
 	places  []int // of the records' deliveries in the batch
 
-	// known says that the inbox has a row. Of what is applied, stamp is what the
-	// row is left with, and last the place of the delivery; last is -1 where
-	// nothing is.
+	// known says that the inbox has a row; Current makes one without a stamp. Of
+	// what is applied, stamp is what the row is left with, and last the place of the
+	// delivery; last is -1 where nothing is.
 	known bool
 	stamp Stamp
 	last  int
@@ -56,7 +56,7 @@ func (i *Inbox) slots(batch []*replhub.Delivery) ([]*slot, error) {
 // transaction of its own. Only the last that wins is applied: it is the whole
 // entity, and those before it are stale by the time anybody could see them.
 func (s *slot) settle(i *Inbox, current Stamp, outcomes []Outcome) {
-	s.known, s.stamp, s.last = !current.none(), current, -1
+	s.stamp, s.last = current, -1
 	for n, r := range s.records {
 		var outcome Outcome
 		s.stamp, outcome = i.resolve(s.stamp, r)

@@ -45,16 +45,19 @@ func New(cfg Config) (*Inbox, error) {
 // them in one order everywhere, or be ready to be chosen in a deadlock.
 //
 // After an error, effect's own included, tx must be rolled back: committed, it
-// would say that the effect was made. [Inbox.Do] sees to that.
+// would say that the effect was made. [Inbox.Do] sees to that. Where the database
+// has given tx up for another transaction, the error is database.ErrConflict, tx is
+// rolled back, and all of it is to be run again, as database.InTransaction does.
 func (i *Inbox) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
 	if err := database.CheckTx(tx); err != nil {
 		return 0, fmt.Errorf("inbox: %w", err)
 	}
 	outcome, err := i.apply(ctx, tx, d, effect)
-	if err == nil {
-		i.stats.count(outcome, d)
+	if err != nil {
+		return 0, abandoned(tx, err)
 	}
-	return outcome, err
+	i.stats.count(outcome, d)
+	return outcome, nil
 }
 
 func (i *Inbox) apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
@@ -166,11 +169,21 @@ func (i *Inbox) lock(ctx context.Context, tx database.Tx, entity, key string) (S
 // too, under ByVersion or ByTime, calls it in the transaction of that write, and
 // publishes the write with a version, or a time, greater than the one returned:
 // otherwise the write is in this database, loses everywhere else, and the
-// replicas differ.
+// replicas differ. Of its errors, database.ErrConflict is as with [Inbox.Apply].
 func (i *Inbox) Current(ctx context.Context, tx database.Tx, entity, key string) (Stamp, error) {
 	current, err := i.lock(ctx, tx, entity, key)
 	if err != nil {
-		return Stamp{}, fmt.Errorf("inbox: %w", err)
+		return Stamp{}, abandoned(tx, fmt.Errorf("inbox: %w", err))
 	}
 	return current, nil
+}
+
+// abandoned ends a caller's transaction where the database has, or may have: it
+// could be committed otherwise, without what was written before. After other
+// errors it is the caller's.
+func abandoned(tx database.Tx, err error) error {
+	if database.Classify(err) != database.Conflict {
+		return err
+	}
+	return database.Abandon(tx, err)
 }

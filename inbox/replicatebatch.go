@@ -105,7 +105,9 @@ func (w *batchWrite) write(ctx context.Context, tx *sql.Tx) error {
 	}
 	var fresh, known []*slot
 	for _, s := range w.slots {
-		s.settle(w.inbox, current[s.rowKey], w.outcomes)
+		var stamp Stamp
+		stamp, s.known = current[s.rowKey]
+		s.settle(w.inbox, stamp, w.outcomes)
 		switch {
 		case s.last < 0:
 		case s.known:

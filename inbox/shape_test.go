@@ -97,35 +97,33 @@ func TestUniqueKeyAsOffered(t *testing.T) {
 // Columns that are altered are seen: wider at the next value that does not fit,
 // narrower at the next error.
 func TestAlteredColumns(t *testing.T) {
-	for _, dialect := range []database.Dialect{database.Postgres, database.MariaDB} {
-		t.Run(dialect.String(), func(t *testing.T) {
-			db := open(t, dialect)
-			create(t, db, "CREATE TABLE t (id int PRIMARY KEY, v varchar(3))")
-			in := inboxOn(t, dialect)
-			in.SetShapeDoubt(0)
-			table, err := in.NewTable(inbox.TableConfig{Table: "t", Columns: []inbox.Column{{Name: "v"}}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var refused *inbox.ValueError
-			if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); !errors.As(err, &refused) {
-				t.Fatalf("four characters for three: %v", err)
-			}
-			alter := map[database.Dialect]string{database.Postgres: "ALTER TABLE t ALTER COLUMN v TYPE ", database.MariaDB: "ALTER TABLE t MODIFY v "}[dialect]
-			create(t, db, alter+"varchar(9)")
-			if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); err != nil {
-				t.Fatal(err)
-			}
-			create(t, db, "DELETE FROM t")
-			create(t, db, alter+"varchar(2)")
-			if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); err == nil || errors.As(err, &refused) {
-				t.Fatalf("a type that is not known yet: %v", err)
-			}
-			if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); !errors.As(err, &refused) || !strings.Contains(refused.Type, "(2)") {
-				t.Errorf("after the database's error: %v", err)
-			}
-		})
-	}
+	on(t, func(t *testing.T, dialect database.Dialect) {
+		db := open(t, dialect)
+		create(t, db, "CREATE TABLE t (id int PRIMARY KEY, v varchar(3))")
+		in := inboxOn(t, dialect)
+		in.SetShapeDoubt(0)
+		table, err := in.NewTable(inbox.TableConfig{Table: "t", Columns: []inbox.Column{{Name: "v"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refused *inbox.ValueError
+		if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); !errors.As(err, &refused) {
+			t.Fatalf("four characters for three: %v", err)
+		}
+		alter := map[database.Dialect]string{database.Postgres: "ALTER TABLE t ALTER COLUMN v TYPE ", database.MariaDB: "ALTER TABLE t MODIFY v "}[dialect]
+		create(t, db, alter+"varchar(9)")
+		if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); err != nil {
+			t.Fatal(err)
+		}
+		create(t, db, "DELETE FROM t")
+		create(t, db, alter+"varchar(2)")
+		if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); err == nil || errors.As(err, &refused) {
+			t.Fatalf("a type that is not known yet: %v", err)
+		}
+		if err := put(t, db, table, replhub.Create, "1", `{"v":"long"}`); !errors.As(err, &refused) || !strings.Contains(refused.Type, "(2)") {
+			t.Errorf("after the database's error: %v", err)
+		}
+	}, database.Postgres, database.MariaDB)
 }
 
 // A null for a column that must not be NULL is refused; MariaDB would store 0.

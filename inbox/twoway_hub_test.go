@@ -2,16 +2,16 @@ package inbox_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub"
@@ -22,11 +22,8 @@ import (
 )
 
 const (
-	sharedKeys = 50
-	// Each service has peerWriters, of peerWrites writes each, writeEvery apart.
-	peerWriters = 3
-	peerWrites  = 40
-	writeEvery  = 10 * time.Millisecond
+	sharedKeys  = 50
+	peerWriters = 3 // of each service
 	// forgotten is the hub's dedupe window, after which an event that is sent
 	// again is another one.
 	forgotten = 100 * time.Millisecond
@@ -41,7 +38,39 @@ type exchange struct {
 	dialect database.Dialect
 	rule    string // of rules
 	echo    bool
-	apply   applier
+	handler func(r *replica) replhub.BatchHandler
+	traffic
+}
+
+// traffic is how many writes each writer makes and how far apart, and the share of
+// deliveries that are repeated late, and of those that are overtaken.
+type traffic struct {
+	writes int
+	every  time.Duration
+	late   float64
+}
+
+// some traffic shows in a moment what is missing; much has ten times the writes.
+var (
+	some = traffic{40, 10 * time.Millisecond, 0.4}
+	much = traffic{400, time.Millisecond, 0.1}
+)
+
+// inBatches replicates into the table of users.
+func inBatches(r *replica) replhub.BatchHandler { return r.users.Handler(r.DB) }
+
+// eachBy applies the deliveries of a batch one after the other.
+func eachBy(apply applier) func(r *replica) replhub.BatchHandler {
+	return func(r *replica) replhub.BatchHandler {
+		return replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
+			for _, d := range batch {
+				if err := apply(ctx, r, d, false); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 }
 
 // Two services, each with a database, an outbox and a relay of its own, write
@@ -50,16 +79,19 @@ type exchange struct {
 // and out of order, and old events are sent again.
 func TestTwoWayThroughAHub(t *testing.T) {
 	for name, x := range map[string]exchange{
-		"position":           {database.Postgres, "position", true, guarded},
-		"version":            {database.Postgres, "version", true, guarded},
-		"time":               {database.Postgres, "time", true, guarded},
-		"version, on SQLite": {database.SQLite, "version", true, guarded},
+		"position":                               {database.Postgres, "position", true, inBatches, much},
+		"version":                                {database.Postgres, "version", true, inBatches, much},
+		"time":                                   {database.Postgres, "time", true, inBatches, much},
+		"version, on SQLite":                     {database.SQLite, "version", true, inBatches, much},
+		"version, on MariaDB":                    {database.MariaDB, "version", true, inBatches, much},
+		"time, on MariaDB, " + snapshotIsolation: {database.MariaDB, "time", true, inBatches, much},
+		"position, with effects":                 {database.Postgres, "position", true, eachBy(guarded), much},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := x.run(t)
-			want := winners(x.rule, a, b)
+			want := winners(x.rule, ingested(t, a.hub.URL()))
 			if !comeTo(t, a, b, 10*time.Second, func(a, b map[string]string) bool { return maps.Equal(a, want) && maps.Equal(b, want) }) {
-				t.Errorf("%s has %v, %s has %v, want %v", a.name, a.rows(t), b.name, b.rows(t), want)
+				t.Errorf("rows (-want +%s):\n%s\n(-want +%s):\n%s", a.name, cmp.Diff(want, a.rows(t)), b.name, cmp.Diff(want, b.rows(t)))
 			}
 		})
 	}
@@ -68,9 +100,9 @@ func TestTwoWayThroughAHub(t *testing.T) {
 // The check above sees what is missing.
 func TestTwoWayThroughAHubNeeds(t *testing.T) {
 	for name, x := range map[string]exchange{
-		"echo":     {database.Postgres, "position", false, guarded},
-		"a policy": {database.Postgres, "newest", true, guarded},
-		"an inbox": {database.Postgres, "position", true, unguarded},
+		"echo":     {database.Postgres, "position", false, inBatches, some},
+		"a policy": {database.Postgres, "newest", true, inBatches, some},
+		"an inbox": {database.Postgres, "position", true, eachBy(unguarded), some},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := x.run(t)
@@ -89,18 +121,16 @@ func (x exchange) run(t *testing.T) (a, b *peer) {
 	peers := [2]*peer{newPeer(t, hub, x, "app", 0), newPeer(t, hub, x, "crm", -time.Minute)}
 	for n, p := range peers {
 		chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{
-			Seed: uint64(n + 1), WithinKey: true, Replays: 0.4, Overtaken: 0.4, MaxDelay: longestDelay,
+			Seed: uint64(n + 1), WithinKey: true, Replays: x.late, Overtaken: x.late, MaxDelay: longestDelay,
 		})
-		hub.Subscribe(t, p.name, replhub.Subscription{
+		hub.SubscribeBatch(t, p.name, replhub.Subscription{
 			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Echo: x.echo}}},
-		}, chaos.Wrap(replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
-			return x.apply(ctx, p.replica, d, false)
-		})))
+		}, chaos.WrapBatch(x.handler(p.replica)))
 	}
 	group, ctx := errgroup.WithContext(t.Context())
 	for _, p := range peers {
 		for n := range peerWriters {
-			group.Go(func() error { return p.writes(ctx, n) })
+			group.Go(func() error { return p.writes(ctx, n, x.traffic) })
 		}
 	}
 	if err := group.Wait(); err != nil {
@@ -128,6 +158,7 @@ func (x exchange) run(t *testing.T) (a, b *peer) {
 type peer struct {
 	*replica
 
+	hub       *replhubtest.Hub
 	name      string
 	stamp     func(d *replhub.Delivery, current inbox.Stamp, now time.Time)
 	skew      time.Duration // of its clock
@@ -140,12 +171,11 @@ func newPeer(t *testing.T, hub *replhubtest.Hub, x exchange, name string, skew t
 	t.Helper()
 	p := &peer{
 		replica: newReplica(t, inbox.Config{Dialect: x.dialect, Policy: rules[x.rule].policy, Time: writtenAt}),
-		name:    name, stamp: rules[x.rule].stamp, skew: skew,
-		published: &published{Client: hub.Client(t, name)},
+		hub:     hub, name: name, stamp: rules[x.rule].stamp, skew: skew,
+		published: &published{Client: hub.Client(t, name), first: make(map[string]replhub.Event)},
 	}
-	dialect := map[database.Dialect]database.Dialect{database.Postgres: database.Postgres, database.SQLite: database.SQLite}[x.dialect]
 	var err error
-	if p.box, err = outbox.New(outbox.Config{Dialect: dialect}); err != nil {
+	if p.box, err = outbox.New(outbox.Config{Dialect: x.dialect}); err != nil {
 		t.Fatal(err)
 	}
 	if err = p.box.Migrate(t.Context(), p.DB); err != nil {
@@ -184,12 +214,12 @@ func timeOf(header map[string][]string, otherwise time.Time) time.Time {
 func sharedKey(n int) string { return fmt.Sprintf("k%02d", n) }
 
 // writes is what one writer does.
-func (p *peer) writes(ctx context.Context, writer int) error {
+func (p *peer) writes(ctx context.Context, writer int, load traffic) error {
 	rng := rand.New(rand.NewPCG(uint64(p.name[0]), uint64(writer)))
 	ops := []replhub.Op{replhub.Create, replhub.Update, replhub.Update, replhub.Delete}
-	tick := time.NewTicker(writeEvery) // so that what comes in is between what is written
+	tick := time.NewTicker(load.every) // so that what comes in is between what is written
 	defer tick.Stop()
-	for n := range peerWrites {
+	for n := range load.writes {
 		<-tick.C
 		d := &replhub.Delivery{Entity: "user", Op: ops[rng.IntN(len(ops))], Key: sharedKey(rng.IntN(sharedKeys))}
 		if d.Op != replhub.Delete {
@@ -206,11 +236,10 @@ func (p *peer) writes(ctx context.Context, writer int) error {
 // write is one change of the service's own: its table and its outbox, in a
 // transaction.
 func (p *peer) write(ctx context.Context, d *replhub.Delivery) error {
-	tx, err := p.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
+	return database.InTransaction(ctx, p.DB, nil, func(tx *sql.Tx) error { return p.change(ctx, tx, d) })
+}
+
+func (p *peer) change(ctx context.Context, tx *sql.Tx, d *replhub.Delivery) error {
 	ev := replhub.Event{Entity: d.Entity, Op: d.Op, Key: d.Key, Data: d.Data}
 	if p.stamp != nil {
 		current, err := p.inbox.Current(ctx, tx, d.Entity, d.Key)
@@ -225,10 +254,7 @@ func (p *peer) write(ctx context.Context, d *replhub.Delivery) error {
 	if err := p.users.Apply(ctx, tx, d); err != nil {
 		return err
 	}
-	if err := p.box.Enqueue(ctx, tx, ev); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return p.box.Enqueue(ctx, tx, ev)
 }
 
 // emptied waits until the outbox is empty.
@@ -241,72 +267,6 @@ func (p *peer) emptied(t *testing.T) {
 		}
 		return err
 	})
-}
-
-// published is a client that remembers what it has published.
-type published struct {
-	*replhub.Client
-
-	mu     sync.Mutex // guards events
-	events []publishedEvent
-}
-
-type publishedEvent struct {
-	replhub.Event
-
-	seq uint64
-}
-
-// PublishAll hides the client's own, which a relay would take instead.
-func (p *published) PublishAll(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error) {
-	return p.PublishBatch(ctx, events)
-}
-
-// PublishBatch implements outbox.Publisher.
-func (p *published) PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error) {
-	acks, err := p.Client.PublishBatch(ctx, events)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, ack := range acks {
-		p.events = append(p.events, publishedEvent{events[i], ack.Seq})
-	}
-	return acks, err
-}
-
-// resend publishes a key's first event once more, as a relay does that stood
-// still with it for longer than the dedupe window.
-func (p *published) resend(ctx context.Context, key string) error {
-	p.mu.Lock()
-	first := slices.IndexFunc(p.events, func(ev publishedEvent) bool { return ev.Key == key })
-	if first < 0 {
-		p.mu.Unlock()
-		return nil
-	}
-	again := []replhub.Event{p.events[first].Event}
-	p.mu.Unlock()
-	_, err := p.PublishBatch(ctx, again)
-	return err
-}
-
-// winners are the users that a rule makes of all that was published.
-func winners(rule string, peers ...*peer) map[string]string {
-	stamps, names := make(map[string]inbox.Stamp), make(map[string]string)
-	for _, p := range peers {
-		for _, ev := range p.published.events {
-			s := inbox.Stamp{
-				Position: replhub.Position{Epoch: 1, Seq: ev.seq}, Origin: p.name, Version: ev.Version, Time: timeOf(ev.Header, time.Time{}),
-			}
-			if best, ok := stamps[ev.Key]; ok && !rules[rule].policy(best, s) {
-				continue
-			}
-			stamps[ev.Key] = s
-			if names[ev.Key] = ""; ev.Op != replhub.Delete {
-				names[ev.Key] = strings.TrimSuffix(strings.TrimPrefix(string(ev.Data), `{"name":"`), `"}`)
-			}
-		}
-	}
-	maps.DeleteFunc(names, func(_, name string) bool { return name == "" })
-	return names
 }
 
 // comeTo reports whether the users of both become as they should be in time.

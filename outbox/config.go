@@ -15,8 +15,12 @@ import (
 // Publisher is what a relay publishes by: a *replhub.Client. The
 // acknowledgements are those of the leading events that are stored, the error
 // is that of the first event that is not known to be. Events of one key are
-// stored in their order, or not at all. Where it has PublishAll, as a
-// *replhub.Client has, that is used for more than one event.
+// stored in their order, or not at all.
+//
+// Where it has PublishAll, as a *replhub.Client has, that is used for more than one
+// event. A type that embeds a *replhub.Client to do something with each event, such
+// as to count or to change it, has the client's PublishAll too: it must override
+// both methods, or hold the client in a field.
 type Publisher interface {
 	PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
 }

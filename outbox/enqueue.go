@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +42,7 @@ func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) 
 		return fmt.Errorf("enqueue %s.%s: %w", ev.Entity, ev.Op, err)
 	}
 	if err := o.insert(ctx, tx, r); err != nil {
-		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, abandon(tx, err))
+		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, database.Abandon(tx, pooled(err)))
 	}
 	o.audience.expect()
 	return nil
@@ -137,25 +136,6 @@ func execOne(ctx context.Context, tx database.Tx, statement string, args ...any)
 	n, err := result.RowsAffected()
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: none was begun, or the database rolled it back at an error before", database.ErrNoTransaction)
-	}
-	return err
-}
-
-// abandon ends a transaction in which a statement failed. Its server may have
-// rolled it back already, while the driver believes in it: a Commit would then
-// succeed, and keep what came after the failure alone.
-func abandon(tx database.Tx, err error) error {
-	err = pooled(err)
-	if database.Classify(err) == database.Conflict {
-		err = fmt.Errorf("%w: %w", database.ErrConflict, err)
-	}
-	open, ok := tx.(interface{ Rollback() error })
-	if !ok {
-		return err
-	}
-	if rollbackErr := open.Rollback(); !errors.Is(rollbackErr, sql.ErrTxDone) {
-		// A connection that broke breaks the rollback as well.
-		err = errors.Join(err, rollbackErr)
 	}
 	return err
 }

@@ -167,7 +167,7 @@ func again() error { return replhub.RetryAfter(time.Millisecond, errInjected) }
 // become a dead letter.
 func (c *Chaos) Wrap(handler replhub.Handler) replhub.Handler {
 	return replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
-		plan := c.plan(d)
+		plan := c.plan(d, true)
 		if plan.delay > 0 {
 			if err := pause(ctx, plan.delay); err != nil {
 				return err
@@ -178,7 +178,7 @@ func (c *Chaos) Wrap(handler replhub.Handler) replhub.Handler {
 			return nil
 		}
 		if plan.crash {
-			c.crash(ctx, handler, d, plan.crashAfter)
+			crash(ctx, plan.crashAfter, func(ctx context.Context) error { return c.handle(ctx, handler, d) })
 			return again()
 		}
 		if err := c.handle(ctx, handler, d); err != nil {
@@ -212,10 +212,10 @@ func (c *Chaos) handle(ctx context.Context, handler replhub.Handler, d *replhub.
 }
 
 // crash cuts a handler short after a while.
-func (c *Chaos) crash(ctx context.Context, handler replhub.Handler, d *replhub.Delivery, after time.Duration) {
+func crash(ctx context.Context, after time.Duration, handle func(context.Context) error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, after, errInjected)
 	defer cancel()
-	_ = c.handle(ctx, handler, d) // a process that died has nothing to say
+	_ = handle(ctx) // a process that died has nothing to say
 }
 
 func copyOf(d *replhub.Delivery) replhub.Delivery {
@@ -230,8 +230,9 @@ type plan struct {
 	duplicate, crash, lostAck, replay, overtaken bool
 }
 
-// plan decides by seed, event and how often that came, not by who came first.
-func (c *Chaos) plan(d *replhub.Delivery) plan {
+// plan decides by seed, event and how often that came, not by who came first. What
+// a whole attempt suffers is decided for the delivery that leads it.
+func (c *Chaos) plan(d *replhub.Delivery, leads bool) plan {
 	event := cmp.Or(d.ID, fmt.Sprint(d.Entity, d.Key, d.Position))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,11 +245,11 @@ func (c *Chaos) plan(d *replhub.Delivery) plan {
 
 	var p plan
 	c.stats.Deliveries++
-	if chance(c.cfg.Delays) {
+	if chance(c.cfg.Delays) && leads {
 		p.delay = span()
 		c.stats.Delays++
 	}
-	spoil := c.faults[event] < mostFaults
+	spoil := leads && c.faults[event] < mostFaults
 	switch {
 	case d.Key != "" && chance(c.cfg.Overtaken):
 		p.overtaken = true

@@ -20,14 +20,21 @@ import (
 
 // storm publishes changes while the hub and an instance are killed, and
 // compares. It returns what the failure was.
-func storm(t *testing.T, order replhub.Order, apply func(*replica) replhub.HandlerFunc) string {
+func storm(t *testing.T, order replhub.Order, batches bool, apply func(*replica) replhub.HandlerFunc) string {
 	t.Helper()
 	hub := replhubtest.Start(t)
 	there := newReplica(t)
 	chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{Seed: 7, WithinKey: order == replhub.OrderNone, MaxDelay: 5 * time.Millisecond})
-	handler := chaos.Wrap(apply(there))
-	victim := hub.Subscribe(t, "sharing", users(order), handler)
-	hub.Subscribe(t, "sharing", users(order), handler)
+	run := func() *replhubtest.Instance {
+		return hub.Subscribe(t, "sharing", users(order), chaos.Wrap(apply(there)))
+	}
+	if batches {
+		run = func() *replhubtest.Instance {
+			return hub.SubscribeBatch(t, "sharing", users(order), chaos.WrapBatch(oneByOne(apply(there))))
+		}
+	}
+	victim := run()
+	run()
 	owner := newSource(7)
 
 	hub.Publish(t, owner.changes(120)...)
@@ -55,10 +62,30 @@ func storm(t *testing.T, order replhub.Order, apply func(*replica) replhub.Handl
 	})
 }
 
+// oneByOne is a handler of batches that handles what is in them.
+func oneByOne(handle replhub.HandlerFunc) replhub.BatchHandler {
+	return replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
+		for _, d := range batch {
+			if err := handle(ctx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func TestGuardedReplicaConverges(t *testing.T) {
-	for _, order := range []replhub.Order{replhub.OrderNone, replhub.OrderKey} {
-		t.Run(string(order), func(t *testing.T) {
-			if said := storm(t, order, func(r *replica) replhub.HandlerFunc { return r.guarded }); said != "" {
+	for name, c := range map[string]struct {
+		order   replhub.Order
+		batches bool
+	}{
+		"without order":         {replhub.OrderNone, false},
+		"by key":                {replhub.OrderKey, false},
+		"batches without order": {replhub.OrderNone, true},
+		"batches by key":        {replhub.OrderKey, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if said := storm(t, c.order, c.batches, func(r *replica) replhub.HandlerFunc { return r.guarded }); said != "" {
 				t.Error(said)
 			}
 		})
@@ -67,7 +94,7 @@ func TestGuardedReplicaConverges(t *testing.T) {
 
 // What finds nothing in a handler without a guard is no chaos.
 func TestNaiveReplicaDoesNot(t *testing.T) {
-	said := storm(t, replhub.OrderNone, func(r *replica) replhub.HandlerFunc { return r.naive })
+	said := storm(t, replhub.OrderNone, false, func(r *replica) replhub.HandlerFunc { return r.naive })
 	if !strings.HasPrefix(said, "the replica has not converged: not within") {
 		t.Errorf("said %q", said)
 	}
@@ -75,8 +102,21 @@ func TestNaiveReplicaDoesNot(t *testing.T) {
 
 // heard notes what a handler is called with.
 type heard struct {
-	mu    sync.Mutex // guards calls
-	calls []string
+	mu      sync.Mutex // guards the rest
+	calls   []string
+	batches []string
+}
+
+func (h *heard) HandleBatch(ctx context.Context, batch []*replhub.Delivery) error {
+	var ids []string
+	for _, d := range batch {
+		_ = h.Handle(ctx, d)
+		ids = append(ids, d.ID)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.batches = append(h.batches, strings.Join(ids, " "))
+	return ctx.Err()
 }
 
 func (h *heard) Handle(ctx context.Context, d *replhub.Delivery) error {
@@ -144,6 +184,59 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFaultsOfBatches(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change  func(*replhubtest.ChaosConfig)
+		batches []string
+		errs    string // by attempt: . is none, x one
+	}{
+		"nothing":   {func(*replhubtest.ChaosConfig) {}, []string{"1 2", "3 4"}, ".."},
+		"duplicate": {func(c *replhubtest.ChaosConfig) { c.Duplicates = 1 }, []string{"1 1 2 2", "3 3 4 4"}, ".."},
+		"delay":     {func(c *replhubtest.ChaosConfig) { c.Delays = 1 }, []string{"1 2", "3 4"}, ".."},
+		// Each until three attempts of the first were spoiled.
+		"lost ack": {func(c *replhubtest.ChaosConfig) { c.LostAcks = 1 }, []string{"1 2", "1 2", "1 2", "1 2", "3 4", "3 4", "3 4", "3 4"}, "xxx.xxx."},
+		"crash":    {func(c *replhubtest.ChaosConfig) { c.Crashes = 1 }, []string{"1 2", "1 2", "1 2", "1 2", "3 4", "3 4", "3 4", "3 4"}, "xxx.xxx."},
+		// All are of one key: behind 2 comes 1, and behind the next batch that again.
+		"replay": {func(c *replhubtest.ChaosConfig) { c.Replays = 1 }, []string{"1 2", "1", "3 4", "1", "1"}, ".."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h heard
+			wrapped := replhubtest.NewChaos(t, only(tt.change)).WrapBatch(&h)
+			errs := ""
+			for _, batch := range [][]*replhub.Delivery{{delivery(1), delivery(2)}, {delivery(3), delivery(4)}} {
+				for err := errors.New("begin"); err != nil; {
+					if err = wrapped.HandleBatch(t.Context(), batch); err != nil {
+						errs += "x"
+					} else {
+						errs += "."
+					}
+				}
+				if string(batch[0].Data) != "the payload" {
+					t.Errorf("a handler's changes are in the next attempt: %s", batch[0].Data)
+				}
+			}
+			if !slices.Equal(h.batches, tt.batches) || errs != tt.errs {
+				t.Errorf("batches %q, errors %s; want %q, %s", h.batches, errs, tt.batches, tt.errs)
+			}
+		})
+	}
+}
+
+// What is overtaken in a batch is handled behind it, or in the end.
+func TestOvertakenOfABatch(t *testing.T) {
+	var h heard
+	wrapped := replhubtest.NewChaos(t, only(func(c *replhubtest.ChaosConfig) { c.Overtaken = 1 })).WrapBatch(&h)
+	if err := wrapped.HandleBatch(t.Context(), []*replhub.Delivery{delivery(1), delivery(2)}); err != nil {
+		t.Fatal(err)
+	}
+	replhubtest.Await(t, "both deliveries", func() error {
+		if got := slices.Sorted(slices.Values(h.all())); !slices.Equal(got, []string{"1", "2"}) {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
 }
 
 func TestOvertaken(t *testing.T) {

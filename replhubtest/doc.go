@@ -4,7 +4,7 @@
 //
 //	hub := replhubtest.Start(t)
 //	chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{})
-//	hub.Subscribe(t, "sharing", subscription, chaos.Wrap(handler))
+//	hub.Subscribe(t, "sharing", subscription, chaos.Wrap(handler)) // or SubscribeBatch and WrapBatch
 //	hub.Publish(t, events...)
 //	replhubtest.Converged(t, replhubtest.SQL(source, "SELECT id, name FROM users"),
 //		replhubtest.SQL(replica, "SELECT id, name FROM people"))

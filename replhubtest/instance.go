@@ -30,8 +30,27 @@ var errKilled = errors.New("the instance was killed")
 func (h *Hub) Subscribe(t T, service string, sub replhub.Subscription, handler replhub.Handler) *Instance {
 	t.Helper()
 	life, kill := context.WithCancel(context.Background())
+	return h.subscribe(t, service, kill, func(client *replhub.Client) (*replhub.Subscriber, error) {
+		return replhub.NewSubscriber(client, sub, mortal(life, handler))
+	})
+}
+
+// SubscribeBatch is Subscribe with a handler of batches.
+func (h *Hub) SubscribeBatch(t T, service string, sub replhub.Subscription, handler replhub.BatchHandler) *Instance {
+	t.Helper()
+	life, kill := context.WithCancel(context.Background())
+	return h.subscribe(t, service, kill, func(client *replhub.Client) (*replhub.Subscriber, error) {
+		return replhub.NewBatchSubscriber(client, sub, mortalBatch(life, handler))
+	})
+}
+
+// maker makes the subscriber of an instance.
+type maker func(client *replhub.Client) (*replhub.Subscriber, error)
+
+func (h *Hub) subscribe(t T, service string, kill context.CancelFunc, of maker) *Instance {
+	t.Helper()
 	i := &Instance{kill: kill, done: make(chan struct{})}
-	s, err := h.newSubscriber(t.Context(), i, service, sub, mortal(life, handler))
+	s, err := h.newSubscriber(t.Context(), i, service, of)
 	if err != nil {
 		kill()
 		t.Fatalf("subscribe %s: %v", service, err)
@@ -52,7 +71,7 @@ func (h *Hub) Subscribe(t T, service string, sub replhub.Subscription, handler r
 	return i
 }
 
-func (h *Hub) newSubscriber(ctx context.Context, i *Instance, service string, sub replhub.Subscription, handler replhub.Handler) (_ *replhub.Subscriber, err error) {
+func (h *Hub) newSubscriber(ctx context.Context, i *Instance, service string, of maker) (_ *replhub.Subscriber, err error) {
 	if i.nc, err = h.connect(service); err != nil {
 		return nil, err
 	}
@@ -61,7 +80,7 @@ func (h *Hub) newSubscriber(ctx context.Context, i *Instance, service string, su
 		i.nc.Close()
 		return nil, err
 	}
-	s, err := replhub.NewSubscriber(i.client, sub, handler)
+	s, err := of(i.client)
 	if err != nil {
 		i.client.Close()
 		i.nc.Close()
@@ -69,29 +88,43 @@ func (h *Hub) newSubscriber(ctx context.Context, i *Instance, service string, su
 	return s, err
 }
 
-// mortal makes a handler that is cut short when life ends, and does nothing after,
-// except with what the chaos has held back: that was acknowledged, so it was with
-// some other process all the time.
+// mortal makes a handler that is cut short when life ends, and does nothing after.
 func mortal(life context.Context, handler replhub.Handler) replhub.Handler {
 	if handler == nil {
 		return nil // the subscriber's to refuse
 	}
 	return replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
-		if isHeldBack(ctx) {
-			return handler.Handle(ctx, d)
-		}
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		defer context.AfterFunc(life, func() { cancel(errKilled) })()
-		if life.Err() != nil {
-			return errKilled
-		}
-		err := handler.Handle(ctx, d)
-		if life.Err() != nil {
-			return errKilled
-		}
-		return err
+		return within(ctx, life, func(ctx context.Context) error { return handler.Handle(ctx, d) })
 	})
+}
+
+func mortalBatch(life context.Context, handler replhub.BatchHandler) replhub.BatchHandler {
+	if handler == nil {
+		return nil // the subscriber's to refuse
+	}
+	return replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
+		return within(ctx, life, func(ctx context.Context) error { return handler.HandleBatch(ctx, batch) })
+	})
+}
+
+// within calls handle with a context that also ends with life, and not at all
+// after that, except for what the chaos has held back: that was acknowledged, so it
+// was with some other process all the time.
+func within(ctx, life context.Context, handle func(context.Context) error) error {
+	if isHeldBack(ctx) {
+		return handle(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(life, func() { cancel(errKilled) })()
+	if life.Err() != nil {
+		return errKilled
+	}
+	err := handle(ctx)
+	if life.Err() != nil {
+		return errKilled
+	}
+	return err
 }
 
 // Stop has the instance drain and leave, as a restart would, and returns what Run

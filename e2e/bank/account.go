@@ -56,6 +56,8 @@ type payload struct {
 	Balance int64  `json:"balance"`
 	Owner   owner  `json:"owner"`
 	PIN     string `json:"pin"`
+	// Event is the id of the event.
+	Event string `json:"event"`
 }
 
 type owner struct {
@@ -70,7 +72,7 @@ func (a *account) event() (replhub.Event, error) {
 		return ev, nil
 	}
 	data, err := json.Marshal(payload{
-		ID: a.id, Change: a.changes, Balance: a.balance, Owner: owner{Name: a.name, City: a.city}, PIN: "1234",
+		ID: a.id, Change: a.changes, Balance: a.balance, Owner: owner{Name: a.name, City: a.city}, PIN: "1234", Event: a.eventID,
 	})
 	ev.Data = data
 	return ev, err

@@ -30,11 +30,13 @@ type settings struct {
 	seed    uint64
 	workers int
 	keys    int
+	most    int
 	rate    float64
 	// Of instances.
 	service, journal string
 	partitions       int
 	think            time.Duration
+	batches          bool
 	// Of prepare.
 	replicas list
 }
@@ -71,12 +73,14 @@ func run(ctx context.Context, args []string) error {
 	flags.Uint64Var(&s.seed, "seed", 1, "of what is chosen at random")
 	flags.IntVar(&s.workers, "workers", 4, "transactions, or handlers, at a time")
 	flags.IntVar(&s.keys, "keys", 500, "how many accounts there may be")
+	flags.IntVar(&s.most, "most", 4, "how many accounts one transaction changes at most")
 	flags.Float64Var(&s.rate, "rate", 200, "changes a second at most")
 	flags.StringVar(&s.service, "service", "", "ledger or cards")
 	flags.StringVar(&s.journal, "journal", "", "file for what handlers did; the shared table if empty")
 	flags.DurationVar(&s.think, "think", 0, "time between a handler's begin and its effect")
+	flags.BoolVar(&s.batches, "batches", false, "apply in batches")
 	flags.IntVar(&s.partitions, "partitions", 16, "of the service that is ordered by key")
-	flags.Var(&s.replicas, "replica", "DSN of a replica's database, any number")
+	flags.Var(&s.replicas, "replica", "name and DSN of a service's database, as ledger=DSN, any number")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}

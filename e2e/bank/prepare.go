@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver that open uses
 
@@ -26,20 +27,34 @@ CREATE UNLOGGED TABLE changes (event_id text NOT NULL, key text NOT NULL, n bigi
 // that is what the audit looks for. Handlings are what the handlers of all its
 // instances did, where that is not noted in files.
 const replicaTables = `
-CREATE TABLE replica (id text PRIMARY KEY, row text NOT NULL) WITH (fillfactor = 50);
 CREATE UNLOGGED TABLE effects (n bigserial, event_id text NOT NULL, key text NOT NULL, epoch bigint NOT NULL, seq bigint NOT NULL);
 CREATE UNLOGGED TABLE handlings (n bigserial PRIMARY KEY, instance text NOT NULL, partition int NOT NULL, key text NOT NULL,
 	epoch bigint NOT NULL, seq bigint NOT NULL, begun timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz, outcome text) WITH (fillfactor = 50);
 CREATE INDEX ON handlings (partition, n)`
+
+// replicas are the services' tables, each with the row that the audit compares.
+// That of cards is written by the inbox, and a trigger notes the effects.
+func replicas() map[string]string {
+	return map[string]string{
+		"ledger": `CREATE TABLE replica (id text PRIMARY KEY, row text NOT NULL) WITH (fillfactor = 50)`,
+		"cards": `CREATE TABLE replica (id text COLLATE "C" PRIMARY KEY, change bigint, event text, city text, name text, balance bigint, pin text,
+			row text GENERATED ALWAYS AS ('change ' || change::text || ', city ' || city ||
+				CASE WHEN name IS NULL AND balance IS NULL AND pin IS NULL THEN '' ELSE ', and what was not asked for' END) STORED) WITH (fillfactor = 50);
+			CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN INSERT INTO effects (event_id, key, epoch, seq) VALUES (NEW.event, NEW.id, 0, 0); RETURN NEW; END $$;
+			CREATE TRIGGER note AFTER INSERT OR UPDATE ON replica FOR EACH ROW EXECUTE FUNCTION note()`,
+	}
+}
 
 // prepare makes the tables of the source and of the replicas.
 func prepare(ctx context.Context, s settings, _ *slog.Logger) error {
 	if err := prepareSource(ctx, s); err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	for _, dsn := range s.replicas {
-		if err := prepareReplica(ctx, dsn); err != nil {
-			return fmt.Errorf("replica: %w", err)
+	for _, of := range s.replicas {
+		service, dsn, _ := strings.Cut(of, "=")
+		if err := prepareReplica(ctx, service, dsn); err != nil {
+			return fmt.Errorf("replica of %s: %w", service, err)
 		}
 	}
 	return nil
@@ -65,7 +80,7 @@ func prepareSource(ctx context.Context, s settings) (err error) {
 	return err
 }
 
-func prepareReplica(ctx context.Context, dsn string) (err error) {
+func prepareReplica(ctx context.Context, service, dsn string) (err error) {
 	db, err := open(dsn, 1)
 	if err != nil {
 		return err
@@ -78,7 +93,7 @@ func prepareReplica(ctx context.Context, dsn string) (err error) {
 	if err := in.Migrate(ctx, db); err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, replicaTables)
+	_, err = db.ExecContext(ctx, replicaTables+";"+replicas()[service])
 	return err
 }
 

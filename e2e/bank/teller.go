@@ -28,12 +28,9 @@ type teller struct {
 	made   int
 }
 
-// mostKeys is how many accounts one transaction changes at most.
-const mostKeys = 4
-
 // run works until ctx ends, in transactions that come at the rate or slower.
 func (t *teller) run(ctx context.Context) error {
-	const average = float64(1+mostKeys) / 2
+	average := float64(1+t.s.most) / 2
 	tick := time.NewTicker(time.Duration(float64(time.Second) * average * float64(t.s.workers) / t.s.rate))
 	defer tick.Stop()
 	for {
@@ -87,13 +84,12 @@ func (t *teller) transact(ctx context.Context) (err error) {
 // take locks some slots, and only then reads: what it reads is what the
 // transaction before has left.
 func (t *teller) take(ctx context.Context, tx pgx.Tx) ([]*account, error) {
-	ids := make([]string, 0, mostKeys)
-	for len(ids) < cap(ids) {
+	ids := make([]string, 0, t.s.most)
+	for n := 1 + t.rand.IntN(t.s.most); len(ids) < n; {
 		if id := fmt.Sprintf("k%d", t.rand.IntN(t.s.keys)); !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
-	ids = ids[:1+t.rand.IntN(mostKeys)]
 	if _, err := tx.Exec(ctx, `SELECT FROM slots WHERE id = ANY($1) ORDER BY id FOR UPDATE`, ids); err != nil {
 		return nil, err
 	}
@@ -108,21 +104,29 @@ func (t *teller) take(ctx context.Context, tx pgx.Tx) ([]*account, error) {
 	})
 }
 
-// write changes the accounts and notes it in the history.
+// write changes the accounts and notes it in the history, in a statement each for
+// all of them.
 func write(ctx context.Context, tx pgx.Tx, accounts []*account) error {
-	var all pgx.Batch
+	var gone []string
+	var ids, names, cities, events, keys, ops []string
+	var balances, changes, numbers []int64
 	for _, a := range accounts {
-		switch a.op {
-		case replhub.Create:
-			all.Queue(`INSERT INTO accounts (id, name, city, balance, change) VALUES ($1, $2, $3, $4, $5)`, a.id, a.name, a.city, a.balance, a.changes)
-		case replhub.Delete:
-			all.Queue(`DELETE FROM accounts WHERE id = $1`, a.id)
-		default:
-			all.Queue(`UPDATE accounts SET city = $2, balance = $3, change = $4 WHERE id = $1`, a.id, a.city, a.balance, a.changes)
+		events, keys, numbers, ops = append(events, a.eventID), append(keys, a.id), append(numbers, a.changes), append(ops, string(a.op))
+		if a.op == replhub.Delete {
+			gone = append(gone, a.id)
+			continue
 		}
-		all.Queue(`WITH counted AS (UPDATE slots SET changes = $3 WHERE id = $2) INSERT INTO changes (event_id, key, n, op) VALUES ($1, $2, $3, $4)`,
-			a.eventID, a.id, a.changes, string(a.op))
+		ids, names, cities = append(ids, a.id), append(names, a.name), append(cities, a.city)
+		balances, changes = append(balances, a.balance), append(changes, a.changes)
 	}
+	var all pgx.Batch
+	all.Queue(`INSERT INTO accounts (id, name, city, balance, change)
+		SELECT id, name, city, balance, change FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) u (id, name, city, balance, change)
+		ON CONFLICT (id) DO UPDATE SET city = excluded.city, balance = excluded.balance, change = excluded.change`, ids, names, cities, balances, changes)
+	all.Queue(`DELETE FROM accounts WHERE id = ANY($1)`, gone)
+	all.Queue(`UPDATE slots SET changes = changes + 1 WHERE id = ANY($1)`, keys)
+	all.Queue(`INSERT INTO changes (event_id, key, n, op)
+		SELECT event_id, key, n, op FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) u (event_id, key, n, op)`, events, keys, numbers, ops)
 	return tx.SendBatch(ctx, &all).Close()
 }
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ type Handling struct {
 	Key        string
 	Epoch, Seq uint64
 	Begin, End int64
+	// Batch numbers the batches of the instance; 0 is one that was handled alone.
+	Batch int64
 	// Outcome is what it came to; Cut when the process ended before.
 	Outcome string
 }
@@ -47,11 +50,12 @@ type Freeze struct {
 }
 
 // ReadJournal reads what an instance wrote. A handler that has not ended did so
-// when the process was gone.
+// when the process was gone. A last line without an end was being written then.
 func ReadJournal(instance string, journal io.Reader, gone int64) ([]Handling, error) {
 	var all []Handling
 	open := make(map[int64]int) // by number: where in all
 	lines := bufio.NewScanner(journal)
+	lines.Split(wholeLines)
 	for lines.Scan() {
 		l := line{words: strings.Fields(lines.Text())}
 		switch what, n := l.word(), l.number(); what {
@@ -59,7 +63,7 @@ func ReadJournal(instance string, journal io.Reader, gone int64) ([]Handling, er
 			open[n] = len(all)
 			all = append(all, Handling{
 				Instance: instance, Begin: l.number(), Epoch: uint64(l.number()), Seq: uint64(l.number()), Key: l.word(),
-				End: gone, Outcome: Cut,
+				Batch: l.number(), End: gone, Outcome: Cut,
 			})
 		case "end":
 			at, ok := open[n]
@@ -76,6 +80,14 @@ func ReadJournal(instance string, journal io.Reader, gone int64) ([]Handling, er
 		}
 	}
 	return all, lines.Err()
+}
+
+// wholeLines leaves out a last line without its end.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if atEOF && !bytes.ContainsRune(data, '\n') {
+		return len(data), nil, nil
+	}
+	return bufio.ScanLines(data, false)
 }
 
 // line is read word by word.
@@ -119,7 +131,7 @@ func (p position) less(o position) bool {
 func (v *Verdict) judgeOrder(handlings []Handling) {
 	newest := make(map[string]Handling)
 	done := make(map[position]int64) // when, at first
-	for _, h := range byBegin(handlings) {
+	for _, h := range byBegin(oneByOne(handlings)) {
 		at, before := h.at(), newest[h.Key]
 		end, ok := done[at]
 		if at.less(before.at()) && (!ok || end > h.Begin) {
@@ -132,4 +144,28 @@ func (v *Verdict) judgeOrder(handlings []Handling) {
 			done[at] = h.End
 		}
 	}
+}
+
+// oneByOne takes batches apart: of each key, a batch has begun with its first
+// change. On the others it has begun by its end, if it got through, else never.
+func oneByOne(handlings []Handling) []Handling {
+	type part struct {
+		instance, key string
+		batch         int64
+	}
+	begun := make(map[part]bool)
+	all := make([]Handling, 0, len(handlings))
+	for _, h := range handlings {
+		of := part{h.Instance, h.Key, h.Batch}
+		switch {
+		case h.Batch == 0 || !begun[of]:
+			begun[of] = true
+		case h.through():
+			h.Begin = h.End
+		default:
+			continue
+		}
+		all = append(all, h)
+	}
+	return all
 }

@@ -13,7 +13,7 @@ func Judge(s *Source, r *Replica, freezes []Freeze) *Verdict {
 		Outcomes: make(map[string]int),
 	}
 	v.judgeRows(s.Rows[r.Service], r.Rows)
-	v.judgeEffects(s, r.Effects, r.Ordered)
+	v.judgeEffects(s, r.Effects, r.Ordered, !r.DeletesUnseen)
 	for _, h := range r.Handlings {
 		v.Outcomes[h.Outcome]++
 	}
@@ -45,13 +45,14 @@ func (v *Verdict) judgeRows(want, got map[string]string) {
 // once and nothing else, and those of a key in the order of their commits.
 func JudgeIngest(s *Source, published []Effect) *Verdict {
 	v := &Verdict{Service: "ingest", Effects: len(published)}
-	v.judgeEffects(s, published, true)
+	v.judgeEffects(s, published, true, true)
 	return v
 }
 
 // judgeEffects goes by the source's own count of a key's changes, not by
-// anything that came with the event. All says that none may be left out.
-func (v *Verdict) judgeEffects(s *Source, effects []Effect, all bool) {
+// anything that came with the event. All says that none may be left out, and
+// deletes that these leave effects too.
+func (v *Verdict) judgeEffects(s *Source, effects []Effect, all, deletes bool) {
 	made := make(map[string]int, len(s.Changes))
 	newest := make(map[string]int64)
 	last := make(map[string]position)
@@ -84,7 +85,7 @@ func (v *Verdict) judgeEffects(s *Source, effects []Effect, all bool) {
 	}
 	for _, c := range s.Changes {
 		// Without order, an older change may come after a newer one and is skipped.
-		if made[c.ID] == 0 && (all || final[c.Key] == c) {
+		if made[c.ID] == 0 && (all || final[c.Key] == c) && (deletes || !c.Deleted) {
 			v.found(Lost, "%s, change %d of %s", c.ID, c.N, c.Key)
 		}
 	}

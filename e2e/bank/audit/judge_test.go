@@ -48,6 +48,7 @@ func handling(who, key string, seq uint64, begin, end int64) audit.Handling {
 
 func TestJudge(t *testing.T) {
 	cut := func(h audit.Handling) audit.Handling { h.Outcome = audit.Cut; return h }
+	batch := func(n int64, h audit.Handling) audit.Handling { h.Batch = n; return h }
 	freeze := []audit.Freeze{{Instance: "one", From: 12, To: 18}}
 	for _, c := range []struct {
 		name    string
@@ -86,6 +87,34 @@ func TestJudge(t *testing.T) {
 		{"a change that was cut comes again, late", func(_ *audit.Source, r *audit.Replica) {
 			r.Handlings = []audit.Handling{cut(handling("one", "a", 1, 10, 20)), handling("one", "a", 3, 20, 30), handling("one", "a", 1, 30, 40)}
 		}, nil, map[audit.Kind]int{audit.Disordered: 1}},
+		{"a batch that was cut comes again", func(_ *audit.Source, r *audit.Replica) {
+			r.Handlings = []audit.Handling{
+				batch(7, cut(handling("one", "a", 1, 10, 20))), batch(7, cut(handling("one", "a", 3, 10, 20))),
+				batch(8, handling("one", "a", 1, 30, 40)), batch(9, handling("one", "a", 3, 40, 50)),
+			}
+		}, nil, nil},
+		{"a batch that was cut, and what is older than it", func(_ *audit.Source, r *audit.Replica) {
+			r.Handlings = []audit.Handling{
+				batch(7, cut(handling("one", "a", 2, 10, 20))), batch(7, cut(handling("one", "a", 3, 10, 20))),
+				batch(8, handling("one", "a", 1, 30, 40)),
+			}
+		}, nil, map[audit.Kind]int{audit.Disordered: 1}},
+		{"a batch that was done, and what is older than its last", func(_ *audit.Source, r *audit.Replica) {
+			r.Handlings = []audit.Handling{
+				batch(7, handling("one", "a", 1, 10, 20)), batch(7, handling("one", "a", 3, 10, 20)),
+				batch(8, handling("one", "a", 2, 30, 40)),
+			}
+		}, nil, map[audit.Kind]int{audit.Disordered: 1}},
+		{"a batch that was frozen, and was done by another meanwhile", func(_ *audit.Source, r *audit.Replica) {
+			r.Handlings = []audit.Handling{
+				batch(7, handling("one", "a", 1, 10, 50)), batch(7, handling("one", "a", 3, 10, 50)),
+				handling("two", "a", 1, 20, 30), handling("two", "a", 3, 30, 40), handling("two", "a", 5, 40, 45),
+			}
+		}, []audit.Freeze{{Instance: "one", From: 11, To: 49}}, nil},
+		{"a delete that leaves nothing", func(s *audit.Source, r *audit.Replica) {
+			s.Changes["b2"] = audit.Change{ID: "b2", Key: "b", N: 2, Deleted: true}
+			r.Ordered, r.DeletesUnseen, r.Effects = false, true, effects("a1", "a2", "b1", "a3")
+		}, nil, nil},
 		{"two at a time", func(_ *audit.Source, r *audit.Replica) {
 			r.Handlings = append(r.Handlings, handling("two", "c", 6, 19, 25))
 		}, nil, map[audit.Kind]int{audit.Overlapping: 3}}, // with both that end, and with one that begins
@@ -148,19 +177,19 @@ func TestJudgeIngest(t *testing.T) {
 }
 
 func TestReadJournal(t *testing.T) {
-	got, err := audit.ReadJournal("one", strings.NewReader("begin 1 10 1 7 a\nbegin 2 11 1 8 b\nend 1 20 applied\nbegin 3 21 1 9 a\nend 3 25 failed\n"), 99)
+	got, err := audit.ReadJournal("one", strings.NewReader("begin 1 10 1 7 a 1\nbegin 2 11 1 8 b 2\nend 1 20 applied\nbegin 3 21 1 9 a 3\nend 3 25 failed\nbegin 4 2"), 99)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []audit.Handling{
-		{Instance: "one", Key: "a", Epoch: 1, Seq: 7, Begin: 10, End: 20, Outcome: "applied"},
-		{Instance: "one", Key: "b", Epoch: 1, Seq: 8, Begin: 11, End: 99, Outcome: audit.Cut},
-		{Instance: "one", Key: "a", Epoch: 1, Seq: 9, Begin: 21, End: 25, Outcome: audit.Failed},
+		{Instance: "one", Key: "a", Epoch: 1, Seq: 7, Begin: 10, End: 20, Batch: 1, Outcome: "applied"},
+		{Instance: "one", Key: "b", Epoch: 1, Seq: 8, Begin: 11, End: 99, Batch: 2, Outcome: audit.Cut},
+		{Instance: "one", Key: "a", Epoch: 1, Seq: 9, Begin: 21, End: 25, Batch: 3, Outcome: audit.Failed},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	for _, bad := range []string{"end 1 20 applied", "begin 1 x 1 7 a", "begin 1 10 1 7", "what 1", ""} {
+	for _, bad := range []string{"end 1 20 applied", "begin 1 x 1 7 a 1", "begin 1 10 1 7 a", "what 1", ""} {
 		if _, err := audit.ReadJournal("one", strings.NewReader(bad+"\n"), 99); err == nil {
 			t.Errorf("%q was read", bad)
 		}

@@ -24,6 +24,8 @@ type Replica struct {
 	Handlings []Handling
 	// Ordered says that the service was promised the order of each key.
 	Ordered bool
+	// DeletesUnseen says that deletes leave no effect.
+	DeletesUnseen bool
 	// Partition places a key, where Ordered.
 	Partition func(key string) int
 }

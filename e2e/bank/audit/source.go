@@ -12,6 +12,8 @@ type Change struct {
 	ID, Key string
 	// N counts the changes of its key, from 1.
 	N int64
+	// Deleted says that it closed the account.
+	Deleted bool
 }
 
 // Source is what the bank has and how it came to that.
@@ -33,9 +35,9 @@ func projections() map[string]string {
 // ReadSource reads the bank's database.
 func ReadSource(ctx context.Context, db *sql.DB) (*Source, error) {
 	s := &Source{Changes: make(map[string]Change), Rows: make(map[string]map[string]string)}
-	err := each(ctx, db, `SELECT event_id, key, n FROM changes`, func(scan func(...any) error) error {
+	err := each(ctx, db, `SELECT event_id, key, n, op = 'delete' FROM changes`, func(scan func(...any) error) error {
 		var c Change
-		err := scan(&c.ID, &c.Key, &c.N)
+		err := scan(&c.ID, &c.Key, &c.N, &c.Deleted)
 		s.Changes[c.ID] = c
 		return err
 	})

@@ -29,6 +29,8 @@ type Config struct {
 	Keys int
 	// Services are the names of those there are; ledger and cards by default.
 	Services []string
+	// Batches has services apply in batches.
+	Batches bool
 	// Shared has handlers note what they do in a table that a service's instances
 	// share, not in files.
 	Shared bool
@@ -36,6 +38,8 @@ type Config struct {
 	Think time.Duration
 	// Workers is how many handlers an instance runs at a time; 8 by default.
 	Workers int
+	// Most is how many accounts one transaction changes at most; 4 by default.
+	Most int
 	// Rate is how many changes a second all publishers together make at most;
 	// 1000 by default.
 	Rate float64
@@ -63,6 +67,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Instances, 3)
 	set(&c.Partitions, 16)
 	set(&c.Workers, 8)
+	set(&c.Most, 4)
 	if len(c.Services) == 0 {
 		c.Services = []string{ledger, "cards"}
 	}
@@ -110,7 +115,8 @@ const ledger = "ledger"
 func (b *Bank) hire(s *service) *post {
 	p := b.post(s.dir, fmt.Sprintf("%s-%d", s.name, len(s.posts)+1), func(name string) []string {
 		args := b.args("instance", name, s.dsn, "-service", s.name, "-think", b.cfg.Think.String(),
-			"-workers", strconv.Itoa(b.cfg.Workers), "-partitions", strconv.Itoa(b.cfg.Partitions))
+			"-workers", strconv.Itoa(b.cfg.Workers), "-partitions", strconv.Itoa(b.cfg.Partitions),
+			"-batches="+strconv.FormatBool(b.cfg.Batches))
 		if b.cfg.Shared {
 			return args
 		}
@@ -135,7 +141,7 @@ func Open(tb testing.TB, world *harness.World, hub *harness.Hub, cfg Config) *Ba
 	for _, name := range cfg.Services {
 		s := &service{name: name, ordered: name == ledger, dir: dir, dsn: sqltest.Postgres(tb)}
 		s.db = b.open(s.dsn)
-		prepare = append(prepare, "-replica", s.dsn)
+		prepare = append(prepare, "-replica", name+"="+s.dsn)
 		for range cfg.Instances {
 			b.hire(s)
 		}
@@ -143,7 +149,7 @@ func Open(tb testing.TB, world *harness.World, hub *harness.Hub, cfg Config) *Ba
 	}
 	for i := range cfg.Publishers {
 		b.publishers = append(b.publishers, b.post(dir, fmt.Sprintf("publisher-%d", i+1), func(name string) []string {
-			return b.args("publisher", name, source, "-keys", strconv.Itoa(cfg.Keys), "-workers", "4",
+			return b.args("publisher", name, source, "-keys", strconv.Itoa(cfg.Keys), "-most", strconv.Itoa(cfg.Most), "-workers", "4",
 				"-seed", strconv.FormatUint(cfg.Seed, 10), "-rate", strconv.FormatFloat(cfg.Rate/float64(cfg.Publishers), 'f', 2, 64))
 		}))
 	}

@@ -19,7 +19,7 @@ const (
 	lookEvery = 20 * time.Millisecond
 	// workWithin bounds the time until all changes are made, settleWithin that
 	// until they are everywhere.
-	workWithin   = 5 * time.Minute
+	workWithin   = 15 * time.Minute
 	settleWithin = 90 * time.Second
 )
 
@@ -133,6 +133,7 @@ func (b *Bank) Replica(ctx context.Context, name string) *audit.Replica {
 		b.tb.Fatal(err)
 	}
 	r.Ordered = s.ordered
+	r.DeletesUnseen = s.name != ledger
 	r.Partition = func(key string) int { return subjects.Partition(key, b.cfg.Partitions) }
 	r.Handlings = b.handlings(ctx, s)
 	return r
