@@ -76,6 +76,14 @@ type batchWrite struct {
 }
 
 func (w *batchWrite) once(ctx context.Context, db *sql.DB) error {
+	if fits, err := w.guarded(ctx, db); fits {
+		return err
+	}
+	return w.locked(ctx, db)
+}
+
+// locked locks the rows of the inbox, decides, and writes.
+func (w *batchWrite) locked(ctx context.Context, db *sql.DB) error {
 	// What was committed until each statement begins is to be seen: the decision is
 	// on rows that are locked.
 	var options *sql.TxOptions
@@ -179,7 +187,7 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 			keys = append(keys, []byte(all[0].key))
 			all = all[1:]
 		}
-		err := inChunks(keys, 1, func(keys []any) error { return i.lockKeys(ctx, tx, entity, keys, stamps) })
+		err := inChunks(keys, 1, func(keys []any) error { return i.stampsOf(ctx, tx, i.sql.lockKeys, entity, keys, stamps) })
 		if err != nil {
 			return nil, err
 		}
@@ -187,8 +195,10 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 	return stamps, nil
 }
 
-func (i *Inbox) lockKeys(ctx context.Context, tx *sql.Tx, entity string, keys []any, stamps map[rowKey]Stamp) error {
-	query, args := i.sql.lockKeys, append([]any{entity}, keys...)
+// stampsOf adds the stamps of the keys that the inbox knows. query is lockKeys or
+// readKeys.
+func (i *Inbox) stampsOf(ctx context.Context, tx database.Tx, query, entity string, keys []any, stamps map[rowKey]Stamp) error {
+	args := append([]any{entity}, keys...)
 	if i.cfg.Dialect == database.Postgres {
 		array, _ := arrayText(keys) // they are bytes
 		args = []any{entity, array}

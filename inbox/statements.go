@@ -32,6 +32,10 @@ type statements struct {
 	// makeRows writes rows that are not there and leaves those that are;
 	// overwriteRows writes over those that are there. Their %s is a rowSource.
 	makeRows, overwriteRows string
+
+	// readKeys is lockKeys without locks, and guardMany upsert for many rows; both on
+	// PostgreSQL only. See Table.guardedMany.
+	readKeys, guardMany string
 }
 
 // recordColumns is how many columns the inbox's table has.
@@ -57,9 +61,12 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 		purge: fmt.Sprintf("DELETE FROM %s WHERE deleted AND applied_at < %s", t, d.Parameter(1)),
 
 		lockFile:      fmt.Sprintf("UPDATE %s SET seq = seq WHERE FALSE", t),
-		lockKeys:      lockKeysStatement(d, t),
+		lockKeys:      keysStatement(d, t, " FOR UPDATE"),
 		makeRows:      makeRowsStatement(d, t),
 		overwriteRows: overwriteRowsStatement(d, t),
+
+		readKeys:  keysStatement(d, t, " LIMIT 1"),
+		guardMany: guardManyStatement(d, t),
 	}, nil
 }
 
@@ -71,19 +78,19 @@ func recordCasts() []string {
 
 const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
 
-// lockKeysStatement takes its locks in the order of keys. On PostgreSQL it looks
+// keysStatement takes its locks in the order of keys. On PostgreSQL it looks
 // for each key by itself: a plan for a list, made while the table was empty and
-// kept with the prepared statement, reads the whole table later on.
-func lockKeysStatement(d database.Dialect, table string) string {
+// kept with the prepared statement, reads the whole table later on. What ends the
+// look, a lock or a limit, keeps the plan so.
+func keysStatement(d database.Dialect, table, end string) string {
 	if d == database.Postgres {
 		return "SELECT entity_key, " + stampColumns + " FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
-			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key FOR UPDATE) r"
+			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key" + end + ") r"
 	}
-	lock := " FOR UPDATE"
 	if d == database.SQLite {
-		lock = ""
+		end = ""
 	}
-	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + lock
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + end
 }
 
 func makeRowsStatement(d database.Dialect, table string) string {

@@ -31,7 +31,7 @@ func removeKeysStatement(d database.Dialect, table, key string) string {
 	case database.SQLite:
 		return fmt.Sprintf("DELETE FROM %s WHERE %s COLLATE BINARY IN (", escaped(table), escaped(key)) + "%s)"
 	default:
-		// As in lockKeysStatement; a row that is locked stays where it is.
+		// As in keysStatement; a row that is locked stays where it is.
 		return fmt.Sprintf("DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::text::text[]) AS k(key)"+
 			" CROSS JOIN LATERAL (SELECT ctid FROM %[1]s WHERE %[2]s = k.key::", escaped(table), escaped(key)) + "%s FOR UPDATE) r))"
 	}
