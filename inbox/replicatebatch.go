@@ -84,6 +84,11 @@ func (w *batchWrite) once(ctx context.Context, db *sql.DB) error {
 
 // locked locks the rows of the inbox, decides, and writes.
 func (w *batchWrite) locked(ctx context.Context, db *sql.DB) error {
+	leave, err := w.inbox.writers.enter(ctx, w.inbox.cfg.Dialect, db)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	// What was committed until each statement begins is to be seen: the decision is
 	// on rows that are locked.
 	var options *sql.TxOptions

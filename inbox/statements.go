@@ -33,9 +33,11 @@ type statements struct {
 	// overwriteRows writes over those that are there. Their %s is a rowSource.
 	makeRows, overwriteRows string
 
-	// readKeys is lockKeys without locks, and guardMany upsert for many rows; both on
-	// PostgreSQL only. See Table.guardedMany.
-	readKeys, guardMany string
+	// readKeys is lockKeys without locks.
+	readKeys string
+	// guardMany and guardManyRows are upsert and upsertRow for many rows, for a
+	// guardedBatch; MariaDB has neither.
+	guardMany, guardManyRows string
 }
 
 // recordColumns is how many columns the inbox's table has.
@@ -65,8 +67,9 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 		makeRows:      makeRowsStatement(d, t),
 		overwriteRows: overwriteRowsStatement(d, t),
 
-		readKeys:  keysStatement(d, t, " LIMIT 1"),
-		guardMany: guardManyStatement(d, t),
+		readKeys:      keysStatement(d, t, ""),
+		guardMany:     guardManyStatement(d, t, false),
+		guardManyRows: guardManyStatement(d, t, true),
 	}, nil
 }
 
@@ -78,19 +81,22 @@ func recordCasts() []string {
 
 const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
 
-// keysStatement takes its locks in the order of keys. On PostgreSQL it looks
-// for each key by itself: a plan for a list, made while the table was empty and
-// kept with the prepared statement, reads the whole table later on. What ends the
-// look, a lock or a limit, keeps the plan so.
-func keysStatement(d database.Dialect, table, end string) string {
+// keysStatement takes its locks, if it takes any, in the order of keys. On
+// PostgreSQL it looks for each key by itself: a plan for a list, made while the
+// table was empty and kept with the prepared statement, reads the whole table later
+// on. The lock, or the limit in its place, keeps the plan so.
+func keysStatement(d database.Dialect, table, lock string) string {
 	if d == database.Postgres {
+		if lock == "" {
+			lock = " LIMIT 1"
+		}
 		return "SELECT entity_key, " + stampColumns + " FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
-			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key" + end + ") r"
+			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key" + lock + ") r"
 	}
 	if d == database.SQLite {
-		end = ""
+		lock = ""
 	}
-	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + end
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + lock
 }
 
 func makeRowsStatement(d database.Dialect, table string) string {

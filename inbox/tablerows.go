@@ -43,10 +43,7 @@ func (t *Table) upsertRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]a
 	if d == database.MariaDB && s.otherUnique {
 		return t.upsertEach(ctx, tx, rows)
 	}
-	casts := []string{s.key.castName}
-	for _, c := range s.columns {
-		casts = append(casts, c.castName)
-	}
+	casts := s.casts()
 	return inChunks(rows, len(casts), func(part [][]any) error {
 		source, args, ok := rowSource(d, casts, part)
 		if !ok {
