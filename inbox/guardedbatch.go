@@ -127,7 +127,7 @@ func (g *guardedBatch) keepWinners() {
 // them. All are of one entity.
 func (i *Inbox) readRows(ctx context.Context, tx database.Tx, some []*slot) (map[rowKey]Stamp, error) {
 	stamps := make(map[rowKey]Stamp, len(some))
-	err := inChunks(some, 1, func(part []*slot) error {
+	err := inChunks(i.cfg.Dialect, some, 1, func(part []*slot) error {
 		keys := make([]any, len(part))
 		for n, s := range part {
 			keys[n] = []byte(s.key)

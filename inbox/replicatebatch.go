@@ -166,9 +166,14 @@ func (w *batchWrite) apply(ctx context.Context, tx *sql.Tx, applied []*slot) err
 }
 
 // inChunks calls do for parts of rows that a statement has room for: 30,000
-// parameters, where SQLite takes 32,766 and MariaDB 65,535.
-func inChunks[T any](rows []T, columns int, do func([]T) error) error {
-	for part := range slices.Chunk(rows, max(1, 30_000/max(1, columns))) {
+// parameters, where SQLite takes 32,766 and MariaDB 65,535, and literalChunk rows
+// on MariaDB.
+func inChunks[T any](d database.Dialect, rows []T, columns int, do func([]T) error) error {
+	size := max(1, 30_000/max(1, columns))
+	if d == database.MariaDB {
+		size = min(size, literalChunk)
+	}
+	for part := range slices.Chunk(rows, size) {
 		if err := do(part); err != nil {
 			return err
 		}
@@ -192,7 +197,7 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 			keys = append(keys, []byte(all[0].key))
 			all = all[1:]
 		}
-		err := inChunks(keys, 1, func(keys []any) error { return i.stampsOf(ctx, tx, i.sql.lockKeys, entity, keys, stamps) })
+		err := inChunks(i.cfg.Dialect, keys, 1, func(keys []any) error { return i.stampsOf(ctx, tx, i.sql.lockKeys, entity, keys, stamps) })
 		if err != nil {
 			return nil, err
 		}
@@ -203,12 +208,17 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 // stampsOf adds the stamps of the keys that the inbox knows. query is lockKeys or
 // readKeys.
 func (i *Inbox) stampsOf(ctx context.Context, tx database.Tx, query, entity string, keys []any, stamps map[rowKey]Stamp) error {
-	args := append([]any{entity}, keys...)
-	if i.cfg.Dialect == database.Postgres {
+	var args []any
+	switch i.cfg.Dialect {
+	case database.Postgres:
 		array, _ := arrayText(keys) // they are bytes
 		args = []any{entity, array}
-	} else {
-		query = fmt.Sprintf(query, i.cfg.Dialect.Parameters(2, len(keys)))
+	case database.MariaDB:
+		name, _ := appendLiteral(nil, entity)
+		query = fmt.Sprintf(query, name, literalKeys(keys))
+	default:
+		args = append([]any{entity}, keys...)
+		query = fmt.Sprintf(query, "?", i.cfg.Dialect.Parameters(2, len(keys)))
 	}
 	return database.Query(ctx, tx, func(row database.Row) error {
 		var key []byte
@@ -223,7 +233,7 @@ func (i *Inbox) stampsOf(ctx context.Context, tx database.Tx, query, entity stri
 
 // makeRows makes rows that were not there when they were looked for.
 func (i *Inbox) makeRows(ctx context.Context, tx *sql.Tx, fresh []*slot) error {
-	return inChunks(fresh, recordColumns, func(part []*slot) error {
+	return inChunks(i.cfg.Dialect, fresh, recordColumns, func(part []*slot) error {
 		made, err := i.insertRows(ctx, tx, i.sql.makeRows, part)
 		if err == nil && made != int64(len(part)) {
 			err = errRaced
@@ -234,7 +244,7 @@ func (i *Inbox) makeRows(ctx context.Context, tx *sql.Tx, fresh []*slot) error {
 
 // overwriteRows writes rows that are locked.
 func (i *Inbox) overwriteRows(ctx context.Context, tx *sql.Tx, known []*slot) error {
-	return inChunks(known, recordColumns, func(part []*slot) error {
+	return inChunks(i.cfg.Dialect, known, recordColumns, func(part []*slot) error {
 		_, err := i.insertRows(ctx, tx, i.sql.overwriteRows, part)
 		return err
 	})
@@ -242,11 +252,17 @@ func (i *Inbox) overwriteRows(ctx context.Context, tx *sql.Tx, known []*slot) er
 
 func (i *Inbox) insertRows(ctx context.Context, tx *sql.Tx, statement string, part []*slot) (int64, error) {
 	now := time.Now()
-	rows := make([][]any, len(part))
-	for n, s := range part {
-		rows[n] = record{entity: s.entity, key: s.key, stamp: s.stamp}.args(now)
+	var source string
+	var args []any
+	if i.cfg.Dialect == database.MariaDB {
+		source = "VALUES " + literalRecords(part, toNano(now))
+	} else {
+		rows := make([][]any, len(part))
+		for n, s := range part {
+			rows[n] = record{entity: s.entity, key: s.key, stamp: s.stamp}.args(now)
+		}
+		source, args, _ = rowSource(i.cfg.Dialect, recordCasts(), rows) // all have a text
 	}
-	source, args, _ := rowSource(i.cfg.Dialect, recordCasts(), rows) // all have a text
 	result, err := tx.ExecContext(ctx, fmt.Sprintf(statement, source), args...)
 	if err != nil {
 		return 0, err

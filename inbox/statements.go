@@ -27,7 +27,7 @@ type statements struct {
 	// lockFile locks SQLite's file for writing, and writes nothing.
 	lockFile string
 	// lockKeys locks rows and returns their keys and stamps. Arguments: entity, keys;
-	// on PostgreSQL they are one array, else its %s is their list.
+	// on PostgreSQL they are one array, else the two %s are the entity and the list.
 	lockKeys string
 	// makeRows writes rows that are not there and leaves those that are;
 	// overwriteRows writes over those that are there. Their %s is a rowSource.
@@ -96,7 +96,7 @@ func keysStatement(d database.Dialect, table, lock string) string {
 	if d == database.SQLite {
 		lock = ""
 	}
-	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + lock
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = %s AND entity_key IN (%s) ORDER BY entity_key" + lock
 }
 
 func makeRowsStatement(d database.Dialect, table string) string {

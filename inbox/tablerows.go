@@ -44,8 +44,13 @@ func (t *Table) upsertRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]a
 		return t.upsertEach(ctx, tx, rows)
 	}
 	casts := s.casts()
-	return inChunks(rows, len(casts), func(part [][]any) error {
+	return inChunks(d, rows, len(casts), func(part [][]any) error {
 		source, args, ok := rowSource(d, casts, part)
+		if d == database.MariaDB {
+			if literals, certain := literalRows(part); certain {
+				source, args = "VALUES "+literals, nil
+			}
+		}
 		if !ok {
 			return t.upsertEach(ctx, tx, part)
 		}
@@ -66,7 +71,7 @@ func (t *Table) upsertEach(ctx context.Context, tx *sql.Tx, rows [][]any) error 
 // removeRows deletes rows; each has its key alone.
 func (t *Table) removeRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]any) error {
 	d := t.inbox.cfg.Dialect
-	return inChunks(rows, 1, func(part [][]any) error {
+	return inChunks(d, rows, 1, func(part [][]any) error {
 		keys := make([]any, len(part))
 		for i, row := range part {
 			keys[i] = row[0]
