@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,17 +25,14 @@ const (
 
 var benchPayload = []byte(`{"name":"Ada Lovelace","email":"ada@example.org","address":{"city":"London","street":"St James's Square 12"},"tenant":"acme"}`)
 
-// BenchmarkEnqueue beside the same transactions with a bare insert. Events a
-// second are the figure to compare.
+// BenchmarkEnqueue sets Enqueue beside the same transactions with a bare insert.
 func BenchmarkEnqueue(b *testing.B) {
 	for _, d := range []dialect{postgres, mariadb, sqlite} {
-		b.Run(d.String()+"/outbox", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.write8(b, b.N, p.enqueueNumber)
-		})
-		b.Run(d.String()+"/bare", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.write8(b, b.N, p.insertBare)
+		b.Run(d.String(), func(b *testing.B) {
+			bare, box := newPlace(b, d, outbox.Config{}), newPlace(b, d, outbox.Config{})
+			alternate(b, 2000,
+				turn{"bare", func(from, n int) { bare.writeAll(benchWriters, from, n, bare.insertBare) }},
+				turn{"enqueue", func(from, n int) { box.writeAll(benchWriters, from, n, box.enqueueNumber) }})
 		})
 	}
 }
@@ -74,29 +72,33 @@ func BenchmarkRelay(b *testing.B) {
 // the empty table, beside bare inserts and deletes at the same time.
 func BenchmarkThrough(b *testing.B) {
 	for _, d := range []dialect{postgres, mariadb, sqlite} {
-		b.Run(d.String()+"/outbox", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.bus.slow()
-			p.run(p.bus.client)
-			p.write8(b, b.N, p.enqueueNumber)
-			p.emptied()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		b.Run(d.String(), func(b *testing.B) {
+			bare, box := newPlace(b, d, outbox.Config{}), newPlace(b, d, outbox.Config{})
+			box.bus.slow()
+			box.run(box.bus.client, asItComes)
+			alternate(b, 4000,
+				turn{"bare", bare.insertAndDelete},
+				turn{"outbox", func(from, n int) {
+					box.writeAll(benchWriters, from, n, box.enqueueNumber)
+					box.emptied()
+				}})
 		})
-		b.Run(d.String()+"/bare", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			written := make(chan struct{})
-			var deleting sync.WaitGroup
-			deleting.Go(func() {
-				for p.deleteBare() > 0 || !closed(written) {
-				}
-			})
-			p.write8(b, b.N, p.insertBare)
-			close(written)
-			deleting.Wait()
-			for p.deleteBare() > 0 { // what was committed while it looked
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
+	}
+}
+
+// insertAndDelete is the least that a table needs which is written and emptied at
+// the same time.
+func (p *place) insertAndDelete(from, n int) {
+	written := make(chan struct{})
+	var deleting sync.WaitGroup
+	deleting.Go(func() {
+		for p.deleteBare() > 0 || !closed(written) {
+		}
+	})
+	p.writeAll(benchWriters, from, n, p.insertBare)
+	close(written)
+	deleting.Wait()
+	for p.deleteBare() > 0 { // what was committed while it looked
 	}
 }
 
@@ -109,12 +111,48 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// write8 runs n transactions by several writers.
-func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx, int) error) {
+// turn is one way of writing n events, the first of which has a number.
+type turn struct {
+	name string
+	run  func(from, n int)
+}
+
+// alternate lets the ways take turns of size events, so that what else the machine
+// does meets all of them alike. It reports each way's rate, and what it is of the
+// first one's, round by round: the median, the least and the greatest.
+func alternate(b *testing.B, size int, ways ...turn) {
+	b.Helper()
+	rates := make([][]float64, len(ways))
 	b.ResetTimer()
+	for done := 0; done < b.N; done += size {
+		n := min(size, b.N-done)
+		for w, way := range ways {
+			began := time.Now()
+			way.run(done, n)
+			rates[w] = append(rates[w], float64(n)/time.Since(began).Seconds())
+		}
+	}
+	for w, way := range ways {
+		ratios := make([]float64, len(rates[w]))
+		for round := range ratios {
+			ratios[round] = rates[w][round] / rates[0][round]
+		}
+		slices.Sort(ratios)
+		slices.Sort(rates[w])
+		b.ReportMetric(rates[w][len(rates[w])/2], way.name+"/s")
+		if w > 0 {
+			b.ReportMetric(ratios[len(ratios)/2], way.name+"/"+ways[0].name)
+			b.ReportMetric(ratios[0], way.name+"-least")
+			b.ReportMetric(ratios[len(ratios)-1], way.name+"-greatest")
+		}
+	}
+}
+
+// writeAll runs n transactions by several writers.
+func (p *place) writeAll(writers, from, n int, write func(context.Context, *sql.Tx, int) error) {
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range benchWriters {
+	for range writers {
 		all.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				p.retry(func() error {
@@ -123,7 +161,7 @@ func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx,
 						return err
 					}
 					defer tx.Rollback()
-					if err := write(p.Context(), tx, int(i)); err != nil {
+					if err := write(p.Context(), tx, from+int(i)); err != nil {
 						return err
 					}
 					return tx.Commit()
@@ -132,7 +170,37 @@ func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx,
 		})
 	}
 	all.Wait()
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkNotify is what commits cost on PostgreSQL, with many connections: a bare
+// insert, Enqueue, and Enqueue with a NOTIFY in its transaction, which is how a
+// relay would hear of it at once.
+func BenchmarkNotify(b *testing.B) {
+	for _, connections := range []int{8, 64} {
+		b.Run(fmt.Sprintf("%d connections", connections), func(b *testing.B) {
+			bare, box, notify := newPlace(b, postgres, outbox.Config{}), newPlace(b, postgres, outbox.Config{}), newPlace(b, postgres, outbox.Config{})
+			var ways []turn
+			for _, w := range []struct {
+				name  string
+				p     *place
+				write func(context.Context, *sql.Tx, int) error
+			}{
+				{"bare", bare, bare.insertBare},
+				{"enqueue", box, box.enqueueNumber},
+				{"notify", notify, func(ctx context.Context, tx *sql.Tx, i int) error {
+					if err := notify.enqueueNumber(ctx, tx, i); err != nil {
+						return err
+					}
+					_, err := tx.ExecContext(ctx, "NOTIFY replhub_outbox")
+					return err
+				}},
+			} {
+				w.p.db.SetMaxIdleConns(connections)
+				ways = append(ways, turn{w.name, func(from, n int) { w.p.writeAll(connections, from, n, w.write) }})
+			}
+			alternate(b, 4000, ways...)
+		})
+	}
 }
 
 func (p *place) enqueueNumber(ctx context.Context, tx *sql.Tx, i int) error {

@@ -11,8 +11,8 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// pass publishes a batch of all shards that have rows together, or, while rows wait
-// beyond that, one of each of them, several at once. It reports whether there was
+// pass publishes a batch of all shards that have rows together, or, after one that
+// was full or failed, one of each of them, several at once. It reports whether there was
 // any that no other relay held. late outlives ctx: what was published is deleted
 // even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
@@ -39,7 +39,8 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 		})
 	}
 	workers.Wait()
-	r.crowded = p.most >= r.cfg.BatchSize
+	// After an error too: an event that fails for ever holds up its own shard alone.
+	r.crowded = p.most >= r.cfg.BatchSize || p.err != nil
 	return p.most > 0, p.err
 }
 
