@@ -23,4 +23,11 @@ var speedMutants = []mutant{
 		new:  `""`,
 		pkg:  "./inbox", test: "TestTypesInBatches",
 	},
+	{
+		name: "outbox-failure-holds-all", guarantee: "outbox: an event that fails for ever holds up its own shard alone",
+		file: "outbox/pass.go",
+		old:  `	r.crowded = full || p.err != nil`,
+		new:  `	r.crowded = full`,
+		pkg:  "./outbox", test: "TestFailingEventHoldsItsShardAlone",
+	},
 }

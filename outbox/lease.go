@@ -56,6 +56,7 @@ type leased struct {
 
 	some       []int
 	generation int64
+	released   bool
 }
 
 func (h *leased) rows(ctx context.Context) ([]row, error) {
@@ -67,13 +68,29 @@ func (h *leased) settle(ctx context.Context, out outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := h.box.settle(ctx, tx, out); err != nil {
+	err = h.box.settle(ctx, tx, out)
+	if err == nil {
+		err = h.end(ctx, tx)
+	}
+	if err != nil {
 		return errors.Join(err, rollback(tx))
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	h.released = true
+	return nil
 }
 
 func (h *leased) release(ctx context.Context) error {
-	_, err := h.db.ExecContext(ctx, fmt.Sprintf("UPDATE %s_shards SET held_until = 0 WHERE shard IN (%s) AND owner = ?", h.box.cfg.Table, list(h.some)), h.owner)
+	if h.released {
+		return nil
+	}
+	return h.end(ctx, h.db)
+}
+
+// end ends the lease.
+func (h *leased) end(ctx context.Context, db querier) error {
+	_, err := db.ExecContext(ctx, fmt.Sprintf("UPDATE %s_shards SET held_until = 0 WHERE shard IN (%s) AND owner = ?", h.box.cfg.Table, list(h.some)), h.owner)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // pass publishes a batch of all shards that have rows together, or, after one that
@@ -40,7 +41,9 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	}
 	workers.Wait()
 	// After an error too: an event that fails for ever holds up its own shard alone.
-	r.crowded = p.most >= r.cfg.BatchSize || p.err != nil
+	// SQLite has one writer, so that several shards at once would wait for each other.
+	full := p.most >= r.cfg.BatchSize && r.box.cfg.Dialect != database.SQLite
+	r.crowded = full || p.err != nil
 	return p.most > 0, p.err
 }
 
