@@ -17,7 +17,8 @@ import (
 var errRaced = errors.New("another transaction has just applied a delivery of the same key")
 
 // ReplicateBatch is Replicate for many deliveries: one transaction, with a few
-// statements however many there are. Deliveries of one key come in their order;
+// statements however many there are; on PostgreSQL, under the default policy, one
+// statement where there are no deletes. Deliveries of one key come in their order;
 // the last that wins is applied, and those before it are Stale. It returns what
 // became of each.
 //
