@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -203,10 +204,16 @@ func (p *place) kill(db interface{ Close() error }) {
 			p.Error(err)
 		}
 	case database.MariaDB:
-		// The transaction's connection is the one that sleeps within it.
+		// The transaction's connection is the one that sleeps within it. The server
+		// looks for transactions every 100 ms at most, and shows what it has seen.
 		var id int
-		err := p.db.QueryRowContext(p.Context(), "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+
-			"ON l.id = t.trx_mysql_thread_id WHERE l.db = DATABASE() AND l.command = 'Sleep'").Scan(&id)
+		err := sql.ErrNoRows
+		ctx, cancel := context.WithTimeout(p.Context(), 5*time.Second)
+		defer cancel()
+		for errors.Is(err, sql.ErrNoRows) {
+			err = p.db.QueryRowContext(ctx, "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+
+				"ON l.id = t.trx_mysql_thread_id WHERE l.db = DATABASE() AND l.command = 'Sleep'").Scan(&id)
+		}
 		if err == nil {
 			_, err = p.db.ExecContext(p.Context(), fmt.Sprintf("KILL %d", id))
 		}
