@@ -205,14 +205,16 @@ func (p *place) kill(db interface{ Close() error }) {
 		}
 	case database.MariaDB:
 		// The transaction's connection is the one that sleeps within it. The server
-		// looks for transactions every 100 ms at most, and shows what it has seen.
+		// shows what it saw at the last look, unless that is 100 ms ago.
 		var id int
 		err := sql.ErrNoRows
-		ctx, cancel := context.WithTimeout(p.Context(), 5*time.Second)
-		defer cancel()
-		for errors.Is(err, sql.ErrNoRows) {
-			err = p.db.QueryRowContext(ctx, "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+
+		for range 10 {
+			err = p.db.QueryRowContext(p.Context(), "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+
 				"ON l.id = t.trx_mysql_thread_id WHERE l.db = DATABASE() AND l.command = 'Sleep'").Scan(&id)
+			if !errors.Is(err, sql.ErrNoRows) {
+				break
+			}
+			<-time.After(150 * time.Millisecond)
 		}
 		if err == nil {
 			_, err = p.db.ExecContext(p.Context(), fmt.Sprintf("KILL %d", id))
