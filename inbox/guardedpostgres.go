@@ -47,7 +47,7 @@ func (g *guardedBatch) guardedMany() string {
 	if g.ofSnapshot {
 		guard = g.inbox.sql.guardManyRows
 	}
-	return "WITH v AS MATERIALIZED (SELECT * FROM unnest(" + arrays.String() + ") WITH ORDINALITY AS v(" + guardNames + names.String() + ", n)),\n" +
+	return "WITH v AS MATERIALIZED (SELECT " + guardNames + names.String() + ", n FROM unnest(" + arrays.String() + ") WITH ORDINALITY AS v(" + guardNames + names.String() + ", n)),\n" +
 		"guard AS (" + guard + " RETURNING r.entity_key),\n" +
 		"written AS (" + g.table.into + "SELECT " + values.String() + " FROM v WHERE NOT v.deleted AND (v.entity_key IN (SELECT entity_key FROM guard)) IS TRUE" + g.table.replace + ")\n" +
 		"SELECT v.n FROM v WHERE v.entity_key NOT IN (SELECT entity_key FROM guard)"

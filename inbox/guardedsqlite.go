@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error)
 		return k, nil
 	}
 	var made keptStatements
+	all := make([]*sql.Stmt, 0, 3*len(keptSizes()))
 	for _, size := range keptSizes() {
 		stamps := valueLists(recordColumns, size)
 		for _, one := range []struct {
@@ -49,11 +51,14 @@ func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error)
 			{&made.rowStamps, fmt.Sprintf(t.inbox.sql.guardManyRows, stamps)},
 			{&made.rows, t.into + "VALUES " + valueLists(1+len(t.columns), size) + t.replace},
 		} {
-			statement, err := db.PrepareContext(ctx, one.text)
+			statement, err := db.PrepareContext(ctx, one.text) //nolint:sqlclosecheck // kept as long as the database
 			if err != nil {
+				for _, before := range all {
+					err = errors.Join(err, before.Close())
+				}
 				return nil, err
 			}
-			*one.into = append(*one.into, statement)
+			*one.into, all = append(*one.into, statement), append(all, statement)
 		}
 	}
 	k.db, k.stamps, k.rowStamps, k.rows = db, made.stamps, made.rowStamps, made.rows
@@ -124,7 +129,7 @@ func (g *guardedBatch) writeStamps(ctx context.Context, tx *sql.Tx, kept *keptSt
 			args = append(args, s.entity, []byte(s.key))
 			args = append(args, s.stamp.args(now)...)
 		}
-		result, err := tx.StmtContext(ctx, statements[size]).ExecContext(ctx, args...)
+		result, err := tx.StmtContext(ctx, statements[size]).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 		if err != nil {
 			return err
 		}
@@ -147,7 +152,7 @@ func (g *guardedBatch) writeRows(ctx context.Context, tx *sql.Tx, kept *keptStat
 		for _, row := range part {
 			args = append(args, row...)
 		}
-		_, err := tx.StmtContext(ctx, kept.rows[size]).ExecContext(ctx, args...)
+		_, err := tx.StmtContext(ctx, kept.rows[size]).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 		return err
 	})
 	if err != nil {

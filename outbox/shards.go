@@ -91,7 +91,7 @@ func (o *Outbox) firstOf(some []int, limit int) string {
 	for n, shard := range some {
 		parts[n] = fmt.Sprintf("SELECT %s FROM %s WHERE shard = %d ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, shard, limit)
 		if len(some) > 1 {
-			parts[n] = fmt.Sprintf("SELECT * FROM (%s) s%d", parts[n], n)
+			parts[n] = fmt.Sprintf("SELECT %s FROM (%s) s%d", rowColumns, parts[n], n)
 		}
 	}
 	if len(some) == 1 {

@@ -70,8 +70,8 @@ func (s *statements) forPostgres(cfg Config) {
 	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
 		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)
 	s.behind = fmt.Sprintf("SELECT 0::bigint, 0, pg_current_snapshot()::text, '', '', 0::bigint, '', '', '', ''::bytea "+
-		"UNION ALL (SELECT r.* FROM unnest($1::text::integer[], $2::text::bigint[]) AS f(at, last) "+
-		"CROSS JOIN LATERAL (SELECT %s FROM %s WHERE shard = f.at AND id > f.last ORDER BY id LIMIT $3::integer) r ORDER BY r.id LIMIT $3::integer)", rowColumns, cfg.Table)
+		"UNION ALL (SELECT %[1]s FROM unnest($1::text::integer[], $2::text::bigint[]) AS f(at, last) "+
+		"CROSS JOIN LATERAL (SELECT %[1]s FROM %[2]s WHERE shard = f.at AND id > f.last ORDER BY id LIMIT $3::integer) r ORDER BY r.id LIMIT $3::integer)", rowColumns, cfg.Table)
 	s.shardsBehind = fmt.Sprintf("SELECT -1, pg_current_snapshot()::text UNION ALL "+
 		"(SELECT s.shard, '' FROM %[1]s_shards s LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
 		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table)

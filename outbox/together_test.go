@@ -21,9 +21,11 @@ func TestFailingEventHoldsItsShardAlone(t *testing.T) {
 			others = append(others, user(strconv.Itoa(n)))
 		}
 		p.enqueue(others...)
+		var failures atomic.Int64
 		p.run(publisherFunc(func(_ context.Context, events []replhub.Event) ([]replhub.Ack, error) {
 			for n, ev := range events {
 				if ev.Key == "bad" {
+					failures.Add(1)
 					return make([]replhub.Ack, n), errors.New("not now")
 				}
 			}
@@ -34,6 +36,9 @@ func TestFailingEventHoldsItsShardAlone(t *testing.T) {
 			err := p.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM replhub_outbox WHERE shard NOT IN (SELECT shard FROM replhub_outbox WHERE entity_key = 'bad')").Scan(&n)
 			if err == nil && n > 0 {
 				err = fmt.Errorf("%d rows", n)
+			}
+			if got := failures.Load(); n > 0 && got > 100 {
+				t.Fatalf("after %d failures there are %d rows of other shards", got, n)
 			}
 			return err
 		})
