@@ -16,6 +16,8 @@ type Inbox struct {
 	cfg   Config
 	sql   statements
 	stats counters
+	// writers are those of ReplicateBatch and Replicate.
+	writers writers
 	// shapeDoubt is how old the known types of a table have to be for a second
 	// look before a value is refused.
 	shapeDoubt time.Duration

@@ -67,8 +67,11 @@ func (r record) args(now time.Time) []any {
 	return append([]any{r.entity, []byte(r.key)}, r.stamp.args(now)...)
 }
 
-func (s Stamp) args(now time.Time) []any {
-	return []any{int64(s.Position.Epoch), int64(s.Position.Seq), s.Origin, s.Version, toNano(s.Time), s.Deleted, toNano(now)}
+func (s Stamp) args(now time.Time) []any { return append(s.columns(), toNano(now)) }
+
+// columns are s as stampColumns.
+func (s Stamp) columns() []any {
+	return []any{int64(s.Position.Epoch), int64(s.Position.Seq), s.Origin, s.Version, toNano(s.Time), s.Deleted}
 }
 
 // storedStamp is a stamp as it is read from stampColumns.

@@ -45,6 +45,11 @@ func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Deliver
 }
 
 func (i *Inbox) inSteps(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
+	leave, err := i.writers.enter(ctx, i.cfg.Dialect, db)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
 	return i.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, tx, d) })
 }
 

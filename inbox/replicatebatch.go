@@ -17,7 +17,8 @@ import (
 var errRaced = errors.New("another transaction has just applied a delivery of the same key")
 
 // ReplicateBatch is Replicate for many deliveries: one transaction, with a few
-// statements however many there are. Deliveries of one key come in their order;
+// statements however many there are; on PostgreSQL, under the default policy, one
+// statement where there are no deletes. Deliveries of one key come in their order;
 // the last that wins is applied, and those before it are Stale. It returns what
 // became of each.
 //
@@ -76,6 +77,19 @@ type batchWrite struct {
 }
 
 func (w *batchWrite) once(ctx context.Context, db *sql.DB) error {
+	if fits, err := w.guarded(ctx, db); fits {
+		return err
+	}
+	return w.locked(ctx, db)
+}
+
+// locked locks the rows of the inbox, decides, and writes.
+func (w *batchWrite) locked(ctx context.Context, db *sql.DB) error {
+	leave, err := w.inbox.writers.enter(ctx, w.inbox.cfg.Dialect, db)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	// What was committed until each statement begins is to be seen: the decision is
 	// on rows that are locked.
 	var options *sql.TxOptions
@@ -155,9 +169,14 @@ func (w *batchWrite) apply(ctx context.Context, tx *sql.Tx, applied []*slot) err
 }
 
 // inChunks calls do for parts of rows that a statement has room for: 30,000
-// parameters, where SQLite takes 32,766 and MariaDB 65,535.
-func inChunks[T any](rows []T, columns int, do func([]T) error) error {
-	for part := range slices.Chunk(rows, max(1, 30_000/max(1, columns))) {
+// parameters, where SQLite takes 32,766 and MariaDB 65,535, and literalChunk rows
+// on MariaDB.
+func inChunks[T any](d database.Dialect, rows []T, columns int, do func([]T) error) error {
+	size := max(1, 30_000/max(1, columns))
+	if d == database.MariaDB {
+		size = min(size, literalChunk)
+	}
+	for part := range slices.Chunk(rows, size) {
 		if err := do(part); err != nil {
 			return err
 		}
@@ -181,7 +200,7 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 			keys = append(keys, []byte(all[0].key))
 			all = all[1:]
 		}
-		err := inChunks(keys, 1, func(keys []any) error { return i.lockKeys(ctx, tx, entity, keys, stamps) })
+		err := inChunks(i.cfg.Dialect, keys, 1, func(keys []any) error { return i.stampsOf(ctx, tx, i.sql.lockKeys, entity, keys, stamps) })
 		if err != nil {
 			return nil, err
 		}
@@ -189,13 +208,20 @@ func (i *Inbox) lockRows(ctx context.Context, tx *sql.Tx, all []*slot) (map[rowK
 	return stamps, nil
 }
 
-func (i *Inbox) lockKeys(ctx context.Context, tx *sql.Tx, entity string, keys []any, stamps map[rowKey]Stamp) error {
-	query, args := i.sql.lockKeys, append([]any{entity}, keys...)
-	if i.cfg.Dialect == database.Postgres {
+// stampsOf adds the stamps of the keys that the inbox knows. query is lockKeys or
+// readKeys.
+func (i *Inbox) stampsOf(ctx context.Context, tx database.Tx, query, entity string, keys []any, stamps map[rowKey]Stamp) error {
+	var args []any
+	switch i.cfg.Dialect {
+	case database.Postgres:
 		array, _ := arrayText(keys) // they are bytes
 		args = []any{entity, array}
-	} else {
-		query = fmt.Sprintf(query, i.cfg.Dialect.Parameters(2, len(keys)))
+	case database.MariaDB:
+		name, _ := appendLiteral(nil, entity)
+		query = fmt.Sprintf(query, name, literalKeys(keys))
+	default:
+		args = append([]any{entity}, keys...)
+		query = fmt.Sprintf(query, "?", i.cfg.Dialect.Parameters(2, len(keys)))
 	}
 	return database.Query(ctx, tx, func(row database.Row) error {
 		var key []byte
@@ -210,7 +236,7 @@ func (i *Inbox) lockKeys(ctx context.Context, tx *sql.Tx, entity string, keys []
 
 // makeRows makes rows that were not there when they were looked for.
 func (i *Inbox) makeRows(ctx context.Context, tx *sql.Tx, fresh []*slot) error {
-	return inChunks(fresh, recordColumns, func(part []*slot) error {
+	return inChunks(i.cfg.Dialect, fresh, recordColumns, func(part []*slot) error {
 		made, err := i.insertRows(ctx, tx, i.sql.makeRows, part)
 		if err == nil && made != int64(len(part)) {
 			err = errRaced
@@ -221,7 +247,7 @@ func (i *Inbox) makeRows(ctx context.Context, tx *sql.Tx, fresh []*slot) error {
 
 // overwriteRows writes rows that are locked.
 func (i *Inbox) overwriteRows(ctx context.Context, tx *sql.Tx, known []*slot) error {
-	return inChunks(known, recordColumns, func(part []*slot) error {
+	return inChunks(i.cfg.Dialect, known, recordColumns, func(part []*slot) error {
 		_, err := i.insertRows(ctx, tx, i.sql.overwriteRows, part)
 		return err
 	})
@@ -229,11 +255,17 @@ func (i *Inbox) overwriteRows(ctx context.Context, tx *sql.Tx, known []*slot) er
 
 func (i *Inbox) insertRows(ctx context.Context, tx *sql.Tx, statement string, part []*slot) (int64, error) {
 	now := time.Now()
-	rows := make([][]any, len(part))
-	for n, s := range part {
-		rows[n] = record{entity: s.entity, key: s.key, stamp: s.stamp}.args(now)
+	var source string
+	var args []any
+	if i.cfg.Dialect == database.MariaDB {
+		source = "VALUES " + literalRecords(part, toNano(now))
+	} else {
+		rows := make([][]any, len(part))
+		for n, s := range part {
+			rows[n] = record{entity: s.entity, key: s.key, stamp: s.stamp}.args(now)
+		}
+		source, args, _ = rowSource(i.cfg.Dialect, recordCasts(), rows) // all have a text
 	}
-	source, args, _ := rowSource(i.cfg.Dialect, recordCasts(), rows) // all have a text
 	result, err := tx.ExecContext(ctx, fmt.Sprintf(statement, source), args...)
 	if err != nil {
 		return 0, err

@@ -34,11 +34,7 @@ func rowSource(d database.Dialect, casts []string, rows [][]any) (source string,
 func arraySource(casts []string, rows [][]any) (source string, args []any, ok bool) {
 	var selected, arrays, names strings.Builder
 	for n, cast := range casts {
-		column := make([]any, len(rows))
-		for i, row := range rows {
-			column[i] = row[n]
-		}
-		array, ok := arrayText(column)
+		array, ok := columnText(rows, n)
 		if !ok {
 			return "", nil, false
 		}
@@ -56,29 +52,63 @@ func arraySource(casts []string, rows [][]any) (source string, args []any, ok bo
 	return "SELECT " + selected.String() + " FROM unnest(" + arrays.String() + ") AS v(" + names.String() + ")", args, true
 }
 
+// columnText is the array of text of rows' n-th values; a row that is shorter has
+// NULL there.
+func columnText(rows [][]any, n int) (string, bool) {
+	return textArray(len(rows), func(b []byte, i int) ([]byte, bool) {
+		if n >= len(rows[i]) {
+			return append(b, "NULL"...), true
+		}
+		return appendElement(b, rows[i][n])
+	})
+}
+
 // arrayText is an array of text as PostgreSQL reads it.
 func arrayText(values []any) (string, bool) {
-	escapes := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, value := range values {
+	return textArray(len(values), func(b []byte, i int) ([]byte, bool) { return appendElement(b, values[i]) })
+}
+
+// textArray is an array of n elements, each of which is appended by a function.
+func textArray(n int, element func(b []byte, i int) ([]byte, bool)) (string, bool) {
+	b := make([]byte, 0, 2+16*n)
+	b = append(b, '{')
+	for i := range n {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		if value == nil {
-			b.WriteString("NULL")
-			continue
-		}
-		text, ok := valueText(value)
-		if !ok {
+		var ok bool
+		if b, ok = element(b, i); !ok {
 			return "", false
 		}
-		b.WriteByte('"')
-		b.WriteString(escapes.Replace(text))
-		b.WriteByte('"')
 	}
-	b.WriteByte('}')
-	return b.String(), true
+	return string(append(b, '}')), true
+}
+
+// appendElement appends a value as an element of an array.
+func appendElement(b []byte, value any) ([]byte, bool) {
+	switch v := value.(type) {
+	case nil:
+		return append(b, "NULL"...), true
+	case int64:
+		return strconv.AppendInt(b, v, 10), true
+	case bool:
+		return strconv.AppendBool(b, v), true
+	case []byte:
+		b = append(b, `"\\x`...)
+		return append(hex.AppendEncode(b, v), '"'), true
+	}
+	text, ok := valueText(value)
+	if !ok {
+		return b, false
+	}
+	b = append(b, '"')
+	for i := range len(text) {
+		if text[i] == '"' || text[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, text[i])
+	}
+	return append(b, '"'), true
 }
 
 // valueText is a value as PostgreSQL reads it from text.

@@ -29,6 +29,15 @@ type boundColumn struct {
 	notNull                  bool
 }
 
+// casts are PostgreSQL's types of the key's column and the others.
+func (s *shape) casts() []string {
+	all := append(make([]string, 0, 1+len(s.columns)), s.key.castName)
+	for _, c := range s.columns {
+		all = append(all, c.castName)
+	}
+	return all
+}
+
 // newShape finds the columns of cfg in the catalog, or says what cannot work.
 func newShape(d database.Dialect, cfg TableConfig, c catalog) (*shape, error) {
 	if len(c.columns) == 0 {

@@ -27,11 +27,17 @@ type statements struct {
 	// lockFile locks SQLite's file for writing, and writes nothing.
 	lockFile string
 	// lockKeys locks rows and returns their keys and stamps. Arguments: entity, keys;
-	// on PostgreSQL they are one array, else its %s is their list.
+	// on PostgreSQL they are one array, else the two %s are the entity and the list.
 	lockKeys string
 	// makeRows writes rows that are not there and leaves those that are;
 	// overwriteRows writes over those that are there. Their %s is a rowSource.
 	makeRows, overwriteRows string
+
+	// readKeys is lockKeys without locks.
+	readKeys string
+	// guardMany and guardManyRows are upsert and upsertRow for many rows, for a
+	// guardedBatch; MariaDB has neither.
+	guardMany, guardManyRows string
 }
 
 // recordColumns is how many columns the inbox's table has.
@@ -57,9 +63,13 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 		purge: fmt.Sprintf("DELETE FROM %s WHERE deleted AND applied_at < %s", t, d.Parameter(1)),
 
 		lockFile:      fmt.Sprintf("UPDATE %s SET seq = seq WHERE FALSE", t),
-		lockKeys:      lockKeysStatement(d, t),
+		lockKeys:      keysStatement(d, t, " FOR UPDATE"),
 		makeRows:      makeRowsStatement(d, t),
 		overwriteRows: overwriteRowsStatement(d, t),
+
+		readKeys:      keysStatement(d, t, ""),
+		guardMany:     guardManyStatement(d, t, false),
+		guardManyRows: guardManyStatement(d, t, true),
 	}, nil
 }
 
@@ -71,19 +81,22 @@ func recordCasts() []string {
 
 const recordNames = "entity, entity_key, " + stampColumns + ", applied_at"
 
-// lockKeysStatement takes its locks in the order of keys. On PostgreSQL it looks
-// for each key by itself: a plan for a list, made while the table was empty and
-// kept with the prepared statement, reads the whole table later on.
-func lockKeysStatement(d database.Dialect, table string) string {
+// keysStatement takes its locks, if it takes any, in the order of keys. On
+// PostgreSQL it looks for each key by itself: a plan for a list, made while the
+// table was empty and kept with the prepared statement, reads the whole table later
+// on. The lock, or the limit in its place, keeps the plan so.
+func keysStatement(d database.Dialect, table, lock string) string {
 	if d == database.Postgres {
+		if lock == "" {
+			lock = " LIMIT 1"
+		}
 		return "SELECT entity_key, " + stampColumns + " FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
-			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key FOR UPDATE) r"
+			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key" + lock + ") r"
 	}
-	lock := " FOR UPDATE"
 	if d == database.SQLite {
 		lock = ""
 	}
-	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = ? AND entity_key IN (%s) ORDER BY entity_key" + lock
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = %s AND entity_key IN (%s) ORDER BY entity_key" + lock
 }
 
 func makeRowsStatement(d database.Dialect, table string) string {

@@ -31,7 +31,7 @@ func removeKeysStatement(d database.Dialect, table, key string) string {
 	case database.SQLite:
 		return fmt.Sprintf("DELETE FROM %s WHERE %s COLLATE BINARY IN (", escaped(table), escaped(key)) + "%s)"
 	default:
-		// As in lockKeysStatement; a row that is locked stays where it is.
+		// As in keysStatement; a row that is locked stays where it is.
 		return fmt.Sprintf("DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::text::text[]) AS k(key)"+
 			" CROSS JOIN LATERAL (SELECT ctid FROM %[1]s WHERE %[2]s = k.key::", escaped(table), escaped(key)) + "%s FOR UPDATE) r))"
 	}
@@ -43,12 +43,14 @@ func (t *Table) upsertRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]a
 	if d == database.MariaDB && s.otherUnique {
 		return t.upsertEach(ctx, tx, rows)
 	}
-	casts := []string{s.key.castName}
-	for _, c := range s.columns {
-		casts = append(casts, c.castName)
-	}
-	return inChunks(rows, len(casts), func(part [][]any) error {
+	casts := s.casts()
+	return inChunks(d, rows, len(casts), func(part [][]any) error {
 		source, args, ok := rowSource(d, casts, part)
+		if d == database.MariaDB {
+			if literals, certain := literalRows(part); certain {
+				source, args = "VALUES "+literals, nil
+			}
+		}
 		if !ok {
 			return t.upsertEach(ctx, tx, part)
 		}
@@ -69,7 +71,7 @@ func (t *Table) upsertEach(ctx context.Context, tx *sql.Tx, rows [][]any) error 
 // removeRows deletes rows; each has its key alone.
 func (t *Table) removeRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]any) error {
 	d := t.inbox.cfg.Dialect
-	return inChunks(rows, 1, func(part [][]any) error {
+	return inChunks(d, rows, 1, func(part [][]any) error {
 		keys := make([]any, len(part))
 		for i, row := range part {
 			keys[i] = row[0]

@@ -11,7 +11,7 @@ var outboxMutants = []mutant{
 	},
 	{
 		name: "outbox-commits-conflict", guarantee: "outbox: no commit of what the server rolled back",
-		file: "outbox/enqueue.go",
+		file: "database/abandon.go",
 		old:  `	if !ok {`,
 		new:  `	if ok || !ok {`,
 		pkg:  "./outbox", test: "TestChangedSinceTheSnapshot",

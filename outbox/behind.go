@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// readBehind reads a shard's first rows behind an id, and the snapshot that shows
-// them.
-func (o *Outbox) readBehind(ctx context.Context, db querier, shard, limit int, generation, behind int64) (found []row, seen snapshot, err error) {
-	rows, err := db.QueryContext(ctx, o.sql.behind(shard, limit), behind)
+// readBehind reads the first rows of some shards, each behind its horizon, and the
+// snapshot that shows them.
+func (h *locked) readBehind(ctx context.Context) (found []row, seen snapshot, err error) {
+	behind := make([]int64, len(h.some))
+	for n, shard := range h.some {
+		behind[n] = h.horizons[shard].from()
+	}
+	rows, err := h.tx.QueryContext(ctx, h.box.sql.behind, "{"+list(h.some)+"}", "{"+list(behind)+"}", h.limit)
 	if err != nil {
 		return nil, seen, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for size := 0; size < maxBatchBytes && rows.Next(); {
-		r, bytes, err := scanRow(rows, shard, generation)
+		r, bytes, err := scanRow(rows, h.generation)
 		if err != nil {
 			return nil, seen, err
 		}
@@ -45,7 +49,7 @@ func (o *Outbox) readBehind(ctx context.Context, db querier, shard, limit int, g
 const wholeEvery = time.Minute
 
 func (l *locks) withRows(ctx context.Context) (found []int, err error) {
-	if l.box.sql.behind == nil {
+	if l.box.sql.behind == "" {
 		return l.box.shardsWithRows(ctx, l.db)
 	}
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,48 +25,35 @@ const (
 
 var benchPayload = []byte(`{"name":"Ada Lovelace","email":"ada@example.org","address":{"city":"London","street":"St James's Square 12"},"tenant":"acme"}`)
 
-// BenchmarkEnqueue beside the same transactions with a bare insert. Events a
-// second are the figure to compare.
+// BenchmarkEnqueue sets Enqueue beside the same transactions with a bare insert.
 func BenchmarkEnqueue(b *testing.B) {
 	for _, d := range []dialect{postgres, mariadb, sqlite} {
-		b.Run(d.String()+"/outbox", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.write8(b, b.N, p.enqueueNumber)
-		})
-		b.Run(d.String()+"/bare", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.write8(b, b.N, p.insertBare)
+		b.Run(d.String(), func(b *testing.B) {
+			bare, box := newPlace(b, d, outbox.Config{}), newPlace(b, d, outbox.Config{})
+			alternate(b, 2000,
+				turn{name: "bare", run: func(from, n int) { bare.writeAll(benchWriters, from, n, bare.insertBare) }},
+				turn{name: "enqueue", run: func(from, n int) { box.writeAll(benchWriters, from, n, box.enqueueNumber) }})
 		})
 	}
 }
 
 // BenchmarkRelay drains rows that are there, beside bare reads and deletes in
-// batches of the same size.
+// batches of the same size. The relay is started for each turn.
 func BenchmarkRelay(b *testing.B) {
 	for _, d := range []dialect{postgres, mariadb, sqlite} {
-		b.Run(d.String()+"/relay", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.bus.slow()
-			for range b.N {
-				b.StopTimer()
-				p.fill()
-				b.StartTimer()
-				_, stop := p.run(p.bus.client)
-				p.emptied()
-				stop()
-			}
-			b.ReportMetric(float64(b.N)*benchRows/b.Elapsed().Seconds(), "events/s")
-		})
-		b.Run(d.String()+"/bare", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			for range b.N {
-				b.StopTimer()
-				p.fill()
-				b.StartTimer()
-				for p.deleteBare() > 0 {
-				}
-			}
-			b.ReportMetric(float64(b.N)*benchRows/b.Elapsed().Seconds(), "events/s")
+		b.Run(d.String(), func(b *testing.B) {
+			bare, box := newPlace(b, d, outbox.Config{}), newPlace(b, d, outbox.Config{})
+			box.bus.slow()
+			alternate(b, benchRows,
+				turn{name: "bare", before: bare.fill, run: func(int, int) {
+					for bare.deleteBare() > 0 {
+					}
+				}},
+				turn{name: "relay", before: box.fill, run: func(_, n int) {
+					r, stop := box.run(box.bus.client)
+					box.published(r, n)
+					stop()
+				}})
 		})
 	}
 }
@@ -74,29 +62,33 @@ func BenchmarkRelay(b *testing.B) {
 // the empty table, beside bare inserts and deletes at the same time.
 func BenchmarkThrough(b *testing.B) {
 	for _, d := range []dialect{postgres, mariadb, sqlite} {
-		b.Run(d.String()+"/outbox", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			p.bus.slow()
-			p.run(p.bus.client)
-			p.write8(b, b.N, p.enqueueNumber)
-			p.emptied()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		b.Run(d.String(), func(b *testing.B) {
+			bare, box := newPlace(b, d, outbox.Config{}), newPlace(b, d, outbox.Config{})
+			box.bus.slow()
+			box.run(box.bus.client, asItComes)
+			alternate(b, 4000,
+				turn{name: "bare", run: bare.insertAndDelete},
+				turn{name: "outbox", run: func(from, n int) {
+					box.writeAll(benchWriters, from, n, box.enqueueNumber)
+					box.emptied()
+				}})
 		})
-		b.Run(d.String()+"/bare", func(b *testing.B) {
-			p := newPlace(b, d, outbox.Config{})
-			written := make(chan struct{})
-			var deleting sync.WaitGroup
-			deleting.Go(func() {
-				for p.deleteBare() > 0 || !closed(written) {
-				}
-			})
-			p.write8(b, b.N, p.insertBare)
-			close(written)
-			deleting.Wait()
-			for p.deleteBare() > 0 { // what was committed while it looked
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
+	}
+}
+
+// insertAndDelete is the least that a table needs which is written and emptied at
+// the same time.
+func (p *place) insertAndDelete(from, n int) {
+	written := make(chan struct{})
+	var deleting sync.WaitGroup
+	deleting.Go(func() {
+		for p.deleteBare() > 0 || !closed(written) {
+		}
+	})
+	p.writeAll(benchWriters, from, n, p.insertBare)
+	close(written)
+	deleting.Wait()
+	for p.deleteBare() > 0 { // what was committed while it looked
 	}
 }
 
@@ -109,12 +101,53 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// write8 runs n transactions by several writers.
-func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx, int) error) {
+// turn is one way of writing n events, the first of which has a number. What is
+// done before it does not count.
+type turn struct {
+	name   string
+	run    func(from, n int)
+	before func(n int)
+}
+
+// alternate lets the ways take turns of size events, so that what else the machine
+// does meets all of them alike. It reports each way's rate, and what it is of the
+// first one's, round by round: the median, the least and the greatest.
+func alternate(b *testing.B, size int, ways ...turn) {
+	b.Helper()
+	rates := make([][]float64, len(ways))
 	b.ResetTimer()
+	for done := 0; done < b.N; done += size {
+		n := min(size, b.N-done)
+		for w, way := range ways {
+			if way.before != nil {
+				way.before(n)
+			}
+			began := time.Now()
+			way.run(done, n)
+			rates[w] = append(rates[w], float64(n)/time.Since(began).Seconds())
+		}
+	}
+	for w, way := range ways {
+		ratios := make([]float64, len(rates[w]))
+		for round := range ratios {
+			ratios[round] = rates[w][round] / rates[0][round]
+		}
+		slices.Sort(ratios)
+		slices.Sort(rates[w])
+		b.ReportMetric(rates[w][len(rates[w])/2], way.name+"/s")
+		if w > 0 {
+			b.ReportMetric(ratios[len(ratios)/2], way.name+"/"+ways[0].name)
+			b.ReportMetric(ratios[0], way.name+"-least")
+			b.ReportMetric(ratios[len(ratios)-1], way.name+"-greatest")
+		}
+	}
+}
+
+// writeAll runs n transactions by several writers.
+func (p *place) writeAll(writers, from, n int, write func(context.Context, *sql.Tx, int) error) {
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range benchWriters {
+	for range writers {
 		all.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				p.retry(func() error {
@@ -123,7 +156,7 @@ func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx,
 						return err
 					}
 					defer tx.Rollback()
-					if err := write(p.Context(), tx, int(i)); err != nil {
+					if err := write(p.Context(), tx, from+int(i)); err != nil {
 						return err
 					}
 					return tx.Commit()
@@ -132,7 +165,37 @@ func (p *place) write8(b *testing.B, n int, write func(context.Context, *sql.Tx,
 		})
 	}
 	all.Wait()
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkNotify is what commits cost on PostgreSQL, with many connections: a bare
+// insert, Enqueue, and Enqueue with a NOTIFY in its transaction, which is how a
+// relay would hear of it at once.
+func BenchmarkNotify(b *testing.B) {
+	for _, connections := range []int{8, 64} {
+		b.Run(fmt.Sprintf("%d connections", connections), func(b *testing.B) {
+			bare, box, notify := newPlace(b, postgres, outbox.Config{}), newPlace(b, postgres, outbox.Config{}), newPlace(b, postgres, outbox.Config{})
+			var ways []turn
+			for _, w := range []struct {
+				name  string
+				p     *place
+				write func(context.Context, *sql.Tx, int) error
+			}{
+				{"bare", bare, bare.insertBare},
+				{"enqueue", box, box.enqueueNumber},
+				{"notify", notify, func(ctx context.Context, tx *sql.Tx, i int) error {
+					if err := notify.enqueueNumber(ctx, tx, i); err != nil {
+						return err
+					}
+					_, err := tx.ExecContext(ctx, "NOTIFY replhub_outbox")
+					return err
+				}},
+			} {
+				w.p.db.SetMaxIdleConns(connections)
+				ways = append(ways, turn{name: w.name, run: func(from, n int) { w.p.writeAll(connections, from, n, w.write) }})
+			}
+			alternate(b, 4000, ways...)
+		})
+	}
 }
 
 func (p *place) enqueueNumber(ctx context.Context, tx *sql.Tx, i int) error {
@@ -151,11 +214,24 @@ func (p *place) insertBare(ctx context.Context, tx *sql.Tx, i int) error {
 	return err
 }
 
+// published waits until a relay has published and deleted n rows. To count those
+// that are left would take the database's time from the relay.
+func (p *place) published(r *outbox.Relay, n int) {
+	p.Helper()
+	eventually(p, "what was written to be published", func() error {
+		if got := outbox.Published(r); got < uint64(n) {
+			return fmt.Errorf("%d so far", got)
+		}
+		return nil
+	})
+	p.emptied()
+}
+
 // fill writes rows that the relay and the bare deletes find alike.
-func (p *place) fill() {
+func (p *place) fill(n int) {
 	p.Helper()
 	tx := p.begin()
-	for i := range benchRows {
+	for i := range n {
 		if err := p.insertBare(p.Context(), tx, p.rowNumber(i)); err != nil {
 			p.Fatal(err)
 		}

@@ -45,7 +45,8 @@ type RelayConfig struct {
 	// a pool.
 	DB        *sql.DB
 	Publisher Publisher
-	// Workers is how many shards are worked on at once; 4 by default.
+	// Workers is how many shards are worked on at once while rows wait beyond a batch;
+	// 4 by default. Until then the rows of all shards go together.
 	Workers int
 	// BatchSize bounds the rows that are published and deleted at once; 256 by
 	// default, at most 10,000. A batch of large rows is cut at 8 MiB.

@@ -112,23 +112,24 @@ func (o *Outbox) insert(ctx context.Context, tx database.Tx, r *row) error {
 	now := time.Now().UnixMilli()
 	switch {
 	case ev.Key == "":
-		return execOne(ctx, tx, o.sql.insert,
+		return o.execOne(ctx, tx, o.sql.insert,
 			r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Version, ev.ID, ev.ContentType, r.header, ev.Data, now)
 	case o.sql.version == "":
-		return execOne(ctx, tx, o.sql.insertKeyed,
+		return o.execOne(ctx, tx, o.sql.insertKeyed,
 			r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Version, ev.ID, ev.ContentType, r.header, ev.Data, now)
 	}
-	if err := execOne(ctx, tx, o.sql.version, ev.Entity, ev.Key, max(1, ev.Version)); err != nil {
+	if err := o.execOne(ctx, tx, o.sql.version, ev.Entity, ev.Key, max(1, ev.Version)); err != nil {
 		return err
 	}
 	// The second statement, so that the id is drawn under the version's lock.
-	return execOne(ctx, tx, o.sql.insertKeyed,
+	return o.execOne(ctx, tx, o.sql.insertKeyed,
 		r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Entity, ev.Key, ev.ID, ev.ContentType, r.header, ev.Data, now)
 }
 
 // execOne runs a statement that writes a row within a transaction, and none
 // without one.
-func execOne(ctx context.Context, tx database.Tx, statement string, args ...any) error {
+func (o *Outbox) execOne(ctx context.Context, tx database.Tx, statement string, args ...any) error {
+	statement, args = o.bound(statement, args)
 	result, err := tx.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return err

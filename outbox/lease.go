@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// leases holds a shard by a date in its row. SQLite has one writer: a
+// leases holds shards by a date in their rows. SQLite has one writer: a
 // transaction that lasted while a batch is published would stop the service.
 // All processes that use the file share one clock.
 type leases struct {
@@ -26,32 +26,41 @@ func (l *leases) withRows(ctx context.Context) ([]int, error) { return l.box.sha
 
 func (*leases) forget() {}
 
-func (l *leases) claim(ctx, _ context.Context, shard int) (hold, error) {
+func (l *leases) claim(ctx, _ context.Context, some []int) (_ hold, err error) {
 	now := time.Now()
-	var generation int64
-	err := l.db.QueryRowContext(ctx, fmt.Sprintf("UPDATE %s_shards SET owner = ?, held_until = ? WHERE shard = ? AND held_until < ? RETURNING (%s)", l.box.cfg.Table, l.box.sql.generation),
-		l.owner, now.Add(l.lease).UnixMilli(), shard, now.UnixMilli()).Scan(&generation)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
+	rows, err := l.db.QueryContext(ctx, fmt.Sprintf("UPDATE %s_shards SET owner = ?, held_until = ? WHERE shard IN (%s) AND held_until < ? RETURNING shard, (%s)",
+		l.box.cfg.Table, list(some), l.box.sql.generation), l.owner, now.Add(l.lease).UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
-	return &leased{leases: l, shard: shard, generation: generation}, nil
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	h := &leased{leases: l}
+	for rows.Next() {
+		var shard int
+		if err := rows.Scan(&shard, &h.generation); err != nil {
+			return nil, err
+		}
+		h.some = append(h.some, shard)
+	}
+	if err := rows.Err(); err != nil || len(h.some) == 0 {
+		return nil, err
+	}
+	return h, nil
 }
 
-// leased is a shard under a lease. A relay that is paused beyond it may publish
+// leased is shards under a lease. A relay that is paused beyond it may publish
 // beside the next holder: the same events under the same ids, and their
 // versions say which is older.
 type leased struct {
 	*leases
 
-	shard      int
+	some       []int
 	generation int64
+	released   bool
 }
 
 func (h *leased) rows(ctx context.Context) ([]row, error) {
-	return h.box.read(ctx, h.db, h.shard, h.limit, h.generation)
+	return h.box.read(ctx, h.db, h.some, h.limit, h.generation)
 }
 
 func (h *leased) settle(ctx context.Context, out outcome) error {
@@ -59,13 +68,29 @@ func (h *leased) settle(ctx context.Context, out outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := h.box.settle(ctx, tx, out); err != nil {
+	err = h.box.settle(ctx, tx, out)
+	if err == nil {
+		err = h.end(ctx, tx)
+	}
+	if err != nil {
 		return errors.Join(err, rollback(tx))
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	h.released = true
+	return nil
 }
 
 func (h *leased) release(ctx context.Context) error {
-	_, err := h.db.ExecContext(ctx, fmt.Sprintf("UPDATE %s_shards SET held_until = 0 WHERE shard = ? AND owner = ?", h.box.cfg.Table), h.shard, h.owner)
+	if h.released {
+		return nil
+	}
+	return h.end(ctx, h.db)
+}
+
+// end ends the lease.
+func (h *leased) end(ctx context.Context, db querier) error {
+	_, err := db.ExecContext(ctx, fmt.Sprintf("UPDATE %s_shards SET held_until = 0 WHERE shard IN (%s) AND owner = ?", h.box.cfg.Table, list(h.some)), h.owner)
 	return err
 }

@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/replhub/replhub/database"
 )
 
-// locks holds a shard by a lock on its row, in a transaction that lasts while
-// its batch is published: when the relay dies, the database gives it to others.
+// locks holds shards by locks on their rows, in a transaction that lasts while
+// a batch is published: when the relay dies, the database gives them to others.
 type locks struct {
 	box   *Outbox
 	db    *sql.DB
@@ -37,7 +39,7 @@ func (l *locks) begin(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
-func (l *locks) claim(ctx, late context.Context, shard int) (_ hold, err error) {
+func (l *locks) claim(ctx, late context.Context, some []int) (_ hold, err error) {
 	conn, err := l.db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -52,9 +54,9 @@ func (l *locks) claim(ctx, late context.Context, shard int) (_ hold, err error) 
 	if err != nil {
 		return nil, err
 	}
-	h := &locked{locks: l, conn: conn, tx: tx, shard: shard}
-	p, err := l.lock(ctx, tx, shard)
-	if errors.Is(err, sql.ErrNoRows) {
+	h := &locked{locks: l, conn: conn, tx: tx}
+	p, err := h.lock(ctx, some)
+	if err == nil && len(h.some) == 0 {
 		return nil, h.release(late)
 	}
 	if err == nil && p.moved() {
@@ -67,16 +69,32 @@ func (l *locks) claim(ctx, late context.Context, shard int) (_ hold, err error) 
 	return h, nil
 }
 
-// lock locks a shard's row and reads what holds for its batch. The shard is
-// locked before the next statement sees rows.
-func (l *locks) lock(ctx context.Context, tx *sql.Tx, shard int) (p place, err error) {
+// lock locks the rows of those shards that nobody else holds, and reads what holds
+// for their batch. The shards are locked before the next statement sees rows.
+func (h *locked) lock(ctx context.Context, some []int) (p place, err error) {
 	recorded, here := "''", "''"
-	if l.placed.Load() {
-		recorded, here = fmt.Sprintf("(SELECT place FROM %s_generation)", l.box.cfg.Table), l.box.sql.place
+	if h.placed.Load() {
+		recorded, here = fmt.Sprintf("(SELECT place FROM %s_generation)", h.box.cfg.Table), h.box.sql.place
 	}
-	err = tx.QueryRowContext(ctx, fmt.Sprintf("SELECT (%s), %s, %s FROM %s_shards WHERE shard = %d FOR UPDATE SKIP LOCKED",
-		l.box.sql.generation, recorded, here, l.box.cfg.Table, shard)).Scan(&p.generation, &p.recorded, &p.here)
-	return p, err
+	query, args := fmt.Sprintf("SELECT shard, (%s), %s, %s FROM %s_shards WHERE shard ", h.box.sql.generation, recorded, here, h.box.cfg.Table), []any(nil)
+	if h.box.cfg.Dialect == database.Postgres {
+		query, args = query+"= ANY($1::text::integer[])", []any{"{" + list(some) + "}"}
+	} else {
+		query += "IN (" + list(some) + ")"
+	}
+	rows, err := h.tx.QueryContext(ctx, query+" FOR UPDATE SKIP LOCKED", args...)
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var shard int
+		if err := rows.Scan(&shard, &p.generation, &p.recorded, &p.here); err != nil {
+			return p, err
+		}
+		h.some = append(h.some, shard)
+	}
+	return p, rows.Err()
 }
 
 // movedError says that a generation is due before anything is published.
@@ -86,41 +104,60 @@ func (e movedError) Error() string {
 	return fmt.Sprintf("the outbox is at %s and was at %s: a new generation is due", e.here, e.recorded)
 }
 
-// locked is a shard whose row is locked.
+// locked is shards whose rows are locked.
 type locked struct {
 	*locks
 
 	conn       *sql.Conn
 	tx         *sql.Tx
-	shard      int
+	some       []int
 	generation int64
 
-	// What rows has read: how many, the last one's id, and by which snapshot.
+	// What rows has read: how many, the last one's id in each shard that had any, and
+	// by which snapshot.
 	found int
-	last  int64
+	last  map[int]int64
 	seen  snapshot
 }
 
 func (h *locked) rows(ctx context.Context) (found []row, err error) {
-	if h.box.sql.behind == nil {
-		return h.box.read(ctx, h.tx, h.shard, h.limit, h.generation)
+	if h.box.sql.behind == "" {
+		return h.box.read(ctx, h.tx, h.some, h.limit, h.generation)
 	}
-	horizon := &h.horizons[h.shard]
 	for {
-		if found, h.seen, err = h.box.readBehind(ctx, h.tx, h.shard, h.limit, h.generation, horizon.from()); err != nil {
+		if found, h.seen, err = h.readBehind(ctx); err != nil {
 			return nil, err
 		}
-		if horizon.holds(h.seen) {
+		again := false
+		for _, shard := range h.some {
+			again = !h.horizons[shard].holds(h.seen) || again
+		}
+		if !again {
 			break
 		}
 	}
-	lowest := int64(0)
-	if len(found) > 0 {
-		lowest, h.last = found[0].id, found[len(found)-1].id
-	}
-	h.found = len(found)
-	horizon.scanned(h.seen, lowest, time.Now())
+	h.note(found)
 	return found, nil
+}
+
+// note notes what was found in each shard.
+func (h *locked) note(found []row) {
+	h.found, h.last = len(found), make(map[int]int64, len(h.some))
+	lowest := make(map[int]int64, len(h.some))
+	for i := range found {
+		shard := found[i].shard
+		if h.last[shard] == 0 {
+			lowest[shard] = found[i].id
+		}
+		h.last[shard] = found[i].id
+	}
+	now := time.Now()
+	for _, shard := range h.some {
+		// A batch that is shared may be full before it comes to a shard's rows.
+		if len(h.some) == 1 || lowest[shard] > 0 {
+			h.horizons[shard].scanned(h.seen, lowest[shard], now)
+		}
+	}
 }
 
 func (h *locked) settle(ctx context.Context, out outcome) error {
@@ -130,8 +167,11 @@ func (h *locked) settle(ctx context.Context, out outcome) error {
 	if err := h.tx.Commit(); err != nil {
 		return err
 	}
-	if h.box.sql.behind != nil && len(out.published)+len(out.aside) == h.found {
-		h.horizons[h.shard].settled(h.seen, h.last, time.Now())
+	if h.box.sql.behind != "" && len(out.published)+len(out.aside) == h.found {
+		now := time.Now()
+		for shard, last := range h.last {
+			h.horizons[shard].settled(h.seen, last, now)
+		}
 	}
 	return nil
 }

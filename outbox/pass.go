@@ -5,102 +5,112 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
-// pass publishes one batch of each shard that has rows, several shards at once.
-// It reports whether there was any that no other relay held. late outlives ctx:
-// what was published is deleted even though ctx ended meanwhile.
+// pass publishes a batch of all shards that have rows together, or, after one that
+// was full or failed, one of each of them, several at once. It reports whether there was
+// any that no other relay held. late outlives ctx: what was published is deleted
+// even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	work, err := r.shards.withRows(ctx)
 	if err != nil || len(work) == 0 {
 		return false, err
 	}
-	// Relays that look at the same time begin at different shards.
-	rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
-	p := &progress{left: work}
+	p := &progress{left: [][]int{work}}
+	if r.crowded {
+		// Relays that look at the same time begin at different shards.
+		rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
+		p.left = slices.Collect(slices.Chunk(work, 1))
+	}
 	var workers sync.WaitGroup
-	for range min(r.cfg.Workers, len(work)) {
+	for range min(r.cfg.Workers, len(p.left)) {
 		workers.Go(func() {
 			for {
-				shard, ok := p.next(ctx)
+				some, ok := p.next(ctx)
 				if !ok {
 					return
 				}
-				p.done(r.batch(ctx, late, shard))
+				p.done(r.batch(ctx, late, some))
 			}
 		})
 	}
 	workers.Wait()
-	return p.found, p.err
+	// After an error too: an event that fails for ever holds up its own shard alone.
+	// SQLite has one writer, so that several shards at once would wait for each other.
+	full := p.most >= r.cfg.BatchSize && r.box.cfg.Dialect != database.SQLite
+	r.crowded = full || p.err != nil
+	return p.most > 0, p.err
 }
 
 // progress hands the shards of a pass out.
 type progress struct {
-	mu    sync.Mutex // guards what follows
-	left  []int
-	found bool
-	err   error // the first; no shard is handed out after it
+	mu   sync.Mutex // guards what follows
+	left [][]int
+	most int   // rows in a batch
+	err  error // the first; no shard is handed out after it
 }
 
-func (p *progress) next(ctx context.Context) (shard int, ok bool) {
+func (p *progress) next(ctx context.Context) (some []int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.left) == 0 || p.err != nil || ctx.Err() != nil {
-		return 0, false
+		return nil, false
 	}
-	shard, p.left = p.left[0], p.left[1:]
-	return shard, true
+	some, p.left = p.left[0], p.left[1:]
+	return some, true
 }
 
-func (p *progress) done(found bool, err error) {
+func (p *progress) done(found int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.found = p.found || found
+	p.most = max(p.most, found)
 	if p.err == nil {
 		p.err = err
 	}
 }
 
-// batch publishes the first rows of a shard, and deletes them. It does nothing
-// when another relay holds the shard.
-func (r *Relay) batch(ctx, late context.Context, shard int) (found bool, err error) {
-	h, err := r.claim(ctx, late, shard)
+// batch publishes the first rows of some shards, and deletes them. It passes over
+// shards that another relay holds. It returns how many rows it found.
+func (r *Relay) batch(ctx, late context.Context, some []int) (found int, err error) {
+	h, err := r.claim(ctx, late, some)
 	if err != nil {
-		return false, fmt.Errorf("claim shard %d: %w", shard, err)
+		return 0, fmt.Errorf("claim shards %d: %w", some, err)
 	}
 	if h == nil {
-		return false, nil
+		return 0, nil
 	}
 	defer func() {
 		if releaseErr := h.release(late); releaseErr != nil {
-			err = errors.Join(err, fmt.Errorf("release shard %d: %w", shard, releaseErr))
+			err = errors.Join(err, fmt.Errorf("release shards %d: %w", some, releaseErr))
 		}
 	}()
 	rows, err := h.rows(ctx)
 	if err != nil {
-		return false, fmt.Errorf("read shard %d: %w", shard, err)
+		return 0, fmt.Errorf("read shards %d: %w", some, err)
 	}
 	if len(rows) == 0 {
-		return false, nil
+		return 0, nil
 	}
 	out, publishErr := r.publish(ctx, rows)
 	if len(out.published)+len(out.aside) > 0 {
 		if err := h.settle(late, out); err != nil {
-			return true, errors.Join(publishErr, fmt.Errorf("delete published rows of shard %d: %w", shard, err))
+			return len(rows), errors.Join(publishErr, fmt.Errorf("delete published rows of shards %d: %w", some, err))
 		}
 		r.count(out)
 	}
-	return true, publishErr
+	return len(rows), publishErr
 }
 
-// claim claims a shard. Where the database turns out to be another than before, a
+// claim claims shards. Where the database turns out to be another than before, a
 // generation begins first.
-func (r *Relay) claim(ctx, late context.Context, shard int) (hold, error) {
+func (r *Relay) claim(ctx, late context.Context, some []int) (hold, error) {
 	for {
-		h, err := r.shards.claim(ctx, late, shard)
+		h, err := r.shards.claim(ctx, late, some)
 		var moved movedError
 		if !errors.As(err, &moved) {
 			return h, err

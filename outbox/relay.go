@@ -24,6 +24,7 @@ type Relay struct {
 	hint     chan struct{} // holds one: rows were written, and may be committed soon
 	pace     pace          // Run's own
 	ready    bool          // Run's own: shards.begin went through
+	crowded  bool          // Run's own: the last pass filled a batch, or failed
 	resting  atomic.Bool   // for tests: a look found nothing, and the next is to come
 	counters counters
 }

@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -203,10 +204,18 @@ func (p *place) kill(db interface{ Close() error }) {
 			p.Error(err)
 		}
 	case database.MariaDB:
-		// The transaction's connection is the one that sleeps within it.
+		// The transaction's connection is the one that sleeps within it. The server
+		// shows what it saw at the last look, unless that is 100 ms ago.
 		var id int
-		err := p.db.QueryRowContext(p.Context(), "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+
-			"ON l.id = t.trx_mysql_thread_id WHERE l.db = DATABASE() AND l.command = 'Sleep'").Scan(&id)
+		err := sql.ErrNoRows
+		for range 10 {
+			err = p.db.QueryRowContext(p.Context(), "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist l "+
+				"ON l.id = t.trx_mysql_thread_id WHERE l.db = DATABASE() AND l.command = 'Sleep'").Scan(&id)
+			if !errors.Is(err, sql.ErrNoRows) {
+				break
+			}
+			<-time.After(150 * time.Millisecond)
+		}
 		if err == nil {
 			_, err = p.db.ExecContext(p.Context(), fmt.Sprintf("KILL %d", id))
 		}

@@ -23,14 +23,15 @@ type shards interface {
 	withRows(ctx context.Context) ([]int, error)
 	// forget is called after an error: what is known of the database may hold no more.
 	forget()
-	// claim holds a shard; nil when another relay does. late outlives ctx, which
-	// bounds the call alone.
-	claim(ctx, late context.Context, shard int) (hold, error)
+	// claim holds those of some shards that no other relay holds; nil when there is
+	// none. late outlives ctx, which bounds the call alone.
+	claim(ctx, late context.Context, some []int) (hold, error)
 }
 
-// hold is a shard on which no other relay works, until release.
+// hold is shards on which no other relay works, until release.
 type hold interface {
-	// rows gives the shard's first rows in order.
+	// rows gives the shards' first rows, a batch at most: each shard's in order, and
+	// none of a shard without those before it.
 	rows(ctx context.Context) ([]row, error)
 	// settle deletes published rows and sets others aside, all or nothing.
 	settle(ctx context.Context, out outcome) error
@@ -66,14 +67,14 @@ func (o *Outbox) shardsWithRows(ctx context.Context, db querier) (found []int, e
 // maxBatchBytes cuts a batch of large rows, for the sake of memory.
 const maxBatchBytes = 8 << 20
 
-func (o *Outbox) read(ctx context.Context, db querier, shard, limit int, generation int64) (found []row, err error) {
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE shard = %d ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, shard, limit))
+func (o *Outbox) read(ctx context.Context, db querier, some []int, limit int, generation int64) (found []row, err error) {
+	rows, err := db.QueryContext(ctx, o.firstOf(some, limit))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for size := 0; size < maxBatchBytes && rows.Next(); {
-		r, bytes, err := scanRow(rows, shard, generation)
+		r, bytes, err := scanRow(rows, generation)
 		if err != nil {
 			return nil, err
 		}
@@ -83,13 +84,29 @@ func (o *Outbox) read(ctx context.Context, db querier, shard, limit int, generat
 	return found, rows.Err()
 }
 
-// rowColumns are what scanRow scans.
-const rowColumns = "id, entity, op, entity_key, version, event_id, content_type, header, payload"
+// firstOf selects the first rows of some shards.
+func (o *Outbox) firstOf(some []int, limit int) string {
+	switch {
+	case len(some) == 1:
+		return fmt.Sprintf("SELECT %s FROM %s WHERE shard = %d ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, some[0], limit)
+	case o.cfg.Dialect == database.SQLite:
+		// By id, which the plus has SQLite do: hardly a row is of a shard that is left out.
+		return fmt.Sprintf("SELECT %s FROM %s WHERE +shard IN (%s) ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, list(some), limit)
+	}
+	// The ids alone first: the server keeps what a union selects.
+	parts := make([]string, len(some))
+	for n, shard := range some {
+		parts[n] = fmt.Sprintf("SELECT id FROM (SELECT id FROM %s WHERE shard = %d ORDER BY id LIMIT %d) s%d", o.cfg.Table, shard, limit, n)
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s ORDER BY id LIMIT %d) first JOIN %s USING (id) ORDER BY id", rowColumns, strings.Join(parts, " UNION ALL "), limit, o.cfg.Table)
+}
 
-func scanRow(rows *sql.Rows, shard int, generation int64) (r row, bytes int, err error) {
-	r.shard = shard
+// rowColumns are what scanRow scans.
+const rowColumns = "id, shard, entity, op, entity_key, version, event_id, content_type, header, payload"
+
+func scanRow(rows *sql.Rows, generation int64) (r row, bytes int, err error) {
 	ev := &r.ev
-	err = rows.Scan(&r.id, &ev.Entity, (*string)(&ev.Op), &ev.Key, &ev.Version, &ev.ID, &ev.ContentType, &r.header, &ev.Data)
+	err = rows.Scan(&r.id, &r.shard, &ev.Entity, (*string)(&ev.Op), &ev.Key, &ev.Version, &ev.ID, &ev.ContentType, &r.header, &ev.Data)
 	if err != nil {
 		return r, 0, err
 	}
@@ -126,13 +143,13 @@ func (o *Outbox) settle(ctx context.Context, tx querier, out outcome) error {
 	return err
 }
 
-func list(ids []int64) string {
+func list[T int | int64](ids []T) string {
 	var b strings.Builder
 	for i, id := range ids {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(strconv.FormatInt(id, 10))
+		b.WriteString(strconv.FormatInt(int64(id), 10))
 	}
 	return b.String()
 }

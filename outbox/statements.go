@@ -18,10 +18,10 @@ type statements struct {
 	depth       string // rows, the oldest one's time, and events set aside
 	deleteIDs   func(ids string) (statement string, args []any)
 
-	// behind reads a shard's rows behind an id, and one row without an id that has
-	// the snapshot; shardsBehind are the shards that have such. Both are nil and
-	// empty where rows that were deleted are in no scan's way.
-	behind       func(shard, limit int) string
+	// behind reads the first rows of some shards, each behind an id, and one row
+	// without an id that has the snapshot; shardsBehind are the shards that have such.
+	// Both are empty where rows that were deleted are in no scan's way.
+	behind       string
 	shardsBehind string
 
 	generation    string // the one in force
@@ -69,10 +69,9 @@ func (s *statements) forPostgres(cfg Config) {
 	// The cluster, its timeline, and the table: a restore changes at least one.
 	s.place = fmt.Sprintf("concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "+
 		"substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('%s_versions')::oid)", cfg.Table)
-	s.behind = func(shard, limit int) string {
-		return fmt.Sprintf("SELECT 0::bigint, pg_current_snapshot()::text, '', '', 0::bigint, '', '', '', ''::bytea "+
-			"UNION ALL (SELECT %s FROM %s WHERE shard = %d AND id > $1::bigint ORDER BY id LIMIT %d)", rowColumns, cfg.Table, shard, limit)
-	}
+	s.behind = fmt.Sprintf("SELECT 0::bigint, 0, pg_current_snapshot()::text, '', '', 0::bigint, '', '', '', ''::bytea "+
+		"UNION ALL (SELECT %[1]s FROM unnest($1::text::integer[], $2::text::bigint[]) AS f(at, last) "+
+		"CROSS JOIN LATERAL (SELECT %[1]s FROM %[2]s WHERE shard = f.at AND id > f.last ORDER BY id LIMIT $3::integer) r ORDER BY r.id LIMIT $3::integer)", rowColumns, cfg.Table)
 	s.shardsBehind = fmt.Sprintf("SELECT -1, pg_current_snapshot()::text UNION ALL "+
 		"(SELECT s.shard, '' FROM %[1]s_shards s LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
 		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table)
