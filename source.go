@@ -69,6 +69,14 @@ type source struct {
 	created time.Time
 	quiet   chan struct{}
 	closed  bool
+	// tookAt is the desk's second of the last message. mostWaiting bounds the events
+	// that wait for other rows, where they crowd the queue; 0 is no bound. spills are
+	// the dead letters of those that gave their places up. looking says that a
+	// request about these is under way.
+	tookAt      uint32
+	mostWaiting int
+	spills      []uint64
+	looking     bool
 
 	session session
 	handled []uint64 // a ring of the last copies that were settled
@@ -98,7 +106,7 @@ func (s *source) take(m *nats.Msg) {
 		}
 		return
 	}
-	s.heard = d.seconds
+	s.heard, s.tookAt = d.seconds, d.seconds
 	s.asked = max(s.asked-1, 0)
 	if s.ordered && !s.inSession(j, c.consumer) {
 		ask, handled := s.credit(), s.wasHandled(j.seq)
