@@ -9,8 +9,10 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Schema creates the inbox's table where it is missing.
-func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create} }
+// Schema creates the inbox's table where it is missing, and a second one of its name
+// and "_waiting": deliveries wait there for rows that have a unique value in their
+// way.
+func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create, i.waiting.create} }
 
 // Migrate runs Schema. It may be called by many instances at once, at every
 // start.

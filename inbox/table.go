@@ -81,6 +81,7 @@ type Table struct {
 	guarded string
 
 	turns turns
+	kept  keptRows
 
 	shape    atomic.Pointer[shape]
 	reading  atomic.Bool // somebody reads a shape that is known already

@@ -1,0 +1,190 @@
+package inbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
+)
+
+// mostTangled bounds the deliveries that are applied together since each has a
+// unique value that the row of another one has.
+const mostTangled = 500
+
+// replicateOne is Replicate for one delivery by itself. One whose unique value
+// another row has is applied together with that row's own change, if that waits too.
+func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
+	outcome, err := i.replicateAlone(ctx, db, d, t)
+	switch {
+	case err == nil:
+		t.forget(ctx, db, d)
+		return outcome, nil
+	case database.IsUnique(err):
+		return i.untangle(ctx, db, d, t, err)
+	default:
+		return 0, t.withForeignKeys(ctx, db, err)
+	}
+}
+
+// untangle applies d, which met cause, with the deliveries that wait for the rows in
+// its way, in one transaction. Each of these rows gets its own change in it, so that
+// no row loses a value that nobody gives back. Where one of them has no change that
+// waits, d waits for it.
+func (i *Inbox) untangle(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table, cause error) (Outcome, error) {
+	// First, so that of two that wait for each other at least one sees the other.
+	if err := t.keepWaiting(ctx, db, d); err != nil {
+		return 0, errors.Join(cause, fmt.Errorf("inbox: note that it waits, in a table that Migrate makes: %w", err))
+	}
+	group, inTheWay, err := t.tangle(ctx, db, d)
+	switch {
+	case err != nil && i.retryable(err):
+		return 0, err
+	case err != nil:
+		return 0, errors.Join(cause, err)
+	case inTheWay != "":
+		return 0, fmt.Errorf("table %s: entity %s, key %q: the unique value is that of row %q, whose own change has not come: %w",
+			t.cfg.Table, d.Entity, shown(i.cfg.Key(d)), shown(inTheWay), cause)
+	}
+	outcomes, err := i.replicateMany(ctx, db, group, t, true)
+	switch {
+	case err != nil && i.retryable(err):
+		return 0, err
+	case err != nil:
+		return 0, errors.Join(cause, err)
+	}
+	t.forget(ctx, db, group...)
+	return outcomes[0], nil
+}
+
+// tangle finds the deliveries that wait for the rows in d's way, and for those in
+// the way of these, and so on; or else a row in the way for which none waits.
+func (t *Table) tangle(ctx context.Context, db *sql.DB, d *replhub.Delivery) (group []*replhub.Delivery, inTheWay string, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("inbox: begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // what it wrote was to find out
+	s, err := t.newSearch(ctx, tx)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.add(ctx, d); err != nil {
+		return nil, "", err
+	}
+	for n := 0; n < len(s.rows); n++ {
+		for s.rows[n] != nil {
+			key, found, err := s.holder(ctx, s.rows[n])
+			if err != nil {
+				return nil, "", err
+			}
+			if !found {
+				break
+			}
+			waiting, err := t.findWaiting(ctx, tx, key)
+			if err != nil {
+				return nil, "", err
+			}
+			if len(waiting) == 0 || len(s.group) >= mostTangled {
+				return nil, key, nil
+			}
+			for _, other := range waiting {
+				if err := s.add(ctx, other); err != nil {
+					return nil, "", err
+				}
+			}
+			if !s.keys[key] {
+				return nil, key, nil // its change is a delete or of another key
+			}
+		}
+	}
+	return s.group, "", nil
+}
+
+// forget removes what was noted of deliveries that are through. What it fails to
+// remove expires.
+func (t *Table) forget(ctx context.Context, db *sql.DB, batch ...*replhub.Delivery) {
+	kept := t.kept.among(t.inbox, batch)
+	if len(batch) > 1 {
+		kept = batch // others have noted some
+	}
+	if len(kept) == 0 {
+		return
+	}
+	if err := t.removeWaiting(ctx, db, kept); err != nil {
+		t.inbox.cfg.Logger.Debug("remove what waited; it expires", "err", err)
+	}
+}
+
+// search looks for the rows in the way of a group of deliveries.
+type search struct {
+	table   *Table
+	tx      *sql.Tx
+	shape   *shape
+	indexes []uniqueIndex
+	gaps    []stopgap
+	group   []*replhub.Delivery
+	rows    [][]any // of the group; nil for a delete
+	keys    map[string]bool
+}
+
+func (t *Table) newSearch(ctx context.Context, tx *sql.Tx) (*search, error) {
+	s := &search{table: t, tx: tx, keys: map[string]bool{}}
+	var err error
+	if t.inbox.cfg.Dialect == database.SQLite {
+		if _, err := tx.ExecContext(ctx, t.inbox.sql.lockFile); err != nil {
+			return nil, err
+		}
+	}
+	if s.shape, err = t.shapeOf(ctx, tx); err != nil {
+		return nil, err
+	}
+	if s.indexes, err = t.readUniques(ctx, tx); err != nil {
+		return nil, err
+	}
+	s.gaps, err = t.stopgaps(s.shape, s.indexes)
+	return s, err
+}
+
+// add takes a delivery into the group. The caller gives each at most once.
+func (s *search) add(ctx context.Context, d *replhub.Delivery) error {
+	t := s.table
+	c, err := t.prepare(ctx, s.tx, d)
+	if err != nil {
+		return err
+	}
+	row := c.row
+	if d.Op == replhub.Delete {
+		row = nil
+	}
+	s.group, s.rows = append(s.group, d), append(s.rows, row)
+	s.keys[t.inbox.cfg.Key(d)] = true
+	if t.inbox.cfg.Dialect != database.SQLite {
+		return nil
+	}
+	return t.vacate(ctx, s.tx, s.gaps, [][]any{c.row})
+}
+
+// holder is the key of a row outside of the group that has a unique value of row.
+func (s *search) holder(ctx context.Context, row []any) (key string, found bool, err error) {
+	if s.table.inbox.cfg.Dialect == database.SQLite {
+		return s.probe(ctx, row)
+	}
+	for _, index := range s.indexes {
+		query, args, ok := s.holderQuery(index, row)
+		if !ok {
+			continue
+		}
+		keys, err := names(ctx, s.tx, query, args...)
+		if err != nil {
+			return "", false, fmt.Errorf("look for the row in the way: %w", err)
+		}
+		if n := slices.IndexFunc(keys, func(key string) bool { return !s.keys[key] }); n >= 0 {
+			return keys[n], true, nil
+		}
+	}
+	return "", false, nil
+}
