@@ -6,6 +6,9 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
+// quietWaits is how often an event is tried before somebody is told that it waits.
+const quietWaits = 10
+
 // wait is what becomes of an event that another row keeps from being handled.
 type wait uint8
 

@@ -55,7 +55,10 @@ func TestChildWaitsForItsParent(t *testing.T) {
 		var tries, children atomic.Int32
 		var others sync.Map
 		var parent atomic.Bool
-		i := start(l, quick(queue), func(_ context.Context, d *replhub.Delivery) error {
+		sub := quick(queue)
+		var dead atomic.Int32
+		sub.OnDead = func(*replhub.Delivery, error) { dead.Add(1) }
+		i := start(l, sub, func(_ context.Context, d *replhub.Delivery) error {
 			switch {
 			case d.Key == "parent":
 				parent.Store(true)
@@ -72,6 +75,9 @@ func TestChildWaitsForItsParent(t *testing.T) {
 		publish(t, l, user("child", 1))
 		publish(t, l, user("child", 2))
 		l.eventually("a few tries", func() error {
+			if dead.Load() > 0 {
+				t.Fatal("a dead letter")
+			}
 			if tries.Load() < 5 {
 				return fmt.Errorf("%d", tries.Load())
 			}

@@ -197,7 +197,9 @@ func (s *Subscriber) failed(j *job, err error) verdict {
 		wait = s.mayWait(j, err)
 	}
 	if wait == waitOn {
-		j.waits++
+		if j.waits++; j.waits == quietWaits {
+			s.client.log.Info("an event waits for another row", "entity", j.delivery.Entity, "key", j.row.key, "id", j.delivery.ID, "err", err)
+		}
 		return verdict{kind: verdictAgain, evidence: evidenceError, after: s.cfg.probePause(j.waits)}
 	}
 	j.attempts++

@@ -32,12 +32,22 @@ func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub
 		return []Outcome{outcome}, err
 	}
 	outcomes, err := i.replicateMany(ctx, db, batch, t, false)
-	if err == nil {
-		if kept := t.kept.among(i, batch); len(kept) > 0 {
-			t.forget(ctx, db, kept...)
-		}
+	switch {
+	case err == nil:
+		t.forget(ctx, db, t.kept.among(i, batch)...)
+	case database.IsUnique(err) && i.ofOneRow(batch):
+		return i.untangle(ctx, db, batch, t, err)
 	}
 	return outcomes, err
+}
+
+// ofOneRow reports whether deliveries are all of one row: a subscriber hands over one
+// that waits so, with what has come behind it.
+func (i *Inbox) ofOneRow(batch []*replhub.Delivery) bool {
+	first := batch[0]
+	return !slices.ContainsFunc(batch, func(d *replhub.Delivery) bool {
+		return d.Entity != first.Entity || i.cfg.Key(d) != i.cfg.Key(first)
+	})
 }
 
 // replicateMany is ReplicateBatch for one delivery or more. Where rows of the batch

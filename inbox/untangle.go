@@ -21,43 +21,58 @@ func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Deliver
 	outcome, err := i.replicateAlone(ctx, db, d, t)
 	switch {
 	case err == nil:
-		t.forget(ctx, db, d)
+		t.forget(ctx, db, t.kept.among(i, []*replhub.Delivery{d})...)
 		return outcome, nil
 	case database.IsUnique(err):
-		return i.untangle(ctx, db, d, t, err)
+		outcomes, err := i.untangle(ctx, db, []*replhub.Delivery{d}, t, err)
+		if err != nil {
+			return 0, err
+		}
+		return outcomes[0], nil
 	default:
 		return 0, t.withForeignKeys(ctx, db, err)
 	}
 }
 
-// untangle applies d, which met cause, with the deliveries that wait for the rows in
-// its way, in one transaction. Each of these rows gets its own change in it, so that
-// no row loses a value that nobody gives back. Where one of them has no change that
-// waits, d waits for it.
-func (i *Inbox) untangle(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table, cause error) (Outcome, error) {
+// untangle applies the deliveries of one row, which met cause, with those that wait
+// for the rows in their way, in one transaction. Each of these rows gets its own
+// change in it, so that no row loses a value that nobody gives back. Where one of
+// them has no change that waits, the deliveries wait for it.
+func (i *Inbox) untangle(ctx context.Context, db *sql.DB, batch []*replhub.Delivery, t *Table, cause error) ([]Outcome, error) {
 	// First, so that of two that wait for each other at least one sees the other.
-	if err := t.keepWaiting(ctx, db, d); err != nil {
-		return 0, errors.Join(cause, fmt.Errorf("inbox: note that it waits, in a table that Migrate makes: %w", err))
+	newest, err := t.keepWaiting(ctx, db, batch)
+	if err != nil {
+		return nil, errors.Join(cause, fmt.Errorf("inbox: note that it waits, in a table that Migrate makes: %w", err))
 	}
-	group, inTheWay, err := t.tangle(ctx, db, d)
+	if !slices.Contains(batch, newest) {
+		// That one is in somebody's hands, and is the whole entity.
+		outcomes := make([]Outcome, len(batch))
+		for n, d := range batch {
+			outcomes[n] = Stale
+			i.stats.count(Stale, d)
+		}
+		return outcomes, nil
+	}
+	group, inTheWay, err := t.tangle(ctx, db, newest)
 	switch {
 	case err != nil && i.retryable(err):
-		return 0, err
+		return nil, err
 	case err != nil:
-		return 0, errors.Join(cause, err)
+		return nil, errors.Join(cause, err)
 	case inTheWay != "":
-		return 0, fmt.Errorf("table %s: entity %s, key %q: the unique value is that of row %q, whose own change has not come: %w",
-			t.cfg.Table, d.Entity, shown(i.cfg.Key(d)), shown(inTheWay), cause)
+		return nil, fmt.Errorf("table %s: entity %s, key %q: the unique value is that of row %q, whose own change has not come: %w",
+			t.cfg.Table, newest.Entity, shown(i.cfg.Key(newest)), shown(inTheWay), cause)
 	}
-	outcomes, err := i.replicateMany(ctx, db, group, t, true)
+	all := append(slices.Clone(batch), group...)
+	outcomes, err := i.replicateMany(ctx, db, all, t, true)
 	switch {
 	case err != nil && i.retryable(err):
-		return 0, err
+		return nil, err
 	case err != nil:
-		return 0, errors.Join(cause, err)
+		return nil, errors.Join(cause, err)
 	}
-	t.forget(ctx, db, group...)
-	return outcomes[0], nil
+	t.forget(ctx, db, all...)
+	return outcomes[:len(batch)], nil
 }
 
 // tangle finds the deliveries that wait for the rows in d's way, and for those in
@@ -107,14 +122,7 @@ func (t *Table) tangle(ctx context.Context, db *sql.DB, d *replhub.Delivery) (gr
 // forget removes what was noted of deliveries that are through. What it fails to
 // remove expires.
 func (t *Table) forget(ctx context.Context, db *sql.DB, batch ...*replhub.Delivery) {
-	kept := t.kept.among(t.inbox, batch)
-	if len(batch) > 1 {
-		kept = batch // others have noted some
-	}
-	if len(kept) == 0 {
-		return
-	}
-	if err := t.removeWaiting(ctx, db, kept); err != nil {
+	if err := t.removeWaiting(ctx, db, batch); err != nil {
 		t.inbox.cfg.Logger.Debug("remove what waited; it expires", "err", err)
 	}
 }

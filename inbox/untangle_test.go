@@ -298,8 +298,33 @@ func TestWaitingDeliveryThatIsOld(t *testing.T) {
 		if have := r.rows(); !maps.Equal(have, want) {
 			t.Errorf("have %v, want %v", have, want)
 		}
+		// One that comes late where a newer one of its row waits is passed over.
+		late := r.is("3", 2)
+		if _, err := in.Replicate(t.Context(), r.DB, r.is("3", 1), table); !database.IsUnique(err) {
+			t.Fatal(err)
+		}
+		if outcome, err := in.Replicate(t.Context(), r.DB, late, table); err != nil || outcome != inbox.Stale {
+			t.Errorf("%v, %v", outcome, err)
+		}
 		if outcome, err := in.Replicate(t.Context(), r.DB, old, table); err != nil || outcome != inbox.Stale {
 			t.Errorf("%v, %v", outcome, err)
+		}
+	})
+}
+
+// An inbox whose second table was not made says so.
+func TestWithoutTheTableOfWhatWaits(t *testing.T) {
+	onUniques(t, func(t *testing.T, r *things) {
+		if r.kind.name != uniqueKinds[0].name {
+			return
+		}
+		first, _ := r.state(1, 2)
+		r.together(first)
+		create(t, r.DB, "DROP TABLE replhub_inbox_waiting")
+		in, table := r.process()
+		_, err := in.Replicate(t.Context(), r.DB, r.is("3", 2), table)
+		if database.Classify(err) != database.Waits || !strings.Contains(err.Error(), "Migrate") {
+			t.Error(err)
 		}
 	})
 }

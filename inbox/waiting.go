@@ -77,23 +77,52 @@ func newWaitingTable(d database.Dialect, inbox string) (waitingTable, error) {
 	}, nil
 }
 
-// keepWaiting notes that d waits, and removes what no longer does.
-func (t *Table) keepWaiting(ctx context.Context, tx database.Tx, d *replhub.Delivery) error {
+// keepWaiting notes that deliveries of one row wait, and returns the newest that
+// does: one of them, or one that was noted elsewhere. It removes what no longer waits.
+func (t *Table) keepWaiting(ctx context.Context, tx database.Tx, batch []*replhub.Delivery) (*replhub.Delivery, error) {
 	i := t.inbox
-	delivery, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
 	now := time.Now()
 	if _, err := tx.ExecContext(ctx, i.waiting.expire, toNano(now.Add(-waitingLife))); err != nil {
-		return err
+		return nil, err
 	}
-	key := i.cfg.Key(d)
-	if _, err := tx.ExecContext(ctx, i.waiting.keep, t.cfg.Table, d.Entity, []byte(key), toNano(now), delivery); err != nil {
-		return err
+	newest := batch[0]
+	for _, d := range batch[1:] {
+		newest = i.newer(newest, d)
 	}
-	t.kept.add(rowKey{d.Entity, key})
-	return nil
+	entity, key := newest.Entity, i.cfg.Key(newest)
+	noted, err := t.findWaiting(ctx, tx, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range noted {
+		if d.Entity == entity && i.newer(newest, d) == d {
+			newest = d
+		}
+	}
+	delivery, err := json.Marshal(newest)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, i.waiting.keep, t.cfg.Table, entity, []byte(key), toNano(now), delivery); err != nil {
+		return nil, err
+	}
+	t.kept.add(rowKey{entity, key})
+	return newest, nil
+}
+
+// newer is the one of two deliveries of a row that wins over the other; a, where
+// neither does.
+func (i *Inbox) newer(a, b *replhub.Delivery) *replhub.Delivery {
+	policy := i.cfg.Policy
+	if policy == nil {
+		policy = Newest
+	}
+	first, err := i.record(a)
+	second, err2 := i.record(b)
+	if err == nil && err2 == nil && policy(first.stamp, second.stamp) {
+		return b
+	}
+	return a
 }
 
 // findWaiting returns the deliveries for a row of the table that wait.
