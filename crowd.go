@@ -42,10 +42,11 @@ func (s *Subscriber) spilled(j *job, letter uint64) {
 	if n, _ := strconv.Atoi(header(j.msg.Header, wire.HeaderRedriven)); n >= maxSpills {
 		return
 	}
-	j.src.desk.mu.Lock()
-	defer j.src.desk.mu.Unlock()
-	if len(j.src.spills) < maxSpilled {
-		j.src.spills = append(j.src.spills, letter)
+	d := j.src.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.spills) < maxSpilled {
+		d.spills = append(d.spills, letter)
 	}
 }
 
@@ -54,24 +55,23 @@ func (s *Subscriber) spilled(j *job, letter uint64) {
 func (s *Subscriber) makeRoom(ctx context.Context, d *desk) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	crowded := false
 	for src := range d.sources {
 		waiting := src.waitingJobs()
 		if waiting <= src.mostWaiting/2 {
 			src.mostWaiting = 0
 		}
-		if src.closed || src.looking || d.outage.on() {
-			continue
-		}
-		switch {
-		case waiting > 0 && src.active < src.window && d.seconds-src.tookAt >= crowdedAfter:
+		crowded = crowded || src.mostWaiting > 0
+		if waiting > 0 && src.active < src.window && d.seconds-src.tookAt >= crowdedAfter && !src.closed && !src.looking && !d.outage.on() {
 			src.looking, src.tookAt = true, d.seconds
 			s.wg.Go(func() { s.lookForRoom(ctx, src, waiting) })
-		case src.mostWaiting == 0 && len(src.spills) > 0:
-			n := min(len(src.spills), redriveAtOnce)
-			letters := src.spills[:n:n]
-			src.spills, src.looking = src.spills[n:], true
-			s.wg.Go(func() { s.redrive(ctx, src, letters) })
 		}
+	}
+	if len(d.spills) > 0 && !crowded && !d.redriving && !d.outage.on() {
+		n := min(len(d.spills), redriveAtOnce)
+		letters := d.spills[:n:n]
+		d.spills, d.redriving = d.spills[n:], true
+		s.wg.Go(func() { s.redrive(ctx, d, letters) })
 	}
 }
 
@@ -94,23 +94,34 @@ func (s *Subscriber) lookForRoom(ctx context.Context, src *source, waiting int) 
 }
 
 // redrive has the hub put dead letters back into the lane.
-func (s *Subscriber) redrive(ctx context.Context, src *source, letters []uint64) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+func (s *Subscriber) redrive(ctx context.Context, d *desk, letters []uint64) {
+	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var reply wire.Redriven
-	err := s.client.ask(ctx, wire.VerbRedrive, wire.Redrive{Seqs: letters}, &reply)
-	src.desk.mu.Lock()
-	defer src.desk.mu.Unlock()
-	src.looking = false
+	err := s.client.ask(asking, wire.VerbRedrive, wire.Redrive{Seqs: letters}, &reply)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.redriving = false
 	switch {
 	case err != nil:
-		s.client.log.Warn("redrive events that waited for other rows; it is tried again", "service", s.client.Service(), "letters", len(letters), "err", err)
-		src.spills = append(letters, src.spills...)
+		d.spills = append(letters, d.spills...)
+		if ctx.Err() == nil {
+			s.client.log.Warn("redrive events that waited for other rows; it is tried again", "service", s.client.Service(), "letters", len(letters), "err", err)
+		}
 	case reply.More:
 		for _, letter := range letters {
 			if letter > reply.Next {
-				src.spills = append(src.spills, letter)
+				d.spills = append(d.spills, letter)
 			}
 		}
+	}
+}
+
+// tellSpilled says at the end what nobody will redrive.
+func (s *Subscriber) tellSpilled(d *desk) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.spills); n > 0 {
+		s.client.log.Warn("events that waited for other rows stay dead letters, with the reason waits: redrive them", "service", s.client.Service(), "letters", n)
 	}
 }

@@ -70,12 +70,10 @@ type source struct {
 	quiet   chan struct{}
 	closed  bool
 	// tookAt is the desk's second of the last message. mostWaiting bounds the events
-	// that wait for other rows, where they crowd the queue; 0 is no bound. spills are
-	// the dead letters of those that gave their places up. looking says that a
-	// request about these is under way.
+	// that wait for other rows, where they crowd the queue; 0 is no bound. looking says
+	// that the server is being asked about it.
 	tookAt      uint32
 	mostWaiting int
-	spills      []uint64
 	looking     bool
 
 	session session

@@ -25,7 +25,7 @@ func walk(err error, stop func(error) bool) bool {
 		if stop(err) {
 			return true
 		}
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this is how errors are walked through
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, one := range joined.Unwrap() {
 				if walk(one, stop) {
 					return true
@@ -41,7 +41,7 @@ func walk(err error, stop func(error) bool) bool {
 // uniqueCode tells by the code of a database's own error; known says that it has
 // one.
 func uniqueCode(err error) (unique, known bool) {
-	if e, ok := err.(interface{ SQLState() string }); ok { //nolint:errorlint // the caller walks through what is wrapped
+	if e, ok := err.(interface{ SQLState() string }); ok {
 		return e.SQLState() == "23505" || e.SQLState() == "23P01", true
 	}
 	if number, ok := mariadbNumber(err); ok {

@@ -63,7 +63,7 @@ func (i *Inbox) untangle(ctx context.Context, db *sql.DB, batch []*replhub.Deliv
 		return nil, fmt.Errorf("table %s: entity %s, key %q: the unique value is that of row %q, whose own change has not come: %w",
 			t.cfg.Table, newest.Entity, shown(i.cfg.Key(newest)), shown(inTheWay), cause)
 	}
-	all := append(slices.Clone(batch), group...)
+	all := append(slices.Clone(batch), group[1:]...) // its first is the newest
 	outcomes, err := i.replicateMany(ctx, db, all, t, true)
 	switch {
 	case err != nil && i.retryable(err):
@@ -90,33 +90,43 @@ func (t *Table) tangle(ctx context.Context, db *sql.DB, d *replhub.Delivery) (gr
 	if err := s.add(ctx, d); err != nil {
 		return nil, "", err
 	}
-	for n := 0; n < len(s.rows); n++ {
-		for s.rows[n] != nil {
-			key, found, err := s.holder(ctx, s.rows[n])
-			if err != nil {
-				return nil, "", err
-			}
-			if !found {
-				break
-			}
-			waiting, err := t.findWaiting(ctx, tx, key)
-			if err != nil {
-				return nil, "", err
-			}
-			if len(waiting) == 0 || len(s.group) >= mostTangled {
-				return nil, key, nil
-			}
-			for _, other := range waiting {
-				if err := s.add(ctx, other); err != nil {
-					return nil, "", err
-				}
-			}
-			if !s.keys[key] {
-				return nil, key, nil // its change is a delete or of another key
-			}
+	for len(s.left) > 0 {
+		row := s.left[0]
+		s.left = s.left[1:]
+		if inTheWay, err = s.follow(ctx, row); err != nil || inTheWay != "" {
+			return nil, inTheWay, err
 		}
 	}
 	return s.group, "", nil
+}
+
+// follow adds to the group what waits for the rows in the way of one of it, or
+// returns the key of one for which nothing does.
+func (s *search) follow(ctx context.Context, row []any) (inTheWay string, err error) {
+	for {
+		key, found, err := s.holder(ctx, row)
+		if err != nil || !found {
+			return "", err
+		}
+		if s.keys[key] {
+			return key, nil // it cannot give the value up for a moment
+		}
+		waiting, err := s.table.findWaiting(ctx, s.tx, key)
+		if err != nil {
+			return "", err
+		}
+		if len(waiting) == 0 || len(s.group) >= mostTangled {
+			return key, nil
+		}
+		for _, other := range waiting {
+			if err := s.add(ctx, other); err != nil {
+				return "", err
+			}
+		}
+		if !s.keys[key] {
+			return key, nil // the row's key is none of the inbox's
+		}
+	}
 }
 
 // forget removes what was noted of deliveries that are through. What it fails to
@@ -135,8 +145,8 @@ type search struct {
 	indexes []uniqueIndex
 	gaps    []stopgap
 	group   []*replhub.Delivery
-	rows    [][]any // of the group; nil for a delete
-	keys    map[string]bool
+	keys    map[string]bool // of the group
+	left    [][]any         // its rows that are still to be followed
 }
 
 func (t *Table) newSearch(ctx context.Context, tx *sql.Tx) (*search, error) {
@@ -164,11 +174,10 @@ func (s *search) add(ctx context.Context, d *replhub.Delivery) error {
 	if err != nil {
 		return err
 	}
-	row := c.row
-	if d.Op == replhub.Delete {
-		row = nil
+	s.group = append(s.group, d)
+	if d.Op != replhub.Delete {
+		s.left = append(s.left, c.row)
 	}
-	s.group, s.rows = append(s.group, d), append(s.rows, row)
 	s.keys[t.inbox.cfg.Key(d)] = true
 	if t.inbox.cfg.Dialect != database.SQLite {
 		return nil

@@ -2,7 +2,6 @@ package inbox_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -50,8 +49,7 @@ func (o *owner) change() {
 	for _, n := range o.rng.Perm(len(keys)) {
 		event := replhub.Event{Entity: "thing", Op: replhub.Delete, Key: keys[n]}
 		if value, ok := o.values[keys[n]]; ok {
-			data, _ := json.Marshal(map[string]any{"g": 1, "v": "w" + strconv.Itoa(value)})
-			event.Op, event.Data = replhub.Update, data
+			event.Op, event.Data = replhub.Update, fmt.Appendf(nil, `{"g":1,"v":"w%d"}`, value)
 		}
 		o.events = append(o.events, event)
 	}
