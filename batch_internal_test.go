@@ -62,6 +62,8 @@ func TestBatchIsAFairShareOfWhatWaits(t *testing.T) {
 		{"one that is too large is alone", 1, 500, keys(4), func(jobs []*job) { jobs[0].msg.Data = make([]byte, 2*maxHandedBytes) }, []uint64{1}},
 		{"one that has failed waits for its own turn", 1, 500, keys(4), func(jobs []*job) { jobs[2].attempts = 1 }, []uint64{1, 2}},
 		{"and is alone", 1, 500, keys(4), func(jobs []*job) { jobs[0].conflicts = 1 }, []uint64{1}},
+		{"one that waits for another row takes the rest of its own", 8, 500, []string{"a", "b", "a", "c", "a"}, func(jobs []*job) { jobs[0].waits = 1 }, []uint64{1, 3, 5}},
+		{"and joins none", 1, 500, keys(4), func(jobs []*job) { jobs[2].waits = 1 }, []uint64{1, 2}},
 		{"one that comes again takes few with it", 1, 16, keys(16), func(jobs []*job) { jobs[0].delivered = 2 }, []uint64{1, 2}},
 		{"and joins few", 1, 16, keys(16), func(jobs []*job) { jobs[3].delivered = 2 }, []uint64{1, 2, 3}},
 		{"and at last none", 1, 500, keys(9), func(jobs []*job) { jobs[0].delivered = 4 }, []uint64{1}},
@@ -134,6 +136,7 @@ func TestDeskKeepsKeysInOrderInBatches(t *testing.T) {
 					d.answered(j, true)
 					if r.IntN(6) == 0 {
 						failed[j.row.key] = true
+						j.waits += r.IntN(2)
 						d.again(j, now.Add(time.Duration(r.IntN(5))*time.Millisecond))
 						continue
 					}

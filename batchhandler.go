@@ -14,7 +14,8 @@ import (
 // [Handler]. An outage lets the whole batch wait. Any other error has the batch
 // halved, and its halves handled, until the delivery that it is about is alone: that
 // one uses up an attempt, is tried again alone, or becomes a dead letter, and the
-// others are done. So HandleBatch is called about twice for each halving, 18 times
+// others are done. One that waits for another row (database.Waits) is tried again
+// together with what has come behind it in its own row. So HandleBatch is called about twice for each halving, 18 times
 // for one that fails among 500. Deliveries that come for a second time, after an
 // instance died for example, come in smaller batches, from the fourth time on alone.
 //

@@ -40,7 +40,8 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 	if v, refused := s.mayBury(ctx, j); refused {
 		return v
 	}
-	if _, err := s.client.js.PublishMsg(ctx, j.letter, jetstream.WithRetryAttempts(0)); err != nil {
+	stored, err := s.client.js.PublishMsg(ctx, j.letter, jetstream.WithRetryAttempts(0))
+	if err != nil {
 		s.client.log.Warn("store a dead letter; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
 		return verdict{kind: verdictAgain, after: letterRetry}
 	}
@@ -48,6 +49,9 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 		"reason", j.letter.Header.Get(wire.HeaderReason), "attempts", j.attempts, "err", j.letter.Header.Get(wire.HeaderError))
 	if s.cfg.OnDead != nil {
 		s.cfg.OnDead(&j.delivery, errors.New(j.letter.Header.Get(wire.HeaderError)))
+	}
+	if j.gaveUp {
+		s.spilled(j, stored.Sequence)
 	}
 	j.letter, j.dead = nil, true
 	if s.cfg.HoldKey {
@@ -66,6 +70,10 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 		reason = wire.ReasonParked
 	case meansInvalid:
 		reason = wire.ReasonInvalid
+	case meansWaits:
+		if s.cfg.MaxWait >= 0 {
+			reason = wire.ReasonWaits
+		}
 	case meansFailure, meansUnavailable, meansConflict:
 	}
 	service := s.client.service.String()
@@ -81,7 +89,7 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 	}
 	m.Header.Set(wire.HeaderReason, reason)
 	m.Header.Set(wire.HeaderError, oneLine(cause.Error(), " ", maxErrorBytes))
-	m.Header.Set(wire.HeaderAttempts, strconv.Itoa(j.attempts))
+	m.Header.Set(wire.HeaderAttempts, strconv.Itoa(j.attempts+j.waits))
 	m.Header.Set(wire.HeaderFirstAttempt, j.first.UTC().Format(time.RFC3339Nano))
 	m.Header.Set(wire.HeaderLastAttempt, j.last.UTC().Format(time.RFC3339Nano))
 	if p, ok := errors.AsType[*panicError](cause); ok {

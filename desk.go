@@ -35,6 +35,11 @@ type desk struct {
 	workers  int
 	maxBatch int
 
+	// spills are the dead letters of events that gave their places up to others, to be
+	// redriven, which redriving says is under way.
+	spills    []uint64
+	redriving bool
+
 	outage     outage
 	probePause func(probes int) time.Duration
 	stalls     bool              // there ever was an outage

@@ -21,6 +21,9 @@ import (
 //   - an error that package database knows as one of the event's values, and one
 //     that says that the payload is no JSON where it is not: it becomes a dead
 //     letter at once, since no other attempt can change it.
+//   - an error that package database knows as a refusal for what other rows are like,
+//     such as a foreign key's: it is tried again after back-offs of at most 3 s, which
+//     use up no attempt, for Subscription.MaxWait, and then becomes a dead letter.
 //   - any other error: it is tried again after a back-off, up to
 //     Subscription.MaxAttempts, and then becomes a dead letter.
 //

@@ -14,7 +14,7 @@ func (s *Subscriber) newSource(ctx context.Context, p plan, partition int) *sour
 	src := &source{
 		s: s, desk: s.desk, consumer: wire.ConsumerWorkers, partition: partition, ordered: p.ordered, ackWait: p.ackWait,
 		born: strconv.FormatInt(p.born.UnixMilli(), 36), inbox: s.client.nc.NewInbox(),
-		window: s.cfg.leastWindow(), ceiling: s.cfg.window(s.shares), session: session{news: make(chan struct{}, 1)}, heard: s.desk.seconds,
+		window: s.cfg.leastWindow(), ceiling: s.cfg.window(s.shares), session: session{news: make(chan struct{}, 1)}, heard: s.desk.seconds, tookAt: s.desk.seconds,
 	}
 	if p.ordered {
 		src.consumer += "-" + strconv.Itoa(partition)

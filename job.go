@@ -39,6 +39,9 @@ type job struct {
 	// Of the worker that has it.
 	attempts    int
 	conflicts   int // in a row
+	waits       int // answers that another row must come, change or go first
+	waitsSince  time.Time
+	gaveUp      bool // it waited, and gave its place up to others
 	due         time.Time
 	first, last time.Time
 	letter      *nats.Msg // to be stored before anything else

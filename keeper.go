@@ -26,6 +26,7 @@ func (s *Subscriber) keep(ctx context.Context, d *desk, p plan, done <-chan stru
 			s.stillWorking(d)
 		case <-second.C:
 			s.lookAround(ctx, d)
+			s.makeRoom(ctx, d)
 		case <-back:
 			back = s.client.link.reconnected()
 			s.reconnected(d)

@@ -21,6 +21,7 @@ const (
 	meansUnavailable                // something else is away
 	meansConflict                   // another transaction was in the way
 	meansInvalid                    // no other attempt can change it
+	meansWaits                      // another row must come, change or go first
 	meansParked                     // the handler gave it up
 )
 
@@ -46,7 +47,9 @@ func meaningOf(err error, payload []byte) meaning {
 		return meansConflict
 	case database.Invalid:
 		return meansInvalid
-	case database.Unknown, database.Waits:
+	case database.Waits:
+		return meansWaits
+	case database.Unknown:
 	}
 	return meansFailure
 }

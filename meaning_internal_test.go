@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/database"
 )
 
 func TestMeaningOf(t *testing.T) {
@@ -34,7 +36,9 @@ func TestMeaningOf(t *testing.T) {
 		{RetryAfter(time.Second, refused), `{}`, meansFailure},
 		{errors.New("(SQLSTATE 40001)"), `{}`, meansConflict},
 		{errors.New("(SQLSTATE 23502)"), `{}`, meansInvalid},
-		{errors.New("(SQLSTATE 23503)"), `{}`, meansFailure},
+		{errors.New("(SQLSTATE 23503)"), `{}`, meansWaits},
+		{database.Mark(refused, database.Waits), `{}`, meansWaits},
+		{RetryAfter(time.Second, errors.New("(SQLSTATE 23503)")), `{}`, meansFailure},
 		{syntax, `{`, meansInvalid},
 		{syntax, `no JSON`, meansInvalid},
 		{syntax, ``, meansInvalid},

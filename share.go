@@ -21,19 +21,26 @@ func (d *desk) share() int {
 // fill adds to a batch of one what waits, as far as there is room: the rest of its
 // row, then the next row, and so on. The mutex is held.
 func (d *desk) fill(b *bundle, share int) {
-	room := b.jobs[0].room(share)
-	bytes := len(b.jobs[0].msg.Data)
+	first := b.jobs[0]
+	if first.waits > 0 {
+		share = d.maxBatch
+	}
+	room := first.room(share)
+	bytes := len(first.msg.Data)
 	fits := func(j *job) bool {
 		room = min(room, j.room(share))
 		bytes += len(j.msg.Data)
-		return len(b.jobs) < room && bytes <= maxHandedBytes
+		return j.waits == 0 && len(b.jobs) < room && bytes <= maxHandedBytes
 	}
-	for row := b.jobs[0]; ; {
+	for row := first; ; {
 		for j := row.behind; j != nil; j = j.behind {
 			if !fits(j) {
 				return
 			}
 			d.begin(b, j)
+		}
+		if first.waits > 0 {
+			return
 		}
 		row = d.ready.peek()
 		if row == nil || !fits(row) {

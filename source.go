@@ -69,6 +69,12 @@ type source struct {
 	created time.Time
 	quiet   chan struct{}
 	closed  bool
+	// tookAt is the desk's second of the last message. mostWaiting bounds the events
+	// that wait for other rows, where they crowd the queue; 0 is no bound. looking says
+	// that the server is being asked about it.
+	tookAt      uint32
+	mostWaiting int
+	looking     bool
 
 	session session
 	handled []uint64 // a ring of the last copies that were settled
@@ -98,7 +104,7 @@ func (s *source) take(m *nats.Msg) {
 		}
 		return
 	}
-	s.heard = d.seconds
+	s.heard, s.tookAt = d.seconds, d.seconds
 	s.asked = max(s.asked-1, 0)
 	if s.ordered && !s.inSession(j, c.consumer) {
 		ask, handled := s.credit(), s.wasHandled(j.seq)

@@ -270,6 +270,7 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	if err == nil {
 		s.wg.Wait()
 	}
+	s.tellSpilled(d)
 	if cause := context.Cause(intake); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}

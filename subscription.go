@@ -38,6 +38,16 @@ type Subscription struct {
 	// one up to MaxBackoff, less up to half of it by chance; 100 ms and 30 s by
 	// default.
 	MinBackoff, MaxBackoff time.Duration
+	// MaxWait bounds how long an event waits that the database refuses for what other
+	// rows are like (database.Waits): a row before the one that its foreign key names,
+	// a value that another row has until its own change comes. It is tried again after
+	// back-offs of at most 3 s, which use up none of MaxAttempts, and holds up its own
+	// key alone; then it becomes a dead letter with the reason "waits". 10 minutes by
+	// default; with a negative one such errors are as any other. An event that waits
+	// keeps its lane from being trimmed behind it. Where so many wait that the server
+	// gives this queue no more, half of them become dead letters at once, and are
+	// redriven by this instance when the others are through.
+	MaxWait time.Duration
 	// HoldKey keeps the key of an event that has become a dead letter held: the
 	// event stays unacknowledged and is tried again at MaxBackoff until it
 	// succeeds, and its key's later events wait. By default the key goes on.
@@ -67,6 +77,7 @@ func (s Subscription) withDefaults() Subscription {
 	s.MaxAttempts = cmp.Or(s.MaxAttempts, 10)
 	s.MinBackoff = cmp.Or(s.MinBackoff, 100*time.Millisecond)
 	s.MaxBackoff = cmp.Or(s.MaxBackoff, max(30*time.Second, s.MinBackoff))
+	s.MaxWait = cmp.Or(s.MaxWait, 10*time.Minute)
 	s.DrainTimeout = cmp.Or(s.DrainTimeout, 10*time.Second)
 	s.Instance = cmp.Or(s.Instance, strings.TrimPrefix(nats.NewInbox(), nats.InboxPrefix))
 	return s

@@ -192,12 +192,22 @@ func (s *Subscriber) failed(j *job, err error) verdict {
 	} else if j.conflicts++; j.conflicts <= maxConflicts {
 		return verdict{kind: verdictAgain, evidence: evidenceError, after: s.cfg.backoff(j.conflicts)}
 	}
+	wait := waitNot
+	if means == meansWaits && !j.dead {
+		wait = s.mayWait(j, err)
+	}
+	if wait == waitOn {
+		if j.waits++; j.waits == quietWaits {
+			s.client.log.Info("an event waits for another row", "entity", j.delivery.Entity, "key", j.row.key, "id", j.delivery.ID, "err", err)
+		}
+		return verdict{kind: verdictAgain, evidence: evidenceError, after: s.cfg.probePause(j.waits)}
+	}
 	j.attempts++
 	v := verdict{kind: verdictAgain, after: s.cfg.backoff(j.attempts)}
 	switch {
 	case j.dead:
 		v.after = s.cfg.MaxBackoff // held
-	case means == meansParked, means == meansInvalid, j.attempts >= s.cfg.MaxAttempts:
+	case wait == waitOver, means == meansParked, means == meansInvalid, j.attempts >= s.cfg.MaxAttempts:
 		v = s.bury(j, err)
 	default:
 		if retry, ok := errors.AsType[*retryError](err); ok {

@@ -28,7 +28,7 @@ const (
 	// SQLite file. The same transaction goes through when it is run again.
 	Conflict
 	// Waits errors are refusals for what other rows are like now: foreign keys and
-	// unique values. They may pass without anybody's doing.
+	// unique values, see [IsUnique]. They pass when a change of another row comes.
 	Waits
 	// Invalid errors are refusals of a value for what it is: its type, length or
 	// range, not-null, check. No other attempt changes them.

@@ -47,7 +47,7 @@ func (i *Inbox) once(ctx context.Context, db *sql.DB, d *replhub.Delivery, effec
 		return outcome, err
 	}
 	if err := tx.Commit(); err != nil {
-		return 0, fmt.Errorf("inbox: commit: %w", err)
+		return 0, fmt.Errorf("inbox: commit the effect on %s %q: %w", d.Entity, shown(i.cfg.Key(d)), err)
 	}
 	return Applied, nil
 }

@@ -29,6 +29,13 @@
 // handler of one's own, [Inbox.Replicate] for one delivery. [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
 // caller's.
 //
+// Unique values that change hands get there, also where only the final states arrive:
+// rows of one transaction give them up before they get new ones, and a delivery whose
+// value another row has is noted in a second table, beside the inbox's own, until
+// somebody has that row's own change as well; the two are then applied together. A row
+// is never changed for the sake of another row's event alone: where its change does
+// not come, the error is of the class database.Waits. Apply and Do do nothing of this.
+//
 // A transaction holds the row of its key until it ends. A process that stands
 // still in the middle of one holds that key up, and in the order of keys its
 // whole partition, since the next holder has to settle that delivery first. Have

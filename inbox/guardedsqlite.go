@@ -30,7 +30,7 @@ type keptStatements struct {
 
 // keptOn has the statements prepared; nil is none, for another database.
 func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error) {
-	k := &t.kept
+	k := &t.prepared
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.db != nil && k.db != db {

@@ -18,6 +18,8 @@ type Inbox struct {
 	stats counters
 	// writers are those of ReplicateBatch and Replicate.
 	writers writers
+	// waiting is a table beside the inbox's own.
+	waiting waitingTable
 	// shapeDoubt is how old the known types of a table have to be for a second
 	// look before a value is refused.
 	shapeDoubt time.Duration
@@ -35,7 +37,11 @@ func New(cfg Config) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inbox{cfg: cfg, sql: text, shapeDoubt: shapeDoubt}, nil
+	waiting, err := newWaitingTable(cfg.Dialect, cfg.Table)
+	if err != nil {
+		return nil, err
+	}
+	return &Inbox{cfg: cfg, sql: text, waiting: waiting, shapeDoubt: shapeDoubt}, nil
 }
 
 // Apply calls effect, which works in tx, once if d is newer than what was last

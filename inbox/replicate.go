@@ -19,8 +19,8 @@ func (i *Inbox) Replicate(ctx context.Context, db *sql.DB, d *replhub.Delivery, 
 	return t.turns.take(ctx, call{inbox: i, table: t, db: db, d: d})
 }
 
-// replicateOne is Replicate for one delivery by itself.
-func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
+// replicateAlone makes one change and no other.
+func (i *Inbox) replicateAlone(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
 	// A delete would not see a row that another wrote while it waited for the
 	// guard: a statement sees what was there as it began. An upsert does.
 	if i.cfg.Dialect != database.Postgres || i.cfg.Policy != nil || d.Op == replhub.Delete {
@@ -38,6 +38,7 @@ func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Deliver
 	switch {
 	case err != nil:
 		t.doubt(err)
+		err = fmt.Errorf("table %s: entity %s, key %q: %w", t.cfg.Table, r.entity, shown(r.key), err)
 	case outcome == Applied:
 		t.tell(c)
 	}

@@ -32,11 +32,35 @@ func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub
 		outcome, err := i.replicateOne(ctx, db, batch[0], t)
 		return []Outcome{outcome}, err
 	}
+	outcomes, err := i.replicateMany(ctx, db, batch, t, false)
+	switch {
+	case err == nil:
+		t.forget(ctx, db, t.kept.among(i, batch)...)
+	case database.IsUnique(err) && i.ofOneRow(batch):
+		return i.untangle(ctx, db, batch, t, err)
+	}
+	return outcomes, err
+}
+
+// ofOneRow reports whether deliveries are all of one row: a subscriber hands over one
+// that waits so, with what has come behind it.
+func (i *Inbox) ofOneRow(batch []*replhub.Delivery) bool {
+	first := batch[0]
+	return !slices.ContainsFunc(batch, func(d *replhub.Delivery) bool {
+		return d.Entity != first.Entity || i.cfg.Key(d) != i.cfg.Key(first)
+	})
+}
+
+// replicateMany is ReplicateBatch for one delivery or more. Where rows of the batch
+// have unique values that others of it take, they give them up first: at once if
+// vacate says so, or else after an error that says so.
+func (i *Inbox) replicateMany(ctx context.Context, db *sql.DB, batch []*replhub.Delivery, t *Table, vacate bool) ([]Outcome, error) {
 	all, err := i.slots(batch)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: %w", err)
 	}
-	w := &batchWrite{inbox: i, table: t, batch: batch, slots: all, outcomes: make([]Outcome, len(batch))}
+	w := &batchWrite{inbox: i, table: t, batch: batch, slots: all, outcomes: make([]Outcome, len(batch)), vacate: vacate}
+	var tangled error
 	for attempt := 0; ; attempt++ {
 		err := w.once(ctx, db)
 		if err == nil {
@@ -49,8 +73,15 @@ func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub
 			return w.outcomes, nil
 		}
 		t.doubt(err)
+		if !w.vacate && database.IsUnique(err) {
+			w.vacate, tangled = true, err
+			continue
+		}
 		again := errors.Is(err, errRaced) || i.retryable(err)
 		if attempt >= i.cfg.Retries || !again || !pause(ctx, attempt) {
+			if tangled != nil && !again {
+				err = tangled // what became of the second try is about no delivery
+			}
 			return nil, err
 		}
 		i.stats.retries.Add(1)
@@ -74,11 +105,16 @@ type batchWrite struct {
 	slots    []*slot
 	outcomes []Outcome
 	changes  []change
+	// vacate has the rows of the batch give up their unique values before they get
+	// new ones.
+	vacate bool
 }
 
 func (w *batchWrite) once(ctx context.Context, db *sql.DB) error {
-	if fits, err := w.guarded(ctx, db); fits {
-		return err
+	if !w.vacate {
+		if fits, err := w.guarded(ctx, db); fits {
+			return err
+		}
 	}
 	return w.locked(ctx, db)
 }
@@ -161,6 +197,11 @@ func (w *batchWrite) apply(ctx context.Context, tx *sql.Tx, applied []*slot) err
 	}
 	if err := w.table.removeRows(ctx, tx, shape, gone); err != nil {
 		return fmt.Errorf("table %s: delete %d rows: %w", w.table.cfg.Table, len(gone), err)
+	}
+	if w.vacate {
+		if err := w.table.vacateRows(ctx, tx, shape, rows); err != nil {
+			return err
+		}
 	}
 	if err := w.table.upsertRows(ctx, tx, shape, rows); err != nil {
 		return fmt.Errorf("table %s: write %d rows: %w", w.table.cfg.Table, len(rows), err)

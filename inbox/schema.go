@@ -9,8 +9,10 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Schema creates the inbox's table where it is missing.
-func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create} }
+// Schema creates the inbox's table where it is missing, and a second one of its name
+// and "_waiting": deliveries wait there for rows that have a unique value in their
+// way.
+func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create, i.waiting.create} }
 
 // Migrate runs Schema. It may be called by many instances at once, at every
 // start.
@@ -18,7 +20,8 @@ func (i *Inbox) Migrate(ctx context.Context, db *sql.DB) error {
 	return i.Schema().Migrate(ctx, db, i.cfg.Dialect, i.cfg.Table)
 }
 
-// Purge removes the tombstones of deletes that were applied longer than
+// Purge removes what no longer waits for a unique value (see Schema), and the
+// tombstones of deletes that were applied longer than
 // olderThan ago, and returns how many. A change that is older than its delete
 // and comes after the purge brings the row back, for good. So olderThan must
 // exceed the longest time that a delivery can be late: how long a lane may be
@@ -31,8 +34,11 @@ func (i *Inbox) Purge(ctx context.Context, db *sql.DB, olderThan time.Duration) 
 		return 0, fmt.Errorf("inbox: purge: %w", err)
 	}
 	n, err := res.RowsAffected()
+	if err == nil {
+		_, err = db.ExecContext(ctx, i.waiting.expire, toNano(time.Now().Add(-waitingLife)))
+	}
 	if err != nil {
-		return 0, fmt.Errorf("inbox: purge: %w", err)
+		return n, fmt.Errorf("inbox: purge: %w", err)
 	}
 	return n, nil
 }

@@ -80,8 +80,9 @@ type Table struct {
 	// Its arguments follow those of the inbox's upsert.
 	guarded string
 
-	turns turns
-	kept  keptStatements // on SQLite
+	turns    turns
+	prepared keptStatements // on SQLite
+	kept     keptRows
 
 	shape    atomic.Pointer[shape]
 	reading  atomic.Bool // somebody reads a shape that is known already

@@ -48,6 +48,11 @@ const ReasonFailed = "failed"
 // it is, so that no other attempt can change it.
 const ReasonInvalid = "invalid"
 
+// ReasonWaits: the service's database refused it for what other rows are like, a
+// parent that is missing or a value that another row has, for as long as the
+// service waits for that to change.
+const ReasonWaits = "waits"
+
 // Headers that the service's own dead letters have besides.
 const (
 	// HeaderStack is the stack of a handler that panicked, its lines parted by

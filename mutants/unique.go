@@ -1,0 +1,34 @@
+package main
+
+// uniqueMutants are the mechanisms by which events that other rows keep from being
+// applied get there.
+var uniqueMutants = []mutant{
+	{
+		name: "child-is-a-failure", guarantee: "8: what waits for another row uses up no attempt",
+		file: "meaning.go",
+		old:  `		return meansWaits`,
+		new:  `		return meansFailure`,
+		pkg:  ".", test: "TestChildWaitsForItsParent",
+	},
+	{
+		name: "waits-without-its-row", guarantee: "8: what waits is tried with what is behind it in its row",
+		file: "share.go",
+		old:  `		share = d.maxBatch`,
+		new:  `		share = 1`,
+		pkg:  ".", test: "TestBatchIsAFairShareOfWhatWaits",
+	},
+	{
+		name: "swap-in-place", guarantee: "7: rows of a batch give up unique values before they get new ones",
+		file: "inbox/replicatebatch.go",
+		old:  `		if !w.vacate && database.IsUnique(err) {`,
+		new:  `		if w.vacate && database.IsUnique(err) {`,
+		pkg:  "./inbox", test: "TestUniqueValuesChangeHands",
+	},
+	{
+		name: "swap-alone", guarantee: "7: changes that wait for each other's unique value are applied together",
+		file: "inbox/waiting.go",
+		old:  `	return found, err`,
+		new:  `	return found[:0], err`,
+		pkg:  "./inbox", test: "TestUniqueValuesChangeHands",
+	},
+}
