@@ -28,6 +28,7 @@ var (
 // TestModelIsTheServer runs the same random operations on the model and on a real
 // server, and compares every answer.
 func TestModelIsTheServer(t *testing.T) {
+	t.Parallel()
 	for s := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", *seed+s), func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +54,7 @@ type pair struct {
 	server *natstest.Server
 	nc     *nats.Conn
 	js     jetstream.JetStream
-	real   jetstream.Stream
+	stream jetstream.Stream
 	model  *model.Stream
 	// replies are where deliveries are settled, by consumer and sequence; those that
 	// were settled before stay, so that they are settled again.
@@ -73,7 +74,7 @@ func newPair(t *testing.T, seed uint64) *pair {
 	if p.js, err = jetstream.New(p.nc); err != nil {
 		t.Fatal(err)
 	}
-	p.real, err = p.js.CreateStream(t.Context(), jetstream.StreamConfig{
+	p.stream, err = p.js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: streamName, Subjects: []string{"s.>"}, MaxBytes: maxBytes, Discard: jetstream.DiscardNew, Duplicates: time.Hour,
 		MaxMsgs: -1, AllowAtomicPublish: true,
 	})
@@ -236,7 +237,7 @@ func (p *pair) restart() {
 	p.server.Start()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		ctx, cancel := context.WithTimeout(p.t.Context(), time.Second)
-		_, err := p.real.Info(ctx)
+		_, err := p.stream.Info(ctx)
 		cancel()
 		if err == nil {
 			break
@@ -268,9 +269,9 @@ func (p *pair) read() {
 		return answer{m.Seq, m.Subject, m.Data, code(err)}
 	}
 	ctx := p.t.Context()
-	p.same("get", raw(p.real.GetMsg(ctx, seq)), own(p.model.Get(seq)))
-	p.same("get next", raw(p.real.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(filter))), own(p.model.GetNext(seq, filter)))
-	p.same("get last", raw(p.real.GetLastMsgForSubject(ctx, filter)), own(p.model.GetLast(filter)))
+	p.same("get", raw(p.stream.GetMsg(ctx, seq)), own(p.model.Get(seq)))
+	p.same("get next", raw(p.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(filter))), own(p.model.GetNext(seq, filter)))
+	p.same("get last", raw(p.stream.GetLastMsgForSubject(ctx, filter)), own(p.model.GetLast(filter)))
 }
 
 func (p *pair) purge() {
@@ -280,7 +281,7 @@ func (p *pair) purge() {
 	}
 	if p.random.IntN(20) == 0 {
 		p.now("purge all")
-		if err := p.real.Purge(p.t.Context()); err != nil {
+		if err := p.stream.Purge(p.t.Context()); err != nil {
 			p.t.Fatal(err)
 		}
 		p.model.PurgeAll()
@@ -291,7 +292,7 @@ func (p *pair) purge() {
 		return // the hub does not purge its streams' last message
 	}
 	p.now("purge %d", below)
-	if err := p.real.Purge(p.t.Context(), jetstream.WithPurgeSequence(below)); err != nil {
+	if err := p.stream.Purge(p.t.Context(), jetstream.WithPurgeSequence(below)); err != nil {
 		p.t.Fatal(err)
 	}
 	p.model.Purge(below)
@@ -307,7 +308,7 @@ func (p *pair) deleteMessage() {
 		return
 	}
 	p.now("delete %d", seq)
-	if err := p.real.DeleteMsg(p.t.Context(), seq); err != nil {
+	if err := p.stream.DeleteMsg(p.t.Context(), seq); err != nil {
 		p.t.Fatal(err)
 	}
 	if err := p.model.Delete(seq); err != nil {
@@ -323,17 +324,17 @@ func (p *pair) createConsumer() {
 	if p.random.IntN(2) == 0 {
 		cfg.MaxDeliver = 1 + p.random.IntN(3)
 	}
-	real := jetstream.ConsumerConfig{
+	actual := jetstream.ConsumerConfig{
 		Durable: cfg.Name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: cfg.MaxDeliver,
 		FilterSubject: cfg.Filter, MaxAckPending: -1,
 	}
 	if p.random.IntN(2) == 0 {
 		info := p.model.Info()
 		cfg.Start = max(1, info.First+p.random.Uint64N(info.Last-info.First+2))
-		real.DeliverPolicy, real.OptStartSeq = jetstream.DeliverByStartSequencePolicy, cfg.Start
+		actual.DeliverPolicy, actual.OptStartSeq = jetstream.DeliverByStartSequencePolicy, cfg.Start
 	}
 	p.now("create %+v", cfg)
-	_, err := p.real.CreateConsumer(p.t.Context(), real)
+	_, err := p.stream.CreateConsumer(p.t.Context(), actual)
 	_, modelErr := p.model.CreateConsumer(cfg, time.Now())
 	p.same("create consumer", code(err), code(modelErr))
 	p.replies[cfg.Name] = make(map[uint64]string)
@@ -342,7 +343,7 @@ func (p *pair) createConsumer() {
 func (p *pair) deleteConsumer() {
 	name := pick(p, consumers)
 	p.now("delete consumer %s", name)
-	err := p.real.DeleteConsumer(p.t.Context(), name)
+	err := p.stream.DeleteConsumer(p.t.Context(), name)
 	p.same("delete consumer", code(err), code(p.model.DeleteConsumer(name)))
 }
 
@@ -352,16 +353,16 @@ func (p *pair) both(name string) (jetstream.Consumer, *model.Consumer) {
 	if err != nil {
 		return nil, nil
 	}
-	real, err := p.real.Consumer(p.t.Context(), name)
+	actual, err := p.stream.Consumer(p.t.Context(), name)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return real, own
+	return actual, own
 }
 
 func (p *pair) deliver() {
 	name := pick(p, consumers)
-	real, own := p.both(name)
+	actual, own := p.both(name)
 	if own == nil {
 		return
 	}
@@ -371,7 +372,7 @@ func (p *pair) deliver() {
 	}
 	p.now("deliver to %s", name)
 	var server, modelled answer
-	batch, err := real.FetchNoWait(1)
+	batch, err := actual.FetchNoWait(1)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -430,7 +431,7 @@ func (p *pair) settle() {
 
 func (p *pair) compareInfo() {
 	p.t.Helper()
-	info, err := p.real.Info(p.t.Context())
+	info, err := p.stream.Info(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -440,7 +441,7 @@ func (p *pair) compareInfo() {
 		First: info.State.FirstSeq, Last: info.State.LastSeq, Msgs: info.State.Msgs, Bytes: int64(info.State.Bytes), Consumers: info.State.Consumers,
 	}, own)
 	for _, name := range consumers {
-		real, own := p.both(name)
+		actual, own := p.both(name)
 		if own == nil {
 			continue
 		}
@@ -449,7 +450,7 @@ func (p *pair) compareInfo() {
 		// The server counts pending messages on another goroutine than it stores them.
 		var have model.ConsumerInfo
 		for deadline := time.Now().Add(time.Second); ; {
-			info, err := real.Info(p.t.Context())
+			info, err := actual.Info(p.t.Context())
 			if err != nil {
 				p.t.Fatal(err)
 			}
