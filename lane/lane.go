@@ -21,9 +21,10 @@ import (
 )
 
 // Letters stores the dead letters of events that could not be expanded. Put
-// returns once the letter is durable; a letter put twice is stored once.
+// returns once the letter is durable; a letter put twice is stored once. added is
+// false where it was there.
 type Letters interface {
-	Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) error
+	Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error)
 }
 
 // Env is what the lanes of one hub share.
@@ -108,7 +109,7 @@ type Lane struct {
 	queued  atomic.Bool // for a reader of ingest
 	parked  atomic.Pointer[string]
 	status  atomic.Pointer[Status]
-	counted counters
+	counted counters // read by any goroutine
 	// compiled are the interests in force, ready to expand events.
 	compiled compiled
 
@@ -130,6 +131,11 @@ type Lane struct {
 	batch      *Batch
 	held       int64
 	appendedAt time.Time
+	// outgoing and letterInDoubt are what is counted once it is known to be stored.
+	outgoing      outgoing
+	letterInDoubt letterInDoubt
+	// forestalled says that another writer has appended since the lane was read.
+	forestalled bool
 	// heavyUntil is until when the lane does not follow, after an event that took
 	// long to expand.
 	heavyUntil time.Time
@@ -304,6 +310,11 @@ func (l *Lane) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !l.forestalled {
+		l.storedUpTo(tip.Last) // the answer was lost
+	}
+	l.outgoing.lost()
+	l.forestalled = false
 	if tip.Foreign > 0 && tip.Last != l.foreignAt {
 		l.foreignAt = tip.Last // a lane that stalls reads them again and again
 		l.counted.foreign.Add(uint64(tip.Foreign))
@@ -399,8 +410,8 @@ func (l *Lane) recoverFrom(ctx context.Context, err error) {
 	l.synced = false
 	l.drop()
 	l.closeSources()
-	err, forestalled := l.diagnose(ctx, err)
-	if forestalled {
+	err, l.forestalled = l.diagnose(ctx, err)
+	if l.forestalled {
 		l.counted.fenced.Add(1)
 		// Another hub believes that it owns the lane, or has changed its
 		// interests. A short random wait lets one of two writers get ahead.

@@ -136,7 +136,7 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 		return o.settle(ctx, stream, f)
 	}
 	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
-	seq, err := o.postWithin(ctx, service, letter, id)
+	seq, _, err := o.postWithin(ctx, service, letter, id)
 	if err != nil {
 		return err
 	}

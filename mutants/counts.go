@@ -1,0 +1,19 @@
+package main
+
+// countsMutants are the mechanisms behind what metrics count.
+var countsMutants = []mutant{
+	{
+		name: "letter-counted-twice", guarantee: "8: a dead letter is counted once",
+		file: "letters/letter.go",
+		old:  `return ack.Sequence, false, nil`,
+		new:  `return ack.Sequence, true, nil`,
+		pkg:  "./hub", test: "TestDeadLetterIsCountedOnce",
+	},
+	{
+		name: "lost-answer-not-counted", guarantee: "2: a copy is counted once it is stored",
+		file: "lane/lane.go",
+		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
+		new:  `_ = l.storedUpTo`,
+		pkg:  "./lane", test: "TestCopiesAreCountedAsTheyAreStored",
+	},
+}
