@@ -16,4 +16,11 @@ var classesMutants = []mutant{
 		new:  `1062,`,
 		pkg:  "./database", test: "TestClassifyMariaDB$",
 	},
+	{
+		name: "outage-told-each-time", guarantee: "8: an outage is told once at each end",
+		file: "outage.go",
+		old:  `tell, o.told = !o.told, true`,
+		new:  `tell, o.told = true, true`,
+		pkg:  ".", test: "TestOutageIsLoggedOnceAtEachEnd",
+	},
 }
