@@ -41,7 +41,7 @@ var (
 // watch reads the whole bucket and follows it with one consumer, until the
 // next complete reading is due (nil), or anything casts doubt on it: a gap, a
 // missed heartbeat, a lost connection, a consumer that is gone. It is never
-// resumed: where it stood means nothing in a bucket that was made anew.
+// resumed: where it stood means nothing in a bucket that was created again.
 func (m *Map) watch(ctx context.Context, loaded func()) error {
 	nc := m.js.Conn()
 	if err := connected(ctx, nc); err != nil {

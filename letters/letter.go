@@ -23,7 +23,7 @@ var ErrNoLetter = errors.New("no such dead letter")
 // Letter is a stored dead letter.
 type Letter struct {
 	// Seq is its sequence in the stream DLQ, Time when it was stored there. The
-	// two together are its identity: a stream made anew counts from 1 again.
+	// two together are its identity: a stream that is created again counts from 1.
 	Seq    uint64
 	Time   time.Time
 	Entity subjects.Name

@@ -11,7 +11,7 @@ var countsMutants = []mutant{
 	},
 	{
 		name: "lost-answer-not-counted", guarantee: "2: a copy is counted once it is stored",
-		file: "lane/lane.go",
+		file: "lane/sync.go",
 		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
 		new:  `_ = l.storedUpTo`,
 		pkg:  "./lane", test: "TestCopiesAreCountedAsTheyAreStored",
