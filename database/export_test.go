@@ -49,7 +49,7 @@ func sqlitePrimary(d Dialect, code string) string {
 // Code is the code that a database gave an error; empty if none did.
 func Code(err error) string {
 	for ; err != nil; err = errors.Unwrap(err) {
-		if e, ok := err.(interface{ SQLState() string }); ok { //nolint:errorlint // the loop walks through it
+		if e, ok := err.(interface{ SQLState() string }); ok {
 			return e.SQLState()
 		}
 		if n, ok := mariadbNumber(err); ok {
@@ -58,7 +58,7 @@ func Code(err error) string {
 		if n, ok := sqliteCode(err); ok {
 			return fmt.Sprint(n)
 		}
-		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as above
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, one := range several.Unwrap() {
 				if code := Code(one); code != "" {
 					return code

@@ -19,8 +19,8 @@ var mutants = []mutant{
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
 		file: "lane/sync.go",
-		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	err, forestalled := l.diagnose(ctx, err)",
-		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	err, forestalled := l.diagnose(ctx, err)",
+		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	err, l.forestalled = l.diagnose(ctx, err)",
+		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	err, l.forestalled = l.diagnose(ctx, err)",
 		pkg:  "./hub", test: "TestHubLeftBehindReadsTheLane",
 	},
 	{

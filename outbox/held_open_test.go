@@ -21,6 +21,7 @@ const longEnv = "REPLHUB_OUTBOX_HELD_OPEN"
 // others enqueue at a steady rate. The relay's rate and delay and the size of the table
 // are logged.
 func TestHeldOpenForLong(t *testing.T) {
+	t.Parallel()
 	given := os.Getenv(longEnv)
 	if given == "" {
 		t.Skipf("takes minutes: set %s=10m", longEnv)
