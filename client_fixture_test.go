@@ -26,6 +26,8 @@ type lab struct {
 	t      *testing.T
 	server *natstest.Server // nil where url is that of another kind of server
 	url    string
+	// log keeps what instances log; nil leaves it to the test's output.
+	log *recorder
 }
 
 func newLab(t *testing.T, change ...func(*embedded.Config)) *lab {

@@ -157,6 +157,13 @@ func (r *recorder) Write(p []byte) (int, error) {
 
 func (r *recorder) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }
 
+// times is how often words were logged.
+func (r *recorder) times(words string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Count(r.buf.String(), words)
+}
+
 func (r *recorder) says(words string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

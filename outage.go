@@ -50,8 +50,9 @@ func (d *desk) pick() *job {
 	return nil
 }
 
-// stall puts a job aside that was answered with an outage, as one of so many
-// attempts, and reports whether that is to be told: that of the first probe is.
+// stall puts a job aside that was answered with an outage. attempts is how many jobs
+// that answer was for. It reports whether the outage is to be told: that of the first
+// probe is.
 func (d *desk) stall(j *job, err error, attempts int, now time.Time) (tell bool) {
 	d.stopped(j)
 	j.state = jobReady

@@ -18,7 +18,7 @@ func (s *source) remembered(info *jetstream.ConsumerInfo, newest uint64, view in
 	}
 	switch {
 	case !info.Created.Equal(s.created):
-		s.s.replan() // made anew while nobody was there to be told
+		s.s.replan() // created again while nobody was there to be told
 		return false
 	case info.Delivered.Consumer < newest && view == s.view:
 		s.newest = info.Delivered.Consumer
@@ -30,7 +30,7 @@ func (s *source) remembered(info *jetstream.ConsumerInfo, newest uint64, view in
 	return true
 }
 
-// inFlightSince counts the jobs that were in flight when so many were linked,
+// inFlightSince counts the jobs that were in flight when a number of jobs had been linked,
 // and still are: those that the server counted as unacknowledged in between. What
 // came later it may not have counted yet, and what it has forgotten it does not
 // count at all: either would stand for one that somebody else has.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// backoff is the wait before the attempt that follows so many failed ones.
+// backoff is the wait before the attempt that follows a number of failed ones.
 func (s Subscription) backoff(attempts int) time.Duration {
 	d := s.MaxBackoff
 	if shift := attempts - 1; shift < 32 && s.MinBackoff<<shift < d {

@@ -5,8 +5,8 @@ package replhub
 // max_allowed_packet is 16 MiB, and values grow on their way into a statement.
 const maxHandedBytes = 4 << 20
 
-// share is how many jobs a worker may take: what is there, under way or not, is
-// shared out evenly, so that none is idle while another has a long batch.
+// share is how many jobs a worker may take. All jobs of the desk, waiting or under
+// way, are shared out evenly, so that no worker is idle while another has a long batch.
 func (d *desk) share() int {
 	if d.maxBatch == 1 {
 		return 1

@@ -65,6 +65,9 @@ func (l *lab) launch(service string, sub replhub.Subscription, create func(*inst
 	client := l.client(func(c *replhub.Config) {
 		c.URL, c.Options, c.Conn, c.Service = "", nil, nc, service
 		c.Logger = slog.New(slog.NewTextHandler(l.t.Output(), nil)).With("instance", sub.Instance)
+		if l.log != nil {
+			c.Logger = l.log.logger()
+		}
 	})
 	i := &instance{t: l.t, nc: nc, done: make(chan struct{})}
 	s, err := create(i, client)

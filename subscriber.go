@@ -34,7 +34,7 @@ var errReplan = errors.New("the work queues have changed")
 
 const (
 	// planTime is how long a lane may be without work queues, as it is for a
-	// moment when they are made anew.
+	// moment when they are created again.
 	planTime = 10 * time.Second
 	// describeEvery is the time between looks whether the lane is detached,
 	// should the hub's own word get lost.

@@ -90,7 +90,7 @@ const checkedAtOnce = 4
 // does not deliver must not hold the run up.
 const checkWithin = 5 * time.Minute
 
-// checkAll reads every lane and checks that it holds each of so many events
+// checkAll reads every lane and checks that it holds each of n events
 // once, in order.
 func checkAll(ctx context.Context, js jetstream.JetStream, lanes []laneStream, events int, sequence sequenceOf) error {
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)

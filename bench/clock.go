@@ -79,7 +79,7 @@ func awaitFirst(ctx context.Context, lanes []laneStream) (seen, error) {
 	return first, err
 }
 
-// awaitCopies returns once every lane holds at least so many copies.
+// awaitCopies returns once every lane holds at least n copies.
 func awaitCopies(ctx context.Context, lanes []laneStream, want func(lane int) uint64) error {
 	for i, l := range lanes {
 		var have uint64

@@ -109,7 +109,7 @@ func (o options) size(normal, quick int) int {
 	return normal
 }
 
-// eventsFor is how many events wait for so many lanes: the copies of a round
+// eventsFor is how many events wait for a number of lanes: the copies of a round
 // take a few seconds, however many lanes share them.
 func (o options) eventsFor(lanes int) int {
 	if o.events > 0 {

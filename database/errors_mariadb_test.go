@@ -1,121 +1,99 @@
 package database_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/sqltest"
 )
 
 func TestClassifyMariaDB(t *testing.T) {
-	dsn := sqltest.MariaDB(t)
-	db := open(t, "mysql", dsn)
-	must(t, db,
-		"CREATE TABLE t (id int PRIMARY KEY, name varchar(3) NOT NULL, n smallint CHECK (n > 0), u int UNIQUE, parent int, FOREIGN KEY (parent) REFERENCES t (id))",
-		"CREATE TABLE v (d datetime, j json, e enum ('a', 'b'), r int NOT NULL)",
-		"INSERT INTO t VALUES (1, 'one', 1, 1, NULL), (2, 'two', 2, 2, 1)",
-		"CREATE USER IF NOT EXISTS crowded@localhost WITH MAX_USER_CONNECTIONS 1", "GRANT ALL ON *.* TO crowded@localhost")
-	insert := func(values string) func() error { return exec(t, db, "INSERT INTO t VALUES ("+values+")") }
-	other := func(old, changed string) func() error {
-		return exec(t, open(t, "mysql", strings.Replace(dsn, old, changed, 1)), "DO 1")
+	s := newOnServer(t, database.MariaDB, sqltest.MariaDB(t))
+	wide := make([]string, 40)
+	for i := range wide {
+		wide[i] = "c" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + " varchar(250) CHARACTER SET latin1"
 	}
-	alone := func(statements ...string) func() error {
-		return func() error {
-			conn := connection(t, db)
-			defer conn.ExecContext(context.WithoutCancel(t.Context()), "ROLLBACK")
-			for _, statement := range statements {
-				if err := exec(t, conn, statement)(); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	classify(t, []provoked{
-		{"1406", database.Invalid, insert("3, 'four', 1, NULL, NULL")},
-		{"1264", database.Invalid, insert("3, 'x', 99999, NULL, NULL")},
-		{"1366", database.Invalid, insert("3, 'x', 'many', NULL, NULL")},
-		{"1366 of bytes", database.Invalid, insert("3, x'ff', 1, NULL, NULL")},
-		{"1292", database.Invalid, exec(t, db, "INSERT INTO v (d, r) VALUES ('2026-02-31T00:00:00+02:00', 1)")},
-		{"1265", database.Invalid, exec(t, db, "INSERT INTO v (e, r) VALUES ('c', 1)")},
-		{"1690", database.Invalid, exec(t, db, "SELECT 9223372036854775807 + 1")},
-		{"1048", database.Invalid, insert("3, NULL, 1, NULL, NULL")},
-		{"1364", database.Invalid, exec(t, db, "INSERT INTO v (d) VALUES (NULL)")},
-		{"4025", database.Invalid, insert("3, 'x', 0, NULL, NULL")},
-		{"4025 of JSON", database.Invalid, exec(t, db, "INSERT INTO v (j, r) VALUES ('{', 1)")},
+	must(t, s.db,
+		"CREATE TABLE v (d datetime, j json, e enum ('a', 'b'), x longtext, g point, r int NOT NULL)",
+		"CREATE TABLE p (id int PRIMARY KEY, k int, KEY (k))",
+		"CREATE TABLE c (k int UNIQUE, FOREIGN KEY (k) REFERENCES p (k) ON UPDATE CASCADE)",
+		"INSERT INTO p VALUES (1, 1), (2, 2)", "INSERT INTO c VALUES (1), (2)",
+		"CREATE USER IF NOT EXISTS crowded@localhost WITH MAX_USER_CONNECTIONS 1", "GRANT ALL ON *.* TO crowded@localhost",
+		"CREATE USER IF NOT EXISTS barred@localhost", "CREATE USER IF NOT EXISTS elsewho@localhost IDENTIFIED VIA unix_socket",
+		"SET STATEMENT innodb_strict_mode = OFF FOR CREATE TABLE wide ("+strings.Join(wide, ", ")+") ROW_FORMAT = COMPACT")
+	const own, waiting = "SELECT CONNECTION_ID()", "SELECT count(*) FROM information_schema.processlist WHERE id = %d AND state = 'Updating'"
+	const large = "REPEAT('x', 2000000000)"
+	cases := append(alike(s), []provoked{
+		{"1366 of bytes", database.Invalid, s.exec("INSERT INTO t VALUES (3, x'ff', 1, NULL, NULL)")},
+		{"1292 of a time", database.Invalid, s.exec("INSERT INTO v (d, r) VALUES ('2026-02-31T00:00:00+02:00', 1)")},
+		{"1265 of an enum", database.Invalid, s.exec("INSERT INTO v (e, r) VALUES ('c', 1)")},
+		{"1300 of bytes", database.Invalid, s.exec("SELECT _utf8mb4 x'ff'")},
+		{"1301 of a result", database.Invalid, s.exec("INSERT INTO v (x, r) VALUES (" + large + ", 1)")},
+		{"1365 division by zero", database.Invalid, s.exec("INSERT INTO v (r) VALUES (1 / 0)")},
+		{"1367 of a number", database.Invalid, s.exec("SELECT 1e500")},
+		{"1411 of a function", database.Invalid, s.exec("INSERT INTO v (d, r) VALUES (STR_TO_DATE('x', '%Y'), 1)")},
+		{"1416 of a point", database.Invalid, s.exec("INSERT INTO v (g, r) VALUES ('x', 1)")},
+		{"1441 of a date", database.Invalid, s.exec("INSERT INTO v (d, r) VALUES (DATE_ADD('9999-12-31', INTERVAL 1 DAY), 1)")},
+		{"1690 of a number", database.Invalid, s.exec("SELECT 9223372036854775807 + 1")},
+		{"1364 without a default", database.Invalid, s.exec("INSERT INTO v (d) VALUES (NULL)")},
+		{"1263 of a file", database.Invalid, s.alone("SELECT NULL INTO OUTFILE 'null.txt'", "LOAD DATA INFILE 'null.txt' INTO TABLE v (r)")},
+		{"1118 of a row", database.Invalid, s.exec("INSERT INTO wide VALUES (" + strings.TrimSuffix(strings.Repeat("REPEAT('x', 250), ", len(wide)), ", ") + ")")},
+		{"4025 of JSON", database.Invalid, s.exec("INSERT INTO v (j, r) VALUES ('{', 1)")},
 		{"the driver's refusal", database.Invalid, func() error {
-			return exec(t, open(t, "mysql", dsn+"&maxAllowedPacket=1024"), "DO '"+strings.Repeat("x", 2048)+"'")()
+			return exec(t, open(t, "mysql", s.dsn+"&maxAllowedPacket=1024"), "DO '"+strings.Repeat("x", 2048)+"'")()
 		}},
-		{"1062", database.Waits, insert("3, 'x', 1, 1, NULL")},
-		{"1452", database.Waits, insert("3, 'x', 1, NULL, 42")},
-		{"1451", database.Waits, exec(t, db, "DELETE FROM t WHERE id = 1")},
-		{"1146", database.Unknown, exec(t, db, "INSERT INTO none VALUES (1)")},
-		{"1644", database.Unknown, exec(t, db, "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'connection refused'")},
-		{"1213", database.Conflict, crossed(t, db, "BEGIN", "UPDATE t SET u = u + 10 WHERE id = %d")},
-		{"1205", database.Conflict, func() error {
-			a := connection(t, db)
-			prepare := errors.Join(exec(t, a, "BEGIN")(), exec(t, a, "SELECT id FROM t WHERE id = 1 FOR UPDATE")())
-			return errors.Join(alone("BEGIN", "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT")(), prepare, exec(t, a, "ROLLBACK")())
-		}},
-		{"1020", database.Conflict, func() error {
-			a := connection(t, db)
-			prepare := errors.Join(exec(t, a, "SET SESSION innodb_snapshot_isolation = ON")(), exec(t, a, "START TRANSACTION WITH CONSISTENT SNAPSHOT")(),
-				exec(t, db, "UPDATE t SET u = u + 10 WHERE id = 1")())
-			return errors.Join(exec(t, a, "UPDATE t SET u = u + 10 WHERE id = 1")(), prepare, exec(t, a, "ROLLBACK")(),
-				exec(t, a, "SET SESSION innodb_snapshot_isolation = OFF")())
-		}},
-		{"1969", database.Conflict, alone("SET STATEMENT max_statement_time = 0.01 FOR SELECT SLEEP(10)")},
-		{"1792", database.Unavailable, alone("START TRANSACTION READ ONLY", "UPDATE t SET u = 1")},
-		{"1226", database.Unavailable, func() error {
-			crowded := open(t, "mysql", strings.Replace(dsn, "root@", "crowded@", 1))
+		{"1761 by a foreign key", database.Waits, s.exec("UPDATE p SET k = 2 WHERE id = 1")},
+		{"1644 an own error", database.Unknown, s.exec("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'connection refused'")},
+		{"1213 deadlock", database.Conflict, crossed(t, s.db, "BEGIN", "UPDATE t SET u = u + 10 WHERE id = %d")},
+		{"1205 locked", database.Conflict, s.beside([]string{"SELECT id FROM t WHERE id = 1 FOR UPDATE"}, "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT")},
+		{"1020 since the snapshot", database.Conflict, s.overtaken([]string{"SET SESSION innodb_snapshot_isolation = ON", "START TRANSACTION WITH CONSISTENT SNAPSHOT"},
+			"UPDATE t SET u = u + 10 WHERE id = 1", "UPDATE t SET u = u + 10 WHERE id = 1")},
+		{"1412 altered", database.Conflict, s.overtaken([]string{"START TRANSACTION WITH CONSISTENT SNAPSHOT"}, "ALTER TABLE v MODIFY r bigint NOT NULL, ALGORITHM = COPY", "SELECT d FROM v")},
+		{"1969 statement timeout", database.Conflict, s.exec("SET STATEMENT max_statement_time = 0.01 FOR SELECT SLEEP(10)")},
+		{"1317 interrupted", database.Conflict, s.killed(own, waiting, "KILL QUERY %d")},
+		{"1114 full", database.Unavailable, s.alone("SET max_heap_table_size = 16384", "CREATE TEMPORARY TABLE tiny (b varchar(1000)) ENGINE = MEMORY",
+			"INSERT INTO tiny SELECT REPEAT('x', 1000) FROM seq_1_to_1000")},
+		{"1792 read-only", database.Unavailable, s.alone("START TRANSACTION READ ONLY", "UPDATE t SET u = 1")},
+		{"1226 too many connections", database.Unavailable, func() error {
+			crowded := open(t, "mysql", strings.Replace(s.dsn, "root@", "crowded@", 1))
 			connection(t, crowded)
 			return exec(t, crowded, "DO 1")()
 		}},
-		{"1045", database.Unavailable, other("root@", "root:wrong@")},
-		{"1049", database.Unavailable, other("/test", "/none")},
-		{"a connection that is killed", database.Unavailable, func() error {
-			return killed(t, db, "KILL CONNECTION %d")
-		}},
-		{"1317", database.Conflict, func() error { return killed(t, db, "KILL QUERY %d") }},
-	})
+		{"1044 no access", database.Unavailable, s.connecting("root@", "barred@")},
+		{"1045 a password", database.Unavailable, s.connecting("root@", "root:wrong@")},
+		{"1049 no such database", database.Unavailable, s.connecting("/test", "/none")},
+		{"1698 of a socket", database.Unavailable, s.connecting("root@", "elsewho@")},
+		{"a connection that is killed", database.Unavailable, s.killed(own, waiting, "KILL CONNECTION %d")},
+	}...)
+	classify(t, cases)
+	covered(t, database.MariaDB, cases,
+		"1040", "1153", "1290", // by the test below
+		"1927", "1021", "1026", "1030", "1037", "1041", "1135", "1203", "1129", "1130", "1047", "1053", "1077", "1079", "1080",
+		"1152", "1158", "1159", "1160", "1161", "1184", "2002", "2003", "2006", "2013", "1836",
+		"1615", "1637", "1689", "1613", "1614", "1022", "1169", "1586", "1859", "1216", "1217", "1762")
 }
 
-// killed is the error of a statement that waits for a lock and is killed by
-// another connection.
-func killed(t *testing.T, db *sql.DB, kill string) error {
-	holder, conn := connection(t, db), connection(t, db)
-	defer exec(t, holder, "ROLLBACK")()
-	var id int
-	if err := errors.Join(exec(t, holder, "BEGIN")(), exec(t, holder, "UPDATE t SET u = u WHERE id = 1")(),
-		conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id)); err != nil {
-		return err
+// as is a statement of another user's.
+func (s *onServer) as(user, statement string) func() error {
+	return func() error {
+		return exec(s.T, open(s.T, s.driver, strings.Replace(s.dsn, "root@", user+"@", 1)), statement)()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- exec(t, conn, "UPDATE t SET u = u WHERE id = 1")() }()
-	for waits := 0; waits == 0; {
-		query := "SELECT count(*) FROM information_schema.processlist WHERE id = ? AND state = 'Updating'"
-		if err := db.QueryRowContext(t.Context(), query, id).Scan(&waits); err != nil {
-			return err
-		}
-	}
-	return errors.Join(exec(t, db, fmt.Sprintf(kill, id))(), <-ended)
 }
 
 // A server's end, by each of its ways, while a statement is under way and right
-// after it; one that has no connection left, and one that stands still.
+// after it; one that has no connection left, one that only reads, and one that
+// stands still.
 func TestClassifyMariaDBThatEnds(t *testing.T) {
 	server := sqltest.OwnMariaDB(t)
 	db := open(t, "mysql", server.DSN())
-	must(t, db, "SET GLOBAL max_connections = 10")
+	must(t, db, "SET GLOBAL max_connections = 10", "CREATE USER writer@localhost", "CREATE TABLE t (n int)", "GRANT INSERT ON t TO writer@localhost")
+	s := &onServer{T: t, dialect: database.MariaDB, driver: "mysql", dsn: server.DSN(), db: db}
 	classify(t, []provoked{
-		{"1040", database.Unavailable, func() error {
+		{"1040 too many connections", database.Unavailable, func() error {
 			crowd := open(t, "mysql", server.DSN())
 			for {
 				conn, err := crowd.Conn(t.Context())
@@ -125,13 +103,17 @@ func TestClassifyMariaDBThatEnds(t *testing.T) {
 				defer conn.Close()
 			}
 		}},
-		{"stands still", database.Unavailable, func() error {
-			defer server.Freeze()()
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			_, err := db.ExecContext(ctx, "DO 1")
-			return err
+		{"1290 read-only", database.Unavailable, func() error {
+			must(t, db, "SET GLOBAL read_only = ON")
+			defer must(t, db, "SET GLOBAL read_only = OFF")
+			return s.as("writer", "INSERT INTO t VALUES (1)")()
 		}},
+		{"1153 of a packet", database.Invalid, func() error {
+			must(t, db, "SET GLOBAL max_allowed_packet = 1024")
+			defer must(t, db, "SET GLOBAL max_allowed_packet = 16777216")
+			return exec(t, open(t, "mysql", server.DSN()+"&maxAllowedPacket=1000000"), "DO '"+strings.Repeat("x", 1<<16)+"'")()
+		}},
+		standsStill(t, server, func() *sql.DB { return db }),
 	})
 	const statement = "SELECT BENCHMARK(1000000000, MD5('x'))"
 	classifyEnd(t, server, "mysql", statement, "shutdown", func() { server.Stop(syscall.SIGTERM) })

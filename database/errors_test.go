@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -20,11 +21,21 @@ import (
 	"github.com/replhub/replhub/sqltest"
 )
 
-// provoked is an error, as a real database gives it, and its class.
+// provoked is an error, as a real database gives it, and its class. Its name may
+// begin with the code that the error must have.
 type provoked struct {
 	name    string
 	class   database.Class
 	provoke func() error
+}
+
+// code is what the name says; empty when that begins with a word.
+func (p provoked) code() string {
+	code, _, _ := strings.Cut(p.name, " ")
+	if strings.ToUpper(code) != code || !strings.ContainsAny(code, "0123456789") {
+		return ""
+	}
+	return code
 }
 
 // classify provokes errors and looks at their classes: as they are, wrapped, and
@@ -36,6 +47,9 @@ func classify(t *testing.T, cases []provoked) {
 		if err == nil {
 			t.Errorf("%s: no error", c.name)
 			continue
+		}
+		if want := c.code(); want != "" && database.Code(err) != want {
+			t.Errorf("%s: its code is %q: %v", c.name, database.Code(err), err)
 		}
 		if got := database.Classify(err); got != c.class {
 			t.Errorf("%s: %s, want %s: %T %v", c.name, got, c.class, err, err)

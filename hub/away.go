@@ -22,7 +22,7 @@ const (
 )
 
 // away remembers which instances wait for something that their handlers need. Each
-// hub hears all of them, and keeps nothing.
+// hub hears all instances, and keeps nothing.
 type away struct {
 	mu    sync.Mutex                     // guards what follows
 	words map[string]map[string]awayWord // by service and instance

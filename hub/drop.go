@@ -97,7 +97,7 @@ func (h *Hub) awaitDrop(ctx context.Context, service subjects.Name) error {
 		case err != nil:
 			return err
 		case !tip.State.Dropped:
-			return nil // made anew
+			return nil // created again
 		case h.abandoned(ctx, tip.State):
 			h.log.Warn("finishing the drop of a lane that another hub has begun", "service", service.String(), "hub", tip.State.Hub)
 			h.dropped.add(tip.State)

@@ -103,7 +103,7 @@ func shrinkLane(s *wire.LaneStatus, p paging) {
 // maxNameLen is the longest name of an entity or service, in bytes.
 const maxNameLen = 63
 
-// fitting are the first elements of a list that take so many bytes, and how many
+// fitting are the first elements of a list that take a number of bytes, and how many
 // were left out.
 func fitting[T any](list []T, room int) (first []T, left int) {
 	used := 0

@@ -58,6 +58,47 @@ func TestOldestUnackedIsOfTheOwnPartition(t *testing.T) {
 	})
 }
 
+// A lane that stands in an earlier epoch lacks what was stored since, whatever its
+// own sequence was: it was greater than all of the new ones.
+func TestLagOfALaneInAnEarlierEpoch(t *testing.T) {
+	w := newWorld(t)
+	o := w.observe(nil)
+	w.register("old", `{"entities":["user"]}`)
+	w.register("other", `{"entities":["user"]}`)
+	w.users(0, 30)
+	w.copies("old", 30)
+	w.put("entities.user.old", `{"v":2}`) // as a newer hub would: the lane is parked
+	w.awaitState("old", wire.LaneParked)
+	w.deleteStream(wire.StreamIngest)
+	w.eventually("ingest to be made again", func() error {
+		_, err := w.js.Stream(t.Context(), wire.StreamIngest)
+		return err
+	})
+	began := time.Now()
+	w.users(30, 40)
+	w.copies("other", 40)
+	w.eventually("the lag", func() error {
+		status, err := w.describe("old")
+		if err != nil {
+			return err
+		}
+		most := time.Since(began).Seconds() + 0.1
+		if status.Lag != 10 || status.LagSeconds <= 0 || status.LagSeconds > most {
+			return fmt.Errorf("%d events, the oldest of %.2f s; want 10, of at most %.2f s", status.Lag, status.LagSeconds, most)
+		}
+		got := o.metrics()
+		lag, age := got[`replhub_lane_lag_events{service="old"}`], got[`replhub_lane_lag_seconds{service="old"}`]
+		if most := time.Since(began).Seconds() + 0.1; lag != 10 || age <= 0 || age > most {
+			return fmt.Errorf("metrics: %v events, the oldest of %v s; want 10, of at most %.2f s", lag, age, most)
+		}
+		return nil
+	})
+	// Its copies of the earlier epoch are its workers' backlog all the same.
+	if status, err := w.describe("old"); err != nil || status.Backlog != 30 || status.OldestUnacked < status.LagSeconds {
+		t.Errorf("backlog %d, the oldest of %.2f s, %v; want 30 from before", status.Backlog, status.OldestUnacked, err)
+	}
+}
+
 // A state record is no copy, and a copy that was redriven waits since then.
 func TestOldestUnacked(t *testing.T) {
 	w := newWorld(t)

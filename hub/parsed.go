@@ -7,7 +7,7 @@ import (
 )
 
 // parsedRecords keep what the interests' records say, by their paths: every look
-// goes over all of them, and hardly one has changed since the last.
+// goes over all records, and hardly one has changed since the last.
 type parsedRecords map[string]parsedRecord
 
 type parsedRecord struct {

@@ -40,7 +40,7 @@ func (h *Hub) register(ctx context.Context, service subjects.Name, req request) 
 	return reply, nil
 }
 
-// apply puts the request in force. A lane that is dropped meanwhile is made anew.
+// apply puts the request in force. A lane that is dropped meanwhile is created again.
 func (r *registration) apply(ctx context.Context) (lane.State, error) {
 	for {
 		l, err := r.hub.laneFor(ctx, r.service, r.request, r.edit)

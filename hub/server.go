@@ -55,7 +55,7 @@ func (h *Hub) checkServer(ctx context.Context) error {
 // moment after the connection stands, and what is chosen now lasts.
 const peersTime = 2 * time.Second
 
-// hasPeers reports whether the cluster has so many servers.
+// hasPeers reports whether the cluster has n servers.
 func (h *Hub) hasPeers(ctx context.Context, n int) bool {
 	ctx, cancel := context.WithTimeout(ctx, peersTime)
 	defer cancel()

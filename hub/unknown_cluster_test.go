@@ -24,8 +24,7 @@ func TestLaneWithoutAServerKeepsItsEvents(t *testing.T) {
 	o := w.observe(nil, eager, func(c *hub.Config) { c.OnFull = hub.OnFullRefuse })
 	const events = 600
 	for service, request := range map[string]string{"lone": `{"entities":["user"],"max_bytes":65536}`, "other": `{"entities":["user"]}`} {
-		// Beside the elections of new streams, the answer may be to send it again.
-		w.eventually(service+" to be registered", func() error { return w.call("replhub.register."+service, request, nil) })
+		w.register(service, request) // the first append to a stream without a leader is made again
 	}
 	w.publishInTurn(0, events)
 	w.awaitState("lone", wire.LaneStalled) // what is in ingest only is what it needs

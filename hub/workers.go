@@ -180,17 +180,23 @@ func (w *workers) whole(ctx context.Context, l *lane.Lane) {
 	}
 }
 
+// notes takes what a look has found to be missing, and reports whether it is to be
+// created: when a second look, some time after the first, finds no fewer. Fewer than
+// before means that a registration or a rewind is creating them.
+func (w *workers) notes(service subjects.Name, missing int, now time.Time, again time.Duration) (create bool) {
+	known, before := w.since[service]
+	if !before || missing < known.missing {
+		w.since[service] = lack{since: now, missing: missing}
+		return false
+	}
+	return now.Sub(known.since) >= again
+}
+
 // lacks creates missing consumers, at the second look.
 func (w *workers) lacks(ctx context.Context, l *lane.Lane, missing []string, again time.Duration) {
 	h, service := w.hub, l.Service()
 	h.lacking.set(consumersOf(service), fmt.Sprintf("lane %s: %s", service, missingText(missing)))
-	known, before := w.since[service]
-	if !before || len(missing) < known.missing {
-		// Fewer than before: a registration or a rewind is creating them.
-		w.since[service] = lack{since: time.Now(), missing: len(missing)}
-		return
-	}
-	if time.Since(known.since) < again {
+	if !w.notes(service, len(missing), time.Now(), again) {
 		return
 	}
 	state, err := h.freshState(ctx, service)

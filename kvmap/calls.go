@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +16,14 @@ import (
 // maxTries bounds how often one write starts over because the record came or
 // went under its hands.
 const maxTries = 10
+
+// On a cluster a new bucket has no leader at first, and one that loses its leader
+// has none until another is elected: a write is sent again every leaderPause, and
+// leaderTries times at most.
+const (
+	leaderPause = 100 * time.Millisecond
+	leaderTries = 20
+)
 
 // Get reads a record as it is now, from the stream's leader. It returns
 // tree.ErrNotFound, tree.ErrUnavailable, or ErrPath for a path that is no
@@ -177,6 +186,7 @@ func (m *Map) publish(ctx context.Context, msg *nats.Msg, opts ...jetstream.Publ
 	// A copy: options write into the header.
 	sent := &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: nats.Header{}}
 	maps.Copy(sent.Header, msg.Header)
+	opts = append(opts, jetstream.WithRetryWait(leaderPause), jetstream.WithRetryAttempts(leaderTries))
 	ack, err := m.js.PublishMsg(ctx, sent, opts...)
 	if err != nil {
 		return 0, translate(err)

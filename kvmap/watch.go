@@ -41,7 +41,7 @@ var (
 // watch reads the whole bucket and follows it with one consumer, until the
 // next complete reading is due (nil), or anything casts doubt on it: a gap, a
 // missed heartbeat, a lost connection, a consumer that is gone. It is never
-// resumed: where it stood means nothing in a bucket that was made anew.
+// resumed: where it stood means nothing in a bucket that was created again.
 func (m *Map) watch(ctx context.Context, loaded func()) error {
 	nc := m.js.Conn()
 	if err := connected(ctx, nc); err != nil {
@@ -99,6 +99,8 @@ type watch struct {
 	count   uint64 // consumer sequence of the last message
 	seen    uint64 // stream sequence of the last message
 	whole   bool   // the first reading is complete
+	changed bool   // since the last snapshot
+	pace    mirror.Pace
 }
 
 func (m *Map) openWatch(ctx context.Context) (*watch, error) {
@@ -158,7 +160,7 @@ func (w *watch) follow(ctx context.Context, loaded func()) error {
 				w.whole = true
 				w.publish()
 				loaded()
-			} else if w.pending == 0 {
+			} else if w.shows() && w.pace.Due() {
 				w.publish()
 			}
 		}
@@ -181,11 +183,17 @@ func (w *watch) complete() bool {
 	return w.whole || w.pending == 0 && (w.seen >= w.leader || time.Now().After(w.settled))
 }
 
+// shows reports whether there is something new to publish.
+func (w *watch) shows() bool { return w.whole && w.changed && w.pending == 0 }
+
 // next waits for a message; nil when it is time to look again.
 func (w *watch) next(ctx context.Context) (jetstream.Msg, error) {
 	until := w.renew
 	if soon := time.Now().Add(settle); !w.whole && soon.Before(until) {
 		until = soon
+	}
+	if due := w.pace.Next(); w.shows() && due.Before(until) {
+		until = due
 	}
 	wait, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -197,6 +205,8 @@ func (w *watch) next(ctx context.Context) (jetstream.Msg, error) {
 		return nil, context.Cause(ctx)
 	case wait.Err() == nil:
 		return nil, fmt.Errorf("watch bucket %q: %w", w.m.cfg.Bucket, err)
+	case w.shows() && w.pace.Due():
+		return nil, nil
 	case time.Now().Before(w.renew):
 		return nil, w.ask(ctx)
 	case w.whole:
@@ -227,7 +237,7 @@ func (w *watch) apply(msg jetstream.Msg) error {
 	if meta.Sequence.Consumer != w.count+1 {
 		return errGap
 	}
-	w.count, w.seen, w.pending = meta.Sequence.Consumer, meta.Sequence.Stream, meta.NumPending
+	w.count, w.seen, w.pending, w.changed = meta.Sequence.Consumer, meta.Sequence.Stream, meta.NumPending, true
 	path, ok := w.m.path(msg.Subject())
 	switch {
 	case removed(msg.Headers()):
@@ -260,6 +270,9 @@ func (w *watch) entry(path string, msg jetstream.Msg, version tree.Version) tree
 }
 
 func (w *watch) publish() {
-	w.m.alarms.Set("tree", w.garbage)
-	w.m.state.Publish(maps.Clone(w.entries))
+	w.changed = false
+	w.pace.Step(func() {
+		w.m.alarms.Set("tree", w.garbage)
+		w.m.state.Publish(maps.Clone(w.entries))
+	})
 }

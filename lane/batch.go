@@ -105,6 +105,10 @@ func (b *Batch) Drop() {
 // Unstored is how many messages were sent and not yet said to be stored.
 func (b *Batch) Unstored() int { return int(b.sent - b.stored.Load()) }
 
+// Stored is the stream's sequence up to which the server has said that the batch's
+// messages are stored.
+func (b *Batch) Stored() uint64 { return b.expect - b.sent + b.stored.Load() }
+
 // Ready reports whether another message can be sent without waiting.
 func (b *Batch) Ready() bool {
 	return b.Err() == nil && b.sent-b.stored.Load() < b.window.Load()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/replhub/replhub/event"
 	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/marked"
 	"github.com/replhub/replhub/subjects"
 	"github.com/replhub/replhub/wire"
 )
@@ -138,8 +139,8 @@ func (l *Lane) apply(ctx context.Context, c *change) error {
 	} else {
 		err = l.recordBehind(ctx, *c.copies, next)
 	}
-	if errors.Is(err, ErrFenced) {
-		l.requeue(c) // decide again on what the other writer left
+	if errors.Is(err, ErrFenced) || marked.Leaderless(err) {
+		l.requeue(c) // nothing was stored: decide again on what the lane then holds
 		return err
 	}
 	if _, large := errors.AsType[*StateTooLargeError](err); large {

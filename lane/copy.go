@@ -152,11 +152,10 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 			}
 		}
 		if d.Kind == expand.Dead {
-			if err := l.env.Letters.Put(ctx, l.service, e, d.Why, d.Err); err != nil {
+			if err := l.putLetter(ctx, e, d); err != nil {
 				b.stop = err // what lies before it need not wait
 				return b
 			}
-			l.counted.dead.Add(1)
 		}
 		b.events++
 		b.skipped++
@@ -168,11 +167,35 @@ func (l *Lane) expand(ctx context.Context, events []*event.Event, table *expand.
 	return b
 }
 
+// putLetter stores an event's dead letter, and counts it if it was not there
+// before: an event behind which an append is in doubt is expanded again. A letter
+// whose answer was lost is there when it is put again, and has not been counted.
+func (l *Lane) putLetter(ctx context.Context, e *event.Event, d expand.Decision) error {
+	added, err := l.env.Letters.Put(ctx, l.service, e, d.Why, d.Err)
+	this := letterInDoubt{e.Pos, e.Row}
+	if err != nil {
+		l.letterInDoubt = this
+		return err
+	}
+	if added || l.letterInDoubt == this {
+		l.counted.dead.Add(1)
+	}
+	l.letterInDoubt = letterInDoubt{}
+	return nil
+}
+
+// letterInDoubt is the event whose dead letter was not acknowledged.
+type letterInDoubt struct {
+	pos event.Position
+	row uint64
+}
+
 // appendCopies appends a batch and moves the cursor. last has it ended there.
 func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
 	var kind Kind
 	if len(b.msgs) > 0 {
 		l.env.Failpoint("append")
+		l.outgoing.add(l.tip.Last, b.msgs)
 		var err error
 		// A shutdown lets an append that has begun come to its end.
 		if kind, err = l.put(context.WithoutCancel(ctx), b.msgs, last); err != nil {
@@ -188,7 +211,10 @@ func (l *Lane) appendCopies(ctx context.Context, b batch, last bool) error {
 func (l *Lane) appended(kind Kind, b batch) {
 	if len(b.msgs) > 0 {
 		l.tip.Last += uint64(len(b.msgs))
-		l.counted.appended(kind, len(b.msgs), b.bytes)
+		l.counted.append(kind)
+		if l.batch == nil {
+			l.storedUpTo(l.tip.Last)
+		}
 		l.bytes += int64(b.bytes)
 		l.unrecorded, l.recordedAt = 0, l.appendedAt
 	}

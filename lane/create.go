@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -44,11 +45,36 @@ func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service su
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxPatience)
-	defer cancel()
-	_, err = a.Append(ctx, stream.CachedInfo().Config.Name, 0, []Message{msg})
-	if err != nil && !errors.Is(err, ErrFenced) {
+	if err := a.appendFirst(ctx, stream.CachedInfo().Config.Name, msg); err != nil {
 		return fmt.Errorf("write the first state of lane %s: %w", service, err)
 	}
 	return nil
+}
+
+// createPause is the time between two attempts to append to a new stream.
+const createPause = 20 * time.Millisecond
+
+// appendFirst appends to a new, empty stream, and tries again for a while: on a
+// cluster the stream may have no leader yet, or the server that this hub is
+// connected to may not have heard of it. Where another message is first, that of
+// another hub or of an attempt whose answer was lost, all is well.
+func (a *Appender) appendFirst(ctx context.Context, stream string, msg Message) error {
+	ctx, cancel := context.WithTimeout(ctx, maxPatience)
+	defer cancel()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, minPatience)
+		_, err := a.Append(attempt, stream, 0, []Message{msg})
+		cancel()
+		switch {
+		case err == nil || errors.Is(err, ErrFenced):
+			return nil
+		case !marked.Leaderless(err) && !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(createPause):
+		}
+	}
 }

@@ -109,6 +109,7 @@ func (l *Lane) followCopy(e *event.Event, d expand.Decision) bool {
 	defer l.release()
 	b := batch{msgs: []Message{m}, bytes: m.size(), events: 1, end: e}
 	l.env.Failpoint("append")
+	l.outgoing.add(l.tip.Last, b.msgs)
 	if err := l.batch.Send(context.Background(), b.msgs); err != nil { // does not wait: it is ready
 		l.drop()
 		l.stale.Store(true)

@@ -70,6 +70,7 @@ func (l *Lane) settle(ctx context.Context) error {
 // drop forgets the open append, whatever became of it.
 func (l *Lane) drop() {
 	if l.batch != nil {
+		l.storedUpTo(l.batch.Stored())
 		l.batch.Drop()
 		l.batch = nil
 	}
@@ -90,10 +91,11 @@ func (l *Lane) leave(ctx context.Context) {
 	}
 }
 
-// release gives back what is no longer on its way.
+// release gives back what is no longer on its way, and counts what is stored.
 func (l *Lane) release() {
 	var keep int64
 	if l.batch != nil {
+		l.storedUpTo(l.batch.Stored())
 		keep = int64(l.batch.Unstored())
 	}
 	if keep < l.held {

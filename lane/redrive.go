@@ -16,7 +16,7 @@ import (
 )
 
 // LetterID is a dead letter's identity: its sequence in the stream DLQ and when
-// it was stored there. A stream made anew counts from 1 again.
+// it was stored there. A stream that is created again counts from 1.
 type LetterID struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`

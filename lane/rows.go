@@ -70,7 +70,7 @@ func (f *fetch) waits() string {
 }
 
 // start begins a fetch. ask is tried until it succeeds; nudge tells the lane
-// that there is a chunk, or new trouble. A chunk takes at most so many bytes.
+// that there is a chunk, or new trouble. A chunk is bounded in bytes.
 func (r *rows) start(ctx context.Context, id string, from Snapshot, memory *budget.Budget, most int64, ask func(context.Context) (*chunk, error), nudge func()) {
 	if r.fetches == nil {
 		r.fetches = make(map[string]*fetch)

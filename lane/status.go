@@ -1,7 +1,6 @@
 package lane
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/replhub/replhub/internal/episode"
@@ -65,46 +64,5 @@ func (l *Lane) rests() {
 	if l.stall.Open() {
 		l.log.Info("lane has nothing to copy any more", "stalled_for", l.env.Ingest.Now().Sub(l.stall.Since()).Round(time.Millisecond).String())
 		l.stall = episode.Episode{Settle: settleStall}
-	}
-}
-
-// counters are a lane's totals since this hub started.
-type counters struct {
-	copies, bytes          atomic.Uint64
-	single, atomic, fast   atomic.Uint64
-	records, dead, foreign atomic.Uint64
-	fenced, retries        atomic.Uint64
-}
-
-func (c *counters) appended(kind Kind, msgs, bytes int) {
-	c.copies.Add(uint64(msgs))
-	c.bytes.Add(uint64(bytes))
-	switch kind {
-	case Single:
-		c.single.Add(1)
-	case Atomic:
-		c.atomic.Add(1)
-	case Fast:
-		c.fast.Add(1)
-	}
-}
-
-// Counts are a lane's totals since this hub started.
-type Counts struct {
-	Copies, Bytes uint64
-	// Appends by kind, and state records.
-	Single, Atomic, Fast, Records uint64
-	// Dead letters, foreign messages, appends that another writer forestalled,
-	// and other appends that were tried again.
-	Dead, Foreign, Fenced, Retries uint64
-}
-
-// Counts returns the totals.
-func (l *Lane) Counts() Counts {
-	c := &l.counted
-	return Counts{
-		Copies: c.copies.Load(), Bytes: c.bytes.Load(),
-		Single: c.single.Load(), Atomic: c.atomic.Load(), Fast: c.fast.Load(), Records: c.records.Load(),
-		Dead: c.dead.Load(), Foreign: c.foreign.Load(), Fenced: c.fenced.Load(), Retries: c.retries.Load(),
 	}
 }

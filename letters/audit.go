@@ -103,7 +103,7 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 		return fmt.Errorf("look up consumer %s: %w", info.Name, err)
 	}
 	if !now.CachedInfo().Created.Equal(info.Created) {
-		return nil // made anew while it was read; the next audit looks again
+		return nil // created again while it was read; the next audit looks again
 	}
 	found := s.exhausted()
 	// A cluster's backup has neither pending nor redelivered messages (nats-server

@@ -136,7 +136,7 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 		return o.settle(ctx, stream, f)
 	}
 	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
-	seq, err := o.postWithin(ctx, service, letter, id)
+	seq, _, err := o.postWithin(ctx, service, letter, id)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (o *Office) settle(ctx context.Context, stream jetstream.Stream, f failed) 
 		return fmt.Errorf("look up consumer %s of %s: %w", f.consumer, f.stream, err)
 	}
 	if consumer.CachedInfo().Created.After(f.at) {
-		return nil // made anew: there the message may be with a worker
+		return nil // created again: there the message may be with a worker
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()

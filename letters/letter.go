@@ -23,7 +23,7 @@ var ErrNoLetter = errors.New("no such dead letter")
 // Letter is a stored dead letter.
 type Letter struct {
 	// Seq is its sequence in the stream DLQ, Time when it was stored there. The
-	// two together are its identity: a stream made anew counts from 1 again.
+	// two together are its identity: a stream that is created again counts from 1.
 	Seq    uint64
 	Time   time.Time
 	Entity subjects.Name
@@ -122,8 +122,9 @@ func (o *Office) Purge(ctx context.Context, service subjects.Name) error {
 }
 
 // Put stores the letter of an event that could not be expanded. It has no
-// payload: what the service was not to see stays unseen.
-func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) error {
+// payload: what the service was not to see stays unseen. added is false where the
+// letter was there.
+func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error) {
 	h := nats.Header(e.CopyHeader().Clone())
 	if reason == wire.ReasonTooLarge {
 		h = ownOnly(h) // the publisher's headers may be what is too large
@@ -136,8 +137,8 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	if e.Row > 0 {
 		pos = e.ID // rows of a snapshot share their position
 	}
-	_, err := o.postWithin(ctx, service, m, letterID(service, pos, reason))
-	return err
+	_, added, err = o.postWithin(ctx, service, m, letterID(service, pos, reason))
+	return added, err
 }
 
 // failed is a delivery that came to no good end.
@@ -186,27 +187,28 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 	return m, id
 }
 
-// post stores a letter under an id and returns its sequence. An id that was used
-// for a letter which has been removed since is no reason to drop this one.
-func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (uint64, error) {
+// post stores a letter under an id and returns its sequence; added is false where it
+// was there. An id that was used for a letter which has been removed since is no
+// reason to drop this one.
+func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (seq uint64, added bool, err error) {
 	for {
 		m.Header.Set(wire.HeaderMsgID, id)
 		ack, err := o.publish(ctx, m)
 		if marked.Full(err) {
-			return 0, fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
+			return 0, false, fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", wire.StreamDLQ, err)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("store a dead letter: %w", marked.Diagnose(ctx, o.cfg.JS, wire.StreamDLQ, err))
+			return 0, false, fmt.Errorf("store a dead letter: %w", marked.Diagnose(ctx, o.cfg.JS, wire.StreamDLQ, err))
 		}
 		if !ack.Duplicate {
-			return ack.Sequence, nil
+			return ack.Sequence, true, nil
 		}
 		_, err = message(ctx, o.dlq, ack.Sequence)
 		if err == nil {
-			return ack.Sequence, nil
+			return ack.Sequence, false, nil
 		}
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return 0, fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
+			return 0, false, fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
 		}
 		id += "/" + strconv.FormatUint(ack.Sequence, 10)
 	}

@@ -295,7 +295,7 @@ func TestLetterIsStoredAgainAfterItWasRemoved(t *testing.T) {
 	}
 	put := func() {
 		t.Helper()
-		if err := o.Put(t.Context(), p.service, e, wire.ReasonNotJSON, errors.New("not JSON")); err != nil {
+		if _, err := o.Put(t.Context(), p.service, e, wire.ReasonNotJSON, errors.New("not JSON")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -124,20 +124,21 @@ func (o *Office) Admit(ctx context.Context, service subjects.Name, size int) err
 }
 
 // postWithin stores a letter if its service's quota allows it.
-func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (uint64, error) {
+func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (seq uint64, added bool, err error) {
 	size := storedSize(m.Subject, m.Header, len(m.Data))
 	if err := o.Admit(ctx, service, size); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	seq, err := o.post(ctx, m, id)
-	if err != nil {
+	seq, added, err = o.post(ctx, m, id)
+	if !added {
 		o.retract(service, size)
 	}
-	return seq, err
+	return seq, added, err
 }
 
-// retract takes a letter that was not stored out of the tally again. One that was,
-// though the answer said otherwise, is found at the next look.
+// retract takes a letter that was not stored, or was there before, out of the tally
+// again. One that was stored though the answer said otherwise is found at the next
+// look.
 func (o *Office) retract(service subjects.Name, size int) {
 	t := o.quotas.tally(service)
 	t.mu.Lock()

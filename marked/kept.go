@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -71,20 +72,38 @@ func (k *Kept) Missing() bool {
 	return !k.gone.IsZero()
 }
 
+const (
+	// leaderTime is for how long an op is called again that a stream which is there
+	// does not answer: longer than an election takes.
+	leaderTime = 4 * time.Second
+	// leaderPause is the time between two calls.
+	leaderPause = 20 * time.Millisecond
+)
+
 // Do calls op with the stream. An op that fails because the stream is gone is
-// called a second time, once the stream is there again.
+// called again, once the stream is there. On a cluster a new stream has no leader
+// at first; op is then called again until it has, for some seconds.
 func (k *Kept) Do(ctx context.Context, op func(ctx context.Context, s jetstream.Stream) error) error {
 	k.mu.Lock()
 	s := k.handle
 	k.mu.Unlock()
-	err := op(ctx, s)
-	if !Gone(err) {
-		return err
+	began := time.Now()
+	for {
+		err := op(ctx, s)
+		if !Gone(err) || time.Since(began) > leaderTime {
+			return err
+		}
+		found, missing := k.Look(ctx)
+		if missing != nil {
+			return missing
+		}
+		s = found
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(leaderPause):
+		}
 	}
-	if s, err = k.Look(ctx); err != nil {
-		return err
-	}
-	return op(ctx, s)
 }
 
 // Gone reports whether an error may mean that a stream does not exist. A publish
@@ -92,6 +111,14 @@ func (k *Kept) Do(ctx context.Context, op func(ctx context.Context, s jetstream.
 func Gone(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, nats.ErrNoResponders)
+}
+
+// Leaderless reports whether an error may mean that a stream has no leader, or that
+// the server asked has not heard of it yet. Nothing was stored then.
+func Leaderless(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+		ok && api.Code == http.StatusServiceUnavailable
 }
 
 // Look asks the server for the stream, with fresh information, and creates it

@@ -16,7 +16,7 @@ import (
 )
 
 // DeletionTime is how long the server may still be at work on a deletion after
-// it has begun to answer that a stream is not there. A stream made anew meanwhile
+// it has begun to answer that a stream is not there. A stream created again meanwhile
 // loses its folder to that: the server moves the folder of that name away at the
 // end (nats-server 2.15, stream.go, stop, and filestore.go, Delete).
 const DeletionTime = time.Second

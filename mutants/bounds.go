@@ -44,4 +44,11 @@ var boundsMutants = []mutant{
 		new:  `!have.from.SameDefinition(in) && have.only == only {`,
 		pkg:  "./lane", test: "TestOnlyWhatChangedIsCompiled",
 	},
+	{
+		name: "snapshot-at-each-change", guarantee: "bounds: copying the registry takes a part of the time, however large it is",
+		file: "zkmap/mirror/pace.go",
+		old:  `(paceShare-1)*now.Sub(began)`,
+		new:  `0*now.Sub(began)`,
+		pkg:  "./zkmap/mirror", test: "TestPace",
+	},
 }

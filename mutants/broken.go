@@ -90,7 +90,7 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "purged-state-without-limit", guarantee: "9: the state after a purge has what was asked for",
-		file: "lane/lane.go",
+		file: "lane/sync.go",
 		old:  `	l.tip = Tip{State: state, Last: last}`,
 		new: `	state.MaxBytes = 0
 	l.tip = Tip{State: state, Last: last}`,

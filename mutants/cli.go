@@ -44,4 +44,32 @@ var cliMutants = []mutant{
 		new:  ``,
 		pkg:  "./cmd/replhub", test: "TestServeOverTLS",
 	},
+	{
+		name: "errors-without-json", guarantee: "cli: with --json every error is JSON",
+		file: "cmd/replhub/exit.go",
+		old:  `		_ = a.printJSON(errorBody(err, usage)) // the error is told on stderr already`,
+		new:  `		_ = errorBody(err, usage)`,
+		pkg:  "./cmd/replhub", test: "TestErrorsAreJSON",
+	},
+	{
+		name: "usage-without-json", guarantee: "cli: so is that of a command line that cannot be parsed",
+		file: "cmd/replhub/root.go",
+		old:  `a.json = a.json || asksForJSON(args)`,
+		new:  `a.json = a.json || false && asksForJSON(args)`,
+		pkg:  "./cmd/replhub", test: "TestErrorsAreJSON",
+	},
+	{
+		name: "dlq-rm-partly-is-done", guarantee: "cli: what was not removed is told by the exit code",
+		file: "cmd/replhub/dlqrm.go",
+		old:  `	if len(outcome.Left) == 0 {`,
+		new:  `	if len(outcome.Left) == 0 || outcome.Removed > 0 {`,
+		pkg:  "./cmd/replhub", test: "TestDLQ",
+	},
+	{
+		name: "dlq-redrive-of-nothing-is-done", guarantee: "cli: that nothing was redriven is told by the exit code",
+		file: "cmd/replhub/dlqredrive.go",
+		old:  `	case r.Redriven == 0 && len(r.Left) == 0 && !r.More:`,
+		new:  `	case false:`,
+		pkg:  "./cmd/replhub", test: "TestVerbs",
+	},
 }

@@ -18,14 +18,14 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
-		file: "lane/lane.go",
-		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	err, forestalled := l.diagnose(ctx, err)",
-		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	err, forestalled := l.diagnose(ctx, err)",
+		file: "lane/sync.go",
+		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	err, l.forestalled = l.diagnose(ctx, err)",
+		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	err, l.forestalled = l.diagnose(ctx, err)",
 		pkg:  "./hub", test: "TestHubLeftBehindReadsTheLane",
 	},
 	{
 		name: "table-instead-of-record", guarantee: "2: a lane expands by its own state record alone",
-		file: "lane/lane.go",
+		file: "lane/sync.go",
 		old:  `	l.tip, l.live, l.fill = tip, live, fill`,
 		new:  "	if l.tip = tip; l.live == nil || len(state.Interests) != 1 {\n		l.live, l.fill = live, fill\n	}",
 		pkg:  "./hub", test: "TestChangedDefinitionBindsEveryWriter",
@@ -81,7 +81,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "trimmed-past-goes-on", guarantee: "3: a lane that was trimmed past is detached",
-		file: "lane/lane.go",
+		file: "lane/sync.go",
 		old:  `	if errors.Is(err, ingest.ErrTrimmed) {`,
 		new:  `	if errors.Is(err, ingest.ErrTrimmed) && tip.Last == 0 {`,
 		pkg:  "./hub", test: "TestTrimmedPastALaneDetachesIt",
@@ -263,7 +263,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "readers-kept", guarantee: "4: own readers are shared out",
-		file: "lane/lane.go",
+		file: "lane/sync.go",
 		old:  `	if len(state.Fills) == 0 {`,
 		new:  `	if len(state.Fills) > 1000 {`,
 		pkg:  "./hub", test: "TestFillsGiveTheirReadersBack",

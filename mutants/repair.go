@@ -47,7 +47,7 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "rows-asked-for-again", guarantee: "snapshots: reading a lane again asks no owner again",
-		file: "lane/lane.go",
+		file: "lane/sync.go",
 		old:  "	l.closeReaders()\n	tip, err := ReadTip(",
 		new:  "	l.closeSources()\n	tip, err := ReadTip(",
 		pkg:  "./hub", test: "TestRowsOnTheirWayOutliveARegistration",

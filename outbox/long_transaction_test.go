@@ -75,3 +75,33 @@ func TestTransactionThatIsHeldOpen(t *testing.T) {
 		})
 	}
 }
+
+// A row that a transaction has enqueued and not committed is in nobody's way: not
+// even where a statement could read the whole table rather than look rows up.
+func TestRowThatIsNotCommittedHoldsUpNobody(t *testing.T) {
+	each(t, func(t *testing.T, p *place) {
+		if p.Dialect == mariadb.Dialect {
+			p.dataSource += "&innodb_lock_wait_timeout=1"
+			p.db = p.open()
+		}
+		holder := p.begin()
+		if err := p.box.Enqueue(t.Context(), holder, user("held")); err != nil {
+			t.Fatal(err)
+		}
+		const others = 40
+		for i := range others {
+			p.enqueue(user(fmt.Sprint(i)))
+		}
+		published := 0
+		r, err := p.box.NewRelay(outbox.RelayConfig{DB: p.db, Publisher: publisherFunc(func(_ context.Context, events []replhub.Event) ([]replhub.Ack, error) {
+			published += len(events)
+			return make([]replhub.Ack, len(events)), nil
+		}), Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := outbox.Look(t.Context(), r); err != nil || published != others || p.rows("") != 0 {
+			t.Errorf("%d of %d events published, %d rows left, %v", published, others, p.rows(""), err)
+		}
+	}, postgres, mariadb)
+}

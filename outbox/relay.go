@@ -152,7 +152,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// backoff is the time to wait after so many failures in a row, with jitter.
+// backoff is the time to wait after a number of failures in a row, with jitter.
 func (r *Relay) backoff(failures int) time.Duration {
 	d := r.cfg.MinBackoff
 	for i := 1; i < failures && d < r.cfg.MaxBackoff; i++ {

@@ -25,6 +25,7 @@ type keeper struct {
 	// watched are the watches that are set, by znode. There is never a second
 	// one on the same: the library would keep both for ever.
 	watched map[string]watches
+	pace    mirror.Pace // of publishing
 }
 
 type watches struct{ data, children bool }
@@ -48,7 +49,9 @@ func (k *keeper) run(ctx context.Context, up func()) error {
 		case <-k.m.members.wake:
 			err = k.join(ctx)
 		case <-k.s.changes.wake:
-			err = k.refresh(ctx)
+			if k.rest(ctx) {
+				err = k.refresh(ctx)
+			}
 		case <-resync.C:
 			err = k.reload(ctx)
 		}
@@ -85,6 +88,21 @@ func (k *keeper) ensureFolders(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// rest waits until another snapshot is due, while what changes is gathered, and
+// reports whether ctx goes on.
+func (k *keeper) rest(ctx context.Context) bool {
+	timer := time.NewTimer(time.Until(k.pace.Next()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-k.s.lost:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // refresh reads again what the fired watches name.
@@ -231,12 +249,14 @@ func (k *keeper) unlist(gone string) {
 
 // publish shows the copy to readers.
 func (k *keeper) publish() {
-	entries := make(map[string]tree.Entry, len(k.records))
-	for path, f := range k.records {
-		entries[path] = f.entry()
-	}
-	k.m.alarms.Set("tree", k.garbage)
-	k.m.state.Publish(entries)
+	k.pace.Step(func() {
+		entries := make(map[string]tree.Entry, len(k.records))
+		for path, f := range k.records {
+			entries[path] = f.entry()
+		}
+		k.m.alarms.Set("tree", k.garbage)
+		k.m.state.Publish(entries)
+	})
 }
 
 // noteWatch records that the watch which a reading asked for is set.

@@ -109,7 +109,7 @@ func (d demo) play(ctx context.Context, events int) error {
 	return group.Wait()
 }
 
-// publish publishes so many events, or until ctx ends when 0.
+// publish publishes a number of events, or until ctx ends when that is 0.
 func (d demo) publish(ctx context.Context, nc *nats.Conn, events int) error {
 	js, err := jetstream.New(nc)
 	if err != nil {

@@ -64,7 +64,7 @@ sharing and application take what they have asked for, each with two instances.`
 	flags.StringVar(&o.storeDir, "store-dir", "", "folder of the streams, kept at the end (default: a temporary one, removed)")
 	flags.StringVar(&o.logLevel, "log-level", "warn", "what to log to stderr: debug, info, warn or error")
 	flags.BoolVar(&o.demo, "demo", false, "have three services play")
-	flags.IntVar(&o.demoEvents, "demo-events", 0, "end after so many events of the demo; 0 for never")
+	flags.IntVar(&o.demoEvents, "demo-events", 0, "end after this number of the demo's events; 0 for never")
 	flags.DurationVar(&o.demoFor, "demo-for", 0, "end after so long; 0 for never")
 	a.completeFlags(cmd, map[string]completer{"log-level": levelWords()})
 	takesZero(flags, "port", "demo-events", "demo-for")

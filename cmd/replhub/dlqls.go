@@ -54,7 +54,7 @@ most --limit; where there are more, the last line says how to go on.`,
 	flags := cmd.Flags()
 	flags.BoolVarP(&single, "letters", "l", false, "list the letters one by one")
 	flags.Uint64Var(&after, "after", 0, "list those behind this sequence")
-	flags.IntVar(&limit, "limit", lettersAtOnce, "list at most so many")
+	flags.IntVar(&limit, "limit", lettersAtOnce, "list at most this number of letters")
 	takesZero(flags, "after")
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		if single {

@@ -16,7 +16,7 @@ import (
 
 const (
 	// lookEvery is the time between two rounds over partitions that are empty,
-	// and lookEach what each of them adds to it.
+	// and lookEach what each partition adds to it.
 	lookEvery, lookEach = 100 * time.Millisecond, 2 * time.Millisecond
 	// callEvery is the least time between calls for the same copies.
 	callEvery = time.Second

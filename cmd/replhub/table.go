@@ -57,7 +57,7 @@ func columnsFor(w io.Writer) int {
 	return o.columns()
 }
 
-// lines lays the table out for a terminal of so many columns; 0 is any number.
+// lines lays the table out for a terminal of a width in columns; 0 is any.
 func (t *table) lines(columns int) []string {
 	rows := make([][]string, len(t.rows))
 	var widths []int
@@ -145,7 +145,7 @@ func cutLine(line string, columns int) string {
 	return cutText(line, columns)
 }
 
-// cutText is a text of at most so many cells.
+// cutText is a text of at most a number of cells.
 func cutText(text string, cells int) string {
 	if textWidth(text) <= cells {
 		return text
@@ -160,7 +160,7 @@ func cutText(text string, cells int) string {
 	return text
 }
 
-// wrapText breaks a text into lines of at most so many cells, at blanks where
+// wrapText breaks a text into lines of at most a number of cells, at blanks where
 // it can.
 func wrapText(text string, cells int) []string {
 	var lines []string

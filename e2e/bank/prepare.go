@@ -103,7 +103,7 @@ func newOutbox() (*outbox.Outbox, error) {
 
 func newInbox() (*inbox.Inbox, error) { return inbox.New(inbox.Config{}) }
 
-// open opens a database with so many connections at most, which it keeps.
+// open opens a database with a bounded number of connections, which it keeps.
 func open(dsn string, connections int) (*sql.DB, error) {
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {

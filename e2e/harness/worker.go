@@ -96,7 +96,7 @@ func (all *Workers) run(ctx context.Context, js jetstream.JetStream, service, co
 			}
 		}
 		if batch.Error() != nil {
-			c = nil // made anew, or pinned to another: look it up again
+			c = nil // created again, or pinned to another: look it up again
 		}
 	}
 }

@@ -19,7 +19,7 @@ type Budget struct {
 	queue []*Share // those that wait, in their order
 }
 
-// New makes a budget of so many bytes.
+// New makes a budget of a number of bytes.
 func New(size int64) *Budget { return &Budget{size: size, free: size} }
 
 // Size is how many bytes there are in all.

@@ -133,7 +133,7 @@ func (p *Process) Stop(sig os.Signal, within time.Duration) error {
 // Terminate is Stop by SIGTERM.
 func (p *Process) Terminate(within time.Duration) error { return p.Stop(syscall.SIGTERM, within) }
 
-// Tail is the end of the log, at most so many bytes of it, or why it cannot be
+// Tail is the end of the log, at most n bytes of it, or why it cannot be
 // read.
 func (p *Process) Tail(most int) string { return Tail(p.log, most) }
 

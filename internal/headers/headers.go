@@ -23,7 +23,7 @@ type Entry struct {
 }
 
 // Since goes over the messages of a subject that were stored at a time or later,
-// at most so many, in their order. complete is false when there are more.
+// at most n, in their order. complete is false when there are more.
 func Since(ctx context.Context, stream jetstream.Stream, subject string, from time.Time, limit int, each func(Entry)) (complete bool, err error) {
 	c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject: subject, HeadersOnly: true, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,

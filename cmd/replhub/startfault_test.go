@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/wire"
+)
+
+// startOldServer answers like a nats-server of version 2.10, as far as a
+// connection goes: no such server can be built from this module. The scenarios
+// in e2e run the real one.
+func startOldServer(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(func() {
+		_ = listener.Close()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { speakOld(conn) })
+		}
+	})
+	return "nats://" + listener.Addr().String()
+}
+
+func speakOld(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	fmt.Fprintf(conn, "INFO {\"server_id\":\"OLD\",\"version\":\"2.10.29\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n")
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "PING") {
+			fmt.Fprintf(conn, "PONG\r\n")
+		}
+	}
+}
+
+func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
+	const secret = "hush-hush"
+	for name, tt := range map[string]struct {
+		env  func(t *testing.T) map[string]string
+		says []string
+	}{
+		"HTTP port taken": {
+			func(t *testing.T) map[string]string {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = l.Close() })
+				return map[string]string{wire.EnvHTTPAddr: l.Addr().String()}
+			}, []string{"the port is taken", wire.EnvHTTPAddr},
+		},
+		"HTTP address that is none": {
+			func(*testing.T) map[string]string { return map[string]string{wire.EnvHTTPAddr: "here"} },
+			[]string{wire.EnvHTTPAddr},
+		},
+		"NATS unreachable": {
+			func(*testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSURL: "nats://ada:" + secret + "@127.0.0.1:1"}
+			}, []string{"nobody answers there", "nats://127.0.0.1:1", wire.EnvNATSURL},
+		},
+		"NATS URL that is none": {
+			func(*testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSURL: "nats://ada:" + secret + "@[::1"}
+			}, []string{wire.EnvNATSURL},
+		},
+		"no credentials": {
+			func(t *testing.T) map[string]string {
+				s := startServer(t, &server.Options{Username: "hub", Password: "right", JetStream: true})
+				return map[string]string{wire.EnvNATSURL: s.ClientURL()}
+			}, []string{"credentials are refused", wire.EnvNATSCreds},
+		},
+		"wrong password": {
+			func(t *testing.T) map[string]string {
+				s := startServer(t, &server.Options{Username: "hub", Password: "right", JetStream: true})
+				return map[string]string{
+					wire.EnvNATSURL: s.ClientURL(), wire.EnvNATSUser: "hub",
+					wire.EnvNATSPasswordFile: writeFile(t, "password", secret+"\n"),
+				}
+			}, []string{"credentials are refused", wire.EnvNATSPasswordFile},
+		},
+		"no password file": {
+			func(*testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSUser: "hub", wire.EnvNATSPasswordFile: "/nowhere/password"}
+			}, []string{wire.EnvNATSPasswordFile, "/nowhere/password"},
+		},
+		"no credentials file": {
+			func(*testing.T) map[string]string { return map[string]string{wire.EnvNATSCreds: "/nowhere/hub.creds"} },
+			[]string{wire.EnvNATSCreds, "/nowhere/hub.creds"},
+		},
+		"nkey file without a seed": {
+			func(t *testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSNkey: writeFile(t, "seed", secret)}
+			}, []string{wire.EnvNATSNkey, "holds no nkey seed"},
+		},
+		"authorities that are none": {
+			func(t *testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSTLSCA: writeFile(t, "ca.pem", secret)}
+			}, []string{wire.EnvNATSTLSCA, "no certificate"},
+		},
+		"no JetStream": {
+			func(t *testing.T) map[string]string {
+				return map[string]string{wire.EnvNATSURL: startServer(t, &server.Options{}).ClientURL()}
+			}, []string{"runs without JetStream", "nats-server -js"},
+		},
+		"server too old": {
+			func(t *testing.T) map[string]string { return map[string]string{wire.EnvNATSURL: startOldServer(t)} },
+			[]string{"2.10.29 is too old", "2.12 or later", "upgrade"},
+		},
+		"foreign ingest": {
+			func(t *testing.T) map[string]string {
+				b := newBench(t)
+				b.createStream(t, "DB", "db.>")
+				return map[string]string{wire.EnvNATSURL: b.server.URL()}
+			}, []string{`stream "DB" exists but was not made by replhub`, "rename or delete it"},
+		},
+		"foreign lane": {
+			func(t *testing.T) map[string]string {
+				b := newBench(t)
+				b.createStream(t, "SUB_sharing", "sub.sharing.>")
+				// The registry starts along with the hub, and a server that is
+				// shut down while it makes a stream leaks a goroutine.
+				bucket := jetstream.KeyValueConfig{Bucket: wire.BucketRegistry}
+				if _, err := b.jetStream(t).CreateKeyValue(t.Context(), bucket); err != nil {
+					t.Fatal(err)
+				}
+				return map[string]string{wire.EnvNATSURL: b.server.URL()}
+			}, []string{`stream "SUB_sharing" exists but was not made by replhub`},
+		},
+		"no room": {
+			func(t *testing.T) map[string]string {
+				s := startServer(t, &server.Options{JetStream: true, JetStreamMaxStore: 32 << 20})
+				return map[string]string{wire.EnvNATSURL: s.ClientURL()}
+			}, []string{"insufficient storage", wire.EnvIngestMaxBytes},
+		},
+		"misspelt variable": {
+			func(*testing.T) map[string]string { return map[string]string{"REPLHUB_ZK_SERVER": "zk:2181"} },
+			[]string{"REPLHUB_ZK_SERVER is no variable", "did you mean REPLHUB_ZK_SERVERS?"},
+		},
+		"zk without servers": {
+			func(*testing.T) map[string]string { return map[string]string{wire.EnvRegistry: "zk"} },
+			[]string{wire.EnvZKServers},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clearEnvironment(t)
+			for variable, value := range tt.env(t) {
+				t.Setenv(variable, value)
+			}
+			t.Setenv(wire.EnvLogLevel, "error")
+			o := execute(t.Context(), "", "serve")
+			if o.code != exitFailed || strings.Count(o.stderr, "\n") != 1 {
+				t.Errorf("exit %d, want %d and one line:\n%s", o.code, exitFailed, o.stderr)
+			}
+			for _, part := range tt.says {
+				if !strings.Contains(o.stderr, part) {
+					t.Errorf("stderr %q does not say %q", o.stderr, part)
+				}
+			}
+			if strings.Contains(o.stderr+o.stdout, secret) {
+				t.Errorf("a secret shows:\n%s%s", o.stderr, o.stdout)
+			}
+		})
+	}
+}
+
+func TestZooKeeperUnreachableAtTheFirstStart(t *testing.T) {
+	clearEnvironment(t)
+	b := newBench(t)
+	t.Setenv(wire.EnvNATSURL, b.server.URL())
+	t.Setenv(wire.EnvZKServers, "127.0.0.1:1")
+	s, err := readSettings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.startTimeout = time.Second
+	err = serve(t.Context(), s, newLogger(io.Discard, s.LogFormat, s.LogLevel))
+	if err == nil || !strings.Contains(err.Error(), "registry (zk) is not reachable") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %v", err)
+	}
+}

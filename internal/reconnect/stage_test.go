@@ -1,0 +1,290 @@
+package reconnect_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/replhub/replhub/internal/reconnect"
+)
+
+// stage is a server, and a connection to it by files.
+type stage struct {
+	t       *testing.T
+	dir     string
+	server  *server.Server
+	options *server.Options
+	nc      *nats.Conn
+	log     recorder
+	closed  chan struct{}
+}
+
+type recorder struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buf.Write(p)
+}
+
+func (r *recorder) count(words string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Count(r.buf.String(), words)
+}
+
+func (s *stage) start(options *server.Options) {
+	s.t.Helper()
+	options.Host, options.Port, options.NoSigs, options.NoLog = "127.0.0.1", server.RANDOM_PORT, true, true
+	srv, err := server.NewServer(options)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	srv.Start()
+	s.t.Cleanup(func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	})
+	if !srv.ReadyForConnections(10 * time.Second) {
+		s.t.Fatal("nats-server did not start")
+	}
+	s.server, s.options = srv, options
+}
+
+func (s *stage) reload(change func(*server.Options)) {
+	s.t.Helper()
+	s.options = s.options.Clone()
+	change(s.options)
+	if err := s.server.ReloadOptions(s.options); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) write(name string, text []byte) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// connect connects by files, with options that give up.
+func (s *stage) connect(files reconnect.Files, more ...nats.Option) {
+	s.t.Helper()
+	keeper := reconnect.NewKeeper(slog.New(slog.NewTextHandler(&s.log, nil)))
+	reconnect.Settle(keeper, 300*time.Millisecond)
+	opts, err := keeper.Options(files)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.closed = make(chan struct{})
+	opts = append(opts, nats.NoReconnect(), nats.MaxReconnects(1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
+		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }))
+	opts = append(append(opts, more...), keeper.Option())
+	if s.nc, err = nats.Connect(s.server.ClientURL(), opts...); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(s.nc.Close)
+}
+
+func (s *stage) eventually(what string, check func() bool) {
+	s.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !check() {
+		select {
+		case <-s.closed:
+			s.t.Fatalf("the connection was closed for good while waiting for %s", what)
+		case <-deadline:
+			s.t.Fatalf("waited in vain for %s; the log:\n%s", what, s.log.buf.String())
+		case <-tick.C:
+		}
+	}
+}
+
+// refused waits until the server has refused the connection some times, which the
+// log says once.
+func (s *stage) refused(advice string) {
+	s.t.Helper()
+	s.eventually("word on the trouble", func() bool { return s.log.count(advice) > 0 })
+	before := s.nc.Stats().Reconnects // of attempts that got as far as the server
+	s.eventually("more attempts", func() bool { return s.nc.Stats().Reconnects >= before+3 })
+	if n := s.log.count(advice); n != 1 {
+		s.t.Errorf("said %d times", n)
+	}
+}
+
+func (s *stage) back() {
+	s.t.Helper()
+	if n := s.log.count("connected to NATS again"); n != 0 {
+		s.t.Errorf("said to be over %d times meanwhile", n)
+	}
+	s.eventually("the connection to be back", func() bool { return s.log.count("connected to NATS again") == 1 })
+	if _, err := s.nc.RTT(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func eachStage(t *testing.T, stages map[string]func(*stage)) {
+	t.Helper()
+	for name, play := range stages {
+		t.Run(name, func(t *testing.T) { play(&stage{t: t, dir: t.TempDir(), closed: make(chan struct{})}) })
+	}
+}
+
+// trust is an operator with an account, whose users' JWTs a server takes.
+type trust struct {
+	t       *testing.T
+	account nkeys.KeyPair
+	options *server.Options
+}
+
+func newTrust(t *testing.T) *trust {
+	t.Helper()
+	operator, err1 := nkeys.CreateOperator()
+	account, err2 := nkeys.CreateAccount()
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := jwt.NewAccountClaims(public(t, account)).Encode(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolver := &server.MemAccResolver{}
+	if err := resolver.Store(public(t, account), signed); err != nil {
+		t.Fatal(err)
+	}
+	return &trust{t: t, account: account, options: &server.Options{TrustedKeys: []string{public(t, operator)}, AccountResolver: resolver}}
+}
+
+func public(t *testing.T, pair nkeys.KeyPair) string {
+	t.Helper()
+	key, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// user is a credentials file of a new user that expires.
+func (r *trust) user(life time.Duration) []byte {
+	r.t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	claims := jwt.NewUserClaims(public(r.t, pair))
+	claims.Expires = time.Now().Add(life).Unix()
+	signed, err1 := claims.Encode(r.account)
+	seed, err2 := pair.Seed()
+	if err := errors.Join(err1, err2); err != nil {
+		r.t.Fatal(err)
+	}
+	file, err := jwt.FormatUserConfig(signed, seed)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return file
+}
+
+// certificates are signed by one authority of a test.
+type certificates struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newCertificates(t *testing.T) certificates {
+	t.Helper()
+	c := certificates{t: t}
+	c.cert = &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	c.cert, c.key = c.sign(c.cert)
+	return c
+}
+
+// sign makes a certificate of a template, signed by itself where there is no
+// authority yet.
+func (c certificates) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	c.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	signer := c.key
+	if signer == nil {
+		signer = key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, c.cert, &key.PublicKey, signer)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return cert, key
+}
+
+func (c certificates) pair() (cert *x509.Certificate, key *ecdsa.PrivateKey) {
+	return c.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "pair"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	})
+}
+
+func (c certificates) server() *tls.Config {
+	cert, key := c.pair()
+	pool := x509.NewCertPool()
+	pool.AddCert(c.cert)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
+		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}
+}
+
+// files writes the authority's certificate and a pair of the client.
+func (c certificates) files(s *stage) reconnect.Files {
+	cert, key := c.pair()
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	return reconnect.Files{
+		CA:   s.write("ca.pem", block("CERTIFICATE", c.cert.Raw)),
+		Key:  s.write("key.pem", block("EC PRIVATE KEY", der)),
+		Cert: s.write("cert.pem", block("CERTIFICATE", cert.Raw)),
+	}
+}

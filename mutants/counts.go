@@ -1,0 +1,33 @@
+package main
+
+// countsMutants are the mechanisms behind what metrics count.
+var countsMutants = []mutant{
+	{
+		name: "letter-counted-twice", guarantee: "8: a dead letter is counted once",
+		file: "letters/letter.go",
+		old:  `return ack.Sequence, false, nil`,
+		new:  `return ack.Sequence, true, nil`,
+		pkg:  "./hub", test: "TestDeadLetterIsCountedOnce",
+	},
+	{
+		name: "lost-answer-not-counted", guarantee: "2: a copy is counted once it is stored",
+		file: "lane/sync.go",
+		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
+		new:  `_ = l.storedUpTo`,
+		pkg:  "./lane", test: "TestCopiesAreCountedAsTheyAreStored",
+	},
+	{
+		name: "lag-by-sequence", guarantee: "3: a lane in an earlier epoch lacks all of the later one",
+		file: "hub/report.go",
+		old:  `if at.Epoch < end.Epoch {`,
+		new:  `if false {`,
+		pkg:  "./hub", test: "TestLagOfALaneInAnEarlierEpoch",
+	},
+	{
+		name: "consumers-created-too-soon", guarantee: "9: a consumer that is being created is left to who creates it",
+		file: "hub/workers.go",
+		old:  `if !before || missing < known.missing {`,
+		new:  `if !before {`,
+		pkg:  "./hub", test: "TestMissingConsumersAreCreatedAtTheSecondLook",
+	},
+}
