@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -23,32 +22,26 @@ func (s Schema) String() string {
 
 // Migrate runs the statements in one transaction. Any number of instances may do
 // so at the same time: on PostgreSQL they take turns by an advisory lock on name,
-// because IF NOT EXISTS fails there when two create the same table at once.
-func (s Schema) Migrate(ctx context.Context, db *sql.DB, d Dialect, name string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("migrate %s: %w", name, err)
+// because IF NOT EXISTS fails there when two create the same table at once. On SQLite
+// one that finds the file locked, as it is while another one turns write-ahead
+// logging on, tries again.
+func (s Schema) Migrate(ctx context.Context, db *sql.DB, d Dialect, name string) error {
+	err := InTransaction(ctx, db, nil, func(tx *sql.Tx) error {
+		if d == Postgres {
+			if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", name); err != nil {
+				return fmt.Errorf("lock: %w", err)
+			}
 		}
-	}()
-	tx, err := db.BeginTx(ctx, nil)
+		for _, statement := range s {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				first, _, _ := strings.Cut(statement, "\n")
+				return fmt.Errorf("%s: %w", first, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("migrate %s: %w", name, err)
 	}
-	defer func() {
-		if rollbackErr := tx.Rollback(); !errors.Is(rollbackErr, sql.ErrTxDone) {
-			err = errors.Join(err, rollbackErr)
-		}
-	}()
-	if d == Postgres {
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", name); err != nil {
-			return fmt.Errorf("lock: %w", err)
-		}
-	}
-	for _, statement := range s {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			first, _, _ := strings.Cut(statement, "\n")
-			return fmt.Errorf("%s: %w", first, err)
-		}
-	}
-	return tx.Commit()
+	return nil
 }

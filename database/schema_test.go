@@ -2,7 +2,9 @@ package database_test
 
 import (
 	"database/sql"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	_ "modernc.org/sqlite"
@@ -37,5 +39,31 @@ func TestSchema(t *testing.T) {
 	}
 	if got := (database.Schema{}).String(); got != "" {
 		t.Errorf("no statements are %q", got)
+	}
+}
+
+// Several instances begin at once on a file that is new: the one that turns
+// write-ahead logging on locks the others out, and SQLite does not have them wait.
+func TestMigrateAtOnceOnANewFile(t *testing.T) {
+	for range 20 {
+		file := "file:" + filepath.Join(t.TempDir(), "new.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_txlock=immediate"
+		var begin, group sync.WaitGroup
+		const instances = 8
+		begin.Add(instances)
+		for range instances {
+			db := open(t, "sqlite", file)
+			group.Go(func() {
+				begin.Done()
+				begin.Wait()
+				s := database.Schema{"CREATE TABLE IF NOT EXISTS a (n int)", "CREATE TABLE IF NOT EXISTS b (n int)"}
+				if err := s.Migrate(t.Context(), db, database.SQLite, "a"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if t.Failed() {
+			return
+		}
 	}
 }

@@ -31,4 +31,11 @@ var uniqueMutants = []mutant{
 		new:  `	return found[:0], err`,
 		pkg:  "./inbox", test: "TestUniqueValuesChangeHands",
 	},
+	{
+		name: "migrate-once", guarantee: "database: instances that begin at once on a new file all begin",
+		file: "database/schema.go",
+		old:  `	err := InTransaction(ctx, db, nil, func(tx *sql.Tx) error {`,
+		new:  `	err := transact(ctx, db, nil, func(tx *sql.Tx) error {`,
+		pkg:  "./database", test: "TestMigrateAtOnceOnANewFile",
+	},
 }
