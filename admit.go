@@ -9,8 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // admitTime bounds the wait for a hub's word on a dead letter.
@@ -20,7 +20,7 @@ const admitTime = time.Second
 // dead letters. refused has the job's verdict then. Without an answer, of a hub
 // that is away or too old to know, the letter is stored.
 func (s *Subscriber) mayBury(ctx context.Context, j *job) (v verdict, refused bool) {
-	req := wire.Letter{Bytes: letterSize(j.letter)}
+	req := contract.Letter{Bytes: letterSize(j.letter)}
 	if millis, err := strconv.ParseInt(j.src.born, 36, 64); err == nil && millis > 0 {
 		created := time.UnixMilli(millis + 1).UTC() // born is rounded down
 		req.Consumer = &created
@@ -31,7 +31,7 @@ func (s *Subscriber) mayBury(ctx context.Context, j *job) (v verdict, refused bo
 	}
 	ctx, cancel := context.WithTimeout(ctx, admitTime)
 	defer cancel()
-	answer, err := s.client.nc.RequestWithContext(ctx, subjects.Control(wire.VerbLetter, s.client.service), body)
+	answer, err := s.client.nc.RequestWithContext(ctx, subjects.Control(contract.VerbLetter, s.client.service), body)
 	if err != nil {
 		return verdict{}, false
 	}

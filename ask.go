@@ -8,8 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // The headers of the micro framework on a refusal.
@@ -34,10 +34,10 @@ func (c *Client) ask(ctx context.Context, verb string, req, reply any) error {
 
 // waitForHub returns once a hub answers, whatever it answers.
 func (c *Client) waitForHub(ctx context.Context) error {
-	subject := subjects.Control(wire.VerbStatus, subjects.Name{})
+	subject := subjects.Control(contract.VerbStatus, subjects.Name{})
 	if !c.service.IsZero() {
 		// A service may have no rights beyond its own subjects.
-		subject = subjects.Control(wire.VerbDescribe, c.service)
+		subject = subjects.Control(contract.VerbDescribe, c.service)
 	}
 	err := c.control(ctx, subject, struct{}{}, nil)
 	if _, ok := errors.AsType[*Refused](err); ok {
@@ -124,7 +124,7 @@ func readReply(m *nats.Msg) ([]byte, error) {
 	if m.Header.Get(headerErrorCode) == "" {
 		return m.Data, nil
 	}
-	var refusal wire.Refusal
+	var refusal contract.Refusal
 	if err := json.Unmarshal(m.Data, &refusal); err != nil || refusal.Error == nil {
 		// Not the hub's form: something else serves that subject.
 		return nil, &Refused{Code: CodeInternal, Message: m.Header.Get(headerError)}

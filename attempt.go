@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // kind is what an attempt came to.
@@ -154,7 +154,7 @@ func readAck(m *nats.Msg) (Ack, outcome) {
 		return Ack{}, outcome{kind: refused, err: fmt.Errorf("the answer is no acknowledgement: %w", err), doubt: true}
 	case answer.Error != nil:
 		return Ack{}, refusal(answer.Error)
-	case answer.Stream != wire.StreamIngest:
+	case answer.Stream != contract.StreamIngest:
 		return Ack{}, outcome{kind: refused, err: fmt.Errorf("%w: the stream %s took it, which replicates nothing", ErrNoHub, quote(answer.Stream))}
 	}
 	return Ack{Seq: answer.Seq, Duplicate: answer.Duplicate}, outcome{}

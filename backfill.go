@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Backfill is a backfill that is in force: an owner's rows once more.
@@ -40,8 +40,8 @@ type Backfill struct {
 // owner that serves no rows (see ServeSnapshot) one of CodeUnavailable. Unregister
 // ends a backfill together with its interest.
 func (c *Client) Backfill(ctx context.Context, entity, filter string) (Backfill, error) {
-	var reply wire.Backfilling
-	if err := c.ask(ctx, wire.VerbBackfill, wire.Backfill{Entity: entity, Filter: filter}, &reply); err != nil {
+	var reply contract.Backfilling
+	if err := c.ask(ctx, contract.VerbBackfill, contract.Backfill{Entity: entity, Filter: filter}, &reply); err != nil {
 		return Backfill{}, err
 	}
 	return Backfill{
@@ -76,10 +76,10 @@ type Filled struct {
 }
 
 // fillsOf are the fills of a lane's status.
-func fillsOf(s *wire.LaneStatus) (under []Fill, ended []Filled) {
+func fillsOf(s *contract.LaneStatus) (under []Fill, ended []Filled) {
 	all := s.OtherFills
 	if s.Fill != nil {
-		all = append([]wire.FillStatus{*s.Fill}, all...)
+		all = append([]contract.FillStatus{*s.Fill}, all...)
 	}
 	for i := range all {
 		f := &all[i]

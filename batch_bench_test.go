@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 // BenchmarkBatchSize upserts events into a PostgreSQL that syncs, one transaction

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // noteAll notes a batch that is handled as a whole, or not at all.
@@ -57,7 +57,7 @@ func TestBatches(t *testing.T) {
 					t.Errorf("the largest batch had %d", n)
 				}
 				l.eventually("the last acknowledgements", func() error {
-					var status wire.LaneStatus
+					var status contract.LaneStatus
 					l.ask("replhub.describe.sharing", &status)
 					return count("events in the backlog", int(status.Backlog), 0)
 				})
@@ -117,7 +117,7 @@ func TestOneOfABatchFails(t *testing.T) {
 					l.feed(fed, fed+7, keyed(7))
 					fed += 7
 				}
-				var status wire.LaneStatus
+				var status contract.LaneStatus
 				l.ask("replhub.describe.sharing", &status)
 				return count("dead letters", int(status.DeadLetters), tt.letters)
 			})

@@ -16,8 +16,8 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/internal/testenv/hubstreams"
+	"github.com/replhub/replhub/internal/testenv/natstest"
 	"github.com/replhub/replhub/kvmap"
 )
 

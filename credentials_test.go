@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/e2e/cluster"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // guarded is a nats-server with a hub as one user, and a service as another whose

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // A server has a bound on the events of a work queue that are delivered and not
@@ -39,7 +39,7 @@ func (s *Subscriber) crowded(j *job) bool {
 
 // spilled notes the dead letter of an event that gave its place up.
 func (s *Subscriber) spilled(j *job, letter uint64) {
-	if n, _ := strconv.Atoi(header(j.msg.Header, wire.HeaderRedriven)); n >= maxSpills {
+	if n, _ := strconv.Atoi(header(j.msg.Header, contract.HeaderRedriven)); n >= maxSpills {
 		return
 	}
 	d := j.src.desk
@@ -97,8 +97,8 @@ func (s *Subscriber) lookForRoom(ctx context.Context, src *source, waiting int) 
 func (s *Subscriber) redrive(ctx context.Context, d *desk, letters []uint64) {
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	var reply wire.Redriven
-	err := s.client.ask(asking, wire.VerbRedrive, wire.Redrive{Seqs: letters}, &reply)
+	var reply contract.Redriven
+	err := s.client.ask(asking, contract.VerbRedrive, contract.Redrive{Seqs: letters}, &reply)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.redriving = false

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -46,9 +46,9 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 		return verdict{kind: verdictAgain, after: letterRetry}
 	}
 	s.client.log.Warn("dead letter", "entity", j.delivery.Entity, "key", j.row.key, "id", j.delivery.ID,
-		"reason", j.letter.Header.Get(wire.HeaderReason), "attempts", j.attempts, "err", j.letter.Header.Get(wire.HeaderError))
+		"reason", j.letter.Header.Get(contract.HeaderReason), "attempts", j.attempts, "err", j.letter.Header.Get(contract.HeaderError))
 	if s.cfg.OnDead != nil {
-		s.cfg.OnDead(&j.delivery, errors.New(j.letter.Header.Get(wire.HeaderError)))
+		s.cfg.OnDead(&j.delivery, errors.New(j.letter.Header.Get(contract.HeaderError)))
 	}
 	if j.gaveUp {
 		s.spilled(j, stored.Sequence)
@@ -64,15 +64,15 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 // letterOf makes the letter in the form that the hub's own have, so that the
 // hub can list it and redrive it.
 func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
-	reason := wire.ReasonFailed
+	reason := contract.ReasonFailed
 	switch meaningOf(cause, j.msg.Data) {
 	case meansParked:
-		reason = wire.ReasonParked
+		reason = contract.ReasonParked
 	case meansInvalid:
-		reason = wire.ReasonInvalid
+		reason = contract.ReasonInvalid
 	case meansWaits:
 		if s.cfg.MaxWait >= 0 {
-			reason = wire.ReasonWaits
+			reason = contract.ReasonWaits
 		}
 	case meansFailure, meansUnavailable, meansConflict:
 	}
@@ -87,15 +87,15 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 			m.Header[name] = values
 		}
 	}
-	m.Header.Set(wire.HeaderReason, reason)
-	m.Header.Set(wire.HeaderError, oneLine(cause.Error(), " ", maxErrorBytes))
-	m.Header.Set(wire.HeaderAttempts, strconv.Itoa(j.attempts+j.waits))
-	m.Header.Set(wire.HeaderFirstAttempt, j.first.UTC().Format(time.RFC3339Nano))
-	m.Header.Set(wire.HeaderLastAttempt, j.last.UTC().Format(time.RFC3339Nano))
+	m.Header.Set(contract.HeaderReason, reason)
+	m.Header.Set(contract.HeaderError, oneLine(cause.Error(), " ", maxErrorBytes))
+	m.Header.Set(contract.HeaderAttempts, strconv.Itoa(j.attempts+j.waits))
+	m.Header.Set(contract.HeaderFirstAttempt, j.first.UTC().Format(time.RFC3339Nano))
+	m.Header.Set(contract.HeaderLastAttempt, j.last.UTC().Format(time.RFC3339Nano))
 	if p, ok := errors.AsType[*panicError](cause); ok {
-		m.Header.Set(wire.HeaderStack, oneLine(string(p.stack), " | ", maxStackBytes))
+		m.Header.Set(contract.HeaderStack, oneLine(string(p.stack), " | ", maxStackBytes))
 	}
-	m.Header.Set(wire.HeaderMsgID, letterID(service, j, reason))
+	m.Header.Set(contract.HeaderMsgID, letterID(service, j, reason))
 	fitLetter(m, reason, s.client.nc.MaxPayload())
 	return m
 }
@@ -104,12 +104,12 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 // consumer: rewound workers get a new one, and an event that is rewound to and
 // fails again is not the letter that may have been removed meanwhile.
 func letterID(service string, j *job, reason string) string {
-	event := header(j.msg.Header, wire.HeaderEpoch) + "-" + header(j.msg.Header, wire.HeaderSeq)
-	if header(j.msg.Header, wire.HeaderChunk) != "" {
-		event = header(j.msg.Header, wire.HeaderID) // rows of a snapshot share a position
+	event := header(j.msg.Header, contract.HeaderEpoch) + "-" + header(j.msg.Header, contract.HeaderSeq)
+	if header(j.msg.Header, contract.HeaderChunk) != "" {
+		event = header(j.msg.Header, contract.HeaderID) // rows of a snapshot share a position
 	}
 	id := service + "/" + event + "/" + reason
-	if n := header(j.msg.Header, wire.HeaderRedriven); n != "" {
+	if n := header(j.msg.Header, contract.HeaderRedriven); n != "" {
 		id += "/" + n
 	}
 	return id + "/" + j.src.born
@@ -129,14 +129,14 @@ func fitLetter(m *nats.Msg, reason string, maxPayload int64) {
 	}
 	if large() {
 		for name := range m.Header {
-			if !strings.HasPrefix(name, "Replhub-") && name != wire.HeaderMsgID {
+			if !strings.HasPrefix(name, "Replhub-") && name != contract.HeaderMsgID {
 				delete(m.Header, name)
 			}
 		}
 	}
 	if large() {
-		m.Header.Set(wire.HeaderReason, wire.ReasonTooLarge)
-		m.Header.Set(wire.HeaderError, fmt.Sprintf("%s: %s; the letter has no room for the payload", reason, m.Header.Get(wire.HeaderError)))
+		m.Header.Set(contract.HeaderReason, contract.ReasonTooLarge)
+		m.Header.Set(contract.HeaderError, fmt.Sprintf("%s: %s; the letter has no room for the payload", reason, m.Header.Get(contract.HeaderError)))
 		m.Data = nil
 	}
 }

@@ -19,7 +19,7 @@ var allowed = []string{
 	"golang.org/x/sys/",
 	"github.com/replhub/replhub/internal/reconnect",
 	"github.com/replhub/replhub/subjects",
-	"github.com/replhub/replhub/wire",
+	"github.com/replhub/replhub/internal/contract",
 }
 
 func TestTheSDKDependsOnNATSAlone(t *testing.T) {

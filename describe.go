@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // State is what a service's lane is doing.
@@ -46,8 +46,8 @@ type Status struct {
 // Describe asks how the service's lane stands. A service that never registered
 // is a *Refused of CodeNotFound.
 func (c *Client) Describe(ctx context.Context) (Status, error) {
-	var reply wire.LaneStatus
-	if err := c.ask(ctx, wire.VerbDescribe, wire.Describe{}, &reply); err != nil {
+	var reply contract.LaneStatus
+	if err := c.ask(ctx, contract.VerbDescribe, contract.Describe{}, &reply); err != nil {
 		return Status{}, err
 	}
 	status := Status{
@@ -65,8 +65,8 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 		if after == "" {
 			return status, nil
 		}
-		reply = wire.LaneStatus{} // the next page of interests
-		if err := c.ask(ctx, wire.VerbDescribe, wire.Describe{After: after}, &reply); err != nil {
+		reply = contract.LaneStatus{} // the next page of interests
+		if err := c.ask(ctx, contract.VerbDescribe, contract.Describe{After: after}, &reply); err != nil {
 			return Status{}, err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestDrainFinishesWhatHasBegunAndGivesBackTheRest(t *testing.T) {
@@ -222,7 +222,7 @@ func TestDeadLetterIsRedriven(t *testing.T) {
 			publish(t, l, replhub.Event{Entity: "user", Op: replhub.Create, Key: "42", Data: []byte(`{"id":"42"}`)})
 			<-dead
 			repaired.Store(true)
-			var reply wire.Redriven
+			var reply contract.Redriven
 			m, err := l.js().Conn().Request("replhub.redrive.sharing", []byte(`{"all":true}`), 10*time.Second)
 			if err != nil {
 				t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const headerContentType = "Content-Type"
@@ -41,7 +41,7 @@ func (c *Client) encode(ctx context.Context, ev *Event) (*nats.Msg, error) {
 		return nil, err
 	}
 	if !c.service.IsZero() {
-		m.Header[wire.HeaderOrigin] = []string{c.service.String()}
+		m.Header[contract.HeaderOrigin] = []string{c.service.String()}
 	}
 	return m, nil
 }
@@ -89,7 +89,7 @@ func hubHeaders(header nats.Header, ev *Event) error {
 	if !carries(ev.ID) {
 		return invalid("ID", "%s cannot be a header's value", quote(ev.ID))
 	}
-	header[wire.HeaderMsgID] = []string{ev.ID}
+	header[contract.HeaderMsgID] = []string{ev.ID}
 	if ev.Key != "" {
 		if len(ev.Key) > maxKey {
 			return invalid("Key", "is %d bytes long; a key has at most %d", len(ev.Key), maxKey)
@@ -97,13 +97,13 @@ func hubHeaders(header nats.Header, ev *Event) error {
 		if !carries(ev.Key) {
 			return invalid("Key", "%s cannot be a header's value", quote(ev.Key))
 		}
-		header[wire.HeaderKey] = []string{ev.Key}
+		header[contract.HeaderKey] = []string{ev.Key}
 	}
 	if ev.Version < 0 {
 		return invalid("Version", "%d: must count up from 1", ev.Version)
 	}
 	if ev.Version > 0 {
-		header[wire.HeaderVersion] = []string{strconv.FormatInt(ev.Version, 10)}
+		header[contract.HeaderVersion] = []string{strconv.FormatInt(ev.Version, 10)}
 	}
 	if ev.ContentType != "" {
 		if !carries(ev.ContentType) {

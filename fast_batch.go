@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // fastBatch is one fast-ingest batch (ADR-50): messages go out without waiting
@@ -208,7 +208,7 @@ func (b *fastBatch) take(m *nats.Msg) {
 	switch {
 	case answer.Error != nil:
 		b.disabled = answer.Error.ErrorCode == codeBatchesDisabled
-	case answer.Stream != wire.StreamIngest:
+	case answer.Stream != contract.StreamIngest:
 		b.stored = 0
 	case answer.Batch != b.id:
 		b.single, b.stored, b.seq, b.duplicate = true, 1, answer.Seq, answer.Duplicate

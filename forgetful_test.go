@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // strict is a nats-server that can keep the user "service" from telling it what
@@ -184,7 +184,7 @@ func TestHeldBackEventsAreHandledAfterAReconnect(t *testing.T) {
 	s := newScene(t, true)
 	one := func(int) string { return "k" }
 	s.feed(0, 1, one)
-	first := s.ask("$JS.API.CONSUMER.MSG.NEXT.SUB_sharing.workers-0", `{"batch":1,"expires":10000000000,"group":"`+wire.GroupWorkers+`"}`)
+	first := s.ask("$JS.API.CONSUMER.MSG.NEXT.SUB_sharing.workers-0", `{"batch":1,"expires":10000000000,"group":"`+contract.GroupWorkers+`"}`)
 	i := s.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
 		defer s.rec.begin("a", d)()
 		return nil

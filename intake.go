@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // newSource makes a source of a plan's consumer, to be opened; the desk's mutex
 // is held. ctx is the handlers'.
 func (s *Subscriber) newSource(ctx context.Context, p plan, partition int) *source {
 	src := &source{
-		s: s, desk: s.desk, consumer: wire.ConsumerWorkers, partition: partition, ordered: p.ordered, ackWait: p.ackWait,
+		s: s, desk: s.desk, consumer: contract.ConsumerWorkers, partition: partition, ordered: p.ordered, ackWait: p.ackWait,
 		born: strconv.FormatInt(p.born.UnixMilli(), 36), inbox: s.client.nc.NewInbox(),
 		window: s.cfg.leastWindow(), ceiling: s.cfg.window(s.shares), session: session{news: make(chan struct{}, 1)}, heard: s.desk.seconds, tookAt: s.desk.seconds,
 	}

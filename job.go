@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // job is a delivery on its way through this process.
@@ -109,7 +109,7 @@ func decimal(s string) uint64 {
 func newJob(src *source, m *nats.Msg, c coordinates) *job {
 	j := &job{src: src, msg: m, seq: c.stream, delivered: c.delivered}
 	j.row.entity, _, _ = cutCopy(m.Subject)
-	j.row.key = header(m.Header, wire.HeaderKey)
+	j.row.key = header(m.Header, contract.HeaderKey)
 	return j
 }
 
@@ -135,13 +135,13 @@ func (j *job) build(service string) *Delivery {
 	h := j.msg.Header
 	entity, op, _ := cutCopy(j.msg.Subject)
 	j.delivery = Delivery{
-		Service: service, Entity: entity, Op: Op(op), Key: j.row.key, ID: header(h, wire.HeaderID),
-		Position: Position{Epoch: decimal(header(h, wire.HeaderEpoch)), Seq: decimal(header(h, wire.HeaderSeq))},
-		Origin:   header(h, wire.HeaderOrigin), ContentType: header(h, "Content-Type"),
-		Header: h, Data: j.msg.Data, Attempt: j.delivered + j.attempts, Row: decimal(header(h, wire.HeaderChunk)),
+		Service: service, Entity: entity, Op: Op(op), Key: j.row.key, ID: header(h, contract.HeaderID),
+		Position: Position{Epoch: decimal(header(h, contract.HeaderEpoch)), Seq: decimal(header(h, contract.HeaderSeq))},
+		Origin:   header(h, contract.HeaderOrigin), ContentType: header(h, "Content-Type"),
+		Header: h, Data: j.msg.Data, Attempt: j.delivered + j.attempts, Row: decimal(header(h, contract.HeaderChunk)),
 	}
 	// What the hub wrote parses; where it does not, the zero value says "none".
-	j.delivery.Version, _ = strconv.ParseInt(header(h, wire.HeaderVersion), 10, 64)
-	j.delivery.Time, _ = time.Parse(time.RFC3339Nano, header(h, wire.HeaderTime))
+	j.delivery.Version, _ = strconv.ParseInt(header(h, contract.HeaderVersion), 10, 64)
+	j.delivery.Time, _ = time.Parse(time.RFC3339Nano, header(h, contract.HeaderTime))
 	return &j.delivery
 }

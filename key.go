@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"unicode/utf8"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // maxKey is the longest key that the hub takes, in bytes.
-const maxKey = wire.MaxKey
+const maxKey = contract.MaxKey
 
 // KeyOf is the key that the hub sees in an event: Key, else the payload's
 // top-level "id", a string or a number as its JSON text; "" is none. Finding it
@@ -26,8 +26,8 @@ func KeyOf(ev Event) string {
 	if err := json.Unmarshal(ev.Data, &members); err != nil {
 		return ""
 	}
-	return wire.KeyOfID(members["id"])
+	return contract.KeyOfID(members["id"])
 }
 
 // carries reports whether a header can carry s unchanged.
-func carries(s string) bool { return utf8.ValidString(s) && wire.FitsHeader(s) }
+func carries(s string) bool { return utf8.ValidString(s) && contract.FitsHeader(s) }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -87,26 +87,26 @@ func (m *member) round(ctx context.Context) (time.Duration, error) {
 }
 
 // join sends one request.
-func (m *member) join(ctx context.Context, leaving bool) (wire.Joined, error) {
+func (m *member) join(ctx context.Context, leaving bool) (contract.Joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	req := wire.Join{Instance: m.s.cfg.Instance, Holding: m.holding(), Leaving: leaving, Generation: m.generation}
+	req := contract.Join{Instance: m.s.cfg.Instance, Holding: m.holding(), Leaving: leaving, Generation: m.generation}
 	body, err := json.Marshal(req)
 	if err != nil {
-		return wire.Joined{}, err
+		return contract.Joined{}, err
 	}
 	if !m.s.client.nc.IsConnected() {
-		return wire.Joined{}, nats.ErrDisconnected
+		return contract.Joined{}, nats.ErrDisconnected
 	}
-	answer, err := m.s.client.nc.RequestWithContext(ctx, subjects.Control(wire.VerbJoin, m.s.client.service), body)
+	answer, err := m.s.client.nc.RequestWithContext(ctx, subjects.Control(contract.VerbJoin, m.s.client.service), body)
 	if err != nil {
-		return wire.Joined{}, err
+		return contract.Joined{}, err
 	}
 	data, err := readReply(answer)
 	if err != nil {
-		return wire.Joined{}, err
+		return contract.Joined{}, err
 	}
-	var reply wire.Joined
+	var reply contract.Joined
 	err = json.Unmarshal(data, &reply)
 	return reply, err
 }
@@ -130,7 +130,7 @@ func (m *member) holding() []int {
 }
 
 // answered renews the lease from when the request was sent.
-func (m *member) answered(sent time.Time, reply wire.Joined) {
+func (m *member) answered(sent time.Time, reply contract.Joined) {
 	d := m.s.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -141,7 +141,7 @@ func (m *member) answered(sent time.Time, reply wire.Joined) {
 
 // adopt takes up and gives up partitions as the hub says, and reports whether
 // one was given up at once.
-func (m *member) adopt(reply wire.Joined) (freed bool) {
+func (m *member) adopt(reply contract.Joined) (freed bool) {
 	m.generation = reply.Generation
 	s, d := m.s, m.s.desk
 	var opened []*source

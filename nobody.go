@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // whyNobody finds out why no stream took a subject. Another attempt may help
@@ -17,7 +17,7 @@ import (
 func (c *Client) whyNobody(ctx context.Context, subject string) outcome {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	stream, err := c.js.Stream(ctx, wire.StreamIngest)
+	stream, err := c.js.Stream(ctx, contract.StreamIngest)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrJetStreamNotEnabled),
 		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):

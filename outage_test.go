@@ -13,8 +13,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/sqltest"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 // quick is a subscription that has used up all attempts of an event within some
@@ -114,7 +114,7 @@ func TestOutageIsNoPoison(t *testing.T) {
 				return nil
 			})
 			l.eventually("the hub's word of it", func() error {
-				var status wire.LaneStatus
+				var status contract.LaneStatus
 				l.ask("replhub.describe.sharing", &status)
 				if len(status.Unavailable) != 1 || status.Unavailable[0].Instance != "one" || status.Unavailable[0].Error == "" {
 					return fmt.Errorf("%+v", status.Unavailable)
@@ -135,7 +135,7 @@ func TestOutageIsNoPoison(t *testing.T) {
 				t.Errorf("%d events were tried at a time while the database was away", n)
 			}
 			l.eventually("the end", func() error {
-				var status wire.LaneStatus
+				var status contract.LaneStatus
 				l.ask("replhub.describe.sharing", &status)
 				if state := i.sub.State(); state != (replhub.SubscriberState{}) || len(status.Unavailable) > 0 {
 					return fmt.Errorf("%+v, %+v", state, status.Unavailable)
@@ -180,7 +180,7 @@ func TestEventThatIsAlwaysUnavailableStopsNobody(t *testing.T) {
 			l.eventually("the others, and the dead letters", func() error {
 				l.feed(fed, fed+7, keyed(7))
 				fed += 7
-				var status wire.LaneStatus
+				var status contract.LaneStatus
 				l.ask("replhub.describe.sharing", &status)
 				return count("dead letters", int(status.DeadLetters), 3)
 			})
@@ -299,7 +299,7 @@ func TestConflictsAreTriedAgain(t *testing.T) {
 	})
 	l.feed(0, 2, keyed(2))
 	l.eventually("the dead letter", func() error {
-		var status wire.LaneStatus
+		var status contract.LaneStatus
 		l.ask("replhub.describe.sharing", &status)
 		return errors.Join(count("dead letters", int(status.DeadLetters), 1), count("in the backlog", int(status.Backlog), 0))
 	})

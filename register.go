@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Interest is what a service wants of one entity.
@@ -110,8 +110,8 @@ type Registered struct {
 // error is ErrNoHub, unless Config.WaitForHub. Where no answer comes it is
 // ErrUnknownOutcome, and registering again is safe.
 func (c *Client) Register(ctx context.Context, r Registration) (Registered, error) {
-	var reply wire.Registered
-	if err := c.ask(ctx, wire.VerbRegister, r.request(), &reply); err != nil {
+	var reply contract.Registered
+	if err := c.ask(ctx, contract.VerbRegister, r.request(), &reply); err != nil {
 		return Registered{}, err
 	}
 	return Registered{
@@ -123,29 +123,29 @@ func (c *Client) Register(ctx context.Context, r Registration) (Registered, erro
 // Unregister ends the service's interest in entities, in all when none is named,
 // and returns those that it ended. What was copied before stays with the workers.
 func (c *Client) Unregister(ctx context.Context, entities ...string) (ended []string, err error) {
-	var reply wire.Unregistered
-	if err := c.ask(ctx, wire.VerbUnregister, wire.Unregister{Entities: entities}, &reply); err != nil {
+	var reply contract.Unregistered
+	if err := c.ask(ctx, contract.VerbUnregister, contract.Unregister{Entities: entities}, &reply); err != nil {
 		return nil, err
 	}
 	return reply.Ended, nil
 }
 
 // request is the registration as the hub takes it.
-func (r Registration) request() wire.Register {
-	out := wire.Register{MaxBytes: r.MaxBytes}
+func (r Registration) request() contract.Register {
+	out := contract.Register{MaxBytes: r.MaxBytes}
 	for _, in := range r.Interests {
 		ops := make([]string, 0, len(in.Ops))
 		for _, op := range in.Ops {
 			ops = append(ops, string(op))
 		}
-		out.Interests = append(out.Interests, wire.Interest{
-			Entity: in.Entity, Ops: ops, Filter: in.Filter, Fields: in.Fields, Start: wire.Start(in.Start), Echo: in.Echo,
+		out.Interests = append(out.Interests, contract.Interest{
+			Entity: in.Entity, Ops: ops, Filter: in.Filter, Fields: in.Fields, Start: contract.Start(in.Start), Echo: in.Echo,
 		})
 	}
 	if r.Queue != (Queue{}) {
-		out.Queue = &wire.Queue{
+		out.Queue = &contract.Queue{
 			Order: string(r.Queue.Order), Partitions: r.Queue.Partitions,
-			AckWait: wire.Duration(r.Queue.AckWait), MaxDeliver: r.Queue.MaxDeliver,
+			AckWait: contract.Duration(r.Queue.AckWait), MaxDeliver: r.Queue.MaxDeliver,
 		}
 	}
 	return out

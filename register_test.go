@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func asSharing(c *replhub.Config) { c.Service = "sharing" }
@@ -42,9 +42,9 @@ func TestRegisterPutsInterestsInForce(t *testing.T) {
 			t.Errorf("registered %+v", got)
 		}
 	}
-	var have wire.LaneStatus
+	var have contract.LaneStatus
 	l.ask("replhub.describe.sharing", &have)
-	at := slices.IndexFunc(have.Interests, func(in wire.InterestStatus) bool { return in.Entity == "user" })
+	at := slices.IndexFunc(have.Interests, func(in contract.InterestStatus) bool { return in.Entity == "user" })
 	if at < 0 {
 		t.Fatalf("no interest in user: %+v", have)
 	}
@@ -52,7 +52,7 @@ func TestRegisterPutsInterestsInForce(t *testing.T) {
 	if !slices.Equal(in.Ops, []string{"update"}) || in.Filter != "key != 'x' || data.gone == 1" || !slices.Equal(in.Fields, []string{"id"}) || !in.Echo {
 		t.Errorf("interest %+v", in)
 	}
-	want := wire.Queue{Order: "key", Partitions: 2, AckWait: wire.Duration(time.Minute), MaxDeliver: 3}
+	want := contract.Queue{Order: "key", Partitions: 2, AckWait: contract.Duration(time.Minute), MaxDeliver: 3}
 	if have.Queue != want || have.MaxBytes != 1<<20 {
 		t.Errorf("queue %+v, %d bytes", have.Queue, have.MaxBytes)
 	}
@@ -110,7 +110,7 @@ func TestCodesAreThoseOfTheContract(t *testing.T) {
 		replhub.CodeNotFound, replhub.CodeTooOld, replhub.CodeBacklog, replhub.CodeInUse, replhub.CodeLimit, replhub.CodeDetached,
 		replhub.CodeConflict, replhub.CodeBusy, replhub.CodePaused, replhub.CodeUnavailable, replhub.CodeInternal,
 	}
-	for i, code := range wire.Codes {
+	for i, code := range contract.Codes {
 		if i >= len(have) || string(have[i]) != string(code) {
 			t.Errorf("code %q of the contract is missing", code)
 		}

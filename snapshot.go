@@ -13,8 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -71,7 +71,7 @@ func (c *Client) ServeSnapshot(ctx context.Context, entity string, rows Snapshot
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &snapshots{client: c, entity: name.String(), rows: rows, slots: make(chan struct{}, maxSnapshots)}
-	sub, err := c.nc.QueueSubscribe(wire.SubjectSnapshot+s.entity, wire.GroupSnapshot, func(m *nats.Msg) { s.accept(ctx, m) })
+	sub, err := c.nc.QueueSubscribe(contract.SubjectSnapshot+s.entity, contract.GroupSnapshot, func(m *nats.Msg) { s.accept(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("serve a snapshot of %s: %w", entity, closedError(err))
 	}
@@ -183,7 +183,7 @@ type answer struct {
 	client  *Client
 	entity  string
 	subject string
-	asked   wire.SnapshotRequest
+	asked   contract.SnapshotRequest
 
 	// Of the function's goroutine.
 	rows, bytes int
@@ -240,8 +240,8 @@ func (a *answer) row(ev Event) (*nats.Msg, error) {
 	if err := hubHeaders(header, &ev); err != nil {
 		return nil, err
 	}
-	delete(header, wire.HeaderMsgID)
-	header[wire.HeaderChunk] = []string{strconv.Itoa(a.rows + 1)}
+	delete(header, contract.HeaderMsgID)
+	header[contract.HeaderChunk] = []string{strconv.Itoa(a.rows + 1)}
 	return &nats.Msg{Subject: a.subject, Header: header, Data: ev.Data}, nil
 }
 
@@ -254,20 +254,20 @@ func (a *answer) beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			a.say(wire.SnapshotWait, nil)
+			a.say(contract.SnapshotWait, nil)
 		}
 	}
 }
 
 func (a *answer) end() {
-	a.say(wire.SnapshotEnd, nats.Header{
-		wire.HeaderChunk:  []string{strconv.Itoa(a.rows)},
-		wire.HeaderOrigin: []string{a.client.Service()},
+	a.say(contract.SnapshotEnd, nats.Header{
+		contract.HeaderChunk:  []string{strconv.Itoa(a.rows)},
+		contract.HeaderOrigin: []string{a.client.Service()},
 	})
 }
 
 func (a *answer) refuse(err error) {
-	a.say(wire.SnapshotError, nats.Header{wire.HeaderError: []string{oneLine(err.Error(), " ", maxErrorBytes)}})
+	a.say(contract.SnapshotError, nats.Header{contract.HeaderError: []string{oneLine(err.Error(), " ", maxErrorBytes)}})
 }
 
 // say sends a message that is no row.
@@ -275,7 +275,7 @@ func (a *answer) say(what string, header nats.Header) {
 	if header == nil {
 		header = make(nats.Header, 1)
 	}
-	header[wire.HeaderSnapshot] = []string{what}
+	header[contract.HeaderSnapshot] = []string{what}
 	if err := a.client.nc.PublishMsg(&nats.Msg{Subject: a.subject, Header: header}); err != nil {
 		a.client.log.Debug("answer a request for rows", "entity", a.entity, "err", err) // the hub asks again
 	}

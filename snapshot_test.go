@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // numbers yields rows 1 to n behind a key.
@@ -47,7 +47,7 @@ func (l *lab) serve(c *replhub.Client, rows replhub.SnapshotFunc) (stop func() e
 
 // askRows asks for rows as the hub does, and returns their keys and the message
 // that ends the answer. Waits are counted.
-func (l *lab) askRows(nc *nats.Conn, asked wire.SnapshotRequest) (keys []string, end *nats.Msg, waits int) {
+func (l *lab) askRows(nc *nats.Conn, asked contract.SnapshotRequest) (keys []string, end *nats.Msg, waits int) {
 	l.t.Helper()
 	data, err := json.Marshal(asked)
 	if err != nil {
@@ -90,13 +90,13 @@ func TestServeSnapshotAnswersInChunks(t *testing.T) {
 	l.serve(c, numbers(10))
 	nc := l.js().Conn()
 	for _, tt := range []struct {
-		asked wire.SnapshotRequest
+		asked contract.SnapshotRequest
 		want  []string
 	}{
-		{wire.SnapshotRequest{Limit: 4, MaxBytes: 1000}, []string{"1", "2", "3", "4"}},
-		{wire.SnapshotRequest{After: "4", Limit: 100, MaxBytes: 7}, []string{"5", "6", "7"}},
-		{wire.SnapshotRequest{After: "7"}, []string{"8", "9", "10"}},
-		{wire.SnapshotRequest{After: "10", Limit: 4}, nil},
+		{contract.SnapshotRequest{Limit: 4, MaxBytes: 1000}, []string{"1", "2", "3", "4"}},
+		{contract.SnapshotRequest{After: "4", Limit: 100, MaxBytes: 7}, []string{"5", "6", "7"}},
+		{contract.SnapshotRequest{After: "7"}, []string{"8", "9", "10"}},
+		{contract.SnapshotRequest{After: "10", Limit: 4}, nil},
 	} {
 		keys, end, _ := l.askRows(nc, tt.asked)
 		if !slices.Equal(keys, tt.want) || end.Header.Get("Replhub-Snapshot") != "end" ||
@@ -135,7 +135,7 @@ func TestServeSnapshotTellsWhatWentWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			stop := l.serve(c, tt.rows)
-			keys, end, waits := l.askRows(nc, wire.SnapshotRequest{Timeout: wire.Duration(1100 * time.Millisecond)})
+			keys, end, waits := l.askRows(nc, contract.SnapshotRequest{Timeout: contract.Duration(1100 * time.Millisecond)})
 			if got := end.Header.Get("Replhub-Error"); len(keys) != 0 || end.Header.Get("Replhub-Snapshot") != "error" || !strings.Contains(got, tt.want) {
 				t.Errorf("%d rows, then %v", len(keys), end.Header)
 			}
@@ -164,7 +164,7 @@ func TestServeSnapshotEnds(t *testing.T) {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		l.askRows(nc, wire.SnapshotRequest{})
+		l.askRows(nc, contract.SnapshotRequest{})
 	}()
 	<-began
 	c.Close() // waits for the call, whose context ends

@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -226,7 +226,7 @@ func (s *source) ask(p pull) {
 	b = append(b, `,"expires":`...)
 	b = strconv.AppendInt(b, int64(pullTime), 10)
 	if s.ordered {
-		b = append(b, `,"group":"`+wire.GroupWorkers+`"`...)
+		b = append(b, `,"group":"`+contract.GroupWorkers+`"`...)
 		s.desk.mu.Lock()
 		pin, stale := s.session.pin, s.inbox != p.inbox
 		s.desk.mu.Unlock()

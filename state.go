@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // SubscriberState is what a subscriber waits for. The zero SubscriberState waits
@@ -79,13 +79,13 @@ func (s *Subscriber) tellHub(told *SubscriberState) {
 	if told == nil {
 		return
 	}
-	word := wire.Unavailable{Instance: s.cfg.Instance, Since: told.Since.UTC(), Attempts: told.Attempts, Over: !told.Unavailable}
+	word := contract.Unavailable{Instance: s.cfg.Instance, Since: told.Since.UTC(), Attempts: told.Attempts, Over: !told.Unavailable}
 	if told.Unavailable {
-		word.Error = oneLine(told.Err.Error(), " ", wire.MaxUnavailableError)
+		word.Error = oneLine(told.Err.Error(), " ", contract.MaxUnavailableError)
 	}
 	body, err := json.Marshal(word)
 	if err != nil {
 		return // cannot happen: strings, a number and a time
 	}
-	_ = s.client.nc.Publish(wire.SubjectUnavailable+s.client.Service(), body)
+	_ = s.client.nc.Publish(contract.SubjectUnavailable+s.client.Service(), body)
 }

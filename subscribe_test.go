@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // orders are both kinds of queue.
@@ -42,7 +42,7 @@ func TestSubscribeHandlesEveryEvent(t *testing.T) {
 				t.Errorf("%d events were handled twice", repeats)
 			}
 			l.eventually("the last acknowledgements", func() error {
-				var status wire.LaneStatus
+				var status contract.LaneStatus
 				l.ask("replhub.describe.sharing", &status)
 				return count("events in the backlog", int(status.Backlog), 0)
 			})

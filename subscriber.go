@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // Errors with which Run ends by itself.
@@ -179,11 +179,11 @@ func (s *Subscriber) lookAtQueues(ctx context.Context) (plan, error) {
 	deadline := time.Now().Add(planTime)
 	for {
 		var err error
-		for _, name := range []string{wire.ConsumerWorkers, wire.ConsumerWorkers + "-0"} {
+		for _, name := range []string{contract.ConsumerWorkers, contract.ConsumerWorkers + "-0"} {
 			var info *jetstream.ConsumerInfo
 			info, err = s.info(ctx, name)
 			if err == nil {
-				return plan{ordered: name != wire.ConsumerWorkers, ackWait: info.Config.AckWait, born: info.Created}, nil
+				return plan{ordered: name != contract.ConsumerWorkers, ackWait: info.Config.AckWait, born: info.Created}, nil
 			}
 			if errors.Is(err, jetstream.ErrStreamNotFound) {
 				return plan{}, fmt.Errorf("%w: stream %s does not exist", ErrUnregistered, s.stream)

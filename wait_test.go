@@ -15,7 +15,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // errNoParent is what a database answers to a child before its parent.
@@ -139,14 +139,14 @@ func TestWaitIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := letter.Header.Get(wire.HeaderReason); got != "waits" {
+		if got := letter.Header.Get(contract.HeaderReason); got != "waits" {
 			t.Errorf("reason %q", got)
 		}
-		if got := letter.Header.Get(wire.HeaderError); !strings.Contains(got, "child_parent_fkey") {
+		if got := letter.Header.Get(contract.HeaderError); !strings.Contains(got, "child_parent_fkey") {
 			t.Errorf("error %q", got)
 		}
 		// A batch of both events of the key is another try of the same attempt.
-		if n, err := strconv.Atoi(letter.Header.Get(wire.HeaderAttempts)); err != nil || n < 4 || n > int(tries.Load()) {
+		if n, err := strconv.Atoi(letter.Header.Get(contract.HeaderAttempts)); err != nil || n < 4 || n > int(tries.Load()) {
 			t.Errorf("%d attempts, and %d tries, %v", n, tries.Load(), err)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // errContents: a lane does not hold each event once and in order, so its rate
@@ -55,13 +55,13 @@ func (c *checker) done() error {
 type sequenceOf func(h nats.Header) (uint64, error)
 
 func hubSequence(h nats.Header) (uint64, error) {
-	return strconv.ParseUint(h.Get(wire.HeaderSeq), 10, 64)
+	return strconv.ParseUint(h.Get(contract.HeaderSeq), 10, 64)
 }
 
 // sourcedSequence reads the server's "<stream> <sequence> <filter> …".
 func sourcedSequence(h nats.Header) (uint64, error) {
 	fields := strings.Fields(h.Get("Nats-Stream-Source"))
-	if len(fields) < 2 || fields[0] != wire.StreamIngest {
+	if len(fields) < 2 || fields[0] != contract.StreamIngest {
 		return 0, fmt.Errorf("source header %q", fields)
 	}
 	return strconv.ParseUint(fields[1], 10, 64)

@@ -12,8 +12,8 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // The ways to fill lanes that are compared.
@@ -37,7 +37,7 @@ func copyByHub(ctx context.Context, l *lab, s *server, lanes, events int) (round
 	if err != nil {
 		return round{}, err
 	}
-	if err := l.registerOnly(ctx, s, names, wire.Register{Entities: []string{entity}}); err != nil {
+	if err := l.registerOnly(ctx, s, names, contract.Register{Entities: []string{entity}}); err != nil {
 		return round{}, err
 	}
 	if err := preload(ctx, s, 1, events, users); err != nil {
@@ -65,7 +65,7 @@ func copyByHub(ctx context.Context, l *lab, s *server, lanes, events int) (round
 }
 
 // registerOnly runs a hub for as long as registering takes.
-func (l *lab) registerOnly(ctx context.Context, s *server, names []subjects.Name, r wire.Register) error {
+func (l *lab) registerOnly(ctx context.Context, s *server, names []subjects.Name, r contract.Register) error {
 	h, err := l.startHub(ctx, s)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func plainLanes(ctx context.Context, js jetstream.JetStream, n int, of func(i in
 			return nil, nil, fmt.Errorf("create %s: %w", configs[i].Name, err)
 		}
 		if _, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: wire.ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
+			Durable: contract.ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
 			MaxDeliver: 10, FilterSubject: copies,
 		}); err != nil {
 			return nil, nil, fmt.Errorf("create the workers of %s: %w", configs[i].Name, err)
@@ -140,7 +140,7 @@ func addSources(ctx context.Context, js jetstream.JetStream, configs []jetstream
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(registerAtOnce)
 	for i, cfg := range configs {
-		cfg.Sources = []*jetstream.StreamSource{{Name: wire.StreamIngest, FilterSubject: sourcedFilter(i)}}
+		cfg.Sources = []*jetstream.StreamSource{{Name: contract.StreamIngest, FilterSubject: sourcedFilter(i)}}
 		group.Go(func() error {
 			if _, err := js.UpdateStream(ctx, cfg); err != nil {
 				return fmt.Errorf("add the source of %s: %w", cfg.Name, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/micro"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -61,11 +61,11 @@ func (h *hub) awaitReady(ctx context.Context) error {
 func (h *hub) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	reply, err := h.nc.RequestWithContext(ctx, subjects.Control(wire.VerbStatus, subjects.Name{}), nil)
+	reply, err := h.nc.RequestWithContext(ctx, subjects.Control(contract.VerbStatus, subjects.Name{}), nil)
 	if err != nil {
 		return err
 	}
-	var status wire.Status
+	var status contract.Status
 	if err := json.Unmarshal(reply.Data, &status); err != nil {
 		return err
 	}
@@ -81,29 +81,29 @@ func (h *hub) ready(ctx context.Context) error {
 func hubEnvironment(url string) []string {
 	var env []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, wire.EnvironmentPrefix) && !strings.HasPrefix(v, "NATS_") {
+		if !strings.HasPrefix(v, contract.EnvironmentPrefix) && !strings.HasPrefix(v, "NATS_") {
 			env = append(env, v)
 		}
 	}
 	return append(env,
-		wire.EnvNATSURL+"="+url,
-		wire.EnvRegistry+"=kv",
-		wire.EnvReplicas+"=1",
-		wire.EnvHTTPAddr+"=127.0.0.1:0",
-		wire.EnvHubID+"="+hubID,
-		wire.EnvLaneMaxBytes+"=64GiB",
+		contract.EnvNATSURL+"="+url,
+		contract.EnvRegistry+"=kv",
+		contract.EnvReplicas+"=1",
+		contract.EnvHTTPAddr+"=127.0.0.1:0",
+		contract.EnvHubID+"="+hubID,
+		contract.EnvLaneMaxBytes+"=64GiB",
 	)
 }
 
 // register puts a registration in force.
-func (h *hub) register(ctx context.Context, service subjects.Name, r wire.Register) error {
+func (h *hub) register(ctx context.Context, service subjects.Name, r contract.Register) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, registerTime)
 	defer cancel()
-	reply, err := h.nc.RequestWithContext(ctx, subjects.Control(wire.VerbRegister, service), data)
+	reply, err := h.nc.RequestWithContext(ctx, subjects.Control(contract.VerbRegister, service), data)
 	if err != nil {
 		return fmt.Errorf("register %s: %w", service, err)
 	}
@@ -114,7 +114,7 @@ func (h *hub) register(ctx context.Context, service subjects.Name, r wire.Regist
 }
 
 // registerAll registers every service for the same.
-func (h *hub) registerAll(ctx context.Context, services []subjects.Name, r wire.Register) error {
+func (h *hub) registerAll(ctx context.Context, services []subjects.Name, r contract.Register) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(registerAtOnce)
 	for _, service := range services {

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -108,7 +108,7 @@ func (l *lab) feed(ctx context.Context, s *server, way string, lanes int) (strea
 	if err != nil {
 		return nil, none, err
 	}
-	if err := h.registerAll(ctx, names, wire.Register{Entities: []string{entity}}); err != nil {
+	if err := h.registerAll(ctx, names, contract.Register{Entities: []string{entity}}); err != nil {
 		return nil, none, errors.Join(err, h.proc.stop())
 	}
 	made, err := hubLanes(ctx, s.js, names)
@@ -141,7 +141,7 @@ func watchDelays(ctx context.Context, s *server, lanes []string, publish time.Du
 	events := int(publish.Seconds() * latencyRate)
 	w := newStopwatch(events * len(lanes))
 	for _, lane := range lanes {
-		consumer, err := js.Consumer(ctx, lane, wire.ConsumerWorkers)
+		consumer, err := js.Consumer(ctx, lane, contract.ConsumerWorkers)
 		if err != nil {
 			return delays{}, fmt.Errorf("look up the workers of %s: %w", lane, err)
 		}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // stalledBytes is the limit of the lane that is full: the least that a lane may
@@ -102,8 +102,8 @@ func (l *lab) registerBoth(ctx context.Context, s *server, stalled, behind subje
 		return err
 	}
 	return errors.Join(
-		h.register(ctx, stalled, wire.Register{Entities: []string{entity}, MaxBytes: stalledBytes}),
-		h.register(ctx, behind, wire.Register{Entities: []string{entity}}),
+		h.register(ctx, stalled, contract.Register{Entities: []string{entity}, MaxBytes: stalledBytes}),
+		h.register(ctx, behind, contract.Register{Entities: []string{entity}}),
 		h.proc.stop(),
 	)
 }

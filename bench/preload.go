@@ -6,8 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/hubstreams"
-	"github.com/replhub/replhub/wire"
 )
 
 // preloadPending is how many publishes wait for their acknowledgement at a time.
@@ -35,7 +35,7 @@ func preload(ctx context.Context, s *server, first, last int, subjectOf func(n i
 	case <-ctx.Done():
 		return fmt.Errorf("publish events: %w", ctx.Err())
 	}
-	stream, err := js.Stream(ctx, wire.StreamIngest)
+	stream, err := js.Stream(ctx, contract.StreamIngest)
 	if err != nil {
 		return fmt.Errorf("look up ingest: %w", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/replhub/replhub/internal/child"
+	"github.com/replhub/replhub/internal/testenv/child"
 )
 
 const (

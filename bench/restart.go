@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -52,7 +52,7 @@ func restartWith(ctx context.Context, l *lab, lanes, rounds int) (r restartResul
 	if err != nil {
 		return r, err
 	}
-	var wanted wire.Register
+	var wanted contract.Register
 	for i := range restartEntities {
 		wanted.Entities = append(wanted.Entities, fmt.Sprintf("entity-%d", i))
 	}

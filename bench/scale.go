@@ -18,8 +18,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -124,7 +124,7 @@ func (s *scale) launch(ctx context.Context) error {
 	if err := listener.Close(); err != nil {
 		return err
 	}
-	env := append(hubEnvironment(s.server.url), wire.EnvHTTPAddr+"="+s.http)
+	env := append(hubEnvironment(s.server.url), contract.EnvHTTPAddr+"="+s.http)
 	proc, err := startProcess(ctx, filepath.Join(s.server.dir, "hub.log"), env, s.lab.hub, "serve")
 	if err != nil {
 		return err
@@ -183,7 +183,7 @@ func (s *scale) register(ctx context.Context, names []subjects.Name) (string, er
 		group.SetLimit(registerAtOnce)
 		for _, name := range some {
 			group.Go(func() error {
-				return s.hub.register(ctx, name, wire.Register{Entities: []string{"user", secondEntity(name)}})
+				return s.hub.register(ctx, name, contract.Register{Entities: []string{"user", secondEntity(name)}})
 			})
 		}
 		if err := group.Wait(); err != nil {
@@ -251,7 +251,7 @@ func (s *scale) get(ctx context.Context, path string) (string, error) {
 	if err == nil && reply.StatusCode != http.StatusOK {
 		err = errors.New(reply.Status)
 	}
-	return fmt.Sprintf("%d bytes, %d lanes", len(body), strings.Count(string(body), "\n"+wire.MetricLaneBacklog+"{")), err
+	return fmt.Sprintf("%d bytes, %d lanes", len(body), strings.Count(string(body), "\n"+contract.MetricLaneBacklog+"{")), err
 }
 
 func (s *scale) metrics(ctx context.Context) (string, error) { return s.get(ctx, "/metrics") }
@@ -285,15 +285,15 @@ func (s *scale) restart(ctx context.Context) (string, error) {
 // allLive waits until the hub says that every lane is live.
 func (s *scale) allLive(ctx context.Context) (string, error) {
 	return "", s.hub.proc.Await(ctx, "every lane to be live", func(ctx context.Context) error {
-		reply, err := s.server.nc.RequestWithContext(ctx, subjects.Control(wire.VerbStatus, subjects.Name{}), nil)
+		reply, err := s.server.nc.RequestWithContext(ctx, subjects.Control(contract.VerbStatus, subjects.Name{}), nil)
 		if err != nil {
 			return err
 		}
-		var status wire.Status
+		var status contract.Status
 		if err := json.Unmarshal(reply.Data, &status); err != nil {
 			return err
 		}
-		if status.Lanes[wire.LaneLive] != s.result.Services {
+		if status.Lanes[contract.LaneLive] != s.result.Services {
 			return fmt.Errorf("%v", status.Lanes)
 		}
 		return nil

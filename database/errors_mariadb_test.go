@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/database"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 func TestClassifyMariaDB(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/database"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 func TestClassifyPostgres(t *testing.T) {

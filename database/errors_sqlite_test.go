@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/database"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 func TestClassifySQLite(t *testing.T) {

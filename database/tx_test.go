@@ -13,7 +13,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub/database"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 // A *sql.Tx as it is, a *sql.Conn and a pgx.Tx do the same.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // backfillRows makes a few answers of an owner.
@@ -47,7 +47,7 @@ func TestHubKilledInBackfill(t *testing.T) {
 			}
 			return json.Unmarshal(m.Data, reply)
 		}
-		var reply wire.Backfilling
+		var reply contract.Backfilling
 		w.Eventually("a backfill to be in force", settleWithin, func() error {
 			if err := ask("replhub.backfill.plain", `{"entity":"user"}`, &reply); err != nil || reply.ID == "" {
 				return fmt.Errorf("%+v, %w", reply, err)
@@ -56,11 +56,11 @@ func TestHubKilledInBackfill(t *testing.T) {
 		})
 		begun[reply.ID] = true
 		w.Eventually("its end", settleWithin, func() error {
-			var s wire.LaneStatus
+			var s contract.LaneStatus
 			if err := ask("replhub.describe.plain", "", &s); err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(s.Filled, func(f wire.FilledStatus) bool { return f.ID == reply.ID }) {
+			if !slices.ContainsFunc(s.Filled, func(f contract.FilledStatus) bool { return f.ID == reply.ID }) {
 				return fmt.Errorf("%s: %s, fill %+v", s.State, s.Reason, s.Fill)
 			}
 			return nil

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // killTime bounds how long a hub may take to reach a failpoint, stepped through
@@ -183,7 +183,7 @@ func TestHubKilledInTrim(t *testing.T) {
 	})
 	hub := w.StartHub("h1")
 	w.Register("plain", want("user"), want("tenant"))
-	w.RegisterQueue("ordered", &wire.Queue{Order: "key", Partitions: 4}, want("user"))
+	w.RegisterQueue("ordered", &contract.Queue{Order: "key", Partitions: 4}, want("user"))
 	stop := w.Record("DB", "SUB_plain", "SUB_ordered", "DLQ")
 	w.Work("plain", "workers")
 	w.Work("ordered", "workers-0", "workers-1", "workers-2", "workers-3")

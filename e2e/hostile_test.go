@@ -10,9 +10,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // send publishes with a reply, and returns the sequence, or what was refused.
@@ -176,12 +176,12 @@ func TestHostileSizes(t *testing.T) {
 				}
 			}
 			copies := len(seen)
-			for _, m := range w.Read(wire.StreamDLQ) {
+			for _, m := range w.Read(contract.StreamDLQ) {
 				if strings.HasPrefix(m.Subject, "dlq."+service+".") {
-					if got := m.Header.Get(wire.HeaderReason); got != wire.ReasonTooLarge && got != wire.ReasonNotJSON {
+					if got := m.Header.Get(contract.HeaderReason); got != contract.ReasonTooLarge && got != contract.ReasonNotJSON {
 						t.Errorf("reason %q", got)
 					}
-					seen[m.Header.Get(wire.HeaderSeq)]++
+					seen[m.Header.Get(contract.HeaderSeq)]++
 				}
 			}
 			for seq, n := range seen {

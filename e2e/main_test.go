@@ -11,7 +11,7 @@ import (
 
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/e2e/judge"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 // binary is the hub under test, built once per run.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/e2e/judge"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // TestNATSKilled kills the nats-server under load and starts it again.
@@ -85,10 +85,10 @@ func TestIngestDeleted(t *testing.T) {
 
 func deleteIngest(t *testing.T, w *harness.World) {
 	t.Helper()
-	if err := w.JS.DeleteStream(t.Context(), wire.StreamIngest); err != nil {
+	if err := w.JS.DeleteStream(t.Context(), contract.StreamIngest); err != nil {
 		t.Fatal(err)
 	}
-	w.Renew(wire.StreamIngest)
+	w.Renew(contract.StreamIngest)
 }
 
 // TestIngestRolledBack puts an older copy of ingest's folder in its place, as a
@@ -108,7 +108,7 @@ func TestIngestRolledBack(t *testing.T) {
 			w.Publish(harness.Load{}, 400)
 			settled(w, "ingest rolled back")
 
-			folder := filepath.Join(w.NATS.StoreDir(), "jetstream", "$G", "streams", wire.StreamIngest)
+			folder := filepath.Join(w.NATS.StoreDir(), "jetstream", "$G", "streams", contract.StreamIngest)
 			older := filepath.Join(t.TempDir(), "copy")
 			w.NATS.Stop()
 			copyFolder(t, older, folder)
@@ -127,7 +127,7 @@ func TestIngestRolledBack(t *testing.T) {
 			if got := w.LastSeq(""); got != kept {
 				t.Fatalf("ingest ends at %d, want %d: the older copy is not in place", got, kept)
 			}
-			w.Renew(wire.StreamIngest)
+			w.Renew(contract.StreamIngest)
 			w.Publish(harness.Load{}, c.more)
 			events = append(events, inEpoch(w, 2, kept+1)...)
 			w.FinishEvents("ingest rolled back "+c.name, 1, settleWithin, events)

@@ -18,8 +18,8 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/outbox"
-	"github.com/replhub/replhub/sqltest"
 )
 
 // outboxOwner is a service with users in PostgreSQL that publishes their changes by

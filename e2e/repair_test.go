@@ -11,8 +11,8 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/sqltest"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 const repairRows = 2000
@@ -148,7 +148,7 @@ func (r *repair) awaitFills(replica *columnReplica) {
 	r.t.Helper()
 	r.world.Eventually("all of "+replica.service, settleWithin, func() error {
 		s := r.world.Describe(replica.service)
-		if s.State != wire.LaneLive || s.Fill != nil || s.Lag > 0 || s.Backlog > 0 || s.DeadLetters > 0 {
+		if s.State != contract.LaneLive || s.Fill != nil || s.Lag > 0 || s.Backlog > 0 || s.DeadLetters > 0 {
 			return fmt.Errorf("%s: lag %d, backlog %d, %d dead letters, fill %+v", s.State, s.Lag, s.Backlog, s.DeadLetters, s.Fill)
 		}
 		return nil

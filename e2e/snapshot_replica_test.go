@@ -14,7 +14,7 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/inbox"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 const (

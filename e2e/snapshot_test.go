@@ -18,8 +18,8 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/sqltest"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 const (
@@ -54,12 +54,12 @@ func TestSnapshotUnderKills(t *testing.T) {
 		h.Start()
 		down += time.Since(at)
 	}
-	awaitLane(w, "all rows", func(s wire.LaneStatus) bool { return s.Fill == nil })
+	awaitLane(w, "all rows", func(s contract.LaneStatus) bool { return s.Fill == nil })
 	took, changes := time.Since(began), o.changes.Load()
 	awaitApplied(w)
 	complete := time.Since(began)
 	stopWriting()
-	awaitLane(w, "the last changes", func(s wire.LaneStatus) bool { return s.State == wire.LaneLive && s.Lag == 0 && s.Backlog == 0 })
+	awaitLane(w, "the last changes", func(s contract.LaneStatus) bool { return s.State == contract.LaneLive && s.Lag == 0 && s.Backlog == 0 })
 	stopServing()
 	stopReplica()
 
@@ -91,7 +91,7 @@ func awaitRows(w *harness.World, rows uint64) {
 }
 
 // awaitLane waits until the lane's status is as it should be.
-func awaitLane(w *harness.World, what string, is func(wire.LaneStatus) bool) {
+func awaitLane(w *harness.World, what string, is func(contract.LaneStatus) bool) {
 	w.Eventually(what, settleWithin, func() error {
 		if s := w.Describe("billing"); !is(s) {
 			return fmt.Errorf("%s: lag %d, backlog %d, fill %+v", s.State, s.Lag, s.Backlog, s.Fill)

@@ -9,14 +9,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // caughtUp waits until lanes have reached the end of ingest.
 func caughtUp(w *harness.World, services ...string) {
 	for _, service := range services {
 		w.Eventually(service+" to flow", settleWithin, func() error {
-			if s := w.Describe(service); s.Lag > 0 || s.State != wire.LaneLive {
+			if s := w.Describe(service); s.Lag > 0 || s.State != contract.LaneLive {
 				return fmt.Errorf("%s, %d behind: %s", s.State, s.Lag, s.Reason)
 			}
 			return nil
@@ -34,7 +34,7 @@ func TestTroubledLanes(t *testing.T) {
 	w.Register("worked", want("user"), want("tenant"))
 	w.Register("paused", want("user"))
 	w.Register("idle", want("tenant"))
-	var paused wire.Paused
+	var paused contract.Paused
 	w.MustCall("replhub.pause.paused", `{"for":"1h"}`, &paused)
 	if paused.PausedUntil == nil || time.Until(*paused.PausedUntil) < 59*time.Minute {
 		t.Errorf("paused %+v", paused)
@@ -42,7 +42,7 @@ func TestTroubledLanes(t *testing.T) {
 	stop := w.Record("SUB_full")
 	worked, held := w.Work("worked", "workers"), w.Work("paused", "workers")
 	w.Publish(harness.Load{Pad: 200}, 1500)
-	full := w.AwaitState("full", wire.LaneStalled, settleWithin)
+	full := w.AwaitState("full", contract.LaneStalled, settleWithin)
 	if !strings.Contains(full.Reason, "full") || full.Bytes > 65536+16<<10 {
 		t.Errorf("full lane: %d bytes, reason %q", full.Bytes, full.Reason)
 	}
@@ -62,7 +62,7 @@ func TestTroubledLanes(t *testing.T) {
 	}
 	hub.Kill() // a stalled lane is found again as it was
 	hub.Start()
-	w.AwaitState("full", wire.LaneStalled, settleWithin)
+	w.AwaitState("full", contract.LaneStalled, settleWithin)
 	w.MustCall("replhub.resume.paused", "", nil)
 	w.Work("full", "workers")
 	w.Eventually("the resumed lane to be handled", settleWithin, func() error {
@@ -89,7 +89,7 @@ func TestDetachedLane(t *testing.T) {
 	w.Work("worked", "workers")
 	stop := w.Record("DB", "SUB_worked")
 	writers := w.Write(harness.Load{Pad: 300, Every: time.Millisecond}, 0)
-	dead := w.AwaitState("dead", wire.LaneDetached, settleWithin)
+	dead := w.AwaitState("dead", contract.LaneDetached, settleWithin)
 	if !strings.Contains(dead.Reason, "ingest") {
 		t.Errorf("reason %q", dead.Reason)
 	}
@@ -97,7 +97,7 @@ func TestDetachedLane(t *testing.T) {
 	if got := w.Status().Degraded; !strings.Contains(strings.Join(got, "\n"), "dead detached") {
 		t.Errorf("degraded %q", got)
 	}
-	w.Refused("replhub.register.dead", `{"entities":["user"]}`, wire.CodeDetached, "interests")
+	w.Refused("replhub.register.dead", `{"entities":["user"]}`, contract.CodeDetached, "interests")
 	w.MustCall("replhub.register.dead", `{"interests":[{"entity":"tenant","start":"new"}],"max_bytes":1073741824}`, nil)
 	w.Work("dead", "workers")
 	w.AwaitAcked(100, settleWithin)
@@ -159,7 +159,7 @@ func TestPurgedLane(t *testing.T) {
 	w.Publish(harness.Load{}, 300)
 	hub.Start()
 	caughtUp(w, "copies", "other")
-	if s := w.Describe("everything"); s.State == wire.LaneParked && s.Reason == "" {
+	if s := w.Describe("everything"); s.State == contract.LaneParked && s.Reason == "" {
 		t.Errorf("the lane without a state record: %+v", s)
 	}
 	w.Finish("purged lane", 2, settleWithin)
@@ -181,7 +181,7 @@ func TestRewind(t *testing.T) {
 	w := harness.New(t, harness.Options{Binary: binary, Seed: 55})
 	w.StartHub("h1")
 	w.Register("plain", want("user"), want("tenant"))
-	w.RegisterQueue("ordered", &wire.Queue{Order: "key", Partitions: 3}, want("user"))
+	w.RegisterQueue("ordered", &contract.Queue{Order: "key", Partitions: 3}, want("user"))
 	w.Publish(harness.Load{}, 300)
 	settled(w, "rewind")
 	handled := func(service string, consumers ...string) {
@@ -198,7 +198,7 @@ func TestRewind(t *testing.T) {
 	consumers := map[string][]string{"plain": {"workers"}, "ordered": {"workers-0", "workers-1", "workers-2"}}
 	for _, service := range []string{"plain", "ordered"} {
 		handled(service, consumers[service]...)
-		var all, half wire.Rewound
+		var all, half contract.Rewound
 		w.MustCall("replhub.rewind."+service, `{"to":1}`, &all)
 		if got := copiesOf(w.Lane(service)); all.Redelivered != uint64(got) {
 			t.Errorf("%s: from the beginning %d again, want %d", service, all.Redelivered, got)
@@ -216,9 +216,9 @@ func TestRewind(t *testing.T) {
 			t.Errorf("%s: from the middle %+v, want %d again", service, half, want)
 		}
 		// Forwards, over what nobody has handled.
-		w.Refused("replhub.rewind."+service, `{"to":300000}`, wire.CodeInvalidValue, "to")
-		w.Refused("replhub.rewind."+service, `{"to":300}`, wire.CodeInvalidValue, "to")
-		w.Refused("replhub.rewind."+service, `{"to":"yesterday"}`, wire.CodeInvalidValue, "to")
+		w.Refused("replhub.rewind."+service, `{"to":300000}`, contract.CodeInvalidValue, "to")
+		w.Refused("replhub.rewind."+service, `{"to":300}`, contract.CodeInvalidValue, "to")
+		w.Refused("replhub.rewind."+service, `{"to":"yesterday"}`, contract.CodeInvalidValue, "to")
 		w.MustCall("replhub.rewind."+service, `{"to":1}`, nil)
 	}
 	handled("plain", "workers")
@@ -234,7 +234,7 @@ func TestTrimUnderLoad(t *testing.T) {
 	})
 	hub := w.StartHub("h1")
 	w.Register("plain", want("user"), want("tenant"))
-	w.RegisterQueue("ordered", &wire.Queue{Order: "key", Partitions: 16}, want("user"))
+	w.RegisterQueue("ordered", &contract.Queue{Order: "key", Partitions: 16}, want("user"))
 	w.Register("slow", want("user")) // has workers in the end only
 	stop := w.Record("DB", "SUB_plain", "SUB_ordered", "SUB_late")
 	w.Work("plain", "workers")
@@ -251,7 +251,7 @@ func TestTrimUnderLoad(t *testing.T) {
 		if reply.Since["user"] <= 1 || reply.Complete {
 			t.Errorf("reply %+v, though ingest was trimmed", reply)
 		}
-		w.Refused("replhub.register.older", `{"interests":[{"entity":"user","start":1}]}`, wire.CodeTooOld, "interests[0].start")
+		w.Refused("replhub.register.older", `{"interests":[{"entity":"user","start":1}]}`, contract.CodeTooOld, "interests[0].start")
 		w.AwaitAcked(200, settleWithin)
 		hub.Kill()
 		hub.Start()

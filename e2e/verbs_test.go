@@ -12,7 +12,7 @@ import (
 
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/e2e/judge"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // TestRefusals sends what no verb takes: each is refused by name, with its code
@@ -25,72 +25,72 @@ func TestRefusals(t *testing.T) {
 	long := strings.Repeat("a", 300)
 	for _, c := range []struct {
 		subject, request string
-		code             wire.Code
+		code             contract.Code
 		field            string
 	}{
-		{"register.s", `nonsense`, wire.CodeBadJSON, ""},
-		{"register.s", `[]`, wire.CodeBadJSON, ""},
-		{"register.s", `"user"`, wire.CodeBadJSON, ""},
-		{"register.s", `{"entitys":["user"]}`, wire.CodeUnknownField, "entitys"},
-		{"register.s", `{"Entities":["user"]}`, wire.CodeUnknownField, "Entities"},
-		{"register.s", `{"interests":[{"entity":"user","opps":["create"]}]}`, wire.CodeUnknownField, "interests[0].opps"},
-		{"register.s", `{"interests":[{"entity":"user"},{"entity":"tenant","since":1}]}`, wire.CodeUnknownField, "interests[1].since"},
-		{"register.s", `{"entities":["user"],"queue":{"ordre":"key"}}`, wire.CodeUnknownField, "queue.ordre"},
-		{"register.s", `{"interests":[{"entity":"user","ops":["create","rename"]}]}`, wire.CodeInvalidValue, "interests[0].ops[1]"},
-		{"register.s", `{"interests":[{"entity":"user","start":"yesterday"}]}`, wire.CodeInvalidValue, "interests[0].start"},
-		{"register.s", `{"interests":[{"entity":"user","start":99999}]}`, wire.CodeInvalidValue, "interests[0].start"},
-		{"register.s", `{"interests":[{"entity":"user"},{"entity":"user"}]}`, wire.CodeInvalidValue, "interests[1].entity"},
-		{"register.s", `{"entities":["user","user"]}`, wire.CodeInvalidValue, "entities[1]"},
-		{"register.s", `{"interests":[{"entity":"user","filter":"data.x =="}]}`, wire.CodeInvalidFilter, "interests[0].filter"},
-		{"register.s", `{"interests":[{"entity":"user","filter":"1 + 1"}]}`, wire.CodeInvalidFilter, "interests[0].filter"},
-		{"register.s", `{"interests":[{"entity":"user","filter":"nosuch.x == 1"}]}`, wire.CodeInvalidFilter, "interests[0].filter"},
-		{"register.s", `{"interests":[{"entity":"user","echo":"yes"}]}`, wire.CodeInvalidValue, "interests.echo"},
-		{"register.s", `{"entities":["user"],"queue":{"order":"fifo"}}`, wire.CodeInvalidValue, "queue.order"},
-		{"register.s", `{"entities":["user"],"queue":{"order":"none","partitions":4}}`, wire.CodeInvalidValue, "queue.partitions"},
-		{"register.s", `{"entities":["user"],"queue":{"order":"key","partitions":100000}}`, wire.CodeInvalidValue, "queue.partitions"},
-		{"register.s", `{"entities":["user"],"max_bytes":10}`, wire.CodeInvalidValue, "max_bytes"},
-		{"register.s", `{}`, wire.CodeNotFound, ""},
-		{"register.s", ``, wire.CodeNotFound, ""},
-		{"register.UPPER", `{"entities":["user"]}`, wire.CodeInvalidName, "service"},
-		{"register." + long, `{"entities":["user"]}`, wire.CodeInvalidName, "service"},
-		{"register.us\u00e9r", `{"entities":["user"]}`, wire.CodeInvalidName, "service"},
-		{"register.\u0455haring", `{"entities":["user"]}`, wire.CodeInvalidName, "service"}, // a Cyrillic letter
-		{"register.-s", `{"entities":["user"]}`, wire.CodeInvalidName, "service"},
-		{"unregister.plain", `{"entity":"user"}`, wire.CodeUnknownField, "entity"},
-		{"unregister.plain", `{"entities":["U"]}`, wire.CodeInvalidName, "entities[0]"},
-		{"unregister.nobody", ``, wire.CodeNotFound, ""},
-		{"drop.plain", ``, wire.CodeInUse, ""},
-		{"drop.nobody", ``, wire.CodeNotFound, ""},
-		{"drop.plain", `{"force":true}`, wire.CodeUnknownField, "force"},
-		{"pause.plain", `{}`, wire.CodeInvalidValue, "for"},
-		{"pause.plain", `{"for":"-1s"}`, wire.CodeInvalidValue, "for"},
-		{"pause.nobody", `{"for":"1s"}`, wire.CodeNotFound, ""},
-		{"resume.nobody", ``, wire.CodeNotFound, ""},
-		{"rewind.plain", `{}`, wire.CodeInvalidValue, "to"},
-		{"rewind.nobody", `{"to":1}`, wire.CodeNotFound, ""},
-		{"describe.nobody", ``, wire.CodeNotFound, ""},
-		{"describe.plain", `{"x":1}`, wire.CodeUnknownField, "x"},
-		{"explain.plain", `{}`, wire.CodeInvalidValue, "seq"},
-		{"explain.plain", `{"seq":99999}`, wire.CodeNotFound, "seq"},
-		{"explain.nobody", `{"seq":1}`, wire.CodeNotFound, ""},
-		{"who", `{"entity":"UPPER"}`, wire.CodeInvalidName, "entity"},
-		{"who", `{"entities":["user"]}`, wire.CodeUnknownField, "entities"},
-		{"services", `{"all":true}`, wire.CodeUnknownField, "all"},
-		{"status", `1`, wire.CodeBadJSON, ""},
+		{"register.s", `nonsense`, contract.CodeBadJSON, ""},
+		{"register.s", `[]`, contract.CodeBadJSON, ""},
+		{"register.s", `"user"`, contract.CodeBadJSON, ""},
+		{"register.s", `{"entitys":["user"]}`, contract.CodeUnknownField, "entitys"},
+		{"register.s", `{"Entities":["user"]}`, contract.CodeUnknownField, "Entities"},
+		{"register.s", `{"interests":[{"entity":"user","opps":["create"]}]}`, contract.CodeUnknownField, "interests[0].opps"},
+		{"register.s", `{"interests":[{"entity":"user"},{"entity":"tenant","since":1}]}`, contract.CodeUnknownField, "interests[1].since"},
+		{"register.s", `{"entities":["user"],"queue":{"ordre":"key"}}`, contract.CodeUnknownField, "queue.ordre"},
+		{"register.s", `{"interests":[{"entity":"user","ops":["create","rename"]}]}`, contract.CodeInvalidValue, "interests[0].ops[1]"},
+		{"register.s", `{"interests":[{"entity":"user","start":"yesterday"}]}`, contract.CodeInvalidValue, "interests[0].start"},
+		{"register.s", `{"interests":[{"entity":"user","start":99999}]}`, contract.CodeInvalidValue, "interests[0].start"},
+		{"register.s", `{"interests":[{"entity":"user"},{"entity":"user"}]}`, contract.CodeInvalidValue, "interests[1].entity"},
+		{"register.s", `{"entities":["user","user"]}`, contract.CodeInvalidValue, "entities[1]"},
+		{"register.s", `{"interests":[{"entity":"user","filter":"data.x =="}]}`, contract.CodeInvalidFilter, "interests[0].filter"},
+		{"register.s", `{"interests":[{"entity":"user","filter":"1 + 1"}]}`, contract.CodeInvalidFilter, "interests[0].filter"},
+		{"register.s", `{"interests":[{"entity":"user","filter":"nosuch.x == 1"}]}`, contract.CodeInvalidFilter, "interests[0].filter"},
+		{"register.s", `{"interests":[{"entity":"user","echo":"yes"}]}`, contract.CodeInvalidValue, "interests.echo"},
+		{"register.s", `{"entities":["user"],"queue":{"order":"fifo"}}`, contract.CodeInvalidValue, "queue.order"},
+		{"register.s", `{"entities":["user"],"queue":{"order":"none","partitions":4}}`, contract.CodeInvalidValue, "queue.partitions"},
+		{"register.s", `{"entities":["user"],"queue":{"order":"key","partitions":100000}}`, contract.CodeInvalidValue, "queue.partitions"},
+		{"register.s", `{"entities":["user"],"max_bytes":10}`, contract.CodeInvalidValue, "max_bytes"},
+		{"register.s", `{}`, contract.CodeNotFound, ""},
+		{"register.s", ``, contract.CodeNotFound, ""},
+		{"register.UPPER", `{"entities":["user"]}`, contract.CodeInvalidName, "service"},
+		{"register." + long, `{"entities":["user"]}`, contract.CodeInvalidName, "service"},
+		{"register.us\u00e9r", `{"entities":["user"]}`, contract.CodeInvalidName, "service"},
+		{"register.\u0455haring", `{"entities":["user"]}`, contract.CodeInvalidName, "service"}, // a Cyrillic letter
+		{"register.-s", `{"entities":["user"]}`, contract.CodeInvalidName, "service"},
+		{"unregister.plain", `{"entity":"user"}`, contract.CodeUnknownField, "entity"},
+		{"unregister.plain", `{"entities":["U"]}`, contract.CodeInvalidName, "entities[0]"},
+		{"unregister.nobody", ``, contract.CodeNotFound, ""},
+		{"drop.plain", ``, contract.CodeInUse, ""},
+		{"drop.nobody", ``, contract.CodeNotFound, ""},
+		{"drop.plain", `{"force":true}`, contract.CodeUnknownField, "force"},
+		{"pause.plain", `{}`, contract.CodeInvalidValue, "for"},
+		{"pause.plain", `{"for":"-1s"}`, contract.CodeInvalidValue, "for"},
+		{"pause.nobody", `{"for":"1s"}`, contract.CodeNotFound, ""},
+		{"resume.nobody", ``, contract.CodeNotFound, ""},
+		{"rewind.plain", `{}`, contract.CodeInvalidValue, "to"},
+		{"rewind.nobody", `{"to":1}`, contract.CodeNotFound, ""},
+		{"describe.nobody", ``, contract.CodeNotFound, ""},
+		{"describe.plain", `{"x":1}`, contract.CodeUnknownField, "x"},
+		{"explain.plain", `{}`, contract.CodeInvalidValue, "seq"},
+		{"explain.plain", `{"seq":99999}`, contract.CodeNotFound, "seq"},
+		{"explain.nobody", `{"seq":1}`, contract.CodeNotFound, ""},
+		{"who", `{"entity":"UPPER"}`, contract.CodeInvalidName, "entity"},
+		{"who", `{"entities":["user"]}`, contract.CodeUnknownField, "entities"},
+		{"services", `{"all":true}`, contract.CodeUnknownField, "all"},
+		{"status", `1`, contract.CodeBadJSON, ""},
 	} {
 		w.Refused("replhub."+c.subject, c.request, c.code, c.field)
 	}
 	for _, entity := range []string{"user.>", "*", "a.b", "", long, "a\\u0000b", "us\\r\\ner", "\u0443ser", "User", "-x", "_x", "db/x"} {
 		request := fmt.Sprintf(`{"entities":["%s"]}`, entity)
-		w.Refused("replhub.register.s", request, wire.CodeInvalidName, "entities[0]")
-		w.Refused("replhub.register.s", fmt.Sprintf(`{"interests":[{"entity":"%s"}]}`, entity), wire.CodeInvalidName, "interests[0].entity")
+		w.Refused("replhub.register.s", request, contract.CodeInvalidName, "entities[0]")
+		w.Refused("replhub.register.s", fmt.Sprintf(`{"interests":[{"entity":"%s"}]}`, entity), contract.CodeInvalidName, "interests[0].entity")
 	}
 	for _, subject := range []string{"replhub.nosuch", "replhub.register", "replhub.register.a.b", "replhub.who.user", "replhub.status.x"} {
 		if err := w.Call(subject, "", nil); !errors.Is(err, nats.ErrNoResponders) {
 			t.Errorf("%s: %v, want no responders", subject, err)
 		}
 	}
-	var services wire.Services
+	var services contract.Services
 	w.MustCall("replhub.services", "", &services)
 	if len(services.Services) != 1 {
 		t.Errorf("services %+v, want the one that was registered rightly", services)
@@ -127,9 +127,9 @@ func TestRegistrations(t *testing.T) {
 	// A definition is kept by the short form and by another entity's, and what
 	// a full interest leaves out takes its default.
 	w.Register("filtered", acmeOnly("user"))
-	var short wire.Registered
+	var short contract.Registered
 	w.MustCall("replhub.register.filtered", `{"entities":["user"],"queue":{"ack_wait":"5s"}}`, &short)
-	if in := w.Describe("filtered"); in.Interests[0].Filter == "" || in.Queue.AckWait != wire.Duration(5*time.Second) || in.Queue.MaxDeliver != 10 {
+	if in := w.Describe("filtered"); in.Interests[0].Filter == "" || in.Queue.AckWait != contract.Duration(5*time.Second) || in.Queue.MaxDeliver != 10 {
 		t.Errorf("after the short form: %+v", in)
 	}
 	w.Publish(harness.Load{}, 60)
@@ -156,7 +156,7 @@ func TestQueueChanges(t *testing.T) {
 	w.MustCall("replhub.register.plain", `{"entities":["user","tenant"]}`, nil)
 	w.Publish(harness.Load{}, 100)
 	caughtUp(w, "plain")
-	w.Refused("replhub.register.plain", `{"queue":{"order":"key","partitions":4}}`, wire.CodeBacklog, "queue")
+	w.Refused("replhub.register.plain", `{"queue":{"order":"key","partitions":4}}`, contract.CodeBacklog, "queue")
 	w.MustCall("replhub.register.plain", `{"queue":{"max_deliver":3}}`, nil) // that one is free
 	first := w.Work("plain", "workers")
 	idle := func() {
@@ -170,7 +170,7 @@ func TestQueueChanges(t *testing.T) {
 	}
 	idle()
 	first.Stop()
-	var reply wire.Registered
+	var reply contract.Registered
 	w.MustCall("replhub.register.plain", `{"queue":{"order":"key","partitions":4}}`, &reply)
 	if !slices.Equal(reply.Consumers, []string{"workers-0", "workers-1", "workers-2", "workers-3"}) {
 		t.Errorf("consumers %q", reply.Consumers)
@@ -180,7 +180,7 @@ func TestQueueChanges(t *testing.T) {
 	}
 	w.Publish(harness.Load{}, 100)
 	caughtUp(w, "plain")
-	w.Refused("replhub.register.plain", `{"queue":{"partitions":2}}`, wire.CodeBacklog, "queue")
+	w.Refused("replhub.register.plain", `{"queue":{"partitions":2}}`, contract.CodeBacklog, "queue")
 	second := w.Work("plain", reply.Consumers...)
 	idle()
 	second.Stop()
@@ -204,7 +204,7 @@ func TestEndAndDrop(t *testing.T) {
 			if got := w.Unregister("plain", "user"); !slices.Equal(got.Ended, []string{"user"}) || !slices.Equal(got.Entities, []string{"tenant"}) {
 				t.Errorf("unregistered %+v", got)
 			}
-			w.Refused("replhub.drop.plain", "", wire.CodeInUse, "")
+			w.Refused("replhub.drop.plain", "", contract.CodeInUse, "")
 			if got := w.Unregister("plain", "user"); len(got.Ended) != 0 {
 				t.Errorf("unregistered again %+v", got)
 			}
@@ -215,7 +215,7 @@ func TestEndAndDrop(t *testing.T) {
 			}
 			w.Publish(harness.Load{}, 50)
 			settled(w, "end and drop")
-			var dropped wire.Dropped
+			var dropped contract.Dropped
 			w.MustCall("replhub.drop.plain", "", &dropped)
 			if dropped.Stream != "SUB_plain" {
 				t.Errorf("dropped %+v", dropped)
@@ -223,7 +223,7 @@ func TestEndAndDrop(t *testing.T) {
 			if _, err := w.JS.Stream(t.Context(), "SUB_plain"); err == nil {
 				t.Error("the stream is still there")
 			}
-			w.Refused("replhub.describe.plain", "", wire.CodeNotFound, "")
+			w.Refused("replhub.describe.plain", "", contract.CodeNotFound, "")
 			w.Forget("plain")
 			hub.Kill()
 			hub.Start()
@@ -243,15 +243,15 @@ func TestReports(t *testing.T) {
 	w.Register("filtered", acmeOnly("user"), want("tenant"))
 	type c struct{ service, subject, origin, payload, verdict string }
 	for _, c := range []c{
-		{"plain", "db.user.create", "", innocent, wire.VerdictCopied},
-		{"plain", "db.user.update", "", innocent, wire.VerdictOp},
-		{"plain", "db.tenant.create", "", innocent, wire.VerdictNoInterest},
-		{"plain", "db.user.create", "plain", innocent, wire.VerdictOwn},
-		{"filtered", "db.user.create", "", innocent, wire.VerdictCopied},
-		{"filtered", "db.user.create", "", `{"id":"1","tenant":"other"}`, wire.VerdictFiltered},
-		{"filtered", "db.user.create", "", `nonsense`, wire.VerdictDeadLettered},
-		{"filtered", "db.user.create", "", `{"id":"1"}`, wire.VerdictDeadLettered},
-		{"filtered", "db.user.delete", "", `{"id":"1"}`, wire.VerdictCopied},
+		{"plain", "db.user.create", "", innocent, contract.VerdictCopied},
+		{"plain", "db.user.update", "", innocent, contract.VerdictOp},
+		{"plain", "db.tenant.create", "", innocent, contract.VerdictNoInterest},
+		{"plain", "db.user.create", "plain", innocent, contract.VerdictOwn},
+		{"filtered", "db.user.create", "", innocent, contract.VerdictCopied},
+		{"filtered", "db.user.create", "", `{"id":"1","tenant":"other"}`, contract.VerdictFiltered},
+		{"filtered", "db.user.create", "", `nonsense`, contract.VerdictDeadLettered},
+		{"filtered", "db.user.create", "", `{"id":"1"}`, contract.VerdictDeadLettered},
+		{"filtered", "db.user.delete", "", `{"id":"1"}`, contract.VerdictCopied},
 	} {
 		h := nats.Header{}
 		if c.origin != "" {
@@ -259,36 +259,36 @@ func TestReports(t *testing.T) {
 		}
 		seq := mustSend(t, w, c.subject, h, []byte(c.payload))
 		caughtUp(w, c.service)
-		var got wire.Explained
+		var got contract.Explained
 		w.MustCall("replhub.explain."+c.service, fmt.Sprintf(`{"seq":%d}`, seq), &got)
 		if got.Verdict != c.verdict || got.Reason == "" || got.Seq != seq || got.Epoch != 1 || "db."+got.Entity+"."+got.Op != c.subject {
 			t.Errorf("%+v: explained as %+v", c, got)
 		}
 	}
-	var before wire.Explained
-	for seq := 1; before.Verdict != wire.VerdictBefore && seq <= 10; seq++ {
+	var before contract.Explained
+	for seq := 1; before.Verdict != contract.VerdictBefore && seq <= 10; seq++ {
 		w.MustCall("replhub.explain.plain", fmt.Sprintf(`{"seq":%d}`, seq), &before)
 	}
-	if before.Verdict != wire.VerdictBefore {
+	if before.Verdict != contract.VerdictBefore {
 		t.Errorf("an old event explained as %+v", before)
 	}
 	if d := w.Describe("filtered"); d.DeadLetters != 2 || d.Owner != "h1" || len(d.Interests) != 2 || len(d.Workers) != 1 || d.Backlog != d.Workers[0].Pending {
 		t.Errorf("described as %+v", d)
 	}
-	var who wire.Whoever
+	var who contract.Whoever
 	w.MustCall("replhub.who", `{"entity":"user"}`, &who)
 	if len(who.Services) != 2 || who.Services[0].Service != "filtered" || who.Services[1].Service != "plain" {
 		t.Errorf("who %+v", who)
 	}
 	w.MustCall("replhub.who", `{"entity":"nothing"}`, &who)
-	var services wire.Services
+	var services contract.Services
 	w.MustCall("replhub.services", "{}", &services)
 	if len(services.Services) != 2 || services.Services[0].Service != "filtered" {
 		t.Errorf("services %+v", services)
 	}
 	s := w.Status()
 	if s.Hub != "h1" || !s.Ready || !slices.Contains(s.Hubs, "h1") || !s.Registry.Connected || s.Ingest.LastSeq != w.LastSeq("") ||
-		s.Lanes[wire.LaneLive] != 2 {
+		s.Lanes[contract.LaneLive] != 2 {
 		t.Errorf("status %+v", s)
 	}
 	w.Finish("reports", 0, settleWithin)

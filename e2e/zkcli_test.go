@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // zkCli is ZooKeeper's own command line, as Debian installs it.
@@ -62,7 +62,7 @@ func TestRegisterWithZooKeepersCommandLine(t *testing.T) {
 	z.cli("delete", "/replhub/entities/user/audit")
 	z.awaitRecord("/replhub/entities/user/audit")
 	z.awaitAlarm("replhub unregister")
-	var ended wire.Unregistered
+	var ended contract.Unregistered
 	w.MustCall("replhub.unregister.audit", `{"entities":["user"]}`, &ended)
 	z.awaitAbsent("/replhub/entities/user/audit")
 	if len(ended.Ended) != 1 {

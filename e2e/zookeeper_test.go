@@ -11,10 +11,10 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/e2e/judge"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // registryTime bounds how long the registry may lag behind the lanes.
@@ -249,7 +249,7 @@ func TestZnodeMadeByHand(t *testing.T) {
 	for service, wants := range map[string][]harness.Want{"audit": {want("user"), want("project")}, "archive": {archive}} {
 		status := w.Describe(service)
 		for _, wt := range wants {
-			i := slices.IndexFunc(status.Interests, func(in wire.InterestStatus) bool { return in.Entity == wt.Entity })
+			i := slices.IndexFunc(status.Interests, func(in contract.InterestStatus) bool { return in.Entity == wt.Entity })
 			if i < 0 {
 				t.Fatalf("%s has no interest in %s: %+v", service, wt.Entity, status)
 			}
@@ -284,7 +284,7 @@ func TestForeignZnodes(t *testing.T) {
 	z.create("/replhub/nonsense", "x")
 	z.create("/replhub/entities/user/wrong", `{"v":1,"filter":"this is no CEL ("}`)
 	z.set("/replhub/entities/user/filtered", `{"v":2,"secret_rule":true}`)
-	w.AwaitState("filtered", wire.LaneParked, registryTime)
+	w.AwaitState("filtered", contract.LaneParked, registryTime)
 	z.awaitAlarm("entities/user/garbage")
 	z.awaitAlarm("entities/user/wrong")
 	z.awaitAlarm("entities/user/huge")
@@ -300,7 +300,7 @@ func TestForeignZnodes(t *testing.T) {
 		t.Errorf("a parked lane went on from %d to %d", at, got)
 	}
 	z.set("/replhub/entities/user/filtered", mine)
-	w.AwaitState("filtered", wire.LaneLive, registryTime)
+	w.AwaitState("filtered", contract.LaneLive, registryTime)
 	w.Publish(harness.Load{}, 100)
 	w.Finish("foreign znodes", 8, settleWithin)
 }

@@ -13,8 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/replhubtest"
-	"github.com/replhub/replhub/sqltest"
 )
 
 func TestMain(m *testing.M) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/replhubtest"
-	"github.com/replhub/replhub/sqltest"
 )
 
 // The story for real: "replhub dev", and two instances each of the owner of the

@@ -6,9 +6,9 @@ import (
 
 	"github.com/nats-io/nuid"
 
-	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // anchor finds where the new interests of one registration begin, and pins
@@ -103,14 +103,14 @@ func (a *anchor) wanted(ctx context.Context, s start, held uint64, field string)
 		return 0, err
 	}
 	if at.Before(first.Time) {
-		return 0, wire.FieldErrorf(wire.CodeTooOld, field,
+		return 0, contract.FieldErrorf(contract.CodeTooOld, field,
 			"ingest holds events since %s only; use \"all\" for what it holds", first.Time.Format(time.RFC3339Nano))
 	}
 	return held, nil
 }
 
 func tooOld(field string, held uint64) error {
-	return wire.FieldErrorf(wire.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for what it holds", held)
+	return contract.FieldErrorf(contract.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for what it holds", held)
 }
 
 // hold pins ingest from a sequence on, unless it is pinned from there already.
@@ -148,7 +148,7 @@ func (a *anchor) release(ctx context.Context) error {
 		return err
 	}
 	if !held {
-		return wire.Errorf(wire.CodeUnavailable, "the registration took too long; send it again")
+		return contract.Errorf(contract.CodeUnavailable, "the registration took too long; send it again")
 	}
 	return nil
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // Ways in which lanes came to harm before there was a guard against each.
 
-func (w *world) describe(service string) (wire.LaneStatus, error) {
-	var status wire.LaneStatus
+func (w *world) describe(service string) (contract.LaneStatus, error) {
+	var status contract.LaneStatus
 	err := w.call("replhub.describe."+service, "", &status)
 	return status, err
 }
@@ -57,7 +57,7 @@ func TestBurstDetachesNoHealthyLane(t *testing.T) {
 	looks := 0
 	w.eventually("some trims", func() error {
 		for _, service := range services {
-			if status, err := w.describe(service); err == nil && status.State == wire.LaneDetached {
+			if status, err := w.describe(service); err == nil && status.State == contract.LaneDetached {
 				t.Fatalf("%s was detached: %s", service, status.Reason)
 			}
 		}
@@ -92,7 +92,7 @@ func TestFillsGiveTheirReadersBack(t *testing.T) {
 	for i := range lanes {
 		service := fmt.Sprintf("s%d", i)
 		w.register(service, `{"interests":[{"entity":"group","start":"all"}]}`)
-		w.awaitState(service, wire.LaneLive)
+		w.awaitState(service, contract.LaneLive)
 		w.copies(service, 1+11)
 	}
 }
@@ -103,13 +103,13 @@ func TestRegistrationKeepsANewerRecord(t *testing.T) {
 	w.startHub()
 	w.register("s", `{"entities":["user"]}`)
 	w.put("entities.user.s", `{"v":2,"only":"x"}`)
-	w.awaitState("s", wire.LaneParked)
+	w.awaitState("s", contract.LaneParked)
 	w.register("s", `{"entities":["user"]}`)
 	record, err := w.recordOf("entities.user.s")
 	if err != nil || record["v"] != 2.0 {
 		t.Errorf("the record is %v, %v", record, err)
 	}
-	w.awaitState("s", wire.LaneParked)
+	w.awaitState("s", contract.LaneParked)
 }
 
 // Somebody publishes on a lane's state subject: that is no state.
@@ -128,7 +128,7 @@ func TestForeignStateIsLookedBehind(t *testing.T) {
 		stop()
 		w.startHub()
 		w.publish("db.user.update", `{"id":"3"}`)
-		if m := w.consume("s", "workers", 1)[0]; m.Headers().Get(wire.HeaderSeq) != "3" {
+		if m := w.consume("s", "workers", 1)[0]; m.Headers().Get(contract.HeaderSeq) != "3" {
 			t.Errorf("with %s: got %v", forged, m.Headers())
 		}
 		stop()
@@ -147,7 +147,7 @@ func TestMissingConsumerKeepsItsCopies(t *testing.T) {
 		keys[subjects.Partition(key, 2)] = key
 	}
 	for range 20 {
-		w.publish("db.user.update", `{}`, wire.HeaderKey, keys[1])
+		w.publish("db.user.update", `{}`, contract.HeaderKey, keys[1])
 	}
 	w.copies("s", 20)
 	if err := w.stream("SUB_s").DeleteConsumer(t.Context(), "workers-1"); err != nil {
@@ -155,9 +155,9 @@ func TestMissingConsumerKeepsItsCopies(t *testing.T) {
 	}
 	pad := strings.Repeat("x", 4000)
 	for range 30 {
-		w.publish("db.user.update", `{"x":"`+pad+`"}`, wire.HeaderKey, keys[0])
+		w.publish("db.user.update", `{"x":"`+pad+`"}`, contract.HeaderKey, keys[0])
 	}
-	w.awaitState("s", wire.LaneStalled)
+	w.awaitState("s", contract.LaneStalled)
 	w.consumePinned("s", 0, 10)
 	tries := uint64(0)
 	w.eventually("the hub to have tried to make room", func() error {
@@ -180,7 +180,7 @@ func TestRewindNeverSkips(t *testing.T) {
 	}
 	w.copies("s", 20)
 	for _, to := range []string{"11", "999999"} {
-		if refusal := asRefusal(t, w.call("replhub.rewind.s", `{"to":`+to+`}`, nil)); refusal.Code != wire.CodeInvalidValue || refusal.Field != "to" {
+		if refusal := asRefusal(t, w.call("replhub.rewind.s", `{"to":`+to+`}`, nil)); refusal.Code != contract.CodeInvalidValue || refusal.Field != "to" {
 			t.Errorf("a rewind to %s: %v", to, refusal)
 		}
 	}
@@ -192,7 +192,7 @@ func TestRewindNeverSkips(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := w.fetch("s")
-		if seq := first.Headers().Get(wire.HeaderSeq); seq != strconv.Itoa(21-want) {
+		if seq := first.Headers().Get(contract.HeaderSeq); seq != strconv.Itoa(21-want) {
 			t.Fatalf("after the rewind comes event %s, want %d", seq, 21-want)
 		}
 		if err := first.DoubleAck(t.Context()); err != nil {
@@ -234,7 +234,7 @@ func TestConcurrentRegistrationsLeaveTheRightConsumers(t *testing.T) {
 					queue = `{"queue":{"order":"key","partitions":3}}`
 				}
 				// Refused while the consumers of another are being made.
-				if err := w.call("replhub.register.s", queue, nil); err != nil && asRefusal(t, err).Code != wire.CodeBacklog {
+				if err := w.call("replhub.register.s", queue, nil); err != nil && asRefusal(t, err).Code != contract.CodeBacklog {
 					t.Errorf("register: %v", err)
 				}
 			})
@@ -390,8 +390,8 @@ func (w *world) forgeState(service string, edit func(state map[string]any)) {
 		_, state := w.newestState(service)
 		edit(state)
 		m := nats.NewMsg("sub." + service + "._state")
-		m.Header.Set(wire.HeaderState, "1")
-		m.Header.Set(wire.HeaderExpectedLastSeq, fmt.Sprint(last))
+		m.Header.Set(contract.HeaderState, "1")
+		m.Header.Set(contract.HeaderExpectedLastSeq, fmt.Sprint(last))
 		var err error
 		if m.Data, err = json.Marshal(state); err != nil {
 			return err

@@ -9,8 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -30,7 +30,7 @@ type away struct {
 }
 
 type awayWord struct {
-	wire.Unavailable
+	contract.Unavailable
 
 	heard time.Time
 }
@@ -40,15 +40,15 @@ func newAway() *away { return &away{words: make(map[string]map[string]awayWord)}
 // hear takes an instance's word. One that is none is passed over: nobody waits for
 // an answer.
 func (a *away) hear(m *nats.Msg) {
-	service, err := subjects.ParseName(strings.TrimPrefix(m.Subject, wire.SubjectUnavailable))
+	service, err := subjects.ParseName(strings.TrimPrefix(m.Subject, contract.SubjectUnavailable))
 	if err != nil {
 		return
 	}
-	var word wire.Unavailable
+	var word contract.Unavailable
 	if err := json.Unmarshal(m.Data, &word); err != nil || !idGrammar.MatchString(word.Instance) {
 		return
 	}
-	word.Error = cut(word.Error, wire.MaxUnavailableError)
+	word.Error = cut(word.Error, contract.MaxUnavailableError)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
@@ -76,15 +76,15 @@ func (a *away) hear(m *nats.Msg) {
 }
 
 // of are the instances of a service that wait, by their names.
-func (a *away) of(service subjects.Name) []wire.Unavailable {
+func (a *away) of(service subjects.Name) []contract.Unavailable {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.forget(service.String(), time.Now())
-	var list []wire.Unavailable
+	var list []contract.Unavailable
 	for _, word := range a.words[service.String()] {
 		list = append(list, word.Unavailable)
 	}
-	slices.SortFunc(list, func(x, y wire.Unavailable) int { return strings.Compare(x.Instance, y.Instance) })
+	slices.SortFunc(list, func(x, y contract.Unavailable) int { return strings.Compare(x.Instance, y.Instance) })
 	return list
 }
 

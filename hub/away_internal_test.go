@@ -8,14 +8,14 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 func TestAwayRemembersWhoWaits(t *testing.T) {
 	a := newAway()
 	say := func(service, body string) {
-		a.hear(&nats.Msg{Subject: wire.SubjectUnavailable + service, Data: []byte(body)})
+		a.hear(&nats.Msg{Subject: contract.SubjectUnavailable + service, Data: []byte(body)})
 	}
 	say("sharing", `{"instance":"b","since":"2026-01-02T03:04:05Z","attempts":7,"error":"connection refused"}`)
 	say("sharing", `{"instance":"a","attempts":1,"error":"`+strings.Repeat("x", 1000)+`"}`)
@@ -28,7 +28,7 @@ func TestAwayRemembersWhoWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := a.of(sharing)
-	if len(got) != 2 || got[0].Instance != "a" || len(got[0].Error) > wire.MaxUnavailableError+len("…") ||
+	if len(got) != 2 || got[0].Instance != "a" || len(got[0].Error) > contract.MaxUnavailableError+len("…") ||
 		got[1].Attempts != 7 || got[1].Error != "connection refused" || got[1].Since.IsZero() {
 		t.Errorf("%+v", got)
 	}

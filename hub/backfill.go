@@ -6,16 +6,16 @@ import (
 
 	"github.com/nats-io/nuid"
 
-	"github.com/replhub/replhub/expand"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // doBackfill has an owner's rows copied once more into the lane of a service that
 // is registered for the entity. The answer comes when the backfill is in force in
 // the lane; from then on it goes on whatever becomes of this hub.
-func (h *Hub) doBackfill(ctx context.Context, service subjects.Name, req wire.Backfill) (any, error) {
+func (h *Hub) doBackfill(ctx context.Context, service subjects.Name, req contract.Backfill) (any, error) {
 	b, err := parseBackfill(req)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (h *Hub) doBackfill(ctx context.Context, service subjects.Name, req wire.Ba
 func (h *Hub) mayBackfill(ctx context.Context, l *lane.Lane, b *backfill) error {
 	service := l.Service()
 	if reason := l.Parked(); reason != "" {
-		return wire.Errorf(wire.CodeConflict, "the lane of %s is parked: %s", service, reason)
+		return contract.Errorf(contract.CodeConflict, "the lane of %s is parked: %s", service, reason)
 	}
 	state, err := h.freshState(ctx, service)
 	if err != nil {
@@ -69,12 +69,12 @@ func (h *Hub) mayBackfill(ctx context.Context, l *lane.Lane, b *backfill) error 
 	}
 	for _, name := range sortedKeys(workers) {
 		if w := workers[name]; w.Paused {
-			return wire.Errorf(wire.CodePaused, "the workers of %s are paused (%s), and the rows would only fill its lane: send resume first (replhub resume %s)",
+			return contract.Errorf(contract.CodePaused, "the workers of %s are paused (%s), and the rows would only fill its lane: send resume first (replhub resume %s)",
 				service, name, service)
 		}
 	}
 	if err := lane.AskOwner(ctx, h.nc, service, b.entity); err != nil {
-		return wire.FieldErrorf(wire.CodeUnavailable, "entity", "nothing was begun: %v", err)
+		return contract.FieldErrorf(contract.CodeUnavailable, "entity", "nothing was begun: %v", err)
 	}
 	return nil
 }
@@ -85,13 +85,13 @@ type backfill struct {
 
 	entity subjects.Name
 	// unguarded are what the filter reads and a row may lack.
-	unguarded []expand.Read
+	unguarded []match.Read
 }
 
-// parseBackfill checks a request. Every error is a *wire.Error.
-func parseBackfill(req wire.Backfill) (backfill, error) {
+// parseBackfill checks a request. Every error is a *contract.Error.
+func parseBackfill(req contract.Backfill) (backfill, error) {
 	if req.Entity == "" {
-		return backfill{}, wire.FieldErrorf(wire.CodeInvalidValue, "entity", "say of which entity, as in {\"entity\":\"user\"}")
+		return backfill{}, contract.FieldErrorf(contract.CodeInvalidValue, "entity", "say of which entity, as in {\"entity\":\"user\"}")
 	}
 	entity, err := parseName(req.Entity, "entity")
 	if err != nil {
@@ -99,7 +99,7 @@ func parseBackfill(req wire.Backfill) (backfill, error) {
 	}
 	b := backfill{entity: entity, Backfill: lane.Backfill{Filter: req.Filter}}
 	if req.Filter != "" {
-		if b.unguarded, err = expand.CheckFilter(req.Filter); err != nil {
+		if b.unguarded, err = match.CheckFilter(req.Filter); err != nil {
 			return backfill{}, err
 		}
 	}
@@ -118,17 +118,17 @@ func (b backfill) lay(service subjects.Name, s lane.State) (next lane.State, cha
 	case s.Dropped:
 		return s, false, lane.ErrNoLane
 	case s.Detached != nil:
-		return s, false, wire.Errorf(wire.CodeDetached, "the lane is detached: %s; register again with the start \"snapshot\", which brings the rows", s.Detached.Reason)
+		return s, false, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register again with the start \"snapshot\", which brings the rows", s.Detached.Reason)
 	}
 	in := s.Find(b.entity.String())
 	if in == nil {
-		return s, false, wire.FieldErrorf(wire.CodeNotFound, "entity", "%s is not registered for %s: register it with the start \"snapshot\", which brings the rows", service, b.entity)
+		return s, false, contract.FieldErrorf(contract.CodeNotFound, "entity", "%s is not registered for %s: register it with the start \"snapshot\", which brings the rows", service, b.entity)
 	}
 	have := s.Rows(in.ID)
 	switch {
 	case have == nil:
 	case have.Filter != b.Filter:
-		return s, false, wire.FieldErrorf(wire.CodeBusy, "filter", "%s of %s are on their way (%d so far): ask again when they are all there; unregistering %s ends them",
+		return s, false, contract.FieldErrorf(contract.CodeBusy, "filter", "%s of %s are on their way (%d so far): ask again when they are all there; unregistering %s ends them",
 			whichRows(have.Filter), b.entity, have.Row, b.entity)
 	case !have.Outdated(*in):
 		return s, false, nil
@@ -147,10 +147,10 @@ func whichRows(filter string) string {
 func (b backfill) reply(service subjects.Name, s lane.State) (any, error) {
 	in := s.Find(b.entity.String())
 	if in == nil || s.Rows(in.ID) == nil {
-		return nil, wire.Errorf(wire.CodeUnavailable, "the backfill of %s was ended while it began; send it again", b.entity)
+		return nil, contract.Errorf(contract.CodeUnavailable, "the backfill of %s was ended while it began; send it again", b.entity)
 	}
 	rows := s.Rows(in.ID)
-	reply := wire.Backfilling{
+	reply := contract.Backfilling{
 		Service: service.String(), Entity: b.entity.String(), Filter: rows.Filter,
 		ID: rows.ID, Epoch: rows.Asked.Epoch, Seq: rows.Asked.Seq, Began: rows.Began,
 		UnderWay: rows.ID != b.ID, Rows: rows.Row, Warnings: []string{},

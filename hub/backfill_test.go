@@ -17,26 +17,26 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // backfill asks for one, again where the hub that was asked is going.
-func (w *world) backfill(service, request string) wire.Backfilling {
+func (w *world) backfill(service, request string) contract.Backfilling {
 	w.t.Helper()
-	var reply wire.Backfilling
+	var reply contract.Backfilling
 	w.eventually("a backfill to be in force", func() error {
-		reply = wire.Backfilling{}
+		reply = contract.Backfilling{}
 		return w.call("replhub.backfill."+service, request, &reply)
 	})
 	return reply
 }
 
 // filled waits until a fill of rows has ended, and returns how it did.
-func (w *world) filled(service, id string) wire.FilledStatus {
+func (w *world) filled(service, id string) contract.FilledStatus {
 	w.t.Helper()
-	var done wire.FilledStatus
+	var done contract.FilledStatus
 	w.eventually("the end of the rows", func() error {
-		var s wire.LaneStatus
+		var s contract.LaneStatus
 		if err := w.call("replhub.describe."+service, "", &s); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func TestBackfillBesideLiveEventsAndRestarts(t *testing.T) {
 	first := w.register("s", wantSnapshot)
 	w.register("t", `{"entities":["user"]}`)
 	w.settled("s")
-	var before wire.LaneStatus
+	var before contract.LaneStatus
 	if err := w.call("replhub.describe.s", "", &before); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestBackfillBesideLiveEventsAndRestarts(t *testing.T) {
 	if diff := cmp.Diff(u.all(), replica(t, copies)); diff != "" {
 		t.Errorf("the replica is not the owner's table (-want +got):\n%s", diff)
 	}
-	var after wire.LaneStatus
+	var after contract.LaneStatus
 	if err := w.call("replhub.describe.s", "", &after); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestBackfillIsFilteredAndProjected(t *testing.T) {
 	w.settled("s")
 	letters := func(want uint64) {
 		t.Helper()
-		var s wire.LaneStatus
+		var s contract.LaneStatus
 		if err := w.call("replhub.describe.s", "", &s); err != nil || s.DeadLetters != want {
 			t.Errorf("%d dead letters, want %d, %v", s.DeadLetters, want, err)
 		}
@@ -230,15 +230,15 @@ func TestBackfillAskedTwice(t *testing.T) {
 	})
 	w.register("s", `{"entities":["user"]}`)
 	first := w.backfill("s", `{"entity":"user"}`)
-	w.fill("the first rows", "s", func(f *wire.FillStatus) bool {
-		return f.Kind == wire.FillBackfill && f.ID == first.ID && f.Rows == few && f.Began.Equal(first.Began)
+	w.fill("the first rows", "s", func(f *contract.FillStatus) bool {
+		return f.Kind == contract.FillBackfill && f.ID == first.ID && f.Rows == few && f.Began.Equal(first.Began)
 	})
 	again := w.backfill("s", `{"entity":"user"}`)
 	if !again.UnderWay || again.ID != first.ID || again.Rows != few || again.Seq != first.Seq {
 		t.Errorf("first %+v, again %+v", first, again)
 	}
 	err := w.call("replhub.backfill.s", `{"entity":"user","filter":"true"}`, nil)
-	if r := asRefusal(t, err); r.Code != wire.CodeBusy || r.Field != "filter" || !strings.Contains(r.Message, "200 so far") {
+	if r := asRefusal(t, err); r.Code != contract.CodeBusy || r.Field != "filter" || !strings.Contains(r.Message, "200 so far") {
 		t.Errorf("refused with %v", err)
 	}
 
@@ -247,7 +247,7 @@ func TestBackfillAskedTwice(t *testing.T) {
 	if wider.UnderWay || wider.ID == first.ID {
 		t.Errorf("a backfill of the old fields goes on: %+v", wider)
 	}
-	w.fill("its first rows", "s", func(f *wire.FillStatus) bool { return f.ID == wider.ID && f.Rows == few })
+	w.fill("its first rows", "s", func(f *contract.FillStatus) bool { return f.ID == wider.ID && f.Rows == few })
 	close(*hold.Load())
 	w.filled("s", wider.ID)
 	fills := rowsByFill(t, w.settled("s"), false)
@@ -262,12 +262,12 @@ func TestBackfillAskedTwice(t *testing.T) {
 	w.filled("s", third.ID)
 	hold.Store(new(make(chan struct{})))
 	last := w.backfill("s", `{"entity":"user"}`)
-	w.fill("the last one", "s", func(f *wire.FillStatus) bool { return f.ID == last.ID })
+	w.fill("the last one", "s", func(f *contract.FillStatus) bool { return f.ID == last.ID })
 	if err := w.call("replhub.unregister.s", "", nil); err != nil {
 		t.Fatal(err)
 	}
-	var s wire.LaneStatus
-	if err := w.call("replhub.describe.s", "", &s); err != nil || s.Fill != nil || slices.ContainsFunc(s.Filled, func(f wire.FilledStatus) bool { return f.ID == last.ID }) {
+	var s contract.LaneStatus
+	if err := w.call("replhub.describe.s", "", &s); err != nil || s.Fill != nil || slices.ContainsFunc(s.Filled, func(f contract.FilledStatus) bool { return f.ID == last.ID }) {
 		t.Errorf("a backfill outlives its interest: %+v, %v", s, err)
 	}
 	close(*hold.Load())
@@ -276,38 +276,38 @@ func TestBackfillAskedTwice(t *testing.T) {
 func TestBackfillRefusals(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
-	refused := func(service, request string, code wire.Code, field, says string) {
+	refused := func(service, request string, code contract.Code, field, says string) {
 		t.Helper()
 		err := w.call("replhub.backfill."+service, request, nil)
 		if r := asRefusal(t, err); r.Code != code || r.Field != field || !strings.Contains(r.Message, says) {
 			t.Errorf("%s %s: refused with %v", service, request, err)
 		}
 	}
-	refused("nobody", `{"entity":"user"}`, wire.CodeNotFound, "", "no such service")
+	refused("nobody", `{"entity":"user"}`, contract.CodeNotFound, "", "no such service")
 	w.register("s", `{"entities":["user","tenant"]}`)
-	refused("s", `{}`, wire.CodeInvalidValue, "entity", "of which entity")
-	refused("s", `{"entity":"User"}`, wire.CodeInvalidName, "entity", "User")
-	refused("s", `{"entity":"user","where":"true"}`, wire.CodeUnknownField, "where", "no such field")
-	refused("s", `{"entity":"user","filter":7}`, wire.CodeInvalidValue, "filter", "")
-	refused("s", `{"entity":"user","filter":"data.n =="}`, wire.CodeInvalidFilter, "filter", "line 1")
-	refused("s", `{"entity":"user","filter":"data.a.exists(x, data.a.exists(y, data.a.exists(z, x == y && y == z)))"}`, wire.CodeInvalidFilter, "filter", "too expensive")
-	refused("s", `{"entity":"order"}`, wire.CodeNotFound, "entity", "s is not registered for order")
-	refused("s", `{"entity":"user"}`, wire.CodeUnavailable, "entity", "start its owner, which serves them with ServeSnapshot")
+	refused("s", `{}`, contract.CodeInvalidValue, "entity", "of which entity")
+	refused("s", `{"entity":"User"}`, contract.CodeInvalidName, "entity", "User")
+	refused("s", `{"entity":"user","where":"true"}`, contract.CodeUnknownField, "where", "no such field")
+	refused("s", `{"entity":"user","filter":7}`, contract.CodeInvalidValue, "filter", "")
+	refused("s", `{"entity":"user","filter":"data.n =="}`, contract.CodeInvalidFilter, "filter", "line 1")
+	refused("s", `{"entity":"user","filter":"data.a.exists(x, data.a.exists(y, data.a.exists(z, x == y && y == z)))"}`, contract.CodeInvalidFilter, "filter", "too expensive")
+	refused("s", `{"entity":"order"}`, contract.CodeNotFound, "entity", "s is not registered for order")
+	refused("s", `{"entity":"user"}`, contract.CodeUnavailable, "entity", "start its owner, which serves them with ServeSnapshot")
 	u := newUsers(1)
 	u.failWith(errors.New("the table is locked"))
 	w.serve("accounts", u.snapshot)
-	refused("s", `{"entity":"user"}`, wire.CodeUnavailable, "entity", "the table is locked; mend that")
+	refused("s", `{"entity":"user"}`, contract.CodeUnavailable, "entity", "the table is locked; mend that")
 	u.failWith(nil)
 	if err := w.call("replhub.pause.s", `{"for":"1h"}`, nil); err != nil {
 		t.Fatal(err)
 	}
-	refused("s", `{"entity":"user"}`, wire.CodePaused, "", "replhub resume s")
+	refused("s", `{"entity":"user"}`, contract.CodePaused, "", "replhub resume s")
 	if err := w.call("replhub.resume.s", "", nil); err != nil {
 		t.Fatal(err)
 	}
 	w.backfill("s", `{"entity":"user"}`)
-	var s wire.LaneStatus
-	if err := w.call("replhub.describe.s", "", &s); err != nil || slices.ContainsFunc(s.OtherFills, func(f wire.FillStatus) bool { return f.ID != "" }) {
+	var s contract.LaneStatus
+	if err := w.call("replhub.describe.s", "", &s); err != nil || slices.ContainsFunc(s.OtherFills, func(f contract.FillStatus) bool { return f.ID != "" }) {
 		t.Errorf("a refused backfill left a fill: %+v, %v", s, err)
 	}
 }
@@ -339,12 +339,12 @@ func TestBackfillThatDoesNotFitARecord(t *testing.T) {
 		t.Fatalf("%d backfills of 4 KiB each are taken by a server of %d bytes", taken, smallPayload)
 	}
 	// Before it is as large as a message, so that its fills' cursors have room.
-	if r := asRefusal(t, err); r.Code != wire.CodeLimit || !strings.Contains(r.Message, "max_payload") || strings.Contains(r.Message, fmt.Sprintf("may have %d", smallPayload)) {
+	if r := asRefusal(t, err); r.Code != contract.CodeLimit || !strings.Contains(r.Message, "max_payload") || strings.Contains(r.Message, fmt.Sprintf("may have %d", smallPayload)) {
 		t.Errorf("refused with %v", err)
 	}
 	w.publish("db.e0.create", `{"id":"1"}`)
 	w.copies("s", 1)
-	var s wire.LaneStatus
+	var s contract.LaneStatus
 	if err := w.call("replhub.describe.s", "", &s); err != nil || s.Fill == nil || len(s.OtherFills)+s.FillsLeftOut != taken-1 {
 		t.Errorf("%d fills beside %+v, %v", len(s.OtherFills), s.Fill, err)
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // A reply is one message, so the server's max_payload bounds it. Lists are told
@@ -34,15 +34,15 @@ func fits(data []byte, maxPayload int64) error {
 	if int64(len(data)) <= maxPayload {
 		return nil
 	}
-	return wire.Errorf(wire.CodeLimit,
+	return contract.Errorf(contract.CodeLimit,
 		"the reply has %d bytes, and the server's max_payload is %d: ask for less (\"limit\", fewer entities or letters), or raise max_payload", len(data), maxPayload)
 }
 
 // short is a refusal whose texts are bounded.
-func short(refusal *wire.Error, maxPayload int64) *wire.Error {
+func short(refusal *contract.Error, maxPayload int64) *contract.Error {
 	// The message goes into a header as well, and JSON may escape it.
 	most := min(maxMessage, int(maxPayload)/16)
-	return &wire.Error{Code: refusal.Code, Field: cut(refusal.Field, min(maxField, most)), Message: cut(refusal.Message, most)}
+	return &contract.Error{Code: refusal.Code, Field: cut(refusal.Field, min(maxField, most)), Message: cut(refusal.Message, most)}
 }
 
 // cut shortens a text to a number of bytes, and shows that it did.
@@ -76,7 +76,7 @@ func (h *Hub) listed(texts []string) []string { return listed(texts, h.replyRoom
 // Nothing was written then, so what was pinned for it may go.
 func limited(err error) error {
 	if large, ok := errors.AsType[*lane.StateTooLargeError](err); ok {
-		return wire.Errorf(wire.CodeLimit, "%v", large)
+		return contract.Errorf(contract.CodeLimit, "%v", large)
 	}
 	return err
 }

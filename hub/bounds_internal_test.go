@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/replhub/replhub/embedded"
-	"github.com/replhub/replhub/internal/natstest"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
 // TestListed: what is degraded is told in a bounded reply, however many lanes
@@ -54,8 +54,8 @@ func TestListed(t *testing.T) {
 func TestRefusalIsShort(t *testing.T) {
 	long := strings.Repeat("ü\x00", 1<<20)
 	for _, maxPayload := range []int64{1 << 10, 64 << 10, 1 << 20} {
-		refusal := short(&wire.Error{Code: wire.CodeInternal, Field: long, Message: long}, maxPayload)
-		if size := jsonSize(wire.Refusal{Error: refusal}) + len(refusal.Message); int64(size) > maxPayload || !utf8.ValidString(refusal.Message) {
+		refusal := short(&contract.Error{Code: contract.CodeInternal, Field: long, Message: long}, maxPayload)
+		if size := jsonSize(contract.Refusal{Error: refusal}) + len(refusal.Message); int64(size) > maxPayload || !utf8.ValidString(refusal.Message) {
 			t.Errorf("max_payload %d: %d bytes", maxPayload, size)
 		}
 	}
@@ -82,10 +82,10 @@ func TestReplyThatDoesNotFitIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}
-		var refusal wire.Refusal
+		var refusal contract.Refusal
 		switch code := m.Header.Get(micro.ErrorCodeHeader); {
 		case size+2 <= maxPayload && code == "" && len(m.Data) == size+2: // quotes
-		case size+2 > maxPayload && code == string(wire.CodeLimit) && json.Unmarshal(m.Data, &refusal) == nil &&
+		case size+2 > maxPayload && code == string(contract.CodeLimit) && json.Unmarshal(m.Data, &refusal) == nil &&
 			strings.Contains(refusal.Error.Message, fmt.Sprintf("%d bytes", size+2)):
 		default:
 			t.Errorf("%d bytes: %v %.200s", size, m.Header, m.Data)

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // smallPayload is the max_payload of servers on which little is much.
@@ -100,8 +100,8 @@ func TestListsComeInPages(t *testing.T) {
 			t.Errorf("%s: %v", request, refusal)
 		}
 	}
-	var status wire.Status
-	if err := w.call("replhub.status", "", &status); err != nil || status.Lanes[wire.LaneLive] != services {
+	var status contract.Status
+	if err := w.call("replhub.status", "", &status); err != nil || status.Lanes[contract.LaneLive] != services {
 		t.Errorf("status counts %v, %v", status.Lanes, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestOneServiceLargerThanAReply(t *testing.T) {
 	var got []string
 	after, pages := "", 0
 	for ; pages == 0 || after != ""; pages++ {
-		var s wire.LaneStatus
+		var s contract.LaneStatus
 		if err := w.call("replhub.describe."+name, fmt.Sprintf(`{"after":%q}`, after), &s); err != nil {
 			t.Fatal(err)
 		}
@@ -173,11 +173,11 @@ func TestRegistrationThatDoesNotFitARecord(t *testing.T) {
 	w := newSmallWorld(t)
 	w.startHub()
 	big := func(n int) string {
-		var interests []wire.Interest
+		var interests []contract.Interest
 		for i := range n {
-			interests = append(interests, wire.Interest{Entity: fmt.Sprintf("e%d", i), Filter: strings.Repeat(" ", 2000) + "true", Start: "all"})
+			interests = append(interests, contract.Interest{Entity: fmt.Sprintf("e%d", i), Filter: strings.Repeat(" ", 2000) + "true", Start: "all"})
 		}
-		data, err := json.Marshal(wire.Register{Interests: interests})
+		data, err := json.Marshal(contract.Register{Interests: interests})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestRegistrationThatDoesNotFitARecord(t *testing.T) {
 	refused := func(service string) {
 		t.Helper()
 		refusal := asRefusal(t, w.call("replhub.register."+service, big(15), nil))
-		if refusal.Code != wire.CodeLimit || len(regexp.MustCompile(`\d{5}`).FindAllString(refusal.Message, -1)) != 3 {
+		if refusal.Code != contract.CodeLimit || len(regexp.MustCompile(`\d{5}`).FindAllString(refusal.Message, -1)) != 3 {
 			t.Errorf("refused with %v", refusal)
 		}
 		if pins := w.pins(); pins != 0 {
@@ -241,13 +241,13 @@ func TestMaxPayloadLowered(t *testing.T) {
 	w.maxPayload(8 << 10)
 	stop = w.startHub()
 	refusal := asRefusal(t, w.call("replhub.register.s", `{"entities":["user"]}`, nil))
-	if refusal.Code != wire.CodeLimit || !strings.Contains(refusal.Message, "max_payload is 8192") {
+	if refusal.Code != contract.CodeLimit || !strings.Contains(refusal.Message, "max_payload is 8192") {
 		t.Errorf("refused with %v", refusal)
 	}
 	w.publish("db.e1.update", `{"id":"1"}`)
 	w.copies("s", 1)
 	// Its record is asked for: other interests would be in it.
-	if refusal := asRefusal(t, w.call("replhub.unregister.s", `{"entities":["e1"]}`, nil)); refusal.Code != wire.CodeLimit {
+	if refusal := asRefusal(t, w.call("replhub.unregister.s", `{"entities":["e1"]}`, nil)); refusal.Code != contract.CodeLimit {
 		t.Errorf("refused with %v", refusal)
 	}
 	stop()
@@ -285,7 +285,7 @@ func TestRedriveTellsWhatStaysInPages(t *testing.T) {
 	seen := make(map[uint64]int)
 	requests := 0
 	for after, more := uint64(0), true; more; requests++ {
-		var reply wire.Redriven
+		var reply contract.Redriven
 		if err := w.call("replhub.redrive.s", fmt.Sprintf(`{"all":true,"after":%d}`, after), &reply); err != nil {
 			t.Fatal(err)
 		}
@@ -354,11 +354,11 @@ func TestRedrivenLettersAreForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-reached
-	if err := w.stream(wire.StreamDLQ).DeleteMsg(t.Context(), 1); err != nil {
+	if err := w.stream(contract.StreamDLQ).DeleteMsg(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, "second" })
-	var reply wire.Redriven
+	var reply contract.Redriven
 	if err := w.call("replhub._to.second.redrive.s", `{"seqs":[3]}`, &reply); err != nil || reply.Redriven != 1 {
 		t.Errorf("redrive: %+v, %v", reply, err)
 	}

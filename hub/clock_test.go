@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // wrongBy sets a hub's clock wrong.
@@ -32,12 +32,12 @@ func TestStartInTheFutureIsRefused(t *testing.T) {
 				time.Now().Add(30 * time.Minute).UTC().Format(time.RFC3339), time.Now().Add(5 * time.Second).UTC().Format(time.RFC3339Nano), "9999-12-31T23:59:59Z",
 			} {
 				refusal := asRefusal(t, w.call("replhub.register.s", request(start), nil))
-				if refusal.Code != wire.CodeInvalidValue || refusal.Field != "interests[1].start" {
+				if refusal.Code != contract.CodeInvalidValue || refusal.Field != "interests[1].start" {
 					t.Errorf("%s: %v", start, refusal)
 				}
 			}
 			for _, start := range []string{"-5m", "0s", "5", "tomorrow"} {
-				if refusal := asRefusal(t, w.call("replhub.register.s", request(start), nil)); refusal.Code != wire.CodeInvalidValue {
+				if refusal := asRefusal(t, w.call("replhub.register.s", request(start), nil)); refusal.Code != contract.CodeInvalidValue {
 					t.Errorf("%s: %v", start, refusal)
 				}
 			}
@@ -55,7 +55,7 @@ func TestPauseGoesByTheServersClock(t *testing.T) {
 	w := newWorld(t)
 	w.startHub(wrongBy(-time.Hour))
 	w.register("s", `{"entities":["user"]}`)
-	var paused wire.Paused
+	var paused contract.Paused
 	if err := w.call("replhub.pause.s", `{"for":"1m"}`, &paused); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestPauseGoesByTheServersClock(t *testing.T) {
 		t.Fatalf("the consumer is not paused: %v", err)
 	}
 	// Never "paused" without a pause.
-	if refusal := asRefusal(t, w.call("replhub.pause.s", `{"for":"1ns"}`, nil)); refusal.Code != wire.CodeInvalidValue || refusal.Field != "for" {
+	if refusal := asRefusal(t, w.call("replhub.pause.s", `{"for":"1ns"}`, nil)); refusal.Code != contract.CodeInvalidValue || refusal.Field != "for" {
 		t.Errorf("a pause that is over at once: %v", refusal)
 	}
 }
@@ -95,7 +95,7 @@ func TestHubWithAWrongClockTrimsAndTells(t *testing.T) {
 	w.startHub(wrongBy(time.Hour))
 	w.publish("db.user.create", `{"id":"1"}`)
 	w.eventually("a copy that waits", func() error {
-		var status wire.LaneStatus
+		var status contract.LaneStatus
 		if err := w.call("replhub.describe.s", "", &status); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func TestRewindForwardsIsRefused(t *testing.T) {
 	refused := func(to string) {
 		t.Helper()
 		refusal := asRefusal(t, w.call("replhub.rewind.s", `{"to":`+to+`}`, nil))
-		if refusal.Code != wire.CodeInvalidValue || refusal.Field != "to" {
+		if refusal.Code != contract.CodeInvalidValue || refusal.Field != "to" {
 			t.Errorf("a rewind to %s: %v", to, refusal)
 		}
 	}
@@ -138,13 +138,13 @@ func TestRewindForwardsIsRefused(t *testing.T) {
 	refused(fmt.Sprintf("%q", time.Now().Add(30*time.Minute).UTC().Format(time.RFC3339)))
 	refused(`"-5m"`)
 	refused(`"0s"`)
-	var all wire.Rewound
+	var all contract.Rewound
 	if err := w.call("replhub.rewind.s", `{"to":1}`, &all); err != nil || all.Redelivered != 20 {
 		t.Errorf("where they stand: %+v, %v", all, err)
 	}
 	w.consume("s", "workers", 20)
 	// Everything is handled: from now on is no place ahead, and 5m is long ago.
-	var none, again wire.Rewound
+	var none, again contract.Rewound
 	if err := w.call("replhub.rewind.s", `{"to":21}`, &none); err != nil || none.Redelivered != 0 {
 		t.Errorf("to the end: %+v, %v", none, err)
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/nats-io/nats.go/micro"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -32,7 +32,7 @@ const (
 )
 
 // verb is one control verb. It answers with a reply for JSON, or an error of
-// which a *wire.Error reaches the caller as it is.
+// which a *contract.Error reaches the caller as it is.
 type verb struct {
 	// service says that the subject names one.
 	service bool
@@ -47,22 +47,22 @@ type verb struct {
 // verbs are all control verbs.
 func (h *Hub) verbs() map[string]verb {
 	return map[string]verb{
-		wire.VerbRegister:   {service: true, owner: true, do: handle(h.doRegister)},
-		wire.VerbUnregister: {service: true, owner: true, do: handle(h.doUnregister)},
-		wire.VerbDrop:       {service: true, owner: true, do: handle(h.doDrop)},
-		wire.VerbPause:      {service: true, do: handle(h.doPause)},
-		wire.VerbResume:     {service: true, do: handle(h.doResume)},
-		wire.VerbRewind:     {service: true, owner: true, do: handle(h.doRewind)},
-		wire.VerbBackfill:   {service: true, owner: true, do: handle(h.doBackfill)},
-		wire.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
-		wire.VerbExplain:    {service: true, do: handle(h.doExplain)},
-		wire.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
-		wire.VerbJoin:       {service: true, owner: true, do: handle(h.joins.do)},
-		wire.VerbLetter:     {service: true, owner: true, do: handle(h.doLetter)},
-		wire.VerbServices:   {do: handle(h.doServices)},
-		wire.VerbWho:        {do: handle(h.doWho)},
-		wire.VerbStatus:     {do: handle(h.doStatus)},
-		verbDetach:          {service: true, internal: true, do: handle(h.doDetach)},
+		contract.VerbRegister:   {service: true, owner: true, do: handle(h.doRegister)},
+		contract.VerbUnregister: {service: true, owner: true, do: handle(h.doUnregister)},
+		contract.VerbDrop:       {service: true, owner: true, do: handle(h.doDrop)},
+		contract.VerbPause:      {service: true, do: handle(h.doPause)},
+		contract.VerbResume:     {service: true, do: handle(h.doResume)},
+		contract.VerbRewind:     {service: true, owner: true, do: handle(h.doRewind)},
+		contract.VerbBackfill:   {service: true, owner: true, do: handle(h.doBackfill)},
+		contract.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
+		contract.VerbExplain:    {service: true, do: handle(h.doExplain)},
+		contract.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
+		contract.VerbJoin:       {service: true, owner: true, do: handle(h.joins.do)},
+		contract.VerbLetter:     {service: true, owner: true, do: handle(h.doLetter)},
+		contract.VerbServices:   {do: handle(h.doServices)},
+		contract.VerbWho:        {do: handle(h.doWho)},
+		contract.VerbStatus:     {do: handle(h.doStatus)},
+		verbDetach:              {service: true, internal: true, do: handle(h.doDetach)},
 	}
 }
 
@@ -73,7 +73,7 @@ type none struct{}
 func handle[Req any](do func(ctx context.Context, service subjects.Name, req Req) (any, error)) func(context.Context, subjects.Name, []byte) (any, error) {
 	return func(ctx context.Context, service subjects.Name, data []byte) (any, error) {
 		var req Req
-		if err := wire.Decode(data, &req); err != nil {
+		if err := contract.Decode(data, &req); err != nil {
 			return nil, err
 		}
 		return do(ctx, service, req)
@@ -96,11 +96,11 @@ type control struct {
 func (h *Hub) serveControl(ctx context.Context) error {
 	c := &control{hub: h, verbs: h.verbs(), slots: semaphore.NewWeighted(maxRequests)}
 	svc, err := micro.AddService(h.nc, micro.Config{
-		Name:        wire.MicroName,
+		Name:        contract.MicroName,
 		Version:     "1.0.0",
 		Description: "replicates entity changes between services",
 		Metadata:    map[string]string{"hub": h.cfg.ID, "version": h.cfg.Version},
-		QueueGroup:  wire.MicroName,
+		QueueGroup:  contract.MicroName,
 	})
 	if err != nil {
 		return fmt.Errorf("serve control requests: %w", err)
@@ -109,7 +109,7 @@ func (h *Hub) serveControl(ctx context.Context) error {
 		if v.internal {
 			continue
 		}
-		subject := wire.MicroName + "." + name
+		subject := contract.MicroName + "." + name
 		if v.service {
 			subject += ".*"
 		}
@@ -123,7 +123,7 @@ func (h *Hub) serveControl(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve forwarded requests: %w", err)
 	}
-	away, err := h.nc.Subscribe(wire.SubjectUnavailable+"*", h.away.hear)
+	away, err := h.nc.Subscribe(contract.SubjectUnavailable+"*", h.away.hear)
 	if err != nil {
 		return fmt.Errorf("hear of outages: %w", err)
 	}
@@ -182,7 +182,7 @@ func (c *control) begin(work func()) error {
 		return errStopping
 	}
 	if !c.slots.TryAcquire(1) {
-		return wire.Errorf(wire.CodeLimit, "the hub is busy with %d requests; try again", maxRequests)
+		return contract.Errorf(contract.CodeLimit, "the hub is busy with %d requests; try again", maxRequests)
 	}
 	c.wg.Go(func() {
 		defer c.slots.Release(1)
@@ -236,7 +236,7 @@ func (c *control) forward(ctx context.Context, name string, v verb, service subj
 	if err != nil {
 		return nil, nil, false
 	}
-	var refusal wire.Refusal
+	var refusal contract.Refusal
 	if m.Header.Get(micro.ErrorCodeHeader) != "" && json.Unmarshal(m.Data, &refusal) == nil && refusal.Error != nil {
 		return nil, refusal.Error, true
 	}
@@ -254,7 +254,7 @@ func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	v, ok := c.verbs[name]
 	service, err := parseName(last, "service")
 	if !ok || err != nil {
-		reply(nil, wire.Errorf(wire.CodeInvalidValue, "no such forwarded request"))
+		reply(nil, contract.Errorf(contract.CodeInvalidValue, "no such forwarded request"))
 		return
 	}
 	c.start(ctx, func(ctx context.Context) { reply(v.do(ctx, service, m.Data)) }, reply)
@@ -278,7 +278,7 @@ func (c *control) answer(to string, body any, err error) {
 }
 
 // encodeReply returns the body of an answer, and the refusal when it is one.
-func (h *Hub) encodeReply(body any, err error) (data []byte, refused *wire.Error) {
+func (h *Hub) encodeReply(body any, err error) (data []byte, refused *contract.Error) {
 	if err == nil {
 		if data, err = marshal(body); err == nil {
 			err = fits(data, h.nc.MaxPayload())
@@ -288,7 +288,7 @@ func (h *Hub) encodeReply(body any, err error) (data []byte, refused *wire.Error
 		}
 	}
 	refused = short(h.refusalOf(err), h.nc.MaxPayload())
-	if data, err = marshal(wire.Refusal{Error: refused}); err != nil {
+	if data, err = marshal(contract.Refusal{Error: refused}); err != nil {
 		data = []byte(`{"error":{"code":"internal","message":"the refusal could not be encoded"}}`)
 	}
 	return data, refused
@@ -307,33 +307,33 @@ func marshal(v any) ([]byte, error) {
 }
 
 // refusalOf makes an error of the hub's fit for a caller.
-func (h *Hub) refusalOf(err error) *wire.Error {
+func (h *Hub) refusalOf(err error) *contract.Error {
 	if refusal, ok := asRefusal(limited(err)); ok {
 		return refusal
 	}
-	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {
-		return wire.Errorf(wire.CodeConflict, "%v", foreign)
+	if foreign, ok := errors.AsType[*hubstream.ForeignError](err); ok {
+		return contract.Errorf(contract.CodeConflict, "%v", foreign)
 	}
 	switch {
 	case errors.Is(err, lane.ErrNoLane):
-		return wire.Errorf(wire.CodeNotFound, "no such service; `replhub ls` lists them")
+		return contract.Errorf(contract.CodeNotFound, "no such service; `replhub ls` lists them")
 	case errors.Is(err, lane.ErrNewer):
-		return wire.Errorf(wire.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
+		return contract.Errorf(contract.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
 	case errors.Is(err, lane.ErrStopped):
-		return wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
-	case errors.Is(err, marked.ErrDisk):
-		return wire.Errorf(wire.CodeUnavailable, "%v", err)
+		return contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send it again")
+	case errors.Is(err, hubstream.ErrDisk):
+		return contract.Errorf(contract.CodeUnavailable, "%v", err)
 	case errors.Is(err, context.DeadlineExceeded) && h.disk() != "":
-		return wire.Errorf(wire.CodeUnavailable, "not done in time: %s", h.disk())
+		return contract.Errorf(contract.CodeUnavailable, "not done in time: %s", h.disk())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
 		errors.Is(err, context.Canceled), errors.Is(err, nats.ErrDisconnected): // canceled: the connection was lost
-		return wire.Errorf(wire.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)
+		return contract.Errorf(contract.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)
 	}
 	h.log.Error("control request", "err", err)
-	return wire.Errorf(wire.CodeInternal, "%v", err)
+	return contract.Errorf(contract.CodeInternal, "%v", err)
 }
 
-func asRefusal(err error) (*wire.Error, bool) { return errors.AsType[*wire.Error](err) }
+func asRefusal(err error) (*contract.Error, bool) { return errors.AsType[*contract.Error](err) }
 
 // oneLine makes a text fit for a header.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -8,10 +8,10 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // countVerb asks a hub for the states of the lanes that it owns, by the subject
@@ -79,14 +79,14 @@ func (h *Hub) countOwn(ctx context.Context) (map[string]int, error) {
 
 // stateOf is the state of a lane, as its status has it.
 func (h *Hub) stateOf(service subjects.Name, s lane.State, end ingest.Mark) string {
-	var status wire.LaneStatus
+	var status contract.LaneStatus
 	h.describeState(&status, service, s, end)
 	h.describeQuota(&status, service)
 	switch status.State {
-	case wire.LaneDetached, wire.LaneParked:
+	case contract.LaneDetached, contract.LaneParked:
 	default:
 		if h.lacking.has(consumersOf(service)) {
-			return wire.LaneStalled
+			return contract.LaneStalled
 		}
 	}
 	return status.State
@@ -120,9 +120,9 @@ func (h *Hub) readCount(ctx context.Context, services []subjects.Name, end inges
 			switch {
 			case errors.Is(errs[i], lane.ErrNoLane):
 			case errors.Is(errs[i], lane.ErrStateLost), errors.Is(errs[i], lane.ErrNewer):
-				counts[wire.LaneParked]++
+				counts[contract.LaneParked]++
 			case errs[i] != nil:
-				counts[wire.LaneStalled]++
+				counts[contract.LaneStalled]++
 			default:
 				counts[h.stateOf(service, states[i], end)]++
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func (w *world) users(from, to int) {
@@ -48,7 +48,7 @@ func TestPoisonEventHoldsNothingUp(t *testing.T) {
 	}
 	letter := w.letters(1)[0]
 	for name, want := range map[string]string{
-		wire.HeaderReason: wire.ReasonMaxDeliver, wire.HeaderAttempts: "3", wire.HeaderKey: "2", wire.HeaderSeq: "3",
+		contract.HeaderReason: contract.ReasonMaxDeliver, contract.HeaderAttempts: "3", contract.HeaderKey: "2", contract.HeaderSeq: "3",
 	} {
 		if got := letter.Header.Get(name); got != want {
 			t.Errorf("header %s is %q, want %q", name, got, want)
@@ -72,7 +72,7 @@ func TestFailuresWhileTheHubIsAway(t *testing.T) {
 			w.copies("sharing", 6)
 			stop()
 			if lost {
-				if err := w.js.DeleteStream(t.Context(), wire.StreamAdvisories); err != nil {
+				if err := w.js.DeleteStream(t.Context(), contract.StreamAdvisories); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -80,7 +80,7 @@ func TestFailuresWhileTheHubIsAway(t *testing.T) {
 			w.startHub(trimming)
 			w.startHub(trimming) // two do not write it twice
 			for i, m := range w.letters(2) {
-				if key := m.Header.Get(wire.HeaderKey); key != []string{"1", "5"}[i] {
+				if key := m.Header.Get(contract.HeaderKey); key != []string{"1", "5"}[i] {
 					t.Errorf("letter %d is of %s", i, key)
 				}
 			}
@@ -108,7 +108,7 @@ func TestFullDeadLettersHoldTheLane(t *testing.T) {
 	w.copies("sharing", 4)
 	w.work("sharing", "workers", poison("1"))
 	w.eventually("an advisory that waits", func() error {
-		s, err := w.js.Stream(t.Context(), wire.StreamAdvisories)
+		s, err := w.js.Stream(t.Context(), contract.StreamAdvisories)
 		if err == nil && s.CachedInfo().State.Msgs != 1 {
 			err = fmt.Errorf("%d", s.CachedInfo().State.Msgs)
 		}
@@ -126,7 +126,7 @@ func TestFullDeadLettersHoldTheLane(t *testing.T) {
 	if first := s.CachedInfo().State.FirstSeq; first > 3 {
 		t.Errorf("the lane begins at %d: the copy without a letter is gone", first)
 	}
-	dlq, err := w.js.Stream(t.Context(), wire.StreamDLQ)
+	dlq, err := w.js.Stream(t.Context(), contract.StreamDLQ)
 	if err != nil {
 		t.Fatal(err)
 	}

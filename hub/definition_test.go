@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestChangedDefinitionBindsEveryWriter(t *testing.T) {
@@ -74,24 +74,24 @@ func TestUnfilterableEventIsADeadLetterForThatServiceAlone(t *testing.T) {
 	w.publish("db.user.delete", `{"id":"3"}`)
 	w.copies("plain", 4)
 	w.copies("picky", 2) // the first and the delete
-	dlq := w.stream(wire.StreamDLQ)
-	for i, want := range []struct{ reason, seq string }{{wire.ReasonNotJSON, fmt.Sprint(poison)}, {wire.ReasonFilter, fmt.Sprint(poison + 1)}} {
+	dlq := w.stream(contract.StreamDLQ)
+	for i, want := range []struct{ reason, seq string }{{contract.ReasonNotJSON, fmt.Sprint(poison)}, {contract.ReasonFilter, fmt.Sprint(poison + 1)}} {
 		m, err := dlq.GetMsg(t.Context(), uint64(i+1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Header.Get(wire.HeaderReason) != want.reason || m.Header.Get(wire.HeaderSeq) != want.seq || m.Subject != "dlq.picky.user.create" {
+		if m.Header.Get(contract.HeaderReason) != want.reason || m.Header.Get(contract.HeaderSeq) != want.seq || m.Subject != "dlq.picky.user.create" {
 			t.Errorf("letter %d on %s: %v", i, m.Subject, m.Header)
 		}
 		if len(m.Data) != 0 {
 			t.Errorf("letter %d shows the service %s", i, m.Data)
 		}
 	}
-	var explained wire.Explained
+	var explained contract.Explained
 	if err := w.call("replhub.explain.picky", fmt.Sprintf(`{"seq":%d}`, poison), &explained); err != nil {
 		t.Fatal(err)
 	}
-	if explained.Verdict != wire.VerdictDeadLettered {
+	if explained.Verdict != contract.VerdictDeadLettered {
 		t.Errorf("explained as %+v", explained)
 	}
 }
@@ -101,10 +101,10 @@ func TestOwnEventsAreNotEchoed(t *testing.T) {
 	w.startHub()
 	w.register("a", `{"entities":["user"]}`)
 	w.register("b", `{"interests":[{"entity":"user","echo":true}]}`)
-	w.publish("db.user.create", `{"id":"1"}`, wire.HeaderOrigin, "a")
-	w.publish("db.user.create", `{"id":"2"}`, wire.HeaderOrigin, "b")
+	w.publish("db.user.create", `{"id":"1"}`, contract.HeaderOrigin, "a")
+	w.publish("db.user.create", `{"id":"2"}`, contract.HeaderOrigin, "b")
 	w.copies("b", 2)
-	if m := w.copies("a", 1)[0]; m.Header.Get(wire.HeaderKey) != "2" {
+	if m := w.copies("a", 1)[0]; m.Header.Get(contract.HeaderKey) != "2" {
 		t.Errorf("a got %v", m.Header)
 	}
 }
@@ -129,7 +129,7 @@ func TestForeignMessageAndPurgeByHand(t *testing.T) {
 	w.publish("db.user.update", `{"id":"b"}`)
 	stop = w.startHub(func(c *hub.Config) { c.TrimEvery = 50_000_000 })
 	copies := w.copies("s", 14)
-	if got := copies[13].Header.Get(wire.HeaderSeq); got != "12" {
+	if got := copies[13].Header.Get(contract.HeaderSeq); got != "12" {
 		t.Errorf("behind the foreign message comes event %s, want 12", got)
 	}
 
@@ -151,11 +151,11 @@ func TestForeignMessageAndPurgeByHand(t *testing.T) {
 	}
 	w.startHub()
 	w.eventually("the lane to be detached", func() error {
-		var status wire.LaneStatus
+		var status contract.LaneStatus
 		if err := w.call("replhub.describe.s", "", &status); err != nil {
 			return err
 		}
-		if status.State != wire.LaneDetached {
+		if status.State != contract.LaneDetached {
 			return fmt.Errorf("state %s", status.State)
 		}
 		return nil
@@ -175,11 +175,11 @@ func TestFullLaneStallsAloneAndGoesOn(t *testing.T) {
 	}
 	w.copies("other", events)
 	w.eventually("the full lane to stall", func() error {
-		var status wire.LaneStatus
+		var status contract.LaneStatus
 		if err := w.call("replhub.describe.full", "", &status); err != nil {
 			return err
 		}
-		if status.State != wire.LaneStalled || status.Reason == "" || status.Bytes > 200_000 {
+		if status.State != contract.LaneStalled || status.Reason == "" || status.Bytes > 200_000 {
 			return fmt.Errorf("state %s with %d bytes", status.State, status.Bytes)
 		}
 		return nil
@@ -189,8 +189,8 @@ func TestFullLaneStallsAloneAndGoesOn(t *testing.T) {
 		got = append(got, w.consume("full", "workers", 20)...)
 	}
 	for i, m := range got {
-		if m.Headers().Get(wire.HeaderSeq) != fmt.Sprint(i+1) {
-			t.Fatalf("copy %d is event %s", i, m.Headers().Get(wire.HeaderSeq))
+		if m.Headers().Get(contract.HeaderSeq) != fmt.Sprint(i+1) {
+			t.Fatalf("copy %d is event %s", i, m.Headers().Get(contract.HeaderSeq))
 		}
 	}
 }
@@ -237,13 +237,13 @@ func TestAnswersOfTheServerAreNoEvents(t *testing.T) {
 		}
 	}
 	w.eventually("the answers to be in ingest", func() error {
-		if n := w.stream(wire.StreamIngest).CachedInfo().State.Msgs; n < 3 {
+		if n := w.stream(contract.StreamIngest).CachedInfo().State.Msgs; n < 3 {
 			return fmt.Errorf("%d", n)
 		}
 		return nil
 	})
 	genuine := w.publish("db.payment.create", `{"id":"1"}`)
-	if m := w.copies("s", 1)[0]; m.Header.Get(wire.HeaderSeq) != fmt.Sprint(genuine) {
-		t.Errorf("got event %s: %s", m.Header.Get(wire.HeaderSeq), m.Data)
+	if m := w.copies("s", 1)[0]; m.Header.Get(contract.HeaderSeq) != fmt.Sprint(genuine) {
+		t.Errorf("got event %s: %s", m.Header.Get(contract.HeaderSeq), m.Data)
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/internal/episode"
-	"github.com/replhub/replhub/marked"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // diskEvery is how often ingest is looked into while it does not grow. A server
@@ -38,7 +38,7 @@ func (d *diskWatch) look(ctx context.Context, b ingest.Bounds) {
 	if !grown {
 		d.asked = time.Now()
 		asking, cancel := context.WithTimeout(ctx, watchEvery)
-		err = marked.WriteError(asking, d.hub.js, wire.StreamIngest)
+		err = hubstream.WriteError(asking, d.hub.js, contract.StreamIngest)
 		cancel()
 	}
 	d.told.Met(err)

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // smallDisk is a folder for a server's streams that can be made full, and free
@@ -115,7 +115,7 @@ func TestFullDiskIsNamed(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case status.State == wire.LaneLive:
+		case status.State == contract.LaneLive:
 			return nil // ingest alone was hit
 		case !strings.Contains(status.Reason, advice):
 			return fmt.Errorf("%s: %s", status.State, status.Reason)
@@ -173,5 +173,5 @@ func TestDiskOfALane(t *testing.T) {
 		}
 		return err
 	})
-	w.awaitState("s", wire.LaneLive)
+	w.awaitState("s", contract.LaneLive)
 }

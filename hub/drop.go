@@ -8,9 +8,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 // a stream asks nothing about what is in it, but an append does. So a
 // registration that another hub puts in at the same time either comes before
 // that record, and nothing is dropped, or finds it, and makes the lane anew.
-func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req wire.Drop) (any, error) {
+func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req contract.Drop) (any, error) {
 	if req.Lost {
 		return h.dropLost(ctx, service)
 	}
@@ -42,7 +42,7 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req wire.Drop) 
 	state, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
 		s := tip.State.Clone()
 		if n := len(s.Interests); n > 0 && s.Detached == nil {
-			return s, false, wire.Errorf(wire.CodeInUse, "%s has %d interests; unregister them first", service, n)
+			return s, false, contract.Errorf(contract.CodeInUse, "%s has %d interests; unregister them first", service, n)
 		}
 		known := s.Dropped // by somebody who did not get it done
 		s.Dropped = true
@@ -63,7 +63,7 @@ func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req wire.Drop) 
 	}
 	h.lanes.deleted(service)
 	h.announce(service)
-	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
+	return contract.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
 // deleteLane deletes a lane that has its last record, and first what else is kept

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // A service that was dropped registers again: its new lane has sequences of its
@@ -34,7 +34,7 @@ func TestLaneAfterADropStartsAtItsBeginning(t *testing.T) {
 	}
 	w.register("s", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"2"}`)
-	var status wire.LaneStatus
+	var status contract.LaneStatus
 	w.eventually("the copy to wait for a worker", func() error {
 		if err := w.call("replhub.describe.s", "", &status); err != nil {
 			return err

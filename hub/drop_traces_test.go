@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // traces has two services leave a dead letter each, and one of them a roster.
@@ -18,7 +18,7 @@ func (w *world) traces() {
 	for _, service := range []string{"sharing", "other"} {
 		w.register(service, `{"interests":[{"entity":"user","filter":"data.n > 0"}],"queue":{"order":"key","partitions":2}}`)
 	}
-	w.join("a", wire.Join{})
+	w.join("a", contract.Join{})
 	w.publish("db.user.update", `{}`)
 	w.letters(2)
 	if err := w.call("replhub.unregister.sharing", `{}`, nil); err != nil {
@@ -33,11 +33,11 @@ func (w *world) noTraces() {
 	if letter := w.letters(1)[0]; letter.Subject != "dlq.other.user.update" {
 		w.t.Errorf("the letter that is left is %s", letter.Subject)
 	}
-	_, err := w.stream(wire.StreamMembers).GetLastMsgForSubject(w.t.Context(), "replhub._members.sharing")
+	_, err := w.stream(contract.StreamMembers).GetLastMsgForSubject(w.t.Context(), "replhub._members.sharing")
 	if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		w.t.Errorf("the roster is left: %v", err)
 	}
-	var redriven wire.Redriven
+	var redriven contract.Redriven
 	if err := w.call("replhub.redrive.sharing", `{"all":true}`, &redriven); err == nil && redriven.Redriven > 0 {
 		w.t.Errorf("%d letters of the service before were redriven", redriven.Redriven)
 	}
@@ -105,7 +105,7 @@ func TestJoinBesideADrop(t *testing.T) {
 	<-held
 	err := w.call("replhub.join.sharing", `{"instance":"b"}`, nil)
 	close(release)
-	if err == nil || asRefusal(t, err).Code != wire.CodeNotFound {
+	if err == nil || asRefusal(t, err).Code != contract.CodeNotFound {
 		t.Errorf("joined a service that is being dropped: %v", err)
 	}
 	if err := <-dropped; err != nil {
@@ -114,7 +114,7 @@ func TestJoinBesideADrop(t *testing.T) {
 	w.noTraces()
 	w.eventually("a new service of the name", func() error {
 		w.register("sharing", `{"entities":["user"],"queue":{"order":"key","partitions":2}}`)
-		if c := w.join("c", wire.Join{}); len(c.Assigned) != 2 {
+		if c := w.join("c", contract.Join{}); len(c.Assigned) != 2 {
 			return fmt.Errorf("c has %v", c.Assigned)
 		}
 		return nil

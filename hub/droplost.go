@@ -7,10 +7,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // dropLost gives up a lane whose stream nobody can read any more: the servers that
@@ -21,10 +21,10 @@ func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) 
 	_, err := lane.ReadTip(looking, h.js, service)
 	cancel()
 	paths := h.recordPaths(service)
-	_, foreign := errors.AsType[*marked.ForeignError](err)
+	_, foreign := errors.AsType[*hubstream.ForeignError](err)
 	switch {
 	case err == nil:
-		return nil, wire.FieldErrorf(wire.CodeInUse, "lost", "lane %s can be read, so it is not lost; unregister %s and drop it without \"lost\"", service, service)
+		return nil, contract.FieldErrorf(contract.CodeInUse, "lost", "lane %s can be read, so it is not lost; unregister %s and drop it without \"lost\"", service, service)
 	case foreign:
 		return nil, err
 	case errors.Is(err, lane.ErrNoLane) && len(paths) == 0:
@@ -43,7 +43,7 @@ func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) 
 		}
 	}
 	h.announce(service)
-	return wire.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
+	return contract.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
 // deleteLost deletes a stream that may have no leader: nobody answers for it then,

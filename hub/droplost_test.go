@@ -3,7 +3,7 @@ package hub_test
 import (
 	"testing"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // A service whose stream somebody deleted is given up with a word; one whose stream
@@ -15,10 +15,10 @@ func TestLostLaneIsGivenUp(t *testing.T) {
 	w.register("here", `{"entities":["user"]}`)
 	w.deleteStream("SUB_gone")
 	w.awaitAlarm("entities/user/gone", "its stream is gone")
-	if refusal := asRefusal(t, w.call("replhub.drop.here", `{"lost":true}`, nil)); refusal.Code != wire.CodeInUse || refusal.Field != "lost" {
+	if refusal := asRefusal(t, w.call("replhub.drop.here", `{"lost":true}`, nil)); refusal.Code != contract.CodeInUse || refusal.Field != "lost" {
 		t.Errorf("giving up a lane that can be read: %v", refusal)
 	}
-	if refusal := asRefusal(t, w.call("replhub.drop.nobody", `{"lost":true}`, nil)); refusal.Code != wire.CodeNotFound {
+	if refusal := asRefusal(t, w.call("replhub.drop.nobody", `{"lost":true}`, nil)); refusal.Code != contract.CodeNotFound {
 		t.Errorf("giving up a service that never was: %v", refusal)
 	}
 	w.eventually("the service to be given up", func() error { return w.call("replhub.drop.gone", `{"lost":true}`, nil) })

@@ -3,9 +3,9 @@ package hub
 import (
 	"sync"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/tree"
 )
 
 // maxDropped is how many ids of dropped lanes a hub remembers.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // With the registry away, a drop cannot remove the service's records. A later
@@ -100,7 +100,7 @@ func (w *world) hasNoRecord(key string) error {
 // onlyInForce fails unless a service has one interest, in entity.
 func (w *world) onlyInForce(service, entity string) {
 	w.t.Helper()
-	var status wire.LaneStatus
+	var status contract.LaneStatus
 	if err := w.call("replhub.describe."+service, "", &status); err != nil {
 		w.t.Fatal(err)
 	}

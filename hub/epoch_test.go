@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestIngestCreatedAgainBeginsAnEpoch(t *testing.T) {
@@ -16,11 +16,11 @@ func TestIngestCreatedAgainBeginsAnEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.copies("s", 50)
-	if err := w.js.DeleteStream(t.Context(), wire.StreamIngest); err != nil {
+	if err := w.js.DeleteStream(t.Context(), contract.StreamIngest); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("ingest to be made again", func() error {
-		_, err := w.js.Stream(t.Context(), wire.StreamIngest)
+		_, err := w.js.Stream(t.Context(), contract.StreamIngest)
 		return err
 	})
 	for i := range 20 {
@@ -46,8 +46,8 @@ func TestIngestCreatedAgainWhileNoHubRuns(t *testing.T) {
 	}
 	w.copies("s", 50)
 	stop()
-	cfg := w.stream(wire.StreamIngest).CachedInfo().Config
-	if err := w.js.DeleteStream(t.Context(), wire.StreamIngest); err != nil {
+	cfg := w.stream(contract.StreamIngest).CachedInfo().Config
+	if err := w.js.DeleteStream(t.Context(), contract.StreamIngest); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.js.CreateStream(t.Context(), cfg); err != nil {
@@ -75,22 +75,22 @@ func TestTrimmedPastALaneDetachesIt(t *testing.T) {
 	if err := w.publishAll(t.Context(), "tenant", 20); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.stream(wire.StreamIngest).Purge(t.Context()); err != nil {
+	if err := w.stream(contract.StreamIngest).Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.startHub()
-	var status wire.LaneStatus
+	var status contract.LaneStatus
 	w.eventually("the lane to be detached", func() error {
 		if err := w.call("replhub.describe.behind", "", &status); err != nil {
 			return err
 		}
-		if status.State != wire.LaneDetached {
+		if status.State != contract.LaneDetached {
 			return fmt.Errorf("state %s", status.State)
 		}
 		return nil
 	})
 	err := w.call("replhub.register.behind", `{"entities":["user"]}`, nil)
-	if refusal := asRefusal(t, err); refusal.Code != wire.CodeDetached {
+	if refusal := asRefusal(t, err); refusal.Code != contract.CodeDetached {
 		t.Errorf("refused with %v", refusal)
 	}
 	reply := w.register("behind", `{"interests":[{"entity":"user","start":"new"}]}`)
@@ -111,7 +111,7 @@ func TestTrimKeepsWhatALaneNeeds(t *testing.T) {
 	}
 	w.copies("s", 100)
 	w.eventually("ingest to be trimmed to its last event", func() error {
-		if n := w.stream(wire.StreamIngest).CachedInfo().State.Msgs; n != 1 {
+		if n := w.stream(contract.StreamIngest).CachedInfo().State.Msgs; n != 1 {
 			return fmt.Errorf("%d events", n)
 		}
 		return nil

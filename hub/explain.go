@@ -3,18 +3,18 @@ package hub
 import (
 	"fmt"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/expand"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // explain judges an event by the interests that are in force now. Definitions
 // may have changed since it was copied, and the answer says so where it matters.
-func explain(reply wire.Explained, service subjects.Name, s lane.State, e *event.Event) (wire.Explained, error) {
+func explain(reply contract.Explained, service subjects.Name, s lane.State, e *event.Event) (contract.Explained, error) {
 	if s.Detached != nil {
-		reply.Verdict, reply.Reason = wire.VerdictDetached, "the lane is detached: "+s.Detached.Reason
+		reply.Verdict, reply.Reason = contract.VerdictDetached, "the lane is detached: "+s.Detached.Reason
 		return reply, nil
 	}
 	d, err := lane.ExpandAnew(s, service, e)
@@ -24,15 +24,15 @@ func explain(reply wire.Explained, service subjects.Name, s lane.State, e *event
 	reply.Subject = d.Subject
 	passed := reached(s, e)
 	switch d.Kind {
-	case expand.Copy:
-		reply.Verdict, reply.Reason = wire.VerdictCopied, "it matches and was copied into the lane"
+	case match.Copy:
+		reply.Verdict, reply.Reason = contract.VerdictCopied, "it matches and was copied into the lane"
 		if !passed {
-			reply.Verdict, reply.Reason = wire.VerdictPending, fmt.Sprintf("it matches; the lane stands at %s and has not reached it yet", s.Pos.Position)
+			reply.Verdict, reply.Reason = contract.VerdictPending, fmt.Sprintf("it matches; the lane stands at %s and has not reached it yet", s.Pos.Position)
 		}
-	case expand.Dead:
-		reply.Verdict = wire.VerdictDeadLettered
+	case match.Dead:
+		reply.Verdict = contract.VerdictDeadLettered
 		reply.Reason = fmt.Sprintf("%s: %v", d.Why, d.Err)
-	case expand.Skip:
+	case match.Skip:
 		reply.Verdict, reply.Reason = d.Why, skipReason(d, service, e)
 	}
 	return reply, nil
@@ -56,18 +56,18 @@ func reached(s lane.State, e *event.Event) bool {
 	return !at.Before(e.Pos)
 }
 
-func skipReason(d expand.Decision, service subjects.Name, e *event.Event) string {
+func skipReason(d match.Decision, service subjects.Name, e *event.Event) string {
 	entity, op := e.Subject.Entity(), e.Subject.Op()
 	switch d.Why {
-	case wire.VerdictNoInterest:
+	case contract.VerdictNoInterest:
 		return fmt.Sprintf("%s has no interest in %s", service, entity)
-	case wire.VerdictBefore:
+	case contract.VerdictBefore:
 		return fmt.Sprintf("the interest in %s is due from event %s on", entity, d.Interest.Definition().Since)
-	case wire.VerdictOp:
+	case contract.VerdictOp:
 		return fmt.Sprintf("the interest in %s wants %v, not %s", entity, d.Interest.Definition().Ops.Ops(), op)
-	case wire.VerdictFiltered:
+	case contract.VerdictFiltered:
 		return fmt.Sprintf("the filter %s says no", d.Interest.Definition().Filter)
-	case wire.VerdictOwn:
+	case contract.VerdictOwn:
 		return fmt.Sprintf("%s published it itself and the interest has no echo", service)
 	}
 	return d.Why

@@ -9,12 +9,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
-func (w *world) explained(service string, seq uint64) wire.Explained {
+func (w *world) explained(service string, seq uint64) contract.Explained {
 	w.t.Helper()
-	var got wire.Explained
+	var got contract.Explained
 	if err := w.call("replhub.explain."+service, fmt.Sprintf(`{"seq":%d}`, seq), &got); err != nil {
 		w.t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestExplainTellsTheWholeStory(t *testing.T) {
 	w.publish("db.tenant.create", `{"id":"0"}`)
 	seq := w.publish("db.user.create", `{"id":"1"}`)
 	copied := w.copies("s", 2)
-	tell := func(verdict, state, reason string) wire.Explained {
+	tell := func(verdict, state, reason string) contract.Explained {
 		t.Helper()
 		got := w.explained("s", seq)
 		if got.Verdict != verdict || got.Copy == nil || got.Copy.State != state || !strings.Contains(got.Reason, reason) || len(got.Unknown) > 0 {
@@ -52,13 +52,13 @@ func TestExplainTellsTheWholeStory(t *testing.T) {
 		}
 		return got
 	}
-	got := tell(wire.VerdictCopied, wire.CopyWaiting, "waits for a worker")
+	got := tell(contract.VerdictCopied, contract.CopyWaiting, "waits for a worker")
 	if got.Copy.Seq != copied[1].Sequence || got.Copy.Consumer != "workers" || *got.Copy.Delivered != 0 {
 		t.Errorf("%+v", got.Copy)
 	}
 	w.consume("s", "workers", 1)
 	m := w.fetch("s")
-	if got := tell(wire.VerdictCopied, wire.CopyDelivered, "with a worker"); *got.Copy.Delivered != 1 {
+	if got := tell(contract.VerdictCopied, contract.CopyDelivered, "with a worker"); *got.Copy.Delivered != 1 {
 		t.Errorf("%+v", got.Copy)
 	}
 	_ = m // never acknowledged
@@ -68,27 +68,27 @@ func TestExplainTellsTheWholeStory(t *testing.T) {
 		}
 		return nil
 	})
-	got = tell(wire.VerdictDeadLettered, wire.CopyGivenUp, "it is dead letter 1 (max_deliver: ")
-	if l := got.Letters[0]; l.Seq != 1 || l.Reason != wire.ReasonMaxDeliver || l.Attempts != 1 || *got.Copy.Delivered != 1 {
+	got = tell(contract.VerdictDeadLettered, contract.CopyGivenUp, "it is dead letter 1 (max_deliver: ")
+	if l := got.Letters[0]; l.Seq != 1 || l.Reason != contract.ReasonMaxDeliver || l.Attempts != 1 || *got.Copy.Delivered != 1 {
 		t.Errorf("%+v", got)
 	}
 	if err := w.call("replhub.redrive.s", `{"all":true}`, nil); err != nil {
 		t.Fatal(err)
 	}
-	got = tell(wire.VerdictCopied, wire.CopyWaiting, "come back from the dead letters 1 times")
+	got = tell(contract.VerdictCopied, contract.CopyWaiting, "come back from the dead letters 1 times")
 	if len(got.Letters) != 0 || !slices.Equal(got.Redriven, []uint64{got.Copy.Seq}) || got.Copy.Seq <= copied[1].Sequence {
 		t.Errorf("%+v", got)
 	}
 	w.consume("s", "workers", 1)
 	w.eventually("the acknowledgement", func() error {
-		if got := w.explained("s", seq); got.Copy.State != wire.CopyAcknowledged {
+		if got := w.explained("s", seq); got.Copy.State != contract.CopyAcknowledged {
 			return fmt.Errorf("%+v", got.Copy)
 		}
 		return nil
 	})
-	tell(wire.VerdictCopied, wire.CopyAcknowledged, "is acknowledged")
+	tell(contract.VerdictCopied, contract.CopyAcknowledged, "is acknowledged")
 	// A tale of another event is none of this one's.
-	if other := w.explained("s", seq-1); len(other.Letters)+len(other.Redriven) != 0 || other.Copy.State != wire.CopyAcknowledged {
+	if other := w.explained("s", seq-1); len(other.Letters)+len(other.Redriven) != 0 || other.Copy.State != contract.CopyAcknowledged {
 		t.Errorf("%+v", other)
 	}
 }
@@ -108,18 +108,18 @@ func TestExplainFindsCopiesOfAFill(t *testing.T) {
 	w.publish("db.user.create", `{"id":"y"}`)
 	for _, m := range w.copies("s", 16) {
 		var seq uint64
-		if _, err := fmt.Sscan(m.Header.Get(wire.HeaderSeq), &seq); err != nil {
+		if _, err := fmt.Sscan(m.Header.Get(contract.HeaderSeq), &seq); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.explained("s", seq); got.Copy == nil || got.Copy.Seq != m.Sequence || got.Verdict != wire.VerdictCopied {
+		if got := w.explained("s", seq); got.Copy == nil || got.Copy.Seq != m.Sequence || got.Verdict != contract.VerdictCopied {
 			t.Errorf("event %d at %d: %+v, %+v", seq, m.Sequence, got, got.Copy)
 		}
 	}
-	if got := w.explained("s", 5); got.Verdict != wire.VerdictFiltered || got.Copy != nil {
+	if got := w.explained("s", 5); got.Verdict != contract.VerdictFiltered || got.Copy != nil {
 		t.Errorf("%+v", got)
 	}
 	for _, request := range []string{`{"seq":3,"epoch":2}`, `{"seq":3,"epoch":99}`} {
-		if refusal := asRefusal(t, w.call("replhub.explain.s", request, nil)); refusal.Code != wire.CodeNotFound || refusal.Field != "epoch" {
+		if refusal := asRefusal(t, w.call("replhub.explain.s", request, nil)); refusal.Code != contract.CodeNotFound || refusal.Field != "epoch" {
 			t.Errorf("%s: %v", request, refusal)
 		}
 	}

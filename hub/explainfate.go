@@ -8,12 +8,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/internal/headers"
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/headers"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // maxExplained bounds the letters and the copies that one question looks
@@ -26,13 +26,13 @@ type fate struct {
 	service subjects.Name
 	state   lane.State
 	event   *event.Event
-	reply   wire.Explained
+	reply   contract.Explained
 }
 
 // explainFate adds what the streams say of an event that was due: its copy, its
 // deliveries, its dead letters, and how often it came back.
-func (h *Hub) explainFate(ctx context.Context, reply wire.Explained, service subjects.Name, s lane.State, e *event.Event) (wire.Explained, error) {
-	if reply.Verdict != wire.VerdictCopied && reply.Verdict != wire.VerdictDeadLettered {
+func (h *Hub) explainFate(ctx context.Context, reply contract.Explained, service subjects.Name, s lane.State, e *event.Event) (contract.Explained, error) {
+	if reply.Verdict != contract.VerdictCopied && reply.Verdict != contract.VerdictDeadLettered {
 		return reply, nil
 	}
 	f := &fate{hub: h, service: service, state: s, event: e, reply: reply}
@@ -60,7 +60,7 @@ func (f *fate) copies(ctx context.Context) error {
 		return err
 	}
 	if ok {
-		f.reply.Copy = &wire.ExplainedCopy{Seq: found.Seq, Consumer: found.Consumer, State: wire.CopyUnknown}
+		f.reply.Copy = &contract.ExplainedCopy{Seq: found.Seq, Consumer: found.Consumer, State: contract.CopyUnknown}
 	}
 	stream, err := f.hub.js.Stream(ctx, subjects.LaneStream(f.service))
 	if err != nil {
@@ -71,11 +71,11 @@ func (f *fate) copies(ctx context.Context) error {
 	filter := "sub." + f.service.String() + "." + entity.String() + "." + op.String() + ".*"
 	complete, err := headers.Since(ctx, stream, filter, f.event.Time, maxExplained, func(m headers.Entry) {
 		h := m.Headers()
-		if h.Get(wire.HeaderEpoch) != epoch || h.Get(wire.HeaderSeq) != seq || h.Get(wire.HeaderRedriven) == "" {
+		if h.Get(contract.HeaderEpoch) != epoch || h.Get(contract.HeaderSeq) != seq || h.Get(contract.HeaderRedriven) == "" {
 			return
 		}
 		f.reply.Redriven = append(f.reply.Redriven, m.Seq)
-		f.reply.Copy = &wire.ExplainedCopy{Seq: m.Seq, State: wire.CopyUnknown}
+		f.reply.Copy = &contract.ExplainedCopy{Seq: m.Seq, State: contract.CopyUnknown}
 		if c, err := subjects.ParseCopy(m.Subject()); err == nil && m.Seq >= f.state.QueueFrom && c.Partition() < len(names) {
 			f.reply.Copy.Consumer = names[c.Partition()]
 		}
@@ -101,7 +101,7 @@ func (f *fate) deliveries(ctx context.Context) (settled bool, err error) {
 		return true, nil
 	}
 	if c.Consumer == "" {
-		c.State = wire.CopyAcknowledged // else the queue could not have changed
+		c.State = contract.CopyAcknowledged // else the queue could not have changed
 		return true, nil
 	}
 	consumer, err := f.hub.js.Consumer(ctx, subjects.LaneStream(f.service), c.Consumer)
@@ -113,7 +113,7 @@ func (f *fate) deliveries(ctx context.Context) (settled bool, err error) {
 		return false, fmt.Errorf("look up consumer %s: %w", c.Consumer, err)
 	}
 	c.State, c.Delivered = stateOfCopy(consumer.CachedInfo(), c.Seq)
-	if c.State == wire.CopyUnknown {
+	if c.State == contract.CopyUnknown {
 		if err := f.firstOpen(ctx, consumer.CachedInfo()); err != nil {
 			return false, err
 		}
@@ -138,7 +138,7 @@ func (f *fate) firstOpen(ctx context.Context, info *jetstream.ConsumerInfo) erro
 	case err != nil:
 		return fmt.Errorf("read lane %s at %d: %w", f.service, from, err)
 	case m.Sequence == f.reply.Copy.Seq:
-		f.reply.Copy.State = wire.CopyDelivered
+		f.reply.Copy.State = contract.CopyDelivered
 	}
 	return nil
 }
@@ -149,13 +149,13 @@ func stateOfCopy(info *jetstream.ConsumerInfo, seq uint64) (state string, delive
 	unsettled := info.Delivered.Consumer - info.AckFloor.Consumer
 	switch {
 	case seq > info.Delivered.Stream:
-		return wire.CopyWaiting, times(0)
+		return contract.CopyWaiting, times(0)
 	case seq <= info.AckFloor.Stream || info.NumAckPending == 0:
-		return wire.CopyAcknowledged, nil
+		return contract.CopyAcknowledged, nil
 	case info.NumRedelivered == 0 && uint64(info.NumAckPending) == unsettled:
-		return wire.CopyDelivered, times(1) // all that were delivered are with workers
+		return contract.CopyDelivered, times(1) // all that were delivered are with workers
 	}
-	return wire.CopyUnknown, nil
+	return contract.CopyUnknown, nil
 }
 
 // letters finds the dead letters of the event.
@@ -163,7 +163,7 @@ func (f *fate) letters(ctx context.Context) error {
 	s := f.event.Subject
 	found, complete, err := f.hub.letters.Of(ctx, f.service, s.Entity(), s.Op(), f.event.Pos, f.event.Time, maxExplained)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		f.unknown("whether it has a dead letter: the stream %s is missing", wire.StreamDLQ)
+		f.unknown("whether it has a dead letter: the stream %s is missing", contract.StreamDLQ)
 		return nil
 	}
 	if err != nil {
@@ -178,11 +178,11 @@ func (f *fate) letters(ctx context.Context) error {
 	return nil
 }
 
-func explainedLetter(l *letters.Letter) wire.ExplainedLetter {
-	out := wire.ExplainedLetter{
-		Seq: l.Seq, Reason: l.Header.Get(wire.HeaderReason), Error: l.Header.Get(wire.HeaderError), Redriven: l.Redriven(),
+func explainedLetter(l *deadletter.Letter) contract.ExplainedLetter {
+	out := contract.ExplainedLetter{
+		Seq: l.Seq, Reason: l.Header.Get(contract.HeaderReason), Error: l.Header.Get(contract.HeaderError), Redriven: l.Redriven(),
 	}
-	if n, err := strconv.ParseUint(l.Header.Get(wire.HeaderAttempts), 10, 64); err == nil {
+	if n, err := strconv.ParseUint(l.Header.Get(contract.HeaderAttempts), 10, 64); err == nil {
 		out.Attempts = n
 	}
 	return out
@@ -193,26 +193,26 @@ func (f *fate) judge(settled bool) {
 	r := &f.reply
 	if n := len(r.Letters); n > 0 {
 		last := r.Letters[n-1]
-		if c := r.Copy; c != nil && last.Redriven >= len(r.Redriven) && c.State != wire.CopyWaiting {
-			c.State = wire.CopyGivenUp
+		if c := r.Copy; c != nil && last.Redriven >= len(r.Redriven) && c.State != contract.CopyWaiting {
+			c.State = contract.CopyGivenUp
 			c.Delivered = &last.Attempts
 		}
-		if r.Copy == nil || r.Copy.State == wire.CopyGivenUp {
-			r.Verdict = wire.VerdictDeadLettered
+		if r.Copy == nil || r.Copy.State == contract.CopyGivenUp {
+			r.Verdict = contract.VerdictDeadLettered
 			r.Reason = fmt.Sprintf("it is dead letter %d (%s: %s)%s", last.Seq, last.Reason, last.Error, f.timesTold(last.Attempts))
 			return
 		}
 	}
 	switch c := r.Copy; {
-	case c == nil && r.Verdict == wire.VerdictDeadLettered:
+	case c == nil && r.Verdict == contract.VerdictDeadLettered:
 		r.Reason += "; its dead letter is no longer stored: it was removed, or brought back and trimmed"
 	case c == nil:
 		r.Reason = "it matches and was copied; the lane does not hold the copy any more, or it came under an earlier registration"
 	default:
-		if c.State == wire.CopyAcknowledged && !settled {
-			c.State = wire.CopyUnknown // a letter for it may be on its way
+		if c.State == contract.CopyAcknowledged && !settled {
+			c.State = contract.CopyUnknown // a letter for it may be on its way
 		}
-		r.Verdict = wire.VerdictCopied
+		r.Verdict = contract.VerdictCopied
 		r.Reason = fmt.Sprintf("it was copied into the lane at %d%s, and %s", c.Seq, f.timesBack(), copyWords(c.State))
 	}
 }
@@ -220,11 +220,11 @@ func (f *fate) judge(settled bool) {
 // copyWords says what a copy's state means.
 func copyWords(state string) string {
 	switch state {
-	case wire.CopyWaiting:
+	case contract.CopyWaiting:
 		return "waits for a worker"
-	case wire.CopyDelivered:
+	case contract.CopyDelivered:
 		return "is with a worker, who has not acknowledged it"
-	case wire.CopyAcknowledged:
+	case contract.CopyAcknowledged:
 		return "is acknowledged"
 	}
 	return "was delivered; the server does not say whether it is acknowledged: deliveries before it are open, or its dead letter is on its way"

@@ -12,10 +12,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 	"github.com/replhub/replhub/kvmap"
-	"github.com/replhub/replhub/wire"
 )
 
 // world is a nats-server with one or more hubs on it, for one test.
@@ -130,7 +130,7 @@ func (w *world) startHub(change ...func(*hub.Config)) (stop func()) {
 	return stop
 }
 
-// call sends a control request and decodes its reply; a refusal is a *wire.Error.
+// call sends a control request and decodes its reply; a refusal is a *contract.Error.
 func (w *world) call(subject, request string, reply any) error {
 	w.t.Helper()
 	m, err := w.nc.Request(subject, []byte(request), 10*time.Second)
@@ -138,7 +138,7 @@ func (w *world) call(subject, request string, reply any) error {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
 	if m.Header.Get("Nats-Service-Error-Code") != "" {
-		var refusal wire.Refusal
+		var refusal contract.Refusal
 		if err := json.Unmarshal(m.Data, &refusal); err != nil {
 			return err
 		}
@@ -150,9 +150,9 @@ func (w *world) call(subject, request string, reply any) error {
 	return json.Unmarshal(m.Data, reply)
 }
 
-func (w *world) register(service, request string) wire.Registered {
+func (w *world) register(service, request string) contract.Registered {
 	w.t.Helper()
-	var reply wire.Registered
+	var reply contract.Registered
 	if err := w.call("replhub.register."+service, request, &reply); err != nil {
 		w.t.Fatalf("register %s %s: %v", service, request, err)
 	}
@@ -223,7 +223,7 @@ func (w *world) read(s jetstream.Stream) ([]*jetstream.RawStreamMsg, error) {
 			if err != nil {
 				return nil, err
 			}
-			if m.Headers().Get(wire.HeaderState) == "" {
+			if m.Headers().Get(contract.HeaderState) == "" {
 				found = append(found, &jetstream.RawStreamMsg{
 					Subject: m.Subject(), Sequence: meta.Sequence.Stream, Header: m.Headers(), Data: m.Data(), Time: meta.Timestamp,
 				})
@@ -304,9 +304,9 @@ func (w *world) consume(service, consumer string, n int) []jetstream.Msg {
 	return got
 }
 
-func asRefusal(t *testing.T, err error) *wire.Error {
+func asRefusal(t *testing.T, err error) *contract.Error {
 	t.Helper()
-	refusal, ok := errors.AsType[*wire.Error](err)
+	refusal, ok := errors.AsType[*contract.Error](err)
 	if !ok {
 		t.Fatalf("not a refusal: %v", err)
 	}

@@ -7,14 +7,14 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // awaitNoAlarm waits until no alarm mentions something.
 func (w *world) awaitNoAlarm(part string) {
 	w.t.Helper()
 	w.eventually("no alarm about "+part, func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
@@ -40,19 +40,19 @@ func TestForeignStreamOfALanesName(t *testing.T) {
 		t.Helper()
 		w.awaitAlarm("SUB_mine")
 		w.eventually("a trim", func() error {
-			if first := w.stream(wire.StreamIngest).CachedInfo().State.FirstSeq; first < uint64(events) {
+			if first := w.stream(contract.StreamIngest).CachedInfo().State.FirstSeq; first < uint64(events) {
 				return fmt.Errorf("first event %d", first)
 			}
 			return nil
 		})
-		var services wire.Services
+		var services contract.Services
 		if err := w.call("replhub.services", "", &services); err != nil || len(services.Services) != 1 {
 			t.Errorf("services %+v, %v", services, err)
 		}
-		if err := asRefusal(t, w.call("replhub.register.mine", `{"entities":["user"]}`, nil)); err.Code != wire.CodeConflict {
+		if err := asRefusal(t, w.call("replhub.register.mine", `{"entities":["user"]}`, nil)); err.Code != contract.CodeConflict {
 			t.Errorf("registering: %v", err)
 		}
-		if err := asRefusal(t, w.call("replhub.describe.mine", "", nil)); err.Code != wire.CodeConflict {
+		if err := asRefusal(t, w.call("replhub.describe.mine", "", nil)); err.Code != contract.CodeConflict {
 			t.Errorf("describing: %v", err)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/subjects"
 )
 

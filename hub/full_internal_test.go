@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/event"
+	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/kvmap"
 	"github.com/replhub/replhub/subjects"
 )

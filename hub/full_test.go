@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Ingest filled while no hub ran. Its lanes have everything still before them, and
@@ -27,7 +27,7 @@ func TestOutageDetachesNoHealthyLane(t *testing.T) {
 	stop()
 	stored := 0
 	pad := strings.Repeat("x", 1000)
-	for ; w.stream(wire.StreamIngest).CachedInfo().State.Bytes < 15<<19; stored++ {
+	for ; w.stream(contract.StreamIngest).CachedInfo().State.Bytes < 15<<19; stored++ {
 		if _, err := w.js.PublishAsync("db.user.update", fmt.Appendf(nil, `{"id":"%d","pad":"%s"}`, stored, pad)); err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestOnlyALaneWithoutProgressIsDetached(t *testing.T) {
 		fill()
 		looked := time.Now()
 		w.eventually("the next take", func() error {
-			if status, err := w.describe("slow"); err != nil || status.State == wire.LaneDetached {
+			if status, err := w.describe("slow"); err != nil || status.State == contract.LaneDetached {
 				t.Fatalf("%s after %s: %s, %v", status.State, time.Since(began), status.Reason, err)
 			}
 			if time.Since(looked) < time.Second {
@@ -72,5 +72,5 @@ func TestOnlyALaneWithoutProgressIsDetached(t *testing.T) {
 			return nil
 		})
 	}
-	w.awaitState("slow", wire.LaneDetached)
+	w.awaitState("slow", contract.LaneDetached)
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/internal/episode"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -82,21 +82,21 @@ func (p pinning) by() string {
 	limit := min(p.old, p.last)
 	switch {
 	case p.err != nil:
-		return wire.FullByUnknown
+		return contract.FullByUnknown
 	case limit <= p.first:
-		return wire.FullByYoung
+		return contract.FullByYoung
 	case p.pinned && p.pin < limit && p.pin <= p.lowest:
-		return wire.FullByRegistration
+		return contract.FullByRegistration
 	case p.lane != "" && p.lowest < limit:
-		return wire.FullByLane
+		return contract.FullByLane
 	case limit < p.first+(p.last-p.first)/2:
-		return wire.FullByYoung // what may go is the smaller part
+		return contract.FullByYoung // what may go is the smaller part
 	default:
-		return wire.FullByNothing
+		return contract.FullByNothing
 	}
 }
 
-func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) wire.IngestFull {
+func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) contract.IngestFull {
 	p := pinning{first: b.First, last: b.Last}
 	need, err := f.hub.lowestNeeded(ctx)
 	p.lowest, p.err = need.seq, err
@@ -112,15 +112,15 @@ func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) wi
 	if need.pinned {
 		p.lane = need.pinner.String()
 	}
-	full := wire.IngestFull{By: p.by()}
+	full := contract.IngestFull{By: p.by()}
 	switch full.By {
-	case wire.FullByLane:
+	case contract.FullByLane:
 		if f.pinner != p.lane || f.at != p.lowest {
 			f.pinner, f.at, f.since = p.lane, p.lowest, now
 		}
 		since := f.since
 		full.Service, full.Pinned = p.lane, &since
-	case wire.FullByUnknown:
+	case contract.FullByUnknown:
 		full.Message = p.err.Error()
 	}
 	return full
@@ -128,22 +128,22 @@ func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) wi
 
 // fullMessage says what is known of a full ingest, and what to do. What does not
 // change within an episode comes first.
-func fullMessage(full wire.IngestFull, b ingest.Bounds, cfg Config) string {
+func fullMessage(full contract.IngestFull, b ingest.Bounds, cfg Config) string {
 	text := fmt.Sprintf("ingest is nearly full since %s (%d of %d bytes, publishers are refused at the limit): ",
 		full.Since.UTC().Format(time.RFC3339), b.Bytes, cfg.IngestMaxBytes)
 	switch full.By {
-	case wire.FullByLane:
+	case contract.FullByLane:
 		text += fmt.Sprintf("the lane of %s has not got on since %s; have it catch up (replhub describe %s), unregister it, or raise REPLHUB_INGEST_MAX_BYTES",
 			full.Service, full.Pinned.UTC().Format(time.RFC3339), full.Service)
 		if cfg.OnFull == OnFullDetach {
 			return text + "; it is detached if it does not get on (REPLHUB_ON_FULL=detach)"
 		}
 		return text + "; nothing is dropped meanwhile (REPLHUB_ON_FULL=refuse)"
-	case wire.FullByYoung:
+	case contract.FullByYoung:
 		return text + fmt.Sprintf("its events are younger than the %s for which none is trimmed; raise REPLHUB_INGEST_MAX_BYTES, or publish less", cfg.TrimGuard)
-	case wire.FullByRegistration:
+	case contract.FullByRegistration:
 		return text + "a registration under way starts there; it is over within minutes"
-	case wire.FullByUnknown:
+	case contract.FullByUnknown:
 		return text + "nothing is trimmed while it is not known what every lane needs: " + full.Message
 	default:
 		return text + "the next trim makes room"

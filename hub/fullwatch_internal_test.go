@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestWhatKeepsAFullIngest(t *testing.T) {
@@ -12,13 +12,13 @@ func TestWhatKeepsAFullIngest(t *testing.T) {
 		pinning
 		want string
 	}{
-		"a lane":                     {pinning{lane: "a", lowest: 10, old: 500, first: 5, last: 1000}, wire.FullByLane},
-		"one that stands at the end": {pinning{lowest: 1000, old: 900, first: 5, last: 1000}, wire.FullByNothing},
-		"a lane among the young":     {pinning{lane: "a", lowest: 990, old: 20, first: 5, last: 1000}, wire.FullByYoung},
-		"all is young":               {pinning{lane: "a", lowest: 10, old: 5, first: 5, last: 1000}, wire.FullByYoung},
-		"a registration":             {pinning{lane: "a", lowest: 10, pin: 5, pinned: true, old: 500, first: 5, last: 1000}, wire.FullByRegistration},
-		"one behind the lane":        {pinning{lane: "a", lowest: 10, pin: 15, pinned: true, old: 500, first: 5, last: 1000}, wire.FullByLane},
-		"unknown":                    {pinning{err: errors.New("no leader"), lane: "a", lowest: 10, old: 500, first: 5, last: 1000}, wire.FullByUnknown},
+		"a lane":                     {pinning{lane: "a", lowest: 10, old: 500, first: 5, last: 1000}, contract.FullByLane},
+		"one that stands at the end": {pinning{lowest: 1000, old: 900, first: 5, last: 1000}, contract.FullByNothing},
+		"a lane among the young":     {pinning{lane: "a", lowest: 990, old: 20, first: 5, last: 1000}, contract.FullByYoung},
+		"all is young":               {pinning{lane: "a", lowest: 10, old: 5, first: 5, last: 1000}, contract.FullByYoung},
+		"a registration":             {pinning{lane: "a", lowest: 10, pin: 5, pinned: true, old: 500, first: 5, last: 1000}, contract.FullByRegistration},
+		"one behind the lane":        {pinning{lane: "a", lowest: 10, pin: 15, pinned: true, old: 500, first: 5, last: 1000}, contract.FullByLane},
+		"unknown":                    {pinning{err: errors.New("no leader"), lane: "a", lowest: 10, old: 500, first: 5, last: 1000}, contract.FullByUnknown},
 	} {
 		if got := c.by(); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

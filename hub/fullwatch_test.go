@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // fillIngest publishes until ingest is nearly full.
@@ -34,11 +34,11 @@ func TestFullIngestNamesTheLaneThatPinsIt(t *testing.T) {
 	w.fillIngest()
 	o.awaitHealth(w, http.StatusOK, "the lane of dead has not got on since")
 	o.awaitHealth(w, http.StatusOK, "REPLHUB_INGEST_MAX_BYTES")
-	var status wire.Status
+	var status contract.Status
 	if err := w.call("replhub.status", "", &status); err != nil {
 		t.Fatal(err)
 	}
-	if full := status.Ingest.Full; full == nil || full.By != wire.FullByLane || full.Service != "dead" || full.Pinned == nil || full.Since.IsZero() {
+	if full := status.Ingest.Full; full == nil || full.By != contract.FullByLane || full.Service != "dead" || full.Pinned == nil || full.Since.IsZero() {
 		t.Errorf("status says %+v", full)
 	}
 	if got := o.metrics()[`replhub_ingest_full{by="lane",service="dead"}`]; got != 1 {

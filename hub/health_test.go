@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 	"github.com/replhub/replhub/kvmap"
 )
 

@@ -5,13 +5,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // describeHolders adds to a lane's status which instance holds which partition.
-func (j *joins) describeHolders(ctx context.Context, service subjects.Name, status *wire.LaneStatus) error {
+func (j *joins) describeHolders(ctx context.Context, service subjects.Name, status *contract.LaneStatus) error {
 	if lane.Partitions(status.Queue) == 0 {
 		return nil
 	}

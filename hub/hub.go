@@ -12,13 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/letters"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/wire"
 )
 
 // Registry is what the hub needs of a registry; zkmap.Map and kvmap.Map are
@@ -53,8 +53,8 @@ type Hub struct {
 	// Set by open, before anything else runs.
 	ingest   *ingest.Ingest
 	tail     *ingest.Tail
-	letters  *letters.Office
-	rosters  *marked.Kept
+	letters  *deadletter.Office
+	rosters  *hubstream.Kept
 	joins    *joins
 	away     *away
 	lacking  lacking
@@ -70,7 +70,7 @@ type Hub struct {
 	// diskTrouble is why nats-server stores nothing, fullIngest what is known of an
 	// ingest that is nearly full; nil without trouble.
 	diskTrouble atomic.Pointer[string]
-	fullIngest  atomic.Pointer[wire.IngestFull]
+	fullIngest  atomic.Pointer[contract.IngestFull]
 	ready       chan struct{}
 	pressed     chan struct{} // ingest is nearly full
 	unknown     unknownLanes
@@ -196,7 +196,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	// The advisories' stream exists before any consumer does, so that no
 	// exhausted delivery goes unseen.
-	h.letters, err = letters.Open(ctx, letters.Config{
+	h.letters, err = deadletter.Open(ctx, deadletter.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, ServiceMaxBytes: h.cfg.DLQServiceMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
 		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID }, Report: h.reportDeleted,
 	})

@@ -10,10 +10,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -52,18 +52,18 @@ func newJoins(h *Hub) *joins {
 	return &joins{hub: h, services: make(map[subjects.Name]*attendance)}
 }
 
-func (j *joins) do(ctx context.Context, service subjects.Name, req wire.Join) (any, error) {
+func (j *joins) do(ctx context.Context, service subjects.Name, req contract.Join) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	if !idGrammar.MatchString(req.Instance) {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "instance", "%q is not 1 to 64 letters, digits, _ or -", clip(req.Instance))
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "instance", "%q is not 1 to 64 letters, digits, _ or -", clip(req.Instance))
 	}
 	state, err := j.laneState(ctx, service)
 	if err != nil {
 		return nil, err
 	}
 	if state.Detached != nil {
-		return nil, wire.Errorf(wire.CodeDetached, "the lane is detached: %s; register again to start anew", state.Detached.Reason)
+		return nil, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register again to start anew", state.Detached.Reason)
 	}
 	if state.Dropped {
 		return nil, lane.ErrNoLane
@@ -71,10 +71,10 @@ func (j *joins) do(ctx context.Context, service subjects.Name, req wire.Join) (a
 	partitions := lane.Partitions(state.Queue)
 	for i, p := range req.Holding {
 		if p < 0 || p >= lane.MaxPartitions {
-			return nil, wire.FieldErrorf(wire.CodeInvalidValue, fmt.Sprintf("holding[%d]", i), "%d is not between 0 and %d", p, lane.MaxPartitions-1)
+			return nil, contract.FieldErrorf(contract.CodeInvalidValue, fmt.Sprintf("holding[%d]", i), "%d is not between 0 and %d", p, lane.MaxPartitions-1)
 		}
 	}
-	reply := wire.Joined{Service: service.String(), Partitions: partitions, Assigned: []int{}, TTL: wire.Duration(joinTTL)}
+	reply := contract.Joined{Service: service.String(), Partitions: partitions, Assigned: []int{}, TTL: contract.Duration(joinTTL)}
 	if partitions == 0 {
 		return reply, nil
 	}
@@ -101,7 +101,7 @@ func (j *joins) laneState(ctx context.Context, service subjects.Name) (lane.Stat
 }
 
 // update takes a request into the stored roster.
-func (j *joins) update(ctx context.Context, service subjects.Name, partitions int, req wire.Join) (*roster, error) {
+func (j *joins) update(ctx context.Context, service subjects.Name, partitions int, req contract.Join) (*roster, error) {
 	a := j.attendance(service)
 	select {
 	case <-a.turn:
@@ -115,7 +115,7 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 			return nil, err
 		}
 		if r.full(req) {
-			return nil, wire.FieldErrorf(wire.CodeLimit, "instance", "%s has %d instances, which is the most; stop some", service, maxInstances)
+			return nil, contract.FieldErrorf(contract.CodeLimit, "instance", "%s has %d instances, which is the most; stop some", service, maxInstances)
 		}
 		if !a.hear(r, req, j.hub.cfg.ID, partitions, time.Now()) {
 			a.generation = r.Generation
@@ -126,14 +126,14 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 			return nil, fmt.Errorf("encode the roster of %s: %w", service, err)
 		}
 		if most := j.hub.replyRoom(); len(data) > most {
-			return nil, wire.FieldErrorf(wire.CodeLimit, "instance",
+			return nil, contract.FieldErrorf(contract.CodeLimit, "instance",
 				"with this instance the roster of %s has %d bytes, and may have %d: stop some, or raise the server's max_payload", service, len(data), most)
 		}
 		err = j.hub.rosters.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
 			_, err := j.hub.js.Publish(ctx, membersPrefix+service.String(), data, jetstream.WithExpectLastSequencePerSubject(revision))
 			return err
 		})
-		if marked.WrongSequence(err) {
+		if hubstream.WrongSequence(err) {
 			continue // another hub was first: decide anew on what it wrote
 		}
 		if err != nil {
@@ -145,7 +145,7 @@ func (j *joins) update(ctx context.Context, service subjects.Name, partitions in
 }
 
 // hear takes a request into a roster, and reports whether that is to be stored.
-func (a *attendance) hear(r *roster, req wire.Join, hub string, partitions int, now time.Time) bool {
+func (a *attendance) hear(r *roster, req contract.Join, hub string, partitions int, now time.Time) bool {
 	changed := r.resize(partitions)
 	changed = r.recover(&req) || changed
 	if r.By != hub {
@@ -187,7 +187,7 @@ func (j *joins) attendance(service subjects.Name) *attendance {
 
 // readRoster reads a service's roster from the stream's leader, with the
 // revision for a compare-and-set; an empty one and 0 when there is none.
-func readRoster(ctx context.Context, rosters *marked.Kept, service subjects.Name) (*roster, uint64, error) {
+func readRoster(ctx context.Context, rosters *hubstream.Kept, service subjects.Name) (*roster, uint64, error) {
 	r := &roster{V: rosterForm}
 	var msg *jetstream.RawStreamMsg
 	err := rosters.Do(ctx, func(ctx context.Context, s jetstream.Stream) (err error) {
@@ -204,7 +204,7 @@ func readRoster(ctx context.Context, rosters *marked.Kept, service subjects.Name
 		return nil, 0, fmt.Errorf("decode the roster of %s: %w", service, err)
 	}
 	if r.V > rosterForm {
-		return nil, 0, wire.Errorf(wire.CodeConflict, "the partitions of %s are kept by a newer replhub; upgrade this hub", service)
+		return nil, 0, contract.Errorf(contract.CodeConflict, "the partitions of %s are kept by a newer replhub; upgrade this hub", service)
 	}
 	return r, msg.Sequence, nil
 }

@@ -8,17 +8,17 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
-func (w *world) join(instance string, req wire.Join) wire.Joined {
+func (w *world) join(instance string, req contract.Join) contract.Joined {
 	w.t.Helper()
 	req.Instance = instance
 	data, err := json.Marshal(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var reply wire.Joined
+	var reply contract.Joined
 	if err := w.call("replhub.join.sharing", string(data), &reply); err != nil {
 		w.t.Fatal(err)
 	}
@@ -29,23 +29,23 @@ func TestJoin(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
 	w.register("sharing", `{"entities":["user"],"queue":{"order":"key","partitions":4}}`)
-	a := w.join("a", wire.Join{})
+	a := w.join("a", contract.Join{})
 	if !slices.Equal(a.Assigned, []int{0, 1, 2, 3}) || a.Partitions != 4 || a.Members != 1 || a.TTL == 0 || a.Service != "sharing" {
 		t.Errorf("a alone: %+v", a)
 	}
-	if b := w.join("b", wire.Join{}); len(b.Assigned) != 0 || b.Members != 2 {
+	if b := w.join("b", contract.Join{}); len(b.Assigned) != 0 || b.Members != 2 {
 		t.Errorf("b at once: %+v", b)
 	}
-	a = w.join("a", wire.Join{Holding: a.Assigned, Generation: a.Generation})
+	a = w.join("a", contract.Join{Holding: a.Assigned, Generation: a.Generation})
 	if len(a.Assigned) != 2 {
 		t.Errorf("a beside b: %+v", a)
 	}
-	w.join("a", wire.Join{Holding: a.Assigned, Generation: a.Generation})
-	if b := w.join("b", wire.Join{}); len(b.Assigned) != 2 {
+	w.join("a", contract.Join{Holding: a.Assigned, Generation: a.Generation})
+	if b := w.join("b", contract.Join{}); len(b.Assigned) != 2 {
 		t.Errorf("b after a let go: %+v", b)
 	}
-	w.join("a", wire.Join{Leaving: true})
-	if b := w.join("b", wire.Join{}); len(b.Assigned) != 4 || b.Members != 1 {
+	w.join("a", contract.Join{Leaving: true})
+	if b := w.join("b", contract.Join{}); len(b.Assigned) != 4 || b.Members != 1 {
 		t.Errorf("b after a left: %+v", b)
 	}
 }
@@ -54,20 +54,20 @@ func TestJoinRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
 	w.register("sharing", `{"entities":["user"]}`)
-	if reply := w.join("a", wire.Join{}); reply.Partitions != 0 || len(reply.Assigned) != 0 {
+	if reply := w.join("a", contract.Join{}); reply.Partitions != 0 || len(reply.Assigned) != 0 {
 		t.Errorf("without order: %+v", reply)
 	}
-	for request, code := range map[string]wire.Code{
-		`{"instance":"no spaces"}`:            wire.CodeInvalidValue,
-		`{"instance":"a","holding":[100000]}`: wire.CodeInvalidValue,
-		`{"instance":"a","hodling":[1]}`:      wire.CodeUnknownField,
-		`{}`:                                  wire.CodeInvalidValue,
+	for request, code := range map[string]contract.Code{
+		`{"instance":"no spaces"}`:            contract.CodeInvalidValue,
+		`{"instance":"a","holding":[100000]}`: contract.CodeInvalidValue,
+		`{"instance":"a","hodling":[1]}`:      contract.CodeUnknownField,
+		`{}`:                                  contract.CodeInvalidValue,
 	} {
 		if got := asRefusal(t, w.call("replhub.join.sharing", request, nil)).Code; got != code {
 			t.Errorf("%s: %s, want %s", request, got, code)
 		}
 	}
-	if got := asRefusal(t, w.call("replhub.join.nobody", `{"instance":"a"}`, nil)).Code; got != wire.CodeNotFound {
+	if got := asRefusal(t, w.call("replhub.join.nobody", `{"instance":"a"}`, nil)).Code; got != contract.CodeNotFound {
 		t.Errorf("unknown service: %s", got)
 	}
 }
@@ -78,16 +78,16 @@ func TestPartitionsOfTheDeadAreFree(t *testing.T) {
 	w := newWorld(t)
 	stop := w.startHub(func(c *hub.Config) { c.ID = "one" })
 	w.register("sharing", `{"entities":["user"],"queue":{"order":"key","partitions":2}}`)
-	a := w.join("a", wire.Join{})
-	w.join("b", wire.Join{})
+	a := w.join("a", contract.Join{})
+	w.join("b", contract.Join{})
 	stop()
 	w.startHub(func(c *hub.Config) { c.ID = "two" })
 	began := time.Now()
-	if b := w.join("b", wire.Join{}); len(b.Assigned) != 0 {
+	if b := w.join("b", contract.Join{}); len(b.Assigned) != 0 {
 		t.Errorf("b has %v of a's after the hub was started again", b.Assigned)
 	}
 	w.eventually("a's partitions", func() error {
-		b := w.join("b", wire.Join{})
+		b := w.join("b", contract.Join{})
 		if len(b.Assigned) < len(a.Assigned) {
 			return fmt.Errorf("b has %v", b.Assigned)
 		}

@@ -7,9 +7,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // keptEvery is the time between two looks at the streams that all services
@@ -19,11 +19,11 @@ const keptEvery = watchEvery
 // openRosters creates the stream of rosters. It is there before any lane is: a
 // lane that is older than it may have had a roster that was deleted.
 func (h *Hub) openRosters(ctx context.Context) error {
-	h.rosters = marked.NewKept(marked.KeptConfig{
+	h.rosters = hubstream.NewKept(hubstream.KeptConfig{
 		JS: h.js, Report: h.reportDeleted, Logger: h.log,
 		Loss: "which instance has which partitions is learnt again from the instances; a partition that none of them holds is free after " + joinTTL.String(),
 		Stream: jetstream.StreamConfig{
-			Name:              wire.StreamMembers,
+			Name:              contract.StreamMembers,
 			Description:       "replhub: which instance of a service has which partitions",
 			Subjects:          []string{membersPrefix + "*"},
 			MaxMsgsPerSubject: 1,
@@ -50,7 +50,7 @@ func (h *Hub) purgeRoster(ctx context.Context, service subjects.Name) error {
 }
 
 // kept are the streams that all services share.
-func (h *Hub) kept() []*marked.Kept {
+func (h *Hub) kept() []*hubstream.Kept {
 	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters)
 }
 
@@ -59,7 +59,7 @@ func (h *Hub) kept() []*marked.Kept {
 func (h *Hub) watchKept(ctx context.Context) error {
 	for {
 		for _, k := range h.kept() {
-			looking, cancel := context.WithTimeout(ctx, 2*marked.DeletionTime)
+			looking, cancel := context.WithTimeout(ctx, 2*hubstream.DeletionTime)
 			_, err := k.Look(looking)
 			cancel()
 			h.foundKept(k.Name(), err)
@@ -74,7 +74,7 @@ func (h *Hub) watchKept(ctx context.Context) error {
 // the hub's, and clears it when that is over.
 func (h *Hub) foundKept(name string, err error) {
 	about := "stream " + name + " is foreign"
-	foreign, ok := errors.AsType[*marked.ForeignError](err)
+	foreign, ok := errors.AsType[*hubstream.ForeignError](err)
 	switch {
 	case ok:
 		h.alarms.raise(h.log, about, foreign.Error())
@@ -104,7 +104,7 @@ func (h *Hub) missingStreams() []string {
 
 // describeLetters counts a service's dead letters. That they cannot be counted
 // now is no reason to withhold the rest.
-func (h *Hub) describeLetters(ctx context.Context, status *wire.LaneStatus, service subjects.Name) {
+func (h *Hub) describeLetters(ctx context.Context, status *contract.LaneStatus, service subjects.Name) {
 	var err error
 	if status.DeadLetters, err = h.letters.Count(ctx, service); err != nil {
 		h.log.Debug("count dead letters", "service", service.String(), "err", err)

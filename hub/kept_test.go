@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // deleteStream deletes a stream by hand.
@@ -26,7 +26,7 @@ func (w *world) deleteStream(name string) {
 func (w *world) awaitAlarm(words ...string) {
 	w.t.Helper()
 	w.eventually(fmt.Sprintf("an alarm about %v", words), func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func TestSharedStreamsComeBack(t *testing.T) {
 	w.register("s", `{"interests":[{"entity":"user","filter":"data.n > 0"}]}`)
 	w.publish("db.user.update", `{}`)
 	w.letters(1)
-	for _, name := range []string{wire.StreamDLQ, wire.StreamLedger, wire.StreamMembers, wire.StreamAdvisories, "KV_" + wire.BucketRegistry} {
+	for _, name := range []string{contract.StreamDLQ, contract.StreamLedger, contract.StreamMembers, contract.StreamAdvisories, "KV_" + contract.BucketRegistry} {
 		w.deleteStream(name)
 	}
 	if _, err := w.describe("s"); err != nil {
@@ -62,10 +62,10 @@ func TestSharedStreamsComeBack(t *testing.T) {
 	w.letters(1)
 	w.publish("db.user.update", `{"n":1}`)
 	w.consume("s", "workers", 1)
-	for _, name := range []string{wire.StreamDLQ, wire.StreamLedger, wire.StreamMembers, wire.StreamAdvisories} {
+	for _, name := range []string{contract.StreamDLQ, contract.StreamLedger, contract.StreamMembers, contract.StreamAdvisories} {
 		w.awaitAlarm(name, "deleted")
 	}
-	w.awaitAlarm(wire.BucketRegistry, "deleted")
+	w.awaitAlarm(contract.BucketRegistry, "deleted")
 	w.eventually("the registry's records", func() error {
 		_, err := w.recordOf("entities.user.s")
 		return err
@@ -80,13 +80,13 @@ func TestLedgerComesBackWithItsEpochs(t *testing.T) {
 	w.register("s", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"1"}`)
 	w.copies("s", 1)
-	w.deleteStream(wire.StreamIngest)
+	w.deleteStream(contract.StreamIngest)
 	w.eventually("ingest", func() error {
 		_, err := w.js.Publish(t.Context(), "db.user.update", []byte(`{"id":"2"}`), jetstream.WithRetryAttempts(0))
 		return err
 	})
 	w.epochOf("s", 2, "2")
-	w.deleteStream(wire.StreamLedger)
+	w.deleteStream(contract.StreamLedger)
 	w.register("t", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"3"}`)
 	w.epochOf("s", 3, "2")
@@ -99,7 +99,7 @@ func TestLedgerDeletedDuringARegistration(t *testing.T) {
 	w.startHub(func(c *hub.Config) {
 		c.Failpoint = func(step string) {
 			if step == "registered" {
-				if err := w.js.DeleteStream(context.Background(), wire.StreamLedger); err != nil {
+				if err := w.js.DeleteStream(context.Background(), contract.StreamLedger); err != nil {
 					t.Error(err)
 				}
 			}
@@ -113,7 +113,7 @@ func TestLedgerDeletedWhileNoHubRuns(t *testing.T) {
 	w := newWorld(t)
 	stop := w.startHub()
 	w.register("s", `{"interests":[{"entity":"user"}]}`)
-	w.deleteStream(wire.StreamIngest)
+	w.deleteStream(contract.StreamIngest)
 	w.eventually("ingest", func() error {
 		_, err := w.js.Publish(t.Context(), "db.user.update", []byte(`{"id":"2"}`), jetstream.WithRetryAttempts(0))
 		return err
@@ -124,20 +124,20 @@ func TestLedgerDeletedWhileNoHubRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	w.deleteStream(wire.StreamLedger)
+	w.deleteStream(contract.StreamLedger)
 	w.startHub()
 	// The lane needs nothing of ingest, and still its next copy must not be
 	// older than its last.
 	w.register("s", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"3"}`)
 	w.epochOf("s", 2, "3")
-	w.awaitAlarm(wire.StreamLedger, "no hub ran")
+	w.awaitAlarm(contract.StreamLedger, "no hub ran")
 }
 
 // epochOf checks the epoch of a lane's n-th copy.
 func (w *world) epochOf(service string, n int, want string) {
 	w.t.Helper()
-	if got := w.copies(service, n)[n-1].Header.Get(wire.HeaderEpoch); got != want {
+	if got := w.copies(service, n)[n-1].Header.Get(contract.HeaderEpoch); got != want {
 		w.t.Errorf("copy %d of %s is of epoch %s, want %s", n, service, got, want)
 	}
 }
@@ -147,9 +147,9 @@ func (w *world) epochOf(service string, n int, want string) {
 func TestLostRosterLeavesPartitionsWithTheirHolders(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(w *world){
-		"stream deleted": func(w *world) { w.deleteStream(wire.StreamMembers) },
+		"stream deleted": func(w *world) { w.deleteStream(contract.StreamMembers) },
 		"roster purged": func(w *world) {
-			if err := w.stream(wire.StreamMembers).Purge(w.t.Context()); err != nil {
+			if err := w.stream(contract.StreamMembers).Purge(w.t.Context()); err != nil {
 				w.t.Fatal(err)
 			}
 		},
@@ -159,26 +159,26 @@ func TestLostRosterLeavesPartitionsWithTheirHolders(t *testing.T) {
 			w := newWorld(t)
 			w.startHub()
 			w.register("sharing", `{"entities":["user"],"queue":{"order":"key","partitions":4}}`)
-			a := w.join("a", wire.Join{})
-			a = w.join("a", wire.Join{Holding: a.Assigned, Generation: a.Generation})
+			a := w.join("a", contract.Join{})
+			a = w.join("a", contract.Join{Holding: a.Assigned, Generation: a.Generation})
 			if len(a.Assigned) != 4 {
 				t.Fatalf("a has %v", a.Assigned)
 			}
 			lose(w)
-			if b := w.join("b", wire.Join{}); len(b.Assigned) != 0 {
+			if b := w.join("b", contract.Join{}); len(b.Assigned) != 0 {
 				t.Errorf("b was given %v, which a holds", b.Assigned)
 			}
 			held := a.Assigned
-			a = w.join("a", wire.Join{Holding: held, Generation: a.Generation})
+			a = w.join("a", contract.Join{Holding: held, Generation: a.Generation})
 			if len(a.Assigned) == 0 || len(a.Assigned) > 4 {
 				t.Errorf("a keeps %v", a.Assigned)
 			}
-			for _, p := range w.join("b", wire.Join{}).Assigned {
+			for _, p := range w.join("b", contract.Join{}).Assigned {
 				t.Errorf("b was given %d, which a holds still", p)
 			}
 			w.eventually("a fair share for b", func() error {
-				a = w.join("a", wire.Join{Holding: a.Assigned, Generation: a.Generation})
-				if b := w.join("b", wire.Join{}); len(b.Assigned) != 2 || len(a.Assigned) != 2 {
+				a = w.join("a", contract.Join{Holding: a.Assigned, Generation: a.Generation})
+				if b := w.join("b", contract.Join{}); len(b.Assigned) != 2 || len(a.Assigned) != 2 {
 					return fmt.Errorf("a has %v, b %v", a.Assigned, b.Assigned)
 				}
 				return nil
@@ -192,13 +192,13 @@ func TestLostRosterLeavesPartitionsWithTheirHolders(t *testing.T) {
 func TestForeignStreamInPlaceOfAKeptOne(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
-	w.deleteStream(wire.StreamMembers)
+	w.deleteStream(contract.StreamMembers)
 	w.eventually("a foreign stream", func() error {
-		_, err := w.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: wire.StreamMembers, Subjects: []string{"else"}})
+		_, err := w.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: contract.StreamMembers, Subjects: []string{"else"}})
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			w.deleteStream(wire.StreamMembers)
+			w.deleteStream(contract.StreamMembers)
 		}
 		return err
 	})
-	w.awaitAlarm(wire.StreamMembers, "not made by replhub")
+	w.awaitAlarm(contract.StreamMembers, "not made by replhub")
 }

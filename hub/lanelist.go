@@ -12,10 +12,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/internal/jsapi"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/jsapi"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -100,8 +100,8 @@ func (h *Hub) mayBeLane(ctx context.Context, service subjects.Name) bool {
 		return true // whoever reads it learns why it cannot be read
 	}
 	info := stream.CachedInfo()
-	if !marked.Is(info.Config) {
-		h.alarms.raise(h.log, foreignAlarm(name), (&marked.ForeignError{Stream: name}).Error()+
+	if !hubstream.Is(info.Config) {
+		h.alarms.raise(h.log, foreignAlarm(name), (&hubstream.ForeignError{Stream: name}).Error()+
 			"; until then no service can have this name")
 		return false
 	}
@@ -117,7 +117,7 @@ func (h *Hub) mayBeLane(ctx context.Context, service subjects.Name) bool {
 // else made under a lane's name: the account is likely not the hub's. Once the hub
 // has streams of its own, such a stream is an alarm.
 func (h *Hub) refuseForeign(ctx context.Context) error {
-	for _, own := range []string{wire.StreamIngest, wire.StreamLedger} {
+	for _, own := range []string{contract.StreamIngest, contract.StreamLedger} {
 		if _, err := h.js.Stream(ctx, own); !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
@@ -131,8 +131,8 @@ func (h *Hub) refuseForeign(ctx context.Context) error {
 			continue
 		}
 		stream, err := h.js.Stream(ctx, name)
-		if err == nil && !marked.Is(stream.CachedInfo().Config) {
-			return &marked.ForeignError{Stream: name}
+		if err == nil && !hubstream.Is(stream.CachedInfo().Config) {
+			return &hubstream.ForeignError{Stream: name}
 		}
 	}
 	return nil

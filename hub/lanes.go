@@ -9,12 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // lanes are the lanes that this hub knows, each with its loop.
@@ -23,7 +23,7 @@ type lanes struct {
 
 	mu      sync.Mutex // guards the rest
 	byName  map[subjects.Name]*running
-	gone    map[subjects.Name]time.Time // when a stream was found gone, see marked.DeletionTime
+	gone    map[subjects.Name]time.Time // when a stream was found gone, see hubstream.DeletionTime
 	start   func(*running)              // nil until run
 	lost    func()                      // a stream was found gone
 	stopped bool
@@ -128,7 +128,7 @@ func (s *lanes) ended(ctx context.Context, l *lane.Lane) error {
 }
 
 // errStopping: the hub stops; another one, or it itself soon, does the request.
-var errStopping = wire.Errorf(wire.CodeUnavailable, "the hub is stopping; send it again")
+var errStopping = contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send it again")
 
 // forget drops a lane whose stream is gone.
 func (s *lanes) forget(r *running) {
@@ -136,7 +136,7 @@ func (s *lanes) forget(r *running) {
 	defer s.mu.Unlock()
 	if s.byName[r.lane.Service()] == r {
 		delete(s.byName, r.lane.Service())
-		maps.DeleteFunc(s.gone, func(_ subjects.Name, at time.Time) bool { return time.Since(at) > marked.DeletionTime })
+		maps.DeleteFunc(s.gone, func(_ subjects.Name, at time.Time) bool { return time.Since(at) > hubstream.DeletionTime })
 		s.gone[r.lane.Service()] = time.Now()
 	}
 }
@@ -155,7 +155,7 @@ func (s *lanes) mayCreate(ctx context.Context, service subjects.Name) error {
 		s.mu.Lock()
 		at, gone := s.gone[service]
 		s.mu.Unlock()
-		if !gone || time.Since(at) > marked.DeletionTime {
+		if !gone || time.Since(at) > hubstream.DeletionTime {
 			return nil
 		}
 		if err := sleep(ctx, dropLook); err != nil {

@@ -9,13 +9,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
-func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req wire.ListServices) (any, error) {
-	p, err := h.parsePaging(req.After, req.Limit, wire.DefaultPage)
+func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req contract.ListServices) (any, error) {
+	p, err := h.parsePaging(req.After, req.Limit, contract.DefaultPage)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req wire.ListServ
 	if uncounted != nil {
 		h.log.Debug("count dead letters", "err", uncounted) // the rest is worth telling
 	}
-	read := func(ctx context.Context, service subjects.Name) (wire.LaneStatus, error) {
+	read := func(ctx context.Context, service subjects.Name) (contract.LaneStatus, error) {
 		status, err := h.laneStatus(ctx, service, end)
 		switch {
 		case errors.Is(err, lane.ErrNoLane):
@@ -42,23 +42,23 @@ func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req wire.ListServ
 		status.DeadLetters, status.DeadLettersUnknown = letters[service.String()], uncounted != nil
 		return status, nil
 	}
-	var reply wire.Services
-	reply.Services, reply.Next, err = collect(ctx, p, services, read, func(s *wire.LaneStatus, room int) {
-		shrinkLane(s, paging{limit: wire.MostPage, room: room})
+	var reply contract.Services
+	reply.Services, reply.Next, err = collect(ctx, p, services, read, func(s *contract.LaneStatus, room int) {
+		shrinkLane(s, paging{limit: contract.MostPage, room: room})
 	})
 	return reply, err
 }
 
 // unreadable is the status of a lane that cannot be read now.
-func unreadable(service subjects.Name, err error) wire.LaneStatus {
-	return wire.LaneStatus{
-		Service: service.String(), Stream: subjects.LaneStream(service), State: wire.LaneStalled, Reason: cut(err.Error(), maxReason),
-		Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
+func unreadable(service subjects.Name, err error) contract.LaneStatus {
+	return contract.LaneStatus{
+		Service: service.String(), Stream: subjects.LaneStream(service), State: contract.LaneStalled, Reason: cut(err.Error(), maxReason),
+		Interests: []contract.InterestStatus{}, Workers: []contract.WorkerStatus{},
 	}
 }
 
-func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req wire.Describe) (any, error) {
-	p, err := h.parsePaging(req.After, req.Limit, wire.MostPage)
+func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req contract.Describe) (any, error) {
+	p, err := h.parsePaging(req.After, req.Limit, contract.MostPage)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req wire.De
 
 // shrinkLane makes a page of a lane's interests, and cuts what else does not fit
 // beside it. The numbers of what is left out stay.
-func shrinkLane(s *wire.LaneStatus, p paging) {
+func shrinkLane(s *contract.LaneStatus, p paging) {
 	s.Reason = cut(s.Reason, maxReason)
 	if s.Fill != nil {
 		s.Fill.Filter = cut(s.Fill.Filter, maxReason)
@@ -88,8 +88,8 @@ func shrinkLane(s *wire.LaneStatus, p paging) {
 	s.Workers, s.WorkersLeftOut = fitting(s.Workers, p.room/4)
 	s.OtherFills, s.FillsLeftOut = fitting(s.OtherFills, p.room/4)
 	s.Unavailable, s.UnavailableLeftOut = fitting(s.Unavailable, p.room/8)
-	interests := slices.DeleteFunc(s.Interests, func(in wire.InterestStatus) bool { return in.Entity <= p.after })
-	s.Interests = []wire.InterestStatus{}
+	interests := slices.DeleteFunc(s.Interests, func(in contract.InterestStatus) bool { return in.Entity <= p.after })
+	s.Interests = []contract.InterestStatus{}
 	page, left := fitting(interests[:min(len(interests), p.limit)], p.room-jsonSize(s)-len(`,"next":""`)-maxNameLen)
 	if len(page) == 0 && len(interests) > 0 {
 		page, left = interests[:1], left-1 // or there would be no end; the reply may be refused for its size
@@ -115,12 +115,12 @@ func fitting[T any](list []T, room int) (first []T, left int) {
 	return list, 0
 }
 
-func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, error) {
+func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req contract.Who) (any, error) {
 	entity, err := parseName(req.Entity, "entity")
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.parsePaging(req.After, req.Limit, wire.DefaultPage)
+	p, err := h.parsePaging(req.After, req.Limit, contract.DefaultPage)
 	if err != nil {
 		return nil, err
 	}
@@ -128,18 +128,18 @@ func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req wire.Who) (any, er
 	if err != nil {
 		return nil, err
 	}
-	reply := wire.Whoever{Entity: entity.String()}
-	reply.Services, reply.Next, err = collect(ctx, p, services, func(ctx context.Context, service subjects.Name) (wire.InterestStatus, error) {
+	reply := contract.Whoever{Entity: entity.String()}
+	reply.Services, reply.Next, err = collect(ctx, p, services, func(ctx context.Context, service subjects.Name) (contract.InterestStatus, error) {
 		state, err := h.interestsOf(ctx, service)
 		if err != nil {
-			return wire.InterestStatus{}, errLeftOut // gone, or not readable: describe says why
+			return contract.InterestStatus{}, errLeftOut // gone, or not readable: describe says why
 		}
 		in := state.Find(entity.String())
 		if in == nil {
-			return wire.InterestStatus{}, errLeftOut
+			return contract.InterestStatus{}, errLeftOut
 		}
 		return interestStatus(service, state, *in), nil
-	}, func(*wire.InterestStatus, int) {})
+	}, func(*contract.InterestStatus, int) {})
 	return reply, err
 }
 
@@ -182,6 +182,6 @@ func (h *Hub) lookUp(ctx context.Context, service subjects.Name) (jetstream.Stre
 }
 
 // sortInterests puts interests into the order in which pages tell them.
-func sortInterests(interests []wire.InterestStatus) {
-	slices.SortFunc(interests, func(a, b wire.InterestStatus) int { return strings.Compare(a.Entity, b.Entity) })
+func sortInterests(interests []contract.InterestStatus) {
+	slices.SortFunc(interests, func(a, b contract.InterestStatus) int { return strings.Compare(a.Entity, b.Entity) })
 }

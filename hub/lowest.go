@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/subjects"
 )
 

@@ -9,10 +9,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -41,7 +41,7 @@ func TestNeedOfLanesThatCannotBeRead(t *testing.T) {
 		"of an earlier stream": {state: lane.State{Interests: []lane.Interest{{ID: "1"}}}, seq: 0},
 		"wants nothing":        {state: lane.State{}, seq: 80},
 		"does not exist":       {err: lane.ErrNoLane, seq: 80},
-		"is somebody else's":   {err: fmt.Errorf("%w: %w", lane.ErrNoLane, &marked.ForeignError{Stream: "SUB_s"}), seq: 80},
+		"is somebody else's":   {err: fmt.Errorf("%w: %w", lane.ErrNoLane, &hubstream.ForeignError{Stream: "SUB_s"}), seq: 80},
 		"does not answer":      {err: nats.ErrTimeout, unknown: true, seq: 80},
 		"has lost its state":   {err: lane.ErrStateLost, unknown: true, seq: 80},
 		"is a newer hub's":     {err: lane.ErrNewer, unknown: true, seq: 80},

@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -33,7 +33,7 @@ type measurement struct {
 	bounds ingest.Bounds
 	rate   float64
 	// lanes are those that this hub owns and that could be read.
-	lanes []wire.LaneStatus
+	lanes []contract.LaneStatus
 }
 
 // measurements keep the latest round. Concurrent scrapes share one.
@@ -100,19 +100,19 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 
 // measureLane is laneStatus for a lane in this hub's memory, with half of the
 // questions.
-func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (wire.LaneStatus, error) {
+func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (contract.LaneStatus, error) {
 	stream, err := h.js.Stream(ctx, subjects.LaneStream(l.Service()))
 	if err != nil {
-		return wire.LaneStatus{}, fmt.Errorf("look up lane %s: %w", l.Service(), err)
+		return contract.LaneStatus{}, fmt.Errorf("look up lane %s: %w", l.Service(), err)
 	}
 	info := stream.CachedInfo()
-	status := wire.LaneStatus{
+	status := contract.LaneStatus{
 		Service: l.Service().String(), Stream: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
 	}
 	at := h.describeState(&status, l.Service(), l.Status().State, end)
 	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
-		return wire.LaneStatus{}, err
+		return contract.LaneStatus{}, err
 	}
 	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
 	h.describeQuota(&status, l.Service())
@@ -122,9 +122,9 @@ func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (w
 
 // countLetters counts the stored dead letters of all services in one question.
 func (h *Hub) countLetters(ctx context.Context) (map[string]uint64, error) {
-	s, err := h.js.Stream(ctx, wire.StreamDLQ)
+	s, err := h.js.Stream(ctx, contract.StreamDLQ)
 	if err != nil {
-		return nil, fmt.Errorf("look up stream %q: %w", wire.StreamDLQ, err)
+		return nil, fmt.Errorf("look up stream %q: %w", contract.StreamDLQ, err)
 	}
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter("dlq.>"))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // heap is what this process holds, the hub included: the servers are processes of
@@ -73,7 +73,7 @@ func TestMemoryWithLargeEvents(t *testing.T) {
 	for service, n := range map[string]int{"plain": 2 * events, "seldom": 2 * events, "decoding": events, "filling": 2 * events} {
 		w.awaitMessages(service, n)
 	}
-	w.awaitState("full", wire.LaneStalled)
+	w.awaitState("full", contract.LaneStalled)
 	took := measured() - before
 	// One event more for each of the five parts, and what a process takes anyway.
 	if most := int64(bound + 5*(size+200_000) + 4<<20); took > most {
@@ -131,7 +131,7 @@ func TestLanesTakeTurnsAtLittleMemory(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if status.State != wire.LaneLive || status.Backlog != 2*events+1 {
+			if status.State != contract.LaneLive || status.Backlog != 2*events+1 {
 				return errors.New(status.State)
 			}
 			return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // metricsHandler answers /metrics from a registry of its own.
@@ -42,7 +42,7 @@ type metric struct {
 
 func newCollector(h *Hub) *collector {
 	c := &collector{hub: h, metrics: make(map[string]metric)}
-	for _, m := range wire.Metrics() {
+	for _, m := range contract.Metrics() {
 		kind := prometheus.GaugeValue
 		if m.Counter {
 			kind = prometheus.CounterValue
@@ -66,16 +66,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
 	}
 	health := c.hub.health(false)
-	emit(wire.MetricBuildInfo, 1, c.hub.cfg.Version, runtime.Version())
-	emit(wire.MetricReady, oneIf(health.Ready))
-	emit(wire.MetricDegraded, float64(len(health.Degraded)))
+	emit(contract.MetricBuildInfo, 1, c.hub.cfg.Version, runtime.Version())
+	emit(contract.MetricReady, oneIf(health.Ready))
+	emit(contract.MetricDegraded, float64(len(health.Degraded)))
 	if !c.hub.isReady() {
 		return
 	}
 	c.collectHub(emit)
 	for _, l := range c.hub.lanes.all() {
 		service := l.Service().String()
-		emit(wire.MetricLaneOwned, oneIf(l.Owned()), service)
+		emit(contract.MetricLaneOwned, oneIf(l.Owned()), service)
 		collectCounts(emit, service, l.Counts())
 	}
 	c.collectMeasured(emit, c.measured.get(c.hub))
@@ -85,28 +85,28 @@ type emitter func(name string, value float64, labels ...string)
 
 func (c *collector) collectHub(emit emitter) {
 	registry := c.hub.cfg.Registry
-	emit(wire.MetricHubs, float64(len(*c.hub.members.Load())))
-	emit(wire.MetricRegistryConnected, oneIf(registry.Status().Connected), c.hub.cfg.RegistryKind)
-	emit(wire.MetricAlarms, float64(len(c.hub.alarms.list())+len(registry.Alarms())))
-	emit(wire.MetricIngestEpoch, float64(c.hub.ingest.Epoch()))
-	emit(wire.MetricIngestFloor, float64(c.hub.ingest.Floor()))
-	emit(wire.MetricIngestMaxBytes, float64(c.hub.cfg.IngestMaxBytes))
+	emit(contract.MetricHubs, float64(len(*c.hub.members.Load())))
+	emit(contract.MetricRegistryConnected, oneIf(registry.Status().Connected), c.hub.cfg.RegistryKind)
+	emit(contract.MetricAlarms, float64(len(c.hub.alarms.list())+len(registry.Alarms())))
+	emit(contract.MetricIngestEpoch, float64(c.hub.ingest.Epoch()))
+	emit(contract.MetricIngestFloor, float64(c.hub.ingest.Floor()))
+	emit(contract.MetricIngestMaxBytes, float64(c.hub.cfg.IngestMaxBytes))
 	if full := c.hub.fullIngest.Load(); full != nil {
-		emit(wire.MetricIngestFull, 1, full.By, full.Service)
+		emit(contract.MetricIngestFull, 1, full.By, full.Service)
 	}
 }
 
 func collectCounts(emit emitter, service string, n lane.Counts) {
-	emit(wire.MetricLaneCopies, float64(n.Copies), service)
-	emit(wire.MetricLaneCopiedBytes, float64(n.Bytes), service)
-	emit(wire.MetricLaneAppends, float64(n.Single), service, "single")
-	emit(wire.MetricLaneAppends, float64(n.Atomic), service, "atomic")
-	emit(wire.MetricLaneAppends, float64(n.Fast), service, "fast")
-	emit(wire.MetricLaneStateRecords, float64(n.Records), service)
-	emit(wire.MetricLaneFenced, float64(n.Fenced), service)
-	emit(wire.MetricLaneRetries, float64(n.Retries), service)
-	emit(wire.MetricLaneForeign, float64(n.Foreign), service)
-	emit(wire.MetricLaneDeadLettered, float64(n.Dead), service)
+	emit(contract.MetricLaneCopies, float64(n.Copies), service)
+	emit(contract.MetricLaneCopiedBytes, float64(n.Bytes), service)
+	emit(contract.MetricLaneAppends, float64(n.Single), service, "single")
+	emit(contract.MetricLaneAppends, float64(n.Atomic), service, "atomic")
+	emit(contract.MetricLaneAppends, float64(n.Fast), service, "fast")
+	emit(contract.MetricLaneStateRecords, float64(n.Records), service)
+	emit(contract.MetricLaneFenced, float64(n.Fenced), service)
+	emit(contract.MetricLaneRetries, float64(n.Retries), service)
+	emit(contract.MetricLaneForeign, float64(n.Foreign), service)
+	emit(contract.MetricLaneDeadLettered, float64(n.Dead), service)
 }
 
 // collectMeasured emits what the server was asked for. What it did not answer
@@ -116,42 +116,42 @@ func (c *collector) collectMeasured(emit emitter, m *measurement) {
 		return
 	}
 	b := m.bounds
-	emit(wire.MetricIngestFirst, float64(b.First))
-	emit(wire.MetricIngestLast, float64(b.Last))
-	emit(wire.MetricIngestMessages, float64(b.Messages))
-	emit(wire.MetricIngestBytes, float64(b.Bytes))
-	emit(wire.MetricIngestFill, float64(b.Bytes)/float64(c.hub.cfg.IngestMaxBytes))
-	emit(wire.MetricIngestRate, m.rate)
+	emit(contract.MetricIngestFirst, float64(b.First))
+	emit(contract.MetricIngestLast, float64(b.Last))
+	emit(contract.MetricIngestMessages, float64(b.Messages))
+	emit(contract.MetricIngestBytes, float64(b.Bytes))
+	emit(contract.MetricIngestFill, float64(b.Bytes)/float64(c.hub.cfg.IngestMaxBytes))
+	emit(contract.MetricIngestRate, m.rate)
 	for _, s := range m.lanes {
 		collectLane(emit, s)
 	}
 }
 
-func collectLane(emit emitter, s wire.LaneStatus) {
-	for _, state := range wire.LaneStates() {
-		emit(wire.MetricLaneState, oneIf(s.State == state), s.Service, state)
+func collectLane(emit emitter, s contract.LaneStatus) {
+	for _, state := range contract.LaneStates() {
+		emit(contract.MetricLaneState, oneIf(s.State == state), s.Service, state)
 	}
 	switch s.State {
-	case wire.LaneStalled, wire.LaneDetached, wire.LaneParked:
-		emit(wire.MetricLaneTrouble, 1, s.Service, s.State, trouble(s.State, s.Reason))
+	case contract.LaneStalled, contract.LaneDetached, contract.LaneParked:
+		emit(contract.MetricLaneTrouble, 1, s.Service, s.State, trouble(s.State, s.Reason))
 	}
-	emit(wire.MetricLanePosition, float64(s.Seq), s.Service)
-	emit(wire.MetricLaneLagEvents, float64(s.Lag), s.Service)
-	emit(wire.MetricLaneLagSeconds, s.LagSeconds, s.Service)
-	emit(wire.MetricLaneBacklog, float64(s.Backlog), s.Service)
-	emit(wire.MetricLaneOldestUnacked, s.OldestUnacked, s.Service)
-	emit(wire.MetricLaneMessages, float64(s.Messages), s.Service)
-	emit(wire.MetricLaneStreamBytes, float64(s.Bytes), s.Service)
-	emit(wire.MetricLaneMaxBytes, float64(s.MaxBytes), s.Service)
+	emit(contract.MetricLanePosition, float64(s.Seq), s.Service)
+	emit(contract.MetricLaneLagEvents, float64(s.Lag), s.Service)
+	emit(contract.MetricLaneLagSeconds, s.LagSeconds, s.Service)
+	emit(contract.MetricLaneBacklog, float64(s.Backlog), s.Service)
+	emit(contract.MetricLaneOldestUnacked, s.OldestUnacked, s.Service)
+	emit(contract.MetricLaneMessages, float64(s.Messages), s.Service)
+	emit(contract.MetricLaneStreamBytes, float64(s.Bytes), s.Service)
+	emit(contract.MetricLaneMaxBytes, float64(s.MaxBytes), s.Service)
 	if !s.DeadLettersUnknown {
-		emit(wire.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
+		emit(contract.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
 	}
-	emit(wire.MetricLaneUnavailable, float64(len(s.Unavailable)), s.Service)
+	emit(contract.MetricLaneUnavailable, float64(len(s.Unavailable)), s.Service)
 	collectSnapshots(emit, s)
 	if f := s.Fill; f != nil && !f.OfRows() {
 		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))
-		emit(wire.MetricLaneFillRemaining, remaining, s.Service)
-		emit(wire.MetricLaneFillRatio, 1-remaining/max(all, remaining, 1), s.Service)
+		emit(contract.MetricLaneFillRemaining, remaining, s.Service)
+		emit(contract.MetricLaneFillRatio, 1-remaining/max(all, remaining, 1), s.Service)
 	}
 }
 

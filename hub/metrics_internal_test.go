@@ -6,42 +6,42 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestLaneInTroubleOrFilling(t *testing.T) {
 	for name, tt := range map[string]struct {
-		lane wire.LaneStatus
+		lane contract.LaneStatus
 		want map[string]float64 // of the metrics that depend on state and fill
 	}{
-		"live": {wire.LaneStatus{State: wire.LaneLive}, map[string]float64{"state,live": 1}},
+		"live": {contract.LaneStatus{State: contract.LaneLive}, map[string]float64{"state,live": 1}},
 		"detached": {
-			wire.LaneStatus{State: wire.LaneDetached, Reason: "events it still needed are gone from ingest: …"},
+			contract.LaneStatus{State: contract.LaneDetached, Reason: "events it still needed are gone from ingest: …"},
 			map[string]float64{"state,detached": 1, "trouble,detached,trimmed": 1},
 		},
 		"stalled": {
-			wire.LaneStatus{State: wire.LaneStalled, Reason: "who knows"},
+			contract.LaneStatus{State: contract.LaneStalled, Reason: "who knows"},
 			map[string]float64{"state,stalled": 1, "trouble,stalled,other": 1},
 		},
 		"filling": {
-			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{From: 100, At: 175, To: 200}},
+			contract.LaneStatus{State: contract.LaneFilling, Fill: &contract.FillStatus{From: 100, At: 175, To: 200}},
 			map[string]float64{"state,filling": 1, "fill_ratio": 0.75, "fill_remaining_events": 25},
 		},
 		// A fill's end is the live position, which may be read a moment earlier.
 		"filled": {
-			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{From: 100, At: 201, To: 200}},
+			contract.LaneStatus{State: contract.LaneFilling, Fill: &contract.FillStatus{From: 100, At: 201, To: 200}},
 			map[string]float64{"state,filling": 1, "fill_ratio": 1, "fill_remaining_events": 0},
 		},
 		"snapshots": {
-			wire.LaneStatus{
-				State: wire.LaneFilling, Fill: &wire.FillStatus{Kind: wire.FillSnapshot, Rows: 7}, OtherFills: []wire.FillStatus{
-					{Kind: wire.FillEvents, From: 1, At: 2, To: 3}, {Kind: wire.FillSnapshot, Rows: 5, Stalled: "nobody serves it"},
+			contract.LaneStatus{
+				State: contract.LaneFilling, Fill: &contract.FillStatus{Kind: contract.FillSnapshot, Rows: 7}, OtherFills: []contract.FillStatus{
+					{Kind: contract.FillEvents, From: 1, At: 2, To: 3}, {Kind: contract.FillSnapshot, Rows: 5, Stalled: "nobody serves it"},
 				},
 			},
 			map[string]float64{"state,filling": 1, "snapshot_rows": 12, "snapshot_stalled": 1},
 		},
 		"nothing to fill": {
-			wire.LaneStatus{State: wire.LaneFilling, Fill: &wire.FillStatus{}},
+			contract.LaneStatus{State: contract.LaneFilling, Fill: &contract.FillStatus{}},
 			map[string]float64{"state,filling": 1, "fill_ratio": 1, "fill_remaining_events": 0},
 		},
 	} {
@@ -54,8 +54,8 @@ func TestLaneInTroubleOrFilling(t *testing.T) {
 				}
 				short := strings.TrimPrefix(metric, "replhub_lane_")
 				switch {
-				case metric == wire.MetricLaneState && value == 0:
-				case metric == wire.MetricLaneState, metric == wire.MetricLaneTrouble, strings.HasPrefix(short, "fill"), strings.HasPrefix(short, "snapshot"):
+				case metric == contract.MetricLaneState && value == 0:
+				case metric == contract.MetricLaneState, metric == contract.MetricLaneTrouble, strings.HasPrefix(short, "fill"), strings.HasPrefix(short, "snapshot"):
 					got[strings.Join(append([]string{short}, labels[1:]...), ",")] = value
 				}
 			}, tt.lane)

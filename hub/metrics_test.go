@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // metrics scrapes anew: each Handler measures by itself.
@@ -122,11 +122,11 @@ func TestMetricsOfKnownTraffic(t *testing.T) {
 	checkNames(t, got)
 }
 
-// checkNames holds what is emitted against the list in package wire.
+// checkNames holds what is emitted against the list in package contract.
 func checkNames(t *testing.T, got map[string]float64) {
 	t.Helper()
 	listed, emitted := map[string]bool{}, map[string]bool{}
-	for _, m := range wire.Metrics() {
+	for _, m := range contract.Metrics() {
 		if listed[m.Name] || m.Help == "" || m.Counter != strings.HasSuffix(m.Name, "_total") {
 			t.Errorf("%+v: twice, without help, or of a name that is not its kind's", m)
 		}
@@ -136,13 +136,13 @@ func checkNames(t *testing.T, got map[string]float64) {
 		base, _, _ := strings.Cut(name, "{")
 		emitted[base] = true
 		if !listed[base] {
-			t.Errorf("%s is not in wire.Metrics", base)
+			t.Errorf("%s is not in contract.Metrics", base)
 		}
 	}
 	// Only a lane in trouble or filling has these, or an ingest that is nearly full.
 	for _, name := range []string{
-		wire.MetricLaneTrouble, wire.MetricLaneFillRemaining, wire.MetricLaneFillRatio,
-		wire.MetricLaneSnapshotRows, wire.MetricLaneSnapshotStalled, wire.MetricIngestFull,
+		contract.MetricLaneTrouble, contract.MetricLaneFillRemaining, contract.MetricLaneFillRatio,
+		contract.MetricLaneSnapshotRows, contract.MetricLaneSnapshotStalled, contract.MetricIngestFull,
 	} {
 		delete(listed, name)
 	}

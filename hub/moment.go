@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // moment is a place in ingest as a request names it: an event's sequence, a
@@ -36,7 +36,7 @@ func (m moment) time(now time.Time, field string) (time.Time, error) {
 	case m.ago > 0:
 		return now.Add(-m.ago), nil
 	case m.at.After(now.Add(futureTolerance)):
-		return time.Time{}, wire.FieldErrorf(wire.CodeInvalidValue, field, "%s is in the future: the server's clock says %s",
+		return time.Time{}, contract.FieldErrorf(contract.CodeInvalidValue, field, "%s is in the future: the server's clock says %s",
 			m.at.Format(time.RFC3339Nano), now.Format(time.RFC3339))
 	}
 	return m.at, nil
@@ -47,5 +47,5 @@ func (m moment) beyond(last uint64, field string) error {
 	if m.seq <= last+1 {
 		return nil
 	}
-	return wire.FieldErrorf(wire.CodeInvalidValue, field, "sequence %d is beyond the end of ingest, %d", m.seq, last)
+	return contract.FieldErrorf(contract.CodeInvalidValue, field, "sequence %d is beyond the end of ingest, %d", m.seq, last)
 }

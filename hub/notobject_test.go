@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // A payload that is JSON but no object has no members for a filter or fields: it
@@ -30,19 +30,19 @@ func TestPayloadThatIsNoObjectIsADeadLetter(t *testing.T) {
 	for i, service := range []string{"fields", "filter"} {
 		var m struct{ reason, seq, data string }
 		w.eventually("the letter of "+service, func() error {
-			letter, err := w.stream(wire.StreamDLQ).GetLastMsgForSubject(t.Context(), "dlq."+service+".user.create")
+			letter, err := w.stream(contract.StreamDLQ).GetLastMsgForSubject(t.Context(), "dlq."+service+".user.create")
 			if err == nil {
-				m.reason, m.seq, m.data = letter.Header.Get(wire.HeaderReason), letter.Header.Get(wire.HeaderSeq), string(letter.Data)
+				m.reason, m.seq, m.data = letter.Header.Get(contract.HeaderReason), letter.Header.Get(contract.HeaderSeq), string(letter.Data)
 			}
 			return err
 		})
-		if m.reason != wire.ReasonNotObject || m.seq != fmt.Sprint(list) || m.data != "" {
+		if m.reason != contract.ReasonNotObject || m.seq != fmt.Sprint(list) || m.data != "" {
 			t.Errorf("letter %d: %+v", i, m)
 		}
 	}
 	// A definition that can take it brings it back, whole.
 	w.register("fields", `{"interests":[{"entity":"user","echo":true}]}`)
-	var redriven wire.Redriven
+	var redriven contract.Redriven
 	if err := w.call("replhub.redrive.fields", `{"all":true}`, &redriven); err != nil || redriven.Redriven != 1 {
 		t.Fatalf("%+v, %v", redriven, err)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // keyOf is a key of a partition.
@@ -29,8 +29,8 @@ func TestOldestUnackedIsOfTheOwnPartition(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
 	w.register("s", `{"entities":["user"],"queue":{"order":"key","partitions":3}}`)
-	w.publish("db.user.update", `{}`, wire.HeaderKey, keyOf(1, 3))
-	w.publish("db.user.update", `{}`, wire.HeaderKey, keyOf(0, 3))
+	w.publish("db.user.update", `{}`, contract.HeaderKey, keyOf(1, 3))
+	w.publish("db.user.update", `{}`, contract.HeaderKey, keyOf(0, 3))
 	w.copies("s", 2)
 	w.consumePinned("s", 0, 1)
 	w.consumePinned("s", 1, 1)
@@ -42,7 +42,7 @@ func TestOldestUnackedIsOfTheOwnPartition(t *testing.T) {
 		return nil
 	})
 	later := time.Now()
-	w.publish("db.user.update", `{}`, wire.HeaderKey, keyOf(1, 3))
+	w.publish("db.user.update", `{}`, contract.HeaderKey, keyOf(1, 3))
 	w.eventually("the backlog", func() error {
 		status, err := w.describe("s")
 		if err != nil {
@@ -68,10 +68,10 @@ func TestLagOfALaneInAnEarlierEpoch(t *testing.T) {
 	w.users(0, 30)
 	w.copies("old", 30)
 	w.put("entities.user.old", `{"v":2}`) // as a newer hub would: the lane is parked
-	w.awaitState("old", wire.LaneParked)
-	w.deleteStream(wire.StreamIngest)
+	w.awaitState("old", contract.LaneParked)
+	w.deleteStream(contract.StreamIngest)
 	w.eventually("ingest to be made again", func() error {
-		_, err := w.js.Stream(t.Context(), wire.StreamIngest)
+		_, err := w.js.Stream(t.Context(), contract.StreamIngest)
 		return err
 	})
 	began := time.Now()
@@ -146,8 +146,8 @@ func TestOldestUnacked(t *testing.T) {
 	}
 	copied := func(seq int) []string {
 		return []string{
-			wire.HeaderSeq, strconv.Itoa(seq), wire.HeaderEpoch, "1",
-			wire.HeaderTime, event.Format(time.RFC3339Nano), wire.HeaderExpectedLastSeq, strconv.Itoa(seq - 1),
+			contract.HeaderSeq, strconv.Itoa(seq), contract.HeaderEpoch, "1",
+			contract.HeaderTime, event.Format(time.RFC3339Nano), contract.HeaderExpectedLastSeq, strconv.Itoa(seq - 1),
 		}
 	}
 	add("sub.x.user.update.0", copied(1)...)
@@ -157,7 +157,7 @@ func TestOldestUnacked(t *testing.T) {
 		t.Errorf("nothing of the partition's, and the oldest is of %s", at)
 	}
 	began := time.Now()
-	add("sub.x.user.update.1", append(copied(4), wire.HeaderRedriven, "1")...)
+	add("sub.x.user.update.1", append(copied(4), contract.HeaderRedriven, "1")...)
 	if at, found := look(); !found || at.Before(began.Add(-time.Second)) {
 		t.Errorf("redriven just now, and the oldest is of %s (%t)", at, found)
 	}
@@ -200,17 +200,17 @@ func TestDescribeNamesTheHolders(t *testing.T) {
 	if got := holders(); got != "workers-0:> workers-1:> " {
 		t.Errorf("nobody joined: %s", got)
 	}
-	a := w.join("a", wire.Join{})
+	a := w.join("a", contract.Join{})
 	if got := holders(); got != "workers-0:a> workers-1:a> " {
 		t.Errorf("a alone: %s", got)
 	}
-	w.join("b", wire.Join{})
+	w.join("b", contract.Join{})
 	if got := holders(); got != "workers-0:a> workers-1:a>b " {
 		t.Errorf("b waits for a: %s", got)
 	}
-	a = w.join("a", wire.Join{Holding: a.Assigned, Generation: a.Generation})
-	w.join("a", wire.Join{Holding: a.Assigned, Generation: a.Generation})
-	w.join("b", wire.Join{})
+	a = w.join("a", contract.Join{Holding: a.Assigned, Generation: a.Generation})
+	w.join("a", contract.Join{Holding: a.Assigned, Generation: a.Generation})
+	w.join("b", contract.Join{})
 	if got := holders(); got != "workers-0:a> workers-1:b> " {
 		t.Errorf("shared: %s", got)
 	}

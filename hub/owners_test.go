@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func (w *world) hubs() []string {
-	var status wire.Status
+	var status contract.Status
 	if err := w.call("replhub.status", "", &status); err != nil {
 		return nil
 	}
@@ -51,7 +51,7 @@ func TestHubsShareLanesAndTakeThemOver(t *testing.T) {
 	for i := range 20 {
 		service := fmt.Sprintf("s%d", i)
 		w.register(service, `{"entities":["user"]}`)
-		var status wire.LaneStatus
+		var status contract.LaneStatus
 		if err := w.call("replhub.describe."+service, "", &status); err != nil {
 			t.Fatal(err)
 		}
@@ -84,11 +84,11 @@ func TestStatusCountsTheLanesOfEveryHub(t *testing.T) {
 	}
 	asked := make(map[string]bool)
 	w.eventually("both hubs to count all lanes", func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
-		if status.Lanes[wire.LaneLive] != services || len(status.Hubs) != 2 {
+		if status.Lanes[contract.LaneLive] != services || len(status.Hubs) != 2 {
 			return fmt.Errorf("%s counts %v of %v", status.Hub, status.Lanes, status.Hubs)
 		}
 		if asked[status.Hub] = true; len(asked) < 2 {

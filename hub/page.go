@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -38,8 +38,8 @@ func (h *Hub) parsePaging(after string, limit, unlimited int) (paging, error) {
 			return paging{}, err
 		}
 	}
-	if limit < 0 || limit > wire.MostPage {
-		return paging{}, wire.FieldErrorf(wire.CodeInvalidValue, "limit", "%d is not between 1 and %d", limit, wire.MostPage)
+	if limit < 0 || limit > contract.MostPage {
+		return paging{}, contract.FieldErrorf(contract.CodeInvalidValue, "limit", "%d is not between 1 and %d", limit, contract.MostPage)
 	}
 	return paging{after: after, limit: cmp.Or(limit, unlimited), room: h.replyRoom()}, nil
 }

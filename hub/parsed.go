@@ -3,7 +3,7 @@ package hub
 import (
 	"bytes"
 
-	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/internal/tree"
 )
 
 // parsedRecords keep what the interests' records say, by their paths: every look

@@ -7,16 +7,16 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // doLetter answers an instance that is about to store a dead letter of its own.
-func (h *Hub) doLetter(ctx context.Context, service subjects.Name, req wire.Letter) (any, error) {
+func (h *Hub) doLetter(ctx context.Context, service subjects.Name, req contract.Letter) (any, error) {
 	if req.Bytes < 0 {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "bytes", "%d is below 0", req.Bytes)
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "bytes", "%d is below 0", req.Bytes)
 	}
 	state, err := h.joins.laneState(ctx, service)
 	if err != nil {
@@ -34,26 +34,26 @@ func (h *Hub) doLetter(ctx context.Context, service subjects.Name, req wire.Lett
 			return nil, fmt.Errorf("look up lane %s: %w", service, err)
 		}
 		if stream.CachedInfo().Created.After(*req.Consumer) {
-			return nil, wire.Errorf(wire.CodeNotFound, "the event is of an earlier service of this name, which was dropped")
+			return nil, contract.Errorf(contract.CodeNotFound, "the event is of an earlier service of this name, which was dropped")
 		}
 	}
-	if err := h.letters.Admit(ctx, service, req.Bytes); errors.Is(err, letters.ErrQuota) {
-		return nil, wire.Errorf(wire.CodeLimit, "%v", err)
+	if err := h.letters.Admit(ctx, service, req.Bytes); errors.Is(err, deadletter.ErrQuota) {
+		return nil, contract.Errorf(contract.CodeLimit, "%v", err)
 	} else if err != nil {
 		return nil, err
 	}
-	return wire.LetterAdmitted{Service: service.String()}, nil
+	return contract.LetterAdmitted{Service: service.String()}, nil
 }
 
 // describeQuota tells of a service whose dead letters are refused.
-func (h *Hub) describeQuota(status *wire.LaneStatus, service subjects.Name) {
+func (h *Hub) describeQuota(status *contract.LaneStatus, service subjects.Name) {
 	text := h.letters.OverQuota(service)
 	if text == "" {
 		return
 	}
 	switch status.State {
-	case wire.LaneDetached, wire.LaneParked, wire.LaneStalled:
+	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
 	default:
-		status.State, status.Reason = wire.LaneStalled, text
+		status.State, status.Reason = contract.LaneStalled, text
 	}
 }

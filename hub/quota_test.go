@@ -11,7 +11,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // smallQuota lets each service have 64 KiB of dead letters in a stream of 1 MiB.
@@ -20,7 +20,7 @@ func smallQuota(cfg *hub.Config) { cfg.DLQMaxBytes, cfg.DLQServiceMaxBytes = 1<<
 // lettersOf counts a service's dead letters.
 func (w *world) lettersOf(service string) int {
 	w.t.Helper()
-	info, err := w.stream(wire.StreamDLQ).Info(w.t.Context(), jetstream.WithSubjectFilter("dlq."+service+".>"))
+	info, err := w.stream(contract.StreamDLQ).Info(w.t.Context(), jetstream.WithSubjectFilter("dlq."+service+".>"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (w *world) lettersOf(service string) int {
 func (w *world) awaitOverQuota(service string) {
 	w.t.Helper()
 	w.eventually(service+" to be over its quota", func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
@@ -47,12 +47,12 @@ func (w *world) awaitOverQuota(service string) {
 	// Its owner may be another hub than the one that was asked.
 	w.eventually(service+" to be described as over its quota", func() error {
 		described, err := w.describe(service)
-		if err == nil && (described.State != wire.LaneStalled || !strings.Contains(described.Reason, "redrive")) {
+		if err == nil && (described.State != contract.LaneStalled || !strings.Contains(described.Reason, "redrive")) {
 			err = fmt.Errorf("%s: %s", described.State, described.Reason)
 		}
 		return err
 	})
-	if size := w.stream(wire.StreamDLQ).CachedInfo().State.Bytes; size > 128<<10 {
+	if size := w.stream(contract.StreamDLQ).CachedInfo().State.Bytes; size > 128<<10 {
 		w.t.Errorf("the dead letters take %d bytes", size)
 	}
 }
@@ -77,7 +77,7 @@ func TestServiceOverItsQuotaStallsAlone(t *testing.T) {
 		return nil
 	})
 	before := w.lettersOf("bad")
-	if err := w.stream(wire.StreamDLQ).Purge(t.Context(), jetstream.WithPurgeSubject("dlq.bad.>")); err != nil {
+	if err := w.stream(contract.StreamDLQ).Purge(t.Context(), jetstream.WithPurgeSubject("dlq.bad.>")); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the bad service to go on", func() error {

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/wire"
 )
 
 // The registry and the lanes say the same in two places. The lane's state
@@ -366,7 +366,7 @@ func (h *Hub) writeThrough(ctx context.Context, service subjects.Name, s lane.St
 
 // recordedQueue is the queue and the limit that a service's record asks for, or
 // the defaults where there is none.
-func (h *Hub) recordedQueue(service subjects.Name) (queue wire.Queue, maxBytes int64, recorded bool) {
+func (h *Hub) recordedQueue(service subjects.Name) (queue contract.Queue, maxBytes int64, recorded bool) {
 	queue, maxBytes = lane.DefaultQueue(), h.cfg.LaneMaxBytes
 	snapshot := h.cfg.Registry.Snapshot()
 	if snapshot == nil {

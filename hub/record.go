@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // recordForm is the form of registry records written here.
@@ -21,16 +21,16 @@ type interestRecord struct {
 	Ops    []string        `json:"ops,omitempty"`
 	Filter string          `json:"filter,omitempty"`
 	Fields []string        `json:"fields,omitempty"`
-	Start  wire.Start      `json:"start,omitempty"`
+	Start  contract.Start  `json:"start,omitempty"`
 	Echo   bool            `json:"echo,omitempty"`
 	Since  *event.Position `json:"since,omitempty"`
 }
 
 // serviceRecord is what the registry holds of a service.
 type serviceRecord struct {
-	Form     int        `json:"v"`
-	Queue    wire.Queue `json:"queue"`
-	MaxBytes int64      `json:"max_bytes"`
+	Form     int            `json:"v"`
+	Queue    contract.Queue `json:"queue"`
+	MaxBytes int64          `json:"max_bytes"`
 }
 
 func recordOf(in lane.Interest) interestRecord {
@@ -60,11 +60,11 @@ func (r interestRecord) same(in lane.Interest) bool {
 }
 
 // request is the registration that a record made by hand stands for.
-func (r interestRecord) request(entity string) wire.Register {
+func (r interestRecord) request(entity string) contract.Register {
 	if len(r.Ops) == 0 && r.Filter == "" && len(r.Fields) == 0 && r.Start == "" && !r.Echo {
-		return wire.Register{Entities: []string{entity}}
+		return contract.Register{Entities: []string{entity}}
 	}
-	return wire.Register{Interests: []wire.Interest{{
+	return contract.Register{Interests: []contract.Interest{{
 		Entity: entity, Ops: r.Ops, Filter: r.Filter, Fields: r.Fields, Start: r.Start, Echo: r.Echo,
 	}}}
 }

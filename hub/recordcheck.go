@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // Records are checked as requests are: a field that nobody knows, or a value out
@@ -39,8 +39,8 @@ func withoutQuotes(data []byte) []byte {
 // decodeRecord decodes a record that is not of a newer form. Its errors name the
 // field, in words for people.
 func decodeRecord(data []byte, v any) error {
-	err := wire.Decode(data, v)
-	if refusal, ok := asRefusal(err); ok && refusal.Code == wire.CodeBadJSON {
+	err := contract.Decode(data, v)
+	if refusal, ok := asRefusal(err); ok && refusal.Code == contract.CodeBadJSON {
 		return errors.New("it is not a JSON object; leave it empty, or write one such as {\"v\":1}")
 	}
 	return inRecord(err)

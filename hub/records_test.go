@@ -11,12 +11,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func (w *world) registryAlarms() []string {
 	w.t.Helper()
-	var status wire.Status
+	var status contract.Status
 	if err := w.call("replhub.status", "", &status); err != nil {
 		w.t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestRecordsMadeByHandAreChecked(t *testing.T) {
 			return nil
 		})
 	}
-	var services wire.Services
+	var services contract.Services
 	if err := w.call("replhub.services", "", &services); err != nil || len(services.Services) != 0 {
 		t.Errorf("registered all the same: %+v, %v", services, err)
 	}
@@ -96,10 +96,10 @@ func TestRecordsMadeByHandAreChecked(t *testing.T) {
 	w.publish("db.user.create", `{"id":"1","tenant":"acme"}`)
 	w.publish("db.user.create", `{"id":"2"}`)
 	w.publish("db.user.create", `{"id":"3","tenant":"acme"}`)
-	if copies := w.copies("a1", 2); copies[1].Header.Get(wire.HeaderKey) != "3" {
+	if copies := w.copies("a1", 2); copies[1].Header.Get(contract.HeaderKey) != "3" {
 		t.Errorf("the filter did not hold: %v", copies[1].Header)
 	}
-	var b8 wire.LaneStatus
+	var b8 contract.LaneStatus
 	if err := w.call("replhub.describe.b8", "", &b8); err != nil || b8.Queue.Partitions != 2 || b8.MaxBytes != 70000 {
 		t.Errorf("%+v, %v", b8, err)
 	}

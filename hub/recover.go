@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // A roster may be deleted by hand, with its stream or without. What it said is
@@ -22,7 +22,7 @@ const unknownHolder = "?"
 const maxGeneration = 1 << 62
 
 // roster reads a service's roster, or begins one.
-func (j *joins) roster(ctx context.Context, service subjects.Name, partitions int, a *attendance, req wire.Join) (*roster, uint64, error) {
+func (j *joins) roster(ctx context.Context, service subjects.Name, partitions int, a *attendance, req contract.Join) (*roster, uint64, error) {
 	r, revision, err := readRoster(ctx, j.hub.rosters, service)
 	if err != nil || revision > 0 {
 		return r, revision, err
@@ -66,7 +66,7 @@ func (r *roster) lose(partitions int, generation uint64) {
 
 // recover takes in what an instance says of a roster that was lost: it holds what
 // it says it holds, and what it was told then is no answer to this roster.
-func (r *roster) recover(req *wire.Join) (changed bool) {
+func (r *roster) recover(req *contract.Join) (changed bool) {
 	if req.Generation > r.Generation && req.Generation < maxGeneration {
 		r.Generation = req.Generation
 		r.forgetMoves()

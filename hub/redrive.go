@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/expand"
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -39,12 +39,12 @@ const (
 // removed, and they are read within the append's compare-and-set: whoever finds
 // the letter still there and the record without it is the only one who can
 // append.
-func (h *Hub) doRedrive(ctx context.Context, service subjects.Name, req wire.Redrive) (any, error) {
+func (h *Hub) doRedrive(ctx context.Context, service subjects.Name, req contract.Redrive) (any, error) {
 	switch {
 	case req.All == (len(req.Seqs) > 0):
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "seqs", "say which letters: {\"seqs\":[17,18]} or {\"all\":true}")
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "seqs", "say which letters: {\"seqs\":[17,18]} or {\"all\":true}")
 	case len(req.Seqs) > maxRedriveSeqs:
-		return nil, wire.FieldErrorf(wire.CodeLimit, "seqs", "%d letters; at most %d at once", len(req.Seqs), maxRedriveSeqs)
+		return nil, contract.FieldErrorf(contract.CodeLimit, "seqs", "%d letters; at most %d at once", len(req.Seqs), maxRedriveSeqs)
 	}
 	l, err := h.knownLane(ctx, service)
 	if err != nil {
@@ -55,13 +55,13 @@ func (h *Hub) doRedrive(ctx context.Context, service subjects.Name, req wire.Red
 	if err := r.settle(ctx); err != nil {
 		return nil, err
 	}
-	reply := wire.Redriven{Service: service.String()}
+	reply := contract.Redriven{Service: service.String()}
 	for deadline := time.Now().Add(redriveTime); ; {
 		done, err := r.next(ctx)
 		reply.Redriven, reply.Left = r.redriven, r.left
 		switch {
 		case errors.Is(err, lane.ErrFull):
-			err = wire.Errorf(wire.CodeLimit, "%d letters are redriven, and then: %v", r.redriven, err)
+			err = contract.Errorf(contract.CodeLimit, "%d letters are redriven, and then: %v", r.redriven, err)
 			return nil, err
 		case err != nil:
 			return nil, err
@@ -86,7 +86,7 @@ type redrive struct {
 	seqs []uint64
 
 	redriven int
-	left     []wire.RedriveLeft
+	left     []contract.RedriveLeft
 	// leftBytes is what left takes of the reply, at is the last letter looked at.
 	leftBytes int
 	at        uint64
@@ -101,8 +101,8 @@ type turn struct {
 	chosen []lane.Redriven
 	// letters are those that may be removed afterwards: chosen, or found in the
 	// lane already.
-	letters []*letters.Letter
-	left    []wire.RedriveLeft
+	letters []*deadletter.Letter
+	left    []contract.RedriveLeft
 	// from and used are where the next turn begins, at is the last letter looked at.
 	from, at uint64
 	used     int
@@ -113,7 +113,7 @@ type turn struct {
 
 // stays notes a letter that cannot be redriven.
 func (t *turn) stays(seq uint64, why string) {
-	left := wire.RedriveLeft{Seq: seq, Message: cut(why, maxLeftMessage)}
+	left := contract.RedriveLeft{Seq: seq, Message: cut(why, maxLeftMessage)}
 	t.left = append(t.left, left)
 	t.leftBytes += jsonSize(left)
 }
@@ -153,11 +153,11 @@ func (r *redrive) next(ctx context.Context) (done bool, err error) {
 // choose reads letters until an append is full, and makes their copies.
 func (r *redrive) choose(ctx context.Context, s lane.State) (turn, error) {
 	if s.Detached != nil {
-		return turn{}, wire.Errorf(wire.CodeDetached, "the lane is detached: %s; register again to start anew", s.Detached.Reason)
+		return turn{}, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register again to start anew", s.Detached.Reason)
 	}
 	room := lane.MostRedriven(r.hub.nc.MaxPayload()) - len(s.Redriven)
 	if room <= 0 {
-		return turn{}, wire.Errorf(wire.CodeUnavailable, "another redrive of %s is under way; send it again", r.service)
+		return turn{}, contract.Errorf(contract.CodeUnavailable, "another redrive of %s is under way; send it again", r.service)
 	}
 	t := turn{from: r.from, at: r.at}
 	// Letters that stay count as well: they cost as much to look at.
@@ -197,10 +197,10 @@ func (r *redrive) choose(ctx context.Context, s lane.State) (turn, error) {
 
 // read reads a turn's next letter; nil without an error when a named one is not
 // there, which the answer then says.
-func (r *redrive) read(ctx context.Context, t *turn) (*letters.Letter, error) {
+func (r *redrive) read(ctx context.Context, t *turn) (*deadletter.Letter, error) {
 	if r.all {
 		letter, err := r.hub.letters.Next(ctx, r.service, t.from)
-		if errors.Is(err, letters.ErrNoLetter) {
+		if errors.Is(err, deadletter.ErrNoLetter) {
 			t.done = true
 			return nil, nil
 		}
@@ -215,7 +215,7 @@ func (r *redrive) read(ctx context.Context, t *turn) (*letters.Letter, error) {
 	}
 	seq := r.seqs[t.used]
 	letter, err := r.hub.letters.Letter(ctx, r.service, seq)
-	if errors.Is(err, letters.ErrNoLetter) {
+	if errors.Is(err, deadletter.ErrNoLetter) {
 		t.stays(seq, "no such letter of "+r.service.String())
 		err = nil
 	}
@@ -226,12 +226,12 @@ func (r *redrive) read(ctx context.Context, t *turn) (*letters.Letter, error) {
 
 // copyOf makes the copy that a letter's event comes back as, or says why it
 // cannot come back.
-func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *letters.Letter) (msg *nats.Msg, why string, err error) {
+func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.Letter) (msg *nats.Msg, why string, err error) {
 	times := letter.Redriven() + 1
 	if letter.Whole() {
 		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, letter.CopyHeader(), letter.Data, times), "", nil
 	}
-	if letter.Header.Get(wire.HeaderChunk) != "" {
+	if letter.Header.Get(contract.HeaderChunk) != "" {
 		return nil, "it is a row of a snapshot, which ingest does not hold; have its owner publish the row, or ask for the row again with backfill", nil
 	}
 	pos, ok := positionOf(letter.Header)
@@ -250,23 +250,23 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *letters.Lett
 		return nil, "", err
 	}
 	switch d.Kind {
-	case expand.Dead:
+	case match.Dead:
 		return nil, fmt.Sprintf("still %s: %v", d.Why, d.Err), nil
-	case expand.Skip:
+	case match.Skip:
 		return nil, "not due any more: " + skipReason(d, r.service, e), nil
-	case expand.Copy:
+	case match.Copy:
 	}
 	return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, e.CopyHeader().Clone(), d.Data, times), "", nil
 }
 
-func idOf(l *letters.Letter) lane.LetterID { return lane.LetterID{Seq: l.Seq, Time: l.Time} }
+func idOf(l *deadletter.Letter) lane.LetterID { return lane.LetterID{Seq: l.Seq, Time: l.Time} }
 
 // positionOf is the event that a copy's or letter's headers speak of.
 func positionOf(h nats.Header) (pos event.Position, ok bool) {
-	epoch, err := strconv.ParseUint(h.Get(wire.HeaderEpoch), 10, 64)
+	epoch, err := strconv.ParseUint(h.Get(contract.HeaderEpoch), 10, 64)
 	if err != nil {
 		return event.Position{}, false
 	}
-	seq, err := strconv.ParseUint(h.Get(wire.HeaderSeq), 10, 64)
+	seq, err := strconv.ParseUint(h.Get(contract.HeaderSeq), 10, 64)
 	return event.Position{Epoch: epoch, Seq: seq}, err == nil
 }

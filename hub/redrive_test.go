@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // letters waits for n dead letters, and fails when there are more.
@@ -20,7 +20,7 @@ func (w *world) letters(n int) []*jetstream.RawStreamMsg {
 	w.t.Helper()
 	var found []*jetstream.RawStreamMsg
 	w.eventually(fmt.Sprintf("%d dead letters", n), func() error {
-		s, err := w.js.Stream(w.t.Context(), wire.StreamDLQ)
+		s, err := w.js.Stream(w.t.Context(), contract.StreamDLQ)
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (w *world) work(service, consumer string, handle func(jetstream.Msg) error)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if err := s.UnpinConsumer(w.t.Context(), consumer, wire.GroupWorkers); err != nil {
+		if err := s.UnpinConsumer(w.t.Context(), consumer, contract.GroupWorkers); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -63,7 +63,7 @@ func (w *world) work(service, consumer string, handle func(jetstream.Msg) error)
 	for {
 		opts := []jetstream.FetchOpt{jetstream.FetchMaxWait(150 * time.Millisecond)}
 		if pinned {
-			opts = append(opts, jetstream.FetchPriorityGroup(wire.GroupWorkers))
+			opts = append(opts, jetstream.FetchPriorityGroup(contract.GroupWorkers))
 		}
 		batch, err := c.Fetch(10, opts...)
 		if err != nil {
@@ -79,7 +79,7 @@ func (w *world) work(service, consumer string, handle func(jetstream.Msg) error)
 			if err := m.Ack(); err != nil {
 				w.t.Fatal(err)
 			}
-			done = append(done, m.Headers().Get(wire.HeaderKey))
+			done = append(done, m.Headers().Get(contract.HeaderKey))
 		}
 		if n == 0 {
 			return done
@@ -93,7 +93,7 @@ var errPoison = errors.New("poison")
 func poison(keys ...string) func(jetstream.Msg) error {
 	return func(m jetstream.Msg) error {
 		for _, key := range keys {
-			if m.Headers().Get(wire.HeaderKey) == key {
+			if m.Headers().Get(contract.HeaderKey) == key {
 				return errPoison
 			}
 		}
@@ -103,9 +103,9 @@ func poison(keys ...string) func(jetstream.Msg) error {
 
 func well(jetstream.Msg) error { return nil }
 
-func (w *world) redrive(service, request string) wire.Redriven {
+func (w *world) redrive(service, request string) contract.Redriven {
 	w.t.Helper()
-	var reply wire.Redriven
+	var reply contract.Redriven
 	if err := w.call("replhub.redrive."+service, request, &reply); err != nil {
 		w.t.Fatalf("redrive %s: %v", request, err)
 	}
@@ -139,8 +139,8 @@ func TestRedriveOfWhatWorkersFailed(t *testing.T) {
 			copies := w.copies("sharing", 8)
 			for i, key := range []string{"2", "4"} {
 				h := copies[6+i].Header
-				if h.Get(wire.HeaderKey) != key || h.Get(wire.HeaderRedriven) != "1" || h.Get("X-Trace") != "abc" ||
-					h.Get(wire.HeaderReason) != "" || h.Get(wire.HeaderError) != "" || h.Get(wire.HeaderAttempts) != "" {
+				if h.Get(contract.HeaderKey) != key || h.Get(contract.HeaderRedriven) != "1" || h.Get("X-Trace") != "abc" ||
+					h.Get(contract.HeaderReason) != "" || h.Get(contract.HeaderError) != "" || h.Get(contract.HeaderAttempts) != "" {
 					t.Errorf("redriven copy %v", h)
 				}
 			}
@@ -152,11 +152,11 @@ func TestRedriveOfWhatWorkersFailed(t *testing.T) {
 				t.Errorf("after the redrive: %v", done)
 			}
 			again := w.letters(1)[0]
-			if again.Header.Get(wire.HeaderRedriven) != "1" || again.Header.Get(wire.HeaderKey) != "4" {
+			if again.Header.Get(contract.HeaderRedriven) != "1" || again.Header.Get(contract.HeaderKey) != "4" {
 				t.Errorf("letter %v", again.Header)
 			}
 			w.redrive("sharing", `{"all":true}`)
-			if last := w.copies("sharing", 10)[9]; last.Header.Get(wire.HeaderRedriven) != "2" {
+			if last := w.copies("sharing", 10)[9]; last.Header.Get(contract.HeaderRedriven) != "2" {
 				t.Errorf("redriven twice: %v", last.Header)
 			}
 			w.letters(0)
@@ -173,11 +173,11 @@ func TestRedriveOfWhatCouldNotBeExpanded(t *testing.T) {
 	w.publish("db.user.update", `not JSON`)
 	w.copies("sharing", 1)
 	found := w.letters(2)
-	if len(found[0].Data) > 0 || found[0].Header.Get(wire.HeaderReason) != wire.ReasonFilter {
+	if len(found[0].Data) > 0 || found[0].Header.Get(contract.HeaderReason) != contract.ReasonFilter {
 		t.Errorf("letter %v %s", found[0].Header, found[0].Data)
 	}
 	reply := w.redrive("sharing", `{"all":true}`)
-	if reply.Redriven != 0 || len(reply.Left) != 2 || !strings.Contains(reply.Left[0].Message, wire.ReasonFilter) {
+	if reply.Redriven != 0 || len(reply.Left) != 2 || !strings.Contains(reply.Left[0].Message, contract.ReasonFilter) {
 		t.Errorf("the filter still fails, but: %+v", reply)
 	}
 	w.letters(2)
@@ -189,7 +189,7 @@ func TestRedriveOfWhatCouldNotBeExpanded(t *testing.T) {
 		t.Errorf("reply %+v", reply)
 	}
 	m := w.copies("sharing", 2)[1]
-	if string(m.Data) != `{"id":"1"}` || m.Header.Get(wire.HeaderSeq) != "1" || m.Header.Get(wire.HeaderRedriven) != "1" {
+	if string(m.Data) != `{"id":"1"}` || m.Header.Get(contract.HeaderSeq) != "1" || m.Header.Get(contract.HeaderRedriven) != "1" {
 		t.Errorf("copy %v %s", m.Header, m.Data)
 	}
 	w.letters(1)
@@ -201,15 +201,15 @@ func TestRedriveIsRefused(t *testing.T) {
 	w.register("sharing", `{"entities":["user"]}`)
 	for _, c := range []struct {
 		service, request string
-		code             wire.Code
+		code             contract.Code
 	}{
-		{"sharing", `{}`, wire.CodeInvalidValue},
-		{"sharing", `{"seqs":[1],"all":true}`, wire.CodeInvalidValue},
-		{"sharing", `{"sequences":[1]}`, wire.CodeUnknownField},
-		{"nobody", `{"all":true}`, wire.CodeNotFound},
+		{"sharing", `{}`, contract.CodeInvalidValue},
+		{"sharing", `{"seqs":[1],"all":true}`, contract.CodeInvalidValue},
+		{"sharing", `{"sequences":[1]}`, contract.CodeUnknownField},
+		{"nobody", `{"all":true}`, contract.CodeNotFound},
 	} {
 		err := w.call("replhub.redrive."+c.service, c.request, nil)
-		if refusal, ok := errors.AsType[*wire.Error](err); !ok || refusal.Code != c.code {
+		if refusal, ok := errors.AsType[*contract.Error](err); !ok || refusal.Code != c.code {
 			t.Errorf("redrive %s %s: %v, want %s", c.service, c.request, err, c.code)
 		}
 	}
@@ -291,7 +291,7 @@ func TestRedriveByTwoHubs(t *testing.T) {
 	w.letters(0)
 	seen := make(map[string]int)
 	for _, m := range w.copies("sharing", 120) {
-		seen[m.Header.Get(wire.HeaderSeq)+"/"+m.Header.Get(wire.HeaderRedriven)]++
+		seen[m.Header.Get(contract.HeaderSeq)+"/"+m.Header.Get(contract.HeaderRedriven)]++
 	}
 	for copied, n := range seen {
 		if n != 1 {

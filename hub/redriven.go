@@ -5,8 +5,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/letters"
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/lane"
 )
 
 // settle brings the redrives of others to their end that a crash cut short: the
@@ -20,7 +20,7 @@ func (r *redrive) settle(ctx context.Context) error {
 	}
 	for _, id := range state.Redriven {
 		letter, err := r.hub.letters.Letter(ctx, r.service, id.Seq)
-		if errors.Is(err, letters.ErrNoLetter) {
+		if errors.Is(err, deadletter.ErrNoLetter) {
 			continue
 		}
 		if err != nil {

@@ -6,31 +6,31 @@ import (
 
 	"github.com/nats-io/nuid"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/marked"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // register puts a registration in force in the service's lane and returns once
 // it is: the lane's state record holds it, and the consumers exist. The
 // registry is written through afterwards; when it is away, the lane's state
 // stands in for it until it is back.
-func (h *Hub) register(ctx context.Context, service subjects.Name, req request) (wire.Registered, error) {
+func (h *Hub) register(ctx context.Context, service subjects.Name, req request) (contract.Registered, error) {
 	r := &registration{hub: h, service: service, request: req, anchor: newAnchor(h.ingest, service)}
 	state, err := r.apply(ctx)
 	if err != nil {
 		err = limited(err)
 		r.anchor.abandon(ctx, err)
-		return wire.Registered{}, err
+		return contract.Registered{}, err
 	}
 	h.env.Failpoint("registered")
 	if state, err = h.ensureConsumers(ctx, service, state); err != nil {
-		return wire.Registered{}, err
+		return contract.Registered{}, err
 	}
 	h.env.Failpoint("consumers")
 	if err := r.anchor.release(ctx); err != nil {
-		return wire.Registered{}, err
+		return contract.Registered{}, err
 	}
 	h.env.Failpoint("unpinned")
 	h.announce(service)
@@ -76,10 +76,10 @@ func (h *Hub) laneFor(ctx context.Context, service subjects.Name, req request, t
 	_, err := lane.ReadTip(ctx, h.js, service)
 	if errors.Is(err, lane.ErrNoLane) {
 		if len(req.wants) == 0 {
-			return nil, wire.Errorf(wire.CodeNotFound, "service %q is not registered; name the entities it wants", service)
+			return nil, contract.Errorf(contract.CodeNotFound, "service %q is not registered; name the entities it wants", service)
 		}
 		if h.lanes.count() >= maxServices {
-			return nil, wire.Errorf(wire.CodeLimit, "at most %d services", maxServices)
+			return nil, contract.Errorf(contract.CodeLimit, "at most %d services", maxServices)
 		}
 		if err := h.lanes.mayCreate(ctx, service); err != nil {
 			return nil, err
@@ -109,8 +109,8 @@ func (h *Hub) createLane(ctx context.Context, service subjects.Name, req request
 		return err
 	}
 	err = lane.Create(ctx, h.js, h.appender, service, h.replicas, first, h.cfg.ID)
-	if foreign, ok := errors.AsType[*marked.ForeignError](err); ok {
-		return wire.Errorf(wire.CodeConflict, "%v", foreign)
+	if foreign, ok := errors.AsType[*hubstream.ForeignError](err); ok {
+		return contract.Errorf(contract.CodeConflict, "%v", foreign)
 	}
 	return err
 }
@@ -159,7 +159,7 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 		s, changed = next, changed || touched
 	}
 	if len(s.Interests) > maxInterests {
-		return s, false, wire.Errorf(wire.CodeLimit, "at most %d interests for one service", maxInterests)
+		return s, false, contract.Errorf(contract.CodeLimit, "at most %d interests for one service", maxInterests)
 	}
 	if !changed {
 		return s, false, nil
@@ -175,11 +175,11 @@ func (r *registration) mayStartAnew() error {
 		if w.startGiven {
 			continue
 		}
-		return wire.FieldErrorf(wire.CodeDetached, "interests",
+		return contract.FieldErrorf(contract.CodeDetached, "interests",
 			"the lane was detached and has missed events: register full interests that state a start (\"all\" to begin with what ingest holds, \"snapshot\" with the owner's rows, \"new\" to leave the gap)")
 	}
 	if len(r.request.wants) == 0 {
-		return wire.Errorf(wire.CodeDetached, "the lane was detached and has missed events: register interests that state a start")
+		return contract.Errorf(contract.CodeDetached, "the lane was detached and has missed events: register interests that state a start")
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (r *registration) mayStartAnew() error {
 func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.State) (bool, error) {
 	queue := mergeQueue(s.Queue, r.request.queue)
 	if asked := r.request.queue; asked != nil && asked.Partitions > 1 && queue.Order != lane.OrderKey {
-		return false, wire.FieldErrorf(wire.CodeInvalidValue, "queue.partitions", "only a queue of order \"key\" has partitions")
+		return false, contract.FieldErrorf(contract.CodeInvalidValue, "queue.partitions", "only a queue of order \"key\" has partitions")
 	}
 	maxBytes := s.MaxBytes
 	if r.request.maxBytes > 0 {
@@ -202,7 +202,7 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 			return false, err
 		}
 		if !idle {
-			return false, wire.FieldErrorf(wire.CodeBacklog, "queue",
+			return false, contract.FieldErrorf(contract.CodeBacklog, "queue",
 				"order and partitions can change only while every copy is acknowledged; let the workers finish, or pause publishers")
 		}
 		// The state record itself takes the next sequence.
@@ -248,8 +248,8 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 
 // registered is the reply for a state that is in force: of the entities that the
 // request names, of all if it names none.
-func (h *Hub) registered(service subjects.Name, s lane.State, req request) wire.Registered {
-	reply := wire.Registered{
+func (h *Hub) registered(service subjects.Name, s lane.State, req request) contract.Registered {
+	reply := contract.Registered{
 		Service:   service.String(),
 		Stream:    subjects.LaneStream(service),
 		Consumers: lane.Consumers(s.Queue),

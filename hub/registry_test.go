@@ -8,13 +8,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // bucket is the key-value registry as its keeper sees it.
 func (w *world) bucket() jetstream.KeyValue {
 	w.t.Helper()
-	kv, err := w.js.KeyValue(w.t.Context(), wire.BucketRegistry)
+	kv, err := w.js.KeyValue(w.t.Context(), contract.BucketRegistry)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestRecordThatVanishesIsPutBack(t *testing.T) {
 		return nil
 	})
 	w.eventually("an alarm", func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func TestRecordOfANewerFormParksTheLane(t *testing.T) {
 	w.put("entities.user.s", `{"v":2,"mask":["secret"]}`)
 	state := func(want string) func() error {
 		return func() error {
-			var status wire.LaneStatus
+			var status contract.LaneStatus
 			if err := w.call("replhub.describe.s", "", &status); err != nil {
 				return err
 			}
@@ -149,10 +149,10 @@ func TestRecordOfANewerFormParksTheLane(t *testing.T) {
 			return nil
 		}
 	}
-	w.eventually("the lane to be parked", state(wire.LaneParked))
+	w.eventually("the lane to be parked", state(contract.LaneParked))
 	w.publish("db.user.create", `{"id":"1"}`)
 	w.put("entities.user.s", string(record.Value()))
-	w.eventually("the lane to go on", state(wire.LaneLive))
+	w.eventually("the lane to go on", state(contract.LaneLive))
 	w.copies("s", 1)
 }
 
@@ -166,7 +166,7 @@ func TestGarbageInTheRegistryIsIgnored(t *testing.T) {
 	w.publish("db.user.create", `{"id":"1"}`)
 	w.copies("s", 1)
 	w.eventually("alarms", func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}

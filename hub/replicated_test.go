@@ -10,7 +10,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // On a cluster every stream has three replicas, appends are atomic batches, and
@@ -22,7 +22,7 @@ func TestReplicatedLanesKeepTheirOrderWhileLeadersMove(t *testing.T) {
 		w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, fmt.Sprintf("rival-%d", i) })
 	}
 	w.register("s", `{"entities":["user"]}`)
-	for _, name := range []string{wire.StreamIngest, wire.StreamDLQ, wire.StreamLedger, "SUB_s"} {
+	for _, name := range []string{contract.StreamIngest, contract.StreamDLQ, contract.StreamLedger, "SUB_s"} {
 		if n := w.stream(name).CachedInfo().Config.Replicas; n != 3 {
 			t.Errorf("stream %s has %d replicas", name, n)
 		}
@@ -37,7 +37,7 @@ func TestReplicatedLanesKeepTheirOrderWhileLeadersMove(t *testing.T) {
 		}
 	})
 	for i := range 8 {
-		w.stepDown("SUB_s", wire.StreamIngest)
+		w.stepDown("SUB_s", contract.StreamIngest)
 		w.eventually("more copies", func() error {
 			n, err := w.stored("SUB_s")
 			if err == nil && n < (i+1)*events/10 {
@@ -65,7 +65,7 @@ func TestSnapshotOnReplicatedStreamsWhileLeadersMove(t *testing.T) {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			w.stepDown("SUB_s", wire.StreamIngest)
+			w.stepDown("SUB_s", contract.StreamIngest)
 		}
 		return u.snapshot(ctx, after, yield)
 	})

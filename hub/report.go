@@ -10,11 +10,11 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/ingest"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -22,29 +22,29 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // laneStatus reads a lane's status from its stream, and adds what this hub
 // knows when it is the one that copies into it. The dead letters are the
 // caller's to count.
-func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (wire.LaneStatus, error) {
+func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (contract.LaneStatus, error) {
 	stream, err := h.lookUp(ctx, service)
 	if err != nil {
-		return wire.LaneStatus{}, err
+		return contract.LaneStatus{}, err
 	}
 	info := stream.CachedInfo()
-	status := wire.LaneStatus{
+	status := contract.LaneStatus{
 		Service: service.String(), Stream: info.Config.Name, Owner: h.ownerOf(service),
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
-		Interests: []wire.InterestStatus{}, Workers: []wire.WorkerStatus{},
+		Interests: []contract.InterestStatus{}, Workers: []contract.WorkerStatus{},
 	}
 	tip, err := lane.NewLook(h.js, service, stream).Tip(ctx)
 	switch {
 	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
-		status.State, status.Reason = wire.LaneParked, err.Error()
+		status.State, status.Reason = contract.LaneParked, err.Error()
 		return status, nil
 	case err != nil:
-		return wire.LaneStatus{}, err
+		return contract.LaneStatus{}, err
 	}
 	at := h.describeState(&status, service, tip.State, end)
 	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
-		return wire.LaneStatus{}, err
+		return contract.LaneStatus{}, err
 	}
 	h.describeMissing(ctx, &status, service, stream, tip.State)
 	h.describeQuota(&status, service)
@@ -53,7 +53,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 }
 
 // describeState tells what a lane's state says, and returns where the lane stands.
-func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
+func (h *Hub) describeState(status *contract.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
 	// What is in the owner's memory is newer than the stream.
 	var waiting map[string]string
 	if l := h.lanes.get(service); l != nil && l.Owned() {
@@ -64,7 +64,7 @@ func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s la
 		}
 		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
-			status.State, status.Reason = wire.LaneStalled, own.Stalled
+			status.State, status.Reason = contract.LaneStalled, own.Stalled
 			status.Since = &own.Since
 		}
 	}
@@ -84,23 +84,23 @@ func (h *Hub) describeState(status *wire.LaneStatus, service subjects.Name, s la
 	parked := h.parkedReason(service)
 	switch {
 	case s.Detached != nil:
-		status.State, status.Reason, status.Since = wire.LaneDetached, s.Detached.Reason, &s.Detached.Time
+		status.State, status.Reason, status.Since = contract.LaneDetached, s.Detached.Reason, &s.Detached.Time
 	case parked != "":
-		status.State, status.Reason = wire.LaneParked, parked
+		status.State, status.Reason = contract.LaneParked, parked
 	case status.State != "":
 	case len(s.Fills) > 0:
-		status.State, status.Reason = wire.LaneFilling, status.Fill.Stalled
+		status.State, status.Reason = contract.LaneFilling, status.Fill.Stalled
 	case status.Lag > 0:
-		status.State = wire.LaneBehind
+		status.State = contract.LaneBehind
 	default:
-		status.State = wire.LaneLive
+		status.State = contract.LaneLive
 	}
 	return s.Pos
 }
 
 // describeLag tells how far a lane at a mark is behind the end of ingest, and the
 // age of the oldest event that it has not dealt with.
-func (h *Hub) describeLag(ctx context.Context, status *wire.LaneStatus, at, end ingest.Mark) {
+func (h *Hub) describeLag(ctx context.Context, status *contract.LaneStatus, at, end ingest.Mark) {
 	if status.Lag == 0 {
 		return
 	}
@@ -137,21 +137,21 @@ func (h *Hub) parkedReason(service subjects.Name) string {
 	return ""
 }
 
-func interestStatus(service subjects.Name, s lane.State, in lane.Interest) wire.InterestStatus {
-	return wire.InterestStatus{
+func interestStatus(service subjects.Name, s lane.State, in lane.Interest) contract.InterestStatus {
+	return contract.InterestStatus{
 		Service: service.String(), ID: in.ID, Entity: in.Entity, Ops: in.Ops, Filter: in.Filter, Fields: in.Fields,
 		Echo: in.Echo, Since: in.Since.Seq, SinceEpoch: in.Since.Epoch, Filling: s.Filling(in.ID),
 	}
 }
 
-func (h *Hub) describeWorkers(ctx context.Context, status *wire.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
+func (h *Hub) describeWorkers(ctx context.Context, status *contract.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
 	workers, err := lane.NewLook(h.js, service, stream).Workers(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range sortedKeys(workers) {
 		c := workers[name]
-		w := wire.WorkerStatus{
+		w := contract.WorkerStatus{
 			Consumer: name, Waiting: c.NumWaiting, Pending: c.NumPending, AckPending: c.NumAckPending, Redelivered: c.NumRedelivered,
 		}
 		if c.Paused {
@@ -173,15 +173,15 @@ func (h *Hub) doStatus(ctx context.Context, _ subjects.Name, _ none) (any, error
 		return nil, err
 	}
 	registry := h.cfg.Registry.Status()
-	status := wire.Status{
+	status := contract.Status{
 		Hub: h.cfg.ID, Version: h.cfg.Version, Started: h.started, Hubs: *h.members.Load(),
 		Ready: h.dispatching.Load(), Degraded: h.listed(h.degraded()),
-		Registry: wire.RegistryStatus{
+		Registry: contract.RegistryStatus{
 			Kind: h.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
 			Alarms: h.listed(append(h.alarms.list(), h.cfg.Registry.Alarms()...)),
 		},
-		Ingest: wire.IngestStatus{
-			Stream: wire.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
+		Ingest: contract.IngestStatus{
+			Stream: contract.StreamIngest, Epoch: h.ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
 			Bytes: b.Bytes, MaxBytes: h.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(h.cfg.IngestMaxBytes),
 			Floor: h.ingest.Floor(), Rate: h.ingest.Rate(b), Full: h.fullIngest.Load(),
 		},
@@ -224,9 +224,9 @@ func (h *Hub) degraded() []string {
 	return reasons
 }
 
-func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Explain) (any, error) {
+func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req contract.Explain) (any, error) {
 	if req.Seq == 0 {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "seq", "say which event, as in {\"seq\":42}")
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "seq", "say which event, as in {\"seq\":42}")
 	}
 	state, err := h.freshState(ctx, service)
 	if err != nil {
@@ -244,9 +244,9 @@ func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Exp
 		pos.Epoch = h.ingest.EpochOf(req.Seq)
 	}
 	if !h.ingest.Was(pos) {
-		return nil, wire.FieldErrorf(wire.CodeNotFound, "epoch", "there never was an event %d in epoch %d; ingest is in epoch %d", pos.Seq, pos.Epoch, h.ingest.Epoch())
+		return nil, contract.FieldErrorf(contract.CodeNotFound, "epoch", "there never was an event %d in epoch %d; ingest is in epoch %d", pos.Seq, pos.Epoch, h.ingest.Epoch())
 	}
-	reply := wire.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
+	reply := contract.Explained{Service: service.String(), Seq: pos.Seq, Epoch: pos.Epoch}
 	if e == nil || e.Pos != pos {
 		return h.explainMissing(ctx, reply)
 	}
@@ -257,15 +257,15 @@ func (h *Hub) doExplain(ctx context.Context, service subjects.Name, req wire.Exp
 	return h.explainFate(ctx, reply, service, state, e)
 }
 
-func (h *Hub) explainMissing(ctx context.Context, reply wire.Explained) (any, error) {
+func (h *Hub) explainMissing(ctx context.Context, reply contract.Explained) (any, error) {
 	b, err := h.ingest.Bounds(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if reply.Seq > b.Last {
-		return nil, wire.FieldErrorf(wire.CodeNotFound, "seq", "ingest ends at %d", b.Last)
+		return nil, contract.FieldErrorf(contract.CodeNotFound, "seq", "ingest ends at %d", b.Last)
 	}
-	reply.Verdict = wire.VerdictGone
+	reply.Verdict = contract.VerdictGone
 	reply.Reason = fmt.Sprintf("ingest holds events from %d on only, so what was decided then cannot be told any more", b.First)
 	return reply, nil
 }

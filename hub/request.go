@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/replhub/replhub/expand"
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // Bounds on what may be registered. They keep a hub alive under a flood of
@@ -25,7 +25,7 @@ const (
 // for its form any more.
 type request struct {
 	wants    []wanted
-	queue    *wire.Queue
+	queue    *contract.Queue
 	maxBytes int64
 }
 
@@ -47,7 +47,7 @@ type wanted struct {
 	// startGiven says that the request stated where to start.
 	startGiven bool
 	// unguarded are what the filter reads and an event may lack.
-	unguarded []expand.Read
+	unguarded []match.Read
 }
 
 // start is where a first registration begins.
@@ -58,29 +58,29 @@ type start struct {
 	moment
 }
 
-func parseStart(text wire.Start, field string) (start, error) {
+func parseStart(text contract.Start, field string) (start, error) {
 	switch text {
 	case "", "new":
 		return start{}, nil
 	case "all":
 		return start{all: true}, nil
-	case wire.StartSnapshot:
+	case contract.StartSnapshot:
 		return start{snapshot: true}, nil
 	}
 	if m, ok := parseMoment(string(text)); ok {
 		return start{moment: m}, nil
 	}
-	return start{}, wire.FieldErrorf(wire.CodeInvalidValue, field,
+	return start{}, contract.FieldErrorf(contract.CodeInvalidValue, field,
 		"%q is not \"new\", \"all\", \"snapshot\", %s", clip(string(text)), moments)
 }
 
-// parseRegister checks a registration. Every error is a *wire.Error.
-func parseRegister(req wire.Register, known known) (request, error) {
+// parseRegister checks a registration. Every error is a *contract.Error.
+func parseRegister(req contract.Register, known known) (request, error) {
 	var out request
 	seen := make(map[subjects.Name]bool)
 	add := func(w wanted, field string) error {
 		if seen[w.entity] {
-			return wire.FieldErrorf(wire.CodeInvalidValue, field, "entity %q is named twice", w.entity)
+			return contract.FieldErrorf(contract.CodeInvalidValue, field, "entity %q is named twice", w.entity)
 		}
 		seen[w.entity] = true
 		out.wants = append(out.wants, w)
@@ -107,13 +107,13 @@ func parseRegister(req wire.Register, known known) (request, error) {
 		}
 	}
 	if len(out.wants) > maxInterests {
-		return request{}, wire.Errorf(wire.CodeLimit, "at most %d interests for one service", maxInterests)
+		return request{}, contract.Errorf(contract.CodeLimit, "at most %d interests for one service", maxInterests)
 	}
 	if err := checkQueue(req.Queue); err != nil {
 		return request{}, err
 	}
 	if req.MaxBytes != 0 && req.MaxBytes < minLaneBytes {
-		return request{}, wire.FieldErrorf(wire.CodeInvalidValue, "max_bytes", "%d is too little: at least %d", req.MaxBytes, minLaneBytes)
+		return request{}, contract.FieldErrorf(contract.CodeInvalidValue, "max_bytes", "%d is too little: at least %d", req.MaxBytes, minLaneBytes)
 	}
 	out.queue, out.maxBytes = req.Queue, req.MaxBytes
 	return out, nil
@@ -122,12 +122,12 @@ func parseRegister(req wire.Register, known known) (request, error) {
 func parseName(text, field string) (subjects.Name, error) {
 	name, err := subjects.ParseName(text)
 	if err != nil {
-		return subjects.Name{}, wire.FieldErrorf(wire.CodeInvalidName, field, "%v", err)
+		return subjects.Name{}, contract.FieldErrorf(contract.CodeInvalidName, field, "%v", err)
 	}
 	return name, nil
 }
 
-func parseInterest(in wire.Interest, field string, known known) (wanted, error) {
+func parseInterest(in contract.Interest, field string, known known) (wanted, error) {
 	entity, err := parseName(in.Entity, field+".entity")
 	if err != nil {
 		return wanted{}, err
@@ -156,7 +156,7 @@ func parseInterest(in wire.Interest, field string, known known) (wanted, error) 
 }
 
 // known has a definition compiled that is in force; nil for another one.
-type known func(lane.Interest) (*expand.Interest, error)
+type known func(lane.Interest) (*match.Interest, error)
 
 // known is what a service's lane has in force, as far as this hub remembers: a
 // service that sends its registration at each start does not have all of it
@@ -164,10 +164,10 @@ type known func(lane.Interest) (*expand.Interest, error)
 func (h *Hub) known(service subjects.Name) known {
 	l := h.lanes.get(service)
 	if l == nil {
-		return func(lane.Interest) (*expand.Interest, error) { return nil, nil }
+		return func(lane.Interest) (*match.Interest, error) { return nil, nil }
 	}
 	state := l.Status().State
-	return func(in lane.Interest) (*expand.Interest, error) {
+	return func(in lane.Interest) (*match.Interest, error) {
 		have := state.Find(in.Entity)
 		if have == nil || !have.SameDefinition(in) {
 			return nil, nil
@@ -180,7 +180,7 @@ func (h *Hub) known(service subjects.Name) known {
 func within(field string, err error) error {
 	refusal, ok := asRefusal(err)
 	if !ok {
-		return wire.FieldErrorf(wire.CodeInvalidValue, field, "%v", err)
+		return contract.FieldErrorf(contract.CodeInvalidValue, field, "%v", err)
 	}
 	moved := *refusal
 	moved.Field = field + "." + refusal.Field
@@ -209,19 +209,19 @@ func parseOps(texts []string, field string) ([]string, error) {
 	for i, text := range texts {
 		op, err := subjects.ParseOp(text)
 		if err != nil {
-			return nil, wire.FieldErrorf(wire.CodeInvalidValue, fmt.Sprintf("%s[%d]", field, i), "%v", err)
+			return nil, contract.FieldErrorf(contract.CodeInvalidValue, fmt.Sprintf("%s[%d]", field, i), "%v", err)
 		}
 		ops = append(ops, op)
 	}
 	return opNames(subjects.NewOpSet(ops...)), nil
 }
 
-func checkQueue(q *wire.Queue) error {
+func checkQueue(q *contract.Queue) error {
 	if q == nil {
 		return nil
 	}
 	refuse := func(field, format string, args ...any) error {
-		return wire.FieldErrorf(wire.CodeInvalidValue, "queue."+field, format, args...)
+		return contract.FieldErrorf(contract.CodeInvalidValue, "queue."+field, format, args...)
 	}
 	switch {
 	case q.Order != "" && q.Order != lane.OrderNone && q.Order != lane.OrderKey:
@@ -239,11 +239,11 @@ func checkQueue(q *wire.Queue) error {
 }
 
 // mergeQueue lays what a request states over what is registered.
-func mergeQueue(have wire.Queue, asked *wire.Queue) wire.Queue {
+func mergeQueue(have contract.Queue, asked *contract.Queue) contract.Queue {
 	if asked == nil {
 		return have
 	}
-	q := wire.Queue{
+	q := contract.Queue{
 		Order:      cmp.Or(asked.Order, have.Order),
 		Partitions: cmp.Or(asked.Partitions, have.Partitions),
 		AckWait:    cmp.Or(asked.AckWait, have.AckWait),

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // ingestFolder is where the server keeps the ingest stream.
 func (w *world) ingestFolder() string {
 	w.t.Helper()
-	found, err := filepath.Glob(filepath.Join(w.dir, "jetstream", "*", "streams", wire.StreamIngest))
+	found, err := filepath.Glob(filepath.Join(w.dir, "jetstream", "*", "streams", contract.StreamIngest))
 	if err != nil || len(found) != 1 {
 		w.t.Fatalf("ingest's folder: %v %v", found, err)
 	}
@@ -57,7 +57,7 @@ func TestIngestRolledBackBeginsAnEpoch(t *testing.T) {
 			}
 			w.startServer()
 			w.eventually("the server", func() error {
-				_, err := w.js.Stream(t.Context(), wire.StreamIngest)
+				_, err := w.js.Stream(t.Context(), contract.StreamIngest)
 				return err
 			})
 			for i := range more {
@@ -130,11 +130,11 @@ func TestLaneThatPinsAFullIngestIsDetached(t *testing.T) {
 			return err
 		})
 	}
-	var status wire.LaneStatus
+	var status contract.LaneStatus
 	if err := w.call("replhub.describe.dead", "", &status); err != nil {
 		t.Fatal(err)
 	}
-	if status.State != wire.LaneDetached {
+	if status.State != contract.LaneDetached {
 		t.Errorf("state %s", status.State)
 	}
 	w.copies("alive", events)

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // roster is which instance of a service has which of its partitions. Deciding
@@ -61,7 +61,7 @@ func (r *roster) expire(over func(id string) bool) bool {
 }
 
 // take takes in what an instance says, and reports whether anything changed.
-func (r *roster) take(req wire.Join) bool {
+func (r *roster) take(req contract.Join) bool {
 	changed := r.letGo(req)
 	i, member := slices.BinarySearch(r.Members, req.Instance)
 	switch {
@@ -87,7 +87,7 @@ func (r *roster) take(req wire.Join) bool {
 const maxInstances = 1000
 
 // full reports whether there is no place for a new instance.
-func (r *roster) full(req wire.Join) bool {
+func (r *roster) full(req contract.Join) bool {
 	if req.Leaving || len(r.Members) < maxInstances {
 		return false
 	}
@@ -96,7 +96,7 @@ func (r *roster) full(req wire.Join) bool {
 }
 
 // letGo frees the partitions that their holder no longer works on.
-func (r *roster) letGo(req wire.Join) bool {
+func (r *roster) letGo(req contract.Join) bool {
 	changed := false
 	for p, holder := range r.Holders {
 		if holder != req.Instance || slices.Contains(req.Holding, p) {

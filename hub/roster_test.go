@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestAssign(t *testing.T) {
@@ -96,7 +96,7 @@ type simulated struct {
 	generation uint64
 	holding    []int
 	until      time.Time // of its lease
-	late       []wire.Join
+	late       []contract.Join
 }
 
 func simulate(t *testing.T, r *rand.Rand) {
@@ -123,7 +123,7 @@ func simulate(t *testing.T, r *rand.Rand) {
 		if now.After(in.until) {
 			in.holding = nil // as its lease has it
 		}
-		hear := func(req wire.Join) *roster {
+		hear := func(req contract.Join) *roster {
 			next := *stored
 			next.Members, next.Holders = slices.Clone(stored.Members), slices.Clone(stored.Holders)
 			next.Targets, next.Moved = slices.Clone(stored.Targets), slices.Clone(stored.Moved)
@@ -131,7 +131,7 @@ func simulate(t *testing.T, r *rand.Rand) {
 			stored = &next
 			return stored
 		}
-		req := wire.Join{Instance: in.id, Holding: slices.Clone(in.holding), Generation: in.generation}
+		req := contract.Join{Instance: in.id, Holding: slices.Clone(in.holding), Generation: in.generation}
 		switch r.IntN(20) {
 		case 0: // dies
 			instances = slices.Delete(instances, at, at+1)
@@ -180,25 +180,25 @@ func simulate(t *testing.T, r *rand.Rand) {
 func TestRosterTellsTheOldHolderFirst(t *testing.T) {
 	r := &roster{V: rosterForm}
 	r.resize(2)
-	r.take(wire.Join{Instance: "a"})
+	r.take(contract.Join{Instance: "a"})
 	if got := r.assigned("a"); !slices.Equal(got, []int{0, 1}) {
 		t.Fatalf("a has %v", got)
 	}
 	before := r.Generation
-	r.take(wire.Join{Instance: "b"})
+	r.take(contract.Join{Instance: "b"})
 	if got := r.assigned("b"); len(got) != 0 {
 		t.Errorf("b has %v before a has let go", got)
 	}
 	if diff := cmp.Diff([]int{0}, r.assigned("a")); diff != "" {
 		t.Error(diff)
 	}
-	r.take(wire.Join{Instance: "a", Holding: []int{0}, Generation: before}) // from before it was told
-	r.take(wire.Join{Instance: "b"})
+	r.take(contract.Join{Instance: "a", Holding: []int{0}, Generation: before}) // from before it was told
+	r.take(contract.Join{Instance: "b"})
 	if got := r.assigned("b"); len(got) != 0 {
 		t.Errorf("b has %v by a word of a's that is older than the move", got)
 	}
-	r.take(wire.Join{Instance: "a", Holding: []int{0}, Generation: r.Generation})
-	r.take(wire.Join{Instance: "b"})
+	r.take(contract.Join{Instance: "a", Holding: []int{0}, Generation: r.Generation})
+	r.take(contract.Join{Instance: "b"})
 	if diff := cmp.Diff([]int{1}, r.assigned("b")); diff != "" {
 		t.Error(diff)
 	}
@@ -208,16 +208,16 @@ func TestRosterTellsTheOldHolderFirst(t *testing.T) {
 func TestHubThatStoodStillExpiresNobody(t *testing.T) {
 	a, r, now := &attendance{seen: map[string]time.Time{}}, &roster{V: rosterForm}, time.Now()
 	for _, id := range []string{"a", "b"} {
-		a.hear(r, wire.Join{Instance: id}, "h", 2, now)
+		a.hear(r, contract.Join{Instance: id}, "h", 2, now)
 	}
 	now = now.Add(time.Minute)
-	a.hear(r, wire.Join{Instance: "b"}, "h", 2, now)
+	a.hear(r, contract.Join{Instance: "b"}, "h", 2, now)
 	if !slices.Equal(r.Members, []string{"a", "b"}) {
 		t.Errorf("members %v", r.Members)
 	}
 	for range 4 {
 		now = now.Add(joinTTL / 3)
-		a.hear(r, wire.Join{Instance: "b"}, "h", 2, now)
+		a.hear(r, contract.Join{Instance: "b"}, "h", 2, now)
 	}
 	if !slices.Equal(r.Members, []string{"b"}) {
 		t.Errorf("members %v after a was silent for its time", r.Members)
@@ -229,12 +229,12 @@ func TestHubThatStoodStillExpiresNobody(t *testing.T) {
 func TestRosterIsBounded(t *testing.T) {
 	r := &roster{V: rosterForm}
 	for i := range maxInstances {
-		if req := (wire.Join{Instance: fmt.Sprintf("i%04d", i)}); r.full(req) || !r.take(req) {
+		if req := (contract.Join{Instance: fmt.Sprintf("i%04d", i)}); r.full(req) || !r.take(req) {
 			t.Fatalf("instance %d does not get in", i)
 		}
 	}
 	for instance, full := range map[string]bool{"new": true, "i0007": false} {
-		if r.full(wire.Join{Instance: instance}) != full || r.full(wire.Join{Instance: instance, Leaving: true}) {
+		if r.full(contract.Join{Instance: instance}) != full || r.full(contract.Join{Instance: instance, Leaving: true}) {
 			t.Errorf("%s: full is %v", instance, !full)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/internal/again"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // The oldest server with atomic batches, and the oldest with fast ingest.
@@ -40,7 +40,7 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open JetStream: %w", err)
 	}
-	h.js = again.JetStream(h.js)
+	h.js = retry.JetStream(h.js)
 	_, err = h.js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
@@ -91,12 +91,12 @@ func (h *Hub) chooseReplicas(ctx context.Context) (int, error) {
 	if h.cfg.Replicas > 0 {
 		return h.cfg.Replicas, nil
 	}
-	s, err := h.js.Stream(ctx, wire.StreamIngest)
+	s, err := h.js.Stream(ctx, contract.StreamIngest)
 	if err == nil {
 		return max(s.CachedInfo().Config.Replicas, 1), nil
 	}
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return 0, fmt.Errorf("look up stream %q: %w", wire.StreamIngest, err)
+		return 0, fmt.Errorf("look up stream %q: %w", contract.StreamIngest, err)
 	}
 	if h.nc.ConnectedClusterName() != "" && h.hasPeers(ctx, 3) {
 		return 3, nil

@@ -3,13 +3,13 @@ package hub
 import (
 	"slices"
 
-	"github.com/replhub/replhub/lane"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // describeFills tells how far a lane's fills are. waiting says, by the ids of
 // interests, why snapshots wait.
-func describeFills(status *wire.LaneStatus, s lane.State, waiting map[string]string) {
+func describeFills(status *contract.LaneStatus, s lane.State, waiting map[string]string) {
 	for i, f := range s.Fills {
 		fill := fillStatus(s, f, waiting)
 		if i == 0 {
@@ -19,21 +19,21 @@ func describeFills(status *wire.LaneStatus, s lane.State, waiting map[string]str
 		status.OtherFills = append(status.OtherFills, fill)
 	}
 	for _, f := range s.Filled {
-		status.Filled = append(status.Filled, wire.FilledStatus{ID: f.ID, Entity: f.Entity, Rows: f.Rows, Began: f.Began, Ended: f.Ended})
+		status.Filled = append(status.Filled, contract.FilledStatus{ID: f.ID, Entity: f.Entity, Rows: f.Rows, Began: f.Began, Ended: f.Ended})
 	}
 }
 
-func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) wire.FillStatus {
-	out := wire.FillStatus{Kind: wire.FillEvents, From: f.From, At: f.At.Seq, To: s.Pos.Seq}
+func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) contract.FillStatus {
+	out := contract.FillStatus{Kind: contract.FillEvents, From: f.From, At: f.At.Seq, To: s.Pos.Seq}
 	for _, in := range s.Interests {
 		if slices.Contains(f.IDs, in.ID) {
 			out.Entities = append(out.Entities, in.Entity)
 		}
 	}
 	if f.Snapshot != nil {
-		out.Kind, out.To = wire.FillSnapshot, 0
+		out.Kind, out.To = contract.FillSnapshot, 0
 		if f.Snapshot.ID != "" {
-			out.Kind, out.Filter = wire.FillBackfill, f.Snapshot.Filter
+			out.Kind, out.Filter = contract.FillBackfill, f.Snapshot.Filter
 		}
 		out.ID = f.RowsID()
 		out.Rows, out.After, out.Began = f.Snapshot.Row, f.Snapshot.After, &f.Snapshot.Began
@@ -57,10 +57,10 @@ func furtherSnapshots(s, own lane.State) lane.State {
 }
 
 // collectSnapshots emits the progress of a lane's snapshots.
-func collectSnapshots(emit emitter, s wire.LaneStatus) {
+func collectSnapshots(emit emitter, s contract.LaneStatus) {
 	var rows, stalled float64
 	under := false
-	count := func(f *wire.FillStatus) {
+	count := func(f *contract.FillStatus) {
 		if !f.OfRows() {
 			return
 		}
@@ -77,7 +77,7 @@ func collectSnapshots(emit emitter, s wire.LaneStatus) {
 		count(&s.OtherFills[i])
 	}
 	if under {
-		emit(wire.MetricLaneSnapshotRows, rows, s.Service)
-		emit(wire.MetricLaneSnapshotStalled, stalled, s.Service)
+		emit(contract.MetricLaneSnapshotRows, rows, s.Service)
+		emit(contract.MetricLaneSnapshotStalled, stalled, s.Service)
 	}
 }

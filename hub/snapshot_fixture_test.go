@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/event"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // users is an owner's table: by key, a number that grows with each change.
@@ -156,11 +156,11 @@ func (w *world) write(u *users) (stop func()) {
 func (w *world) settled(service string) []*jetstream.RawStreamMsg {
 	w.t.Helper()
 	w.eventually("the lane of "+service+" to be live", func() error {
-		var s wire.LaneStatus
+		var s contract.LaneStatus
 		if err := w.call("replhub.describe."+service, "", &s); err != nil {
 			return err
 		}
-		if s.State != wire.LaneLive || s.Fill != nil {
+		if s.State != contract.LaneLive || s.Fill != nil {
 			return fmt.Errorf("%s: %s, fill %+v", s.State, s.Reason, s.Fill)
 		}
 		return nil
@@ -177,11 +177,11 @@ func (w *world) settled(service string) []*jetstream.RawStreamMsg {
 }
 
 // fill waits for a fill that passes a check.
-func (w *world) fill(what, service string, check func(*wire.FillStatus) bool) *wire.FillStatus {
+func (w *world) fill(what, service string, check func(*contract.FillStatus) bool) *contract.FillStatus {
 	w.t.Helper()
-	var s wire.LaneStatus
+	var s contract.LaneStatus
 	w.eventually(what, func() error {
-		s = wire.LaneStatus{}
+		s = contract.LaneStatus{}
 		if err := w.call("replhub.describe."+service, "", &s); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const wantSnapshot = `{"interests":[{"entity":"user","start":"snapshot"}]}`
@@ -39,7 +39,7 @@ func TestSnapshotIsStitchedToLiveEvents(t *testing.T) {
 		stop()
 		stop = w.startHub()
 	}
-	w.fill("the last quarter", "s", func(f *wire.FillStatus) bool { return f.Rows > 3500 })
+	w.fill("the last quarter", "s", func(f *contract.FillStatus) bool { return f.Rows > 3500 })
 	w.settled("s")
 	stopWriting()
 	copies := w.settled("s")
@@ -142,10 +142,10 @@ func TestSnapshotWaitsForItsOwner(t *testing.T) {
 	w.startHub()
 	w.publish("db.tenant.create", `{"id":"t"}`)
 	w.register("s", `{"interests":[{"entity":"user","start":"snapshot"},{"entity":"tenant","start":"all"}]}`)
-	f := w.fill("the reason", "s", func(f *wire.FillStatus) bool {
+	f := w.fill("the reason", "s", func(f *contract.FillStatus) bool {
 		return f.Stalled != "" && len(f.Entities) == 1 && f.Entities[0] == "user"
 	})
-	if f.Kind != wire.FillSnapshot || !strings.Contains(f.Stalled, "nobody serves a snapshot of user") {
+	if f.Kind != contract.FillSnapshot || !strings.Contains(f.Stalled, "nobody serves a snapshot of user") {
 		t.Errorf("fill %+v", f)
 	}
 	w.publish("db.user.update", string(userData("k000001", 7)))
@@ -154,8 +154,8 @@ func TestSnapshotWaitsForItsOwner(t *testing.T) {
 	u := newUsers(500)
 	u.failWith(errors.New("the table\nis locked"))
 	w.serve("accounts", u.snapshot)
-	w.fill("the owner's reason", "s", func(f *wire.FillStatus) bool { return strings.Contains(f.Stalled, "the table is locked") })
-	var status wire.Status
+	w.fill("the owner's reason", "s", func(f *contract.FillStatus) bool { return strings.Contains(f.Stalled, "the table is locked") })
+	var status contract.Status
 	if err := w.call("replhub.status", "", &status); err != nil {
 		t.Fatal(err)
 	}
@@ -201,11 +201,11 @@ func TestSnapshotIsFilteredAndProjected(t *testing.T) {
 	if m := rows[5]; string(m.Data) != `{"id":"0005"}` || m.Header.Get("Replhub-Version") != "6" || m.Header.Get("Replhub-Chunk") != "6" {
 		t.Errorf("row %s %v", m.Data, m.Header)
 	}
-	var s wire.LaneStatus
+	var s contract.LaneStatus
 	if err := w.call("replhub.describe.s", "", &s); err != nil || s.DeadLetters != 2 {
 		t.Errorf("%d dead letters, %v", s.DeadLetters, err)
 	}
-	var redriven wire.Redriven
+	var redriven contract.Redriven
 	if err := w.call("replhub.redrive.s", `{"all":true}`, &redriven); err != nil {
 		t.Fatal(err)
 	}
@@ -228,13 +228,13 @@ func TestSnapshotOfABadOwner(t *testing.T) {
 		return nil
 	})
 	w.register("s", wantSnapshot)
-	w.fill("rows that come again", "s", func(f *wire.FillStatus) bool {
+	w.fill("rows that come again", "s", func(f *contract.FillStatus) bool {
 		return f.Rows == 2 && f.After == "b" && strings.Contains(f.Stalled, `gives row "b" again`)
 	})
 	stop()
 	u := newUsers(10)
 	stop = w.serve("billing", u.snapshot)
-	w.fill("another owner", "s", func(f *wire.FillStatus) bool {
+	w.fill("another owner", "s", func(f *contract.FillStatus) bool {
 		return strings.Contains(f.Stalled, "billing serves user now, and the rows so far are of accounts")
 	})
 	stop()
@@ -250,7 +250,7 @@ func TestSnapshotBeginsOncePerRegistration(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
 	w.register("s", wantSnapshot)
-	w.fill("the fill", "s", func(f *wire.FillStatus) bool { return f.Stalled != "" })
+	w.fill("the fill", "s", func(f *contract.FillStatus) bool { return f.Stalled != "" })
 	if err := w.call("replhub.unregister.s", "", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestLiveEventsDoNotWaitForASnapshot(t *testing.T) {
 		return u.snapshot(ctx, after, yield)
 	})
 	w.register("s", wantSnapshot)
-	w.fill("the first rows", "s", func(f *wire.FillStatus) bool { return f.Rows == few })
+	w.fill("the first rows", "s", func(f *contract.FillStatus) bool { return f.Rows == few })
 	for i := range 3 {
 		w.publish("db.user.update", string(userData("k000001", i+1)))
 		w.copies("s", few+i+1) // though the owner is at work
@@ -315,7 +315,7 @@ func TestSnapshotsOfOneLane(t *testing.T) {
 	if rows := rowsOf(t, w.copies("s", 10), false); len(rows) != 10 {
 		t.Errorf("%d rows", len(rows))
 	}
-	f := w.fill("the others", "s", func(f *wire.FillStatus) bool {
+	f := w.fill("the others", "s", func(f *contract.FillStatus) bool {
 		return len(f.Entities) == 1 && f.Entities[0] != "user" && f.Stalled != ""
 	})
 	if f.Rows != 0 {
@@ -358,7 +358,7 @@ func TestRowsThatAreLostOnTheWay(t *testing.T) {
 		"has no key":      {{"", "1", ""}, {"end", "1", ""}},
 	} {
 		answers <- answer
-		w.fill(want, "s", func(f *wire.FillStatus) bool { return f.Rows == 0 && strings.Contains(f.Stalled, want) })
+		w.fill(want, "s", func(f *contract.FillStatus) bool { return f.Rows == 0 && strings.Contains(f.Stalled, want) })
 	}
 	answers <- []message{{"wait", "", ""}, {"", "1", "a"}, {"end", "1", ""}}
 	w.copies("s", 1)

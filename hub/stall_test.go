@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // logged keeps the lines of a log, for tests that count them.
@@ -68,7 +68,7 @@ func TestOneStallIsOneEpisode(t *testing.T) {
 	for i := range events {
 		w.publish("db.user.update", fmt.Sprintf(`{"id":"%d","x":"%s"}`, i, pad))
 	}
-	w.awaitState("s", wire.LaneStalled)
+	w.awaitState("s", contract.LaneStalled)
 	first, err := w.describe("s")
 	if err != nil || first.Since == nil {
 		t.Fatal(first, err)
@@ -81,7 +81,7 @@ func TestOneStallIsOneEpisode(t *testing.T) {
 			switch {
 			case err != nil:
 				return err
-			case status.State != wire.LaneStalled || status.Since == nil || !status.Since.Equal(*first.Since):
+			case status.State != contract.LaneStalled || status.Since == nil || !status.Since.Equal(*first.Since):
 				t.Fatalf("%s since %v: it was stalled since %s and still is", status.State, status.Since, first.Since)
 			case status.Seq == seq:
 				return fmt.Errorf("at %d", seq)
@@ -100,7 +100,7 @@ func TestOneStallIsOneEpisode(t *testing.T) {
 		}
 		return nil
 	})
-	w.awaitState("s", wire.LaneLive)
+	w.awaitState("s", contract.LaneLive)
 }
 
 // JetStream is away for some seconds: no piece of work tells of it again and again.
@@ -152,7 +152,7 @@ func TestFullLaneWithRedeliveries(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if seq, _ := strconv.Atoi(m.Headers().Get(wire.HeaderSeq)); seq%20 == 0 {
+		if seq, _ := strconv.Atoi(m.Headers().Get(contract.HeaderSeq)); seq%20 == 0 {
 			if meta.NumDelivered == 1 {
 				_ = m.Nak()
 				return

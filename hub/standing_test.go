@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // The last copy that a full lane delivered ran out of deliveries. The server's ack
@@ -33,8 +33,8 @@ func fullBehindADeadLetter(t *testing.T, attempts int) {
 	for i := range events {
 		w.publish("db.user.update", fmt.Sprintf(`{"id":"%d","x":"%s"}`, i, pad))
 	}
-	w.awaitState("s", wire.LaneStalled)
-	worker, err := w.js.Consumer(t.Context(), "SUB_s", wire.ConsumerWorkers)
+	w.awaitState("s", contract.LaneStalled)
+	worker, err := w.js.Consumer(t.Context(), "SUB_s", contract.ConsumerWorkers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func fullBehindADeadLetter(t *testing.T, attempts int) {
 			return err
 		}
 		for m := range batch.Messages() {
-			seq := m.Headers().Get(wire.HeaderSeq)
+			seq := m.Headers().Get(contract.HeaderSeq)
 			if seq == "1" {
 				poison = m
 				continue

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/tree"
 )
 
 // goneConfirm is how long a service must have been without a stream before that

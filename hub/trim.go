@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/subjects"
 )
 

@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // eager has a hub trim whatever nobody needs, at once.
@@ -25,15 +25,15 @@ func TestTrimWaitsForAStalledLane(t *testing.T) {
 	}
 	w.copies("other", events)
 	w.eventually("ingest to be trimmed up to the stalled lane", func() error {
-		if first := w.stream(wire.StreamIngest).CachedInfo().State.FirstSeq; first < 10 {
+		if first := w.stream(contract.StreamIngest).CachedInfo().State.FirstSeq; first < 10 {
 			return fmt.Errorf("first event %d", first)
 		}
 		return nil
 	})
 	for seen := 0; seen < events; seen += 20 {
 		for i, m := range w.consume("full", "workers", 20) {
-			if m.Headers().Get(wire.HeaderSeq) != fmt.Sprint(seen+i+1) {
-				t.Fatalf("copy %d is event %s", seen+i, m.Headers().Get(wire.HeaderSeq))
+			if m.Headers().Get(contract.HeaderSeq) != fmt.Sprint(seen+i+1) {
+				t.Fatalf("copy %d is event %s", seen+i, m.Headers().Get(contract.HeaderSeq))
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func (w *world) consumePinned(service string, partition, n int) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	messages, err := c.Messages(jetstream.PullPriorityGroup(wire.GroupWorkers))
+	messages, err := c.Messages(jetstream.PullPriorityGroup(contract.GroupWorkers))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestTrimWithAnIdlePartition(t *testing.T) {
 		keys[subjects.Partition(key, 2)] = key
 	}
 	for range 50 {
-		w.publish("db.user.update", `{}`, wire.HeaderKey, keys[0])
+		w.publish("db.user.update", `{}`, contract.HeaderKey, keys[0])
 	}
 	w.copies("s", 50)
 	w.consumePinned("s", 0, 50)
@@ -91,7 +91,7 @@ func TestTrimWithAnIdlePartition(t *testing.T) {
 	// And whoever comes next reads on from the newest state record.
 	stop()
 	w.startHub()
-	w.publish("db.user.update", `{}`, wire.HeaderKey, keys[1])
+	w.publish("db.user.update", `{}`, contract.HeaderKey, keys[1])
 	w.consumePinned("s", 1, 1)
 }
 
@@ -103,7 +103,7 @@ func TestOrderChangesOnlyWithoutBacklog(t *testing.T) {
 	w.copies("s", 1)
 	change := `{"queue":{"order":"key","partitions":2}}`
 	refusal := asRefusal(t, w.call("replhub.register.s", change, nil))
-	if refusal.Code != wire.CodeBacklog || refusal.Field != "queue" {
+	if refusal.Code != contract.CodeBacklog || refusal.Field != "queue" {
 		t.Errorf("refused with %v", refusal)
 	}
 	w.consume("s", "workers", 1)

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/replhub/replhub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/episode"
 )
 
 // settleTrouble is for how long work that a hub repeats must go well for trouble

@@ -8,9 +8,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // A lane whose only server is away cannot say where it stands. The server's list
@@ -27,7 +27,7 @@ func TestLaneWithoutAServerKeepsItsEvents(t *testing.T) {
 		w.register(service, request) // the first append to a stream without a leader is made again
 	}
 	w.publishInTurn(0, events)
-	w.awaitState("lone", wire.LaneStalled) // what is in ingest only is what it needs
+	w.awaitState("lone", contract.LaneStalled) // what is in ingest only is what it needs
 	node := nodes.Node(w.shrink("SUB_lone"))
 
 	node.Kill()
@@ -35,10 +35,10 @@ func TestLaneWithoutAServerKeepsItsEvents(t *testing.T) {
 	w.publishInTurn(events, 10)
 	w.drain("other", events+10)
 	refusal := asRefusal(t, w.call("replhub.drop.other", `{"lost":true}`, nil))
-	if refusal.Code != wire.CodeInUse {
+	if refusal.Code != contract.CodeInUse {
 		t.Errorf("giving up a lane that can be read: %v", refusal)
 	}
-	if first := w.firstOf(wire.StreamIngest); first > events {
+	if first := w.firstOf(contract.StreamIngest); first > events {
 		t.Errorf("ingest was trimmed up to event %d, past what the lane without a server needs", first)
 	}
 	node.Start()
@@ -55,7 +55,7 @@ func TestLaneWithoutAServerKeepsItsEvents(t *testing.T) {
 	w.eventually("the lane to be given up", func() error { return w.call("replhub.drop.lone", `{"lost":true}`, nil) })
 	w.eventually("ingest to be trimmed without the lane", func() error {
 		w.drain("other", 0)
-		if first := w.firstOf(wire.StreamIngest); first < events+20 {
+		if first := w.firstOf(contract.StreamIngest); first < events+20 {
 			return fmt.Errorf("it begins at event %d", first)
 		}
 		return nil
@@ -115,7 +115,7 @@ func (w *world) drain(service string, n uint64) {
 	w.t.Helper()
 	var seen uint64
 	w.eventually(fmt.Sprintf("%s to be given %d copies", service, n), func() error {
-		c, err := w.js.Consumer(w.t.Context(), "SUB_"+service, wire.ConsumerWorkers)
+		c, err := w.js.Consumer(w.t.Context(), "SUB_"+service, contract.ConsumerWorkers)
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (w *world) drain(service string, n uint64) {
 		}
 		for m := range batch.Messages() {
 			var seq uint64
-			if _, err := fmt.Sscan(m.Headers().Get(wire.HeaderSeq), &seq); err != nil || seq > seen+1 && n > 0 {
+			if _, err := fmt.Sscan(m.Headers().Get(contract.HeaderSeq), &seq); err != nil || seq > seen+1 && n > 0 {
 				w.t.Fatalf("after event %d, %s is given %d, %v", seen, service, seq, err)
 			}
 			seen = max(seen, seq)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/wire"
 )
 
-func (h *Hub) doRegister(ctx context.Context, service subjects.Name, req wire.Register) (any, error) {
+func (h *Hub) doRegister(ctx context.Context, service subjects.Name, req contract.Register) (any, error) {
 	checked, err := parseRegister(req, h.known(service))
 	if err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func (h *Hub) doRegister(ctx context.Context, service subjects.Name, req wire.Re
 	return h.register(ctx, service, checked)
 }
 
-func (h *Hub) doUnregister(ctx context.Context, service subjects.Name, req wire.Unregister) (any, error) {
+func (h *Hub) doUnregister(ctx context.Context, service subjects.Name, req contract.Unregister) (any, error) {
 	for i, name := range req.Entities {
 		if _, err := parseName(name, fmt.Sprintf("entities[%d]", i)); err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func (h *Hub) doUnregister(ctx context.Context, service subjects.Name, req wire.
 	h.announce(service)
 	// A record may be left of an interest that the lane does not know.
 	h.removeRecords(ctx, interestPaths(append(ended, req.Entities...), service))
-	return wire.Unregistered{Service: service.String(), Ended: ended, Entities: entitiesOf(state.Interests)}, nil
+	return contract.Unregistered{Service: service.String(), Ended: ended, Entities: entitiesOf(state.Interests)}, nil
 }
 
 // removeRecords takes records of what ended out of the registry; what it does
@@ -87,9 +87,9 @@ func (h *Hub) knownLane(ctx context.Context, service subjects.Name) (*lane.Lane,
 	return l, nil
 }
 
-func (h *Hub) doPause(ctx context.Context, service subjects.Name, req wire.Pause) (any, error) {
+func (h *Hub) doPause(ctx context.Context, service subjects.Name, req contract.Pause) (any, error) {
 	if req.For <= 0 {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "for", "say for how long, as in {\"for\":\"1h\"}")
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "for", "say for how long, as in {\"for\":\"1h\"}")
 	}
 	// The workers' server compares it with its own clock.
 	return h.pauseUntil(ctx, service, h.now().Add(time.Duration(req.For)))
@@ -105,7 +105,7 @@ func (h *Hub) pauseUntil(ctx context.Context, service subjects.Name, until time.
 	if err != nil {
 		return nil, err
 	}
-	reply := wire.Paused{Service: service.String(), Consumers: sortedKeys(workers)}
+	reply := contract.Paused{Service: service.String(), Consumers: sortedKeys(workers)}
 	for _, name := range reply.Consumers {
 		if err := h.pauseConsumer(ctx, service, name, until); err != nil {
 			return nil, err
@@ -132,16 +132,16 @@ func (h *Hub) pauseConsumer(ctx context.Context, service subjects.Name, name str
 		return fmt.Errorf("pause consumer %s of lane %s: %w", name, service, err)
 	}
 	if !got.Paused {
-		return wire.FieldErrorf(wire.CodeInvalidValue, "for", "the server's clock had passed %s before it paused %s: pause for longer",
+		return contract.FieldErrorf(contract.CodeInvalidValue, "for", "the server's clock had passed %s before it paused %s: pause for longer",
 			until.Format(time.RFC3339Nano), name)
 	}
 	return nil
 }
 
-func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewind) (any, error) {
+func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req contract.Rewind) (any, error) {
 	to, ok := parseMoment(string(req.To))
 	if !ok {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%q is not %s", clip(string(req.To)), moments)
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "to", "%q is not %s", clip(string(req.To)), moments)
 	}
 	l, err := h.knownLane(ctx, service)
 	if err != nil {
@@ -153,16 +153,16 @@ func (h *Hub) doRewind(ctx context.Context, service subjects.Name, req wire.Rewi
 	}
 	seq, again, err := l.Rewind(ctx, target)
 	if tooOld, ok := errors.AsType[*lane.TooOldError](err); ok {
-		return nil, wire.FieldErrorf(wire.CodeTooOld, "to", "%v", tooOld)
+		return nil, contract.FieldErrorf(contract.CodeTooOld, "to", "%v", tooOld)
 	}
 	if forwards, ok := errors.AsType[*lane.ForwardsError](err); ok {
-		return nil, wire.FieldErrorf(wire.CodeInvalidValue, "to", "%v", forwards)
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "to", "%v", forwards)
 	}
 	if err != nil {
 		return nil, err
 	}
 	h.announce(service)
-	return wire.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
+	return contract.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
 }
 
 // rewindTarget is where to rewind to; a place that ingest has not come to is

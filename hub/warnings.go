@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/replhub/replhub/expand"
+	"github.com/replhub/replhub/hub/internal/match"
 )
 
 // The bounds of a reply's warnings: one interest has one, of a length that can
@@ -34,7 +34,7 @@ func (r request) warnings() []string {
 	return texts
 }
 
-func unguardedWarning(entity string, reads []expand.Read) string {
+func unguardedWarning(entity string, reads []match.Read) string {
 	names := make([]string, 0, maxWarningReads)
 	for _, read := range reads[:min(len(reads), maxWarningReads)] {
 		names = append(names, clip(read.Name))

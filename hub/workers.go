@@ -12,9 +12,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/lane"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -226,7 +226,7 @@ func missingText(missing []string) string {
 
 // describeMissing tells of consumers that a lane lacks. What a missing consumer
 // is not known to have acknowledged is its backlog.
-func (h *Hub) describeMissing(ctx context.Context, status *wire.LaneStatus, service subjects.Name, stream jetstream.Stream, s lane.State) {
+func (h *Hub) describeMissing(ctx context.Context, status *contract.LaneStatus, service subjects.Name, stream jetstream.Stream, s lane.State) {
 	if len(status.Workers) == len(lane.Consumers(s.Queue)) {
 		return
 	}
@@ -239,13 +239,13 @@ func (h *Hub) describeMissing(ctx context.Context, status *wire.LaneStatus, serv
 		if err != nil {
 			h.log.Debug("count the copies for a missing consumer", "service", service.String(), "consumer", name, "err", err)
 		}
-		status.Workers = append(status.Workers, wire.WorkerStatus{Consumer: name, Pending: n, Missing: true})
+		status.Workers = append(status.Workers, contract.WorkerStatus{Consumer: name, Pending: n, Missing: true})
 		status.Backlog += n
 	}
-	slices.SortFunc(status.Workers, func(a, b wire.WorkerStatus) int { return strings.Compare(a.Consumer, b.Consumer) })
+	slices.SortFunc(status.Workers, func(a, b contract.WorkerStatus) int { return strings.Compare(a.Consumer, b.Consumer) })
 	switch status.State {
-	case wire.LaneDetached, wire.LaneParked, wire.LaneStalled:
+	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
 	default:
-		status.State, status.Reason = wire.LaneStalled, missingText(missing)
+		status.State, status.Reason = contract.LaneStalled, missingText(missing)
 	}
 }

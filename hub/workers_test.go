@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // quickly has a hub look at everything often.
@@ -45,7 +45,7 @@ func (w *world) awaitConsumer(service, consumer string) *jetstream.ConsumerInfo 
 func seqsOf(copies []jetstream.Msg) []int {
 	seqs := make([]int, 0, len(copies))
 	for _, m := range copies {
-		n, err := strconv.Atoi(m.Headers().Get(wire.HeaderSeq))
+		n, err := strconv.Atoi(m.Headers().Get(contract.HeaderSeq))
 		if err != nil {
 			n = -1
 		}
@@ -94,11 +94,11 @@ func TestMissingConsumerIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status.State != wire.LaneStalled || !strings.Contains(status.Reason, "consumer workers is missing") || status.Backlog != 10 {
+	if status.State != contract.LaneStalled || !strings.Contains(status.Reason, "consumer workers is missing") || status.Backlog != 10 {
 		t.Errorf("state %s, reason %q, backlog %d", status.State, status.Reason, status.Backlog)
 	}
 	w.eventually("the hub to be degraded", func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func TestMissingConsumerIsTold(t *testing.T) {
 		return nil
 	})
 	w.eventually("the end of that", func() error {
-		var status wire.Status
+		var status contract.Status
 		if err := w.call("replhub.status", "", &status); err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func TestStreamDeletedUnderARegistrationIsDegraded(t *testing.T) {
 	degraded := func(want bool) {
 		t.Helper()
 		w.eventually(fmt.Sprintf("degraded: %t", want), func() error {
-			var status wire.Status
+			var status contract.Status
 			if err := w.call("replhub.status", "", &status); err != nil {
 				return err
 			}
@@ -243,7 +243,7 @@ func TestStateAfterAPurgeHasWhatWasAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.startHub()
-	w.awaitState("s", wire.LaneDetached)
+	w.awaitState("s", contract.LaneDetached)
 	status, err := w.describe("s")
 	if err != nil {
 		t.Fatal(err)
@@ -262,5 +262,5 @@ func TestStateAfterAPurgeHasWhatWasAskedFor(t *testing.T) {
 		t.Errorf("the record has max_bytes %d, %v", state.MaxBytes, err)
 	}
 	w.register("s", `{"interests":[{"entity":"user","start":"new"}]}`)
-	w.awaitState("s", wire.LaneLive)
+	w.awaitState("s", contract.LaneLive)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 // way is one way of writing a delivery, beside others.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // column is a Column, made ready.
@@ -78,7 +78,7 @@ func (t *Table) changeOf(s *shape, d *replhub.Delivery) (change, error) {
 func (b boundColumn) storeKey(key string) (any, error) {
 	r, ok := b.rule.(keyRule)
 	switch {
-	case !wire.ValidKey(key):
+	case !contract.ValidKey(key):
 		return nil, errNotAKey
 	case !ok:
 		return nil, errUnknownType // which newShape has refused before

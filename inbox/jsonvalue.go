@@ -5,7 +5,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // jsonKind is a kind of JSON value.
@@ -42,7 +42,7 @@ func newJSONValue(raw []byte) jsonValue {
 	switch raw[0] {
 	case '"':
 		v.kind = jsonString
-		v.text, v.exact = wire.ExactText(raw)
+		v.text, v.exact = contract.ExactText(raw)
 	case '{':
 		v.kind = jsonObject
 	case '[':
@@ -97,7 +97,7 @@ func (v jsonValue) decoded() (any, error) {
 		return v.raw[0] == 't', nil
 	case jsonObject, jsonArray:
 	}
-	if !utf8.Valid(v.raw) || wire.HasLoneSurrogate(v.raw) {
+	if !utf8.Valid(v.raw) || contract.HasLoneSurrogate(v.raw) {
 		return nil, errInexactText
 	}
 	var value any

@@ -9,11 +9,11 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // MaxKey is the longest key, in bytes; the hub takes longer ones for none.
-const MaxKey = wire.MaxKey
+const MaxKey = contract.MaxKey
 
 const (
 	longestEntity = 63
@@ -52,7 +52,7 @@ func (i *Inbox) record(d *replhub.Delivery) (record, error) {
 		return record{}, fmt.Errorf("entity %q: must have 1 to %d bytes", r.entity, longestEntity)
 	case r.key == "":
 		return record{}, ErrNoKey
-	case !wire.ValidKey(r.key):
+	case !contract.ValidKey(r.key):
 		return record{}, fmt.Errorf("key %q of %d bytes: %w", shown(r.key), len(r.key), errNotAKey)
 	case r.stamp.Position.Seq == 0:
 		return record{}, errors.New("the delivery has no position")

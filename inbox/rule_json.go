@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // jsonTextRule is that of JSON columns that keep the text: PostgreSQL's json and
@@ -25,7 +25,7 @@ func (j jsonTextRule) store(v jsonValue) (any, error) {
 	switch {
 	case !utf8.Valid(v.raw) || v.kind == jsonString && !v.exact:
 		return nil, errInexactText
-	case !j.surrogates && wire.HasLoneSurrogate(v.raw):
+	case !j.surrogates && contract.HasLoneSurrogate(v.raw):
 		return nil, errors.New("it holds half a surrogate pair, which the database's JSON refuses")
 	case j.depth > 0 && nesting(v.raw) > j.depth:
 		return nil, fmt.Errorf("it nests deeper than the %d levels of the database's JSON", j.depth)
@@ -58,7 +58,7 @@ func nesting(raw []byte) int {
 type jsonbRule struct{}
 
 func (jsonbRule) store(v jsonValue) (any, error) {
-	if !utf8.Valid(v.raw) || wire.HasLoneSurrogate(v.raw) {
+	if !utf8.Valid(v.raw) || contract.HasLoneSurrogate(v.raw) {
 		return nil, errInexactText
 	}
 	if err := checkJSONB(v.raw); err != nil {

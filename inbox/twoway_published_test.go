@@ -14,7 +14,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/inbox"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // published is a client that remembers the first event of each key.
@@ -73,7 +73,7 @@ func ingested(t *testing.T, url string) []*replhub.Delivery {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), wire.StreamIngest)
+	stream, err := js.Stream(t.Context(), contract.StreamIngest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +104,11 @@ func eventOf(t *testing.T, m jetstream.Msg) *replhub.Delivery {
 	}
 	header := m.Headers()
 	d := &replhub.Delivery{
-		Op: replhub.Op(m.Subject()[strings.LastIndexByte(m.Subject(), '.')+1:]), Key: header.Get(wire.HeaderKey),
-		Origin: header.Get(wire.HeaderOrigin), Data: m.Data(), Position: replhub.Position{Epoch: 1, Seq: at.Sequence.Stream},
+		Op: replhub.Op(m.Subject()[strings.LastIndexByte(m.Subject(), '.')+1:]), Key: header.Get(contract.HeaderKey),
+		Origin: header.Get(contract.HeaderOrigin), Data: m.Data(), Position: replhub.Position{Epoch: 1, Seq: at.Sequence.Stream},
 		Time: timeOf(header, time.Time{}),
 	}
-	if given := header.Get(wire.HeaderVersion); given != "" {
+	if given := header.Get(contract.HeaderVersion); given != "" {
 		if d.Version, err = strconv.ParseInt(given, 10, 64); err != nil {
 			t.Fatal(err)
 		}

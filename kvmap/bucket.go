@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/internal/tree"
 )
 
 // markerTTL is how long the mark of a deleted or expired key is kept. A map

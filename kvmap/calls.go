@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/internal/tree"
 )
 
 // maxTries bounds how often one write starts over because the record came or

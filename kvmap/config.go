@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/replhub/replhub/zkmap/mirror"
+	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
 // Config says which bucket to mirror and how. Records is needed; every other

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/replhub/replhub/internal/natstest"
+	"github.com/replhub/replhub/internal/testenv/natstest"
+	"github.com/replhub/replhub/internal/tree/treetest"
 	"github.com/replhub/replhub/kvmap"
-	"github.com/replhub/replhub/tree/treetest"
 )
 
 // backend is a bucket of its own. All maps reach the server through proxies,

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/replhub/replhub/zkmap/mirror"
+	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
 // deletionTime is how long the server may still be at work on a deletion after

@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/zkmap/mirror"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
 // Errors of Get, Put and Delete beside those of package tree.

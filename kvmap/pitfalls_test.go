@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/treetest"
 	"github.com/replhub/replhub/kvmap"
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/tree/treetest"
 )
 
 // alone is a server, a client that is not the map's, and a map that has no

@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/internal/natstest"
+	"github.com/replhub/replhub/internal/testenv/natstest"
+	"github.com/replhub/replhub/internal/tree/treetest"
 	"github.com/replhub/replhub/kvmap"
-	"github.com/replhub/replhub/tree/treetest"
 )
 
 // startServer starts a server and tells its address.

@@ -26,14 +26,14 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "ledger-forgotten", guarantee: "9: a ledger that is deleted comes back with its pins",
-		file: "ingest/lost.go",
+		file: "hub/internal/ingest/lost.go",
 		old:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(known.Pins)`,
 		new:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(map[string]pin(nil))`,
 		pkg:  "./hub", test: "TestLedgerDeletedDuringARegistration",
 	},
 	{
 		name: "kept-not-created", guarantee: "9: shared streams come back",
-		file: "marked/kept.go",
+		file: "hub/internal/hubstream/kept.go",
 		old: `	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = k.create(ctx)`,
 		new: `	if errors.Is(err, jetstream.ErrStreamNotFound) && k.cfg.Restore != nil {
@@ -56,7 +56,7 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "rewind-not-recorded", guarantee: "9: a rewind that was cut short ends at its target",
-		file: "lane/rewound.go",
+		file: "hub/internal/lane/rewound.go",
 		old: `		s.Rewound = plan
 		return s, true, nil`,
 		new: `		unrecorded := *plan
@@ -67,10 +67,10 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "settled-by-another-rewind", guarantee: "9: a consumer comes back behind what is proven at most",
-		file: "lane/rewound.go",
+		file: "hub/internal/lane/rewound.go",
 		old:  `		if known.Generation == s.generation(stream) && known.UpTo+1 > max(from, 1) {`,
 		new:  `		if known.UpTo+1 > max(from, 1) {`,
-		pkg:  "./lane", test: "TestSettledOfAnotherRewindProvesNothing",
+		pkg:  "./hub/internal/lane", test: "TestSettledOfAnotherRewindProvesNothing",
 	},
 	{
 		name: "missing-consumer-unseen", guarantee: "9: a consumer deleted by hand comes back",
@@ -90,7 +90,7 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "purged-state-without-limit", guarantee: "9: the state after a purge has what was asked for",
-		file: "lane/sync.go",
+		file: "hub/internal/lane/sync.go",
 		old:  `	l.tip = Tip{State: state, Last: last}`,
 		new: `	state.MaxBytes = 0
 	l.tip = Tip{State: state, Last: last}`,
@@ -98,14 +98,14 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "no-quota", guarantee: "4: one service's dead letters stall it alone",
-		file: "letters/quota.go",
+		file: "hub/internal/deadletter/quota.go",
 		old:  `	t.admitted += uint64(max(size, 0))`,
 		new:  `	t.admitted += uint64(max(size, 0) / 100)`,
 		pkg:  "./hub", test: "TestLettersOfInstancesKeepToTheQuota",
 	},
 	{
 		name: "quota-blocks-capture", guarantee: "4: advisories over the quota keep nobody else's back",
-		file: "letters/capture.go",
+		file: "hub/internal/deadletter/capture.go",
 		old: `			_ = msg.NakWithDelay(quotaRetry)
 			continue`,
 		new: `			_ = msg.NakWithDelay(quotaRetry)
@@ -115,7 +115,7 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "letters-put-again", guarantee: "8: a letter that was removed is not stored again",
-		file: "lane/copy.go",
+		file: "hub/internal/lane/copy.go",
 		old: `	if l.unrecorded > 0 {
 		if err := l.record`,
 		new: `	if l.unrecorded < 0 {

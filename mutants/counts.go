@@ -4,17 +4,17 @@ package main
 var countsMutants = []mutant{
 	{
 		name: "letter-counted-twice", guarantee: "8: a dead letter is counted once",
-		file: "letters/letter.go",
+		file: "hub/internal/deadletter/letter.go",
 		old:  `return ack.Sequence, false, nil`,
 		new:  `return ack.Sequence, true, nil`,
 		pkg:  "./hub", test: "TestDeadLetterIsCountedOnce",
 	},
 	{
 		name: "lost-answer-not-counted", guarantee: "2: a copy is counted once it is stored",
-		file: "lane/sync.go",
+		file: "hub/internal/lane/sync.go",
 		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
 		new:  `_ = l.storedUpTo`,
-		pkg:  "./lane", test: "TestCopiesAreCountedAsTheyAreStored",
+		pkg:  "./hub/internal/lane", test: "TestCopiesAreCountedAsTheyAreStored",
 	},
 	{
 		name: "lag-by-sequence", guarantee: "3: a lane in an earlier epoch lacks all of the later one",

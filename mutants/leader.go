@@ -4,16 +4,16 @@ package main
 var leaderMutants = []mutant{
 	{
 		name: "create-gives-up", guarantee: "6: a new stream is asked again until it has a leader",
-		file: "lane/create.go",
-		old:  `case !marked.Leaderless(err) && !errors.Is(err, context.DeadlineExceeded):`,
+		file: "hub/internal/lane/create.go",
+		old:  `case !hubstream.Leaderless(err) && !errors.Is(err, context.DeadlineExceeded):`,
 		new:  `case !errors.Is(err, context.DeadlineExceeded):`,
-		pkg:  "./lane", test: "TestCreateWaitsForAnAnswer",
+		pkg:  "./hub/internal/lane", test: "TestCreateWaitsForAnAnswer",
 	},
 	{
 		name: "kept-gives-up", guarantee: "6: a new stream is asked again until it has a leader",
-		file: "marked/kept.go",
+		file: "hub/internal/hubstream/kept.go",
 		old:  `time.Since(began) > leaderTime {`,
 		new:  `time.Since(began) > 0 {`,
-		pkg:  "./marked", test: "TestDoWaitsForALeader",
+		pkg:  "./hub/internal/hubstream", test: "TestDoWaitsForALeader",
 	},
 }

@@ -5,24 +5,24 @@ package main
 var semanticsMutants = []mutant{
 	{
 		name: "no-object-is-empty", guarantee: "fields and filter of what is no object: a dead letter",
-		file: "expand/project.go",
-		old:  `		return nil, wire.ReasonNotObject, errNotObject`,
+		file: "hub/internal/match/project.go",
+		old:  `		return nil, contract.ReasonNotObject, errNotObject`,
 		new:  `		_ = errNotObject`,
 		pkg:  "./hub", test: "TestPayloadThatIsNoObjectIsADeadLetter",
 	},
 	{
 		name: "arrays-left-out", guarantee: "a path goes through arrays",
-		file: "expand/array.go",
+		file: "hub/internal/match/array.go",
 		old:  `		out = n.appendArray(out, value)`,
 		new:  `		_ = n.appendArray`,
-		pkg:  "./expand", test: "TestProjectArrays",
+		pkg:  "./hub/internal/match", test: "TestProjectArrays",
 	},
 	{
 		name: "guards-unseen", guarantee: "a guarded read is no warning",
-		file: "expand/unguarded.go",
+		file: "hub/internal/match/unguarded.go",
 		old:  `		known = known.with(settles(r.settledOf(side)))`,
 		new:  `		_ = settles(r.settledOf(side))`,
-		pkg:  "./expand", test: "TestUnguarded",
+		pkg:  "./hub/internal/match", test: "TestUnguarded",
 	},
 	{
 		name: "no-warnings", guarantee: "the reply names unguarded reads",
@@ -33,10 +33,10 @@ var semanticsMutants = []mutant{
 	},
 	{
 		name: "host-clock", guarantee: "times of several hosts go by the server's clock",
-		file: "ingest/clock.go",
+		file: "hub/internal/ingest/clock.go",
 		old:  `	c.told, c.heard = told, c.local()`,
 		new:  `	_ = told`,
-		pkg:  "./ingest", test: "TestPinsGoByTheServersClock",
+		pkg:  "./hub/internal/ingest", test: "TestPinsGoByTheServersClock",
 	},
 	{
 		name: "start-in-the-future", guarantee: "a time to come is refused",
@@ -47,7 +47,7 @@ var semanticsMutants = []mutant{
 	},
 	{
 		name: "rewind-forwards", guarantee: "a rewind goes back, or is refused",
-		file: "lane/forwards.go",
+		file: "hub/internal/lane/forwards.go",
 		old:  `		if found && forwards == nil {`,
 		new:  `		if found && false {`,
 		pkg:  "./hub", test: "TestRewindForwardsIsRefused",
@@ -55,7 +55,7 @@ var semanticsMutants = []mutant{
 	{
 		name: "unknown-record-fields", guarantee: "records made by hand are checked as requests are",
 		file: "hub/recordcheck.go",
-		old:  `	err := wire.Decode(data, v)`,
+		old:  `	err := contract.Decode(data, v)`,
 		new:  "	if len(data) == 0 {\n		return nil\n	}\n	err := json.Unmarshal(data, v)",
 		pkg:  "./hub", test: "TestAlarmsAboutNamesAreBounded",
 	},
@@ -70,7 +70,7 @@ var semanticsMutants = []mutant{
 		name: "explain-without-letters", guarantee: "explain tells of dead letters",
 		file: "hub/explainfate.go",
 		old:  `		f.reply.Letters = append(f.reply.Letters, explainedLetter(l))`,
-		new:  `		f.reply.Letters = append(f.reply.Letters, wire.ExplainedLetter{Redriven: explainedLetter(l).Redriven})`,
+		new:  `		f.reply.Letters = append(f.reply.Letters, contract.ExplainedLetter{Redriven: explainedLetter(l).Redriven})`,
 		pkg:  "./hub", test: "TestExplainTellsTheWholeStory",
 	},
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/embedded"
-	"github.com/replhub/replhub/internal/natstest"
 	"github.com/replhub/replhub/internal/testenv/hubstreams"
+	"github.com/replhub/replhub/internal/testenv/natstest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/outbox"
-	"github.com/replhub/replhub/sqltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Main(m)) }

@@ -17,8 +17,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/outbox"
-	"github.com/replhub/replhub/sqltest"
 )
 
 // versions are those of a key in ingest, split into generation and count.

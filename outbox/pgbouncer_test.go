@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/outbox"
-	"github.com/replhub/replhub/sqltest"
 )
 
 // pooled is PostgreSQL behind a PgBouncer.

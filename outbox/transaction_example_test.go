@@ -12,8 +12,8 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 	"github.com/replhub/replhub/outbox"
-	"github.com/replhub/replhub/sqltest"
 )
 
 // An event is as committed as its transaction is.

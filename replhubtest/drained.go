@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // AwaitDrained waits until all that was published before is dealt with for a
@@ -125,7 +125,7 @@ func (h *Hub) Redeliver(t T, service string, from uint64) int {
 	return int(reply.Redelivered)
 }
 
-func (h *Hub) rewind(ctx context.Context, service string, from uint64) (reply wire.Rewound, err error) {
+func (h *Hub) rewind(ctx context.Context, service string, from uint64) (reply contract.Rewound, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	nc, err := h.connect("redeliver")
@@ -133,11 +133,11 @@ func (h *Hub) rewind(ctx context.Context, service string, from uint64) (reply wi
 		return reply, err
 	}
 	defer nc.Close()
-	request, err := json.Marshal(wire.Rewind{To: wire.Start(strconv.FormatUint(from, 10))})
+	request, err := json.Marshal(contract.Rewind{To: contract.Start(strconv.FormatUint(from, 10))})
 	if err != nil {
 		return reply, err
 	}
-	m, err := nc.RequestWithContext(ctx, "replhub."+wire.VerbRewind+"."+service, request)
+	m, err := nc.RequestWithContext(ctx, "replhub."+contract.VerbRewind+"."+service, request)
 	if err != nil {
 		return reply, err
 	}

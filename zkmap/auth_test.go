@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/e2e/cluster"
-	"github.com/replhub/replhub/tree/treetest"
+	"github.com/replhub/replhub/internal/testenv/cluster"
+	"github.com/replhub/replhub/internal/tree/treetest"
 	"github.com/replhub/replhub/zkmap"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/internal/tree"
 )
 
 // maxTries bounds how often one write starts over because the record came or

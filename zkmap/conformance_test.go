@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replhub/replhub/e2e/cluster"
-	"github.com/replhub/replhub/tree/treetest"
+	"github.com/replhub/replhub/internal/testenv/cluster"
+	"github.com/replhub/replhub/internal/tree/treetest"
 	"github.com/replhub/replhub/zkmap"
 )
 

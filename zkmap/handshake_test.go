@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/replhub/replhub/tree/treetest"
+	"github.com/replhub/replhub/internal/tree/treetest"
 )
 
 // handshakes is a proxy that meets some sessions at the moment they are

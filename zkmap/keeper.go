@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/zkmap/mirror"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
 // keeper keeps the copy of the tree during one session. One goroutine uses it.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/zkmap/mirror"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
 // A record that was seen to be deleted and is made again before its folder is

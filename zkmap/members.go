@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/zkmap/mirror"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
 // maxOldSessions bounds the sessions of ours that are remembered. One is

@@ -11,9 +11,9 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/e2e/cluster"
-	"github.com/replhub/replhub/tree"
-	"github.com/replhub/replhub/tree/treetest"
+	"github.com/replhub/replhub/internal/testenv/cluster"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/treetest"
 	"github.com/replhub/replhub/zkmap"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/tree/treetest"
+	"github.com/replhub/replhub/internal/tree/treetest"
 )
 
 // raw is a plain client, as an operator's zkCli is.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/replhub/replhub/tree"
+	"github.com/replhub/replhub/internal/tree"
 )
 
 // maxCalls bounds the calls that one session has under way.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newBackfill(a *app) *cobra.Command {
@@ -39,9 +39,9 @@ each line is an object whose state is begun, copying, waiting or done; with
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completed(false, knownServices, entitiesOfService),
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			req := wire.Backfill{Entity: args[1], Filter: where}
+			req := contract.Backfill{Entity: args[1], Filter: where}
 			if noWait {
-				return exchange(ctx, a, wire.VerbBackfill, args[0], req, showBackfilling)
+				return exchange(ctx, a, contract.VerbBackfill, args[0], req, showBackfilling)
 			}
 			return a.backfill(ctx, args[0], req, every)
 		}),
@@ -54,7 +54,7 @@ each line is an object whose state is begun, copying, waiting or done; with
 	return cmd
 }
 
-func showBackfilling(w io.Writer, r *wire.Backfilling) error {
+func showBackfilling(w io.Writer, r *contract.Backfilling) error {
 	text := fmt.Sprintf("%s for %s: the backfill is in force, behind event %d (epoch %d)", r.Entity, r.Service, r.Seq, r.Epoch)
 	if r.UnderWay {
 		text = fmt.Sprintf("%s for %s: a backfill is under way since %s, %s so far", r.Entity, r.Service, humanTime(r.Began), plural(r.Rows, "row"))
@@ -69,14 +69,14 @@ func showBackfilling(w io.Writer, r *wire.Backfilling) error {
 }
 
 // backfill asks for a backfill and shows how far it is until its end.
-func (a *app) backfill(ctx context.Context, service string, req wire.Backfill, every time.Duration) error {
+func (a *app) backfill(ctx context.Context, service string, req contract.Backfill, every time.Duration) error {
 	l, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	var reply wire.Backfilling
-	if _, err := l.ask(ctx, wire.VerbBackfill, service, req, &reply); err != nil {
+	var reply contract.Backfilling
+	if _, err := l.ask(ctx, contract.VerbBackfill, service, req, &reply); err != nil {
 		return err
 	}
 	w := &backfillWatch{app: a, begun: reply, id: reply.ID}

@@ -10,24 +10,24 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
-func begun() wire.Backfilling {
-	return wire.Backfilling{
+func begun() contract.Backfilling {
+	return contract.Backfilling{
 		Service: "sharing", Entity: "user", Filter: "data.n == 1", ID: "b1", Epoch: 1, Seq: 1042, Began: *at("03:04:05"),
 		Warnings: []string{"the filter on user reads data.n unguarded"},
 	}
 }
 
-func rowsUnderWay(rows uint64, after, stalled string) wire.LaneStatus {
-	return wire.LaneStatus{Service: "sharing", State: wire.LaneFilling, Reason: stalled, Fill: &wire.FillStatus{
-		Kind: wire.FillBackfill, ID: "b1", Filter: "data.n == 1", Entities: []string{"user"}, Rows: rows, After: after, Began: at("03:04:05"), Stalled: stalled,
+func rowsUnderWay(rows uint64, after, stalled string) contract.LaneStatus {
+	return contract.LaneStatus{Service: "sharing", State: contract.LaneFilling, Reason: stalled, Fill: &contract.FillStatus{
+		Kind: contract.FillBackfill, ID: "b1", Filter: "data.n == 1", Entities: []string{"user"}, Rows: rows, After: after, Began: at("03:04:05"), Stalled: stalled,
 	}}
 }
 
-func rowsDone() wire.LaneStatus {
-	return wire.LaneStatus{Service: "sharing", State: wire.LaneLive, Filled: []wire.FilledStatus{
+func rowsDone() contract.LaneStatus {
+	return contract.LaneStatus{Service: "sharing", State: contract.LaneLive, Filled: []contract.FilledStatus{
 		{ID: "b0", Entity: "user", Rows: 1, Began: *at("01:00:00"), Ended: *at("01:00:01")},
 		{ID: "b1", Entity: "user", Rows: 12_000, Began: *at("03:04:05"), Ended: *at("03:04:35")},
 	}}
@@ -40,7 +40,7 @@ func (b *bench) describes(t *testing.T, states ...any) {
 	b.serve(t, "replhub.describe.sharing", func(req micro.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		if refusal, no := states[0].(*wire.Error); no {
+		if refusal, no := states[0].(*contract.Error); no {
 			_ = req.Error(string(refusal.Code), refusal.Message, []byte(`{"error":{"code":"not_found","message":"no such service"}}`))
 			return
 		}
@@ -55,23 +55,23 @@ func TestBackfillShowsHowFarItIs(t *testing.T) {
 	elsewhere := rowsUnderWay(12_000, "k12000", "")
 	elsewhere.Fill.ID = "b2" // begun again
 	full := rowsUnderWay(7, "k7", "")
-	full.State, full.Reason = wire.LaneStalled, "the lane is full: 1.0 GiB wait for its workers"
+	full.State, full.Reason = contract.LaneStalled, "the lane is full: 1.0 GiB wait for its workers"
 	behind := rowsUnderWay(7, "k7", "")
-	behind.OtherFills, behind.Fill = []wire.FillStatus{*behind.Fill}, &wire.FillStatus{Kind: wire.FillEvents, Entities: []string{"user"}, From: 1, At: 5, To: 9}
+	behind.OtherFills, behind.Fill = []contract.FillStatus{*behind.Fill}, &contract.FillStatus{Kind: contract.FillEvents, Entities: []string{"user"}, From: 1, At: 5, To: 9}
 	again := rowsDone()
 	again.Filled[1].ID = "b2"
 	underWay := begun()
 	underWay.UnderWay, underWay.Rows = true, 7
-	detached := wire.LaneStatus{Service: "sharing", State: wire.LaneDetached, Reason: "events it still needed are gone"}
+	detached := contract.LaneStatus{Service: "sharing", State: contract.LaneDetached, Reason: "events it still needed are gone"}
 	for name, tt := range map[string]struct {
-		reply  wire.Backfilling
+		reply  contract.Backfilling
 		states []any
 	}{
 		"backfill":           {begun(), []any{rowsUnderWay(0, "", "nobody serves a snapshot of user: start its owner"), rowsUnderWay(7, "k\x1b7", ""), rowsUnderWay(7, "k\x1b7", ""), rowsDone()}},
 		"backfill-under-way": {underWay, []any{full, behind, rowsDone()}},
 		"backfill-again":     {begun(), []any{rowsUnderWay(7, "k7", ""), elsewhere, again}},
 		"backfill-ended":     {begun(), []any{rowsUnderWay(7, "k7", ""), detached}},
-		"backfill-dropped":   {begun(), []any{rowsUnderWay(7, "k7", ""), wire.Errorf(wire.CodeNotFound, "no such service")}},
+		"backfill-dropped":   {begun(), []any{rowsUnderWay(7, "k7", ""), contract.Errorf(contract.CodeNotFound, "no such service")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for suffix, flags := range map[string][]string{"": nil, "-json": {"--json"}} {

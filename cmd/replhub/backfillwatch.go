@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // backfillWatch shows how far a backfill is, and remembers what it has shown.
 type backfillWatch struct {
 	app   *app
-	begun wire.Backfilling
+	begun contract.Backfilling
 	// id is the backfill's. One that is begun again has another.
 	id    string
 	shown string
@@ -35,8 +35,8 @@ func (w *backfillWatch) begin() error {
 // look asks once how far the backfill is. A hub that is away is said once and
 // waited for; a refusal is the end.
 func (w *backfillWatch) look(ctx context.Context, l *link) (done bool, err error) {
-	var lane wire.LaneStatus
-	_, err = l.ask(ctx, wire.VerbDescribe, w.begun.Service, wire.Describe{}, &lane)
+	var lane contract.LaneStatus
+	_, err = l.ask(ctx, contract.VerbDescribe, w.begun.Service, contract.Describe{}, &lane)
 	if _, no := errors.AsType[*refused](err); no || ctx.Err() != nil {
 		return false, err
 	}
@@ -53,19 +53,19 @@ func (w *backfillWatch) look(ctx context.Context, l *link) (done bool, err error
 }
 
 // take shows what a lane's status says of the backfill.
-func (w *backfillWatch) take(lane *wire.LaneStatus) (done bool, err error) {
-	if i := slices.IndexFunc(lane.Filled, func(f wire.FilledStatus) bool { return f.ID == w.id }); i >= 0 {
+func (w *backfillWatch) take(lane *contract.LaneStatus) (done bool, err error) {
+	if i := slices.IndexFunc(lane.Filled, func(f contract.FilledStatus) bool { return f.ID == w.id }); i >= 0 {
 		return true, w.end(&lane.Filled[i])
 	}
 	fills := lane.OtherFills
 	if lane.Fill != nil {
-		fills = append([]wire.FillStatus{*lane.Fill}, fills...)
+		fills = append([]contract.FillStatus{*lane.Fill}, fills...)
 	}
-	if i := slices.IndexFunc(fills, func(f wire.FillStatus) bool { return f.ID == w.id }); i >= 0 {
+	if i := slices.IndexFunc(fills, func(f contract.FillStatus) bool { return f.ID == w.id }); i >= 0 {
 		return false, w.progress(&fills[i], lane)
 	}
 	// The interest's definition was changed, and somebody has asked again.
-	again := slices.IndexFunc(fills, func(f wire.FillStatus) bool {
+	again := slices.IndexFunc(fills, func(f contract.FillStatus) bool {
 		return f.OfRows() && f.Filter == w.begun.Filter && slices.Contains(f.Entities, w.begun.Entity)
 	})
 	switch {
@@ -84,9 +84,9 @@ func (w *backfillWatch) take(lane *wire.LaneStatus) (done bool, err error) {
 }
 
 // progress shows how far the rows are, when that has changed.
-func (w *backfillWatch) progress(f *wire.FillStatus, lane *wire.LaneStatus) error {
+func (w *backfillWatch) progress(f *contract.FillStatus, lane *contract.LaneStatus) error {
 	reason := f.Stalled
-	if reason == "" && lane.State != wire.LaneFilling && lane.State != wire.LaneLive {
+	if reason == "" && lane.State != contract.LaneFilling && lane.State != contract.LaneLive {
 		reason = strings.TrimSuffix("the lane is "+lane.State+": "+lane.Reason, ": ")
 	}
 	text := plural(f.Rows, "row")
@@ -127,7 +127,7 @@ func (w *backfillWatch) leave() {
 	}
 }
 
-func (w *backfillWatch) end(f *wire.FilledStatus) error {
+func (w *backfillWatch) end(f *contract.FilledStatus) error {
 	if w.app.json {
 		line := w.line(backfillDone)
 		line.Rows, line.Began, line.Ended = f.Rows, f.Began, &f.Ended

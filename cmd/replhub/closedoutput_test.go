@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // process is the command in a process of its own, with its output in a pipe.
@@ -77,7 +77,7 @@ func TestDemoEndsWithItsOutput(t *testing.T) {
 // Nothing changes any more, so that watch has nothing to write.
 func TestWatchEndsWithItsOutput(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.services", wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}})
+	b.answer(t, "replhub.services", contract.Services{Services: []contract.LaneStatus{lane("sharing", 1, 1)}})
 	go func() {
 		for range b.asked {
 		}
@@ -94,9 +94,9 @@ func TestWatchEndsWithItsOutput(t *testing.T) {
 func TestServeFailsWithoutItsLog(t *testing.T) {
 	b := newBench(t)
 	clearEnvironment(t)
-	t.Setenv(wire.EnvNATSURL, b.server.URL())
-	t.Setenv(wire.EnvIngestMaxBytes, "64MiB")
-	t.Setenv(wire.EnvDLQMaxBytes, "16MiB")
+	t.Setenv(contract.EnvNATSURL, b.server.URL())
+	t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
+	t.Setenv(contract.EnvDLQMaxBytes, "16MiB")
 	p := startProcess(t, "serve")
 	if code := p.closeAfter(t, 1); code != exitFailed || !strings.Contains(p.stderr.String(), "nobody reads the log") {
 		t.Errorf("exit %d: %s", code, p.stderr.String())
@@ -106,7 +106,7 @@ func TestServeFailsWithoutItsLog(t *testing.T) {
 // Nothing can be asked of /dev/null, though it is a character device.
 func TestPromptWithoutATerminal(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.drop.sharing", wire.Dropped{})
+	b.answer(t, "replhub.drop.sharing", contract.Dropped{})
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)

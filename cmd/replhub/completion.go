@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // completionTime bounds the whole of a completion: somebody has pressed Tab and
@@ -85,7 +85,7 @@ func opWords(context.Context, *app, []string) []string {
 	return words
 }
 
-func startWords() completer { return oneOf("new", "all", wire.StartSnapshot) }
+func startWords() completer { return oneOf("new", "all", contract.StartSnapshot) }
 
 func orderWords() completer { return oneOf("none", orderKey) }
 
@@ -130,7 +130,7 @@ func entitiesOfService(ctx context.Context, a *app, args []string) []string {
 }
 
 // lanesNow asks the hub for its services, and gives none where that fails.
-func (a *app) lanesNow(ctx context.Context) []wire.LaneStatus {
+func (a *app) lanesNow(ctx context.Context) []contract.LaneStatus {
 	quick := *a
 	quick.timeout = min(a.timeout, completionTime)
 	l, err := quick.connect()
@@ -138,7 +138,7 @@ func (a *app) lanesNow(ctx context.Context) []wire.LaneStatus {
 		return nil
 	}
 	defer l.close()
-	var reply wire.Services
+	var reply contract.Services
 	if _, err := l.askPages(ctx, servicePages(), &reply); err != nil {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // completions are the words that a shell is offered.
@@ -27,7 +27,7 @@ func completions(t *testing.T, args ...string) string {
 
 func TestCompletes(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.services", wire.Services{Services: []wire.LaneStatus{application(), sharing()}})
+	b.answer(t, "replhub.services", contract.Services{Services: []contract.LaneStatus{application(), sharing()}})
 	contexts(t, "", map[string]any{"prod": map[string]any{}, "test": map[string]any{}})
 	for line, want := range map[string]string{
 		"describe ":                   "application sharing",

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // contexts writes context files of the nats CLI, and which is selected.
@@ -98,7 +98,7 @@ func TestWhichServer(t *testing.T) {
 
 func TestConnectsByContext(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.services", wire.Services{})
+	b.answer(t, "replhub.services", contract.Services{})
 	t.Setenv("NATS_URL", "")
 	contexts(t, "here", map[string]any{"here": map[string]any{"url": b.server.URL()}})
 	if o := execute(t.Context(), "", "ls"); o.code != exitDone {
@@ -116,7 +116,7 @@ func TestNoServerIsSaidWithoutSecrets(t *testing.T) {
 
 func TestCompletesServices(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.services", wire.Services{Services: []wire.LaneStatus{sharing(), application()}})
+	b.answer(t, "replhub.services", contract.Services{Services: []contract.LaneStatus{sharing(), application()}})
 	o := execute(t.Context(), "", "__complete", "describe", "")
 	if !strings.HasPrefix(o.stdout, "sharing\napplication\n") {
 		t.Errorf("completions %q", o.stdout)

@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // noRequest is the empty control request.
@@ -69,7 +69,7 @@ func controlSubject(verb, service string) (string, error) {
 	}
 	name, err := subjects.ParseName(service)
 	if err != nil {
-		return "", refuse(wire.FieldErrorf(wire.CodeInvalidName, "service", "%v", err))
+		return "", refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
 	}
 	return subjects.Control(verb, name), nil
 }
@@ -90,10 +90,10 @@ func (l *link) request(ctx context.Context, msg *nats.Msg, body []byte) (*nats.M
 }
 
 func refusalIn(msg *nats.Msg) error {
-	var refusal wire.Refusal
+	var refusal contract.Refusal
 	if err := json.Unmarshal(msg.Data, &refusal); err != nil || refusal.Error == nil {
 		// Not the hub's form: something else serves that subject.
-		return refuse(wire.Errorf(wire.CodeInternal, "%s", msg.Header.Get(micro.ErrorHeader)))
+		return refuse(contract.Errorf(contract.CodeInternal, "%s", msg.Header.Get(micro.ErrorHeader)))
 	}
 	return &refused{reason: refusal.Error, body: msg.Data}
 }

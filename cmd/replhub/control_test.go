@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func at(clock string) *time.Time {
@@ -20,8 +20,8 @@ func at(clock string) *time.Time {
 	return &t
 }
 
-func sharingInterests() []wire.InterestStatus {
-	return []wire.InterestStatus{
+func sharingInterests() []contract.InterestStatus {
+	return []contract.InterestStatus{
 		{Service: "sharing", ID: "i1", Entity: "tenant", Ops: []string{"create", "update", "delete"}, Since: 7, SinceEpoch: 1},
 		{
 			Service: "sharing", ID: "i2", Entity: "user", Ops: []string{"create", "delete"}, Filter: "data.tenant == 'acme'",
@@ -30,44 +30,44 @@ func sharingInterests() []wire.InterestStatus {
 	}
 }
 
-func sharing() wire.LaneStatus {
-	return wire.LaneStatus{
-		Service: "sharing", Stream: "SUB_sharing", State: wire.LaneFilling, Since: at("03:04:05"), Owner: "hub-1",
+func sharing() contract.LaneStatus {
+	return contract.LaneStatus{
+		Service: "sharing", Stream: "SUB_sharing", State: contract.LaneFilling, Since: at("03:04:05"), Owner: "hub-1",
 		Interests: sharingInterests(), MaxBytes: 1 << 30, Epoch: 1, Seq: 1100, Lag: 12, LagSeconds: 0.25,
-		Queue:    wire.Queue{Order: "none", Partitions: 1, AckWait: wire.Duration(30 * time.Second), MaxDeliver: 10},
+		Queue:    contract.Queue{Order: "none", Partitions: 1, AckWait: contract.Duration(30 * time.Second), MaxDeliver: 10},
 		Messages: 421, Bytes: 123_456, Backlog: 3, OldestUnacked: 75, DeadLetters: 2,
-		Workers: []wire.WorkerStatus{{Consumer: "workers", Waiting: 2, Pending: 1, AckPending: 2, Redelivered: 1}},
-		Fill:    &wire.FillStatus{Kind: wire.FillEvents, Entities: []string{"user"}, From: 1, At: 500, To: 1041},
-		OtherFills: []wire.FillStatus{
-			{Kind: wire.FillSnapshot, Entities: []string{"order"}, Rows: 12_000, After: "o-\x1b12000", Began: at("03:04:05")},
-			{Kind: wire.FillBackfill, ID: "b1", Filter: "data.n == 1", Entities: []string{"tenant"}, Rows: 7, After: "t7", Began: at("03:04:05")},
-			{Kind: wire.FillSnapshot, Entities: []string{"invoice"}, Began: at("03:04:05"), Stalled: "nobody serves a snapshot of invoice: start its owner"},
+		Workers: []contract.WorkerStatus{{Consumer: "workers", Waiting: 2, Pending: 1, AckPending: 2, Redelivered: 1}},
+		Fill:    &contract.FillStatus{Kind: contract.FillEvents, Entities: []string{"user"}, From: 1, At: 500, To: 1041},
+		OtherFills: []contract.FillStatus{
+			{Kind: contract.FillSnapshot, Entities: []string{"order"}, Rows: 12_000, After: "o-\x1b12000", Began: at("03:04:05")},
+			{Kind: contract.FillBackfill, ID: "b1", Filter: "data.n == 1", Entities: []string{"tenant"}, Rows: 7, After: "t7", Began: at("03:04:05")},
+			{Kind: contract.FillSnapshot, Entities: []string{"invoice"}, Began: at("03:04:05"), Stalled: "nobody serves a snapshot of invoice: start its owner"},
 		},
 	}
 }
 
-func application() wire.LaneStatus {
-	return wire.LaneStatus{
-		Service: "application", Stream: "SUB_application", State: wire.LaneStalled, Reason: "the lane is full: 1.0 GiB wait for its workers",
-		Interests: []wire.InterestStatus{{Service: "application", ID: "i3", Entity: "user", Ops: []string{"update"}, Since: 1, SinceEpoch: 1}},
-		Queue:     wire.Queue{Order: "key", Partitions: 2, AckWait: wire.Duration(time.Minute), MaxDeliver: 5},
+func application() contract.LaneStatus {
+	return contract.LaneStatus{
+		Service: "application", Stream: "SUB_application", State: contract.LaneStalled, Reason: "the lane is full: 1.0 GiB wait for its workers",
+		Interests: []contract.InterestStatus{{Service: "application", ID: "i3", Entity: "user", Ops: []string{"update"}, Since: 1, SinceEpoch: 1}},
+		Queue:     contract.Queue{Order: "key", Partitions: 2, AckWait: contract.Duration(time.Minute), MaxDeliver: 5},
 		MaxBytes:  1 << 30, Epoch: 1, Seq: 4, Messages: 1, Bytes: 1 << 30, Backlog: 90_000, OldestUnacked: 90_061, Lag: 1, LagSeconds: 7200,
-		Workers: []wire.WorkerStatus{
+		Workers: []contract.WorkerStatus{
 			{Consumer: "workers-0", Holder: "sharing-b", Next: "sharing-a", Pending: 90_000, PausedUntil: at("12:00:00")},
 			{Consumer: "workers-1", Holder: "sharing-b"},
 		},
-		Unavailable: []wire.Unavailable{
+		Unavailable: []contract.Unavailable{
 			{Instance: "sharing-b", Since: *at("03:04:05"), Attempts: 41, Error: "dial tcp 10.0.0.5:5432: connect: connection refused\x1b"},
 		},
 	}
 }
 
-func status() wire.Status {
-	return wire.Status{
+func status() contract.Status {
+	return contract.Status{
 		Hub: "hub-1", Version: "v0.1.0", Started: *at("03:04:05"), Hubs: []string{"hub-1", "hub-2"}, Ready: true,
 		Degraded: []string{"lane application is stalled"},
-		Registry: wire.RegistryStatus{Kind: "zk", Since: *at("05:00:00"), Error: "zk: could not connect", Alarms: []string{"entities/user/x: garbage"}},
-		Ingest: wire.IngestStatus{
+		Registry: contract.RegistryStatus{Kind: "zk", Since: *at("05:00:00"), Error: "zk: could not connect", Alarms: []string{"entities/user/x: garbage"}},
+		Ingest: contract.IngestStatus{
 			Stream: "DB", Epoch: 1, FirstSeq: 5, LastSeq: 1112, Messages: 1108, Bytes: 3 << 20, MaxBytes: 4 << 30, Fill: 0.0007, Floor: 5, Rate: 12.5,
 		},
 		Lanes: map[string]int{"live": 3, "stalled": 1},
@@ -77,7 +77,7 @@ func status() wire.Status {
 // TestVerbs runs every verb of the hub's against laid out replies, for people
 // and for programs.
 func TestVerbs(t *testing.T) {
-	registered := wire.Registered{
+	registered := contract.Registered{
 		Service: "sharing", Stream: "SUB_sharing", Consumers: []string{"workers"}, Epoch: 1,
 		Since: map[string]uint64{"user": 1042, "tenant": 7}, Complete: true, Seq: 1050, Warnings: []string{},
 	}
@@ -88,8 +88,8 @@ func TestVerbs(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"interests":[{"entity":"user"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	paused := wire.Paused{Service: "sharing", Consumers: []string{"workers"}, PausedUntil: at("04:00:00")}
-	resumed := wire.Paused{Service: "sharing", Consumers: []string{"workers"}}
+	paused := contract.Paused{Service: "sharing", Consumers: []string{"workers"}, PausedUntil: at("04:00:00")}
+	resumed := contract.Paused{Service: "sharing", Consumers: []string{"workers"}}
 
 	for _, tt := range []struct {
 		name    string
@@ -133,21 +133,21 @@ func TestVerbs(t *testing.T) {
 			"register-refused",
 			[]string{"register", "sharing", "--file", "-"},
 			`{"interests":[{"opps":[]}]}`, "replhub.register.sharing",
-			wire.FieldErrorf(wire.CodeUnknownField, "interests[0].opps", "no such field here; check its spelling and place"),
+			contract.FieldErrorf(contract.CodeUnknownField, "interests[0].opps", "no such field here; check its spelling and place"),
 			`{"interests":[{"opps":[]}]}`,
 		},
 		{
 			"unregister",
 			[]string{"unregister", "sharing", "tenant"},
 			"", "replhub.unregister.sharing",
-			wire.Unregistered{Service: "sharing", Ended: []string{"tenant"}, Entities: []string{"user"}},
+			contract.Unregistered{Service: "sharing", Ended: []string{"tenant"}, Entities: []string{"user"}},
 			`{"entities":["tenant"]}`,
 		},
 		{
 			"unregister-all",
 			[]string{"unregister", "sharing"},
 			"", "replhub.unregister.sharing",
-			wire.Unregistered{Service: "sharing", Ended: []string{"tenant", "user"}, Entities: []string{}},
+			contract.Unregistered{Service: "sharing", Ended: []string{"tenant", "user"}, Entities: []string{}},
 			`{}`,
 		},
 		{
@@ -159,33 +159,33 @@ func TestVerbs(t *testing.T) {
 			"backfill-refused",
 			[]string{"backfill", "sharing", "user"},
 			"", "replhub.backfill.sharing",
-			wire.FieldErrorf(wire.CodeUnavailable, "entity", "nothing was begun: nobody serves the rows of user"),
+			contract.FieldErrorf(contract.CodeUnavailable, "entity", "nothing was begun: nobody serves the rows of user"),
 			`{"entity":"user"}`,
 		},
-		{"ls", []string{"ls"}, "", "replhub.services", wire.Services{Services: []wire.LaneStatus{application(), sharing()}}, `{}`},
-		{"ls-none", []string{"ls"}, "", "replhub.services", wire.Services{Services: []wire.LaneStatus{}}, `{}`},
+		{"ls", []string{"ls"}, "", "replhub.services", contract.Services{Services: []contract.LaneStatus{application(), sharing()}}, `{}`},
+		{"ls-none", []string{"ls"}, "", "replhub.services", contract.Services{Services: []contract.LaneStatus{}}, `{}`},
 		{"describe", []string{"describe", "sharing"}, "", "replhub.describe.sharing", sharing(), `{}`},
 		{"describe-stalled", []string{"describe", "application"}, "", "replhub.describe.application", application(), `{}`},
 		{
 			"describe-refused",
 			[]string{"describe", "nobody"},
 			"", "replhub.describe.nobody",
-			wire.Errorf(wire.CodeNotFound, "no service of that name is registered"), `{}`,
+			contract.Errorf(contract.CodeNotFound, "no service of that name is registered"), `{}`,
 		},
-		{"who", []string{"who", "user"}, "", "replhub.who", wire.Whoever{Entity: "user", Services: sharingInterests()[1:]}, `{"entity":"user"}`},
-		{"who-nobody", []string{"who", "user"}, "", "replhub.who", wire.Whoever{Entity: "user"}, `{"entity":"user"}`},
+		{"who", []string{"who", "user"}, "", "replhub.who", contract.Whoever{Entity: "user", Services: sharingInterests()[1:]}, `{"entity":"user"}`},
+		{"who-nobody", []string{"who", "user"}, "", "replhub.who", contract.Whoever{Entity: "user"}, `{"entity":"user"}`},
 		{
-			"explain", []string{"explain", "sharing", "1042", "--epoch", "1"}, "", "replhub.explain.sharing", wire.Explained{
-				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42\x1b[31m", Verdict: wire.VerdictOp,
+			"explain", []string{"explain", "sharing", "1042", "--epoch", "1"}, "", "replhub.explain.sharing", contract.Explained{
+				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42\x1b[31m", Verdict: contract.VerdictOp,
 				Reason: "it is an update, and the service wants create and delete of user",
 			}, `{"seq":1042,"epoch":1}`,
 		},
 		{
-			"explain-dead", []string{"explain", "sharing", "1042"}, "", "replhub.explain.sharing", wire.Explained{
-				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42", Verdict: wire.VerdictDeadLettered,
+			"explain-dead", []string{"explain", "sharing", "1042"}, "", "replhub.explain.sharing", contract.Explained{
+				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42", Verdict: contract.VerdictDeadLettered,
 				Reason: "it is dead letter 7 (max_deliver: gave up), after 10 deliveries", Subject: "sub.sharing.user.update.0",
-				Copy:     &wire.ExplainedCopy{Seq: 88, Consumer: "workers", State: wire.CopyGivenUp, Delivered: new(uint64(10))},
-				Redriven: []uint64{88}, Letters: []wire.ExplainedLetter{{Seq: 7, Reason: "max_deliver", Error: "gave up", Attempts: 10, Redriven: 1}},
+				Copy:     &contract.ExplainedCopy{Seq: 88, Consumer: "workers", State: contract.CopyGivenUp, Delivered: new(uint64(10))},
+				Redriven: []uint64{88}, Letters: []contract.ExplainedLetter{{Seq: 7, Reason: "max_deliver", Error: "gave up", Attempts: 10, Redriven: 1}},
 				Unknown: []string{"what else"},
 			}, `{"seq":1042}`,
 		},
@@ -195,44 +195,44 @@ func TestVerbs(t *testing.T) {
 			"rewind",
 			[]string{"rewind", "sharing", "2026-01-02T03:00:00Z"},
 			"", "replhub.rewind.sharing",
-			wire.Rewound{Service: "sharing", Consumers: []string{"workers"}, Seq: 900, Redelivered: 1},
+			contract.Rewound{Service: "sharing", Consumers: []string{"workers"}, Seq: 900, Redelivered: 1},
 			`{"to":"2026-01-02T03:00:00Z"}`,
 		},
 		{
 			"rewind-empty",
 			[]string{"rewind", "sharing", "1042"},
 			"", "replhub.rewind.sharing",
-			wire.Rewound{Service: "sharing", Consumers: []string{"workers"}},
+			contract.Rewound{Service: "sharing", Consumers: []string{"workers"}},
 			`{"to":"1042"}`,
 		},
 		{
 			"drop",
 			[]string{"drop", "sharing", "--yes"},
 			"", "replhub.drop.sharing",
-			wire.Dropped{Service: "sharing", Stream: "SUB_sharing"},
+			contract.Dropped{Service: "sharing", Stream: "SUB_sharing"},
 			`{}`,
 		},
 		{
 			"drop-refused",
 			[]string{"drop", "sharing", "-y"},
 			"", "replhub.drop.sharing",
-			wire.Errorf(wire.CodeInUse, "sharing is still registered for user; unregister it first"), `{}`,
+			contract.Errorf(contract.CodeInUse, "sharing is still registered for user; unregister it first"), `{}`,
 		},
 		{"status", []string{"status"}, "", "replhub.status", status(), `{}`},
 		{
 			"dlq-redrive",
 			[]string{"dlq", "redrive", "sharing", "17", "18"},
 			"", "replhub.redrive.sharing",
-			wire.Redriven{Service: "sharing", Redriven: 2},
+			contract.Redriven{Service: "sharing", Redriven: 2},
 			`{"seqs":[17,18]}`,
 		},
 		{
 			"dlq-redrive-all",
 			[]string{"dlq", "redrive", "sharing", "--all"},
 			"", "replhub.redrive.sharing",
-			wire.Redriven{
+			contract.Redriven{
 				Service: "sharing", Redriven: 1, More: true,
-				Left: []wire.RedriveLeft{{Seq: 9, Message: "still filter_error: no such key: tenant"}},
+				Left: []contract.RedriveLeft{{Seq: 9, Message: "still filter_error: no such key: tenant"}},
 			},
 			`{"all":true}`,
 		},
@@ -241,7 +241,7 @@ func TestVerbs(t *testing.T) {
 			[]string{"dlq", "redrive", "sharing", "17", "99"},
 			"",
 			"replhub.redrive.sharing",
-			wire.Redriven{Service: "sharing", Left: []wire.RedriveLeft{
+			contract.Redriven{Service: "sharing", Left: []contract.RedriveLeft{
 				{Seq: 17, Message: "not due any more: the filter says no"}, {Seq: 99, Message: "no such letter of sharing"},
 			}},
 			`{"seqs":[17,99]}`,
@@ -250,7 +250,7 @@ func TestVerbs(t *testing.T) {
 			"dlq-redrive-none",
 			[]string{"dlq", "redrive", "sharing", "--all"},
 			"", "replhub.redrive.sharing",
-			wire.Redriven{Service: "sharing"},
+			contract.Redriven{Service: "sharing"},
 			`{"all":true}`,
 		},
 	} {

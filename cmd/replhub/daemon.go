@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // daemon is a hub with its HTTP, as serve and dev run it.
@@ -114,7 +114,7 @@ func explainStart(err error, advice string) error {
 }
 
 // serveSpace is what to do where the streams do not fit a server of one's own.
-const serveSpace = "give JetStream more space, or lower " + wire.EnvIngestMaxBytes + " and " + wire.EnvDLQMaxBytes
+const serveSpace = "give JetStream more space, or lower " + contract.EnvIngestMaxBytes + " and " + contract.EnvDLQMaxBytes
 
 // devSpace is what to do where they do not fit the folder of replhub dev.
 func devSpace(dir string, free int64) string {

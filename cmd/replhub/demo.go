@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub/embedded"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -84,7 +84,7 @@ func (d demo) play(ctx context.Context, events int) error {
 	defer publisher.Close()
 	d.screen.sayf("%s publishes users; their password hashes are nobody else's business.", demoPublisher)
 	for _, s := range demoSubscribers() {
-		if _, err := demoRequest[wire.Registered](ctx, publisher, "replhub.register."+s.name, s.interest); err != nil {
+		if _, err := demoRequest[contract.Registered](ctx, publisher, "replhub.register."+s.name, s.interest); err != nil {
 			return err
 		}
 		d.screen.sayf("%s wants %s; %d instances share its queue.", s.name, s.wants, demoInstances)
@@ -120,7 +120,7 @@ func (d demo) publish(ctx context.Context, nc *nats.Conn, events int) error {
 	for n := 0; events == 0 || n < events; n++ {
 		e := demoEvent(n)
 		m := nats.NewMsg("db.user." + e.op)
-		m.Header.Set(wire.HeaderOrigin, demoPublisher)
+		m.Header.Set(contract.HeaderOrigin, demoPublisher)
 		m.Data = []byte(e.payload)
 		err := d.screen.publish(e, func() error {
 			_, err := js.PublishMsg(ctx, m)
@@ -149,7 +149,7 @@ func (d demo) work(ctx context.Context, service string, instance int) error {
 	if err != nil {
 		return err
 	}
-	queue, err := js.Consumer(ctx, wire.StreamLanePrefix+service, wire.ConsumerWorkers)
+	queue, err := js.Consumer(ctx, contract.StreamLanePrefix+service, contract.ConsumerWorkers)
 	if err != nil {
 		return fmt.Errorf("%s: find the queue: %w", service, err)
 	}
@@ -172,7 +172,7 @@ func (d demo) work(ctx context.Context, service string, instance int) error {
 		if err := m.DoubleAck(ctx); err != nil {
 			return fmt.Errorf("%s: acknowledge: %w", service, err)
 		}
-		d.screen.took(service, instance, m.Subject(), m.Headers().Get(wire.HeaderKey), m.Data())
+		d.screen.took(service, instance, m.Subject(), m.Headers().Get(contract.HeaderKey), m.Data())
 	}
 }
 
@@ -184,7 +184,7 @@ func (d demo) settle(ctx context.Context, nc *nats.Conn) error {
 	defer look.Stop()
 	for _, s := range demoSubscribers() {
 		for {
-			lane, err := demoRequest[wire.LaneStatus](ctx, nc, "replhub.describe."+s.name, "{}")
+			lane, err := demoRequest[contract.LaneStatus](ctx, nc, "replhub.describe."+s.name, "{}")
 			if err != nil {
 				return err
 			}
@@ -210,7 +210,7 @@ func demoRequest[Reply any](ctx context.Context, nc *nats.Conn, subject, body st
 	if err != nil {
 		return reply, fmt.Errorf("%s: %w", subject, err)
 	}
-	var refusal wire.Refusal
+	var refusal contract.Refusal
 	if err := json.Unmarshal(m.Data, &refusal); err == nil && refusal.Error != nil {
 		return reply, fmt.Errorf("%s: %w", subject, refusal.Error)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newDescribe(a *app) *cobra.Command {
@@ -30,11 +30,11 @@ consumers.`,
 	}
 }
 
-func showLane(w io.Writer, s *wire.LaneStatus) error {
+func showLane(w io.Writer, s *contract.LaneStatus) error {
 	return printTables(w, laneTable(s), interestTable(s.Interests, false), workerTable(s.Workers, s.Queue.Order == orderKey))
 }
 
-func laneTable(s *wire.LaneStatus) *table {
+func laneTable(s *contract.LaneStatus) *table {
 	t := newTable("service", s.Service)
 	t.pair("stream", s.Stream)
 	t.pair("state", stateText(s))
@@ -63,18 +63,18 @@ func laneTable(s *wire.LaneStatus) *table {
 }
 
 // unavailableText is since when an instance waits, and for what.
-func unavailableText(u *wire.Unavailable) string {
+func unavailableText(u *contract.Unavailable) string {
 	return fmt.Sprintf("instance %s since %s, %s: %s", u.Instance, humanTime(u.Since), plural(u.Attempts, "attempt"), u.Error)
 }
 
 // fillText is how far a fill is, and why it waits.
-func fillText(f *wire.FillStatus) string {
+func fillText(f *contract.FillStatus) string {
 	entities := list(f.Entities, "-")
 	if !f.OfRows() {
 		return fmt.Sprintf("%s: event %d of %d to %d", entities, f.At, f.From, f.To)
 	}
 	what := "its owner's snapshot"
-	if f.Kind == wire.FillBackfill {
+	if f.Kind == contract.FillBackfill {
 		what = "a backfill"
 		if f.Filter != "" {
 			what += " where " + f.Filter
@@ -84,7 +84,7 @@ func fillText(f *wire.FillStatus) string {
 	if f.After != "" {
 		text += fmt.Sprintf(", up to key %q", f.After)
 	}
-	if f.Kind == wire.FillBackfill && f.Began != nil {
+	if f.Kind == contract.FillBackfill && f.Began != nil {
 		text += ", since " + humanTime(*f.Began)
 	}
 	if f.Stalled != "" {
@@ -93,28 +93,28 @@ func fillText(f *wire.FillStatus) string {
 	return text
 }
 
-func stateText(s *wire.LaneStatus) string {
+func stateText(s *contract.LaneStatus) string {
 	if s.Since == nil {
 		return s.State
 	}
 	return s.State + " since " + humanTime(*s.Since)
 }
 
-func lagText(s *wire.LaneStatus) string {
+func lagText(s *contract.LaneStatus) string {
 	if s.Lag == 0 {
 		return "none"
 	}
 	return fmt.Sprintf("%s, oldest %s", plural(s.Lag, "event"), humanAge(s.LagSeconds))
 }
 
-func backlogText(s *wire.LaneStatus) string {
+func backlogText(s *contract.LaneStatus) string {
 	if s.Backlog == 0 {
 		return "none"
 	}
 	return fmt.Sprintf("%s, oldest %s", plural(s.Backlog, "event"), humanAge(s.OldestUnacked))
 }
 
-func queueText(q wire.Queue) string {
+func queueText(q contract.Queue) string {
 	order := "no order"
 	if q.Order == orderKey {
 		order = fmt.Sprintf("ordered by key in %s", plural(q.Partitions, "partition"))
@@ -123,7 +123,7 @@ func queueText(q wire.Queue) string {
 }
 
 // interestTable lists interests, with their services where these differ.
-func interestTable(interests []wire.InterestStatus, withService bool) *table {
+func interestTable(interests []contract.InterestStatus, withService bool) *table {
 	head := []string{"ENTITY", "OPS", "FILTER", "FIELDS", "ECHO", "DUE FROM"}
 	if withService {
 		head = append([]string{"SERVICE"}, head...)
@@ -154,7 +154,7 @@ func interestTable(interests []wire.InterestStatus, withService bool) *table {
 
 // workerTable lists consumers, with the instance that holds each where keys are
 // shared out.
-func workerTable(workers []wire.WorkerStatus, withHolder bool) *table {
+func workerTable(workers []contract.WorkerStatus, withHolder bool) *table {
 	head := []string{"CONSUMER", "WAITING", "PENDING", "UNACKED", "REDELIVERED", "PAUSED UNTIL"}
 	if withHolder {
 		head = append(head, "HOLDER")
@@ -176,7 +176,7 @@ func workerTable(workers []wire.WorkerStatus, withHolder bool) *table {
 }
 
 // holderText is who has a partition, and who is to have it next.
-func holderText(w *wire.WorkerStatus) string {
+func holderText(w *contract.WorkerStatus) string {
 	switch {
 	case w.Next == "":
 		return cmp.Or(w.Holder, "-")

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 func newDLQ(a *app) *cobra.Command {
@@ -40,12 +40,12 @@ func (l *link) letters(ctx context.Context) (jetstream.Stream, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	stream, err := js.Stream(ctx, wire.StreamDLQ)
+	stream, err := js.Stream(ctx, contract.StreamDLQ)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamDLQ, l.server)
+		return nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", contract.StreamDLQ, l.server)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the stream %s: %w", wire.StreamDLQ, err)
+		return nil, fmt.Errorf("open the stream %s: %w", contract.StreamDLQ, err)
 	}
 	return stream, nil
 }
@@ -57,7 +57,7 @@ func letterFilter(args []string) (string, error) {
 	}
 	service, err := subjects.ParseName(args[0])
 	if err != nil {
-		return "", refuse(wire.FieldErrorf(wire.CodeInvalidName, "service", "%v", err))
+		return "", refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
 	}
 	return subjects.DeadLetterFilter(service), nil
 }
@@ -67,7 +67,7 @@ func parseSeqs(args []string) ([]uint64, error) {
 	for _, arg := range args {
 		seq, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil || seq == 0 {
-			return nil, usagef("sequence %q: want a number of the stream %s", arg, wire.StreamDLQ)
+			return nil, usagef("sequence %q: want a number of the stream %s", arg, contract.StreamDLQ)
 		}
 		seqs = append(seqs, seq)
 	}
@@ -77,7 +77,7 @@ func parseSeqs(args []string) ([]uint64, error) {
 // noLetter words the error of a letter that is not there.
 func noLetter(seq uint64, err error) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return refuse(wire.Errorf(wire.CodeNotFound, "there is no letter %d", seq))
+		return refuse(contract.Errorf(contract.CodeNotFound, "there is no letter %d", seq))
 	}
 	return fmt.Errorf("letter %d: %w", seq, err)
 }

@@ -6,25 +6,25 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // lettered is a bench with the stream DLQ and four letters in it.
 func lettered(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t)
-	b.createStream(t, wire.StreamDLQ, "dlq.>")
+	b.createStream(t, contract.StreamDLQ, "dlq.>")
 	for _, letter := range []struct{ subject, reason, payload string }{
-		{"dlq.sharing.user.update", wire.ReasonMaxDeliver, `{"id":"42"}`},
-		{"dlq.application.user.create", wire.ReasonNotJSON, ""},
-		{"dlq.sharing.user.update", wire.ReasonMaxDeliver, "plain \x1b text"},
-		{"dlq.sharing.tenant.create", wire.ReasonParked, "\xff\xfe"},
+		{"dlq.sharing.user.update", contract.ReasonMaxDeliver, `{"id":"42"}`},
+		{"dlq.application.user.create", contract.ReasonNotJSON, ""},
+		{"dlq.sharing.user.update", contract.ReasonMaxDeliver, "plain \x1b text"},
+		{"dlq.sharing.tenant.create", contract.ReasonParked, "\xff\xfe"},
 	} {
 		msg := nats.NewMsg(letter.subject)
-		msg.Header.Set(wire.HeaderReason, letter.reason)
-		msg.Header.Set(wire.HeaderError, "no worker took it\x1b[2J")
-		msg.Header.Set(wire.HeaderKey, "42")
-		msg.Header.Set(wire.HeaderAttempts, "10")
+		msg.Header.Set(contract.HeaderReason, letter.reason)
+		msg.Header.Set(contract.HeaderError, "no worker took it\x1b[2J")
+		msg.Header.Set(contract.HeaderKey, "42")
+		msg.Header.Set(contract.HeaderAttempts, "10")
 		msg.Data = []byte(letter.payload)
 		if _, err := b.jetStream(t).PublishMsg(t.Context(), msg); err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func TestDLQRm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := lettered(t)
 			b.golden(t, "dlq-rm-"+name, execute(t.Context(), "", append([]string{"dlq"}, strings.Fields(tt.args)...)...))
-			stream, err := b.jetStream(t).Stream(t.Context(), wire.StreamDLQ)
+			stream, err := b.jetStream(t).Stream(t.Context(), contract.StreamDLQ)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // lettersAtOnce is how many letters a list shows by default.
@@ -59,13 +59,13 @@ func newLetterLine(msg jetstream.Msg, meta *jetstream.MsgMetadata) letterLine {
 	kind, header := kindOf(msg), msg.Headers()
 	line := letterLine{
 		Seq: meta.Sequence.Stream, Service: kind.Service, Entity: kind.Entity, Reason: kind.Reason,
-		Key: header.Get(wire.HeaderKey), ID: header.Get(wire.HeaderID), Error: header.Get(wire.HeaderError), Time: meta.Timestamp.UTC(),
+		Key: header.Get(contract.HeaderKey), ID: header.Get(contract.HeaderID), Error: header.Get(contract.HeaderError), Time: meta.Timestamp.UTC(),
 	}
 	if _, _, op, err := subjects.ParseDeadLetter(msg.Subject()); err == nil {
 		line.Op = op.String()
 	}
 	// What the hub and the server wrote parses; where it does not, 0 says nothing.
-	line.Attempts, _ = strconv.Atoi(header.Get(wire.HeaderAttempts))
+	line.Attempts, _ = strconv.Atoi(header.Get(contract.HeaderAttempts))
 	line.Bytes, _ = strconv.Atoi(header.Get(nats.MsgSize))
 	return line
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // letterKind is what letters are grouped by.
@@ -120,13 +120,13 @@ func (a *app) visitLetters(ctx context.Context, args []string, after uint64, vis
 		return err
 	}
 	if err := l.eachLetter(ctx, stream, filter, after, visit); err != nil {
-		return fmt.Errorf("read the stream %s: %w", wire.StreamDLQ, err)
+		return fmt.Errorf("read the stream %s: %w", contract.StreamDLQ, err)
 	}
 	return nil
 }
 
 func kindOf(msg jetstream.Msg) letterKind {
-	kind := letterKind{Reason: msg.Headers().Get(wire.HeaderReason)}
+	kind := letterKind{Reason: msg.Headers().Get(contract.HeaderReason)}
 	service, entity, _, err := subjects.ParseDeadLetter(msg.Subject())
 	if err != nil {
 		// Not the hub's: shown by its subject rather than hidden.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newDLQRedrive(a *app) *cobra.Command {
@@ -30,7 +30,7 @@ with the reason, and the exit code is 1 when one stays or none was redriven.`,
 			if all == (len(seqs) > 0) {
 				return usagef("which letters? give their sequences or --all")
 			}
-			return a.redrive(ctx, args[0], wire.Redrive{Seqs: seqs, All: all})
+			return a.redrive(ctx, args[0], contract.Redrive{Seqs: seqs, All: all})
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all letters of the service")
@@ -38,10 +38,10 @@ with the reason, and the exit code is 1 when one stays or none was redriven.`,
 }
 
 // notRedriven is the error of a reply that leaves letters where they are.
-func notRedriven(r *wire.Redriven) *incomplete {
+func notRedriven(r *contract.Redriven) *incomplete {
 	switch {
 	case r.Redriven == 0 && len(r.Left) == 0 && !r.More:
-		return incompletef(wire.CodeNotFound, "%s has no dead letters", r.Service)
+		return incompletef(contract.CodeNotFound, "%s has no dead letters", r.Service)
 	case r.Redriven == 0 && len(r.Left) > 0:
 		return incompletef(codeFailed, "nothing was redriven: %s", stays(r.Left))
 	case len(r.Left) > 0:
@@ -53,7 +53,7 @@ func notRedriven(r *wire.Redriven) *incomplete {
 
 // stays names the first letter that stays, and says how many do besides: the
 // reply has all.
-func stays(left []wire.RedriveLeft) string {
+func stays(left []contract.RedriveLeft) string {
 	first := fmt.Sprintf("letter %d stays: %s", left[0].Seq, printable(left[0].Message))
 	if len(left) == 1 {
 		return first
@@ -61,7 +61,7 @@ func stays(left []wire.RedriveLeft) string {
 	return fmt.Sprintf("%s; and %d more", first, len(left)-1)
 }
 
-func showRedriven(w io.Writer, r *wire.Redriven) error {
+func showRedriven(w io.Writer, r *contract.Redriven) error {
 	if _, err := fmt.Fprintf(w, "%s: redrove %s\n", r.Service, plural(r.Redriven, "letter")); err != nil {
 		return err
 	}

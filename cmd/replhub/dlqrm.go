@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newDLQRm(a *app) *cobra.Command {
@@ -83,7 +83,7 @@ func (a *app) removeLetters(ctx context.Context, args []string) error {
 	}
 	left := incompletef(codePartly, "not all was removed: %s", notRemoved(outcome.Left))
 	if outcome.Removed == 0 {
-		left = incompletef(wire.CodeNotFound, "nothing was removed: %s", notRemoved(outcome.Left))
+		left = incompletef(contract.CodeNotFound, "nothing was removed: %s", notRemoved(outcome.Left))
 	}
 	if left.reply, err = json.Marshal(outcome); err != nil {
 		return fmt.Errorf("print JSON: %w", err)
@@ -95,12 +95,12 @@ func (a *app) removeLetters(ctx context.Context, args []string) error {
 type removed struct {
 	Removed uint64 `json:"removed"`
 	// Left are the letters that were not removed, as in the reply of redrive.
-	Left []wire.RedriveLeft `json:"left,omitempty"`
+	Left []contract.RedriveLeft `json:"left,omitempty"`
 }
 
 // notRemoved names the first letter that was not removed, and says how many there
 // are besides.
-func notRemoved(left []wire.RedriveLeft) string {
+func notRemoved(left []contract.RedriveLeft) string {
 	first := fmt.Sprintf("letter %d: %s", left[0].Seq, left[0].Message)
 	if len(left) == 1 {
 		return first
@@ -117,7 +117,7 @@ func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []u
 			continue
 		}
 		if fault != nil {
-			outcome.Left = append(outcome.Left, wire.RedriveLeft{Seq: seq, Message: "not tried"})
+			outcome.Left = append(outcome.Left, contract.RedriveLeft{Seq: seq, Message: "not tried"})
 			continue
 		}
 		err := l.removeLetter(ctx, stream, seq)
@@ -129,7 +129,7 @@ func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []u
 		if _, none := errors.AsType[*refused](err); !none {
 			fault, message = err, err.Error()
 		}
-		outcome.Left = append(outcome.Left, wire.RedriveLeft{Seq: seq, Message: message})
+		outcome.Left = append(outcome.Left, contract.RedriveLeft{Seq: seq, Message: message})
 	}
 	return outcome
 }
@@ -169,7 +169,7 @@ func (a *app) removeAllLetters(ctx context.Context, args []string) error {
 		return fmt.Errorf("count dead letters: %w", err)
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(filter), jetstream.WithPurgeSequence(before.State.LastSeq+1)); err != nil {
-		return fmt.Errorf("purge the stream %s: %w", wire.StreamDLQ, err)
+		return fmt.Errorf("purge the stream %s: %w", contract.StreamDLQ, err)
 	}
 	var outcome removed
 	for _, n := range before.State.Subjects {

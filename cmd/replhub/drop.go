@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newDrop(a *app) *cobra.Command {
@@ -39,7 +39,7 @@ and events that it had not received are not kept for it any longer.`,
 					return err
 				}
 			}
-			return exchange(ctx, a, wire.VerbDrop, args[0], wire.Drop{Lost: lost}, showDropped)
+			return exchange(ctx, a, contract.VerbDrop, args[0], contract.Drop{Lost: lost}, showDropped)
 		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
@@ -47,7 +47,7 @@ and events that it had not received are not kept for it any longer.`,
 	return cmd
 }
 
-func showDropped(w io.Writer, r *wire.Dropped) error {
+func showDropped(w io.Writer, r *contract.Dropped) error {
 	_, err := fmt.Fprintf(w, "%s: dropped %s\n", r.Service, r.Stream)
 	return err
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestDropAsksAtATerminal(t *testing.T) {
 	for answer, code := range map[string]int{"y\n": exitDone, "YES\n": exitDone, "n\n": exitFailed, "\n": exitFailed, "": exitFailed} {
 		t.Run("answer "+strings.TrimSpace(answer), func(t *testing.T) {
 			b := newBench(t)
-			b.answer(t, "replhub.drop.sharing", wire.Dropped{Service: "sharing", Stream: "SUB_sharing"})
+			b.answer(t, "replhub.drop.sharing", contract.Dropped{Service: "sharing", Stream: "SUB_sharing"})
 			var stdout, stderr bytes.Buffer
 			a := &app{in: strings.NewReader(answer), out: &stdout, errOut: &stderr, isTerminal: func(any) bool { return true }}
 			if got := a.run(t.Context(), []string{"drop", "sharing"}); got != code {
@@ -30,7 +30,7 @@ func TestDropAsksAtATerminal(t *testing.T) {
 
 func TestDropDoesNotGuessWithoutATerminal(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.drop.sharing", wire.Dropped{})
+	b.answer(t, "replhub.drop.sharing", contract.Dropped{})
 	b.golden(t, "drop-unconfirmed", execute(t.Context(), "y\n", "drop", "sharing"))
 	if len(b.asked) > 0 {
 		t.Error("the hub was asked all the same")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Exit codes.
@@ -30,7 +30,7 @@ func usagef(format string, args ...any) error {
 
 // refused is the hub's refusal, with its body as it came.
 type refused struct {
-	reason *wire.Error
+	reason *contract.Error
 	body   json.RawMessage
 }
 
@@ -44,8 +44,8 @@ func (e *refused) Error() string {
 
 // refuse makes a refusal here that looks like the hub's, for what would not
 // make a subject to ask it on.
-func refuse(reason *wire.Error) error {
-	body, err := json.Marshal(wire.Refusal{Error: reason})
+func refuse(reason *contract.Error) error {
+	body, err := json.Marshal(contract.Refusal{Error: reason})
 	if err != nil {
 		return err
 	}
@@ -53,27 +53,27 @@ func refuse(reason *wire.Error) error {
 }
 
 // The codes of errors that are this command's own, in the JSON of --json. The
-// hub's are in package wire.
+// hub's are in package contract.
 const (
-	codeUsage       wire.Code = "usage"       // the command line is wrong; exit code 2
-	codeUnreachable wire.Code = "unreachable" // no connection to NATS
-	codeNoHub       wire.Code = "no_hub"      // NATS answers, but no hub does
-	codeTimeout     wire.Code = "timeout"     // no answer, or nothing to show, in time
-	codeInterrupted wire.Code = "interrupted" // ended by a signal
-	codePartly      wire.Code = "partly"      // some of it was done; the reply says what was not
-	codeFailed      wire.Code = "failed"      // anything else
+	codeUsage       contract.Code = "usage"       // the command line is wrong; exit code 2
+	codeUnreachable contract.Code = "unreachable" // no connection to NATS
+	codeNoHub       contract.Code = "no_hub"      // NATS answers, but no hub does
+	codeTimeout     contract.Code = "timeout"     // no answer, or nothing to show, in time
+	codeInterrupted contract.Code = "interrupted" // ended by a signal
+	codePartly      contract.Code = "partly"      // some of it was done; the reply says what was not
+	codeFailed      contract.Code = "failed"      // anything else
 )
 
 // failure is an error with a code for programs.
 type failure struct {
-	code wire.Code
+	code contract.Code
 	err  error
 }
 
 func (e *failure) Error() string { return e.err.Error() }
 func (e *failure) Unwrap() error { return e.err }
 
-func failf(code wire.Code, format string, args ...any) error {
+func failf(code contract.Code, format string, args ...any) error {
 	return &failure{code: code, err: fmt.Errorf(format, args...)}
 }
 
@@ -85,7 +85,7 @@ type incomplete struct {
 	reply json.RawMessage // a JSON object
 }
 
-func incompletef(code wire.Code, format string, args ...any) *incomplete {
+func incompletef(code contract.Code, format string, args ...any) *incomplete {
 	return &incomplete{failure: failure{code: code, err: fmt.Errorf(format, args...)}}
 }
 
@@ -98,7 +98,7 @@ func (e *incomplete) body() json.RawMessage {
 	if err := json.Unmarshal(e.reply, &members); err != nil {
 		members = map[string]json.RawMessage{} // a reply that is no object has no place for the error
 	}
-	body, err := json.Marshal(wire.Errorf(e.code, "%v", e.err))
+	body, err := json.Marshal(contract.Errorf(e.code, "%v", e.err))
 	if err == nil {
 		members["error"] = body
 		body, err = json.Marshal(members)
@@ -167,7 +167,7 @@ func errorBody(err error, usage bool) json.RawMessage {
 	if usage {
 		code = codeUsage
 	}
-	body, err := json.Marshal(wire.Refusal{Error: wire.Errorf(code, "%v", err)})
+	body, err := json.Marshal(contract.Refusal{Error: contract.Errorf(code, "%v", err)})
 	if err != nil {
 		return json.RawMessage(`{"error":{"code":"failed","message":"the error has no JSON"}}`)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newExplain(a *app) *cobra.Command {
@@ -31,14 +31,14 @@ stream: what 'replhub pub' prints, and the header Replhub-Seq of a copy.`,
 			if err != nil {
 				return usagef("sequence %q: want a number", args[1])
 			}
-			return exchange(ctx, a, wire.VerbExplain, args[0], wire.Explain{Seq: seq, Epoch: epoch}, showExplained)
+			return exchange(ctx, a, contract.VerbExplain, args[0], contract.Explain{Seq: seq, Epoch: epoch}, showExplained)
 		}),
 	}
 	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "the epoch that the sequence is of (default: the current one)")
 	return cmd
 }
 
-func showExplained(w io.Writer, r *wire.Explained) error {
+func showExplained(w io.Writer, r *contract.Explained) error {
 	if _, err := fmt.Fprintf(w, "%s: %s\n\n", r.Verdict, printable(r.Reason)); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Every number of every verb is refused where it is 0 or less, unless 0 has a
@@ -71,10 +71,10 @@ func TestEmptyNumbersAreRefused(t *testing.T) {
 // With --json every error is JSON of one form on stdout, whatever went wrong.
 func TestErrorsAreJSON(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.describe.nobody", wire.FieldErrorf(wire.CodeNotFound, "service", "no service of that name is registered"))
+	b.answer(t, "replhub.describe.nobody", contract.FieldErrorf(contract.CodeNotFound, "service", "no service of that name is registered"))
 	for _, tt := range []struct {
 		args string
-		code wire.Code
+		code contract.Code
 		exit int
 	}{
 		{"ls --json --server nats://127.0.0.1:1", codeUnreachable, exitFailed},
@@ -86,8 +86,8 @@ func TestErrorsAreJSON(t *testing.T) {
 		{"pub user create {} --json", codeNoHub, exitFailed},
 		{"dlq ls --json", codeNoHub, exitFailed},
 		{"ls --json --context nowhere", codeFailed, exitFailed},
-		{"describe nobody --json", wire.CodeNotFound, exitFailed},
-		{"describe NOBODY --json", wire.CodeInvalidName, exitFailed},
+		{"describe nobody --json", contract.CodeNotFound, exitFailed},
+		{"describe NOBODY --json", contract.CodeInvalidName, exitFailed},
 		{"frobnicate --json", codeUsage, exitUsage},
 		{"ls --frobnicate --json", codeUsage, exitUsage},
 		{"--json ls extra", codeUsage, exitUsage},
@@ -99,7 +99,7 @@ func TestErrorsAreJSON(t *testing.T) {
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			o := execute(t.Context(), "", strings.Fields(tt.args)...)
-			var refusal wire.Refusal
+			var refusal contract.Refusal
 			if err := json.Unmarshal([]byte(o.stdout), &refusal); err != nil || refusal.Error == nil {
 				t.Fatalf("exit %d, stdout %q: %v", o.code, o.stdout, err)
 			}
@@ -115,7 +115,7 @@ func TestErrorsAreJSON(t *testing.T) {
 
 func TestPubRefusesAnEventThatSaysNothing(t *testing.T) {
 	b := newBench(t)
-	stream := b.createStream(t, wire.StreamIngest, "db.*.create", "db.*.update", "db.*.read", "db.*.delete")
+	stream := b.createStream(t, contract.StreamIngest, "db.*.create", "db.*.update", "db.*.read", "db.*.delete")
 	for name, args := range map[string]string{
 		"pub-no-row":     "pub user delete",
 		"pub-empty-row":  "pub db.user.delete -",

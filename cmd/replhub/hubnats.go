@@ -9,8 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/reconnect"
-	"github.com/replhub/replhub/wire"
 )
 
 // reconnectWait is the time between two attempts at one server: lanes stand
@@ -74,11 +74,11 @@ func (s natsSettings) options(keeper *reconnect.Keeper) ([]nats.Option, error) {
 		variable string
 		files    reconnect.Files
 	}{
-		{wire.EnvNATSCreds, reconnect.Files{Creds: s.Creds}},
-		{wire.EnvNATSNkey, reconnect.Files{Nkey: s.Nkey}},
-		{wire.EnvNATSPasswordFile, reconnect.Files{User: s.User, Password: s.PasswordFile}},
-		{wire.EnvNATSTLSCA, reconnect.Files{CA: s.TLS.CA}},
-		{wire.EnvNATSTLSCert, reconnect.Files{Cert: s.TLS.Cert, Key: s.TLS.Key}},
+		{contract.EnvNATSCreds, reconnect.Files{Creds: s.Creds}},
+		{contract.EnvNATSNkey, reconnect.Files{Nkey: s.Nkey}},
+		{contract.EnvNATSPasswordFile, reconnect.Files{User: s.User, Password: s.PasswordFile}},
+		{contract.EnvNATSTLSCA, reconnect.Files{CA: s.TLS.CA}},
+		{contract.EnvNATSTLSCert, reconnect.Files{Cert: s.TLS.Cert, Key: s.TLS.Key}},
 	} {
 		if _, err := keeper.Options(f.files); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.variable, err)
@@ -101,13 +101,13 @@ func (s natsSettings) explain(err error) error {
 	}
 	switch {
 	case errors.Is(err, nats.ErrNoServers):
-		return fmt.Errorf("connect to NATS at %s: nobody answers there; start nats-server, or say where it is in %s", at, wire.EnvNATSURL)
+		return fmt.Errorf("connect to NATS at %s: nobody answers there; start nats-server, or say where it is in %s", at, contract.EnvNATSURL)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("connect to NATS at %s: the credentials are refused (%w); check %s", at, err, s.credentialsVariable())
 	case errors.Is(err, nats.ErrSecureConnRequired):
-		return fmt.Errorf("connect to NATS at %s: the server wants TLS; set %s", at, wire.EnvNATSTLSCA)
+		return fmt.Errorf("connect to NATS at %s: the server wants TLS; set %s", at, contract.EnvNATSTLSCA)
 	case errors.Is(err, nats.ErrSecureConnWanted):
-		return fmt.Errorf("connect to NATS at %s: the server has no TLS; unset %s", at, wire.EnvNATSTLSCA)
+		return fmt.Errorf("connect to NATS at %s: the server has no TLS; unset %s", at, contract.EnvNATSTLSCA)
 	}
 	return fmt.Errorf("connect to NATS at %s: %w; %s", at, err, s.adviceOnTLS(err))
 }
@@ -116,31 +116,31 @@ func (s natsSettings) explain(err error) error {
 func (s natsSettings) adviceOnTLS(err error) string {
 	switch tlsFault(err) {
 	case tlsUnknownCA:
-		return fmt.Sprintf("name the file of the authority that signs the server's certificate in %s", wire.EnvNATSTLSCA)
+		return fmt.Sprintf("name the file of the authority that signs the server's certificate in %s", contract.EnvNATSTLSCA)
 	case tlsOtherName:
-		return fmt.Sprintf("use a name of the server that its certificate has, in %s", wire.EnvNATSURL)
+		return fmt.Sprintf("use a name of the server that its certificate has, in %s", contract.EnvNATSURL)
 	case tlsClientCertificate:
-		return fmt.Sprintf("name a certificate that the server accepts in %s and %s", wire.EnvNATSTLSCert, wire.EnvNATSTLSKey)
+		return fmt.Sprintf("name a certificate that the server accepts in %s and %s", contract.EnvNATSTLSCert, contract.EnvNATSTLSKey)
 	case tlsGreeting:
 		if s.TLSFirst {
-			return fmt.Sprintf("a server without handshake_first wants TLS after its greeting: unset %s", wire.EnvNATSTLSFirst)
+			return fmt.Sprintf("a server without handshake_first wants TLS after its greeting: unset %s", contract.EnvNATSTLSFirst)
 		}
-		return fmt.Sprintf("a server with handshake_first wants %s=true; else check %s", wire.EnvNATSTLSFirst, wire.EnvNATSURL)
+		return fmt.Sprintf("a server with handshake_first wants %s=true; else check %s", contract.EnvNATSTLSFirst, contract.EnvNATSURL)
 	case tlsNone:
 	}
-	return "check " + wire.EnvNATSURL
+	return "check " + contract.EnvNATSURL
 }
 
 // credentialsVariable is the variable that says who connects.
 func (s natsSettings) credentialsVariable() string {
 	switch {
 	case s.Creds != "":
-		return wire.EnvNATSCreds
+		return contract.EnvNATSCreds
 	case s.Nkey != "":
-		return wire.EnvNATSNkey
+		return contract.EnvNATSNkey
 	case s.User != "":
-		return wire.EnvNATSUser + " and " + wire.EnvNATSPasswordFile
+		return contract.EnvNATSUser + " and " + contract.EnvNATSPasswordFile
 	default:
-		return wire.EnvNATSCreds + ", " + wire.EnvNATSNkey + " or " + wire.EnvNATSUser
+		return contract.EnvNATSCreds + ", " + contract.EnvNATSNkey + " or " + contract.EnvNATSUser
 	}
 }

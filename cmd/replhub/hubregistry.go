@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/kvmap"
-	"github.com/replhub/replhub/wire"
 	"github.com/replhub/replhub/zkmap"
 )
 
@@ -21,7 +21,7 @@ func (s settings) registry(nc *nats.Conn, log *slog.Logger) (hub.Registry, error
 	if s.Registry == registryKV {
 		return kvRegistry(nc, s.JSDomain, s.Replicas, log)
 	}
-	secure, err := s.ZK.TLS.config(wire.EnvZKTLSCA, wire.EnvZKTLSCert)
+	secure, err := s.ZK.TLS.config(contract.EnvZKTLSCA, contract.EnvZKTLSCert)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s settings) registry(nc *nats.Conn, log *slog.Logger) (hub.Registry, error
 		Logger:         log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("registry in ZooKeeper, %s*: %w", wire.EnvironmentPrefix+"ZK_", err)
+		return nil, fmt.Errorf("registry in ZooKeeper, %s*: %w", contract.EnvironmentPrefix+"ZK_", err)
 	}
 	return registry, nil
 }
@@ -58,7 +58,7 @@ func kvRegistry(nc *nats.Conn, domain string, replicas int, log *slog.Logger) (h
 		}
 	}
 	registry, err := kvmap.New(js, kvmap.Config{
-		Bucket: wire.BucketRegistry, Replicas: replicas, Records: hub.RegistryRecords(), Logger: log,
+		Bucket: contract.BucketRegistry, Replicas: replicas, Records: hub.RegistryRecords(), Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registry in JetStream: %w", err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newLs(a *app) *cobra.Command {
@@ -28,7 +28,7 @@ OLDEST the age of the oldest of them, WAITING how many workers wait for work.`,
 	}
 }
 
-func showServices(w io.Writer, r *wire.Services) error {
+func showServices(w io.Writer, r *contract.Services) error {
 	if len(r.Services) == 0 {
 		_, err := fmt.Fprintln(w, "no service is registered; see 'replhub register --help'")
 		return err
@@ -40,7 +40,7 @@ func showServices(w io.Writer, r *wire.Services) error {
 	return t.print(w)
 }
 
-func serviceCells(s *wire.LaneStatus) []string {
+func serviceCells(s *contract.LaneStatus) []string {
 	waiting := 0
 	for _, worker := range s.Workers {
 		waiting += worker.Waiting
@@ -56,7 +56,7 @@ func serviceCells(s *wire.LaneStatus) []string {
 }
 
 // reasonText is why a lane is as it is: for one that is filling, how far it is.
-func reasonText(s *wire.LaneStatus) string {
+func reasonText(s *contract.LaneStatus) string {
 	if s.Reason == "" && s.Fill != nil {
 		return fillText(s.Fill)
 	}

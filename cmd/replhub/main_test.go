@@ -18,8 +18,8 @@ import (
 	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/goleak"
 
-	"github.com/replhub/replhub/internal/natstest"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -57,25 +57,25 @@ func newBench(t *testing.T) *bench {
 	return &bench{server: server, nc: server.Connect(), asked: make(chan string, 100)}
 }
 
-// answer lays out a reply, or a refusal when it is a *wire.Error, on a control
+// answer lays out a reply, or a refusal when it is a *contract.Error, on a control
 // subject.
 func (b *bench) answer(t *testing.T, subject string, reply any) {
 	t.Helper()
 	b.serve(t, subject, func(req micro.Request) {
 		b.asked <- req.Subject() + " " + string(req.Data())
-		refusal, ok := reply.(*wire.Error)
+		refusal, ok := reply.(*contract.Error)
 		if !ok {
 			_ = req.RespondJSON(reply)
 			return
 		}
-		body, _ := json.Marshal(wire.Refusal{Error: refusal})
+		body, _ := json.Marshal(contract.Refusal{Error: refusal})
 		_ = req.Error(string(refusal.Code), refusal.Message, body)
 	})
 }
 
 func (b *bench) serve(t *testing.T, subject string, respond micro.HandlerFunc) {
 	t.Helper()
-	service, err := micro.AddService(b.nc, micro.Config{Name: wire.MicroName, Version: "0.0.1"})
+	service, err := micro.AddService(b.nc, micro.Config{Name: contract.MicroName, Version: "0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

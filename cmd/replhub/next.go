@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // errNothingCame ends a wait for the next copy.
@@ -85,7 +85,7 @@ type workQueue interface {
 func (a *app) next(ctx context.Context, service string, o nextOptions) error {
 	name, err := subjects.ParseName(service)
 	if err != nil {
-		return refuse(wire.FieldErrorf(wire.CodeInvalidName, "service", "%v", err))
+		return refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
 	}
 	l, err := a.connect()
 	if err != nil {
@@ -151,21 +151,21 @@ func (l *link) openQueue(ctx context.Context, service subjects.Name) (workQueue,
 	asked, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	stream := subjects.LaneStream(service)
-	for _, name := range []string{wire.ConsumerWorkers, partitionConsumer(0)} {
+	for _, name := range []string{contract.ConsumerWorkers, partitionConsumer(0)} {
 		consumer, err := js.Consumer(asked, stream, name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
-			return nil, refuse(wire.Errorf(wire.CodeNotFound, "no service %s is registered", service))
+			return nil, refuse(contract.Errorf(contract.CodeNotFound, "no service %s is registered", service))
 		case errors.Is(err, jetstream.ErrConsumerNotFound):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("open the queue of %s: %w", service, err)
-		case name == wire.ConsumerWorkers:
+		case name == contract.ConsumerWorkers:
 			return &plainQueue{link: l, consumer: consumer}, nil
 		}
 		return joinQueue(ctx, l, js, service)
 	}
-	return nil, refuse(wire.Errorf(wire.CodeNotFound, "%s has no work queue on the stream %s", service, stream))
+	return nil, refuse(contract.Errorf(contract.CodeNotFound, "%s has no work queue on the stream %s", service, stream))
 }
 
 // shownCopy is a copy as --json prints it, a line each. Of the payload forms one

@@ -17,7 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // withHub is a bench on which a hub serves.
@@ -25,9 +25,9 @@ func withHub(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t)
 	clearEnvironment(t)
-	t.Setenv(wire.EnvNATSURL, b.server.URL())
-	t.Setenv(wire.EnvIngestMaxBytes, "64MiB")
-	t.Setenv(wire.EnvDLQMaxBytes, "16MiB")
+	t.Setenv(contract.EnvNATSURL, b.server.URL())
+	t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
+	t.Setenv(contract.EnvDLQMaxBytes, "16MiB")
 	start(t, "serve").stdout.await(t, "msg=ready")
 	return b
 }
@@ -79,7 +79,7 @@ type shown struct {
 	Payload   int                 `json:"payload"`
 }
 
-func (s shown) key() string { return nats.Header(s.Headers).Get(wire.HeaderKey) }
+func (s shown) key() string { return nats.Header(s.Headers).Get(contract.HeaderKey) }
 
 func shownIn(t *testing.T, output string) []shown {
 	t.Helper()
@@ -273,7 +273,7 @@ func TestNextTakesWhatWasLeftFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left, err := fetch(consumer, 5, jetstream.FetchPriorityGroup(wire.GroupWorkers))
+	left, err := fetch(consumer, 5, jetstream.FetchPriorityGroup(contract.GroupWorkers))
 	if err != nil || len(left) != 5 {
 		t.Fatalf("%d copies, %v", len(left), err)
 	}
@@ -341,7 +341,7 @@ func (b *bench) awaitMembers(t *testing.T, service string, n int) {
 	ask := time.NewTicker(5 * time.Millisecond)
 	defer ask.Stop()
 	for {
-		stream, err := js.Stream(t.Context(), wire.StreamMembers)
+		stream, err := js.Stream(t.Context(), contract.StreamMembers)
 		if err == nil {
 			var m *jetstream.RawStreamMsg
 			if m, err = stream.GetLastMsgForSubject(t.Context(), "replhub._members."+service); err == nil {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -60,7 +60,7 @@ type partition struct {
 	held    heldCopies
 }
 
-func partitionConsumer(n int) string { return wire.ConsumerWorkers + "-" + strconv.Itoa(n) }
+func partitionConsumer(n int) string { return contract.ConsumerWorkers + "-" + strconv.Itoa(n) }
 
 func joinQueue(ctx context.Context, l *link, js jetstream.JetStream, service subjects.Name) (workQueue, error) {
 	member, err := join(ctx, l, service)
@@ -222,7 +222,7 @@ func (q *keyedQueue) call(p *partition, info *jetstream.ConsumerInfo) {
 // fetch takes copies of a partition into those that wait. A new pin, or a copy
 // that was delivered before, says that there may be more with others.
 func (q *keyedQueue) fetch(p *partition, most int) error {
-	got, err := fetch(p.consumer, most, jetstream.FetchPriorityGroup(wire.GroupWorkers))
+	got, err := fetch(p.consumer, most, jetstream.FetchPriorityGroup(contract.GroupWorkers))
 	for _, m := range got {
 		meta, metaErr := m.Metadata()
 		if metaErr != nil {
@@ -289,7 +289,7 @@ func (q *keyedQueue) unpin(p *partition) {
 	if err != nil {
 		return // the pin ends by itself
 	}
-	_ = stream.UnpinConsumer(ctx, p.consumer.CachedInfo().Name, wire.GroupWorkers) // likewise
+	_ = stream.UnpinConsumer(ctx, p.consumer.CachedInfo().Name, contract.GroupWorkers) // likewise
 }
 
 // rest says that nothing of a partition is in work, where that is so.

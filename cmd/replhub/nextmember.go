@@ -10,8 +10,8 @@ import (
 
 	"github.com/nats-io/nuid"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // joinEvery is the time between words to the hub, as in the SDK.
@@ -85,13 +85,13 @@ func (m *membership) live(ctx context.Context) {
 
 // tell sends one request and takes in the answer.
 func (m *membership) tell(ctx context.Context, leaving bool) error {
-	req := wire.Join{Instance: m.instance, Holding: m.holding(), Leaving: leaving}
+	req := contract.Join{Instance: m.instance, Holding: m.holding(), Leaving: leaving}
 	m.mu.Lock()
 	req.Generation = m.generation
 	m.mu.Unlock()
 	sent := time.Now()
-	var reply wire.Joined
-	if _, err := m.link.ask(ctx, wire.VerbJoin, m.service.String(), req, &reply); err != nil {
+	var reply contract.Joined
+	if _, err := m.link.ask(ctx, contract.VerbJoin, m.service.String(), req, &reply); err != nil {
 		return err
 	}
 	m.mu.Lock()

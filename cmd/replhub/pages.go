@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // pages is a list that the hub tells in pages.
@@ -19,15 +19,15 @@ type pages struct {
 }
 
 func servicePages() pages {
-	return pages{wire.VerbServices, "", "services", func(after string) any { return wire.ListServices{After: after} }}
+	return pages{contract.VerbServices, "", "services", func(after string) any { return contract.ListServices{After: after} }}
 }
 
 func whoPages(entity string) pages {
-	return pages{wire.VerbWho, "", "services", func(after string) any { return wire.Who{Entity: entity, After: after} }}
+	return pages{contract.VerbWho, "", "services", func(after string) any { return contract.Who{Entity: entity, After: after} }}
 }
 
 func lanePages(service string) pages {
-	return pages{wire.VerbDescribe, service, "interests", func(after string) any { return wire.Describe{After: after} }}
+	return pages{contract.VerbDescribe, service, "interests", func(after string) any { return contract.Describe{After: after} }}
 }
 
 // exchangePages is exchange for a list: its pages are shown as one reply.
@@ -63,7 +63,7 @@ func (l *link) askPages(ctx context.Context, p pages, reply any) (json.RawMessag
 	if err != nil {
 		return nil, err
 	}
-	if p.verb == wire.VerbServices {
+	if p.verb == contract.VerbServices {
 		whole, err := l.completeLanes(ctx, first)
 		if err != nil {
 			return nil, err

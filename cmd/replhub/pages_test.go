@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // pagesOf serves a list in pages of two, each behind a name.
@@ -38,15 +38,15 @@ func (b *bench) pagesOf(t *testing.T, subject string, names []string, page func(
 func TestPagesAreOneList(t *testing.T) {
 	b := newBench(t)
 	names := []string{"a", "b", "c", "d", "e"}
-	lane := func(service string, entities []string, next string) wire.LaneStatus {
-		s := wire.LaneStatus{Service: service, State: wire.LaneLive, Next: next}
+	lane := func(service string, entities []string, next string) contract.LaneStatus {
+		s := contract.LaneStatus{Service: service, State: contract.LaneLive, Next: next}
 		for _, entity := range entities {
-			s.Interests = append(s.Interests, wire.InterestStatus{Service: service, Entity: entity})
+			s.Interests = append(s.Interests, contract.InterestStatus{Service: service, Entity: entity})
 		}
 		return s
 	}
 	b.pagesOf(t, "replhub.services", names, func(names []string, next string) any {
-		reply := wire.Services{Next: next}
+		reply := contract.Services{Next: next}
 		for _, name := range names {
 			if name == "c" {
 				reply.Services = append(reply.Services, lane(name, []string{"e1", "e2"}, "e2"))
@@ -57,9 +57,9 @@ func TestPagesAreOneList(t *testing.T) {
 		return reply
 	})
 	b.pagesOf(t, "replhub.who", names, func(names []string, next string) any {
-		reply := wire.Whoever{Entity: "user", Next: next}
+		reply := contract.Whoever{Entity: "user", Next: next}
 		for _, name := range names {
-			reply.Services = append(reply.Services, wire.InterestStatus{Service: name})
+			reply.Services = append(reply.Services, contract.InterestStatus{Service: name})
 		}
 		return reply
 	})
@@ -70,7 +70,7 @@ func TestPagesAreOneList(t *testing.T) {
 		list  func(text []byte) (names []string, err error)
 	}{
 		{[]string{"ls"}, "a:1 b:1 c:5 d:1 e:1", func(text []byte) (names []string, err error) {
-			var all wire.Services
+			var all contract.Services
 			err = json.Unmarshal(text, &all)
 			for i := range all.Services {
 				names = append(names, fmt.Sprintf("%s:%d", all.Services[i].Service, len(all.Services[i].Interests)))
@@ -78,7 +78,7 @@ func TestPagesAreOneList(t *testing.T) {
 			return append(names, all.Next), err
 		}},
 		{[]string{"who", "user"}, "a b c d e", func(text []byte) (names []string, err error) {
-			var all wire.Whoever
+			var all contract.Whoever
 			err = json.Unmarshal(text, &all)
 			for i := range all.Services {
 				names = append(names, all.Services[i].Service)
@@ -86,7 +86,7 @@ func TestPagesAreOneList(t *testing.T) {
 			return append(names, all.Next), err
 		}},
 		{[]string{"describe", "c"}, "e1 e2 e3 e4 e5", func(text []byte) (names []string, err error) {
-			var all wire.LaneStatus
+			var all contract.LaneStatus
 			err = json.Unmarshal(text, &all)
 			for i := range all.Interests {
 				names = append(names, all.Interests[i].Entity)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newPause(a *app) *cobra.Command {
@@ -24,7 +24,7 @@ filling; 'replhub resume' ends the pause early.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbPause, args[0], wire.Pause{For: wire.Duration(length)}, showPaused)
+			return exchange(ctx, a, contract.VerbPause, args[0], contract.Pause{For: contract.Duration(length)}, showPaused)
 		}),
 	}
 	cmd.Flags().DurationVar(&length, "for", time.Hour, "how long")
@@ -32,7 +32,7 @@ filling; 'replhub resume' ends the pause early.`,
 }
 
 // showPaused prints the reply of both pause and resume.
-func showPaused(w io.Writer, r *wire.Paused) error {
+func showPaused(w io.Writer, r *contract.Paused) error {
 	state := "workers run"
 	if r.PausedUntil != nil {
 		state = "workers are paused until " + humanTime(*r.PausedUntil)

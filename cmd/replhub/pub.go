@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 // pubFlags are the headers that a publisher may set.
@@ -99,7 +99,7 @@ func pubTarget(args []string) (subjects.Event, []string, error) {
 	if strings.Contains(args[0], ".") {
 		event, err := subjects.ParseEvent(args[0])
 		if err != nil {
-			return subjects.Event{}, nil, refuse(wire.FieldErrorf(wire.CodeInvalidName, "subject", "%v", err))
+			return subjects.Event{}, nil, refuse(contract.FieldErrorf(contract.CodeInvalidName, "subject", "%v", err))
 		}
 		return event, args[1:], nil
 	}
@@ -108,11 +108,11 @@ func pubTarget(args []string) (subjects.Event, []string, error) {
 	}
 	entity, err := subjects.ParseName(args[0])
 	if err != nil {
-		return subjects.Event{}, nil, refuse(wire.FieldErrorf(wire.CodeInvalidName, "entity", "%v", err))
+		return subjects.Event{}, nil, refuse(contract.FieldErrorf(contract.CodeInvalidName, "entity", "%v", err))
 	}
 	op, err := subjects.ParseOp(args[1])
 	if err != nil {
-		return subjects.Event{}, nil, refuse(wire.FieldErrorf(wire.CodeInvalidValue, "op", "%v", err))
+		return subjects.Event{}, nil, refuse(contract.FieldErrorf(contract.CodeInvalidValue, "op", "%v", err))
 	}
 	return subjects.NewEvent(entity, op), args[2:], nil
 }
@@ -123,7 +123,7 @@ func refuseNothing(event subjects.Event, header nats.Header, given bool, payload
 	switch {
 	case event.Op() != subjects.Delete && !given:
 		return usagef("which payload? it is the whole entity after the change; a delete alone may do without, with --key")
-	case event.Op() == subjects.Delete && len(payload) == 0 && header.Get(wire.HeaderKey) == "":
+	case event.Op() == subjects.Delete && len(payload) == 0 && header.Get(contract.HeaderKey) == "":
 		return usagef("which row is deleted? give --key, or the row as the payload")
 	}
 	return nil
@@ -154,14 +154,14 @@ func (f *pubFlags) apply(header nats.Header) error {
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	for name, value := range map[string]string{
-		wire.HeaderKey: f.key, wire.HeaderMsgID: f.id, wire.HeaderOrigin: f.origin,
+		contract.HeaderKey: f.key, contract.HeaderMsgID: f.id, contract.HeaderOrigin: f.origin,
 	} {
 		if value != "" {
 			header.Set(name, value)
 		}
 	}
 	if f.hasVersion {
-		header.Set(wire.HeaderVersion, strconv.FormatInt(f.version, 10))
+		header.Set(contract.HeaderVersion, strconv.FormatInt(f.version, 10))
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (f *pubFlags) apply(header nats.Header) error {
 func (l *link) publish(ctx context.Context, msg *nats.Msg, payload []byte) (*jetstream.PubAck, json.RawMessage, error) {
 	answer, err := l.request(ctx, msg, payload)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", wire.StreamIngest, l.server)
+		return nil, nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", contract.StreamIngest, l.server)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("publish %s: %w", msg.Subject, err)
@@ -186,8 +186,8 @@ func (l *link) publish(ctx context.Context, msg *nats.Msg, payload []byte) (*jet
 	if ack.Error != nil {
 		return nil, nil, fmt.Errorf("publish %s: %s", msg.Subject, ack.Error.Description)
 	}
-	if ack.Stream != wire.StreamIngest {
-		return nil, nil, fmt.Errorf("publish %s: taken by %q, which is not the stream %s: the event is not replicated", msg.Subject, ack.Stream, wire.StreamIngest)
+	if ack.Stream != contract.StreamIngest {
+		return nil, nil, fmt.Errorf("publish %s: taken by %q, which is not the stream %s: the event is not replicated", msg.Subject, ack.Stream, contract.StreamIngest)
 	}
 	return &ack.PubAck, answer.Data, nil
 }

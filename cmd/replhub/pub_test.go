@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 func TestPub(t *testing.T) {
@@ -27,14 +27,14 @@ func TestPub(t *testing.T) {
 				"pub", "user", "delete", "--key", "42", "--id", "e1", "--origin", "profile", "--version", "0",
 				"-H", "Content-Type: text/csv", "-H", "x: a:b", "-H", "x:c",
 			}, "", "db.user.delete", nats.Header{
-				wire.HeaderKey: {"42"}, wire.HeaderMsgID: {"e1"}, wire.HeaderOrigin: {"profile"}, wire.HeaderVersion: {"0"},
+				contract.HeaderKey: {"42"}, contract.HeaderMsgID: {"e1"}, contract.HeaderOrigin: {"profile"}, contract.HeaderVersion: {"0"},
 				"Content-Type": {"text/csv"}, "x": {"a:b", "c"},
 			}, "",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
-			stream := b.createStream(t, wire.StreamIngest, subjects.IngestSubjects()...)
+			stream := b.createStream(t, contract.StreamIngest, subjects.IngestSubjects()...)
 			b.golden(t, tt.name, execute(t.Context(), tt.stdin, tt.args...))
 			msg, err := stream.GetMsg(t.Context(), 1)
 			if err != nil {
@@ -53,7 +53,7 @@ func TestPub(t *testing.T) {
 
 func TestPubRefusesWhatIsNoEvent(t *testing.T) {
 	b := newBench(t)
-	stream := b.createStream(t, wire.StreamIngest, "db.>")
+	stream := b.createStream(t, contract.StreamIngest, "db.>")
 	for name, args := range map[string][]string{
 		"pub-bad-op":      {"pub", "user", "rename", "{}", "--json"},
 		"pub-bad-entity":  {"pub", "User", "create", "{}"},
@@ -75,7 +75,7 @@ func TestPubIsTakenByAnotherStream(t *testing.T) {
 
 func TestPubToFullStream(t *testing.T) {
 	b := newBench(t)
-	stream := b.createStream(t, wire.StreamIngest, subjects.IngestSubjects()...)
+	stream := b.createStream(t, contract.StreamIngest, subjects.IngestSubjects()...)
 	cfg := stream.CachedInfo().Config
 	cfg.MaxMsgSize = 1
 	if _, err := b.jetStream(t).UpdateStream(t.Context(), cfg); err != nil {

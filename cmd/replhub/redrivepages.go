@@ -6,25 +6,25 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // redrive asks until every letter was looked at, and shows the replies as one.
-func (a *app) redrive(ctx context.Context, service string, req wire.Redrive) error {
+func (a *app) redrive(ctx context.Context, service string, req contract.Redrive) error {
 	l, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	var all wire.Redriven
-	body, err := l.ask(ctx, wire.VerbRedrive, service, req, &all)
+	var all contract.Redriven
+	body, err := l.ask(ctx, contract.VerbRedrive, service, req, &all)
 	if err != nil {
 		return err
 	}
 	for all.More && all.Next > req.After {
 		req.After = all.Next
-		var reply wire.Redriven
-		if _, err := l.ask(ctx, wire.VerbRedrive, service, req, &reply); err != nil {
+		var reply contract.Redriven
+		if _, err := l.ask(ctx, contract.VerbRedrive, service, req, &reply); err != nil {
 			return fmt.Errorf("%s redriven, and then: %w", plural(all.Redriven, "letter"), err)
 		}
 		all.Redriven += reply.Redriven

@@ -13,15 +13,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // registerFlags are a registration's definition, shared by all its entities.
 type registerFlags struct {
 	file       string
-	interest   wire.Interest
+	interest   contract.Interest
 	start      string
-	queue      wire.Queue
+	queue      contract.Queue
 	ackWait    time.Duration
 	maxBytes   byteSize
 	ofInterest []string
@@ -61,7 +61,7 @@ definition for each entity.`,
 		if err != nil {
 			return err
 		}
-		return exchange(ctx, a, wire.VerbRegister, args[0], req, showRegistered)
+		return exchange(ctx, a, contract.VerbRegister, args[0], req, showRegistered)
 	})
 	return cmd
 }
@@ -90,11 +90,11 @@ func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string)
 		}
 		return f.fromFile(a.in)
 	}
-	var req wire.Register
+	var req contract.Register
 	if !slices.ContainsFunc(f.ofInterest, flags.Changed) {
 		req.Entities = entities
 	} else {
-		f.interest.Start = wire.Start(f.start)
+		f.interest.Start = contract.Start(f.start)
 		for _, entity := range entities {
 			interest := f.interest
 			interest.Entity = entity
@@ -102,7 +102,7 @@ func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string)
 		}
 	}
 	if slices.ContainsFunc(f.ofQueue, flags.Changed) {
-		f.queue.AckWait = wire.Duration(f.ackWait)
+		f.queue.AckWait = contract.Duration(f.ackWait)
 		req.Queue = &f.queue
 	}
 	if len(entities) == 0 && req.Queue == nil && f.maxBytes == 0 {
@@ -127,7 +127,7 @@ func (f *registerFlags) fromFile(stdin io.Reader) (json.RawMessage, error) {
 	return text, nil
 }
 
-func showRegistered(w io.Writer, r *wire.Registered) error {
+func showRegistered(w io.Writer, r *contract.Registered) error {
 	t := newTable("ENTITY", "DUE FROM")
 	for _, entity := range slices.Sorted(maps.Keys(r.Since)) {
 		t.row(entity, count(r.Since[entity]))
@@ -155,9 +155,9 @@ func showRegistered(w io.Writer, r *wire.Registered) error {
 // workCommand is what to type to see the service's copies. The partitions of a
 // queue that keeps keys in order belong to instances, so that the nats CLI gets
 // nothing from them.
-func workCommand(r *wire.Registered) string {
-	if slices.Contains(r.Consumers, wire.ConsumerWorkers) {
-		return fmt.Sprintf("nats consumer next %s %s", r.Stream, wire.ConsumerWorkers)
+func workCommand(r *contract.Registered) string {
+	if slices.Contains(r.Consumers, contract.ConsumerWorkers) {
+		return fmt.Sprintf("nats consumer next %s %s", r.Stream, contract.ConsumerWorkers)
 	}
 	return "replhub next " + r.Service
 }

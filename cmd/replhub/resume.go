@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newResume(a *app) *cobra.Command {
@@ -18,7 +18,7 @@ func newResume(a *app) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbResume, args[0], noRequest{}, showPaused)
+			return exchange(ctx, a, contract.VerbResume, args[0], noRequest{}, showPaused)
 		}),
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newRewind(a *app) *cobra.Command {
@@ -25,12 +25,12 @@ go forwards: to what lies ahead of the workers, or in the future.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbRewind, args[0], wire.Rewind{To: wire.Start(args[1])}, showRewound)
+			return exchange(ctx, a, contract.VerbRewind, args[0], contract.Rewind{To: contract.Start(args[1])}, showRewound)
 		}),
 	}
 }
 
-func showRewound(w io.Writer, r *wire.Rewound) error {
+func showRewound(w io.Writer, r *contract.Rewound) error {
 	from := fmt.Sprintf("from event %d", r.Seq)
 	if r.Seq == 0 {
 		from = "with the next event; the stream holds none from there on"

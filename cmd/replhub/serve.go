@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // defaultHTTPAddr is where the hub's HTTP listens.
@@ -70,7 +70,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	// Bound before anything else: a second hub by mistake is told so before it
 	// has touched a stream.
-	listener, err := listenHTTP(ctx, s.HTTPAddr, wire.EnvHTTPAddr)
+	listener, err := listenHTTP(ctx, s.HTTPAddr, contract.EnvHTTPAddr)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func newLogger(out io.Writer, format string, level slog.Level) *slog.Logger {
 func variablesHelp() string {
 	var text strings.Builder
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	for _, v := range wire.Variables() {
+	for _, v := range contract.Variables() {
 		meaning := v.Meaning
 		if v.Default != "" {
 			meaning += " (" + v.Default + ")"

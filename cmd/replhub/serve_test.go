@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/e2e/cluster"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // clearEnvironment keeps whatever the caller's environment says to a hub, or
@@ -24,14 +24,14 @@ import (
 func clearEnvironment(t *testing.T) {
 	t.Helper()
 	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, wire.EnvironmentPrefix) {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, contract.EnvironmentPrefix) {
 			t.Setenv(name, "") // restored at the end
 			if err := os.Unsetenv(name); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	t.Setenv(wire.EnvHTTPAddr, "127.0.0.1:0")
+	t.Setenv(contract.EnvHTTPAddr, "127.0.0.1:0")
 }
 
 // startServer runs a nats-server of the given kind for one test.
@@ -152,16 +152,16 @@ func TestServesUntilToldToStop(t *testing.T) {
 	clearEnvironment(t)
 	const password, shown = "hush-hush", "shown"
 	s := startServer(t, &server.Options{Username: "hub", Password: password, JetStream: true})
-	t.Setenv(wire.EnvNATSURL, s.ClientURL())
-	t.Setenv(wire.EnvNATSUser, "hub")
-	t.Setenv(wire.EnvNATSPasswordFile, writeFile(t, "password", password+"\n"))
-	t.Setenv(wire.EnvLogLevel, "debug")
-	t.Setenv(wire.EnvHubID, shown)
-	t.Setenv(wire.EnvIngestMaxBytes, "64MiB")
-	t.Setenv(wire.EnvDLQMaxBytes, "16777216")
+	t.Setenv(contract.EnvNATSURL, s.ClientURL())
+	t.Setenv(contract.EnvNATSUser, "hub")
+	t.Setenv(contract.EnvNATSPasswordFile, writeFile(t, "password", password+"\n"))
+	t.Setenv(contract.EnvLogLevel, "debug")
+	t.Setenv(contract.EnvHubID, shown)
+	t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
+	t.Setenv(contract.EnvDLQMaxBytes, "16777216")
 	r := start(t, "serve")
 	addr := field(t, r.stdout.await(t, "msg=ready"), "http")
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": `"ready":true`, "/metrics": wire.MetricReady + " 1"} {
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": `"ready":true`, "/metrics": contract.MetricReady + " 1"} {
 		body := get(t, "http://"+addr+path)
 		if !strings.Contains(body, want) {
 			t.Errorf("%s: no %q in\n%s", path, want, body)
@@ -172,7 +172,7 @@ func TestServesUntilToldToStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	status, err := demoRequest[wire.Status](t.Context(), nc, "replhub.status", "{}")
+	status, err := demoRequest[contract.Status](t.Context(), nc, "replhub.status", "{}")
 	if err != nil || status.Hub != shown || status.Ingest.MaxBytes != 64<<20 {
 		t.Errorf("status %+v, %v", status, err)
 	}
@@ -207,8 +207,8 @@ func get(t *testing.T, url string) string {
 
 func TestADrainIsBounded(t *testing.T) {
 	clearEnvironment(t)
-	t.Setenv(wire.EnvNATSURL, newBench(t).server.URL())
-	t.Setenv(wire.EnvDrainTimeout, "1ns")
+	t.Setenv(contract.EnvNATSURL, newBench(t).server.URL())
+	t.Setenv(contract.EnvDrainTimeout, "1ns")
 	r := start(t, "serve")
 	addr := field(t, r.stdout.await(t, "msg=ready"), "http")
 	// Who has connected and not yet asked, the stop waits for a while.
@@ -229,10 +229,10 @@ func TestADrainIsBounded(t *testing.T) {
 func TestHubOutlivesRotatedCredentials(t *testing.T) {
 	clearEnvironment(t)
 	s := cluster.StartNATS(t, cluster.NATSUser("hub", "before", ""))
-	t.Setenv(wire.EnvNATSURL, s.URL())
-	t.Setenv(wire.EnvNATSUser, "hub")
+	t.Setenv(contract.EnvNATSURL, s.URL())
+	t.Setenv(contract.EnvNATSUser, "hub")
 	file := writeFile(t, "password", "before")
-	t.Setenv(wire.EnvNATSPasswordFile, file)
+	t.Setenv(contract.EnvNATSPasswordFile, file)
 	r := start(t, "serve")
 	ready := r.stdout.await(t, "msg=ready")
 	reload := func(password string) { s.SetUsers(cluster.NATSUser("hub", password, "")) }

@@ -13,12 +13,12 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/replhub/replhub/hub"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // settings are what the environment says to replhub serve. The names of the
 // fields make the names of the variables, without the prefix; a test compares
-// them with package wire's. (A tag that names a variable would not do: envconfig
+// them with package contract's. (A tag that names a variable would not do: envconfig
 // then takes it without the prefix, too.)
 type settings struct {
 	NATS         natsSettings
@@ -84,11 +84,11 @@ func readSettings() (settings, error) {
 		return settings{}, err
 	}
 	var s settings
-	if err := envconfig.Process(strings.TrimSuffix(wire.EnvironmentPrefix, "_"), &s); err != nil {
+	if err := envconfig.Process(strings.TrimSuffix(contract.EnvironmentPrefix, "_"), &s); err != nil {
 		return settings{}, explainParse(err)
 	}
-	if text := os.Getenv(wire.EnvReplicas); text != "" && s.Replicas == 0 {
-		return settings{}, fmt.Errorf("%s=%s: must be 1 to %d", wire.EnvReplicas, text, maxReplicas) // unset is the server's choice
+	if text := os.Getenv(contract.EnvReplicas); text != "" && s.Replicas == 0 {
+		return settings{}, fmt.Errorf("%s=%s: must be 1 to %d", contract.EnvReplicas, text, maxReplicas) // unset is the server's choice
 	}
 	s = s.withDefaults()
 	return s, s.validate()
@@ -133,10 +133,10 @@ func (s settings) validateDurations() error {
 		name  string
 		value time.Duration
 	}{
-		{wire.EnvHistory, s.History},
-		{wire.EnvDedupeWindow, s.DedupeWindow},
-		{wire.EnvDrainTimeout, s.DrainTimeout},
-		{wire.EnvZKSessionTimeout, s.ZK.SessionTimeout},
+		{contract.EnvHistory, s.History},
+		{contract.EnvDedupeWindow, s.DedupeWindow},
+		{contract.EnvDrainTimeout, s.DrainTimeout},
+		{contract.EnvZKSessionTimeout, s.ZK.SessionTimeout},
 	} {
 		if d.value <= 0 {
 			return fmt.Errorf("%s=%s: must be above 0", d.name, d.value)
@@ -150,11 +150,11 @@ func (s settings) validateSizes() error {
 		name         string
 		value, least byteSize
 	}{
-		{wire.EnvIngestMaxBytes, s.IngestMaxBytes, 1 << 20},
-		{wire.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
-		{wire.EnvDLQMaxBytes, s.DLQMaxBytes, 1 << 20},
-		{wire.EnvDLQServiceMaxBytes, cmp.Or(s.DLQServiceMaxBytes, 64<<10), 64 << 10},
-		{wire.EnvMemoryBytes, s.MemoryBytes, 16 << 20},
+		{contract.EnvIngestMaxBytes, s.IngestMaxBytes, 1 << 20},
+		{contract.EnvLaneMaxBytes, s.LaneMaxBytes, 64 << 10},
+		{contract.EnvDLQMaxBytes, s.DLQMaxBytes, 1 << 20},
+		{contract.EnvDLQServiceMaxBytes, cmp.Or(s.DLQServiceMaxBytes, 64<<10), 64 << 10},
+		{contract.EnvMemoryBytes, s.MemoryBytes, 16 << 20},
 	} {
 		if b.value < b.least {
 			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))
@@ -165,9 +165,9 @@ func (s settings) validateSizes() error {
 
 func (s settings) validateWords() error {
 	for _, w := range []struct{ name, value, first, second string }{
-		{wire.EnvRegistry, s.Registry, registryZK, registryKV},
-		{wire.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
-		{wire.EnvLogFormat, s.LogFormat, logText, logJSON},
+		{contract.EnvRegistry, s.Registry, registryZK, registryKV},
+		{contract.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
+		{contract.EnvLogFormat, s.LogFormat, logText, logJSON},
 	} {
 		if w.value != w.first && w.value != w.second {
 			return fmt.Errorf("%s=%q: must be %s or %s", w.name, w.value, w.first, w.second)
@@ -178,10 +178,10 @@ func (s settings) validateWords() error {
 
 func (s settings) validateHub() error {
 	if s.Replicas < 0 || s.Replicas > maxReplicas {
-		return fmt.Errorf("%s=%d: must be 1 to %d", wire.EnvReplicas, s.Replicas, maxReplicas)
+		return fmt.Errorf("%s=%d: must be 1 to %d", contract.EnvReplicas, s.Replicas, maxReplicas)
 	}
 	if s.HubID != "" && !hub.ValidID(s.HubID) {
-		return fmt.Errorf("%s=%q: must be 1 to 64 letters, digits, _ or -", wire.EnvHubID, s.HubID)
+		return fmt.Errorf("%s=%q: must be 1 to 64 letters, digits, _ or -", contract.EnvHubID, s.HubID)
 	}
 	return nil
 }
@@ -192,9 +192,9 @@ const maxReplicas = 5
 func (s settings) validateRegistry() error {
 	switch {
 	case s.Registry == registryZK && len(s.ZK.Servers) == 0:
-		return fmt.Errorf("%s=zk: say where ZooKeeper is in %s", wire.EnvRegistry, wire.EnvZKServers)
+		return fmt.Errorf("%s=zk: say where ZooKeeper is in %s", contract.EnvRegistry, contract.EnvZKServers)
 	case (s.ZK.TLS.Cert == "") != (s.ZK.TLS.Key == ""):
-		return fmt.Errorf("%s and %s go together", wire.EnvZKTLSCert, wire.EnvZKTLSKey)
+		return fmt.Errorf("%s and %s go together", contract.EnvZKTLSCert, contract.EnvZKTLSKey)
 	}
 	return nil
 }
@@ -208,11 +208,11 @@ func (s natsSettings) validate() error {
 	}
 	switch {
 	case ways > 1:
-		return fmt.Errorf("%s, %s and %s exclude each other: set one", wire.EnvNATSCreds, wire.EnvNATSNkey, wire.EnvNATSUser)
+		return fmt.Errorf("%s, %s and %s exclude each other: set one", contract.EnvNATSCreds, contract.EnvNATSNkey, contract.EnvNATSUser)
 	case (s.User == "") != (s.PasswordFile == ""):
-		return fmt.Errorf("%s and %s go together", wire.EnvNATSUser, wire.EnvNATSPasswordFile)
+		return fmt.Errorf("%s and %s go together", contract.EnvNATSUser, contract.EnvNATSPasswordFile)
 	case (s.TLS.Cert == "") != (s.TLS.Key == ""):
-		return fmt.Errorf("%s and %s go together", wire.EnvNATSTLSCert, wire.EnvNATSTLSKey)
+		return fmt.Errorf("%s and %s go together", contract.EnvNATSTLSCert, contract.EnvNATSTLSKey)
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func (s natsSettings) validate() error {
 // knownVariables are the names that may be set.
 func knownVariables() []string {
 	known := failpointVariables()
-	for _, v := range wire.Variables() {
+	for _, v := range contract.Variables() {
 		known = append(known, v.Name)
 	}
 	return known
@@ -231,7 +231,7 @@ func knownVariables() []string {
 func refuseUnknown(environment, known []string) error {
 	for _, entry := range environment {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(strings.ToUpper(name), wire.EnvironmentPrefix) {
+		if !strings.HasPrefix(strings.ToUpper(name), contract.EnvironmentPrefix) {
 			continue
 		}
 		nearest, distance := "", math.MaxInt

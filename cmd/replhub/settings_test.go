@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/kelseyhightower/envconfig"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestFieldsMakeTheNamesOfTheVariables(t *testing.T) {
@@ -20,9 +20,9 @@ func TestFieldsMakeTheNamesOfTheVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want strings.Builder
-	for _, v := range wire.Variables() {
+	for _, v := range contract.Variables() {
 		want.WriteString(v.Name + "\n")
-		if v.Meaning == "" || !strings.HasPrefix(v.Name, wire.EnvironmentPrefix) {
+		if v.Meaning == "" || !strings.HasPrefix(v.Name, contract.EnvironmentPrefix) {
 			t.Errorf("%+v: want the prefix and a meaning", v)
 		}
 	}
@@ -37,9 +37,9 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	t.Setenv("NATS_URL", "nats://elsewhere")
 	t.Setenv("HISTORY", "1h")
 	for name, value := range map[string]string{
-		wire.EnvZKServers: "a:2181, b:2181,", wire.EnvZKRoot: "/x", wire.EnvHistory: "48h", wire.EnvIngestMaxBytes: "4294967296",
-		wire.EnvLaneMaxBytes: "512MB", wire.EnvOnFull: "refuse", wire.EnvLogFormat: "json", wire.EnvReplicas: "3",
-		wire.EnvNATSTLSCA: "/ca", wire.EnvJSDomain: "edge", wire.EnvHubID: "one", wire.EnvMemoryBytes: "64MiB",
+		contract.EnvZKServers: "a:2181, b:2181,", contract.EnvZKRoot: "/x", contract.EnvHistory: "48h", contract.EnvIngestMaxBytes: "4294967296",
+		contract.EnvLaneMaxBytes: "512MB", contract.EnvOnFull: "refuse", contract.EnvLogFormat: "json", contract.EnvReplicas: "3",
+		contract.EnvNATSTLSCA: "/ca", contract.EnvJSDomain: "edge", contract.EnvHubID: "one", contract.EnvMemoryBytes: "64MiB",
 	} {
 		t.Setenv(name, value)
 	}
@@ -105,8 +105,8 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 
 func TestSeveralWaysToBeSomebody(t *testing.T) {
 	clearEnvironment(t)
-	t.Setenv(wire.EnvNATSCreds, "/a")
-	t.Setenv(wire.EnvNATSNkey, "/b")
+	t.Setenv(contract.EnvNATSCreds, "/a")
+	t.Setenv(contract.EnvNATSNkey, "/b")
 	if _, err := readSettings(); err == nil || !strings.Contains(err.Error(), "exclude each other") {
 		t.Errorf("error %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // startOldServer answers like a nats-server of version 2.10, as far as a
@@ -66,71 +66,73 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { _ = l.Close() })
-				return map[string]string{wire.EnvHTTPAddr: l.Addr().String()}
-			}, []string{"the port is taken", wire.EnvHTTPAddr},
+				return map[string]string{contract.EnvHTTPAddr: l.Addr().String()}
+			}, []string{"the port is taken", contract.EnvHTTPAddr},
 		},
 		"HTTP address that is none": {
-			func(*testing.T) map[string]string { return map[string]string{wire.EnvHTTPAddr: "here"} },
-			[]string{wire.EnvHTTPAddr},
+			func(*testing.T) map[string]string { return map[string]string{contract.EnvHTTPAddr: "here"} },
+			[]string{contract.EnvHTTPAddr},
 		},
 		"NATS unreachable": {
 			func(*testing.T) map[string]string {
-				return map[string]string{wire.EnvNATSURL: "nats://ada:" + secret + "@127.0.0.1:1"}
-			}, []string{"nobody answers there", "nats://127.0.0.1:1", wire.EnvNATSURL},
+				return map[string]string{contract.EnvNATSURL: "nats://ada:" + secret + "@127.0.0.1:1"}
+			}, []string{"nobody answers there", "nats://127.0.0.1:1", contract.EnvNATSURL},
 		},
 		"NATS URL that is none": {
 			func(*testing.T) map[string]string {
-				return map[string]string{wire.EnvNATSURL: "nats://ada:" + secret + "@[::1"}
-			}, []string{wire.EnvNATSURL},
+				return map[string]string{contract.EnvNATSURL: "nats://ada:" + secret + "@[::1"}
+			}, []string{contract.EnvNATSURL},
 		},
 		"no credentials": {
 			func(t *testing.T) map[string]string {
 				s := startServer(t, &server.Options{Username: "hub", Password: "right", JetStream: true})
-				return map[string]string{wire.EnvNATSURL: s.ClientURL()}
-			}, []string{"credentials are refused", wire.EnvNATSCreds},
+				return map[string]string{contract.EnvNATSURL: s.ClientURL()}
+			}, []string{"credentials are refused", contract.EnvNATSCreds},
 		},
 		"wrong password": {
 			func(t *testing.T) map[string]string {
 				s := startServer(t, &server.Options{Username: "hub", Password: "right", JetStream: true})
 				return map[string]string{
-					wire.EnvNATSURL: s.ClientURL(), wire.EnvNATSUser: "hub",
-					wire.EnvNATSPasswordFile: writeFile(t, "password", secret+"\n"),
+					contract.EnvNATSURL: s.ClientURL(), contract.EnvNATSUser: "hub",
+					contract.EnvNATSPasswordFile: writeFile(t, "password", secret+"\n"),
 				}
-			}, []string{"credentials are refused", wire.EnvNATSPasswordFile},
+			}, []string{"credentials are refused", contract.EnvNATSPasswordFile},
 		},
 		"no password file": {
 			func(*testing.T) map[string]string {
-				return map[string]string{wire.EnvNATSUser: "hub", wire.EnvNATSPasswordFile: "/nowhere/password"}
-			}, []string{wire.EnvNATSPasswordFile, "/nowhere/password"},
+				return map[string]string{contract.EnvNATSUser: "hub", contract.EnvNATSPasswordFile: "/nowhere/password"}
+			}, []string{contract.EnvNATSPasswordFile, "/nowhere/password"},
 		},
 		"no credentials file": {
-			func(*testing.T) map[string]string { return map[string]string{wire.EnvNATSCreds: "/nowhere/hub.creds"} },
-			[]string{wire.EnvNATSCreds, "/nowhere/hub.creds"},
+			func(*testing.T) map[string]string {
+				return map[string]string{contract.EnvNATSCreds: "/nowhere/hub.creds"}
+			},
+			[]string{contract.EnvNATSCreds, "/nowhere/hub.creds"},
 		},
 		"nkey file without a seed": {
 			func(t *testing.T) map[string]string {
-				return map[string]string{wire.EnvNATSNkey: writeFile(t, "seed", secret)}
-			}, []string{wire.EnvNATSNkey, "holds no nkey seed"},
+				return map[string]string{contract.EnvNATSNkey: writeFile(t, "seed", secret)}
+			}, []string{contract.EnvNATSNkey, "holds no nkey seed"},
 		},
 		"authorities that are none": {
 			func(t *testing.T) map[string]string {
-				return map[string]string{wire.EnvNATSTLSCA: writeFile(t, "ca.pem", secret)}
-			}, []string{wire.EnvNATSTLSCA, "no certificate"},
+				return map[string]string{contract.EnvNATSTLSCA: writeFile(t, "ca.pem", secret)}
+			}, []string{contract.EnvNATSTLSCA, "no certificate"},
 		},
 		"no JetStream": {
 			func(t *testing.T) map[string]string {
-				return map[string]string{wire.EnvNATSURL: startServer(t, &server.Options{}).ClientURL()}
+				return map[string]string{contract.EnvNATSURL: startServer(t, &server.Options{}).ClientURL()}
 			}, []string{"runs without JetStream", "nats-server -js"},
 		},
 		"server too old": {
-			func(t *testing.T) map[string]string { return map[string]string{wire.EnvNATSURL: startOldServer(t)} },
+			func(t *testing.T) map[string]string { return map[string]string{contract.EnvNATSURL: startOldServer(t)} },
 			[]string{"2.10.29 is too old", "2.12 or later", "upgrade"},
 		},
 		"foreign ingest": {
 			func(t *testing.T) map[string]string {
 				b := newBench(t)
 				b.createStream(t, "DB", "db.>")
-				return map[string]string{wire.EnvNATSURL: b.server.URL()}
+				return map[string]string{contract.EnvNATSURL: b.server.URL()}
 			}, []string{`stream "DB" exists but was not made by replhub`, "rename or delete it"},
 		},
 		"foreign lane": {
@@ -139,26 +141,26 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 				b.createStream(t, "SUB_sharing", "sub.sharing.>")
 				// The registry starts along with the hub, and a server that is
 				// shut down while it makes a stream leaks a goroutine.
-				bucket := jetstream.KeyValueConfig{Bucket: wire.BucketRegistry}
+				bucket := jetstream.KeyValueConfig{Bucket: contract.BucketRegistry}
 				if _, err := b.jetStream(t).CreateKeyValue(t.Context(), bucket); err != nil {
 					t.Fatal(err)
 				}
-				return map[string]string{wire.EnvNATSURL: b.server.URL()}
+				return map[string]string{contract.EnvNATSURL: b.server.URL()}
 			}, []string{`stream "SUB_sharing" exists but was not made by replhub`},
 		},
 		"no room": {
 			func(t *testing.T) map[string]string {
 				s := startServer(t, &server.Options{JetStream: true, JetStreamMaxStore: 32 << 20})
-				return map[string]string{wire.EnvNATSURL: s.ClientURL()}
-			}, []string{"insufficient storage", wire.EnvIngestMaxBytes},
+				return map[string]string{contract.EnvNATSURL: s.ClientURL()}
+			}, []string{"insufficient storage", contract.EnvIngestMaxBytes},
 		},
 		"misspelt variable": {
 			func(*testing.T) map[string]string { return map[string]string{"REPLHUB_ZK_SERVER": "zk:2181"} },
 			[]string{"REPLHUB_ZK_SERVER is no variable", "did you mean REPLHUB_ZK_SERVERS?"},
 		},
 		"zk without servers": {
-			func(*testing.T) map[string]string { return map[string]string{wire.EnvRegistry: "zk"} },
-			[]string{wire.EnvZKServers},
+			func(*testing.T) map[string]string { return map[string]string{contract.EnvRegistry: "zk"} },
+			[]string{contract.EnvZKServers},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +168,7 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 			for variable, value := range tt.env(t) {
 				t.Setenv(variable, value)
 			}
-			t.Setenv(wire.EnvLogLevel, "error")
+			t.Setenv(contract.EnvLogLevel, "error")
 			o := execute(t.Context(), "", "serve")
 			if o.code != exitFailed || strings.Count(o.stderr, "\n") != 1 {
 				t.Errorf("exit %d, want %d and one line:\n%s", o.code, exitFailed, o.stderr)
@@ -186,8 +188,8 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 func TestZooKeeperUnreachableAtTheFirstStart(t *testing.T) {
 	clearEnvironment(t)
 	b := newBench(t)
-	t.Setenv(wire.EnvNATSURL, b.server.URL())
-	t.Setenv(wire.EnvZKServers, "127.0.0.1:1")
+	t.Setenv(contract.EnvNATSURL, b.server.URL())
+	t.Setenv(contract.EnvZKServers, "127.0.0.1:1")
 	s, err := readSettings()
 	if err != nil {
 		t.Fatal(err)

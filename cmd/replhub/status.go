@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newStatus(a *app) *cobra.Command {
@@ -26,12 +26,12 @@ is.`,
   replhub status --json | jq .ready`,
 		Args: cobra.NoArgs,
 		RunE: a.verb(func(ctx context.Context, _ []string) error {
-			return exchange(ctx, a, wire.VerbStatus, "", noRequest{}, showStatus)
+			return exchange(ctx, a, contract.VerbStatus, "", noRequest{}, showStatus)
 		}),
 	}
 }
 
-func showStatus(w io.Writer, s *wire.Status) error {
+func showStatus(w io.Writer, s *contract.Status) error {
 	t := newTable("hub", fmt.Sprintf("%s, version %s, since %s", s.Hub, s.Version, humanTime(s.Started)))
 	t.pair("hubs", list(s.Hubs, "-"))
 	t.pair("state", readyText(s))
@@ -48,7 +48,7 @@ func showStatus(w io.Writer, s *wire.Status) error {
 	return t.print(w)
 }
 
-func readyText(s *wire.Status) string {
+func readyText(s *contract.Status) string {
 	switch {
 	case !s.Ready:
 		return "not ready"
@@ -59,7 +59,7 @@ func readyText(s *wire.Status) string {
 	}
 }
 
-func registryText(r *wire.RegistryStatus) string {
+func registryText(r *contract.RegistryStatus) string {
 	if r.Connected {
 		return fmt.Sprintf("%s, connected since %s", r.Kind, humanTime(r.Since))
 	}

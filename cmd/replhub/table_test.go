@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Every table fits the terminal, however narrow, and nothing is cut where there
@@ -20,11 +20,11 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		args  string
 		reply any
 	}{
-		{"ls", wire.Services{Services: []wire.LaneStatus{wide, sharing()}}},
+		{"ls", contract.Services{Services: []contract.LaneStatus{wide, sharing()}}},
 		{"describe x", wide},
-		{"who user", wire.Whoever{Entity: "user", Services: wide.Interests}},
+		{"who user", contract.Whoever{Entity: "user", Services: wide.Interests}},
 		{"status", status()},
-		{"explain x 1", wire.Explained{Service: "x", Seq: 1, Epoch: 1, Key: strings.Repeat("k", 300), Verdict: wire.VerdictOp}},
+		{"explain x 1", contract.Explained{Service: "x", Seq: 1, Epoch: 1, Key: strings.Repeat("k", 300), Verdict: contract.VerdictOp}},
 	} {
 		b := newBench(t)
 		name, _, of := strings.Cut(verb.args, " ")
@@ -46,7 +46,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 			for line := range strings.Lines(stdout.String()) {
 				line = strings.TrimSuffix(line, "\n")
 				cut = cut || strings.HasSuffix(line, cutMark) || strings.Contains(line, cutMark+" ")
-				if columns > 0 && textWidth(line) > columns && !strings.HasPrefix(line, wire.VerdictOp) {
+				if columns > 0 && textWidth(line) > columns && !strings.HasPrefix(line, contract.VerdictOp) {
 					t.Errorf("%s at %d columns: %d cells: %s", verb.args, columns, textWidth(line), line)
 				}
 			}

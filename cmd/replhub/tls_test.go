@@ -16,7 +16,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // authority signs certificates of a test's servers.
@@ -151,21 +151,21 @@ func TestServeOverTLS(t *testing.T) {
 		env  map[string]string
 		says string // "" is a hub that becomes ready
 	}{
-		"TLS":                   {map[string]string{wire.EnvNATSURL: withTLS, wire.EnvNATSTLSCA: ca.file}, ""},
-		"TLS first":             {map[string]string{wire.EnvNATSURL: first, wire.EnvNATSTLSCA: ca.file, wire.EnvNATSTLSFirst: "true"}, ""},
-		"unknown CA":            {map[string]string{wire.EnvNATSURL: withTLS}, wire.EnvNATSTLSCA},
-		"unknown CA, TLS first": {map[string]string{wire.EnvNATSURL: first, wire.EnvNATSTLSFirst: "1"}, wire.EnvNATSTLSCA},
-		"TLS first unknown":     {map[string]string{wire.EnvNATSURL: first, wire.EnvNATSTLSCA: ca.file}, wire.EnvNATSTLSFirst + "=true"},
-		"not TLS first":         {map[string]string{wire.EnvNATSURL: withTLS, wire.EnvNATSTLSCA: ca.file, wire.EnvNATSTLSFirst: "true"}, "unset " + wire.EnvNATSTLSFirst},
-		"no word":               {map[string]string{wire.EnvNATSTLSFirst: "perhaps"}, wire.EnvNATSTLSFirst + `="perhaps": must be true or false`},
+		"TLS":                   {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: ca.file}, ""},
+		"TLS first":             {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: ca.file, contract.EnvNATSTLSFirst: "true"}, ""},
+		"unknown CA":            {map[string]string{contract.EnvNATSURL: withTLS}, contract.EnvNATSTLSCA},
+		"unknown CA, TLS first": {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSFirst: "1"}, contract.EnvNATSTLSCA},
+		"TLS first unknown":     {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: ca.file}, contract.EnvNATSTLSFirst + "=true"},
+		"not TLS first":         {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: ca.file, contract.EnvNATSTLSFirst: "true"}, "unset " + contract.EnvNATSTLSFirst},
+		"no word":               {map[string]string{contract.EnvNATSTLSFirst: "perhaps"}, contract.EnvNATSTLSFirst + `="perhaps": must be true or false`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clearEnvironment(t)
 			for variable, value := range tt.env {
 				t.Setenv(variable, value)
 			}
-			t.Setenv(wire.EnvIngestMaxBytes, "64MiB")
-			t.Setenv(wire.EnvDLQMaxBytes, "16MiB")
+			t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
+			t.Setenv(contract.EnvDLQMaxBytes, "16MiB")
 			r := start(t, "serve")
 			if ready := r.becomesReady(); ready != (tt.says == "") {
 				t.Fatalf("ready %v: %s", ready, r.stderr)

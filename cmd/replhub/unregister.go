@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newUnregister(a *app) *cobra.Command {
@@ -22,12 +22,12 @@ stays with what it holds until 'replhub drop'.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completed(true, knownServices, entitiesOfService),
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, wire.VerbUnregister, args[0], wire.Unregister{Entities: args[1:]}, showUnregistered)
+			return exchange(ctx, a, contract.VerbUnregister, args[0], contract.Unregister{Entities: args[1:]}, showUnregistered)
 		}),
 	}
 }
 
-func showUnregistered(w io.Writer, r *wire.Unregistered) error {
+func showUnregistered(w io.Writer, r *contract.Unregistered) error {
 	_, err := fmt.Fprintf(w, "%s: ended %s; still registered: %s\n", r.Service, list(r.Ended, "nothing"), list(r.Entities, "nothing"))
 	return err
 }

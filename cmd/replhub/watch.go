@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // clearScreen moves the cursor home and clears what is below.
@@ -50,7 +50,7 @@ func (a *app) watch(ctx context.Context, every time.Duration) error {
 	look := time.NewTicker(every)
 	defer look.Stop()
 	for {
-		var reply wire.Services
+		var reply contract.Services
 		_, err := l.askPages(ctx, servicePages(), &reply)
 		if _, no := errors.AsType[*refused](err); no {
 			return err
@@ -76,7 +76,7 @@ type watcher struct {
 	trouble string
 }
 
-func (w *watcher) show(reply *wire.Services, trouble error) error {
+func (w *watcher) show(reply *contract.Services, trouble error) error {
 	if trouble != nil {
 		return w.showTrouble(trouble)
 	}
@@ -97,11 +97,11 @@ func (w *watcher) showTrouble(trouble error) error {
 }
 
 // redraw writes the screen at once, so that it does not flicker.
-func (w *watcher) redraw(reply *wire.Services) error {
+func (w *watcher) redraw(reply *contract.Services) error {
 	return printTo(w.app.out, clearScreen, func(screen io.Writer) error { return showServices(screen, reply) })
 }
 
-func (w *watcher) showChanges(reply *wire.Services) error {
+func (w *watcher) showChanges(reply *contract.Services) error {
 	here := make(map[string]bool, len(reply.Services))
 	for i := range reply.Services {
 		lane := &reply.Services[i]
@@ -115,14 +115,14 @@ func (w *watcher) showChanges(reply *wire.Services) error {
 			continue
 		}
 		delete(w.last, service)
-		if err := w.line(&wire.LaneStatus{Service: service, State: "gone"}); err != nil {
+		if err := w.line(&contract.LaneStatus{Service: service, State: "gone"}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *watcher) showChanged(lane *wire.LaneStatus) error {
+func (w *watcher) showChanged(lane *contract.LaneStatus) error {
 	// Ages pass by themselves and are no change.
 	ageless := *lane
 	ageless.LagSeconds, ageless.OldestUnacked = 0, 0
@@ -137,7 +137,7 @@ func (w *watcher) showChanged(lane *wire.LaneStatus) error {
 	return w.line(lane)
 }
 
-func (w *watcher) line(lane *wire.LaneStatus) error {
+func (w *watcher) line(lane *contract.LaneStatus) error {
 	if w.app.json {
 		text, err := json.Marshal(lane)
 		if err != nil {

@@ -15,17 +15,17 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/replhub/replhub/e2e/cluster"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // watching runs the verb against a hub whose next state is sent into states,
 // and returns its output line by line.
-func watching(t *testing.T, terminal bool, args ...string) (states chan<- wire.Services, line func() string) {
+func watching(t *testing.T, terminal bool, args ...string) (states chan<- contract.Services, line func() string) {
 	t.Helper()
 	b := newBench(t)
-	next := make(chan wire.Services, 10)
-	var now wire.Services
+	next := make(chan contract.Services, 10)
+	var now contract.Services
 	b.serve(t, "replhub.services", func(req micro.Request) {
 		select {
 		case now = <-next:
@@ -57,29 +57,29 @@ func watching(t *testing.T, terminal bool, args ...string) (states chan<- wire.S
 	}
 }
 
-func lane(service string, backlog uint64, oldest float64) wire.LaneStatus {
-	return wire.LaneStatus{Service: service, State: wire.LaneLive, Backlog: backlog, OldestUnacked: oldest}
+func lane(service string, backlog uint64, oldest float64) contract.LaneStatus {
+	return contract.LaneStatus{Service: service, State: contract.LaneLive, Backlog: backlog, OldestUnacked: oldest}
 }
 
 func TestWatchPrintsALineAChange(t *testing.T) {
 	states, line := watching(t, false)
-	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}}
+	states <- contract.Services{Services: []contract.LaneStatus{lane("sharing", 1, 1)}}
 	expect(t, line(), "sharing live: lag 0, backlog 1, dead letters 0")
-	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 2)}} // only older: no line
-	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 2, 3)}}
+	states <- contract.Services{Services: []contract.LaneStatus{lane("sharing", 1, 2)}} // only older: no line
+	states <- contract.Services{Services: []contract.LaneStatus{lane("sharing", 2, 3)}}
 	expect(t, line(), "sharing live: lag 0, backlog 2, dead letters 0")
 	filling := lane("sharing", 2, 3)
-	filling.State, filling.Reason = wire.LaneFilling, "nobody serves a snapshot of user: start its owner"
-	filling.Fill = &wire.FillStatus{Kind: wire.FillSnapshot, Entities: []string{"user"}, Rows: 12_000}
-	states <- wire.Services{Services: []wire.LaneStatus{filling}}
+	filling.State, filling.Reason = contract.LaneFilling, "nobody serves a snapshot of user: start its owner"
+	filling.Fill = &contract.FillStatus{Kind: contract.FillSnapshot, Entities: []string{"user"}, Rows: 12_000}
+	states <- contract.Services{Services: []contract.LaneStatus{filling}}
 	expect(t, line(), "sharing filling: lag 0, backlog 2, dead letters 0, 12000 rows of user; nobody serves a snapshot of user: start its owner")
-	states <- wire.Services{}
+	states <- contract.Services{}
 	expect(t, line(), "sharing gone: lag 0, backlog 0, dead letters 0")
 }
 
 func TestWatchJSON(t *testing.T) {
 	states, line := watching(t, true, "--json")
-	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}}
+	states <- contract.Services{Services: []contract.LaneStatus{lane("sharing", 1, 1)}}
 	if got := line(); !strings.HasPrefix(got, `{"service":"sharing",`) || !strings.Contains(got, `"backlog":1,`) {
 		t.Errorf("line %s", got)
 	}
@@ -87,7 +87,7 @@ func TestWatchJSON(t *testing.T) {
 
 func TestWatchRedrawsATerminal(t *testing.T) {
 	states, line := watching(t, true)
-	states <- wire.Services{Services: []wire.LaneStatus{lane("sharing", 1, 1)}}
+	states <- contract.Services{Services: []contract.LaneStatus{lane("sharing", 1, 1)}}
 	for got := line(); ; got = line() {
 		if strings.HasPrefix(got, clearScreen+"SERVICE") {
 			break
@@ -103,7 +103,7 @@ func TestWatchRedrawsATerminal(t *testing.T) {
 
 func TestWatchEndsDoneWhenInterrupted(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.services", wire.Services{})
+	b.answer(t, "replhub.services", contract.Services{})
 	ctx, interrupt := context.WithCancel(t.Context())
 	go func() {
 		for range 3 {
@@ -118,7 +118,7 @@ func TestWatchEndsDoneWhenInterrupted(t *testing.T) {
 
 func TestWatchEndsWhenRefused(t *testing.T) {
 	b := newBench(t)
-	b.answer(t, "replhub.services", wire.Errorf(wire.CodeInternal, "no"))
+	b.answer(t, "replhub.services", contract.Errorf(contract.CodeInternal, "no"))
 	if o := execute(t.Context(), "", "watch"); o.code != exitFailed {
 		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}
@@ -148,7 +148,7 @@ func TestWatchOutlivesRotatedCredentials(t *testing.T) {
 	b := &bench{nc: hub}
 	var backlog atomic.Uint64
 	b.serve(t, "replhub.services", func(req micro.Request) {
-		_ = req.RespondJSON(wire.Services{Services: []wire.LaneStatus{lane("sharing", backlog.Load(), 0)}})
+		_ = req.RespondJSON(contract.Services{Services: []contract.LaneStatus{lane("sharing", backlog.Load(), 0)}})
 	})
 	contexts(t, "here", map[string]any{"here": map[string]any{"url": s.URL(), "user": "ada", "password": "before"}})
 	file := filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "nats", "context", "here.json")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func newWho(a *app) *cobra.Command {
@@ -26,7 +26,7 @@ func newWho(a *app) *cobra.Command {
 	}
 }
 
-func showWho(w io.Writer, r *wire.Whoever) error {
+func showWho(w io.Writer, r *contract.Whoever) error {
 	if len(r.Services) == 0 {
 		_, err := fmt.Fprintf(w, "no service wants %s\n", printable(r.Entity))
 		return err

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/replhub/replhub/e2e/judge"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // service is what the world knows of one service's registrations.
@@ -37,23 +37,23 @@ type Want struct {
 	judge.Definition
 }
 
-func (wt Want) interest() wire.Interest {
-	return wire.Interest{
-		Entity: wt.Entity, Ops: wt.Ops, Filter: wt.Filter, Fields: wt.Fields, Echo: wt.Echo, Start: wire.Start(wt.Start),
+func (wt Want) interest() contract.Interest {
+	return contract.Interest{
+		Entity: wt.Entity, Ops: wt.Ops, Filter: wt.Filter, Fields: wt.Fields, Echo: wt.Echo, Start: contract.Start(wt.Start),
 	}
 }
 
 // Register registers interests until it is answered, notes the reply, and
 // fails the test when it is refused.
-func (w *World) Register(name string, wants ...Want) wire.Registered {
+func (w *World) Register(name string, wants ...Want) contract.Registered {
 	w.tb.Helper()
 	return w.RegisterQueue(name, nil, wants...)
 }
 
 // RegisterQueue is Register with a queue.
-func (w *World) RegisterQueue(name string, queue *wire.Queue, wants ...Want) wire.Registered {
+func (w *World) RegisterQueue(name string, queue *contract.Queue, wants ...Want) contract.Registered {
 	w.tb.Helper()
-	request := wire.Register{Queue: queue}
+	request := contract.Register{Queue: queue}
 	for _, wt := range wants {
 		request.Interests = append(request.Interests, wt.interest())
 	}
@@ -61,7 +61,7 @@ func (w *World) RegisterQueue(name string, queue *wire.Queue, wants ...Want) wir
 	if err != nil {
 		w.tb.Fatalf("encode a registration: %v", err)
 	}
-	var reply wire.Registered
+	var reply contract.Registered
 	clean, err := w.insist("replhub.register."+name, string(data), &reply)
 	if err != nil {
 		w.tb.Fatalf("register %s %s: %v", name, data, err)
@@ -76,7 +76,7 @@ func (w *World) RegisterQueue(name string, queue *wire.Queue, wants ...Want) wir
 }
 
 // note lays a reply down in the book.
-func (w *World) note(name string, wt Want, reply wire.Registered, clean bool) {
+func (w *World) note(name string, wt Want, reply contract.Registered, clean bool) {
 	w.tb.Helper()
 	since, ok := reply.Since[wt.Entity]
 	if !ok {
@@ -118,13 +118,13 @@ func (w *World) NoteByHand(name string, wt Want, since judge.Position) {
 
 // Unregister ends interests, all when none is named, until it is answered. What
 // the lane holds then is all that there will be of them.
-func (w *World) Unregister(name string, entities ...string) wire.Unregistered {
+func (w *World) Unregister(name string, entities ...string) contract.Unregistered {
 	w.tb.Helper()
-	data, err := json.Marshal(wire.Unregister{Entities: entities})
+	data, err := json.Marshal(contract.Unregister{Entities: entities})
 	if err != nil {
 		w.tb.Fatalf("encode a request: %v", err)
 	}
-	var reply wire.Unregistered
+	var reply contract.Unregistered
 	if _, err := w.insist("replhub.unregister."+name, string(data), &reply); err != nil {
 		w.tb.Fatalf("unregister %s %s: %v", name, data, err)
 	}

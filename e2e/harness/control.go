@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 )
 
 // Call sends a control request and decodes its reply into reply, unless that is
-// nil. A refusal is a *wire.Error.
+// nil. A refusal is a *contract.Error.
 func (w *World) Call(subject, request string, reply any) error {
 	return call(w.NC, subject, request, reply, callTime)
 }
@@ -31,7 +31,7 @@ func call(nc *nats.Conn, subject, request string, reply any, within time.Duratio
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
 	if code := m.Header.Get("Nats-Service-Error-Code"); code != "" {
-		var refusal wire.Refusal
+		var refusal contract.Refusal
 		if err := json.Unmarshal(m.Data, &refusal); err != nil || refusal.Error == nil {
 			return fmt.Errorf("request %s: refused with %q and the body %q", subject, code, m.Data)
 		}
@@ -58,10 +58,10 @@ func (w *World) MustCall(subject, request string, reply any) {
 }
 
 // Refused insists that a request is refused with a code, at a field.
-func (w *World) Refused(subject, request string, code wire.Code, field string) {
+func (w *World) Refused(subject, request string, code contract.Code, field string) {
 	w.tb.Helper()
 	err := w.Call(subject, request, nil)
-	refusal, ok := errors.AsType[*wire.Error](err)
+	refusal, ok := errors.AsType[*contract.Error](err)
 	if !ok || refusal.Code != code || refusal.Field != field || refusal.Message == "" {
 		w.tb.Errorf("%s %s: got %v, want a refusal with code %q at field %q", subject, request, err, code, field)
 	}
@@ -70,8 +70,8 @@ func (w *World) Refused(subject, request string, code wire.Code, field string) {
 // passing reports whether a request that ended so may succeed when it is sent
 // again.
 func passing(err error) bool {
-	refusal, ok := errors.AsType[*wire.Error](err)
-	return !ok || refusal.Code == wire.CodeUnavailable || refusal.Code == wire.CodeInternal
+	refusal, ok := errors.AsType[*contract.Error](err)
+	return !ok || refusal.Code == contract.CodeUnavailable || refusal.Code == contract.CodeInternal
 }
 
 // insist sends a request until it is answered or refused, and tells whether
@@ -93,25 +93,25 @@ func (w *World) insist(subject, request string, reply any) (clean bool, err erro
 }
 
 // Describe returns a service's status.
-func (w *World) Describe(service string) wire.LaneStatus {
+func (w *World) Describe(service string) contract.LaneStatus {
 	w.tb.Helper()
-	var s wire.LaneStatus
+	var s contract.LaneStatus
 	w.MustCall("replhub.describe."+service, "", &s)
 	return s
 }
 
 // Status returns a hub's status.
-func (w *World) Status() wire.Status {
+func (w *World) Status() contract.Status {
 	w.tb.Helper()
-	var s wire.Status
+	var s contract.Status
 	w.MustCall("replhub.status", "", &s)
 	return s
 }
 
 // AwaitState waits until a lane is in a state.
-func (w *World) AwaitState(service, state string, within time.Duration) wire.LaneStatus {
+func (w *World) AwaitState(service, state string, within time.Duration) contract.LaneStatus {
 	w.tb.Helper()
-	var last wire.LaneStatus
+	var last contract.LaneStatus
 	w.Eventually(fmt.Sprintf("%s to be %s", service, state), within, func() error {
 		if err := w.Call("replhub.describe."+service, "", &last); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/internal/child"
+	"github.com/replhub/replhub/internal/testenv/child"
 )
 
 const (

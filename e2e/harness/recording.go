@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/e2e/judge"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Stored is one message of a stream.
@@ -218,7 +218,7 @@ func (w *World) Record(streams ...string) (stop func()) {
 	var wg sync.WaitGroup
 	for _, name := range streams {
 		r := w.Recording(name)
-		if name == wire.StreamIngest {
+		if name == contract.StreamIngest {
 			r.mirror = w.mirror(name)
 		}
 		wg.Go(func() {

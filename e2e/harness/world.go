@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/e2e/cluster"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // Registries.

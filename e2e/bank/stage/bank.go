@@ -16,7 +16,7 @@ import (
 
 	"github.com/replhub/replhub/e2e/bank/audit"
 	"github.com/replhub/replhub/e2e/harness"
-	"github.com/replhub/replhub/sqltest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 // Config is a scenario's size. Only Binary and Changes have no default.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/e2e/bank/audit"
-	"github.com/replhub/replhub/internal/child"
+	"github.com/replhub/replhub/internal/testenv/child"
 )
 
 const (

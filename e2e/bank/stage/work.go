@@ -10,8 +10,8 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/e2e/bank/audit"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
-	"github.com/replhub/replhub/wire"
 )
 
 const (
@@ -90,7 +90,7 @@ func retire(posts []*post) {
 
 // idle says what a service has still to do.
 func (b *Bank) idle(service string) error {
-	var status wire.LaneStatus
+	var status contract.LaneStatus
 	if err := b.world.Call("replhub.describe."+service, "", &status); err != nil {
 		return err
 	}
@@ -142,10 +142,10 @@ func (b *Bank) Replica(ctx context.Context, name string) *audit.Replica {
 // published are the events in ingest.
 func (b *Bank) published() []audit.Effect {
 	b.tb.Helper()
-	messages := b.world.Read(wire.StreamIngest)
+	messages := b.world.Read(contract.StreamIngest)
 	all := make([]audit.Effect, len(messages))
 	for i, m := range messages {
-		all[i] = audit.Effect{ID: m.Header.Get(nats.MsgIdHdr), Key: m.Header.Get(wire.HeaderKey)}
+		all[i] = audit.Effect{ID: m.Header.Get(nats.MsgIdHdr), Key: m.Header.Get(contract.HeaderKey)}
 	}
 	return all
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -26,7 +26,7 @@ type control struct {
 	js jetstream.JetStream
 }
 
-// ask sends a control request once. A refusal is a *wire.Error.
+// ask sends a control request once. A refusal is a *contract.Error.
 func (c control) ask(ctx context.Context, verb, service string, request, reply any) error {
 	data, err := json.Marshal(request)
 	if err != nil {
@@ -43,7 +43,7 @@ func (c control) ask(ctx context.Context, verb, service string, request, reply a
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
 	if m.Header.Get("Nats-Service-Error-Code") != "" {
-		var refusal wire.Refusal
+		var refusal contract.Refusal
 		if err := json.Unmarshal(m.Data, &refusal); err != nil || refusal.Error == nil {
 			return fmt.Errorf("request %s: refused with the body %q", subject, m.Data)
 		}
@@ -63,8 +63,8 @@ func (c control) insist(verb, service string, request, reply any) (clean bool, e
 	deadline := time.Now().Add(insistTime)
 	for {
 		err = c.ask(context.Background(), verb, service, request, reply)
-		refusal, refused := errors.AsType[*wire.Error](err)
-		if err == nil || refused && refusal.Code != wire.CodeUnavailable && refusal.Code != wire.CodeInternal {
+		refusal, refused := errors.AsType[*contract.Error](err)
+		if err == nil || refused && refusal.Code != contract.CodeUnavailable && refusal.Code != contract.CodeInternal {
 			return clean, err
 		}
 		if time.Now().After(deadline) {
@@ -97,8 +97,8 @@ func (c control) lastSeq(stream string) (uint64, error) {
 }
 
 // refused reports whether an error is a refusal with a code.
-func refused(err error, code wire.Code) bool {
-	refusal, ok := errors.AsType[*wire.Error](err)
+func refused(err error, code contract.Code) bool {
+	refusal, ok := errors.AsType[*contract.Error](err)
 	return ok && refusal.Code == code
 }
 

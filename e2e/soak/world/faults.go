@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/e2e/soak/tally"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 const (
@@ -46,7 +46,7 @@ func (b *breaker) run(ctx context.Context) {
 
 // moveLeaders has some streams elect another leader, and does not wait for it.
 func (b *breaker) moveLeaders() {
-	streams := []string{wire.StreamIngest, wire.StreamLedger}
+	streams := []string{contract.StreamIngest, contract.StreamLedger}
 	for range 3 {
 		streams = append(streams, b.lanes[b.rand.IntN(len(b.lanes))].stream())
 	}

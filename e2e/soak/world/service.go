@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/e2e/soak/tally"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -77,25 +77,25 @@ func (s *service) register(entity int, start string, newLane bool) error {
 		if lane, err = s.lastSeq(s.stream()); err != nil {
 			return err
 		}
-		if seq, err = s.lastSeq(wire.StreamIngest); err != nil {
+		if seq, err = s.lastSeq(contract.StreamIngest); err != nil {
 			return err
 		}
 	}
 	d := choose(s.rand)
 	r := s.account.Begin(entity, d.mask, lane, seq)
-	request := wire.Register{Interests: []wire.Interest{{Entity: tally.EntityName(entity), Filter: d.filter, Start: wire.Start(start)}}}
+	request := contract.Register{Interests: []contract.Interest{{Entity: tally.EntityName(entity), Filter: d.filter, Start: contract.Start(start)}}}
 	if newLane {
 		request.MaxBytes = s.maxBytes
-		request.Queue = &wire.Queue{AckWait: wire.Duration(ackWait), MaxDeliver: maxDeliver}
+		request.Queue = &contract.Queue{AckWait: contract.Duration(ackWait), MaxDeliver: maxDeliver}
 		if s.ordered {
 			request.Queue.Order, request.Queue.Partitions = "key", partitions
 		}
 	}
-	var reply wire.Registered
-	_, err := s.insist(wire.VerbRegister, s.name, request, &reply)
+	var reply contract.Registered
+	_, err := s.insist(contract.VerbRegister, s.name, request, &reply)
 	if err != nil {
 		s.account.Refused(r)
-		if refused(err, wire.CodeTooOld) {
+		if refused(err, contract.CodeTooOld) {
 			s.counts.add("refused")
 			return s.register(entity, "new", newLane)
 		}
@@ -112,8 +112,8 @@ func (s *service) register(entity int, start string, newLane bool) error {
 // interest wants; 0 when older events are still being copied. The reply to a
 // registration that changes nothing is read from the lane.
 func (s *service) position(entity int) (uint64, error) {
-	var status wire.LaneStatus
-	if _, err := s.insist(wire.VerbDescribe, s.name, struct{}{}, &status); err != nil {
+	var status contract.LaneStatus
+	if _, err := s.insist(contract.VerbDescribe, s.name, struct{}{}, &status); err != nil {
 		return 0, fmt.Errorf("describe %s: %w", s.name, err)
 	}
 	name := tally.EntityName(entity)
@@ -122,8 +122,8 @@ func (s *service) position(entity int) (uint64, error) {
 			return 0, nil
 		}
 	}
-	var reply wire.Registered
-	if _, err := s.insist(wire.VerbRegister, s.name, wire.Register{Entities: []string{name}}, &reply); err != nil {
+	var reply contract.Registered
+	if _, err := s.insist(contract.VerbRegister, s.name, contract.Register{Entities: []string{name}}, &reply); err != nil {
 		return 0, fmt.Errorf("register %s as it is: %w", s.name, err)
 	}
 	return reply.Seq - 1, nil
@@ -142,9 +142,9 @@ func (s *service) change(entity int) error {
 	}
 	d := choose(s.rand)
 	s.account.Changing(in.registration, from)
-	var reply wire.Registered
-	request := wire.Register{Interests: []wire.Interest{{Entity: tally.EntityName(entity), Filter: d.filter}}}
-	clean, err := s.insist(wire.VerbRegister, s.name, request, &reply)
+	var reply contract.Registered
+	request := contract.Register{Interests: []contract.Interest{{Entity: tally.EntityName(entity), Filter: d.filter}}}
+	clean, err := s.insist(contract.VerbRegister, s.name, request, &reply)
 	if err != nil {
 		return fmt.Errorf("register %s %+v: %w", s.name, request, err)
 	}
@@ -165,8 +165,8 @@ func (s *service) unregister(entity int) error {
 		return err
 	}
 	s.account.End(in.registration, position)
-	var reply wire.Unregistered
-	if _, err := s.insist(wire.VerbUnregister, s.name, wire.Unregister{Entities: []string{tally.EntityName(entity)}}, &reply); err != nil {
+	var reply contract.Unregistered
+	if _, err := s.insist(contract.VerbUnregister, s.name, contract.Unregister{Entities: []string{tally.EntityName(entity)}}, &reply); err != nil {
 		return fmt.Errorf("unregister %s %d: %w", s.name, entity, err)
 	}
 	lane, err := s.lastSeq(s.stream())
@@ -198,8 +198,8 @@ func (s *service) drop(ctx context.Context) error {
 		pause(context.Background(), 2*retryEvery)
 	}
 	s.crew.stop()
-	var reply wire.Dropped
-	if _, err := s.insist(wire.VerbDrop, s.name, struct{}{}, &reply); err != nil && !refused(err, wire.CodeNotFound) {
+	var reply contract.Dropped
+	if _, err := s.insist(contract.VerbDrop, s.name, struct{}{}, &reply); err != nil && !refused(err, contract.CodeNotFound) {
 		return fmt.Errorf("drop %s: %w", s.name, err)
 	}
 	s.account.Forget()
@@ -239,10 +239,10 @@ func (s *service) rewind() error {
 	if s.rand.IntN(2) == 0 {
 		to = time.Now().Add(-time.Duration(s.rand.IntN(2000)) * time.Millisecond).UTC().Format(time.RFC3339Nano)
 	}
-	var reply wire.Rewound
-	_, err := s.insist(wire.VerbRewind, s.name, wire.Rewind{To: wire.Start(to)}, &reply)
+	var reply contract.Rewound
+	_, err := s.insist(contract.VerbRewind, s.name, contract.Rewind{To: contract.Start(to)}, &reply)
 	switch {
-	case refused(err, wire.CodeTooOld), refused(err, wire.CodeInvalidValue): // before what is held, or forwards
+	case refused(err, contract.CodeTooOld), refused(err, contract.CodeInvalidValue): // before what is held, or forwards
 		s.counts.add("refused")
 		return nil
 	case err != nil:
@@ -254,9 +254,9 @@ func (s *service) rewind() error {
 
 // halt pauses the workers for a while.
 func (s *service) halt() error {
-	var reply wire.Paused
+	var reply contract.Paused
 	d := time.Duration(1000+s.rand.IntN(4000)) * time.Millisecond
-	if _, err := s.insist(wire.VerbPause, s.name, wire.Pause{For: wire.Duration(d)}, &reply); err != nil {
+	if _, err := s.insist(contract.VerbPause, s.name, contract.Pause{For: contract.Duration(d)}, &reply); err != nil {
 		return fmt.Errorf("pause %s: %w", s.name, err)
 	}
 	s.tell("pause", "for %s", d)
@@ -264,8 +264,8 @@ func (s *service) halt() error {
 }
 
 func (s *service) resume() error {
-	var reply wire.Paused
-	if _, err := s.insist(wire.VerbResume, s.name, struct{}{}, &reply); err != nil {
+	var reply contract.Paused
+	if _, err := s.insist(contract.VerbResume, s.name, struct{}{}, &reply); err != nil {
 		return fmt.Errorf("resume %s: %w", s.name, err)
 	}
 	s.tell("resume", "")

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/e2e/soak/tally"
-	"github.com/replhub/replhub/wire"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 const (
@@ -113,13 +113,13 @@ func (w *world) show(t tally.Totals, copies uint64) {
 
 // lookAtLanes notes lanes that were cut off, which no healthy service's may be.
 func (w *world) lookAtLanes(ctx context.Context) {
-	var reply wire.Services
-	if err := w.ask(ctx, wire.VerbServices, "", struct{}{}, &reply); err != nil {
+	var reply contract.Services
+	if err := w.ask(ctx, contract.VerbServices, "", struct{}{}, &reply); err != nil {
 		w.requests.add("unanswered")
 		return
 	}
 	for _, l := range reply.Services {
-		if l.State == wire.LaneDetached || l.State == wire.LaneParked {
+		if l.State == contract.LaneDetached || l.State == contract.LaneParked {
 			w.odd.note("%s: lane %s is %s: %s", w.age(), l.Service, l.State, l.Reason)
 		}
 	}

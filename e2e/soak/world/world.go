@@ -13,10 +13,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/e2e/cluster"
 	"github.com/replhub/replhub/e2e/soak/tally"
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // world is all that runs.

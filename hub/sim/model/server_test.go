@@ -17,7 +17,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/replhub/replhub/hub/sim/model"
-	"github.com/replhub/replhub/internal/natstest"
+	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
 var (

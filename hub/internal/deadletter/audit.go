@@ -1,0 +1,133 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/jsapi"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// The audit finds exhausted deliveries whose advisory was lost: advisories are
+// core messages, gone when the server dies before it has stored them, when
+// their stream has no leader just then or is full.
+//
+// num_redelivered counts the messages that were redelivered and are pending,
+// and the exhausted ones without a letter. Zero says that all is well. More
+// than num_ack_pending says for certain that one lacks its letter. In between
+// the counts do not tell. Which ones they are the server says nowhere but in a
+// backup of the stream, which holds its consumers' state (inspect.go); a backup
+// reads the whole lane, so one is made only for a reason.
+
+// auditAll audits the lanes every now and then until ctx ends.
+func (o *Office) auditAll(ctx context.Context) error {
+	for sleep(ctx, o.cfg.AuditEvery) {
+		o.reviewQuotas(ctx)
+		if err := o.audit(ctx); ctx.Err() == nil {
+			o.auditing.Met(err)
+		}
+	}
+	return nil
+}
+
+func (o *Office) audit(ctx context.Context) error {
+	var services []subjects.Name
+	names, err := jsapi.StreamNames(ctx, o.cfg.JS, "sub.>")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if service, ok := subjects.ParseLaneStream(name); ok && o.cfg.Owns(service) {
+			services = append(services, service)
+		}
+	}
+	var failures error
+	for _, service := range services {
+		if err := o.auditLane(ctx, service); err != nil && !errors.Is(err, lane.ErrNoLane) {
+			failures = errors.Join(failures, fmt.Errorf("lane %s: %w", service, err))
+		}
+	}
+	return failures
+}
+
+// auditLane looks at one lane's consumers.
+func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
+	workers, err := lane.Workers(ctx, o.cfg.JS, service)
+	if err != nil {
+		return err
+	}
+	var suspects []*jetstream.ConsumerInfo
+	for _, info := range workers {
+		if w, clean := o.observe(service, info); !clean && o.worthInspecting(info, time.Since(w.suspect)) {
+			suspects = append(suspects, info)
+		}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	waiting, err := o.count(ctx, o.advisories, unsettledFilter(service))
+	if err != nil || waiting > 0 {
+		return err // those are on their way
+	}
+	states, err := o.inspect(ctx, subjects.LaneStream(service))
+	if err != nil {
+		return err
+	}
+	for _, info := range suspects {
+		if err := o.settleAll(ctx, service, info, states[info.Name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// worthInspecting decides whether a consumer that has been suspect for a time
+// is worth reading its lane.
+func (o *Office) worthInspecting(info *jetstream.ConsumerInfo, suspect time.Duration) bool {
+	return (certain(info) && suspect >= o.cfg.AuditEvery) || suspect >= o.cfg.InspectEvery
+}
+
+// settleAll stores the letters of all exhausted deliveries of a consumer.
+func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jetstream.ConsumerInfo, s *consumerState) error {
+	if s == nil {
+		return fmt.Errorf("the backup of the lane does not have consumer %s", info.Name)
+	}
+	now, err := o.cfg.JS.Consumer(ctx, subjects.LaneStream(service), info.Name)
+	if err != nil {
+		return fmt.Errorf("look up consumer %s: %w", info.Name, err)
+	}
+	if !now.CachedInfo().Created.Equal(info.Created) {
+		return nil // created again while it was read; the next audit looks again
+	}
+	found := s.exhausted()
+	// A cluster's backup has neither pending nor redelivered messages (nats-server
+	// 2.15.2, stream_backup.go): it proves nothing, so the lane stays held.
+	if info.Cluster != nil || (certain(info) && len(found) == 0) {
+		return fmt.Errorf("consumer %s may have exhausted deliveries without a dead letter (%d redelivered, %d pending), and the server does not say which; until it has no redelivered ones nothing is trimmed behind them",
+			info.Name, info.NumRedelivered, info.NumAckPending)
+	}
+	for _, seq := range found {
+		f := failed{
+			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
+			reason: contract.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: now.CachedInfo().TimeStamp,
+		}
+		if err := o.store(ctx, service, f); err != nil {
+			return err
+		}
+	}
+	if len(found) > 0 {
+		o.cfg.Logger.Warn("found exhausted deliveries whose advisory was lost", "service", service.String(), "consumer", info.Name, "count", len(found))
+	}
+	o.cleared(service, info, s.floor())
+	return nil
+}
+
+// certain reports whether the counts leave no doubt that an exhausted delivery
+// has no letter.
+func certain(info *jetstream.ConsumerInfo) bool { return info.NumRedelivered > info.NumAckPending }

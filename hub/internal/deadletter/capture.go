@@ -1,0 +1,179 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+const (
+	// captureConsumer is shared by all hubs: each advisory is one hub's work.
+	captureConsumer = "letters"
+	// captureAckWait is after how long another hub takes over what one has not
+	// finished.
+	captureAckWait = 30 * time.Second
+	// captureAhead bounds the advisories fetched ahead, so those that wait for
+	// captureAckWait when a hub dies.
+	captureAhead = 50
+	// captureRetry is the wait after a letter that could not be stored.
+	captureRetry = time.Second
+	// quotaRetry is when an advisory of a service over its quota comes again.
+	quotaRetry = 10 * time.Second
+	// settleTime bounds the wait for the server to confirm a settlement.
+	settleTime = 2 * time.Second
+)
+
+// captureAll turns advisories into letters until ctx ends.
+func (o *Office) captureAll(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := o.capture(ctx)
+		if ctx.Err() == nil {
+			o.capturing.Met(err)
+			sleep(ctx, captureRetry)
+		}
+	}
+	return nil
+}
+
+// capture works until the advisories cannot be read. The letter is stored
+// before its advisory is acknowledged: a crash in between does it again, and
+// the letter is recognised.
+func (o *Office) capture(ctx context.Context) error {
+	if _, err := o.advisories.Look(ctx); err != nil {
+		return err
+	}
+	consumer, err := o.cfg.JS.CreateOrUpdateConsumer(ctx, contract.StreamAdvisories, jetstream.ConsumerConfig{
+		Durable:     captureConsumer,
+		Description: "replhub: makes dead letters of failed deliveries",
+		AckPolicy:   jetstream.AckExplicitPolicy,
+		AckWait:     captureAckWait,
+		MaxDeliver:  -1,
+		// Those of services over their quota wait, and must not keep others' back.
+		MaxAckPending: -1,
+	})
+	if err != nil {
+		return fmt.Errorf("create consumer %s of %s: %w", captureConsumer, contract.StreamAdvisories, err)
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(captureAhead), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", contract.StreamAdvisories, err)
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read %s: %w", contract.StreamAdvisories, err)
+		}
+		err = o.handle(ctx, msg)
+		if errors.Is(err, ErrQuota) {
+			// That service's alone: the others' advisories go on.
+			_ = msg.NakWithDelay(quotaRetry)
+			continue
+		}
+		o.capturing.Met(err)
+		if err != nil {
+			// Whether or not this arrives, the advisory comes again.
+			_ = msg.NakWithDelay(captureRetry)
+			sleep(ctx, captureRetry)
+			continue
+		}
+		if err := msg.Ack(); err != nil {
+			return fmt.Errorf("acknowledge an advisory: %w", err)
+		}
+	}
+}
+
+// handle settles one advisory.
+func (o *Office) handle(ctx context.Context, msg jetstream.Msg) error {
+	f, service, ours, err := decodeAdvisory(msg.Subject(), msg.Data())
+	switch {
+	case err != nil:
+		o.cfg.Logger.Error("an advisory cannot be read; the audit will find the delivery", "err", err)
+		return nil
+	case !ours:
+		return nil
+	}
+	return o.store(ctx, service, f)
+}
+
+// store stores the letter of a failed delivery, and then settles the delivery
+// with its consumer.
+func (o *Office) store(ctx context.Context, service subjects.Name, f failed) error {
+	if err := o.refused(service); err != nil {
+		return err
+	}
+	log := o.cfg.Logger.With("service", service.String(), "consumer", f.consumer, "seq", f.seq)
+	stream, err := o.cfg.JS.Stream(ctx, f.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil // dropped, and its copies with it
+	}
+	if err != nil {
+		return fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	info := stream.CachedInfo()
+	if !hubstream.Is(info.Config) || info.Created.After(f.at) {
+		return nil // not the hub's, or not the lane that the advisory speaks of
+	}
+	copied, err := stream.GetMsg(ctx, f.seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		log.Warn("a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
+		return o.settle(ctx, stream, f)
+	}
+	if err != nil {
+		return fmt.Errorf("read lane %s at %d: %w", service, f.seq, err)
+	}
+	subject, err := subjects.ParseCopy(copied.Subject)
+	if err != nil || subject.Service() != service {
+		log.Error("a failed delivery has no dead letter: it is none of the hub's", "subject", copied.Subject)
+		return o.settle(ctx, stream, f)
+	}
+	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
+	seq, _, err := o.postWithin(ctx, service, letter, id)
+	if err != nil {
+		return err
+	}
+	if dropped, err := o.dropped(ctx, service, info.Created); err != nil {
+		return err
+	} else if dropped {
+		return o.Remove(ctx, &Letter{Seq: seq})
+	}
+	log.Debug("dead letter stored", "reason", f.reason)
+	return o.settle(ctx, stream, f)
+}
+
+// settle acknowledges an exhausted delivery in its consumer's name. The message
+// is no longer pending there; the acknowledgement makes the consumer forget its
+// redelivery count, the only trace that it has no letter (nats-server 2.15.2,
+// consumer.go, processAckMsgLocked). One that gets lost leaves work to the audit.
+func (o *Office) settle(ctx context.Context, stream jetstream.Stream, f failed) error {
+	if f.reason != contract.ReasonMaxDeliver {
+		return nil // to the consumer it is acknowledged already
+	}
+	consumer, err := stream.Consumer(ctx, f.consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up consumer %s of %s: %w", f.consumer, f.stream, err)
+	}
+	if consumer.CachedInfo().Created.After(f.at) {
+		return nil // created again: there the message may be with a worker
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	// $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>;
+	// the consumer goes by the stream sequence alone.
+	subject := "$JS.ACK." + f.stream + "." + f.consumer + ".1." + strconv.FormatUint(f.seq, 10) + ".0.0.0"
+	if _, err := o.cfg.JS.Conn().RequestWithContext(ctx, subject, []byte("+ACK")); err != nil {
+		o.cfg.Logger.Debug("settle an exhausted delivery; the audit will", "stream", f.stream, "seq", f.seq, "err", err)
+	}
+	return nil
+}

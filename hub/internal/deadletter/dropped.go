@@ -1,0 +1,38 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/subjects"
+)
+
+// dropped reports whether the lane created at a time has had its last record, or
+// is gone. Asked after a letter was stored: a drop removes a service's letters
+// behind that record, so a letter that came too late for it finds the record.
+func (o *Office) dropped(ctx context.Context, service subjects.Name, created time.Time) (bool, error) {
+	tip, err := lane.ReadTip(ctx, o.cfg.JS, service)
+	switch {
+	case errors.Is(err, lane.ErrNoLane):
+		return true, nil
+	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
+		return false, nil // of no drop that this hub knows of
+	case err != nil:
+		return false, err
+	case tip.State.Dropped:
+		return true, nil
+	}
+	stream, err := o.cfg.JS.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	return !stream.CachedInfo().Created.Equal(created), nil
+}

@@ -1,0 +1,249 @@
+package deadletter_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/natstest"
+	"github.com/replhub/replhub/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// post is a server with one service's lane and, when started, an office.
+type post struct {
+	t       *testing.T
+	server  *natstest.Server
+	js      jetstream.JetStream
+	service subjects.Name
+	stream  string
+}
+
+func newPost(t *testing.T, queue contract.Queue) *post {
+	t.Helper()
+	service, err := subjects.ParseName("sharing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := natstest.Start(t)
+	p := &post{t: t, server: server, js: server.JetStream(), service: service, stream: subjects.LaneStream(service)}
+	if _, err := deadletter.Open(t.Context(), deadletter.Config{JS: p.js}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hubstream.Ensure(t.Context(), p.js, lane.StreamConfig(service, 1, false)); err != nil {
+		t.Fatal(err)
+	}
+	queue.AckWait = contract.Duration(30 * time.Second)
+	if err := lane.EnsureConsumers(t.Context(), p.js, service, lane.State{Queue: queue}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *post) open(change ...func(*deadletter.Config)) *deadletter.Office {
+	p.t.Helper()
+	cfg := deadletter.Config{JS: p.js, AuditEvery: 20 * time.Millisecond, Logger: quiet(p.t)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	o, err := deadletter.Open(p.t.Context(), cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return o
+}
+
+// run runs an office until the returned function is called.
+func (p *post) run(o *deadletter.Office) (stop func()) {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- o.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			p.t.Errorf("office: %v", err)
+		}
+	}
+	p.t.Cleanup(stop)
+	return stop
+}
+
+// copies puts n copies into the lane, with ingest sequences from 1 on.
+func (p *post) copies(n int) {
+	p.t.Helper()
+	for i := range n {
+		m := p.copyMsg("abc", []byte(`{"id":"`+strconv.Itoa(i+1)+`"}`))
+		m.Header.Set(contract.HeaderSeq, strconv.Itoa(i+1))
+		m.Header.Set(contract.HeaderKey, strconv.Itoa(i+1))
+		ack, err := p.js.PublishMsg(p.t.Context(), m)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if ack.Stream != p.stream {
+			p.t.Fatalf("copy went to %s", ack.Stream)
+		}
+	}
+}
+
+// copyMsg is a copy with one header of the publisher's.
+func (p *post) copyMsg(header string, data []byte) *nats.Msg {
+	m := nats.NewMsg("sub.sharing.user.update.0")
+	m.Data = data
+	m.Header.Set(contract.HeaderEpoch, "1")
+	m.Header.Set(contract.HeaderSeq, "1")
+	m.Header.Set(contract.HeaderKey, "1")
+	m.Header.Set("X-Trace", header)
+	return m
+}
+
+// work pulls from a consumer until it has nothing more to give, and has handle
+// decide each delivery.
+func (p *post) work(consumer string, handle func(jetstream.Msg) error) {
+	p.t.Helper()
+	c, err := p.js.Consumer(p.t.Context(), p.stream, consumer)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pinned := c.CachedInfo().Config.PriorityPolicy == jetstream.PriorityPolicyPinned
+	if pinned { // an earlier worker has gone
+		s, err := p.js.Stream(p.t.Context(), p.stream)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if err := s.UnpinConsumer(p.t.Context(), consumer, contract.GroupWorkers); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	for {
+		var opts []jetstream.FetchOpt
+		if pinned {
+			opts = append(opts, jetstream.FetchPriorityGroup(contract.GroupWorkers))
+		}
+		batch, err := c.Fetch(10, append(opts, jetstream.FetchMaxWait(100*time.Millisecond))...)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		n := 0
+		for m := range batch.Messages() {
+			n++
+			if err := handle(m); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+func (p *post) info(consumer string) *jetstream.ConsumerInfo {
+	p.t.Helper()
+	c, err := p.js.Consumer(p.t.Context(), p.stream, consumer)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c.CachedInfo()
+}
+
+// stored are the letters in the stream now.
+func (p *post) stored() []*jetstream.RawStreamMsg {
+	p.t.Helper()
+	s, err := p.js.Stream(p.t.Context(), contract.StreamDLQ)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var found []*jetstream.RawStreamMsg
+	for seq := s.CachedInfo().State.FirstSeq; seq <= s.CachedInfo().State.LastSeq; seq++ {
+		if m, err := s.GetMsg(p.t.Context(), seq); err == nil {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// askHold asks an office what it holds of the lane as its consumers are now.
+func (p *post) askHold(o *deadletter.Office) (uint64, error) {
+	workers, err := lane.Workers(p.t.Context(), p.js, p.service)
+	if err != nil {
+		return 0, err
+	}
+	return o.Hold(p.t.Context(), p.service, workers)
+}
+
+// letters waits for n letters, and that the consumers know them all stored.
+func (p *post) letters(n int, o *deadletter.Office) []*jetstream.RawStreamMsg {
+	p.t.Helper()
+	var found []*jetstream.RawStreamMsg
+	p.eventually(fmt.Sprintf("%d letters", n), func() error {
+		if hold, err := p.askHold(o); err != nil || hold != ^uint64(0) {
+			return fmt.Errorf("hold %d, %w", hold, err)
+		}
+		if found = p.stored(); len(found) < n {
+			return fmt.Errorf("%d so far", len(found))
+		}
+		return nil
+	})
+	if len(found) > n {
+		p.t.Fatalf("%d letters, want %d", len(found), n)
+	}
+	return found
+}
+
+func (p *post) hold(o *deadletter.Office) uint64 {
+	p.t.Helper()
+	hold, err := p.askHold(o)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return hold
+}
+
+// loseAdvisories has the server publish advisories that nobody stores.
+func (p *post) loseAdvisories() {
+	p.t.Helper()
+	if err := p.js.DeleteStream(p.t.Context(), contract.StreamAdvisories); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *post) eventually(what string, check func() error) {
+	p.t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("waited in vain for %s: %v", what, err)
+		}
+		timer := time.NewTimer(5 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-p.t.Context().Done():
+			p.t.Fatal(p.t.Context().Err())
+		}
+	}
+}
+
+func quiet(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}

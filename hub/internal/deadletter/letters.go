@@ -1,0 +1,187 @@
+// Package deadletter keeps the dead letters of all services: of events that could
+// not be expanded, of deliveries that no worker acknowledged within max_deliver,
+// and of those that a worker gave up.
+//
+// The promise: a letter is durable before the event it speaks of can be trimmed
+// from its lane; one put twice is stored once; a full stream of letters stalls
+// what depends on it and drops nothing. It rests on what nats-server does with
+// a delivery that is exhausted (2.15.2, consumer.go, hasMaxDeliveries and
+// getNextMsg): the message leaves the pending ones and the ack floor passes it,
+// so it holds up nobody; its redelivery count stays with the consumer until the
+// message is acknowledged or leaves the stream, and it counts in
+// num_redelivered. So the office acknowledges the message in the consumer's
+// name once its letter is stored, and a consumer with num_redelivered 0 has no
+// exhausted delivery without a letter. One with more is audited (audit.go).
+//
+// Not promised: a letter for a message that a worker terminated while the
+// server lost its advisory. To the server that is the same as acknowledged.
+// Nor one for an exhausted message right at the ack floor when advisory and
+// server are lost together: the server does not restore that one's count. And
+// where the server's backups do not hold redelivery counts (before 2.15, and in
+// a cluster), the audit knows that an advisory was lost but not whose: the lane
+// is not trimmed behind it and a warning says so, until the workers are rewound
+// or num_redelivered is seen at 0.
+package deadletter
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Config is what an Office needs. Only JS has no default.
+type Config struct {
+	JS jetstream.JetStream
+	// Replicas of the streams; 1 by default.
+	Replicas int
+	// MaxBytes bounds the dead letters; 1 GiB by default.
+	MaxBytes int64
+	// ServiceMaxBytes bounds the dead letters of one service; an eighth of MaxBytes
+	// by default.
+	ServiceMaxBytes int64
+	// DedupeWindow is how long a letter put again is recognised; 2 h by default.
+	DedupeWindow time.Duration
+	// AuditEvery is the time between looks for exhausted deliveries whose
+	// advisory was lost; 15 s by default. One is looked into when two looks in
+	// a row find it.
+	AuditEvery time.Duration
+	// InspectEvery is how often at most a lane is read for its consumers' state
+	// when their counts do not say whether a delivery is exhausted; 15 min by
+	// default. Trimming such a lane lags behind by about as much.
+	InspectEvery time.Duration
+	// Owns says which services this office audits; nil is all. Two offices that
+	// audit one service only do the work twice.
+	Owns func(subjects.Name) bool
+	// Report takes what was lost with a stream that somebody deleted; nil logs it.
+	Report func(stream, text string)
+	// Logger takes what an operator should know; slog.Default by default.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
+	c.ServiceMaxBytes = cmp.Or(c.ServiceMaxBytes, c.MaxBytes/quotaShare, 1)
+	c.DedupeWindow = cmp.Or(c.DedupeWindow, 2*time.Hour)
+	c.AuditEvery = cmp.Or(c.AuditEvery, 15*time.Second)
+	c.InspectEvery = cmp.Or(c.InspectEvery, 15*time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Owns == nil {
+		c.Owns = func(subjects.Name) bool { return true }
+	}
+	return c
+}
+
+// Office writes dead letters. Its methods may be called concurrently, and any
+// number of offices work side by side.
+type Office struct {
+	cfg             Config
+	dlq, advisories *hubstream.Kept
+	quotas          quotas
+
+	mu      sync.Mutex // guards what follows and what it points to
+	watches map[watchKey]*watch
+	// proveAfter is when a full lane may be looked into again.
+	proveAfter map[subjects.Name]time.Time
+
+	// Trouble with making letters, and with the audit.
+	capturing, auditing *episode.Log
+}
+
+// settleTrouble is for how long work must go well for trouble with it to be over.
+const settleTrouble = 2 * time.Second
+
+// Open creates or takes over the streams. It is called before any consumer of a
+// lane is made, so that no advisory has nowhere to go.
+func Open(ctx context.Context, cfg Config) (*Office, error) {
+	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
+	o.capturing = episode.NewLog(o.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
+	o.auditing = episode.NewLog(o.cfg.Logger, "audit exhausted deliveries", settleTrouble)
+	o.dlq = o.keep(o.dlqConfig(), "the dead letters that it held are lost")
+	o.advisories = o.keep(o.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
+	for _, stream := range o.Kept() {
+		if err := stream.Open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (o *Office) keep(sc jetstream.StreamConfig, loss string) *hubstream.Kept {
+	return hubstream.NewKept(hubstream.KeptConfig{JS: o.cfg.JS, Stream: sc, Loss: loss, Report: o.cfg.Report, Logger: o.cfg.Logger})
+}
+
+// Kept are the streams that somebody may delete by hand, to be looked at now and
+// then.
+func (o *Office) Kept() []*hubstream.Kept { return []*hubstream.Kept{o.dlq, o.advisories} }
+
+func (o *Office) dlqConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        contract.StreamDLQ,
+		Description: "replhub: dead letters",
+		Subjects:    []string{"dlq.>"},
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxMsgs:     -1,
+		MaxBytes:    o.cfg.MaxBytes,
+		Storage:     jetstream.FileStorage,
+		Replicas:    o.cfg.Replicas,
+		Duplicates:  o.cfg.DedupeWindow,
+	}
+}
+
+// Run captures exhausted and terminated deliveries until ctx ends, then returns
+// nil.
+func (o *Office) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return o.captureAll(ctx) })
+	group.Go(func() error { return o.auditAll(ctx) })
+	return group.Wait()
+}
+
+// Count is how many dead letters of a service there are.
+func (o *Office) Count(ctx context.Context, service subjects.Name) (uint64, error) {
+	n, err := o.count(ctx, o.dlq, subjects.DeadLetterFilter(service))
+	if err != nil {
+		return 0, fmt.Errorf("count dead letters of %s: %w", service, err)
+	}
+	return n, nil
+}
+
+func (o *Office) count(ctx context.Context, stream *hubstream.Kept, filter string) (n uint64, err error) {
+	err = stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+		if err != nil {
+			return fmt.Errorf("look up stream %q: %w", stream.Name(), err)
+		}
+		n = 0
+		for _, count := range info.State.Subjects {
+			n += count
+		}
+		return nil
+	})
+	return n, err
+}
+
+// sleep waits for a time or the end of ctx, and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,93 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/subjects"
+)
+
+// A full lane cannot wait for the audit: where workers hand something back all the
+// time, a consumer has redelivered messages at every look, and what is acknowledged
+// behind them would stay for InspectEvery. It is inspected at once, but no more
+// often than takes a twentieth of the time.
+const (
+	minProveEvery = 250 * time.Millisecond
+	proveShare    = 20
+)
+
+// Prove looks into what Hold keeps of a lane beyond what its workers have not
+// acknowledged, as often as it may, and returns in words why something is still
+// kept; empty when nothing is. floors are what the workers have dealt with, by
+// consumer. It is for lanes that are full.
+func (o *Office) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
+	suspects, err := o.holding(ctx, service, floors)
+	if err != nil || len(suspects) == 0 {
+		return "", err
+	}
+	if o.mayProve(service) {
+		began := time.Now()
+		err := o.clear(ctx, service, suspects)
+		o.proved(service, time.Since(began))
+		if err != nil {
+			return err.Error(), nil
+		}
+		if suspects, err = o.holding(ctx, service, floors); err != nil || len(suspects) == 0 {
+			return "", err
+		}
+	}
+	info := suspects[0]
+	return fmt.Sprintf("copies that %s has acknowledged stay until it is certain that none of its deliveries failed without a dead letter (%d are redelivered, %d pending)",
+		info.Name, info.NumRedelivered, info.NumAckPending), nil
+}
+
+// holding are the consumers of a lane for which Hold keeps what is acknowledged.
+func (o *Office) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
+	workers, err := lane.Workers(ctx, o.cfg.JS, service)
+	if errors.Is(err, lane.ErrNoLane) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []*jetstream.ConsumerInfo
+	for _, info := range workers {
+		if w, clean := o.observe(service, info); !clean && w.clean < floors[info.Name] {
+			found = append(found, info)
+		}
+	}
+	return found, nil
+}
+
+// clear finds out which deliveries of consumers are exhausted and stores their
+// letters.
+func (o *Office) clear(ctx context.Context, service subjects.Name, suspects []*jetstream.ConsumerInfo) error {
+	states, err := o.inspect(ctx, subjects.LaneStream(service))
+	if err != nil {
+		return err
+	}
+	for _, info := range suspects {
+		if err := o.settleAll(ctx, service, info, states[info.Name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *Office) mayProve(service subjects.Name) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Now().After(o.proveAfter[service])
+}
+
+// proved notes how long a lane was looked into.
+func (o *Office) proved(service subjects.Name, took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.proveAfter[service] = time.Now().Add(max(minProveEvery, proveShare*took))
+}

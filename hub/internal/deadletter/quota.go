@@ -1,0 +1,264 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// The dead letters of all services share one stream. Each service has a quota of
+// it, so that one whose filter fails on every event stalls alone, and not all
+// whose next poison event finds the stream full.
+//
+// Whoever stores a letter asks the service's tally first: the hub's lane, the
+// capture of advisories, and the service's own instances by a control request.
+// A tally counts what it admits, and now and then reads the sizes of the letters
+// that it has not read yet, which others may have stored. Removed letters are
+// told by their number, so a tally of letters of unlike sizes is an estimate
+// until it is at zero again. A tally that cannot be had admits: the stream has a
+// limit of its own.
+
+const (
+	// lookEvery is the longest time between two looks at what is stored while
+	// letters are admitted, lookAgain the shortest where they are refused.
+	lookEvery = 5 * time.Second
+	lookAgain = time.Second
+	// quotaShare is the part of the stream that is a service's quota by default.
+	quotaShare = 8
+	// lookBatch is how many letters are read at once.
+	lookBatch = 500
+	// storedOverhead is what the server keeps with a message, about.
+	storedOverhead = 34
+)
+
+// ErrQuota: the service's dead letters have reached their quota.
+var ErrQuota = errors.New("dead letters are full for this service")
+
+// tally is what is known of one service's letters.
+type tally struct {
+	mu sync.Mutex // guards the rest; held during a look
+	// stream is the creation time of the stream that was read, next the first
+	// sequence that was not, bytes and count what was read and is still there.
+	stream time.Time
+	next   uint64
+	bytes  uint64
+	count  uint64
+	// admitted are the bytes admitted since the last look.
+	admitted uint64
+	looked   time.Time
+}
+
+// quotas are the tallies, and which of them are used up.
+type quotas struct {
+	mu      sync.Mutex // guards the rest
+	tallies map[subjects.Name]*tally
+	over    map[subjects.Name]overQuota
+}
+
+type overQuota struct {
+	text string
+	at   time.Time
+}
+
+func (q *quotas) tally(service subjects.Name) *tally {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.tallies == nil {
+		q.tallies, q.over = make(map[subjects.Name]*tally), make(map[subjects.Name]overQuota)
+	}
+	t := q.tallies[service]
+	if t == nil {
+		t = &tally{}
+		q.tallies[service] = t
+	}
+	return t
+}
+
+func (q *quotas) note(service subjects.Name, text string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if text == "" {
+		delete(q.over, service)
+		return
+	}
+	q.over[service] = overQuota{text, time.Now()}
+}
+
+// Admit takes a letter of a size into a service's tally, or returns an ErrQuota
+// that says what to do. The last letter admitted may pass the quota.
+func (o *Office) Admit(ctx context.Context, service subjects.Name, size int) error {
+	t := o.quotas.tally(service)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	used := func() uint64 { return t.bytes + t.admitted }
+	due := lookEvery
+	if used() >= o.quota() {
+		due = lookAgain
+	}
+	if t.looked.IsZero() || time.Since(t.looked) >= due {
+		if err := o.look(ctx, service, t); err != nil {
+			o.cfg.Logger.Debug("read the sizes of dead letters", "service", service.String(), "err", err)
+		}
+	}
+	if used() >= o.quota() {
+		err := fmt.Errorf("%w: %d bytes of at most %d, its share of the stream %s; redrive or remove some (replhub dlq redrive %s --all, replhub dlq rm --all %s), or raise %s",
+			ErrQuota, used(), o.quota(), contract.StreamDLQ, service, service, contract.EnvDLQServiceMaxBytes)
+		o.quotas.note(service, err.Error())
+		return err
+	}
+	o.quotas.note(service, "")
+	t.admitted += uint64(max(size, 0))
+	return nil
+}
+
+// postWithin stores a letter if its service's quota allows it.
+func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (seq uint64, added bool, err error) {
+	size := storedSize(m.Subject, m.Header, len(m.Data))
+	if err := o.Admit(ctx, service, size); err != nil {
+		return 0, false, err
+	}
+	seq, added, err = o.post(ctx, m, id)
+	if !added {
+		o.retract(service, size)
+	}
+	return seq, added, err
+}
+
+// retract takes a letter that was not stored, or was there before, out of the tally
+// again. One that was stored though the answer said otherwise is found at the next
+// look.
+func (o *Office) retract(service subjects.Name, size int) {
+	t := o.quotas.tally(service)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.admitted -= min(t.admitted, uint64(size))
+}
+
+func (o *Office) quota() uint64 { return uint64(o.cfg.ServiceMaxBytes) }
+
+// OverQuota is why a service's letters are refused; empty when they are not.
+func (o *Office) OverQuota(service subjects.Name) string {
+	o.quotas.mu.Lock()
+	defer o.quotas.mu.Unlock()
+	return o.quotas.over[service].text
+}
+
+// refused returns the error of a service that was over its quota a moment ago,
+// which costs nothing.
+func (o *Office) refused(service subjects.Name) error {
+	o.quotas.mu.Lock()
+	defer o.quotas.mu.Unlock()
+	if over, ok := o.quotas.over[service]; ok && time.Since(over.at) < lookAgain {
+		return fmt.Errorf("%w: %s", ErrQuota, service)
+	}
+	return nil
+}
+
+// reviewQuotas looks again at the services over their quota: nobody may have
+// asked since letters were removed.
+func (o *Office) reviewQuotas(ctx context.Context) {
+	o.quotas.mu.Lock()
+	services := slices.Collect(maps.Keys(o.quotas.over))
+	o.quotas.mu.Unlock()
+	for _, service := range services {
+		_ = o.Admit(ctx, service, 0) // which takes note of what it finds
+	}
+}
+
+// look brings a tally up to what is stored.
+func (o *Office) look(ctx context.Context, service subjects.Name, t *tally) error {
+	filter := subjects.DeadLetterFilter(service)
+	return o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+		if err != nil {
+			return err
+		}
+		var stored uint64
+		for _, n := range info.State.Subjects {
+			stored += n
+		}
+		if !info.Created.Equal(t.stream) || info.State.LastSeq+1 < t.next {
+			t.stream, t.next, t.bytes, t.count = info.Created, 1, 0, 0
+		}
+		if stored == 0 {
+			t.bytes, t.count, t.next = 0, 0, info.State.LastSeq+1
+		} else if info.State.LastSeq >= t.next {
+			if err := t.read(ctx, s, filter, info.State.LastSeq, 2*o.quota()); err != nil {
+				return err
+			}
+		}
+		if stored < t.count {
+			t.bytes, t.count = uint64(float64(t.bytes)*float64(stored)/float64(t.count)), stored
+		}
+		t.admitted, t.looked = 0, time.Now()
+		return nil
+	})
+}
+
+// read adds the sizes of the letters from next up to last, as far as enough.
+func (t *tally) read(ctx context.Context, s jetstream.Stream, filter string, last, enough uint64) error {
+	c, err := retry.Read(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return s.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			Description: "replhub: reads sizes", DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: t.next,
+			FilterSubject: filter, AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true, MemoryStorage: true, InactiveThreshold: lookEvery,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.DeleteConsumer(context.WithoutCancel(ctx), c.CachedInfo().Name) }() // it goes by itself as well
+	for left := c.CachedInfo().NumPending; left > 0 && t.bytes < enough; {
+		batch, err := c.FetchNoWait(int(min(left, lookBatch)))
+		if err != nil {
+			return err
+		}
+		before := left
+		for m := range batch.Messages() {
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			payload, err := strconv.Atoi(m.Headers().Get(nats.MsgSize))
+			if err != nil {
+				payload = 0 // an empty one has none
+			}
+			left--
+			t.bytes += uint64(storedSize(m.Subject(), m.Headers(), payload))
+			t.count++
+			t.next = meta.Sequence.Stream + 1
+		}
+		if err := batch.Error(); err != nil {
+			return err
+		}
+		if left == before {
+			return nil // removed meanwhile
+		}
+	}
+	if t.bytes < enough {
+		t.next = max(t.next, last+1)
+	}
+	return nil
+}
+
+// storedSize is about what a message takes in a stream.
+func storedSize(subject string, header nats.Header, payload int) int {
+	n := storedOverhead + len(subject) + len("NATS/1.0\r\n\r\n") + payload
+	for name, values := range header {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}

@@ -1,0 +1,102 @@
+package event
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Event is one stored event. Its fields are set by Decode and read-only from
+// then on, so that any number of goroutines may share it. It is passed by
+// pointer, never copied.
+type Event struct {
+	Pos Position
+	// Time is when ingest stored it.
+	Time    time.Time
+	Subject subjects.Event
+	// ID is the publisher's Nats-Msg-Id, else the position as a string.
+	ID string
+	// Key names the row that changed; empty when there is none.
+	Key string
+	// Origin is the publishing service's name; empty when none or no valid
+	// name was given.
+	Origin string
+	// Version is the publisher's own version of the key, an integer as text;
+	// empty when none or no integer was given.
+	Version string
+	// Row is the number of a snapshot's row, from 1; 0 is an event of ingest. A
+	// row's position is that of the last event whose change it surely contains.
+	Row uint64
+	// Data is the payload, in any format.
+	Data []byte
+	// Header holds the publisher's headers that pass to copies; nil when there
+	// is none.
+	Header map[string][]string
+
+	copyOnce   sync.Once
+	copyHeader *Header
+
+	headersOnce sync.Once
+	headers     *Object
+
+	size int
+
+	decoded decodedValue
+}
+
+// Decode makes an Event of what ingest stored. header and data stay shared with
+// the Event and must not be written again. The one error is a subject that is
+// not an event's, a *subjects.SubjectError.
+func Decode(pos Position, t time.Time, subject string, header map[string][]string, data []byte) (*Event, error) {
+	s, err := subjects.ParseEvent(subject)
+	if err != nil {
+		return nil, fmt.Errorf("decode event %s: %w", pos, err)
+	}
+	return &Event{
+		Pos: pos, Time: t, Subject: s, Data: data,
+		ID:      id(pos, header),
+		Key:     key(header, data),
+		Origin:  origin(header),
+		Version: version(header),
+		Header:  passed(header),
+		size:    sizeOf(header, data),
+	}, nil
+}
+
+func id(pos Position, header map[string][]string) string {
+	if v := first(header, contract.HeaderMsgID); carries(v) {
+		return v
+	}
+	return pos.String()
+}
+
+func origin(header map[string][]string) string {
+	name, err := subjects.ParseName(first(header, contract.HeaderOrigin))
+	if err != nil {
+		return ""
+	}
+	return name.String()
+}
+
+func version(header map[string][]string) string {
+	v := first(header, contract.HeaderVersion)
+	if v == "" {
+		return "" // parsing it would make an error for each event
+	}
+	if _, err := strconv.ParseInt(v, 10, 64); err != nil {
+		return ""
+	}
+	return v
+}
+
+// first is the first value under a header's exact name, or "".
+func first(header map[string][]string, name string) string {
+	if values := header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}

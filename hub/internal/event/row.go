@@ -1,0 +1,53 @@
+package event
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"time"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// RowOf is what a row of a snapshot is numbered and named by.
+type RowOf struct {
+	Entity subjects.Name
+	// Snapshot is the id of the snapshot or backfill.
+	Snapshot string
+	// Number of the row in the snapshot, from 1.
+	Number uint64
+	// Origin is the service whose row it is; empty when it did not say.
+	Origin string
+}
+
+// Row makes an event of a row that an entity's owner served: a create, at the
+// position that was ingest's last before the row was asked for. The row contains
+// all changes up to there, and those behind it win over the row. header and data
+// stay shared, as with Decode. The one error is a row without a key, or with one
+// that a header cannot carry.
+func Row(pos Position, t time.Time, r RowOf, header map[string][]string, data []byte) (*Event, error) {
+	k := first(header, contract.HeaderKey)
+	if !fitsKey(k) {
+		return nil, fmt.Errorf("row %d has no key that a header can carry in %d bytes", r.Number, MaxKey)
+	}
+	return &Event{
+		Pos: pos, Time: t, Subject: subjects.NewEvent(r.Entity, subjects.Create), Row: r.Number, Data: data,
+		ID:      rowID(r, k),
+		Key:     k,
+		Origin:  r.Origin,
+		Version: version(header),
+		Header:  passed(header),
+		size:    sizeOf(header, data),
+	}, nil
+}
+
+// rowID is the same for the same row of the same snapshot: one that is asked for
+// again after a crash, and is by then another row, is another event. So is the
+// row of another snapshot of the same interest: what is told apart by ids (dead
+// letters, an inbox) must not take it for the first one's.
+func rowID(r RowOf, key string) string {
+	f := fnv.New64a()
+	_, _ = f.Write([]byte(key)) // never fails
+	return r.Snapshot + "-" + strconv.FormatUint(r.Number, 10) + "-" + strconv.FormatUint(f.Sum64(), 36)
+}

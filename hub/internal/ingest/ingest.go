@@ -1,0 +1,266 @@
+// Package ingest keeps and reads the stream that takes every event. Its
+// readers see each event once, in sequence, contiguous and under its epoch, or
+// an error; they never skip in silence. It is not promised that the stream
+// keeps an event longer than the trim floor says.
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Config is what an Ingest needs. Only JS has no default.
+type Config struct {
+	JS jetstream.JetStream
+	// Replicas of the stream; 1 by default.
+	Replicas int
+	// MaxBytes bounds the stream, which then refuses publishers; 4 GiB by default.
+	MaxBytes int64
+	// DedupeWindow is how long a retry under the same id is recognised; 10
+	// minutes by default.
+	DedupeWindow time.Duration
+	// WindowBytes bounds the events that the shared tail keeps in memory, headers
+	// and what the program needs beside them included; 48 MiB by default, about
+	// 40,000 small events. One event may be larger than that.
+	WindowBytes int
+	// TailPullBytes is what the tail asks the server for at a time, and it may
+	// hold about twice as much beside its window (Ahead); 2 MiB by default.
+	TailPullBytes int64
+	// Now is this host's clock; time.Now by default. What it says matters only by
+	// how it goes on: the time of day is the server's.
+	Now func() time.Time
+	// Logger takes what an operator should know; slog.Default by default.
+	Logger *slog.Logger
+	// Report takes what was lost with a stream that somebody deleted; nil logs it.
+	Report func(stream, text string)
+	// Failpoint is called at named steps; tests kill the process there. Nil
+	// does nothing.
+	Failpoint func(step string)
+}
+
+func (c Config) withDefaults() Config {
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 4<<30)
+	c.DedupeWindow = cmp.Or(c.DedupeWindow, 10*time.Minute)
+	c.WindowBytes = cmp.Or(c.WindowBytes, 48<<20)
+	c.TailPullBytes = cmp.Or(c.TailPullBytes, 2<<20)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Failpoint == nil {
+		c.Failpoint = func(string) {}
+	}
+	return c
+}
+
+// ErrTrimmed: events after the mark are gone from ingest. Going on would lose
+// them in silence.
+var ErrTrimmed = errors.New("ingest no longer holds the events after the position")
+
+// Ingest is the stream and its ledger. Its methods may be called concurrently.
+type Ingest struct {
+	cfg Config
+	// events and record are the stream of events and that of the ledger.
+	events, record *hubstream.Kept
+	ledger         atomic.Pointer[ledger]
+	rates          rate
+	clock          clock
+}
+
+// Bounds is what the stream's leader says it holds.
+type Bounds struct {
+	// First and Last are sequences; an empty stream has First == Last+1.
+	First, Last uint64
+	// FirstTime and LastTime are when they were stored; zero in an empty stream.
+	FirstTime, LastTime time.Time
+	Messages            uint64
+	Bytes               uint64
+	Created             time.Time
+}
+
+// Open creates or takes over the stream and its ledger, and opens a new epoch
+// when the stream is not the one that the ledger knows.
+func Open(ctx context.Context, cfg Config) (*Ingest, error) {
+	g := &Ingest{cfg: cfg.withDefaults()}
+	g.clock.local = g.cfg.Now
+	g.events = g.keep(g.streamConfig(), "the events that it held are lost, and those that lanes had not taken are never copied; a new epoch begins", nil)
+	g.record = g.keep(g.ledgerConfig(), "the epochs, the trim floor and the pins are as this hub last knew them", g.restoreLedger)
+	if err := g.record.Open(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.events.Open(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := g.identify(ctx, 0); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Ingest) keep(sc jetstream.StreamConfig, loss string, restore func(context.Context) error) *hubstream.Kept {
+	return hubstream.NewKept(hubstream.KeptConfig{
+		JS: g.cfg.JS, Stream: sc, Loss: loss, Restore: restore, Report: g.cfg.Report, Logger: g.cfg.Logger,
+	})
+}
+
+// Kept are the streams that somebody may delete by hand, to be looked at now and
+// then.
+func (g *Ingest) Kept() []*hubstream.Kept { return []*hubstream.Kept{g.events, g.record} }
+
+func (g *Ingest) streamConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        contract.StreamIngest,
+		Description: "replhub: every event",
+		Subjects:    subjects.IngestSubjects(),
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew, // a full stream refuses publishers, it forgets nothing
+		MaxMsgs:     -1,
+		MaxBytes:    g.cfg.MaxBytes,
+		Storage:     jetstream.FileStorage,
+		Replicas:    g.cfg.Replicas,
+		Duplicates:  g.cfg.DedupeWindow,
+		DenyDelete:  true, // readers insist on contiguous sequences
+		// Publishers with many events at a time: replhub.Client.PublishAll.
+		AllowBatchPublish: takesBatches(g.cfg.JS.Conn().ConnectedServerVersion()),
+	}
+}
+
+// takesBatches reports whether a server has fast ingest: since 2.14. Others refuse
+// a stream's configuration that names it.
+func takesBatches(version string) bool {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
+		return false
+	}
+	return major > 2 || major == 2 && minor >= 14
+}
+
+// stream looks the stream up at its leader, and creates it again when somebody
+// deleted it: without it publishers have nowhere to go.
+func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
+	s, err := g.events.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.clock.hear(s.CachedInfo().TimeStamp)
+	return s, nil
+}
+
+// Bounds asks the stream's leader.
+func (g *Ingest) Bounds(ctx context.Context) (Bounds, error) {
+	s, err := g.stream(ctx)
+	if err != nil {
+		return Bounds{}, err
+	}
+	return boundsOf(s.CachedInfo()), nil
+}
+
+func boundsOf(info *jetstream.StreamInfo) Bounds {
+	b := Bounds{
+		First:     info.State.FirstSeq,
+		Last:      info.State.LastSeq,
+		FirstTime: info.State.FirstTime.UTC(),
+		LastTime:  info.State.LastTime.UTC(),
+		Messages:  info.State.Msgs,
+		Bytes:     info.State.Bytes,
+		Created:   info.Created.UTC(),
+	}
+	// A stream that never held anything reports first 0.
+	b.First = max(b.First, 1)
+	if b.Messages == 0 {
+		b.First = b.Last + 1
+		b.FirstTime, b.LastTime = time.Time{}, time.Time{}
+	}
+	return b
+}
+
+// End is the mark of the last event stored.
+func (g *Ingest) End(ctx context.Context) (Mark, Bounds, error) {
+	b, err := g.Bounds(ctx)
+	if err != nil {
+		return Mark{}, Bounds{}, err
+	}
+	if err := g.known(ctx, b); err != nil {
+		return Mark{}, Bounds{}, err
+	}
+	return Mark{Position: g.PositionOf(b.Last), Time: b.LastTime}, b, nil
+}
+
+// MarkBefore is the mark of the event before seq, where a reader that wants
+// seq first has to stand.
+func (g *Ingest) MarkBefore(ctx context.Context, seq uint64) (Mark, error) {
+	m := Mark{Position: g.PositionOf(seq - 1)}
+	if seq <= 1 {
+		m.Epoch = g.EpochOf(seq)
+		return m, nil
+	}
+	msg, err := g.message(ctx, seq-1)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		m.Epoch = g.EpochOf(seq)
+		return m, nil // seq is the first still held
+	}
+	if err != nil {
+		return Mark{}, err
+	}
+	m.Time = msg.Time.UTC()
+	return m, nil
+}
+
+// Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it.
+func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
+	msg, err := g.message(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	return g.decode(seq, msg.Time.UTC(), msg.Subject, msg.Header, msg.Data), nil
+}
+
+func (g *Ingest) message(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	s, err := g.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	msg, err := s.GetMsg(ctx, seq)
+	if err != nil {
+		return nil, fmt.Errorf("read ingest at %d: %w", seq, err)
+	}
+	return msg, nil
+}
+
+// SeqAt is the first sequence stored at t or later, Last+1 when there is none.
+func (g *Ingest) SeqAt(ctx context.Context, t time.Time) (uint64, error) {
+	s, err := g.stream(ctx)
+	if err != nil {
+		return 0, err
+	}
+	b := boundsOf(s.CachedInfo())
+	// Times ascend with sequences and no sequence in between is missing, so a
+	// binary search holds: the event is in [low, high).
+	low, high := b.First, b.Last+1
+	for low < high {
+		mid := low + (high-low)/2
+		msg, err := s.GetMsg(ctx, mid)
+		if err != nil {
+			return 0, fmt.Errorf("read ingest at %d: %w", mid, err)
+		}
+		if msg.Time.Before(t) {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low, nil
+}

@@ -1,0 +1,243 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/jsapi"
+	"github.com/replhub/replhub/internal/contract"
+)
+
+const (
+	// A reader asks for at most this many events ahead, and within a number of
+	// bytes at a time (see Ahead): enough to hide the round trip, little enough to
+	// bound memory with large events.
+	pullMessages = 2000
+	// messageOverhead is about what the client keeps of a message beside the bytes
+	// that the server counts, wordsOverhead what the server counts beside those
+	// of the publisher's: subjects.
+	messageOverhead = 600
+	wordsOverhead   = 64 << 10
+	// pullExpires is how long the server keeps a request for events that are
+	// not there yet.
+	pullExpires = 30 * time.Second
+	// heartbeat is how often a consumer without events shows itself, and
+	// silence how long it may not.
+	heartbeat = time.Second
+	silence   = 2500 * time.Millisecond
+	// The server forgets a reader's consumer after this long without a request.
+	inactiveThreshold = 30 * time.Second
+)
+
+// errGap: the consumer passed over a sequence. The server does so in silence
+// when it clamps a start to the first sequence it holds.
+var errGap = errors.New("ingest events are not contiguous")
+
+// errSilent: the consumer, or the connection to it, is gone; a restarted server
+// has forgotten it.
+var errSilent = errors.New("the reader of ingest fell silent")
+
+// reader reads ingest from a mark on through a consumer of its own.
+//
+// It asks for events itself instead of leaving that to the client's iterator:
+// that takes a stored event with a Status header and no body for a word of the
+// server's and swallows it. Here an event is what comes with the address to
+// acknowledge it at, and nothing else does.
+type reader struct {
+	g    *Ingest
+	name string // the consumer's
+	next string // the subject of its requests
+	sub  *nats.Subscription
+	msgs chan *nats.Msg
+	// at is the last event returned.
+	at Mark
+	// asked is how many events were asked for and have not come.
+	asked int
+	// pull is how many bytes one request is for.
+	pull int64
+	// heard is when anything last came, reconnects how often the connection
+	// had been lost when the reader began: what was under way then is gone.
+	heard      time.Time
+	reconnects uint64
+	look       *time.Ticker
+	// idle is called before the reader waits.
+	idle func()
+}
+
+// newReader makes a consumer that starts after a mark that Resume returned.
+func (g *Ingest) newReader(ctx context.Context, at Mark, pullBytes int64) (*reader, error) {
+	cons, err := g.cfg.JS.CreateConsumer(ctx, contract.StreamIngest, jetstream.ConsumerConfig{
+		Description:       "replhub: reads ingest",
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       at.Seq + 1,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: inactiveThreshold,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create a reader of ingest at %d: %w", at.Seq+1, err)
+	}
+	nc := g.cfg.JS.Conn()
+	r := &reader{
+		g: g, at: at, pull: pullBytes, name: cons.CachedInfo().Name,
+		// Never full: words of the server's come one a heartbeat, and the
+		// reader does not stay away for long.
+		msgs:       make(chan *nats.Msg, pullMessages+100),
+		heard:      time.Now(),
+		idle:       func() {},
+		reconnects: nc.Stats().Reconnects,
+	}
+	r.next = jsapi.Prefix(g.cfg.JS.Options()) + "CONSUMER.MSG.NEXT." + contract.StreamIngest + "." + r.name
+	if r.sub, err = nc.ChanSubscribe(nc.NewInbox(), r.msgs); err != nil {
+		return nil, fmt.Errorf("read ingest at %d: %w", at.Seq+1, err)
+	}
+	r.look = time.NewTicker(heartbeat)
+	return r, nil
+}
+
+// read returns the next event, waiting for it until ctx ends.
+func (r *reader) read(ctx context.Context) (*event.Event, error) {
+	for {
+		if err := r.ask(); err != nil {
+			return nil, err
+		}
+		if len(r.msgs) == 0 {
+			r.idle()
+		}
+		select {
+		case m := <-r.msgs:
+			e, err := r.take(m)
+			if e != nil || err != nil {
+				return e, err
+			}
+		case <-r.look.C:
+			if err := r.alive(); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read ingest after %s: %w", r.at.Position, ctx.Err())
+		}
+	}
+}
+
+// ask asks for more events when half of those asked for have come.
+func (r *reader) ask() error {
+	if r.asked > pullMessages/2 {
+		return nil
+	}
+	nc := r.g.cfg.JS.Conn()
+	want := pullMessages - r.asked
+	request, err := json.Marshal(pullRequest{
+		Batch: want, MaxBytes: pullSize(r.pull, nc.MaxPayload()), Expires: pullExpires, Heartbeat: heartbeat,
+	})
+	if err != nil {
+		return err
+	}
+	if err := nc.PublishRequest(r.next, r.sub.Subject, request); err != nil {
+		return fmt.Errorf("read ingest after %s: %w", r.at.Position, err)
+	}
+	r.asked += want
+	return nil
+}
+
+// pullSize is how many bytes a request is for: no event is larger than what one
+// request may take.
+func pullSize(bytes, maxPayload int64) int64 { return max(bytes, maxPayload+wordsOverhead) }
+
+// Ahead is how many bytes a reader may hold that were asked for and not read, when
+// its requests are for pullBytes each: a second one is made before all of the
+// first has come.
+func Ahead(pullBytes, maxPayload int64) int64 {
+	return 2*pullSize(pullBytes, maxPayload) + pullMessages*messageOverhead
+}
+
+// pullRequest is the server's form.
+type pullRequest struct {
+	Batch     int           `json:"batch"`
+	MaxBytes  int64         `json:"max_bytes"`
+	Expires   time.Duration `json:"expires"`
+	Heartbeat time.Duration `json:"idle_heartbeat"`
+}
+
+// take makes an event of what came; nil for a word of the server's.
+func (r *reader) take(m *nats.Msg) (*event.Event, error) {
+	r.heard = time.Now()
+	if m.Reply == "" {
+		return nil, r.heed(m)
+	}
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("read ingest after %s: %w", r.at.Position, err)
+	}
+	r.asked--
+	seq := meta.Sequence.Stream
+	if seq != r.at.Seq+1 {
+		return nil, fmt.Errorf("%w: %d follows %s", errGap, seq, r.at.Position)
+	}
+	e := r.g.decode(seq, meta.Timestamp, m.Subject, m.Header, m.Data)
+	r.at = MarkOf(e)
+	return e, nil
+}
+
+// The server's words, by the Status header, and what 409 says when a request
+// has only come to its end.
+const (
+	statusHeartbeat = "100"
+	statusExpired   = "408"
+	statusEnded     = "409"
+	endedByBytes    = "Message Size Exceeds MaxBytes"
+	endedByBatch    = "Batch Completed"
+)
+
+// heed does as the server says: a request that ended without all it asked for
+// is asked again, everything else ends the reader.
+func (r *reader) heed(m *nats.Msg) error {
+	status, says := m.Header.Get("Status"), m.Header.Get("Description")
+	switch {
+	case status == statusHeartbeat:
+		return nil
+	case status == statusExpired, status == statusEnded && (says == endedByBytes || says == endedByBatch):
+		if left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages")); err == nil {
+			r.asked = max(r.asked-left, 0)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: the server says %s %s", errSilent, status, says)
+}
+
+// alive reports an error when the reader has reason to think that nothing will
+// come any more.
+func (r *reader) alive() error {
+	switch {
+	case len(r.msgs) > 0:
+		return nil
+	case r.g.cfg.JS.Conn().Stats().Reconnects != r.reconnects:
+		return fmt.Errorf("%w: the connection was lost", errSilent)
+	case time.Since(r.heard) > silence:
+		return fmt.Errorf("%w: nothing for %s, not even a heartbeat", errSilent, time.Since(r.heard).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// close ends the reader and its consumer, on a best-effort basis: the server
+// removes an idle consumer by itself.
+func (r *reader) close() {
+	r.look.Stop()
+	if err := r.sub.Unsubscribe(); err != nil {
+		r.g.cfg.Logger.Debug("end a reader of ingest", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := r.g.cfg.JS.DeleteConsumer(ctx, contract.StreamIngest, r.name); err != nil {
+		r.g.cfg.Logger.Debug("remove a reader of ingest", "err", err)
+	}
+}

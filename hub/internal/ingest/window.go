@@ -1,0 +1,215 @@
+package ingest
+
+import (
+	"sort"
+	"sync"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/subjects"
+)
+
+// blockEvents is how many events a block holds: as many as an append batch.
+const blockEvents = 1000
+
+const (
+	// A block ends by bytes as well: at a part of the window, so that dropping
+	// the oldest leaves most of it, and within bounds that make blocks worth
+	// their while.
+	blockParts    = 32
+	minBlockBytes = 16 << 10
+	maxBlockBytes = 4 << 20
+	// blockOverhead is what a block takes beside its events.
+	blockOverhead = blockEvents*8 + 512
+)
+
+// Block is a run of consecutive events, shared by all who read it.
+type Block struct {
+	// Events are contiguous; read-only.
+	Events []*event.Event
+	// Before is the mark that the first event follows.
+	Before Mark
+	// entities that occur; nil while the block still grows.
+	entities map[subjects.Name]struct{}
+}
+
+// Size estimates how many bytes the events take in memory.
+func (b Block) Size() int {
+	n := 0
+	for _, e := range b.Events {
+		n += e.Size()
+	}
+	return n
+}
+
+// Has reports whether an event of any of the entities may be in the block.
+func (b Block) Has(wants func(subjects.Name) bool) bool {
+	if b.entities == nil {
+		return true
+	}
+	for name := range b.entities {
+		if wants(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// window is the part of ingest that is in memory: blocks in order, bounded in
+// bytes. Events of a block are never changed once visible, so readers take
+// slices of them without copying.
+type window struct {
+	mu sync.Mutex
+	// generation counts restarts at another mark; a reader's position means
+	// nothing in another generation.
+	generation uint64
+	blocks     []*fillingBlock
+	// bytes is what the blocks take, at most limit as long as there is more than
+	// one; each has about blockBytes at most.
+	bytes, limit, blockBytes int
+	start, end               Mark
+	// read is the furthest that any reader has taken; see ahead. added counts the
+	// bytes of all events ever added, readBytes those up to read.
+	read             uint64
+	added, readBytes int
+	progress         chan struct{}
+}
+
+type fillingBlock struct {
+	events   []*event.Event
+	entities map[subjects.Name]struct{}
+	before   Mark
+	bytes    int
+	// added is the window's as of the last event.
+	added int
+	// closed says that nothing is added any more.
+	closed bool
+}
+
+func newWindow(limit int) *window {
+	return &window{
+		limit: limit, blockBytes: min(max(limit/blockParts, minBlockBytes), maxBlockBytes),
+		progress: make(chan struct{}, 1),
+	}
+}
+
+// reset empties the window and has it start after a mark.
+func (w *window) reset(at Mark) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.generation++
+	w.blocks = nil
+	w.bytes = 0
+	w.start, w.end = at, at
+	w.read, w.readBytes = at.Seq, w.added
+}
+
+// add appends an event and drops the oldest blocks over the limit.
+func (w *window) add(e *event.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var last *fillingBlock
+	if n := len(w.blocks); n > 0 {
+		last = w.blocks[n-1]
+	}
+	size := e.Size()
+	if last == nil || last.closed {
+		last = &fillingBlock{
+			events:   make([]*event.Event, 0, blockEvents),
+			entities: make(map[subjects.Name]struct{}, 1),
+			before:   w.end,
+			bytes:    blockOverhead,
+		}
+		w.blocks = append(w.blocks, last)
+		w.bytes += blockOverhead
+	}
+	last.events = append(last.events, e)
+	last.entities[e.Subject.Entity()] = struct{}{}
+	last.bytes += size
+	last.closed = len(last.events) == blockEvents || last.bytes >= w.blockBytes
+	w.bytes += size
+	w.added += size
+	last.added = w.added
+	w.end = MarkOf(e)
+	for w.bytes > w.limit && len(w.blocks) > 1 {
+		first := w.blocks[0]
+		w.blocks[0] = nil // the slice's array outlives the block
+		w.blocks = w.blocks[1:]
+		w.bytes -= first.bytes
+		w.start = w.blocks[0].before
+	}
+}
+
+// after returns the events that follow a position, as far as one block holds
+// them; none at the end. ok is false when the position is outside of the window.
+func (w *window) after(generation uint64, pos event.Position) (b Block, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if generation != w.generation || pos.Seq < w.start.Seq || pos.Seq > w.end.Seq {
+		return Block{}, false
+	}
+	if pos.Seq == w.end.Seq {
+		return Block{}, pos.Epoch <= w.end.Epoch
+	}
+	i := sort.Search(len(w.blocks), func(i int) bool {
+		f := w.blocks[i]
+		return f.events[len(f.events)-1].Pos.Seq > pos.Seq
+	})
+	found := w.blocks[i]
+	skip := pos.Seq - found.before.Seq
+	// A lane may know of a new epoch before the tail does: what the window holds
+	// under these sequences are then other events, copied already.
+	if pos.Epoch > found.events[skip].Pos.Epoch {
+		return Block{}, false
+	}
+	b = Block{Events: found.events[skip:len(found.events):len(found.events)], Before: found.before}
+	if skip > 0 {
+		b.Before = MarkOf(found.events[skip-1])
+	}
+	if found.closed {
+		b.entities = found.entities
+	}
+	w.took(b.Events[len(b.Events)-1], found.added)
+	return b, true
+}
+
+// took notes how far a reader has come; added is the window's as of the event.
+// The caller holds the lock.
+func (w *window) took(e *event.Event, added int) {
+	if e.Pos.Seq <= w.read {
+		return
+	}
+	w.read, w.readBytes = e.Pos.Seq, added
+	select {
+	case w.progress <- struct{}{}:
+	default:
+	}
+}
+
+// followed notes that followers have taken an event, the last one added.
+func (w *window) followed(e *event.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.took(e, w.added)
+}
+
+// ahead reports whether so much was read in beyond the furthest reader that it
+// would soon push out what that needs next.
+func (w *window) ahead() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.end.Seq >= w.read+tailAhead || w.added-w.readBytes > w.limit/2
+}
+
+// skip declares everything read in as taken, so that the tail goes on.
+func (w *window) skip() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.read, w.readBytes = w.end.Seq, w.added
+}
+
+// state returns what a reader needs to join.
+func (w *window) state() (generation uint64, start, end Mark) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.generation, w.start, w.end
+}

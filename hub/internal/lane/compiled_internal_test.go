@@ -1,0 +1,59 @@
+package lane
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/match"
+)
+
+// TestOnlyWhatChangedIsCompiled: one more interest, another definition or
+// another state leaves what was compiled of the others.
+func TestOnlyWhatChangedIsCompiled(t *testing.T) {
+	l := &Lane{service: subjectsName(t)}
+	s := First(ingest.Mark{}, DefaultQueue(), 0)
+	for i := range 5 {
+		s = s.Add(Interest{ID: fmt.Sprint(i), Entity: fmt.Sprintf("e%d", i), Ops: []string{"update"}, Filter: "key == 'a'"}, ingest.Mark{})
+	}
+	compile := func(s State) map[compiledKey]*match.Interest {
+		t.Helper()
+		var err error
+		if l.live, l.fill, err = l.compile(s); err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[compiledKey]*match.Interest)
+		for key, c := range l.compiled.kept {
+			found[key] = c.ready
+		}
+		return found
+	}
+	before := compile(s)
+	check := func(what string, s State, changed ...string) {
+		t.Helper()
+		after := compile(s)
+		if len(after) != len(s.Interests) {
+			t.Errorf("%s: %d are kept, want %d", what, len(after), len(s.Interests))
+		}
+		for key, ready := range after {
+			if contains(changed, key.id) == (before[key] == ready) {
+				t.Errorf("%s: interest %s is kept: %v", what, key.id, before[key] == ready)
+			}
+		}
+		before = after
+	}
+	check("nothing", s.In(Live))
+	s = s.Add(Interest{ID: "5", Entity: "e5", Ops: []string{"update"}, Filter: "key == 'b'"}, ingest.Mark{})
+	check("one more", s, "5")
+	s = s.Clone()
+	s.Interests[1].Filter = "key == 'c'"
+	check("another filter", s, "1")
+	s = s.Clone()
+	s.Interests[2].Ops = []string{"delete"}
+	check("other ops", s, "2")
+	s = s.Clone()
+	s.Interests[3].Since = event.Position{Epoch: 1, Seq: 9}
+	check("another since", s, "3")
+	check("one less", s.End("e4"))
+}

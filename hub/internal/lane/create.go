@@ -1,0 +1,80 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/subjects"
+)
+
+// StreamConfig is a lane's stream.
+func StreamConfig(service subjects.Name, replicas int, fast bool) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        subjects.LaneStream(service),
+		Description: "replhub: what the service " + service.String() + " is to know",
+		Subjects:    []string{subjects.LaneSubjects(service)},
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew, // a lane stalls, it forgets nothing
+		MaxMsgs:     -1,
+		// The hub keeps a lane's limit itself: the server would reserve it whole.
+		MaxBytes:           -1,
+		Storage:            jetstream.FileStorage,
+		Replicas:           replicas,
+		DenyDelete:         true,
+		AllowAtomicPublish: true,
+		AllowBatchPublish:  fast,
+	}
+}
+
+// Create makes a lane's stream with its first state record. It is no error
+// when another hub was first.
+func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service subjects.Name, replicas int, first State, hub string) error {
+	stream, err := hubstream.Ensure(ctx, js, StreamConfig(service, replicas, a.kind == Fast))
+	if err != nil {
+		return err
+	}
+	if stream.CachedInfo().State.LastSeq > 0 {
+		return nil
+	}
+	msg, err := stateMessage(service, hub, first)
+	if err != nil {
+		return err
+	}
+	if err := a.appendFirst(ctx, stream.CachedInfo().Config.Name, msg); err != nil {
+		return fmt.Errorf("write the first state of lane %s: %w", service, err)
+	}
+	return nil
+}
+
+// createPause is the time between two attempts to append to a new stream.
+const createPause = 20 * time.Millisecond
+
+// appendFirst appends to a new, empty stream, and tries again for a while: on a
+// cluster the stream may have no leader yet, or the server that this hub is
+// connected to may not have heard of it. Where another message is first, that of
+// another hub or of an attempt whose answer was lost, all is well.
+func (a *Appender) appendFirst(ctx context.Context, stream string, msg Message) error {
+	ctx, cancel := context.WithTimeout(ctx, maxPatience)
+	defer cancel()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, minPatience)
+		_, err := a.Append(attempt, stream, 0, []Message{msg})
+		cancel()
+		switch {
+		case err == nil || errors.Is(err, ErrFenced):
+			return nil
+		case !hubstream.Leaderless(err) && !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(createPause):
+		}
+	}
+}

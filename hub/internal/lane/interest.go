@@ -1,0 +1,47 @@
+package lane
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Compile parses and checks a recorded interest.
+func (in Interest) Compile() (*match.Interest, error) { return in.compileBy(new(match.Compiler), "") }
+
+// compileBy compiles an interest with a second filter, which may be empty.
+func (in Interest) compileBy(c *match.Compiler, only string) (*match.Interest, error) {
+	entity, err := subjects.ParseName(in.Entity)
+	if err != nil {
+		return nil, fmt.Errorf("entity: %w", err)
+	}
+	ops := make([]subjects.Op, 0, len(in.Ops))
+	for _, text := range in.Ops {
+		op, err := subjects.ParseOp(text)
+		if err != nil {
+			return nil, fmt.Errorf("ops: %w", err)
+		}
+		ops = append(ops, op)
+	}
+	return c.Compile(match.Definition{
+		ID:     in.ID,
+		Entity: entity,
+		Ops:    subjects.NewOpSet(ops...),
+		Filter: in.Filter,
+		Only:   only,
+		Fields: in.Fields,
+		Since:  in.Since,
+		Echo:   in.Echo,
+	})
+}
+
+// SameDefinition reports whether two interests want the same, whatever their
+// ids and beginnings.
+func (in Interest) SameDefinition(other Interest) bool {
+	return in.Entity == other.Entity && slices.Equal(in.Ops, other.Ops) && in.Filter == other.Filter &&
+		slices.Equal(in.Fields, other.Fields) && in.Echo == other.Echo
+}
+
+func contains(ids []string, id string) bool { return slices.Contains(ids, id) }

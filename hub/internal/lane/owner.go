@@ -1,0 +1,223 @@
+package lane
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+const (
+	// chunkRows and chunkBytes bound what an owner is asked for at a time: as many
+	// rows as an append takes.
+	chunkRows  = 1000
+	chunkBytes = 2 << 20
+	// chunkTime bounds the wait for an answer, silenceTime that for its next
+	// message.
+	chunkTime   = time.Minute
+	silenceTime = 5 * time.Second
+	// probeTime bounds the wait for any word of an owner, which says "wait" each
+	// second: less than a hub waits for another that it has forwarded a request to.
+	probeTime = 2 * time.Second
+	// maxOwnerError bounds an owner's words.
+	maxOwnerError = 500
+)
+
+// owner asks an entity's owner for rows.
+type owner struct {
+	nc       *nats.Conn
+	ingest   *ingest.Ingest
+	service  subjects.Name
+	interest Interest
+}
+
+// ask asks once for the rows that follow a place. The position that they get is
+// read first: what is in ingest by then was committed by its owner before, and
+// so is in the rows.
+func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
+	ctx, cancel := context.WithTimeout(ctx, chunkTime)
+	defer cancel()
+	at, err := watermark(ctx, o.ingest)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := o.request(contract.SnapshotRequest{
+		After: from.After, Rows: from.Row, Limit: chunkRows, MaxBytes: chunkBytes, Timeout: contract.Duration(chunkTime),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for rows of %s: %w", o.interest.Entity, err)
+	}
+	// It fails only where the connection is closed, which ends it as well.
+	defer func() { _ = sub.Unsubscribe() }()
+	msgs, origin, err := o.receive(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
+	if from.Row > 0 && origin != from.Origin {
+		return nil, differentOwner(o.interest.Entity, from.Origin, origin)
+	}
+	return o.decode(at, from, origin, msgs)
+}
+
+// watermark is the last event in ingest. Rows that are asked for before there is
+// any come before the first one of the epoch, and behind all of those before.
+func watermark(ctx context.Context, g *ingest.Ingest) (ingest.Mark, error) {
+	at, b, err := g.End(ctx)
+	if err != nil {
+		return ingest.Mark{}, err
+	}
+	if b.Last == 0 {
+		at.Position = event.Position{Epoch: g.Epoch() - 1, Seq: math.MaxInt64}
+	}
+	if at.Time.IsZero() {
+		at.Time = g.Now()
+	}
+	return at, nil
+}
+
+// AskOwner asks an entity's owner for one row, and returns once there is any
+// answer: an error says why there will be no rows, and what to do.
+func AskOwner(ctx context.Context, nc *nats.Conn, service, entity subjects.Name) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	o := owner{nc: nc, service: service, interest: Interest{Entity: entity.String()}}
+	sub, err := o.request(contract.SnapshotRequest{Limit: 1, MaxBytes: 1, Timeout: contract.Duration(probeTime)})
+	if err != nil {
+		return fmt.Errorf("ask for rows of %s: %w", entity, err)
+	}
+	// It fails only where the connection is closed, which ends it as well.
+	defer func() { _ = sub.Unsubscribe() }()
+	m, err := sub.NextMsgWithContext(ctx)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("nobody serves the rows of %s: start its owner, which serves them with ServeSnapshot, and ask again", entity)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the owner of %s said nothing within %s: see to it that it runs and is not overloaded, and ask again", entity, probeTime)
+	case err != nil:
+		return fmt.Errorf("ask for rows of %s: %w", entity, err)
+	case m.Header.Get(contract.HeaderSnapshot) == contract.SnapshotError:
+		return fmt.Errorf("the owner of %s cannot give its rows: %s; mend that, and ask again", entity, clip(m.Header.Get(contract.HeaderError)))
+	}
+	return nil
+}
+
+// request sends a request and returns where its answer comes in.
+func (o owner) request(r contract.SnapshotRequest) (*nats.Subscription, error) {
+	r.Entity, r.Service = o.interest.Entity, o.service.String()
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	inbox := o.nc.NewInbox()
+	sub, err := o.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	err = o.nc.PublishRequest(contract.SubjectSnapshot+o.interest.Entity, inbox, data)
+	if err != nil {
+		return nil, errors.Join(err, sub.Unsubscribe())
+	}
+	return sub, nil
+}
+
+// receive takes an answer in, whole and in order, and whose it is.
+func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nats.Msg, origin string, err error) {
+	n, data, kept := 0, 0, 0
+	for {
+		m, err := o.next(ctx, sub)
+		if err != nil {
+			return nil, "", err
+		}
+		number := m.Header.Get(contract.HeaderChunk)
+		switch m.Header.Get(contract.HeaderSnapshot) {
+		case contract.SnapshotWait:
+			continue
+		case contract.SnapshotError:
+			return nil, "", fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, clip(m.Header.Get(contract.HeaderError)))
+		case contract.SnapshotEnd:
+			if number != strconv.Itoa(n) {
+				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, n, clip(number))
+			}
+			name, err := subjects.ParseName(m.Header.Get(contract.HeaderOrigin))
+			if err != nil {
+				return rows, "", nil // it did not say
+			}
+			return rows, name.String(), nil
+		}
+		if number != strconv.Itoa(n+1) {
+			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, clip(number), n)
+		}
+		// An owner does not count headers: rows for which they leave no room are
+		// asked for again.
+		if kept < chunkBytes {
+			rows = append(rows, m)
+			kept += m.Size()
+		}
+		n++
+		if data += len(m.Data); n > chunkRows || data > chunkBytes+int(o.nc.MaxPayload()) {
+			return nil, "", fmt.Errorf("the owner of %s sends more than it was asked for", o.interest.Entity)
+		}
+	}
+}
+
+// next waits for the next message of an answer.
+func (o owner) next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, silenceTime)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(waiting)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("nobody serves a snapshot of %s: start its owner", o.interest.Entity)
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return nil, fmt.Errorf("the owner of %s was silent for %s", o.interest.Entity, silenceTime)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the owner of %s took longer than %s over %d rows", o.interest.Entity, chunkTime, chunkRows)
+	case err != nil:
+		return nil, fmt.Errorf("receive rows of %s: %w", o.interest.Entity, err)
+	}
+	return m, nil
+}
+
+// decode makes rows of an answer's messages.
+func (o owner) decode(at ingest.Mark, from Snapshot, origin string, msgs []*nats.Msg) (*chunk, error) {
+	entity, err := subjects.ParseName(o.interest.Entity)
+	if err != nil {
+		return nil, err
+	}
+	c := &chunk{origin: origin, rows: make([]*event.Event, 0, len(msgs))}
+	of := event.RowOf{Entity: entity, Snapshot: cmp.Or(from.ID, o.interest.ID), Number: from.Row, Origin: origin}
+	for _, m := range msgs {
+		of.Number++
+		e, err := event.Row(at.Position, at.Time, of, m.Header, m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("the owner of %s: %w", o.interest.Entity, err)
+		}
+		// It would be asked for the same rows for ever.
+		if e.Key == from.After {
+			return nil, fmt.Errorf("the owner of %s gives row %s again: rows must begin behind the key that is asked for", o.interest.Entity, strconv.QuoteToASCII(clip(e.Key)))
+		}
+		c.rows = append(c.rows, e)
+	}
+	return c, nil
+}
+
+// clip keeps an owner's words fit for a line.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxOwnerError {
+		s = strings.ToValidUTF8(s[:maxOwnerError], "") + " …"
+	}
+	return s
+}

@@ -1,0 +1,275 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/jsapi"
+	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Orders of a work queue.
+const (
+	OrderNone = "none"
+	OrderKey  = "key"
+)
+
+// Defaults of a work queue.
+const (
+	DefaultAckWait    = 30 * time.Second
+	DefaultMaxDeliver = 10
+	// MaxPartitions bounds the consumers of one lane.
+	MaxPartitions = 256
+)
+
+// pinnedTTL is how long a partition's consumer stays with an instance that has
+// stopped asking: about the time of a failover.
+const pinnedTTL = 2 * time.Second
+
+// What the server answers when a consumer of the same name is removed while it
+// makes or updates one (nats-server, JSConsumerCreateErrF, JSConsumerDoesNotExist).
+const (
+	codeConsumerCreate jetstream.ErrorCode = 10012
+	codeConsumerGone   jetstream.ErrorCode = 10149
+)
+
+// putPatience is the longest wait between two attempts to make a consumer.
+const putPatience = 200 * time.Millisecond
+
+// DefaultQueue is a queue where nothing was asked for.
+func DefaultQueue() contract.Queue {
+	return contract.Queue{Order: OrderNone, Partitions: 1, AckWait: contract.Duration(DefaultAckWait), MaxDeliver: DefaultMaxDeliver}
+}
+
+// Partitions is how many ways copies are numbered: 0 unless ordered by key.
+func Partitions(q contract.Queue) int {
+	if q.Order != OrderKey {
+		return 0
+	}
+	return q.Partitions
+}
+
+// Consumers are the names of a queue's consumers.
+func Consumers(q contract.Queue) []string {
+	if q.Order != OrderKey {
+		return []string{contract.ConsumerWorkers}
+	}
+	names := make([]string, q.Partitions)
+	for i := range names {
+		names[i] = contract.ConsumerWorkers + "-" + strconv.Itoa(i)
+	}
+	return names
+}
+
+// consumerConfigs are the consumers of a queue. None of them sees state
+// records, and a lane's workers all together see every copy.
+func consumerConfigs(service subjects.Name, s State, stream *jetstream.StreamInfo) []jetstream.ConsumerConfig {
+	q := s.Queue
+	base := jetstream.ConsumerConfig{
+		Description:   "replhub: the workers of " + service.String(),
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       time.Duration(q.AckWait),
+		MaxDeliver:    q.MaxDeliver,
+		Replicas:      stream.Config.Replicas,
+		Metadata:      map[string]string{contract.MetadataKey: contract.MetadataValue, generationKey: s.generation(stream)},
+	}
+	names := Consumers(q)
+	configs := make([]jetstream.ConsumerConfig, 0, len(names))
+	for i, name := range names {
+		c := base
+		c.Durable = name
+		startAt(&c, s.startOf(name))
+		c.FilterSubject = subjects.WorkerFilter(service, -1)
+		if q.Order == OrderKey {
+			c.FilterSubject = subjects.WorkerFilter(service, i)
+			c.PriorityPolicy = jetstream.PriorityPolicyPinned
+			c.PriorityGroups = []string{contract.GroupWorkers}
+			c.PinnedTTL = pinnedTTL
+		}
+		configs = append(configs, c)
+	}
+	return configs
+}
+
+// EnsureConsumers makes the consumers of a state's queue as it says, and removes
+// those of an earlier one. Consumers that others made stay untouched. A consumer
+// that is missing starts behind what settled can prove, or where the state has it
+// start.
+func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, settled SettledFunc) error {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return ErrNoLane
+	}
+	if err != nil {
+		return fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	have, err := hubConsumers(ctx, js, stream)
+	if err != nil {
+		return err
+	}
+	for _, cfg := range consumerConfigs(service, s, stream.CachedInfo()) {
+		old, ok := have[cfg.Durable]
+		delete(have, cfg.Durable)
+		if ok && sameConsumer(old.Config, cfg) {
+			continue
+		}
+		if ok {
+			cfg.PauseUntil = old.Config.PauseUntil // an update must not resume it
+			// Nor start it again elsewhere than it was made to.
+			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
+			cfg.Metadata[generationKey] = GenerationOf(old)
+		} else {
+			s.goOn(&cfg, stream.CachedInfo(), settled)
+		}
+		if err := putConsumer(ctx, stream, cfg); err != nil {
+			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)
+		}
+	}
+	for name := range have {
+		if err := stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return fmt.Errorf("remove consumer %s of lane %s: %w", name, service, err)
+		}
+	}
+	return nil
+}
+
+// putConsumer creates or updates a consumer. A registration beside this one, here
+// or at another hub, may be removing it: the server then fails, at its folder or
+// at the consumer itself, which is over within milliseconds.
+func putConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) error {
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		_, err := stream.CreateOrUpdateConsumer(ctx, cfg)
+		if !removedMeanwhile(err) || wait > putPatience {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}
+
+func removedMeanwhile(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == codeConsumerCreate || api.ErrorCode == codeConsumerGone)
+}
+
+func sameConsumer(have, want jetstream.ConsumerConfig) bool {
+	return have.AckWait == want.AckWait && have.MaxDeliver == want.MaxDeliver &&
+		have.FilterSubject == want.FilterSubject && have.PriorityPolicy == want.PriorityPolicy
+}
+
+// Idle reports whether every copy up to the end of a lane is acknowledged, none of
+// them still lacks its dead letter, and the end is still where the tip says.
+func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
+	stream, err := l.env.JS.Stream(ctx, l.stream)
+	if err != nil {
+		return false, fmt.Errorf("look up lane %s: %w", l.service, err)
+	}
+	if stream.CachedInfo().State.LastSeq != tip.Last {
+		return false, nil
+	}
+	consumers, err := hubConsumers(ctx, l.env.JS, stream)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range Consumers(tip.State.Queue) {
+		if consumers[name] == nil {
+			return false, nil // nobody can tell what a missing one has not acknowledged
+		}
+	}
+	floor, err := lowestFloor(ctx, stream, tip.Last, consumers, l.standings.look(consumers, time.Now()))
+	if err != nil || floor < tip.Last {
+		return false, err
+	}
+	low, err := l.env.Hold(ctx, l.service, consumers)
+	return low > tip.Last, err
+}
+
+// Workers are the consumers of a lane that the hub made, by name.
+func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name) (map[string]*jetstream.ConsumerInfo, error) {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, ErrNoLane
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	return hubConsumers(ctx, js, stream)
+}
+
+// hubConsumers are a lane's consumers that the hub made, by name. The list of
+// consumers leaves out those whose leader does not answer: their names come from
+// the meta layer, and each is then asked by itself, so that a consumer is absent
+// only where the server says that it does not exist.
+func hubConsumers(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+	name := stream.CachedInfo().Config.Name
+	found, err := listConsumers(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	names, err := jsapi.ConsumerNames(ctx, js, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, consumer := range names {
+		if !IsWorkers(consumer) || found[consumer] != nil {
+			continue
+		}
+		c, err := stream.Consumer(ctx, consumer)
+		switch {
+		case errors.Is(err, jetstream.ErrConsumerNotFound):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look up consumer %s of %s: %w", consumer, name, err)
+		}
+		found[consumer] = c.CachedInfo()
+	}
+	maps.DeleteFunc(found, func(_ string, info *jetstream.ConsumerInfo) bool {
+		return info.Config.Metadata[contract.MetadataKey] != contract.MetadataValue
+	})
+	return found, nil
+}
+
+// listConsumers are the consumers with a work queue's name that the server lists.
+func listConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
+	return retry.Read(ctx, func(ctx context.Context) (map[string]*jetstream.ConsumerInfo, error) {
+		found := make(map[string]*jetstream.ConsumerInfo)
+		list := stream.ListConsumers(ctx)
+		for info := range list.Info() {
+			if IsWorkers(info.Name) {
+				found[info.Name] = info
+			}
+		}
+		if err := list.Err(); err != nil {
+			return nil, fmt.Errorf("list consumers of %s: %w", stream.CachedInfo().Config.Name, err)
+		}
+		return found, nil
+	})
+}
+
+// IsWorkers reports whether a consumer has a name of a work queue's.
+func IsWorkers(name string) bool {
+	if name == contract.ConsumerWorkers {
+		return true
+	}
+	number, ok := strings.CutPrefix(name, contract.ConsumerWorkers+"-")
+	if !ok {
+		return false
+	}
+	_, err := strconv.Atoi(number)
+	return err == nil
+}

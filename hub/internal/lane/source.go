@@ -1,0 +1,133 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/budget"
+	"github.com/replhub/replhub/hub/internal/ingest"
+)
+
+const (
+	// catchUpTurn is how long a lane may read ingest by itself while others wait
+	// for the memory that this takes.
+	catchUpTurn = time.Second
+	// catchUpWait is how long one read waits for the next event, so how long a
+	// change of the lane may wait for the read.
+	catchUpWait = 200 * time.Millisecond
+)
+
+// errGeneration: the tail began anew in another epoch; the lane's cursors have
+// to be checked against ingest again.
+var errGeneration = errors.New("ingest began a new epoch")
+
+// source yields a cursor's next events: from the tail where its window covers
+// the cursor, else from ingest by a reader of its own.
+type source struct {
+	g      *ingest.Ingest
+	tail   *ingest.Tail
+	memory *memory
+	// queued is set while the source waits for its turn to read ingest by itself.
+	queued *atomic.Bool
+	// generation of the tail in which the cursor was checked.
+	generation uint64
+
+	// turn is the share of memory that catchUp needs, waited for or given; a place
+	// among those that wait is kept from one call of next to the other.
+	turn    *budget.Share
+	catchUp *ingest.CatchUp
+	began   time.Time
+	// kept was read by catchUp and put back.
+	kept ingest.Block
+}
+
+// join has the source read in a generation in which its cursor was checked.
+func (s *source) join(generation uint64) {
+	if s.generation != generation {
+		s.close()
+		s.generation = generation
+	}
+}
+
+// next returns what follows a mark: events; or none at the end, where the tail
+// tells of more; or none elsewhere, when the caller should just ask again.
+func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end bool, err error) {
+	b, ok := s.tail.After(s.generation, at.Position)
+	if ok {
+		s.close()
+		s.queued.Store(false)
+		return b, len(b.Events) == 0, nil
+	}
+	if !s.tail.Current(s.generation) {
+		return ingest.Block{}, false, errGeneration
+	}
+	if kept := s.kept; len(kept.Events) > 0 {
+		s.kept = ingest.Block{}
+		if kept.Before == at {
+			return kept, false, nil
+		}
+	}
+	if s.catchUp != nil && (s.catchUp.At() != at || s.turnOver()) {
+		s.close()
+	}
+	if s.catchUp == nil {
+		if err := s.open(ctx, at); err != nil || s.catchUp == nil {
+			return ingest.Block{}, false, err
+		}
+	}
+	b, err = s.catchUp.Next(ctx, catchUpWait)
+	if err != nil {
+		s.close()
+		return ingest.Block{}, false, err
+	}
+	return b, false, nil
+}
+
+// putBack returns a block that is to be had again by the next call of next.
+func (s *source) putBack(b ingest.Block) {
+	if s.catchUp != nil {
+		s.kept = b
+	}
+}
+
+func (s *source) turnOver() bool {
+	return time.Since(s.began) > catchUpTurn && s.memory.readers.Waiting() > 0
+}
+
+// open starts a reader, or leaves it nil when no turn came up in time.
+func (s *source) open(ctx context.Context, at ingest.Mark) error {
+	if s.turn == nil {
+		s.queued.Store(true)
+		s.turn = s.memory.readers.Ask(s.memory.reader)
+	}
+	timer := time.NewTimer(catchUpWait)
+	defer timer.Stop()
+	select {
+	case <-s.turn.Ready():
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.queued.Store(false)
+	c, err := s.g.CatchUp(ctx, at, s.memory.portion)
+	if err != nil {
+		s.close()
+		return err
+	}
+	s.catchUp, s.began = c, time.Now()
+	return nil
+}
+
+// close ends the reader, and its place among those that wait for one.
+func (s *source) close() {
+	s.kept = ingest.Block{}
+	if s.catchUp != nil {
+		s.catchUp.Close()
+		s.catchUp = nil
+	}
+	s.turn.End()
+	s.turn = nil
+}

@@ -1,0 +1,180 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Errors that callers decide on.
+var (
+	// ErrNoLane: there is no stream, or it never got a state record.
+	ErrNoLane = errors.New("no such lane")
+	// ErrDropped: the lane has its last record, and its stream is about to go.
+	ErrDropped = errors.New("the lane is being dropped")
+	// ErrStopped: this hub has stopped working on the lane.
+	ErrStopped = errors.New("the hub is stopping")
+	// ErrNoConsumer: one of the lane's work queues is missing.
+	ErrNoConsumer = errors.New("consumer is missing")
+	// ErrStateLost: the stream's state record is gone, so nobody knows where
+	// the lane stands.
+	ErrStateLost = errors.New("the lane's state record is gone")
+	// ErrNewer: written by a newer replhub in a form that this one does not know.
+	ErrNewer = errors.New("a newer replhub wrote it")
+)
+
+// Tip is what the end of a lane's stream says: the state as of its last
+// message, and the sequence that the next append must expect.
+type Tip struct {
+	// State has the cursor of its phase moved to the last copy.
+	State State
+	// StateSeq is the stream sequence of the state record.
+	StateSeq uint64
+	// Last is the stream's last sequence.
+	Last uint64
+	// Foreign counts messages behind the hub's last one that are not the hub's.
+	Foreign int
+}
+
+// ReadTip reads a lane's newest state record S and its last message M from the
+// stream's leader. ErrNoLane is the server's explicit word that there is no lane: no
+// stream, a stream without a state record, or one that somebody else made (then the
+// error is a *hubstream.ForeignError as well). Any other error says nothing about where
+// the lane stands. M is S: as S says. M is a copy: it was made under S, and the
+// cursor of S's phase stands at M's event.
+func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name) (Tip, error) {
+	stream, err := js.Stream(ctx, subjects.LaneStream(service))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return Tip{}, ErrNoLane
+	}
+	if err != nil {
+		return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
+	}
+	return readTipOf(ctx, stream, service)
+}
+
+func readTipOf(ctx context.Context, stream jetstream.Stream, service subjects.Name) (Tip, error) {
+	if cfg := stream.CachedInfo().Config; !hubstream.Is(cfg) {
+		return Tip{}, fmt.Errorf("%w: %w", ErrNoLane, &hubstream.ForeignError{Stream: cfg.Name})
+	}
+	for {
+		tip, err := readTip(ctx, stream, service, stream.CachedInfo().State.LastSeq)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return Tip{}, ErrNoLane // dropped meanwhile
+		case !errors.Is(err, errMoved):
+			return tip, err
+		}
+		if _, err := stream.Info(ctx); err != nil {
+			return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
+		}
+	}
+}
+
+// errMoved: a state record was written between the two reads.
+var errMoved = errors.New("lane moved while it was read")
+
+func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name, last uint64) (Tip, error) {
+	if last == 0 {
+		return Tip{}, ErrNoLane
+	}
+	tip := Tip{Last: last}
+	s, err := lastState(ctx, stream, subjects.State(service))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return tip, ErrStateLost
+	}
+	if err != nil {
+		return Tip{}, fmt.Errorf("read the state of lane %s: %w", service, err)
+	}
+	if s.Sequence > last {
+		return Tip{}, errMoved
+	}
+	tip.StateSeq = s.Sequence
+	if tip.State, err = decodeState(s.Data); err != nil {
+		return tip, err
+	}
+	tip.State.Written = s.Time.UTC() // by the server's clock, not the writer's
+	for seq := last; seq > s.Sequence; seq-- {
+		m, err := stream.GetMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // removed by hand; what lies before it is older
+		}
+		if err != nil {
+			return Tip{}, fmt.Errorf("read lane %s at %d: %w", service, seq, err)
+		}
+		if isRedriven(m.Header) {
+			continue // an older event once more
+		}
+		if next, ok := tip.State.pastRow(m.Header); ok {
+			tip.State = next
+			return tip, nil
+		}
+		if mark, ok := markOfCopy(m.Header); ok && tip.State.snapshot() == nil && m.Header.Get(contract.HeaderChunk) == "" {
+			tip.State = tip.State.Advanced(mark)
+			return tip, nil
+		}
+		tip.Foreign++
+	}
+	return tip, nil
+}
+
+// markOfCopy reads the mark that the hub set on a copy; ok is false for a
+// message that is not a copy of the hub's, or one that does not stand in the
+// order of ingest.
+func markOfCopy(h nats.Header) (m ingest.Mark, ok bool) {
+	if isRedriven(h) {
+		return ingest.Mark{}, false
+	}
+	seq, err := strconv.ParseUint(h.Get(contract.HeaderSeq), 10, 64)
+	if err != nil {
+		return ingest.Mark{}, false
+	}
+	epoch, err := strconv.ParseUint(h.Get(contract.HeaderEpoch), 10, 64)
+	if err != nil {
+		return ingest.Mark{}, false
+	}
+	t, err := time.Parse(time.RFC3339Nano, h.Get(contract.HeaderTime))
+	if err != nil || h.Get(contract.HeaderExpectedLastSeq) == "" && h.Get("Nats-Batch-Id") == "" {
+		return ingest.Mark{}, false
+	}
+	return ingest.Mark{Position: event.Position{Epoch: epoch, Seq: seq}, Time: t.UTC()}, true
+}
+
+// lastState is the newest state record that a hub appended. Foreign messages on
+// its subject are looked behind, from the front: records are few.
+func lastState(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
+	m, err := stream.GetLastMsgForSubject(ctx, subject)
+	if err != nil || isRecord(m) {
+		return m, err
+	}
+	var found *jetstream.RawStreamMsg
+	for seq := uint64(1); ; seq = m.Sequence + 1 {
+		m, err = stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound) && found != nil:
+			return found, nil
+		case err != nil:
+			return nil, err
+		case isRecord(m):
+			found = m
+		}
+	}
+}
+
+// isRecord tells a state record that a hub appended: alone, or at the end of an
+// atomic batch.
+func isRecord(m *jetstream.RawStreamMsg) bool {
+	return m.Header.Get(contract.HeaderState) != "" &&
+		(m.Header.Get(contract.HeaderExpectedLastSeq) != "" || m.Header.Get("Nats-Batch-Id") != "")
+}

@@ -1,0 +1,97 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Decode decodes a control request into v, a pointer to a struct, and refuses
+// what v has no field for by the field's path. An empty request is "{}". Every
+// error is an *Error.
+func Decode(data []byte, v any) error {
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 {
+		return nil
+	}
+	var raw any
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return Errorf(CodeBadJSON, "the request is not JSON: %v", err)
+	}
+	if _, ok := raw.(map[string]any); !ok {
+		return Errorf(CodeBadJSON, "the request must be a JSON object such as {}")
+	}
+	if path := unknownField(raw, reflect.TypeOf(v).Elem(), ""); path != "" {
+		return FieldErrorf(CodeUnknownField, path, "no such field here; check its spelling and place")
+	}
+	err := json.Unmarshal(data, v)
+	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return FieldErrorf(CodeInvalidValue, typeErr.Field, "want %s, not %s", typeWord(typeErr.Type), typeErr.Value)
+	}
+	if err != nil {
+		return Errorf(CodeInvalidValue, "%v", err)
+	}
+	return nil
+}
+
+// unknownField returns the path of the first JSON member without a field in t,
+// or "". Names match exactly: encoding/json alone would take any letter case.
+func unknownField(raw any, t reflect.Type, path string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch raw := raw.(type) {
+	case map[string]any:
+		return unknownMember(raw, t, path)
+	case []any:
+		if t.Kind() != reflect.Slice {
+			return ""
+		}
+		for i, item := range raw {
+			if p := unknownField(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i)); p != "" {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
+func unknownMember(raw map[string]any, t reflect.Type, path string) string {
+	if t.Kind() != reflect.Struct {
+		return ""
+	}
+	fields := make(map[string]reflect.Type, t.NumField())
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fields[name] = f.Type
+	}
+	for name, value := range raw {
+		at := strings.TrimPrefix(path+"."+name, ".")
+		ft, ok := fields[name]
+		if !ok {
+			return at
+		}
+		if p := unknownField(value, ft, at); p != "" {
+			return p
+		}
+	}
+	return ""
+}
+
+func typeWord(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	default:
+		return "a number"
+	}
+}
