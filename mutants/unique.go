@@ -32,10 +32,10 @@ var uniqueMutants = []mutant{
 		pkg:  "./inbox", test: "TestUniqueValuesChangeHands",
 	},
 	{
-		name: "migrate-once", guarantee: "database: instances that begin at once on a new file all begin",
+		name: "migrate-once", guarantee: "database: an instance that finds a new file locked begins all the same",
 		file: "database/schema.go",
 		old:  `	err := InTransaction(ctx, db, nil, func(tx *sql.Tx) error {`,
 		new:  `	err := transact(ctx, db, nil, func(tx *sql.Tx) error {`,
-		pkg:  "./database", test: "TestMigrateAtOnceOnANewFile",
+		pkg:  "./database", test: "TestMigrateOnALockedFile",
 	},
 }
