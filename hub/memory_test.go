@@ -50,6 +50,7 @@ func mostHeap() (stop func() int64) {
 func TestMemoryWithLargeEvents(t *testing.T) {
 	const bound, events, size = 16 << 20, 40, 1_000_000
 	w := newWorld(t)
+	w.patience = time.Minute // it moves 300 MB through the server's disk
 	before := heap()
 	stop := w.startHub()
 	for _, service := range []string{"plain", "seldom"} {
