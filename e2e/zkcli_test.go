@@ -34,7 +34,7 @@ func (z tree) prompt(commands ...string) {
 	}
 }
 
-// A registration is made with ZooKeeper's own command line as the README says,
+// A registration is made with ZooKeeper's own command line as the reference says,
 // and ended by unregister: a record that is deleted is put back.
 func TestRegisterWithZooKeepersCommandLine(t *testing.T) {
 	w := harness.New(t, harness.Options{Binary: binary, Registry: harness.ZooKeeper, Seed: 71})

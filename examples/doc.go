@@ -1,6 +1,6 @@
 // Package examples holds programs to read and to run:
 //
-//   - publisher and subscriber are the smallest complete ones, those of the README.
+//   - publisher and subscriber are the smallest complete ones, shown in docs/guide.md.
 //
 //   - user-profile, sharing and application are the story: a service that owns
 //     users, and two that keep what they need of them. One of the two publishes in

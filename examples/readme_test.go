@@ -10,18 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The README shows the publisher and the subscriber as they are, each under 40
-// lines.
-func TestReadmeShowsThePrograms(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var shown []string
-	for _, block := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
-		shown = append(shown, block[1])
-	}
-	var want []string
+// smallest are the programs that README and guide show.
+func smallest(t *testing.T) []string {
+	t.Helper()
+	var texts []string
 	for _, name := range []string{"publisher", "subscriber"} {
 		program, err := os.ReadFile(filepath.Join(name, "main.go"))
 		if err != nil {
@@ -30,9 +22,42 @@ func TestReadmeShowsThePrograms(t *testing.T) {
 		if n := strings.Count(string(program), "\n"); n >= 40 {
 			t.Errorf("%s has %d lines, want fewer than 40", name, n)
 		}
-		want = append(want, string(program))
+		texts = append(texts, string(program))
 	}
-	if diff := cmp.Diff(want, shown); diff != "" {
-		t.Errorf("the README's programs are not those of examples (-want +got):\n%s", diff)
+	return texts
+}
+
+// shown are the blocks of Go in a page.
+func shown(t *testing.T, page string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, block := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, block[1])
+	}
+	return blocks
+}
+
+// The guide shows the publisher and the subscriber as they are.
+func TestGuideShowsThePrograms(t *testing.T) {
+	if diff := cmp.Diff(smallest(t), shown(t, "../docs/guide.md")); diff != "" {
+		t.Errorf("the guide's programs are not those of examples (-want +got):\n%s", diff)
+	}
+}
+
+// The README shows the heart of both.
+func TestReadmeShowsPartsOfThePrograms(t *testing.T) {
+	whole := smallest(t)
+	parts := shown(t, "../README.md")
+	if len(parts) != len(whole) {
+		t.Fatalf("the README shows %d programs, want %d", len(parts), len(whole))
+	}
+	for i, part := range parts {
+		if !strings.Contains(whole[i], part) {
+			t.Errorf("the README's part is not of examples:\n%s", part)
+		}
 	}
 }
