@@ -51,7 +51,7 @@ func (c *checker) done() error {
 }
 
 // sequenceOf reads the ingest sequence that a copy's headers name, in the manner
-// of whoever made the copy. Nil is for copies that name none.
+// of the one who made the copy. Nil is for copies that name none.
 type sequenceOf func(h nats.Header) (uint64, error)
 
 func hubSequence(h nats.Header) (uint64, error) {

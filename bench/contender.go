@@ -155,7 +155,7 @@ func addSources(ctx context.Context, js jetstream.JetStream, configs []jetstream
 // hub does.
 const straightAtOnce = 8
 
-// publishStraight is the limit: whoever copies has at least to write, and here
+// publishStraight is the limit: every copier has to write at least this, and here
 // nobody reads. The writer's figures are this process's.
 func publishStraight(ctx context.Context, _ *lab, s *server, lanes, events int) (round, error) {
 	streams, _, err := plainLanes(ctx, s.js, lanes, straightSubject)

@@ -13,7 +13,7 @@ const (
 	// restartEntities is how many interests each lane has.
 	restartEntities = 10
 	// restartEvents is how many events wait at a restart, spread over the
-	// entities; every lane is due all of them.
+	// entities; every lane is due all events.
 	restartEvents = 100
 )
 

@@ -15,7 +15,7 @@ type meter struct {
 	from time.Duration
 }
 
-// newMeter begins to measure a process: its peak starts anew.
+// newMeter begins to measure a process: its peak starts at its present size.
 func newMeter(pid int) (meter, error) {
 	if err := resetPeak(pid); err != nil {
 		return meter{}, err

@@ -34,7 +34,7 @@ func usageOf(pid int) (usage, error) {
 	return usage{CPU: cpu, Peak: peak}, nil
 }
 
-// resetPeak has a process's peak start anew at what is resident now.
+// resetPeak resets a process's peak to its present resident size.
 func resetPeak(pid int) error {
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
 		return fmt.Errorf("reset the peak memory of process %d: %w", pid, err)

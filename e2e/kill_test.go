@@ -70,7 +70,7 @@ func (k *killer) round(n int) {
 			break
 		}
 		k.hub.Continue()
-		k.w.Unregister("filling") // its fill may be over: begin it anew
+		k.w.Unregister("filling") // its fill may be over: begin another
 	}
 	k.hub.Kill()
 	k.hub.Start()

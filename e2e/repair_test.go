@@ -131,7 +131,7 @@ func (r *repair) whileWritten(what string, mend func()) {
 	}
 }
 
-// awaitChanges waits until the owner has made so many more.
+// awaitChanges waits until the owner has made the given number of further changes.
 func (r *repair) awaitChanges(n int64) {
 	r.t.Helper()
 	until := r.owner.changes.Load() + n

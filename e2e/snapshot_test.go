@@ -248,7 +248,7 @@ func (o *tableOwner) change(ctx context.Context, r *rand.Rand, writer int, versi
 	events := make([]replhub.Event, 0, liveBatch)
 	seen := make(map[int]bool, liveBatch)
 	for len(events) < liveBatch {
-		i := r.IntN(snapshotRows*11/10/liveWriters)*liveWriters + writer // a tenth of them are new
+		i := r.IntN(snapshotRows*11/10/liveWriters)*liveWriters + writer // a tenth of the rows are new
 		if seen[i] {
 			continue
 		}

@@ -78,7 +78,7 @@ func TestTroubledLanes(t *testing.T) {
 
 // TestDetachedLane fills ingest by a lane that takes nothing: it is detached,
 // publishers go on, the other lanes miss nothing, and the service has to say
-// how to start anew.
+// how to start again.
 func TestDetachedLane(t *testing.T) {
 	w := harness.New(t, harness.Options{Binary: binary, Seed: 52, Env: []string{
 		"INGEST_MAX_BYTES=2097152", "HISTORY=200ms", "TRIM_GUARD=200ms", "DEDUPE_WINDOW=200ms", "TRIM_EVERY=100ms",

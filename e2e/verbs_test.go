@@ -275,7 +275,7 @@ func TestReports(t *testing.T) {
 	if d := w.Describe("filtered"); d.DeadLetters != 2 || d.Owner != "h1" || len(d.Interests) != 2 || len(d.Workers) != 1 || d.Backlog != d.Workers[0].Pending {
 		t.Errorf("described as %+v", d)
 	}
-	var who contract.Whoever
+	var who contract.Interested
 	w.MustCall("replhub.who", `{"entity":"user"}`, &who)
 	if len(who.Services) != 2 || who.Services[0].Service != "filtered" || who.Services[1].Service != "plain" {
 		t.Errorf("who %+v", who)

@@ -3,7 +3,7 @@
 //   - publisher and subscriber are the smallest complete ones, shown in docs/guide.md.
 //
 //   - user-profile, sharing and application are the story: a service that owns
-//     users, and two that keep what they need of them. One of the two publishes in
+//     users, and two that keep the fields that they need. One of the two publishes in
 //     turn, the other comes late and begins with the owner's rows.
 //
 //   - run starts the three together on "replhub dev", and shows who got what:

@@ -128,7 +128,7 @@ func (h *Hub) doWho(ctx context.Context, _ subjects.Name, req contract.Who) (any
 	if err != nil {
 		return nil, err
 	}
-	reply := contract.Whoever{Entity: entity.String()}
+	reply := contract.Interested{Entity: entity.String()}
 	reply.Services, reply.Next, err = collect(ctx, p, services, func(ctx context.Context, service subjects.Name) (contract.InterestStatus, error) {
 		state, err := h.interestsOf(ctx, service)
 		if err != nil {

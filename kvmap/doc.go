@@ -18,7 +18,7 @@
 //	pitfall                                 | guard                                  | test
 //	----------------------------------------+----------------------------------------+--------------------------
 //	a consumer of a bucket that was deleted | a watch never resumes: at any doubt    | TestBucketDeleted
-//	and made anew waits for its old         | the bucket is read anew                |
+//	and created again waits for its old     | the bucket is read again               |
 //	sequence for ever                       |                                        |
 //	ephemeral consumers end with the server | the same, on heartbeats and on the     | TestConformance/Restart
 //	                                        | connection's state                     |

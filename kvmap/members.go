@@ -136,7 +136,7 @@ func (m *Map) holdAll(ctx context.Context) {
 	m.alarms.Set("members", trouble)
 }
 
-// holdOne puts a member where it stands, or anew where nobody holds it.
+// holdOne renews a member's record, or creates it if it is gone.
 func (m *Map) holdOne(ctx context.Context, path string, value []byte) error {
 	if err := m.layout.CheckWrite(path, value); err != nil {
 		return err

@@ -88,7 +88,7 @@ type watch struct {
 	m        *Map
 	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
-	renew    time.Time // when to read anew
+	renew    time.Time // when to read again
 	settled  time.Time // until when to wait for leader's
 	leader   uint64    // last sequence that the leader had at the start
 

@@ -17,7 +17,7 @@ var boundsMutants = []mutant{
 		pkg:  "./hub", test: "TestListsComeInPages",
 	},
 	{
-		name: "redrive-begins-anew", guarantee: "letters that stay do not stop those behind them",
+		name: "redrive-starts-over", guarantee: "letters that stay do not stop those behind them",
 		file: "hub/redrive.go",
 		old:  `all: req.All, from: req.After + 1,`,
 		new:  `all: req.All, from: 1,`,

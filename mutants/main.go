@@ -3,7 +3,7 @@
 // red. It changes nothing in the tree: the mutated file is laid over the real
 // one for that one build (go test -overlay).
 //
-//	go run ./mutants            all of them
+//	go run ./mutants            all mutants
 //	go run ./mutants -run trim  those whose name contains "trim"
 //	go run ./mutants -why       also what the test said, which shows that it is red for the right reason
 //	go run ./mutants -j 1       one at a time, on a machine with other work

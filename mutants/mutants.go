@@ -59,7 +59,7 @@ var mutants = []mutant{
 		pkg:  "./hub", test: "TestIngestRolledBackBeginsAnEpoch",
 	},
 	{
-		name: "made-anew-at-once", guarantee: "1: ingest made anew outlives the deletion before it",
+		name: "created-again-at-once", guarantee: "1: ingest that is created again outlives the deletion before it",
 		file: "hub/internal/hubstream/kept.go",
 		old:  `left := DeletionTime - time.Since(k.missed())`,
 		new:  `left := -time.Since(k.missed())`,
@@ -157,7 +157,7 @@ var mutants = []mutant{
 		pkg:  "./hub", test: "TestRecordOfANewerFormParksTheLane",
 	},
 	{
-		name: "detached-goes-on", guarantee: "a detached lane must start anew",
+		name: "detached-goes-on", guarantee: "a detached lane must be registered with a start",
 		file: "hub/register.go",
 		old:  `		if w.startGiven {`,
 		new:  `		if true || w.startGiven {`,

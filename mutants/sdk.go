@@ -122,7 +122,7 @@ var sdkMutants = []mutant{
 		pkg:  ".", test: "TestLostAcknowledgementHoldsUpNothing",
 	},
 	{
-		name: "rewind-not-noticed", guarantee: "7: a queue made anew meanwhile gives again what was handled",
+		name: "rewind-not-noticed", guarantee: "7: a queue that was created again delivers again what was handled",
 		file: "outstanding.go",
 		old:  `case !info.Created.Equal(s.created):`,
 		new:  `case false:`,

@@ -55,7 +55,7 @@ func (c *changes) signal() {
 	}
 }
 
-// take returns what has gathered and begins anew.
+// take returns the gathered changes and clears them.
 func (c *changes) take() map[string]gone {
 	c.mu.Lock()
 	defer c.mu.Unlock()

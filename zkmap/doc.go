@@ -29,7 +29,7 @@
 //	after a wipe the client insists on its | the same                                  | TestAlone/Wiped, TestAlone/Restored,
 //	old zxid, for ever                     |                                           | TestEnsemble/Wiped
 //	a server accepts and never answers     | watchdog: no session within twice the     | TestAlone/SilentServer
-//	                                       | timeout, dial anew                        |
+//	                                       | timeout, then a new connection            |
 //	watches are not recursive              | one on each folder and each record        | TestAlone/HandMade
 //	a connection lost during a reading     | nothing is shown unless all was read      | TestAlone/CutWhileReading
 //	looks like deletions                   |                                           |

@@ -39,7 +39,7 @@ func laggingMember(t *testing.T) {
 
 	links.freeze()
 	defer links.thaw()
-	// The other follower hears nothing either; the leader needs one of them.
+	// The other follower hears nothing either; the leader needs one follower.
 	links.thawAllBut(follower)
 	r.set("/lagging/services/a", "new")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

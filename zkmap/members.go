@@ -27,8 +27,8 @@ type members struct {
 
 	mu     sync.Mutex // guards below
 	values map[string][]byte
-	// sessions are the latest that this map had: a member that one of them
-	// left behind is ours to replace, another process's is not.
+	// sessions are the latest that this map had: a member that an earlier
+	// session left behind is ours to replace, another process's is not.
 	sessions []int64
 }
 

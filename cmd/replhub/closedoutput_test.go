@@ -38,7 +38,7 @@ func startProcess(t *testing.T, args ...string) *process {
 	return p
 }
 
-// closeAfter reads so many lines, as head does, closes the pipe, and returns the
+// closeAfter reads the given number of lines, as head does, closes the pipe, and returns the
 // exit code.
 func (p *process) closeAfter(t *testing.T, lines int) int {
 	t.Helper()

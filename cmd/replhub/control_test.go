@@ -172,8 +172,8 @@ func TestVerbs(t *testing.T) {
 			"", "replhub.describe.nobody",
 			contract.Errorf(contract.CodeNotFound, "no service of that name is registered"), `{}`,
 		},
-		{"who", []string{"who", "user"}, "", "replhub.who", contract.Whoever{Entity: "user", Services: sharingInterests()[1:]}, `{"entity":"user"}`},
-		{"who-nobody", []string{"who", "user"}, "", "replhub.who", contract.Whoever{Entity: "user"}, `{"entity":"user"}`},
+		{"who", []string{"who", "user"}, "", "replhub.who", contract.Interested{Entity: "user", Services: sharingInterests()[1:]}, `{"entity":"user"}`},
+		{"who-nobody", []string{"who", "user"}, "", "replhub.who", contract.Interested{Entity: "user"}, `{"entity":"user"}`},
 		{
 			"explain", []string{"explain", "sharing", "1042", "--epoch", "1"}, "", "replhub.explain.sharing", contract.Explained{
 				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42\x1b[31m", Verdict: contract.VerdictOp,

@@ -18,7 +18,7 @@ func newLs(a *app) *cobra.Command {
 		Short:   "List services and how far each is",
 		Long: `List the services that are registered. LAG is how many events the hub has yet to
 look at for a service, BACKLOG how many copies its workers have yet to handle,
-OLDEST the age of the oldest of them, WAITING how many workers wait for work.`,
+OLDEST the age of the oldest unacknowledged copy, WAITING the number of workers that wait for work.`,
 		Example: `  replhub ls
   replhub ls --json | jq -r '.services[] | select(.state != "live") | .service'`,
 		Args: cobra.NoArgs,

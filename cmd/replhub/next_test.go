@@ -182,7 +182,7 @@ func (r *recorder) take(who, key string, n int) {
 	}
 }
 
-// await waits until so many of each key came.
+// await waits until the given number of copies of each key came.
 func (r *recorder) await(each int, keys ...string) {
 	r.t.Helper()
 	late := time.After(20 * time.Second)
@@ -334,7 +334,7 @@ func TestNextWithoutAPartition(t *testing.T) {
 	}
 }
 
-// awaitMembers waits until a service has so many instances.
+// awaitMembers waits until a service has the given number of instances.
 func (b *bench) awaitMembers(t *testing.T, service string, n int) {
 	t.Helper()
 	js := b.jetStream(t)

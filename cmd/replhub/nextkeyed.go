@@ -259,8 +259,8 @@ func (p *partition) knows(m jetstream.Msg) bool {
 	return false
 }
 
-// letGo gives up the partitions that are another's by now, with what was taken
-// of them.
+// letGo gives up the partitions that are another's by now, with the copies taken
+// from them.
 func (q *keyedQueue) letGo() {
 	for n, p := range q.parts {
 		if !q.member.mine(n) {

@@ -57,7 +57,7 @@ func TestPagesAreOneList(t *testing.T) {
 		return reply
 	})
 	b.pagesOf(t, "replhub.who", names, func(names []string, next string) any {
-		reply := contract.Whoever{Entity: "user", Next: next}
+		reply := contract.Interested{Entity: "user", Next: next}
 		for _, name := range names {
 			reply.Services = append(reply.Services, contract.InterestStatus{Service: name})
 		}
@@ -78,7 +78,7 @@ func TestPagesAreOneList(t *testing.T) {
 			return append(names, all.Next), err
 		}},
 		{[]string{"who", "user"}, "a b c d e", func(text []byte) (names []string, err error) {
-			var all contract.Whoever
+			var all contract.Interested
 			err = json.Unmarshal(text, &all)
 			for i := range all.Services {
 				names = append(names, all.Services[i].Service)

@@ -42,7 +42,7 @@ from then on every matching event from the sequence shown reaches the stream
 SUB_<service>.
 
 Registering again is safe. Without any of --ops, --filter, --fields, --start and
---echo, an entity that is registered stays as it is; with one of them, its
+--echo, a registered entity stays as it is; with one of these flags, its
 definition is replaced. --file takes the whole request as JSON, with a
 definition for each entity.`,
 		Example: `  replhub register sharing user tenant

@@ -22,7 +22,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	}{
 		{"ls", contract.Services{Services: []contract.LaneStatus{wide, sharing()}}},
 		{"describe x", wide},
-		{"who user", contract.Whoever{Entity: "user", Services: wide.Interests}},
+		{"who user", contract.Interested{Entity: "user", Services: wide.Interests}},
 		{"status", status()},
 		{"explain x 1", contract.Explained{Service: "x", Seq: 1, Epoch: 1, Key: strings.Repeat("k", 300), Verdict: contract.VerdictOp}},
 	} {

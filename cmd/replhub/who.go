@@ -26,7 +26,7 @@ func newWho(a *app) *cobra.Command {
 	}
 }
 
-func showWho(w io.Writer, r *contract.Whoever) error {
+func showWho(w io.Writer, r *contract.Interested) error {
 	if len(r.Services) == 0 {
 		_, err := fmt.Fprintf(w, "no service wants %s\n", printable(r.Entity))
 		return err

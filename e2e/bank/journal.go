@@ -15,7 +15,7 @@ type journal interface {
 	// begin notes that a handler begins on a batch, and returns the number of the
 	// first; the others' follow.
 	begin(ctx context.Context, batch []*replhub.Delivery) (int64, error)
-	// end notes what each of them came to.
+	// end notes the outcome of each delivery of the batch.
 	end(ctx context.Context, first int64, outcomes []string) error
 	close() error
 }

@@ -46,7 +46,7 @@ func (t *teller) run(ctx context.Context) error {
 }
 
 // transact changes some accounts. Two in a hundred transactions are refused at
-// the very end: nothing of them may be seen anywhere.
+// the very end: no trace of these transfers may be seen anywhere.
 func (t *teller) transact(ctx context.Context) (err error) {
 	tx, err := t.conn.Begin(ctx)
 	if err != nil {
@@ -104,8 +104,8 @@ func (t *teller) take(ctx context.Context, tx pgx.Tx) ([]*account, error) {
 	})
 }
 
-// write changes the accounts and notes it in the history, in a statement each for
-// all of them.
+// write changes the accounts and notes it in the history, with one statement
+// each for all transfers.
 func write(ctx context.Context, tx pgx.Tx, accounts []*account) error {
 	var gone []string
 	var ids, names, cities, events, keys, ops []string

@@ -116,8 +116,8 @@ func (w *World) NoteByHand(name string, wt Want, since judge.Position) {
 	})
 }
 
-// Unregister ends interests, all when none is named, until it is answered. What
-// the lane holds then is all that there will be of them.
+// Unregister ends interests, all when none is named, until it is answered. The lane
+// holds nothing more for these interests afterwards than it holds then.
 func (w *World) Unregister(name string, entities ...string) contract.Unregistered {
 	w.tb.Helper()
 	data, err := json.Marshal(contract.Unregister{Entities: entities})

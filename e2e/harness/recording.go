@@ -255,7 +255,7 @@ func (w *World) lastSeq(stream string) uint64 {
 	return s.CachedInfo().State.LastSeq
 }
 
-// Renew begins a recording anew: the stream is another one.
+// Renew restarts a recording, because the stream is another one.
 func (w *World) Renew(stream string) { delete(w.streams, stream) }
 
 // LastSeq is ingest's last sequence, or that of a service's lane.

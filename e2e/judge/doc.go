@@ -3,5 +3,5 @@
 // fault in the hub's expansion, headers or cursors is not repeated here.
 //
 // It is not promised that it is fast, nor that it understands any filter:
-// whoever states a filter for the hub states the same in Go for the judge.
+// a test that gives the hub a filter gives the judge the same filter in Go.
 package judge

@@ -221,7 +221,7 @@ func (w walk) reachable(e Event) []int {
 }
 
 // fitting are the versions under which what is there is what is due, and the
-// outcome under the first of them, or under the first possible one.
+// outcome under the first definition, or under the first possible one.
 func (w walk) fitting(e Event, m Message, there bool) (fits []int, want outcome) {
 	for n, i := range w.possible {
 		o := w.registration.Versions[i].expand(w.lane.Service, e)

@@ -51,7 +51,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	}
 }
 
-// ear waits for a number of lines that match a pattern, whoever writes them.
+// ear waits for a number of lines that match a pattern, whichever process writes them.
 type ear struct {
 	pattern *regexp.Regexp
 	heard   chan struct{} // holds as many as are waited for

@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	return errors.Join(err, <-relayed)
 }
 
-// service keeps people, and the shares that it makes of them.
+// service keeps people, and the shares that it computes for them.
 type service struct {
 	db     *sql.DB
 	in     *inbox.Inbox

@@ -18,7 +18,7 @@ const (
 	CodeBacklog       Code = "backlog"        // order or partitions changed while the lane has a backlog
 	CodeInUse         Code = "in_use"         // a drop while interests exist
 	CodeLimit         Code = "limit"          // a stated bound would be passed
-	CodeDetached      Code = "detached"       // the lane is detached and must start anew
+	CodeDetached      Code = "detached"       // the lane is detached and must be registered again with a start
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
 	CodeBusy          Code = "busy"           // another backfill of the entity is under way
 	CodePaused        Code = "paused"         // a backfill into a lane whose workers are paused

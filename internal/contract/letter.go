@@ -4,7 +4,7 @@ import "time"
 
 // VerbLetter asks whether an instance of a service may store a dead letter:
 // replhub.letter.<service>. The refusal has the code limit when the service has
-// reached its quota, and not_found when the event's lane is no more. Whoever gets
+// reached its quota, and not_found when the event's lane is no more. An instance that gets
 // no answer stores it.
 const VerbLetter = "letter"
 

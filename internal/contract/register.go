@@ -76,7 +76,7 @@ type Registered struct {
 	// reaches the lane: of the entities that the request names, of all if it names
 	// none.
 	Since map[string]uint64 `json:"since"`
-	// Complete is false when "all" was asked for one of them and older events are
+	// Complete is false when "all" was requested for one of the entities and older events are
 	// gone.
 	Complete bool `json:"complete"`
 	// Seq is the ingest sequence from which the definitions as they stand now

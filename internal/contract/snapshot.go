@@ -7,7 +7,7 @@ package contract
 // The answer to a SnapshotRequest is a run of messages to its reply subject: a
 // row each, in the owner's order, then one that carries HeaderSnapshot. A row has
 // HeaderKey, HeaderChunk (its number within the answer, from 1), HeaderVersion
-// and the headers of the owner's own; its payload is the row. Whoever needs long
+// and the headers of the owner's own; its payload is the row. An owner that needs long
 // says so with SnapshotWait at least every two seconds.
 const (
 	SubjectSnapshot = "replhub._snapshot."

@@ -18,7 +18,7 @@ const (
 	VerbStatus     = "status"
 )
 
-// Unregister ends interests; no entities means all of them.
+// Unregister ends interests; no entities means all entities.
 type Unregister struct {
 	Entities []string `json:"entities,omitempty"`
 }
@@ -84,8 +84,8 @@ type Who struct {
 	Limit int    `json:"limit,omitempty"`
 }
 
-// Whoever is the reply of replhub.who.
-type Whoever struct {
+// Interested is the reply of replhub.who.
+type Interested struct {
 	Entity   string           `json:"entity"`
 	Services []InterestStatus `json:"services"`
 	// Next is the After of the next page; empty at the end.
@@ -201,7 +201,7 @@ const (
 	LaneBehind   = "behind"   // catching up
 	LaneFilling  = "filling"  // copying what an interest is due from before
 	LaneStalled  = "stalled"  // an append does not succeed; see Reason
-	LaneDetached = "detached" // cut off; register again to start anew
+	LaneDetached = "detached" // cut off; register again with a start
 	LaneParked   = "parked"   // a record of a newer form: this hub must not touch it
 )
 
@@ -223,7 +223,7 @@ type LaneStatus struct {
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
 	// Lag is how many ingest events the lane is behind, and LagSeconds the age
-	// of the oldest of them.
+	// of the oldest such event.
 	Lag        uint64  `json:"lag"`
 	LagSeconds float64 `json:"lag_seconds"`
 	// Messages and Bytes are what the stream holds, acknowledged ones included.
@@ -231,7 +231,7 @@ type LaneStatus struct {
 	Bytes    uint64 `json:"bytes"`
 	// Backlog counts copies that no worker has acknowledged.
 	Backlog uint64 `json:"backlog"`
-	// OldestUnacked is the age in seconds of the oldest of them.
+	// OldestUnacked is the age in seconds of the oldest unacknowledged copy.
 	OldestUnacked float64        `json:"oldest_unacked_seconds"`
 	Workers       []WorkerStatus `json:"workers"`
 	// Fill is the fill under way, or the first that waits for its turn, and
@@ -286,7 +286,7 @@ type FillStatus struct {
 	At   uint64 `json:"at"`
 	To   uint64 `json:"to"`
 	// Rows is how many rows are dealt with, those that a filter left out included,
-	// and After the key of the last of them.
+	// and After the key of the last such row.
 	Rows  uint64 `json:"rows,omitempty"`
 	After string `json:"after,omitempty"`
 	// Began is when the rows were asked for.

@@ -58,7 +58,7 @@ func (s *service) stream() string { return "SUB_" + s.name }
 // registered are the entities that are registered, in order.
 func (s *service) registered() []int { return slices.Sorted(maps.Keys(s.interests)) }
 
-// begin registers the service for the first time, or anew after a drop.
+// begin registers the service for the first time, or again after a drop.
 func (s *service) begin(start string) error {
 	for n, entity := range s.rand.Perm(tally.Entities)[:1+s.rand.IntN(2)] {
 		if err := s.register(entity, start, n == 0); err != nil {

@@ -105,7 +105,7 @@ func TestTerminatedDeliveryIsParked(t *testing.T) {
 	}
 }
 
-// The server publishes advisories once, to whoever listens.
+// The server publishes an advisory once, to its present subscribers.
 func TestAuditFindsLostAdvisories(t *testing.T) {
 	for name, c := range map[string]struct {
 		maxDeliver int

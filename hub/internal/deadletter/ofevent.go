@@ -14,7 +14,7 @@ import (
 
 // Of returns the letters of one event, oldest first and without payloads: of a
 // service's letters of an entity and op that were stored at a time or later, at
-// most so many are looked at. complete is false where there are more.
+// most limit letters are looked at. complete is false if there are more.
 func (o *Office) Of(ctx context.Context, service, entity subjects.Name, op subjects.Op, pos event.Position, from time.Time, limit int) (found []*Letter, complete bool, err error) {
 	stream, err := o.cfg.JS.Stream(ctx, contract.StreamDLQ)
 	if err != nil {

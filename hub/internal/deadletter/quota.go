@@ -22,7 +22,7 @@ import (
 // it, so that one whose filter fails on every event stalls alone, and not all
 // whose next poison event finds the stream full.
 //
-// Whoever stores a letter asks the service's tally first: the hub's lane, the
+// A writer of a letter asks the service's tally first: the hub's lane, the
 // capture of advisories, and the service's own instances by a control request.
 // A tally counts what it admits, and now and then reads the sizes of the letters
 // that it has not read yet, which others may have stored. Removed letters are
@@ -60,7 +60,7 @@ type tally struct {
 	looked   time.Time
 }
 
-// quotas are the tallies, and which of them are used up.
+// quotas are the tallies, and the set of those that are used up.
 type quotas struct {
 	mu      sync.Mutex // guards the rest
 	tallies map[subjects.Name]*tally

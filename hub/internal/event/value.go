@@ -15,7 +15,7 @@ import (
 )
 
 // Object is a JSON object: members by name, and their names in byte order, so
-// that whoever goes over it does so in the same order everywhere. Of members of
+// that every hub goes over it in the same order. Of members of
 // the same name the last one written counts. It is read-only and safe for
 // concurrent use.
 type Object struct {

@@ -137,7 +137,7 @@ func TestFilterRefused(t *testing.T) {
 	}
 }
 
-// What a filter may cost on an event is bounded, whatever the two of them are:
+// What a filter may cost on an event is bounded, whatever filter and event are:
 // each of these would take from seconds to ages. The limit counts steps, so
 // that the outcome is the same on every machine.
 func TestFilterCostIsBounded(t *testing.T) {
@@ -198,7 +198,7 @@ func TestFilterIsDeterministic(t *testing.T) {
 	data := `{"m":{` + strings.Join(members, ",") + `}}`
 	for _, filter := range []string{
 		"data.m.exists(k, k == 'k8000' || k == 'k3999')",
-		"data.m.exists(k, k == 'k7')", "data.m.filter(k, k.endsWith('7'))[0] < 'k5'", // true of half of them
+		"data.m.exists(k, k == 'k7')", "data.m.filter(k, k.endsWith('7'))[0] < 'k5'", // true of half the events
 	} {
 		tb := table(t, match.Definition{Filter: filter})
 		var first outcome

@@ -47,7 +47,7 @@ func (i *Interest) Definition() Definition {
 }
 
 // Unguarded are the members, elements and headers that the filter reads without
-// a guard, each once; an event without one of them is a dead letter. A guard is
+// a guard, each once; an event without one of these members is a dead letter. A guard is
 // has(data.x), 'x' in data, or a size that is asked for, in the places where CEL
 // then does not mind that it is missing.
 func (i *Interest) Unguarded() []Read {

@@ -43,7 +43,7 @@ func (meter) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 
 // joined prices a sum: a text by its length, and where map() or filter() adds an
 // element to their result, that element. Two lists are joined without being
-// gone through, which whoever then goes through them pays for.
+// gone through, which the reader that goes through the elements later pays for.
 func joined(args []ref.Val, sum ref.Val) int {
 	if _, building := args[0].(traits.MutableLister); building {
 		return weigh(args[1], costLimit)

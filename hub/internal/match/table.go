@@ -42,8 +42,8 @@ type Table struct {
 // want is the interest in one entity with the subjects of its copies.
 type want struct {
 	interest *Interest
-	// subjects holds a copy's subject by op and partition: an expansion makes
-	// none anew.
+	// subjects holds a copy's subject by op and partition: an expansion builds
+	// no subject.
 	subjects [subjects.Delete + 1][]string
 }
 
@@ -131,7 +131,7 @@ func (t *Table) Expand(e *event.Event) Decision {
 	return Decision{Kind: Copy, Subject: t.subject(w, e), Data: data, Interest: i}
 }
 
-// passes judges an event by both filters. An event that either of them leaves
+// passes judges an event by both filters. An event that either filter leaves
 // out needs no word of the other: it is no dead letter because that one fails.
 func (i *Interest) passes(e *event.Event) (pass bool, reason string, err error) {
 	pass = true

@@ -15,7 +15,7 @@ type Ensemble struct {
 	Members []*ZooKeeper
 }
 
-// StartEnsemble starts n servers and waits until all of them serve. They are
+// StartEnsemble starts n servers and waits until every server serves. They are
 // stopped, and their folders removed, when the test ends.
 func StartEnsemble(tb testing.TB, n int, opts ...ZooKeeperOption) *Ensemble {
 	tb.Helper()

@@ -44,7 +44,7 @@ func publish(t *testing.T, js jetstream.JetStream) {
 	}
 }
 
-// held asks anew by its own connection: the server may have been restarted.
+// held asks by a connection of its own: the server may have been restarted.
 func held(t *testing.T, url string) uint64 {
 	t.Helper()
 	stream, err := connect(t, url).Stream(t.Context(), "S")

@@ -17,7 +17,7 @@ type NATSCluster struct {
 }
 
 // StartNATSCluster runs a cluster of that size until the test ends, and
-// returns once every node has JetStream and the leader knows all of them. Stores of nodes
+// returns once every node has JetStream and the leader knows every node. Stores of nodes
 // are their own: NATSStoreDir is refused.
 func StartNATSCluster(tb testing.TB, size int, opts ...NATSOption) *NATSCluster {
 	tb.Helper()
@@ -76,7 +76,7 @@ func (c *NATSCluster) Start() {
 }
 
 // WaitReady returns once every node is ready, and the leader can place streams
-// on all of them: two of three elect one before the third has been heard.
+// on every node: two of three elect one before the third has been heard.
 func (c *NATSCluster) WaitReady() {
 	c.tb.Helper()
 	for _, n := range c.Nodes {

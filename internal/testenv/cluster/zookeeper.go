@@ -20,7 +20,7 @@ const (
 	// it) puts the server; its manifest names most of what it needs.
 	zkJar = "/usr/share/java/zookeeper.jar"
 	// zkTick is ZooKeeper's tickTime: sessions last at least two, at most
-	// twenty of them.
+	// twenty intervals.
 	zkTick = 500 * time.Millisecond
 	// zkReadyWithin bounds the wait for a server that serves: a JVM on a busy
 	// machine of two cores needs some seconds.

@@ -146,8 +146,8 @@ func (s *Server) Stop(sig syscall.Signal) {
 	s.process = nil
 }
 
-// Freeze has the server's first process stand still until thaw is called: whoever
-// connects gets no answer.
+// Freeze has the server's first process stand still until thaw is called: a new
+// connection gets no answer.
 func (s *Server) Freeze() (thaw func()) {
 	s.tb.Helper()
 	p := s.process

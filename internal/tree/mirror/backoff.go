@@ -16,7 +16,7 @@ const (
 // zero value is ready.
 type Backoff struct{ pause time.Duration }
 
-// Reset begins anew, after a success.
+// Reset returns to the first wait, after a success.
 func (b *Backoff) Reset() { b.pause = 0 }
 
 // Wait waits for the next pause, or until ctx ends.
