@@ -2,6 +2,7 @@ package anylanguage_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -140,10 +141,11 @@ func TestNewerEventsComeFirstWithoutTheCallBack(t *testing.T) {
 }
 
 // Without any hub an instance keeps its partitions, longer than a lease, and
-// handles what is in its service's stream.
+// handles what is in its service's stream. What fails is tried again at once, in
+// its place.
 func TestPartitionsStayWithoutAHub(t *testing.T) {
 	t.Parallel()
-	w := start(t, "patient", `{"order":"key","partitions":2}`)
+	w := start(t, "patient", `{"order":"key","partitions":1,"max_deliver":3}`)
 	a := w.instance("a", program)
 	w.publish(user{ID: "held", N: 1, Name: "old", Hold: true}, user{ID: "held", N: 2, Name: "new"})
 	w.await("the event is in hand", func() bool { return len(w.handled()) == 1 })
@@ -157,7 +159,17 @@ func TestPartitionsStayWithoutAHub(t *testing.T) {
 		t.Errorf("handled as %s", got)
 	}
 	w.hub.StartHub(t)
-	w.publish(user{ID: "u1", N: 1, Name: "Ada"})
-	w.await("an event after the hub's return is handled", func() bool { return w.name("u1") == "Ada" })
+
+	// An event that fails holds up what is behind it until it is a dead letter, and
+	// so does one that is parked, which is tried once.
+	w.publish(user{ID: "bad", N: 1, Name: "bad", Fail: "no luck"}, user{ID: "bad", N: 2, Name: "better"})
+	w.publish(user{ID: "odd", N: 1, Name: "odd", Park: "not allowed"}, user{ID: "odd", N: 2, Name: "even"})
+	w.await("the last event is handled", func() bool { return w.name("odd") == "even" })
+	w.awaitSettled()
+	if got := fmt.Sprint(w.handled()[2:]); got != "[a:bad#1 a:bad#1 a:bad#1 a:bad#2 a:odd#1 a:odd#2]" {
+		t.Errorf("handled as %s", got)
+	}
+	letters := map[string]string{"bad": "max_deliver: not acknowledged within 3 deliveries (max_deliver)", "odd": "parked: not allowed"}
+	w.await("both bad events are dead letters", func() bool { return maps.Equal(w.letters(), letters) })
 	w.ends(a)
 }

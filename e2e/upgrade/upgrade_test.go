@@ -1,6 +1,9 @@
 package upgrade_test
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -8,23 +11,40 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// binaries are the hubs of the version before and of this one.
+var binaries struct{ before, now string } // TestMain has no other way to hand them to the test
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "replhub-upgrade-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	began, revision := time.Now(), previous(context.Background())
+	if binaries.before, err = buildPrevious(context.Background(), revision, dir); err == nil {
+		binaries.now, err = build(context.Background(), "../..", filepath.Join(dir, "replhub-now"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Printf("the version before is %s; both are built after %s\n", revision, time.Since(began).Round(time.Millisecond))
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
 
 // An upgrade and a downgrade under load, with hubs of both versions writing into
 // the same lanes in between: every lane has each due event once, in order. The
 // commands of each version understand the hubs of the other.
 func TestUpgradeAndDowngrade(t *testing.T) {
-	began := time.Now()
-	dir, revision := t.TempDir(), previous(t.Context())
-	before, err := buildPrevious(t.Context(), revision, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now, err := build(t.Context(), "../..", filepath.Join(dir, "replhub-now"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("the version before is %s; both are built after %s", revision, time.Since(began).Round(time.Millisecond))
+	before, now := binaries.before, binaries.now
 	w := newWorld(t)
 	everything := func(int) bool { return true }
 	acme := func(n int) bool { return tenant(n) == "acme" }
@@ -74,5 +94,4 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 	if err := old.Terminate(within); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s in all", time.Since(began).Round(time.Millisecond))
 }
