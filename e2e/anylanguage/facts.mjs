@@ -18,18 +18,18 @@ const user = { entity: "user", op: "update", row: { id: "42", name: "Ada" } };
 const facts = {
   first: await said(publish(js, { ...user, id: "change-1" })),
   again: await said(publish(js, { ...user, id: "change-1" })),
-  unknownOp: await said(publish(js, { ...user, op: "rename" })),
+  unknown_op: await said(publish(js, { ...user, op: "rename" })),
   refused: await said(ask(nc, "register", "audit", { interests: [{ entity: "user", opps: ["create"] }] })),
-  refusedFilter: await said(ask(nc, "register", "audit", { interests: [{ entity: "user", filter: "data." }] })),
-  unknownVerb: await said(ask(nc, "registre", "audit", { entities: ["user"] })),
+  refused_filter: await said(ask(nc, "register", "audit", { interests: [{ entity: "user", filter: "data." }] })),
+  unknown_verb: await said(ask(nc, "registre", "audit", { entities: ["user"] })),
   registered: await said(
     ask(nc, "register", "audit", { interests: [{ entity: "user", start: "all" }], queue: { order: "key", partitions: 1 } }),
   ),
 };
 const pull = { batch: 1, expires: 1_000_000_000 };
-facts.pullWithoutGroup = await raw(subject.pull("audit", 0), pull);
+facts.pull_without_group = await raw(subject.pull("audit", 0), pull);
 facts.pull = await raw(subject.pull("audit", 0), { ...pull, group: "replhub" });
-facts.pullWithAnotherPin = await raw(subject.pull("audit", 0), { ...pull, group: "replhub", id: "another" });
+facts.pull_with_another_pin = await raw(subject.pull("audit", 0), { ...pull, group: "replhub", id: "another" });
 facts.consumer = (await nc.request(subject.info("audit", 0))).json();
 console.log(JSON.stringify(facts));
 await nc.drain();

@@ -35,14 +35,14 @@ type pulled struct {
 type facts struct {
 	First              answer `json:"first"`
 	Again              answer `json:"again"`
-	UnknownOp          answer `json:"unknownOp"`          //nolint:tagliatelle // JavaScript's names
-	Refused            answer `json:"refused"`            // see above
-	RefusedFilter      answer `json:"refusedFilter"`      //nolint:tagliatelle // JavaScript's names
-	UnknownVerb        answer `json:"unknownVerb"`        //nolint:tagliatelle // JavaScript's names
-	Registered         answer `json:"registered"`         // see above
-	PullWithoutGroup   pulled `json:"pullWithoutGroup"`   //nolint:tagliatelle // JavaScript's names
-	Pull               pulled `json:"pull"`               // see above
-	PullWithAnotherPin pulled `json:"pullWithAnotherPin"` //nolint:tagliatelle // JavaScript's names
+	UnknownOp          answer `json:"unknown_op"`
+	Refused            answer `json:"refused"`
+	RefusedFilter      answer `json:"refused_filter"`
+	UnknownVerb        answer `json:"unknown_verb"`
+	Registered         answer `json:"registered"`
+	PullWithoutGroup   pulled `json:"pull_without_group"`
+	Pull               pulled `json:"pull"`
+	PullWithAnotherPin pulled `json:"pull_with_another_pin"`
 	Consumer           struct {
 		Config struct {
 			AckWait       int `json:"ack_wait"`
