@@ -1,0 +1,18 @@
+// Park is thrown by a handler for an event that no further attempt can help.
+export class Park extends Error {}
+
+// settle has one copy handled, and tells the server what became of it.
+export async function settle(handle, event, delivery) {
+  const alive = setInterval(() => delivery.working(), 5_000); // well within ack_wait
+  try {
+    await handle(event);
+  } catch (err) {
+    if (err instanceof Park) return await delivery.park(err.message); // a dead letter, reason "parked"
+    console.error(`${event.entity} ${event.key}: ${err.message}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return await delivery.again(); // the server sends it again, max_deliver times in all
+  } finally {
+    clearInterval(alive);
+  }
+  await delivery.done();
+}

@@ -1,0 +1,2 @@
+// Package pages has the tests of what the documentation says of the repository.
+package pages
