@@ -79,7 +79,7 @@ func (h *Hub) countOwn(ctx context.Context) (map[string]int, error) {
 
 // stateOf is the state of a lane, as its status has it.
 func (h *Hub) stateOf(service subjects.Name, s lane.State, end ingest.Mark) string {
-	var status contract.LaneStatus
+	var status laneReport
 	h.describeState(&status, service, s, end)
 	h.describeQuota(&status, service)
 	switch status.State {

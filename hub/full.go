@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -94,7 +95,7 @@ func (h *Hub) detachIfStuck(ctx context.Context, service subjects.Name, req deta
 	_, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
 		now, needs := tip.State.Lowest()
 		detached = needs && now == at && (now.Seq < req.Below || now.Epoch < h.ingest.Epoch())
-		return tip.State.Detach(req.Reason, h.now()), detached, nil
+		return tip.State.Detach(contract.TroubleIngestFull, req.Reason, h.now()), detached, nil
 	})
 	if err != nil {
 		return detachReply{}, fmt.Errorf("detach lane %s: %w", service, err)

@@ -104,7 +104,7 @@ func (h *Hub) missingStreams() []string {
 
 // describeLetters counts a service's dead letters. That they cannot be counted
 // now is no reason to withhold the rest.
-func (h *Hub) describeLetters(ctx context.Context, status *contract.LaneStatus, service subjects.Name) {
+func (h *Hub) describeLetters(ctx context.Context, status *laneReport, service subjects.Name) {
 	var err error
 	if status.DeadLetters, err = h.letters.Count(ctx, service); err != nil {
 		h.log.Debug("count dead letters", "service", service.String(), "err", err)

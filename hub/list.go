@@ -32,7 +32,8 @@ func (h *Hub) doServices(ctx context.Context, _ subjects.Name, req contract.List
 		h.log.Debug("count dead letters", "err", uncounted) // the rest is worth telling
 	}
 	read := func(ctx context.Context, service subjects.Name) (contract.LaneStatus, error) {
-		status, err := h.laneStatus(ctx, service, end)
+		report, err := h.laneStatus(ctx, service, end)
+		status := report.LaneStatus
 		switch {
 		case errors.Is(err, lane.ErrNoLane):
 			return status, errLeftOut
@@ -71,11 +72,11 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req contrac
 		return nil, err
 	}
 	h.describeLetters(ctx, &status, service)
-	if err := h.joins.describeHolders(ctx, service, &status); err != nil {
+	if err := h.joins.describeHolders(ctx, service, &status.LaneStatus); err != nil {
 		h.log.Debug("who holds which partition", "service", service.String(), "err", err) // the rest is worth telling
 	}
-	shrinkLane(&status, p)
-	return status, nil
+	shrinkLane(&status.LaneStatus, p)
+	return status.LaneStatus, nil
 }
 
 // shrinkLane makes a page of a lane's interests, and cuts what else does not fit

@@ -33,7 +33,7 @@ type measurement struct {
 	bounds ingest.Bounds
 	rate   float64
 	// lanes are those that this hub owns and that could be read.
-	lanes []contract.LaneStatus
+	lanes []laneReport
 }
 
 // measurements keep the latest round. Concurrent scrapes share one.
@@ -100,19 +100,19 @@ func (h *Hub) measure(ctx context.Context) (*measurement, error) {
 
 // measureLane is laneStatus for a lane in this hub's memory, with half of the
 // questions.
-func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (contract.LaneStatus, error) {
+func (h *Hub) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (laneReport, error) {
 	stream, err := h.js.Stream(ctx, subjects.LaneStream(l.Service()))
 	if err != nil {
-		return contract.LaneStatus{}, fmt.Errorf("look up lane %s: %w", l.Service(), err)
+		return laneReport{}, fmt.Errorf("look up lane %s: %w", l.Service(), err)
 	}
 	info := stream.CachedInfo()
-	status := contract.LaneStatus{
+	status := laneReport{LaneStatus: contract.LaneStatus{
 		Service: l.Service().String(), Stream: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
-	}
+	}}
 	at := h.describeState(&status, l.Service(), l.Status().State, end)
 	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, l.Service(), stream); err != nil {
-		return contract.LaneStatus{}, err
+		return laneReport{}, err
 	}
 	h.describeMissing(ctx, &status, l.Service(), stream, l.Status().State)
 	h.describeQuota(&status, l.Service())

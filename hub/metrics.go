@@ -127,13 +127,13 @@ func (c *collector) collectMeasured(emit emitter, m *measurement) {
 	}
 }
 
-func collectLane(emit emitter, s contract.LaneStatus) {
+func collectLane(emit emitter, s laneReport) {
 	for _, state := range contract.LaneStates() {
 		emit(contract.MetricLaneState, oneIf(s.State == state), s.Service, state)
 	}
 	switch s.State {
 	case contract.LaneStalled, contract.LaneDetached, contract.LaneParked:
-		emit(contract.MetricLaneTrouble, 1, s.Service, s.State, trouble(s.State, s.Reason))
+		emit(contract.MetricLaneTrouble, 1, s.Service, s.State, string(s.trouble))
 	}
 	emit(contract.MetricLanePosition, float64(s.Seq), s.Service)
 	emit(contract.MetricLaneLagEvents, float64(s.Lag), s.Service)
@@ -147,7 +147,7 @@ func collectLane(emit emitter, s contract.LaneStatus) {
 		emit(contract.MetricLaneDeadLetters, float64(s.DeadLetters), s.Service)
 	}
 	emit(contract.MetricLaneUnavailable, float64(len(s.Unavailable)), s.Service)
-	collectSnapshots(emit, s)
+	collectSnapshots(emit, s.LaneStatus)
 	if f := s.Fill; f != nil && !f.OfRows() {
 		remaining, all := float64(f.To-min(f.At, f.To)), float64(f.To-min(f.From, f.To))
 		emit(contract.MetricLaneFillRemaining, remaining, s.Service)

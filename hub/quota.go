@@ -46,7 +46,7 @@ func (h *Hub) doLetter(ctx context.Context, service subjects.Name, req contract.
 }
 
 // describeQuota tells of a service whose dead letters are refused.
-func (h *Hub) describeQuota(status *contract.LaneStatus, service subjects.Name) {
+func (h *Hub) describeQuota(status *laneReport, service subjects.Name) {
 	text := h.letters.OverQuota(service)
 	if text == "" {
 		return
@@ -54,6 +54,6 @@ func (h *Hub) describeQuota(status *contract.LaneStatus, service subjects.Name) 
 	switch status.State {
 	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
 	default:
-		status.State, status.Reason = contract.LaneStalled, text
+		status.State, status.Reason, status.trouble = contract.LaneStalled, text, contract.TroubleLettersFull
 	}
 }

@@ -22,29 +22,29 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // laneStatus reads a lane's status from its stream, and adds what this hub
 // knows when it is the one that copies into it. The dead letters are the
 // caller's to count.
-func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (contract.LaneStatus, error) {
+func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.Mark) (laneReport, error) {
 	stream, err := h.lookUp(ctx, service)
 	if err != nil {
-		return contract.LaneStatus{}, err
+		return laneReport{}, err
 	}
 	info := stream.CachedInfo()
-	status := contract.LaneStatus{
+	status := laneReport{LaneStatus: contract.LaneStatus{
 		Service: service.String(), Stream: info.Config.Name, Owner: h.ownerOf(service),
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		Interests: []contract.InterestStatus{}, Workers: []contract.WorkerStatus{},
-	}
+	}}
 	tip, err := lane.NewLook(h.js, service, stream).Tip(ctx)
 	switch {
 	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
-		status.State, status.Reason = contract.LaneParked, err.Error()
+		status.State, status.Reason, status.trouble = contract.LaneParked, err.Error(), troubleOf(err)
 		return status, nil
 	case err != nil:
-		return contract.LaneStatus{}, err
+		return laneReport{}, err
 	}
 	at := h.describeState(&status, service, tip.State, end)
 	h.describeLag(ctx, &status, at, end)
 	if err := h.describeWorkers(ctx, &status, service, stream); err != nil {
-		return contract.LaneStatus{}, err
+		return laneReport{}, err
 	}
 	h.describeMissing(ctx, &status, service, stream, tip.State)
 	h.describeQuota(&status, service)
@@ -53,7 +53,7 @@ func (h *Hub) laneStatus(ctx context.Context, service subjects.Name, end ingest.
 }
 
 // describeState tells what a lane's state says, and returns where the lane stands.
-func (h *Hub) describeState(status *contract.LaneStatus, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
+func (h *Hub) describeState(status *laneReport, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
 	// What is in the owner's memory is newer than the stream.
 	var waiting map[string]string
 	if l := h.lanes.get(service); l != nil && l.Owned() {
@@ -64,7 +64,7 @@ func (h *Hub) describeState(status *contract.LaneStatus, service subjects.Name, 
 		}
 		s = furtherSnapshots(s, own.State)
 		if own.Stalled != "" {
-			status.State, status.Reason = contract.LaneStalled, own.Stalled
+			status.State, status.Reason, status.trouble = contract.LaneStalled, own.Stalled, troubleOf(own.Cause)
 			status.Since = &own.Since
 		}
 	}
@@ -80,13 +80,15 @@ func (h *Hub) describeState(status *contract.LaneStatus, service subjects.Name, 
 			status.Lag = end.Seq
 		}
 	}
-	describeFills(status, s, waiting)
+	describeFills(&status.LaneStatus, s, waiting)
 	parked := h.parkedReason(service)
 	switch {
 	case s.Detached != nil:
 		status.State, status.Reason, status.Since = contract.LaneDetached, s.Detached.Reason, &s.Detached.Time
+		status.trouble = troubleOfDetached(s.Detached)
 	case parked != "":
-		status.State, status.Reason = contract.LaneParked, parked
+		// A record that a newer hub wrote is all that a lane is parked for.
+		status.State, status.Reason, status.trouble = contract.LaneParked, parked, contract.TroubleNewerRecord
 	case status.State != "":
 	case len(s.Fills) > 0:
 		status.State, status.Reason = contract.LaneFilling, status.Fill.Stalled
@@ -100,7 +102,7 @@ func (h *Hub) describeState(status *contract.LaneStatus, service subjects.Name, 
 
 // describeLag tells how far a lane at a mark is behind the end of ingest, and the
 // age of the oldest event that it has not dealt with.
-func (h *Hub) describeLag(ctx context.Context, status *contract.LaneStatus, at, end ingest.Mark) {
+func (h *Hub) describeLag(ctx context.Context, status *laneReport, at, end ingest.Mark) {
 	if status.Lag == 0 {
 		return
 	}
@@ -144,7 +146,7 @@ func interestStatus(service subjects.Name, s lane.State, in lane.Interest) contr
 	}
 }
 
-func (h *Hub) describeWorkers(ctx context.Context, status *contract.LaneStatus, service subjects.Name, stream jetstream.Stream) error {
+func (h *Hub) describeWorkers(ctx context.Context, status *laneReport, service subjects.Name, stream jetstream.Stream) error {
 	workers, err := lane.NewLook(h.js, service, stream).Workers(ctx)
 	if err != nil {
 		return err

@@ -1,31 +1,60 @@
 package hub
 
 import (
-	"strings"
+	"context"
+	"errors"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// trouble puts the reason of a lane's trouble, which is a sentence for people,
-// under one of a few words: a label with sentences would have no end of values.
-func trouble(state, reason string) string {
-	for _, t := range []struct{ state, part, word string }{
-		{contract.LaneDetached, "ingest is ", contract.TroubleIngestFull},
-		{contract.LaneDetached, "gone from ingest", contract.TroubleTrimmed},
-		{contract.LaneStalled, "lane full", contract.TroubleLaneFull},
-		{contract.LaneStalled, "dead letters are full", contract.TroubleLettersFull},
-		{contract.LaneStalled, "restart nats-server", contract.TroubleDisk},
-		{contract.LaneStalled, "state record has", contract.TroubleRecordTooLarge},
-		{contract.LaneStalled, "timeout", contract.TroubleNotReachable},
-		{contract.LaneStalled, "deadline exceeded", contract.TroubleNotReachable},
-		{contract.LaneStalled, "no response", contract.TroubleNotReachable},
-		{contract.LaneStalled, "disconnected", contract.TroubleNotReachable},
-		{contract.LaneStalled, "a newer replhub", contract.TroubleNewerRecord},
-		{contract.LaneParked, "newer", contract.TroubleNewerRecord},
-	} {
-		if state == t.state && strings.Contains(reason, t.part) {
-			return t.word
+// laneReport is a lane's status, and the class of what is wrong with the lane:
+// the status has that in words, and a metric's label with sentences would have no
+// end of values.
+type laneReport struct {
+	contract.LaneStatus
+
+	// trouble counts where the state is one of trouble.
+	trouble contract.Trouble
+}
+
+// troubleOf is the class of what keeps a lane from getting on.
+func troubleOf(err error) contract.Trouble {
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
 		}
+		return false
+	}
+	_, large := errors.AsType[*lane.StateTooLargeError](err)
+	switch {
+	case is(lane.ErrFull):
+		return contract.TroubleLaneFull
+	case is(deadletter.ErrFull, deadletter.ErrQuota):
+		return contract.TroubleLettersFull
+	case is(hubstream.ErrDisk, jetstream.ErrJetStreamNotEnabled): // a server whose disk fails may switch JetStream off
+		return contract.TroubleDisk
+	case large:
+		return contract.TroubleRecordTooLarge
+	case is(lane.ErrNewer):
+		return contract.TroubleNewerRecord
+	case is(context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse):
+		return contract.TroubleNotReachable
 	}
 	return contract.TroubleOther
+}
+
+// troubleOfDetached is the class of why a lane was cut off.
+func troubleOfDetached(d *lane.Detached) contract.Trouble {
+	if d.Cause == "" {
+		return contract.TroubleOther
+	}
+	return d.Cause
 }

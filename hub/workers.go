@@ -226,7 +226,7 @@ func missingText(missing []string) string {
 
 // describeMissing tells of consumers that a lane lacks. What a missing consumer
 // is not known to have acknowledged is its backlog.
-func (h *Hub) describeMissing(ctx context.Context, status *contract.LaneStatus, service subjects.Name, stream jetstream.Stream, s lane.State) {
+func (h *Hub) describeMissing(ctx context.Context, status *laneReport, service subjects.Name, stream jetstream.Stream, s lane.State) {
 	if len(status.Workers) == len(lane.Consumers(s.Queue)) {
 		return
 	}
@@ -246,6 +246,6 @@ func (h *Hub) describeMissing(ctx context.Context, status *contract.LaneStatus, 
 	switch status.State {
 	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
 	default:
-		status.State, status.Reason = contract.LaneStalled, missingText(missing)
+		status.State, status.Reason, status.trouble = contract.LaneStalled, missingText(missing), contract.TroubleOther
 	}
 }
