@@ -57,7 +57,7 @@ func (h *Hub) verbs() map[string]verb {
 		contract.VerbDescribe:   {service: true, owner: true, do: handle(h.doDescribe)},
 		contract.VerbExplain:    {service: true, do: handle(h.doExplain)},
 		contract.VerbRedrive:    {service: true, owner: true, do: handle(h.doRedrive)},
-		contract.VerbJoin:       {service: true, owner: true, do: handle(h.joins.do)},
+		contract.VerbJoin:       {service: true, owner: true, do: handle(h.doJoin)},
 		contract.VerbLetter:     {service: true, owner: true, do: handle(h.doLetter)},
 		contract.VerbServices:   {do: handle(h.doServices)},
 		contract.VerbWho:        {do: handle(h.doWho)},

@@ -73,7 +73,7 @@ func (h *Hub) deleteLane(ctx context.Context, service subjects.Name) error {
 	if err := h.letters.Purge(ctx, service); err != nil {
 		return err
 	}
-	if err := h.purgeRoster(ctx, service); err != nil {
+	if err := h.rosters.Purge(ctx, service); err != nil {
 		return err
 	}
 	h.env.Failpoint("purged letters")

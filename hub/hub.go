@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub/hub/internal/deadletter"
-	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/partition"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
@@ -54,8 +54,7 @@ type Hub struct {
 	ingest   *ingest.Ingest
 	tail     *ingest.Tail
 	letters  *deadletter.Office
-	rosters  *hubstream.Kept
-	joins    *joins
+	rosters  *partition.Rosters
 	away     *away
 	lacking  lacking
 	appender *lane.Appender
@@ -96,7 +95,6 @@ func New(cfg Config) (*Hub, error) {
 
 		unreconciled: make(chan struct{}, 1),
 	}
-	h.joins = newJoins(h)
 	h.away = newAway()
 	h.troubles = newTroubles(h.log)
 	h.members.Store(&[]string{cfg.ID})
@@ -212,7 +210,10 @@ func (h *Hub) openStreams(ctx context.Context) error {
 		return err
 	}
 	h.started = h.now() // of this hub's last records the ones from before are older
-	if err := h.openRosters(ctx); err != nil {
+	h.rosters = partition.New(partition.Config{
+		JS: h.js, Replicas: h.replicas, Hub: h.cfg.ID, Room: h.replyRoom, Report: h.reportDeleted, Logger: h.log,
+	})
+	if err := h.rosters.Open(ctx); err != nil {
 		return err
 	}
 	kind := lane.Atomic

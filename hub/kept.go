@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/replhub/replhub/hub/internal/hubstream"
-	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -16,42 +13,9 @@ import (
 // share.
 const keptEvery = watchEvery
 
-// openRosters creates the stream of rosters. It is there before any lane is: a
-// lane that is older than it may have had a roster that was deleted.
-func (h *Hub) openRosters(ctx context.Context) error {
-	h.rosters = hubstream.NewKept(hubstream.KeptConfig{
-		JS: h.js, Report: h.reportDeleted, Logger: h.log,
-		Loss: "which instance has which partitions is learnt again from the instances; a partition that none of them holds is free after " + joinTTL.String(),
-		Stream: jetstream.StreamConfig{
-			Name:              contract.StreamMembers,
-			Description:       "replhub: which instance of a service has which partitions",
-			Subjects:          []string{membersPrefix + "*"},
-			MaxMsgsPerSubject: 1,
-			MaxMsgs:           -1,
-			MaxBytes:          -1,
-			Storage:           jetstream.FileStorage,
-			Discard:           jetstream.DiscardOld,
-			Replicas:          h.replicas,
-		},
-	})
-	return h.rosters.Open(ctx)
-}
-
-// purgeRoster removes a service's roster.
-func (h *Hub) purgeRoster(ctx context.Context, service subjects.Name) error {
-	err := h.rosters.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
-		return s.Purge(ctx, jetstream.WithPurgeSubject(membersPrefix+service.String()))
-	})
-	if err != nil {
-		return fmt.Errorf("remove the roster of %s: %w", service, err)
-	}
-	h.joins.forget(service)
-	return nil
-}
-
 // kept are the streams that all services share.
 func (h *Hub) kept() []*hubstream.Kept {
-	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters)
+	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters.Kept())
 }
 
 // watchKept looks at the streams that all services share, and has those created

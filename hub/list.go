@@ -72,7 +72,7 @@ func (h *Hub) doDescribe(ctx context.Context, service subjects.Name, req contrac
 		return nil, err
 	}
 	h.describeLetters(ctx, &status, service)
-	if err := h.joins.describeHolders(ctx, service, &status.LaneStatus); err != nil {
+	if err := h.describeHolders(ctx, service, &status.LaneStatus); err != nil {
 		h.log.Debug("who holds which partition", "service", service.String(), "err", err) // the rest is worth telling
 	}
 	shrinkLane(&status.LaneStatus, p)

@@ -18,7 +18,7 @@ func (h *Hub) doLetter(ctx context.Context, service subjects.Name, req contract.
 	if req.Bytes < 0 {
 		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "bytes", "%d is below 0", req.Bytes)
 	}
-	state, err := h.joins.laneState(ctx, service)
+	state, err := h.laneState(ctx, service)
 	if err != nil {
 		return nil, err
 	}

@@ -49,10 +49,10 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "no-unknown-holder", guarantee: "9: a lost roster leaves partitions with their holders",
-		file: "hub/recover.go",
+		file: "hub/internal/partition/lost.go",
 		old:  `		r.Holders[p] = unknownHolder`,
 		new:  `		r.Holders[p] = ""`,
-		pkg:  "./hub", test: "TestLostRosterLeavesPartitionsWithTheirHolders",
+		pkg:  "./hub/internal/partition", test: "TestLostRosterGivesNoPartitionAway",
 	},
 	{
 		name: "rewind-not-recorded", guarantee: "9: a rewind that was cut short ends at its target",

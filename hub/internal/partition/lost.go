@@ -1,12 +1,9 @@
-package hub
+package partition
 
 import (
-	"context"
-	"fmt"
 	"slices"
 
 	"github.com/replhub/replhub/internal/contract"
-	"github.com/replhub/replhub/subjects"
 )
 
 // A roster may be deleted by hand, with its stream or without. What it said is
@@ -21,41 +18,9 @@ const unknownHolder = "?"
 // maxGeneration bounds the generations that an instance is believed.
 const maxGeneration = 1 << 62
 
-// roster reads a service's roster, or begins one.
-func (j *joins) roster(ctx context.Context, service subjects.Name, partitions int, a *attendance, req contract.Join) (*roster, uint64, error) {
-	r, revision, err := readRoster(ctx, j.hub.rosters, service)
-	if err != nil || revision > 0 {
-		return r, revision, err
-	}
-	lost := a.generation > 0 || req.Generation > 0 || len(req.Holding) > 0
-	if !lost {
-		if lost, err = j.mayHaveHadRoster(ctx, service); err != nil {
-			return nil, 0, err
-		}
-	}
-	if lost {
-		r.lose(partitions, a.generation)
-	}
-	return r, 0, nil
-}
-
-// mayHaveHadRoster reports whether a lane is older than the stream of rosters,
-// so that its roster may have gone with the stream before.
-func (j *joins) mayHaveHadRoster(ctx context.Context, service subjects.Name) (bool, error) {
-	stream, err := j.hub.js.Stream(ctx, subjects.LaneStream(service))
-	if err != nil {
-		return false, fmt.Errorf("look up lane %s: %w", service, err)
-	}
-	rosters, err := j.hub.rosters.Look(ctx)
-	if err != nil {
-		return false, err
-	}
-	return rosters.CachedInfo().Created.After(stream.CachedInfo().Created), nil
-}
-
 // lose begins a roster in place of one that was lost: every partition has an
 // unknown holder.
-func (r *roster) lose(partitions int, generation uint64) {
+func (r *Roster) lose(partitions int, generation uint64) {
 	r.resize(partitions)
 	r.Generation = max(r.Generation, generation)
 	for p := range r.Holders {
@@ -64,9 +29,9 @@ func (r *roster) lose(partitions int, generation uint64) {
 	r.forgetMoves()
 }
 
-// recover takes in what an instance says of a roster that was lost: it holds what
+// recover applies what an instance says of a roster that was lost: it holds what
 // it says it holds, and what it was told then is no answer to this roster.
-func (r *roster) recover(req *contract.Join) (changed bool) {
+func (r *Roster) recover(req *contract.Join) (changed bool) {
 	if req.Generation > r.Generation && req.Generation < maxGeneration {
 		r.Generation = req.Generation
 		r.forgetMoves()
@@ -84,9 +49,9 @@ func (r *roster) recover(req *contract.Join) (changed bool) {
 	return changed
 }
 
-// forgetMoves has every instance be told anew whose the partitions are, under a
+// forgetMoves has every instance told once more whose the partitions are, under a
 // generation that nobody knows yet, before one counts as given up.
-func (r *roster) forgetMoves() {
+func (r *Roster) forgetMoves() {
 	r.Generation++
 	for p := range r.Moved {
 		r.Moved[p] = r.Generation

@@ -1,4 +1,10 @@
-package hub
+// Package partition decides which instance of a service works on which of its
+// partitions. Deciding is pure (Roster, presence); Rosters keeps the decisions in a
+// stream that all hubs share.
+//
+// A partition has at most one holder. It is not promised that a partition always
+// has one: between two holders there is a moment in which it has none.
+package partition
 
 import (
 	"cmp"
@@ -7,13 +13,12 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// roster is which instance of a service has which of its partitions. Deciding
-// is pure; join.go keeps it.
+// Roster is which instance of a service has which of its partitions.
 //
-// A partition has a holder, who may be at work on it, and a target, who is to
-// have it. It goes from one to the other only through nobody: the holder has
-// said that it let go, or its time is over.
-type roster struct {
+// A partition has a holder, who may be at work on it, and a target, who is to have
+// it. The target becomes the holder only after the partition had no holder: the old
+// one has said that it let go, or its time is over.
+type Roster struct {
 	V int `json:"v"`
 	// By is the hub that keeps the members' times.
 	By string `json:"by"`
@@ -21,7 +26,7 @@ type roster struct {
 	Generation uint64 `json:"generation"`
 	// Members are the live instances that want partitions, sorted.
 	Members []string `json:"members"`
-	// Holders and Targets are by partition; "" is nobody.
+	// Holders and Targets are by partition; "" where there is none.
 	Holders []string `json:"holders"`
 	Targets []string `json:"targets"`
 	// Moved is, by partition, the generation at which its target changed.
@@ -34,7 +39,7 @@ const rosterForm = 1
 // resize gives the roster as many partitions as the queue has, and reports
 // whether it had another number. A queue changes only without a backlog, and
 // its consumers are then others.
-func (r *roster) resize(partitions int) bool {
+func (r *Roster) resize(partitions int) bool {
 	if len(r.Holders) == partitions {
 		return false
 	}
@@ -45,7 +50,7 @@ func (r *roster) resize(partitions int) bool {
 }
 
 // expire removes members whose time is over, and reports whether there were any.
-func (r *roster) expire(over func(id string) bool) bool {
+func (r *Roster) expire(over func(id string) bool) bool {
 	gone := func(id string) bool { return id != "" && over(id) }
 	changed := slices.ContainsFunc(r.Members, gone)
 	r.Members = slices.DeleteFunc(r.Members, gone)
@@ -60,8 +65,8 @@ func (r *roster) expire(over func(id string) bool) bool {
 	return changed
 }
 
-// take takes in what an instance says, and reports whether anything changed.
-func (r *roster) take(req contract.Join) bool {
+// apply applies an instance's request, and reports whether anything changed.
+func (r *Roster) apply(req contract.Join) bool {
 	changed := r.letGo(req)
 	i, member := slices.BinarySearch(r.Members, req.Instance)
 	switch {
@@ -87,7 +92,7 @@ func (r *roster) take(req contract.Join) bool {
 const maxInstances = 1000
 
 // full reports whether there is no place for a new instance.
-func (r *roster) full(req contract.Join) bool {
+func (r *Roster) full(req contract.Join) bool {
 	if req.Leaving || len(r.Members) < maxInstances {
 		return false
 	}
@@ -96,7 +101,7 @@ func (r *roster) full(req contract.Join) bool {
 }
 
 // letGo frees the partitions that their holder no longer works on.
-func (r *roster) letGo(req contract.Join) bool {
+func (r *Roster) letGo(req contract.Join) bool {
 	changed := false
 	for p, holder := range r.Holders {
 		if holder != req.Instance || slices.Contains(req.Holding, p) {
@@ -113,7 +118,7 @@ func (r *roster) letGo(req contract.Join) bool {
 }
 
 // retarget spreads the partitions over the members as they are now.
-func (r *roster) retarget() {
+func (r *Roster) retarget() {
 	r.Generation++
 	for p, id := range assign(r.Members, r.Targets) {
 		if r.Targets[p] != id {
@@ -123,7 +128,7 @@ func (r *roster) retarget() {
 }
 
 // assigned are the partitions that an instance may work on.
-func (r *roster) assigned(id string) []int {
+func (r *Roster) assigned(id string) []int {
 	list := []int{}
 	for p, holder := range r.Holders {
 		if holder == id && r.Targets[p] == id {
@@ -133,9 +138,22 @@ func (r *roster) assigned(id string) []int {
 	return list
 }
 
+// Of is who works on a partition, and who is to have it next where that is another;
+// "" where there is none. A partition that the roster does not have yet has neither:
+// a queue that was changed has its new number here with the next request.
+func (r *Roster) Of(p int) (holder, next string) {
+	if p < 0 || p >= len(r.Holders) {
+		return "", ""
+	}
+	if r.Targets[p] != r.Holders[p] {
+		next = r.Targets[p]
+	}
+	return r.Holders[p], next
+}
+
 // present are all that the roster speaks of: members, and those who leave and
 // still hold something.
-func (r *roster) present() []string {
+func (r *Roster) present() []string {
 	all := slices.Concat(r.Members, slices.DeleteFunc(slices.Clone(r.Holders), func(id string) bool { return id == "" }))
 	slices.Sort(all)
 	return slices.Compact(all)

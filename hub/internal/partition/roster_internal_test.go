@@ -1,4 +1,4 @@
-package hub
+package partition
 
 import (
 	"fmt"
@@ -103,8 +103,8 @@ func simulate(t *testing.T, r *rand.Rand) {
 	t.Helper()
 	const partitions = 5
 	now := time.Now()
-	stored := &roster{V: rosterForm}
-	hubs := map[string]*attendance{"h1": {seen: map[string]time.Time{}}, "h2": {seen: map[string]time.Time{}}}
+	stored := &Roster{V: rosterForm}
+	hubs := map[string]*presence{"h1": {seen: map[string]time.Time{}}, "h2": {seen: map[string]time.Time{}}}
 	owner := "h1"
 	var instances []*simulated
 	for step := range 400 {
@@ -123,7 +123,7 @@ func simulate(t *testing.T, r *rand.Rand) {
 		if now.After(in.until) {
 			in.holding = nil // as its lease has it
 		}
-		hear := func(req contract.Join) *roster {
+		hear := func(req contract.Join) *Roster {
 			next := *stored
 			next.Members, next.Holders = slices.Clone(stored.Members), slices.Clone(stored.Holders)
 			next.Targets, next.Moved = slices.Clone(stored.Targets), slices.Clone(stored.Moved)
@@ -152,7 +152,7 @@ func simulate(t *testing.T, r *rand.Rand) {
 			continue
 		}
 		reply := hear(req)
-		in.until = now.Add(joinTTL)
+		in.until = now.Add(TTL)
 		assigned := reply.assigned(in.id)
 		in.generation = reply.Generation
 		// Some of what is to be given up is still at work.
@@ -178,27 +178,27 @@ func simulate(t *testing.T, r *rand.Rand) {
 }
 
 func TestRosterTellsTheOldHolderFirst(t *testing.T) {
-	r := &roster{V: rosterForm}
+	r := &Roster{V: rosterForm}
 	r.resize(2)
-	r.take(contract.Join{Instance: "a"})
+	r.apply(contract.Join{Instance: "a"})
 	if got := r.assigned("a"); !slices.Equal(got, []int{0, 1}) {
 		t.Fatalf("a has %v", got)
 	}
 	before := r.Generation
-	r.take(contract.Join{Instance: "b"})
+	r.apply(contract.Join{Instance: "b"})
 	if got := r.assigned("b"); len(got) != 0 {
 		t.Errorf("b has %v before a has let go", got)
 	}
 	if diff := cmp.Diff([]int{0}, r.assigned("a")); diff != "" {
 		t.Error(diff)
 	}
-	r.take(contract.Join{Instance: "a", Holding: []int{0}, Generation: before}) // from before it was told
-	r.take(contract.Join{Instance: "b"})
+	r.apply(contract.Join{Instance: "a", Holding: []int{0}, Generation: before}) // from before it was told
+	r.apply(contract.Join{Instance: "b"})
 	if got := r.assigned("b"); len(got) != 0 {
 		t.Errorf("b has %v by a word of a's that is older than the move", got)
 	}
-	r.take(contract.Join{Instance: "a", Holding: []int{0}, Generation: r.Generation})
-	r.take(contract.Join{Instance: "b"})
+	r.apply(contract.Join{Instance: "a", Holding: []int{0}, Generation: r.Generation})
+	r.apply(contract.Join{Instance: "b"})
 	if diff := cmp.Diff([]int{1}, r.assigned("b")); diff != "" {
 		t.Error(diff)
 	}
@@ -206,7 +206,7 @@ func TestRosterTellsTheOldHolderFirst(t *testing.T) {
 
 // A hub that stood still has heard nobody, and blames nobody.
 func TestHubThatStoodStillExpiresNobody(t *testing.T) {
-	a, r, now := &attendance{seen: map[string]time.Time{}}, &roster{V: rosterForm}, time.Now()
+	a, r, now := &presence{seen: map[string]time.Time{}}, &Roster{V: rosterForm}, time.Now()
 	for _, id := range []string{"a", "b"} {
 		a.hear(r, contract.Join{Instance: id}, "h", 2, now)
 	}
@@ -216,7 +216,7 @@ func TestHubThatStoodStillExpiresNobody(t *testing.T) {
 		t.Errorf("members %v", r.Members)
 	}
 	for range 4 {
-		now = now.Add(joinTTL / 3)
+		now = now.Add(TTL / 3)
 		a.hear(r, contract.Join{Instance: "b"}, "h", 2, now)
 	}
 	if !slices.Equal(r.Members, []string{"b"}) {
@@ -227,9 +227,9 @@ func TestHubThatStoodStillExpiresNobody(t *testing.T) {
 // A service's roster is one message, so its instances are bounded; those that
 // are in it, and those that leave, are heard all the same.
 func TestRosterIsBounded(t *testing.T) {
-	r := &roster{V: rosterForm}
+	r := &Roster{V: rosterForm}
 	for i := range maxInstances {
-		if req := (contract.Join{Instance: fmt.Sprintf("i%04d", i)}); r.full(req) || !r.take(req) {
+		if req := (contract.Join{Instance: fmt.Sprintf("i%04d", i)}); r.full(req) || !r.apply(req) {
 			t.Fatalf("instance %d does not get in", i)
 		}
 	}
