@@ -38,7 +38,7 @@ const (
 //
 // A letter is removed after its copy is in the lane, so a crash in between
 // leaves both. The lane's state record remembers such letters until they are
-// removed, and they are read within the append's compare-and-set: whoever finds
+// removed, and they are read within the append's compare-and-set: the hub that finds
 // the letter still there and the record without it is the only one who can
 // append.
 func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract.Redrive) (any, error) {

@@ -31,10 +31,10 @@ const (
 	// maxRequests bounds the control requests under way in one hub; one more is
 	// refused, so that a flood costs no memory.
 	maxRequests = 128
-	// requestTime bounds one of them.
-	requestTime = 20 * time.Second
-	// forwardTime is how long a hub waits for the owner of a lane before it
-	// does the work itself.
+	// requestTime bounds one request.
+	requestTime = ownership.FinishTime - 5*time.Second
+	// forwardTime is how long a hub waits for the owner of a lane before it does the
+	// work itself.
 	forwardTime = 3 * time.Second
 )
 

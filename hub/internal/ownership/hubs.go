@@ -17,6 +17,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
+// FinishTime is how long a hub may take to finish what it began; a request takes less.
+const FinishTime = 25 * time.Second
+
 const (
 	// answerTime bounds the wait for another hub to show that it is there.
 	answerTime = 500 * time.Millisecond
@@ -25,9 +28,6 @@ const (
 	// noService fills the last token of a request that speaks of none.
 	noService = "hub"
 
-	// finishTime is how long a hub may take to finish what it began: longer than
-	// any request of its.
-	finishTime = 25 * time.Second
 	// onItsWay is how long the request of a hub that died may still be under way in
 	// the server.
 	onItsWay = 2 * time.Second
@@ -166,7 +166,7 @@ func (h *Hubs) Asked(subject string) (verb, service string) {
 // by the same clock.
 func (h *Hubs) GivenUp(ctx context.Context, id string, began, started, now time.Time) bool {
 	switch age := now.Sub(began); {
-	case age > finishTime:
+	case age > FinishTime:
 		return true
 	case age < onItsWay:
 		return false

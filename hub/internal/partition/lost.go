@@ -8,7 +8,7 @@ import (
 
 // A roster may be deleted by hand, with its stream or without. What it said is
 // known to the instances: each says what it holds about once a second. Until
-// all have had the time to say so, what nobody claims counts as held by
+// all have had the time to say so, what no instance claims counts as held by
 // somebody unknown, who loses it in silence like any other member.
 
 // unknownHolder stands for an instance that may hold a partition and has not
@@ -50,7 +50,7 @@ func (r *Roster) recover(req *contract.Join) (changed bool) {
 }
 
 // forgetMoves has every instance told once more whose the partitions are, under a
-// generation that nobody knows yet, before one counts as given up.
+// generation that no instance knows yet, before a partition counts as given up.
 func (r *Roster) forgetMoves() {
 	r.Generation++
 	for p := range r.Moved {

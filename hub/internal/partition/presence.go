@@ -27,7 +27,7 @@ func (p *presence) hear(r *Roster, req contract.Join, hub string, partitions int
 		r.By, changed = hub, true
 	}
 	if now.Sub(p.last) > TTL/2 {
-		clear(p.seen) // this hub may have stood still, or nobody has asked it
+		clear(p.seen) // this hub may have stood still, or no instance has asked it
 	}
 	p.last = now
 	for _, id := range r.present() {

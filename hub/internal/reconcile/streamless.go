@@ -25,7 +25,7 @@ type goneStream struct {
 
 // streamless reports whether the stream of a record's service is gone, so that
 // nothing is copied for it: the hub is degraded, and there is an alarm for each
-// record. Nobody but the service can say where it should start anew.
+// record. Only the service can say where it should start again.
 func (r *Reconciler) streamless(ctx context.Context, path string, service subjects.Name) bool {
 	if r.cfg.Lanes.Get(service) != nil {
 		return false

@@ -42,7 +42,7 @@ func ServicePath(service subjects.Name) string { return servicesFolder + "/" + s
 // HubPath is the place of a hub's record.
 func HubPath(id string) string { return hubsFolder + "/" + id }
 
-// ParseServicePath takes "services/<service>" apart; name is checked by nobody yet.
+// ParseServicePath takes "services/<service>" apart. It does not check the name.
 func ParseServicePath(path string) (name string, ok bool) {
 	return strings.CutPrefix(path, servicesFolder+"/")
 }

@@ -16,7 +16,7 @@ import (
 // dropLook is the time between two looks at a lane that is dropped.
 const dropLook = 50 * time.Millisecond
 
-// Drop deletes a lane that nobody needs. Its last record comes first: deleting
+// Drop answers replhub.drop: it deletes a lane that has no interests. Its last record comes first: deleting
 // a stream asks nothing about what is in it, but an append does. So a
 // registration that another hub puts in at the same time either comes before
 // that record, and nothing is dropped, or finds it, and creates the lane again.
@@ -52,7 +52,7 @@ func (r *Registrar) Drop(ctx context.Context, service subjects.Name) (any, error
 }
 
 // DeleteLane deletes a lane that has its last record, and first what else is kept
-// under the service's name: while the stream is there, whoever finishes the drop
+// under the service's name: while the stream is there, the hub that finishes the drop
 // comes by here, and no later service of the name exists that could see it.
 func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error {
 	if err := r.cfg.Letters.Purge(ctx, service); err != nil {
@@ -70,7 +70,7 @@ func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error
 }
 
 // awaitDrop waits until a lane that has its last record is gone, and sees to it
-// when whoever wrote the record does not.
+// when the hub that wrote the record does not.
 func (r *Registrar) awaitDrop(ctx context.Context, service subjects.Name) error {
 	ticker := time.NewTicker(dropLook)
 	defer ticker.Stop()

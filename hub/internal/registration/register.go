@@ -238,7 +238,7 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	return s, true, reply.Limited(err)
 }
 
-// mayStartOver insists that whoever goes on from a detached lane says from
+// mayStartOver insists that a service that goes on from a detached lane says from
 // where: events are missing, and a routine registration must not hide that.
 func (r *registration) mayStartOver() error {
 	for _, w := range r.request.Wants {

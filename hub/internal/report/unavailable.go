@@ -91,7 +91,7 @@ func (a *Unavailable) of(service subjects.Name) []contract.Unavailable {
 	return list
 }
 
-// forget removes what is too old of a service.
+// forget removes a service's reports that are too old.
 func (a *Unavailable) forget(service string, now time.Time) {
 	for instance, word := range a.told[service] {
 		if now.Sub(word.heard) > unavailableTTL {

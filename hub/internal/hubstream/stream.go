@@ -1,6 +1,6 @@
-// Package hubstream creates the hub's streams and recognises them again by a mark
-// in their metadata. A stream of the same name without the mark is never
-// touched. What a marked stream holds is its owner's matter.
+// Package hubstream creates the hub's streams and recognises them again by their
+// metadata (contract.MetadataKey). A stream of the same name without that metadata is
+// somebody else's and is never touched. It does not look into what a stream holds.
 package hubstream
 
 import (
@@ -21,7 +21,8 @@ import (
 // end (nats-server 2.15, stream.go, stop, and filestore.go, Delete).
 const DeletionTime = time.Second
 
-// ForeignError refuses a stream that has a name of the hub's but not its mark.
+// ForeignError refuses a stream that has a name of the hub's and not the metadata that
+// says that it is the hub's.
 type ForeignError struct{ Stream string }
 
 // Error says what is wrong and what to do.
@@ -30,12 +31,12 @@ func (e *ForeignError) Error() string {
 		e.Stream, contract.MetadataKey, contract.MetadataValue)
 }
 
-// Is reports whether a stream's configuration carries the mark.
+// Is reports whether a stream is the hub's, by the metadata in its configuration.
 func Is(cfg jetstream.StreamConfig) bool {
 	return cfg.Metadata[contract.MetadataKey] == contract.MetadataValue
 }
 
-// Ensure returns the stream of cfg, created with the mark when absent and
+// Ensure returns the stream of cfg, created when absent and
 // brought to cfg when its settings differ. It returns a *ForeignError for a
 // stream that is not the hub's.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
