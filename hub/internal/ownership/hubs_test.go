@@ -3,6 +3,7 @@ package ownership_test
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -51,5 +52,26 @@ func TestOnlyAHubThatListensAnswers(t *testing.T) {
 	}
 	if !one.Owns(service) || one.Owner(service) != "one" || len(one.Others()) != 0 {
 		t.Errorf("alone, it leaves the lane to %q", one.Owner(service))
+	}
+}
+
+// What a hub began and did not finish is left to it for its time. What the process
+// before this one began is given up as soon as nothing of it can be on its way.
+func TestGivenUp(t *testing.T) {
+	one := ownership.New(ownership.Config{ID: "one", Logger: slog.New(slog.DiscardHandler)})
+	now := time.Now()
+	for name, tt := range map[string]struct {
+		began, started time.Duration // ago
+		want           bool
+	}{
+		"just now":                          {time.Second, time.Hour, false},
+		"by this process":                   {10 * time.Second, time.Hour, false},
+		"by the process before":             {10 * time.Second, 5 * time.Second, true},
+		"by the process before, just now":   {time.Second, 0, false},
+		"longer ago than any request takes": {ownership.FinishTime + 1, time.Hour, true},
+	} {
+		if got := one.GivenUp(t.Context(), "one", now.Add(-tt.began), now.Add(-tt.started), now); got != tt.want {
+			t.Errorf("begun %s: given up %v", name, got)
+		}
 	}
 }
