@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+
+	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/hub/internal/request"
 )
 
 // What to do when ingest is nearly full of events that a lane still needs.
@@ -117,13 +119,24 @@ func (c Config) withDefaults() Config {
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Failpoint == nil {
+		c.Failpoint = func(string) {}
+	}
 	return c
 }
 
 // minDedupeWindow is the shortest that nats-server takes.
 const minDedupeWindow = 100 * time.Millisecond
 
-var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+// ValidID reports whether a hub may be called so.
+func ValidID(id string) bool { return request.ValidID(id) }
+
+// RegistryFolders are what a registry must have at the start, and RegistryRecords the
+// patterns of what counts as a record there.
+func RegistryFolders() []string { return record.Folders() }
+
+// RegistryRecords are the patterns of records.
+func RegistryRecords() []string { return record.Patterns() }
 
 func (c Config) validate() error {
 	switch {
@@ -131,7 +144,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: Conn is missing")
 	case c.Registry == nil:
 		return fmt.Errorf("config: Registry is missing")
-	case !idGrammar.MatchString(c.ID):
+	case !ValidID(c.ID):
 		return fmt.Errorf("config: ID %q: must be 1 to 64 letters, digits, _ or -", c.ID)
 	case c.Replicas < 0 || c.Replicas > 5:
 		return fmt.Errorf("config: Replicas %d: must be 1 to 5, or 0 to choose", c.Replicas)
@@ -141,7 +154,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: DedupeWindow %s: must be at least %s, the shortest that nats-server takes", c.DedupeWindow, minDedupeWindow)
 	case c.IngestMaxBytes < 1<<20:
 		return fmt.Errorf("config: IngestMaxBytes %d: must be at least 1 MiB", c.IngestMaxBytes)
-	case c.LaneMaxBytes < minLaneBytes:
+	case c.LaneMaxBytes < request.MinLaneBytes:
 		return fmt.Errorf("config: LaneMaxBytes %d: must be at least 64 KiB", c.LaneMaxBytes)
 	case c.DLQMaxBytes < 1<<20:
 		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)

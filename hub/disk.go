@@ -43,21 +43,9 @@ func (d *diskWatch) look(ctx context.Context, b ingest.Bounds) {
 	}
 	d.told.Met(err)
 	if err == nil {
-		d.hub.diskTrouble.Store(nil)
+		d.hub.condition.disk.Store(nil)
 		return
 	}
 	text := err.Error()
-	d.hub.diskTrouble.Store(&text)
-}
-
-// disk is what is wrong with the server's disk in words, as far as ingest or a lane
-// has shown; empty when nothing is.
-func (h *Hub) disk() string {
-	if !h.isReady() {
-		return ""
-	}
-	if text := h.diskTrouble.Load(); text != nil {
-		return *text
-	}
-	return ""
+	d.hub.condition.disk.Store(&text)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -20,7 +21,7 @@ func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) 
 	looking, cancel := context.WithTimeout(ctx, standTime)
 	_, err := lane.ReadTip(looking, h.js, service)
 	cancel()
-	paths := h.recordPaths(service)
+	paths := h.book.Paths(service)
 	_, foreign := errors.AsType[*hubstream.ForeignError](err)
 	switch {
 	case err == nil:
@@ -31,27 +32,30 @@ func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) 
 		return nil, err
 	}
 	h.log.Error("giving up a lane that is lost", "service", service.String(), "err", err)
-	h.dropped.addRecords(h.cfg.Registry.Snapshot(), paths)
+	h.book.Lost(paths)
 	if err := h.deleteLost(ctx, service); err != nil {
 		return nil, err
 	}
-	h.leaveRecord(service)
-	h.removeRecords(ctx, paths)
-	if l := h.lanes.get(service); l != nil {
-		if err := h.lanes.ended(ctx, l); err != nil {
+	h.rooms.registration.EndRecords(ctx, service, paths)
+	if l := h.lanes.Get(service); l != nil {
+		if err := h.lanes.Ended(ctx, l); err != nil {
 			h.log.Debug("end a lost lane", "err", err) // the hub is stopping
 		}
 	}
-	h.announce(service)
+	h.lanes.Announce(service)
 	return contract.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
+
+// deleteTime bounds the wait for the answer to a deletion: a stream without a leader
+// has nobody to give it.
+const deleteTime = 2 * time.Second
 
 // deleteLost deletes a stream that may have no leader: nobody answers for it then,
 // and the meta layer's word that it is gone is what counts.
 func (h *Hub) deleteLost(ctx context.Context, service subjects.Name) error {
 	for {
 		deleting, cancel := context.WithTimeout(ctx, deleteTime)
-		deleted := h.deleteLane(deleting, service)
+		deleted := h.rooms.registration.DeleteLane(deleting, service)
 		cancel()
 		if deleted == nil {
 			return nil
@@ -66,19 +70,4 @@ func (h *Hub) deleteLost(ctx context.Context, service subjects.Name) error {
 			return fmt.Errorf("%w (%w)", deleted, ctx.Err())
 		}
 	}
-}
-
-// recordPaths are the places of all records of a service that the registry has.
-func (h *Hub) recordPaths(service subjects.Name) []string {
-	snapshot := h.cfg.Registry.Snapshot()
-	if snapshot == nil {
-		return nil
-	}
-	var paths []string
-	for path := range snapshot.Entries {
-		if _, of, ok := parseInterestPath(path); ok && of == service || path == servicePath(service) {
-			paths = append(paths, path)
-		}
-	}
-	return paths
 }

@@ -78,7 +78,7 @@ func TestTrimmedPastALaneDetachesIt(t *testing.T) {
 	if err := w.stream(contract.StreamIngest).Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.startHub()
+	o := w.observe(nil)
 	var status contract.LaneStatus
 	w.eventually("the lane to be detached", func() error {
 		if err := w.call("replhub.describe.behind", "", &status); err != nil {
@@ -89,6 +89,9 @@ func TestTrimmedPastALaneDetachesIt(t *testing.T) {
 		}
 		return nil
 	})
+	if label := `replhub_lane_trouble{reason="trimmed",service="behind",state="detached"}`; o.metrics()[label] != 1 {
+		t.Errorf("no metric %s", label)
+	}
 	err := w.call("replhub.register.behind", `{"entities":["user"]}`, nil)
 	if refusal := asRefusal(t, err); refusal.Code != contract.CodeDetached {
 		t.Errorf("refused with %v", refusal)

@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -54,7 +55,7 @@ func (h *Hub) askToDetach(ctx context.Context, service subjects.Name, b ingest.B
 	req := detachRequest{Below: below, Reason: fmt.Sprintf(
 		"ingest is %d%% full (%d of %d bytes) of events that this lane had not taken; its stream is full or stalled",
 		int(100*float64(b.Bytes)/float64(h.cfg.IngestMaxBytes)), b.Bytes, h.cfg.IngestMaxBytes)}
-	owner := h.ownerOf(service)
+	owner := h.hubs.Owner(service)
 	if owner == h.cfg.ID {
 		reply, err := h.detachIfStuck(ctx, service, req)
 		return reply.Detached, err
@@ -63,7 +64,7 @@ func (h *Hub) askToDetach(ctx context.Context, service subjects.Name, b ingest.B
 	if err != nil {
 		return false, err
 	}
-	m, err := h.nc.RequestWithContext(ctx, forwardPrefix+owner+"."+verbDetach+"."+service.String(), data)
+	m, err := h.hubs.Ask(ctx, owner, verbDetach, service, data)
 	if err != nil {
 		return false, fmt.Errorf("ask hub %s to detach lane %s: %w", owner, service, err)
 	}
@@ -82,7 +83,7 @@ func (h *Hub) doDetach(ctx context.Context, service subjects.Name, req detachReq
 // that one dead subscriber does not stop the publishers. The lane's state is looked
 // at once more within the append that detaches it.
 func (h *Hub) detachIfStuck(ctx context.Context, service subjects.Name, req detachRequest) (detachReply, error) {
-	l := h.lanes.get(service)
+	l := h.lanes.Get(service)
 	if l == nil || !l.Owned() {
 		return detachReply{}, nil // taken over just now: the next look asks again
 	}
@@ -94,7 +95,7 @@ func (h *Hub) detachIfStuck(ctx context.Context, service subjects.Name, req deta
 	_, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
 		now, needs := tip.State.Lowest()
 		detached = needs && now == at && (now.Seq < req.Below || now.Epoch < h.ingest.Epoch())
-		return tip.State.Detach(req.Reason, h.now()), detached, nil
+		return tip.State.Detach(contract.TroubleIngestFull, req.Reason, h.now()), detached, nil
 	})
 	if err != nil {
 		return detachReply{}, fmt.Errorf("detach lane %s: %w", service, err)

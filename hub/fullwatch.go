@@ -41,7 +41,7 @@ func (f *fullWatch) look(ctx context.Context, b ingest.Bounds) {
 	if !h.nearlyFull(b) {
 		if news, lasted, _ := f.episode.Succeed(now); news == episode.Over {
 			h.log.Info("ingest has room again", "nearly_full_for", lasted.Round(time.Millisecond).String())
-			h.fullIngest.Store(nil)
+			h.condition.full.Store(nil)
 			f.pinner = ""
 		}
 		return
@@ -59,7 +59,7 @@ func (f *fullWatch) look(ctx context.Context, b ingest.Bounds) {
 	if news != episode.Nothing {
 		h.log.Warn("ingest is nearly full", "by", full.By, "service", full.Service, "message", full.Message)
 	}
-	h.fullIngest.Store(&full)
+	h.condition.full.Store(&full)
 }
 
 // pinning is what one look at a full ingest found.

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/cluster"
 	"github.com/replhub/replhub/kvmap"
 )
@@ -90,10 +91,10 @@ func ask(ctx context.Context, h http.Handler, path string) *httptest.ResponseRec
 }
 
 // readyz asks for readiness.
-func readyz(t *testing.T, h *hub.Hub) (int, hub.Health) {
+func readyz(t *testing.T, h *hub.Hub) (int, contract.Health) {
 	t.Helper()
 	r := ask(t.Context(), h.Handler(), "/readyz")
-	var health hub.Health
+	var health contract.Health
 	if err := json.Unmarshal(r.Body.Bytes(), &health); err != nil {
 		t.Fatalf("%s: %v", r.Body, err)
 	}

@@ -5,18 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replhub/replhub/hub/internal/alarm"
+	"github.com/replhub/replhub/hub/internal/consumers"
+	"github.com/replhub/replhub/hub/internal/control"
 	"github.com/replhub/replhub/hub/internal/deadletter"
-	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/httpapi"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
-	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/ownership"
+	"github.com/replhub/replhub/hub/internal/partition"
+	"github.com/replhub/replhub/hub/internal/reconcile"
+	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/hub/internal/registration"
+	"github.com/replhub/replhub/hub/internal/reply"
+	"github.com/replhub/replhub/hub/internal/report"
 	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
 )
@@ -45,40 +54,41 @@ type Hub struct {
 	cfg      Config
 	log      *slog.Logger
 	nc       *nats.Conn
+	hubs     *ownership.Hubs
+	alarms   *alarm.Set
+	book     *record.Book
+	api      *httpapi.API
+	ready    chan struct{}
+	pressed  chan struct{} // ingest is nearly full
+	troubles troubles
+	// condition is what is told of this hub; unknown the lanes that hold the trim, looks
+	// where lanes that pin a full ingest stood.
+	condition condition
+	unknown   unknownLanes
+	looks     looks
+
+	// Set by open and discover, before anything else runs.
 	js       jetstream.JetStream
 	started  time.Time
 	fast     bool
 	replicas int
-
-	// Set by open, before anything else runs.
 	ingest   *ingest.Ingest
 	tail     *ingest.Tail
 	letters  *deadletter.Office
-	rosters  *hubstream.Kept
-	joins    *joins
-	away     *away
-	lacking  lacking
+	rosters  *partition.Rosters
 	appender *lane.Appender
-	env      *lane.Env
-	lanes    *lanes
+	lanes    *lanes.Set
+	rooms    rooms
+}
 
-	members  atomic.Pointer[[]string]
-	alarms   alarms
-	recorded recorded
-	dropped  droppedLanes
-	troubles troubles
-	// diskTrouble is why nats-server stores nothing, fullIngest what is known of an
-	// ingest that is nearly full; nil without trouble.
-	diskTrouble atomic.Pointer[string]
-	fullIngest  atomic.Pointer[contract.IngestFull]
-	ready       chan struct{}
-	pressed     chan struct{} // ingest is nearly full
-	unknown     unknownLanes
-	looks       looks
-	// unreconciled holds a token when a lane was found to be gone.
-	unreconciled chan struct{}
-	// dispatching is false while ingest cannot be reached.
-	dispatching atomic.Bool
+// rooms are the parts of a hub that work on its lanes.
+type rooms struct {
+	consumers    *consumers.Watch
+	registration *registration.Registrar
+	reconciler   *reconcile.Reconciler
+	verbs        *control.Verbs
+	report       *report.Reporter
+	unavailable  *report.Unavailable
 }
 
 // New checks the configuration.
@@ -93,13 +103,15 @@ func New(cfg Config) (*Hub, error) {
 		nc:      cfg.Conn,
 		ready:   make(chan struct{}),
 		pressed: make(chan struct{}, 1),
-
-		unreconciled: make(chan struct{}, 1),
 	}
-	h.joins = newJoins(h)
-	h.away = newAway()
 	h.troubles = newTroubles(h.log)
-	h.members.Store(&[]string{cfg.ID})
+	h.condition.unknown = &h.unknown
+	h.alarms = alarm.New(h.log)
+	h.hubs = ownership.New(ownership.Config{Conn: cfg.Conn, Registry: cfg.Registry, ID: cfg.ID, Alone: cfg.OwnAll, Logger: h.log})
+	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.LaneMaxBytes, h.log)
+	h.api = httpapi.New(httpapi.Config{
+		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Logger: h.log,
+	})
 	return h, nil
 }
 
@@ -120,18 +132,18 @@ func (h *Hub) Run(ctx context.Context) error {
 		if err := h.awaitRegistry(ctx); err != nil {
 			return err
 		}
-		h.cfg.Registry.Join(hubPath(h.cfg.ID), memberRecord(h.cfg.Version, h.started))
+		h.hubs.Enter(h.cfg.Version, h.started)
 		if err := h.discover(ctx); err != nil {
 			return err
 		}
 		group.Go(func() error { return h.tail.Run(ctx) })
-		group.Go(func() error { return h.lanes.run(ctx) })
+		group.Go(func() error { return h.lanes.Run(ctx) })
 		group.Go(func() error { return h.letters.Run(ctx) })
-		group.Go(func() error { return h.watchOwners(ctx) })
-		group.Go(func() error { return h.watchRegistry(ctx) })
+		group.Go(func() error { return h.lanes.Follow(ctx) })
+		group.Go(func() error { return h.rooms.reconciler.Run(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
 		group.Go(func() error { return h.watchKept(ctx) })
-		group.Go(func() error { return h.watchWorkers(ctx) })
+		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
@@ -198,7 +210,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	// exhausted delivery goes unseen.
 	h.letters, err = deadletter.Open(ctx, deadletter.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, ServiceMaxBytes: h.cfg.DLQServiceMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
-		Owns: func(service subjects.Name) bool { return h.ownerOf(service) == h.cfg.ID }, Report: h.reportDeleted,
+		Owns: h.hubs.Owns, Report: h.alarms.StreamDeleted,
 	})
 	if err != nil {
 		return err
@@ -206,30 +218,35 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
 		WindowBytes: h.cfg.WindowBytes, TailPullBytes: h.cfg.MemoryBytes * tailPart / allParts / 3,
-		Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.reportDeleted,
+		Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.alarms.StreamDeleted,
 	})
 	if err != nil {
 		return err
 	}
 	h.started = h.now() // of this hub's last records the ones from before are older
-	if err := h.openRosters(ctx); err != nil {
+	h.rosters = partition.New(partition.Config{
+		JS: h.js, Replicas: h.replicas, Hub: h.cfg.ID, Room: func() int { return reply.Room(h.nc.MaxPayload()) }, Report: h.alarms.StreamDeleted, Logger: h.log,
+	})
+	if err := h.rosters.Open(ctx); err != nil {
 		return err
 	}
-	kind := lane.Atomic
-	if h.fast && h.replicas == 1 {
+	kind, fast := lane.Atomic, h.fast && h.replicas == 1
+	if fast {
 		kind = lane.Fast
 	}
 	if h.appender, err = lane.NewAppender(h.js, kind); err != nil {
 		return err
 	}
-	h.dispatching.Store(true)
+	h.lanes = lanes.New(lanes.Config{JS: h.js, Conn: h.nc, Hubs: h.hubs, Alarms: h.alarms, Fast: fast, Logger: h.log})
+	h.furnish()
+	h.condition.dispatching.Store(true)
 	return nil
 }
 
 // awaitRegistry lets a hub without lanes wait for the registry: it would not
 // know of anybody. A hub with lanes dispatches from their states.
 func (h *Hub) awaitRegistry(ctx context.Context) error {
-	found, err := h.listLanes(ctx)
+	found, err := h.lanes.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -255,25 +272,35 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 // discover takes up the lanes that exist and starts the tail near where they
 // stand.
 func (h *Hub) discover(ctx context.Context) error {
-	found, err := h.listLanes(ctx)
+	found, err := h.lanes.List(ctx)
 	if err != nil {
 		return err
 	}
-	at, err := h.startOfTail(ctx, found)
+	at, err := h.lanes.StartOfTail(ctx, h.ingest, found)
 	if err != nil {
 		return err
 	}
 	h.tail = h.ingest.NewTail(at)
-	h.env = lane.NewEnv(lane.Env{
+	h.lanes.Use(lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 		Recorded: h.recordedState,
-	})
-	h.lanes = newLanes(h.env, h.reconcileSoon)
+	}))
+	h.hubs.Refresh(ctx)
 	for _, service := range found {
-		h.lanes.add(service)
+		h.lanes.Add(service)
 	}
-	h.readMembers(ctx)
-	h.assignOwners()
 	return nil
+}
+
+// errNoSnapshot: a lane lost its state record, and the registry is not read yet.
+var errNoSnapshot = errors.New("the lane's state record is gone, and what its service asked for is not known before the registry is read")
+
+// recordedState is what else is known of a service whose lane lost its state record.
+// A hub that has just started waits for the registry.
+func (h *Hub) recordedState(ctx context.Context, service subjects.Name) (lane.State, error) {
+	if h.book.Snapshot() == nil && time.Since(h.started) < h.cfg.StartTimeout {
+		return lane.State{}, errNoSnapshot
+	}
+	return h.book.State(ctx, h.js, service), nil
 }

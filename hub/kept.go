@@ -3,55 +3,19 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/nats-io/nats.go/jetstream"
-
+	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/hubstream"
-	"github.com/replhub/replhub/internal/contract"
-	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/hub/internal/retry"
 )
 
 // keptEvery is the time between two looks at the streams that all services
 // share.
 const keptEvery = watchEvery
 
-// openRosters creates the stream of rosters. It is there before any lane is: a
-// lane that is older than it may have had a roster that was deleted.
-func (h *Hub) openRosters(ctx context.Context) error {
-	h.rosters = hubstream.NewKept(hubstream.KeptConfig{
-		JS: h.js, Report: h.reportDeleted, Logger: h.log,
-		Loss: "which instance has which partitions is learnt again from the instances; a partition that none of them holds is free after " + joinTTL.String(),
-		Stream: jetstream.StreamConfig{
-			Name:              contract.StreamMembers,
-			Description:       "replhub: which instance of a service has which partitions",
-			Subjects:          []string{membersPrefix + "*"},
-			MaxMsgsPerSubject: 1,
-			MaxMsgs:           -1,
-			MaxBytes:          -1,
-			Storage:           jetstream.FileStorage,
-			Discard:           jetstream.DiscardOld,
-			Replicas:          h.replicas,
-		},
-	})
-	return h.rosters.Open(ctx)
-}
-
-// purgeRoster removes a service's roster.
-func (h *Hub) purgeRoster(ctx context.Context, service subjects.Name) error {
-	err := h.rosters.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
-		return s.Purge(ctx, jetstream.WithPurgeSubject(membersPrefix+service.String()))
-	})
-	if err != nil {
-		return fmt.Errorf("remove the roster of %s: %w", service, err)
-	}
-	h.joins.forget(service)
-	return nil
-}
-
 // kept are the streams that all services share.
 func (h *Hub) kept() []*hubstream.Kept {
-	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters)
+	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters.Kept())
 }
 
 // watchKept looks at the streams that all services share, and has those created
@@ -64,7 +28,7 @@ func (h *Hub) watchKept(ctx context.Context) error {
 			cancel()
 			h.foundKept(k.Name(), err)
 		}
-		if err := sleep(ctx, keptEvery); err != nil {
+		if err := retry.Sleep(ctx, keptEvery); err != nil {
 			return nil
 		}
 	}
@@ -73,41 +37,14 @@ func (h *Hub) watchKept(ctx context.Context) error {
 // foundKept raises an alarm for a stream that somebody else made under a name of
 // the hub's, and clears it when that is over.
 func (h *Hub) foundKept(name string, err error) {
-	about := "stream " + name + " is foreign"
+	about := alarm.About{Kind: alarm.ForeignShared, Name: name}
 	foreign, ok := errors.AsType[*hubstream.ForeignError](err)
 	switch {
 	case ok:
-		h.alarms.raise(h.log, about, foreign.Error())
+		h.alarms.Raise(about, foreign.Error())
 	case err == nil:
-		h.alarms.clear(about)
+		h.alarms.Clear(about)
 	default:
 		h.log.Debug("look at a stream", "stream", name, "err", err) // the next look tells
-	}
-}
-
-// reportDeleted raises an alarm that stays: somebody should find out who deletes
-// streams.
-func (h *Hub) reportDeleted(stream, text string) {
-	h.alarms.raise(h.log, "stream "+stream+" deleted", text)
-}
-
-// missingStreams are the shared streams that are not there now, in words.
-func (h *Hub) missingStreams() []string {
-	var reasons []string
-	for _, k := range h.kept() {
-		if k.Missing() {
-			reasons = append(reasons, fmt.Sprintf("stream %s is gone: somebody deleted it; it is created again within seconds", k.Name()))
-		}
-	}
-	return reasons
-}
-
-// describeLetters counts a service's dead letters. That they cannot be counted
-// now is no reason to withhold the rest.
-func (h *Hub) describeLetters(ctx context.Context, status *contract.LaneStatus, service subjects.Name) {
-	var err error
-	if status.DeadLetters, err = h.letters.Count(ctx, service); err != nil {
-		h.log.Debug("count dead letters", "service", service.String(), "err", err)
-		status.DeadLettersUnknown = true
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -33,7 +35,7 @@ type need struct {
 
 // lowestNeeded asks every lane's stream where the lane stands.
 func (h *Hub) lowestNeeded(ctx context.Context) (need, error) {
-	services, err := h.listLanes(ctx)
+	services, err := h.lanes.List(ctx)
 	if err != nil {
 		return need{}, err
 	}
@@ -44,7 +46,7 @@ func (h *Hub) lowestNeeded(ctx context.Context) (need, error) {
 	}
 	found := need{seq: b.Last, unknown: make(map[subjects.Name]error)}
 	var mu sync.Mutex // guards found
-	h.eachLane(ctx, services, func(ctx context.Context, service subjects.Name) {
+	h.lanes.Each(ctx, services, func(ctx context.Context, service subjects.Name) {
 		ctx, cancel := context.WithTimeout(ctx, standTime)
 		defer cancel()
 		tip, err := lane.ReadTip(ctx, h.js, service)
@@ -92,11 +94,11 @@ func (h *Hub) withRegistered(services []subjects.Name) []subjects.Name {
 		all[service] = true
 	}
 	for path := range snapshot.Entries {
-		if _, service, ok := parseInterestPath(path); ok {
+		if _, service, ok := record.ParseInterestPath(path); ok {
 			all[service] = true
 		}
 	}
-	return sortedNames(all)
+	return lanes.Sorted(all)
 }
 
 // unknownLanes are the lanes of which it cannot be told where they stand. While

@@ -114,7 +114,7 @@ func TestFillGoesOnAfterRestarts(t *testing.T) {
 
 func TestLaneThatPinsAFullIngestIsDetached(t *testing.T) {
 	w := newWorld(t)
-	w.startHub(func(c *hub.Config) {
+	o := w.observe(nil, func(c *hub.Config) {
 		c.IngestMaxBytes, c.History, c.TrimGuard, c.TrimEvery = 2<<20, 1, 1, 50_000_000
 	})
 	w.register("dead", `{"entities":["user"],"max_bytes":100000}`)
@@ -136,6 +136,9 @@ func TestLaneThatPinsAFullIngestIsDetached(t *testing.T) {
 	}
 	if status.State != contract.LaneDetached {
 		t.Errorf("state %s", status.State)
+	}
+	if label := `replhub_lane_trouble{reason="ingest_full",service="dead",state="detached"}`; o.metrics()[label] != 1 {
+		t.Errorf("no metric %s", label)
 	}
 	w.copies("alive", events)
 }

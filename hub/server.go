@@ -12,6 +12,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/jsapi"
 )
 
 // The oldest server with atomic batches, and the oldest with fast ingest.
@@ -32,15 +33,11 @@ func (h *Hub) checkServer(ctx context.Context) error {
 		return fmt.Errorf("nats-server %s is too old: replhub needs 2.%d or later (atomic batches); upgrade the server", version, oldestMinor)
 	}
 	h.fast = major > 2 || minor >= fastMinor
-	if h.cfg.Domain != "" {
-		h.js, err = jetstream.NewWithDomain(h.nc, h.cfg.Domain)
-	} else {
-		h.js, err = jetstream.New(h.nc)
-	}
+	js, err := jsapi.Open(h.nc, h.cfg.Domain)
 	if err != nil {
-		return fmt.Errorf("open JetStream: %w", err)
+		return err
 	}
-	h.js = retry.JetStream(h.js)
+	h.js = retry.JetStream(js)
 	_, err = h.js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -14,8 +15,8 @@ const laneTime = 10 * time.Second
 
 // trimLanesOften trims the lanes that this hub copies into, every now and then.
 func (h *Hub) trimLanesOften(ctx context.Context) error {
-	for sleep(ctx, h.cfg.TrimEvery) == nil {
-		h.eachLane(ctx, servicesOf(h.lanes.all()), h.trimLane)
+	for retry.Sleep(ctx, h.cfg.TrimEvery) == nil {
+		h.lanes.Each(ctx, servicesOf(h.lanes.All()), h.trimLane)
 	}
 	return nil
 }
@@ -49,7 +50,7 @@ func servicesOf(lanes []*lane.Lane) []subjects.Name {
 
 // trimLane trims a lane if this hub copies into it.
 func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
-	l := h.lanes.get(service)
+	l := h.lanes.Get(service)
 	if l == nil || !l.Owned() || l.Parked() != "" {
 		return
 	}
@@ -59,7 +60,7 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 	switch {
 	case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
 	case errors.Is(err, lane.ErrNoConsumer):
-		h.log.Debug("trim lane", "service", service.String(), "err", err) // watchWorkers sees to it
+		h.log.Debug("trim lane", "service", service.String(), "err", err) // the watch of consumers sees to it
 	case !h.troubles.trimLane.Met(service.String(), err):
 	case purged > 0:
 		h.log.Debug("trimmed lane", "service", service.String(), "messages", purged)
@@ -70,7 +71,7 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 // below it what is older than the history. It is one hub's work, the owner of
 // ingest's name; a second one does no harm.
 func (h *Hub) trimIngest(ctx context.Context) error {
-	if !h.trimsIngest() {
+	if !h.hubs.TrimsIngest() {
 		h.unknown.reset()
 		return nil
 	}
@@ -130,16 +131,5 @@ func (h *Hub) press() {
 	select {
 	case h.pressed <- struct{}{}:
 	default:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

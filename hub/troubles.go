@@ -11,18 +11,16 @@ import (
 // with it to be over.
 const settleTrouble = 5 * time.Second
 
-// troubles are the episodes of what a hub does again and again. Lanes and the
-// tail keep their own.
+// troubles are the episodes of what a hub does again and again. The
+// rooms keep their own.
 type troubles struct {
-	reachIngest, trimIngest, findLanes, registry *episode.Log
-	trimLane, reconcile                          *episode.Logs
+	reachIngest, trimIngest *episode.Log
+	trimLane                *episode.Logs
 }
 
 func newTroubles(log *slog.Logger) troubles {
 	one := func(what string) *episode.Log { return episode.NewLog(log, what, settleTrouble) }
-	many := func(what string) *episode.Logs { return episode.NewLogs(log, what, settleTrouble) }
 	return troubles{
-		reachIngest: one("reach ingest"), trimIngest: one("trim ingest"), findLanes: one("look for lanes"),
-		registry: one("write to the registry"), trimLane: many("trim lane"), reconcile: many("bring registry record and lane to agree"),
+		reachIngest: one("reach ingest"), trimIngest: one("trim ingest"), trimLane: episode.NewLogs(log, "trim lane", settleTrouble),
 	}
 }

@@ -3,12 +3,14 @@ package hub
 import (
 	"context"
 	"time"
+
+	"github.com/replhub/replhub/hub/internal/retry"
 )
 
 // watchEvery is how often the hub looks whether ingest can be reached.
 const watchEvery = 2 * time.Second
 
-// watchIngest keeps readiness up to date, and has a deleted ingest stream made
+// watchIngest keeps readiness up to date, and has a deleted ingest stream created
 // again at once: without it publishers find no responders.
 func (h *Hub) watchIngest(ctx context.Context) error {
 	every := min(watchEvery, h.cfg.TrimEvery)
@@ -29,9 +31,9 @@ func (h *Hub) watchIngest(ctx context.Context) error {
 				h.press()
 			}
 		}
-		h.dispatching.Store(err == nil)
+		h.condition.dispatching.Store(err == nil)
 		h.troubles.reachIngest.Met(err)
-		if err := sleep(ctx, every); err != nil {
+		if err := retry.Sleep(ctx, every); err != nil {
 			return nil
 		}
 	}

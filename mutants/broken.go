@@ -4,23 +4,23 @@ package main
 var brokenMutants = []mutant{
 	{
 		name: "dropped-interest-adopted", guarantee: "5: an interest that was ended with its lane does not come back",
-		file: "hub/reconcile.go",
+		file: "hub/internal/reconcile/reconcile.go",
 		old:  `		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest`,
-		new: `		r.adopt(ctx, path, entity, service, record)
+		new: `		r.adopt(ctx, path, entity, service, found)
 		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest`,
 		pkg: "./hub", test: "TestRecordOfAnotherLanesTime",
 	},
 	{
 		name: "dropped-queue-kept", guarantee: "5: a later service of the name starts without the dropped one's queue",
-		file: "hub/reconcile.go",
-		old:  `newer || h.dropped.leftBehind(service, entry.Value) {`,
+		file: "hub/internal/record/book.go",
+		old:  `newer || b.LeftBehind(service, entry.Value) {`,
 		new:  `newer {`,
 		pkg:  "./hub", test: "TestDropWhileTheRegistryIsAway",
 	},
 	{
 		name: "dropped-ids-forgotten", guarantee: "5: a drop removes the service's records once the registry is back",
-		file: "hub/drop.go",
-		old:  `	h.dropped.add(state)`,
+		file: "hub/internal/registration/drop.go",
+		old:  `	r.cfg.Book.Dropped(state)`,
 		new:  `	_ = state`,
 		pkg:  "./hub", test: "TestDropWhileTheRegistryIsAway",
 	},
@@ -42,17 +42,17 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "lanes-epochs-ignored", guarantee: "9: epochs go on behind those that the lanes know",
-		file: "hub/lanes.go",
-		old:  `	if err := h.ingest.KnowEpoch(ctx, epoch); err != nil {`,
-		new:  `	if err := h.ingest.KnowEpoch(ctx, min(epoch, 0)); err != nil {`,
+		file: "hub/internal/lanes/tail.go",
+		old:  `	if err := g.KnowEpoch(ctx, epoch); err != nil {`,
+		new:  `	if err := g.KnowEpoch(ctx, min(epoch, 0)); err != nil {`,
 		pkg:  "./hub", test: "TestLedgerDeletedWhileNoHubRuns",
 	},
 	{
 		name: "no-unknown-holder", guarantee: "9: a lost roster leaves partitions with their holders",
-		file: "hub/recover.go",
+		file: "hub/internal/partition/lost.go",
 		old:  `		r.Holders[p] = unknownHolder`,
 		new:  `		r.Holders[p] = ""`,
-		pkg:  "./hub", test: "TestLostRosterLeavesPartitionsWithTheirHolders",
+		pkg:  "./hub/internal/partition", test: "TestLostRosterGivesNoPartitionAway",
 	},
 	{
 		name: "rewind-not-recorded", guarantee: "9: a rewind that was cut short ends at its target",
@@ -74,7 +74,7 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "missing-consumer-unseen", guarantee: "9: a consumer deleted by hand comes back",
-		file: "hub/workers.go",
+		file: "hub/internal/consumers/watch.go",
 		old: `	case len(missing) == 0:
 		w.whole(ctx, l)`,
 		new: `	case len(missing) >= 0:
@@ -83,9 +83,9 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "gone-stream-not-degraded", guarantee: "9: a registered service without a stream is degraded",
-		file: "hub/streamless.go",
-		old:  `	h.lacking.set(streamOf(service), fmt`,
-		new:  `	(&lacking{}).set(streamOf(service), fmt`,
+		file: "hub/internal/reconcile/streamless.go",
+		old:  `	r.cfg.Lacking.Set(service, lanes.Stream, fmt`,
+		new:  `	(&lanes.Lacking{}).Set(service, lanes.Stream, fmt`,
 		pkg:  "./hub", test: "TestStreamDeletedUnderARegistrationIsDegraded",
 	},
 	{
@@ -124,8 +124,8 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "drop-leaves-letters", guarantee: "9: a later service of the name sees no letter of the one before",
-		file: "hub/drop.go",
-		old: `	if err := h.letters.Purge(ctx, service); err != nil {
+		file: "hub/internal/registration/drop.go",
+		old: `	if err := r.cfg.Letters.Purge(ctx, service); err != nil {
 		return err
 	}`,
 		new: ``,

@@ -18,16 +18,16 @@ var countsMutants = []mutant{
 	},
 	{
 		name: "lag-by-sequence", guarantee: "3: a lane in an earlier epoch lacks all of the later one",
-		file: "hub/report.go",
+		file: "hub/internal/report/lane.go",
 		old:  `if at.Epoch < end.Epoch {`,
 		new:  `if false {`,
 		pkg:  "./hub", test: "TestLagOfALaneInAnEarlierEpoch",
 	},
 	{
 		name: "consumers-created-too-soon", guarantee: "9: a consumer that is being created is left to who creates it",
-		file: "hub/workers.go",
+		file: "hub/internal/consumers/watch.go",
 		old:  `if !before || missing < known.missing {`,
 		new:  `if !before {`,
-		pkg:  "./hub", test: "TestMissingConsumersAreCreatedAtTheSecondLook",
+		pkg:  "./hub/internal/consumers", test: "TestMissingConsumersAreCreatedAtTheSecondLook",
 	},
 }

@@ -33,8 +33,8 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "backfill-unbounded", guarantee: "backfill: a state record can always be written again",
-		file: "hub/backfill.go",
-		old:  `next, err = next.Bounded(tip.State, h.nc.MaxPayload())`,
+		file: "hub/internal/control/backfill.go",
+		old:  `next, err = next.Bounded(tip.State, v.cfg.Conn.MaxPayload())`,
 		new:  `_, err = next.Bounded(tip.State, 1<<30)`,
 		pkg:  "./hub", test: "TestBackfillThatDoesNotFitARecord",
 	},

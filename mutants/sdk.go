@@ -137,10 +137,10 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "partition-two-holders", guarantee: "7: a partition goes through nobody",
-		file: "hub/roster.go",
+		file: "hub/internal/partition/roster.go",
 		old:  `if holder == "" && r.Targets[p] == req.Instance {`,
 		new:  `if r.Targets[p] == req.Instance && holder != req.Instance {`,
-		pkg:  "./hub", test: "TestNeverTwoHoldersOfAPartition",
+		pkg:  "./hub/internal/partition", test: "TestNeverTwoHoldersOfAPartition",
 	},
 	{
 		name: "asks-after-the-lease", guarantee: "7: a new pin proves nothing to who stood still",

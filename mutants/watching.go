@@ -11,10 +11,10 @@ var watchingMutants = []mutant{
 	},
 	{
 		name: "holders-outlive-their-time", guarantee: "describe names no instance that is silent",
-		file: "hub/holders.go",
-		old:  `			return heard && now.Sub(seen) > joinTTL`,
-		new:  `			return heard && now.Before(seen)`,
-		pkg:  "./hub", test: "TestDescribeNamesTheHolders",
+		file: "hub/internal/partition/presence.go",
+		old:  `		r.expire(func(id string) bool { return p.silent(id, now) })`,
+		new:  `		_ = now`,
+		pkg:  "./hub/internal/partition", test: "TestPresentNamesNoSilentInstance",
 	},
 	{
 		name: "blocks-without-bytes", guarantee: "a hub's memory is bounded whatever the size of events",

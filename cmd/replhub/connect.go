@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/pflag"
 
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/internal/reconnect"
 )
 
@@ -153,14 +153,7 @@ func (l *link) objection() error {
 }
 
 func (l *link) jetStream() (jetstream.JetStream, error) {
-	js, err := jetstream.New(l.nc)
-	if l.domain != "" {
-		js, err = jetstream.NewWithDomain(l.nc, l.domain)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("use JetStream: %w", err)
-	}
-	return js, nil
+	return jsapi.Open(l.nc, l.domain)
 }
 
 // withoutSecrets leaves user, password and token out of URLs.

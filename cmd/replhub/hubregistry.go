@@ -8,10 +8,10 @@ import (
 	"os"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/kvmap"
 	"github.com/replhub/replhub/zkmap"
 )
@@ -44,12 +44,9 @@ func (s settings) registry(nc *nats.Conn, log *slog.Logger) (hub.Registry, error
 // kvRegistry is the registry in a bucket of NATS itself. Without a number of
 // replicas it has three where the server is one of three or more.
 func kvRegistry(nc *nats.Conn, domain string, replicas int, log *slog.Logger) (hub.Registry, error) {
-	js, err := jetstream.New(nc)
-	if domain != "" {
-		js, err = jetstream.NewWithDomain(nc, domain)
-	}
+	js, err := jsapi.Open(nc, domain)
 	if err != nil {
-		return nil, fmt.Errorf("use JetStream: %w", err)
+		return nil, err
 	}
 	if replicas == 0 {
 		replicas = 1

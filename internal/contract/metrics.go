@@ -57,17 +57,21 @@ const (
 	LabelBy      = "by" // one of the FullBy constants
 )
 
-// Troubles of a lane, as values of LabelReason; describe has the words.
+// Trouble is the class of what is wrong with a lane, a value of LabelReason.
+// describe has the words.
+type Trouble string
+
+// The classes of trouble.
 const (
-	TroubleLaneFull       = "lane_full"        // stalled: workers must acknowledge, or max_bytes grow
-	TroubleLettersFull    = "dlq_full"         // stalled: redrive or remove dead letters
-	TroubleIngestFull     = "ingest_full"      // detached: it pinned a full ingest
-	TroubleTrimmed        = "trimmed"          // detached: events that it needed are gone
-	TroubleNewerRecord    = "newer_record"     // parked: a newer replhub wrote it
-	TroubleDisk           = "disk"             // stalled: nats-server cannot write to its disk; restart it
-	TroubleNotReachable   = "unreachable"      // stalled: NATS does not answer
-	TroubleRecordTooLarge = "record_too_large" // stalled: its state record does not fit max_payload
-	TroubleOther          = "other"
+	TroubleLaneFull       Trouble = "lane_full"        // stalled: workers must acknowledge, or max_bytes grow
+	TroubleLettersFull    Trouble = "dlq_full"         // stalled: redrive or remove dead letters
+	TroubleIngestFull     Trouble = "ingest_full"      // detached: it pinned a full ingest
+	TroubleTrimmed        Trouble = "trimmed"          // detached: events that it needed are gone
+	TroubleNewerRecord    Trouble = "newer_record"     // parked: a newer replhub wrote it
+	TroubleDisk           Trouble = "disk"             // stalled: nats-server cannot write to its disk; restart it
+	TroubleNotReachable   Trouble = "unreachable"      // stalled: NATS does not answer
+	TroubleRecordTooLarge Trouble = "record_too_large" // stalled: its state record does not fit max_payload
+	TroubleOther          Trouble = "other"
 )
 
 // Metric describes one metric, for /metrics itself and for documentation.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/jsapi"
 	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -27,7 +28,7 @@ import (
 
 // auditAll audits the lanes every now and then until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
-	for sleep(ctx, o.cfg.AuditEvery) {
+	for retry.Sleep(ctx, o.cfg.AuditEvery) == nil {
 		o.reviewQuotas(ctx)
 		if err := o.audit(ctx); ctx.Err() == nil {
 			o.auditing.Met(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -37,7 +38,7 @@ func (o *Office) captureAll(ctx context.Context) error {
 		err := o.capture(ctx)
 		if ctx.Err() == nil {
 			o.capturing.Met(err)
-			sleep(ctx, captureRetry)
+			_ = retry.Sleep(ctx, captureRetry) // the loop looks at ctx
 		}
 	}
 	return nil
@@ -82,7 +83,7 @@ func (o *Office) capture(ctx context.Context) error {
 		if err != nil {
 			// Whether or not this arrives, the advisory comes again.
 			_ = msg.NakWithDelay(captureRetry)
-			sleep(ctx, captureRetry)
+			_ = retry.Sleep(ctx, captureRetry) // the loop looks at ctx
 			continue
 		}
 		if err := msg.Ack(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/hub/internal/jsapi"
+	"github.com/replhub/replhub/internal/jsapi"
 )
 
 const (

@@ -187,6 +187,9 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 	return m, id
 }
 
+// ErrFull: the stream of dead letters takes no more, of any service.
+var ErrFull = errors.New("dead letters are full")
+
 // post stores a letter under an id and returns its sequence; added is false where it
 // was there. An id that was used for a letter which has been removed since is no
 // reason to drop this one.
@@ -195,7 +198,7 @@ func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (seq uint64, 
 		m.Header.Set(contract.HeaderMsgID, id)
 		ack, err := o.publish(ctx, m)
 		if hubstream.Full(err) {
-			return 0, false, fmt.Errorf("dead letters are full (stream %s): redrive or remove some: %w", contract.StreamDLQ, err)
+			return 0, false, fmt.Errorf("%w (stream %s): redrive or remove some: %w", ErrFull, contract.StreamDLQ, err)
 		}
 		if err != nil {
 			return 0, false, fmt.Errorf("store a dead letter: %w", hubstream.Diagnose(ctx, o.cfg.JS, contract.StreamDLQ, err))

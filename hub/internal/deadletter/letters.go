@@ -173,15 +173,3 @@ func (o *Office) count(ctx context.Context, stream *hubstream.Kept, filter strin
 	})
 	return n, err
 }
-
-// sleep waits for a time or the end of ctx, and reports whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}

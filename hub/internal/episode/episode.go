@@ -20,6 +20,7 @@ type Episode struct {
 
 	began    time.Time
 	reason   string
+	cause    error
 	told     []string // reasons without their numbers
 	failures int
 	// well is since when work has gone well without a failure; zero when the last
@@ -38,11 +39,18 @@ const (
 	Over         // no trouble any more
 )
 
+// FailWith is Fail for an error, which Cause then returns.
+func (e *Episode) FailWith(now time.Time, err error) News {
+	news := e.Fail(now, err.Error())
+	e.cause = err
+	return news
+}
+
 // Fail notes a failure. Reasons that differ in their numbers alone are one.
 func (e *Episode) Fail(now time.Time, reason string) News {
 	e.failures++
 	e.well = time.Time{}
-	e.reason = reason
+	e.reason, e.cause = reason, nil
 	kind := withoutNumbers(reason)
 	if e.began.IsZero() {
 		e.began, e.told = now, []string{kind}
@@ -81,6 +89,10 @@ func (e *Episode) Since() time.Time { return e.began }
 
 // Reason is the latest reason; empty without trouble.
 func (e *Episode) Reason() string { return e.reason }
+
+// Cause is the error of the latest failure; nil without trouble, and where Fail
+// was told a reason in words.
+func (e *Episode) Cause() error { return e.cause }
 
 // Left is for how much longer work must go well; Settle when the last thing was a
 // failure, 0 without trouble.

@@ -99,3 +99,25 @@ func TestLog(t *testing.T) {
 		logs.Met("c", nil)
 	})
 }
+
+// What decides by the cause of trouble needs the error, not its words.
+func TestCauseIsTheLatestError(t *testing.T) {
+	var e episode.Episode
+	first, second := errors.New("first"), errors.New("second")
+	now := time.Now()
+	for _, step := range []struct {
+		do   func()
+		want error
+	}{
+		{func() { e.FailWith(now, first) }, first},
+		{func() { e.FailWith(now, second) }, second},
+		{func() { e.Fail(now, "in words") }, nil},
+		{func() { e.FailWith(now, first) }, first},
+		{func() { e.Succeed(now) }, nil},
+	} {
+		step.do()
+		if got := e.Cause(); !errors.Is(got, step.want) {
+			t.Errorf("cause %v, want %v", got, step.want)
+		}
+	}
+}

@@ -34,8 +34,8 @@ type KeptConfig struct {
 // hub calls every few seconds. Its methods may be called concurrently.
 type Kept struct {
 	cfg KeptConfig
-	// turn is held by the one who creates the stream.
-	turn chan struct{}
+	// token is held by the caller who creates the stream.
+	token chan struct{}
 
 	mu     sync.Mutex // guards the rest
 	handle jetstream.Stream
@@ -47,7 +47,7 @@ type Kept struct {
 
 // NewKept makes a Kept. Open must succeed before anything else is called.
 func NewKept(cfg KeptConfig) *Kept {
-	return &Kept{cfg: cfg, turn: make(chan struct{}, 1)}
+	return &Kept{cfg: cfg, token: make(chan struct{}, 1)}
 }
 
 // Name is the stream's name.
@@ -143,8 +143,8 @@ func (k *Kept) Look(ctx context.Context) (jetstream.Stream, error) {
 // else has done so meanwhile.
 func (k *Kept) create(ctx context.Context) (jetstream.Stream, error) {
 	select {
-	case k.turn <- struct{}{}:
-		defer func() { <-k.turn }()
+	case k.token <- struct{}{}:
+		defer func() { <-k.token }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

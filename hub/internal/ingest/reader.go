@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/jsapi"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/jsapi"
 )
 
 const (

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/internal/jsapi"
 )
 
 // page is one answer to STREAM.NAMES or CONSUMER.NAMES. The server sorts the
@@ -65,7 +66,7 @@ func readPage(ctx context.Context, js jetstream.JetStream, api string, request m
 	}
 	return retry.Read(ctx, func(ctx context.Context) (page, error) {
 		var p page
-		answer, err := js.Conn().RequestWithContext(ctx, Prefix(js.Options())+api, data)
+		answer, err := js.Conn().RequestWithContext(ctx, jsapi.Prefix(js.Options())+api, data)
 		if err != nil {
 			return p, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -110,7 +111,9 @@ func TestAcceptedStateFitsWhateverComes(t *testing.T) {
 	}
 	changes := map[string]func(State, int64) State{
 		"everything grows": worst,
-		"and is detached":  func(s State, maxPayload int64) State { return worst(s, maxPayload).Detach(longReason, farMark.Time) },
+		"and is detached": func(s State, maxPayload int64) State {
+			return worst(s, maxPayload).Detach(contract.TroubleIngestFull, longReason, farMark.Time)
+		},
 		"and all end": func(s State, maxPayload int64) State {
 			s = worst(s, maxPayload)
 			for _, in := range s.Interests {

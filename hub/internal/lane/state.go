@@ -108,8 +108,10 @@ type Fill struct {
 
 // Detached tells why and when a lane was cut off.
 type Detached struct {
-	Reason string    `json:"reason"`
-	Time   time.Time `json:"time"`
+	Reason string `json:"reason"`
+	// Cause is the class that Reason belongs to; empty for one without a class.
+	Cause contract.Trouble `json:"cause,omitempty"`
+	Time  time.Time        `json:"time"`
 }
 
 // maxEnded bounds the memory of ended interests. An old registry snapshot that
@@ -234,9 +236,9 @@ func (s State) End(entity string) State {
 
 // Detach is the state of a lane that is cut off: nothing is copied into it, and
 // it keeps nothing in ingest.
-func (s State) Detach(reason string, at time.Time) State {
+func (s State) Detach(cause contract.Trouble, reason string, at time.Time) State {
 	s = s.Clone()
-	s.Detached = &Detached{Reason: clip(reason), Time: at}
+	s.Detached = &Detached{Cause: cause, Reason: clip(reason), Time: at}
 	s.Fills, s.Phase = nil, Live
 	return s
 }

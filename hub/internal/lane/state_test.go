@@ -112,7 +112,7 @@ func TestAdvancedMovesThePhasesCursor(t *testing.T) {
 	if low, needs := s.Lowest(); !needs || low != pos(300) {
 		t.Errorf("lowest %v %v, want 300", low, needs)
 	}
-	if _, needs := s.Detach("x", time.Now()).Lowest(); needs {
+	if _, needs := s.Detach("", "x", time.Now()).Lowest(); needs {
 		t.Error("a detached lane still keeps ingest")
 	}
 }

@@ -18,6 +18,8 @@ type Status struct {
 	// Stalled is why the lane does not get on; empty when it does. It stays until
 	// the lane has got on for some seconds, or to the end of ingest.
 	Stalled string
+	// Cause is the error that Stalled tells in words; nil when the lane gets on.
+	Cause error
 	// Since is when the lane last got on well before that; zero when it does now.
 	Since time.Time
 	// Last is the stream's last sequence.
@@ -32,13 +34,13 @@ func (l *Lane) Status() *Status { return l.status.Load() }
 // report publishes a status.
 func (l *Lane) report() {
 	l.status.Store(&Status{
-		State: l.tip.State, Stalled: l.stall.Reason(), Since: l.stall.Since(), Last: l.tip.Last, Waiting: l.rows.trouble(),
+		State: l.tip.State, Stalled: l.stall.Reason(), Cause: l.stall.Cause(), Since: l.stall.Since(), Last: l.tip.Last, Waiting: l.rows.trouble(),
 	})
 }
 
 // stalled notes an error of a turn, and logs it when that is news.
 func (l *Lane) stalled(err error) {
-	switch l.stall.Fail(l.env.Ingest.Now(), err.Error()) {
+	switch l.stall.FailWith(l.env.Ingest.Now(), err) {
 	case episode.Began:
 		l.log.Warn("lane stalled", "err", err)
 	case episode.Changed:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // sync reads where the lane stands from its stream and checks that against
@@ -55,7 +56,7 @@ func (l *Lane) replaceState(ctx context.Context, last uint64) error {
 		}
 	}
 	l.tip = Tip{State: state, Last: last}
-	return l.record(ctx, l.tip.State.Detach(ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
+	return l.record(ctx, l.tip.State.Detach(contract.TroubleOther, ErrStateLost.Error()+": the stream was purged by hand", l.env.Ingest.Now()))
 }
 
 // take makes a tip the lane's state.
@@ -64,7 +65,7 @@ func (l *Lane) take(ctx context.Context, tip Tip) error {
 	generation := l.env.Tail.Join()
 	state, err := resume(ctx, l.env.Ingest, tip.State)
 	if errors.Is(err, ingest.ErrTrimmed) {
-		return l.detach(ctx, tip, "events it still needed are gone from ingest: "+err.Error())
+		return l.detach(ctx, tip, contract.TroubleTrimmed, "events it still needed are gone from ingest: "+err.Error())
 	}
 	if err != nil {
 		return err
@@ -113,10 +114,10 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 
 // detach cuts the lane off with a state record, so that every hub and the
 // service's instances see it.
-func (l *Lane) detach(ctx context.Context, tip Tip, reason string) error {
+func (l *Lane) detach(ctx context.Context, tip Tip, cause contract.Trouble, reason string) error {
 	l.log.Error("lane detached: register again to start anew", "reason", reason)
 	l.tip = tip
-	return l.record(ctx, tip.State.Detach(reason, l.env.Ingest.Now()))
+	return l.record(ctx, tip.State.Detach(cause, reason, l.env.Ingest.Now()))
 }
 
 // recoverFrom reports an error of a turn, waits as it deserves and has the

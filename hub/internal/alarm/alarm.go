@@ -1,0 +1,104 @@
+// Package alarm keeps what an operator should look at: each alarm stays until what it
+// is about is over, or for good where somebody should find out who did it.
+package alarm
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// most bounds the alarms kept: a flood of garbage is one fault.
+const most = 100
+
+// Kind is the kind of thing that an alarm is about.
+type Kind int
+
+// The kinds.
+const (
+	Record         Kind = iota // a record of the registry, by its path
+	RecordVanished             // a record that vanished and was put back, by its path
+	MoreMisnamed               // records that are ignored for their names, beyond those that have an alarm each
+	ForeignLane                // a stream of a lane's name that somebody else made
+	ForeignShared              // a stream of the hub's own names that somebody else made
+	Deleted                    // a stream that somebody deleted
+)
+
+// About is what an alarm is about. There is one alarm about a thing at a time.
+type About struct {
+	Kind Kind
+	Name string
+}
+
+// String is what the log calls the thing.
+func (a About) String() string {
+	switch a.Kind {
+	case RecordVanished:
+		return a.Name + " vanished"
+	case MoreMisnamed:
+		return "more misnamed records"
+	case ForeignLane:
+		return "foreign stream " + a.Name
+	case ForeignShared:
+		return "stream " + a.Name + " is foreign"
+	case Deleted:
+		return "stream " + a.Name + " deleted"
+	case Record:
+	}
+	return a.Name
+}
+
+// Set is the alarms of one hub. Each is logged when it is raised first. It may be used
+// concurrently.
+type Set struct {
+	log *slog.Logger
+
+	mu   sync.Mutex // guards text
+	text map[About]string
+}
+
+// New makes an empty Set.
+func New(log *slog.Logger) *Set { return &Set{log: log, text: make(map[About]string)} }
+
+// Raise raises an alarm, or changes its text.
+func (s *Set) Raise(about About, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.text[about] == text || len(s.text) >= most {
+		return
+	}
+	s.text[about] = text
+	s.log.Error("alarm", "about", about.String(), "text", text)
+}
+
+// StreamDeleted raises an alarm that stays: somebody should find out who deletes
+// streams.
+func (s *Set) StreamDeleted(stream, text string) { s.Raise(About{Deleted, stream}, text) }
+
+// Clear removes an alarm whose matter is over.
+func (s *Set) Clear(about About) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.text, about)
+}
+
+// ClearKind removes the alarms of a kind, but for those about the names to keep.
+func (s *Set) ClearKind(kind Kind, keep func(name string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.text, func(about About, _ string) bool { return about.Kind == kind && !keep(about.Name) })
+}
+
+// Texts are the alarms in words, in the order of what they are about.
+func (s *Set) Texts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	abouts := slices.SortedFunc(maps.Keys(s.text), func(a, b About) int { return strings.Compare(a.String(), b.String()) })
+	texts := make([]string, 0, len(abouts))
+	for _, about := range abouts {
+		texts = append(texts, s.text[about])
+	}
+	return texts
+}

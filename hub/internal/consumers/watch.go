@@ -1,0 +1,224 @@
+// Package consumers looks after the consumers of the lanes that this hub owns: a
+// consumer that is deleted by hand, or lost in a rewind that was cut short, comes back
+// within seconds, behind what is known to be acknowledged.
+package consumers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/ownership"
+	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/subjects"
+)
+
+const (
+	// lookEvery is the longest time between two looks at the consumers of one lane.
+	lookEvery = 2 * time.Second
+	// lookPace is the least time between two looks, so that a hub with a
+	// thousand lanes asks for 200 lists of names a second at most.
+	lookPace = 5 * time.Millisecond
+	// lookTime bounds one look.
+	lookTime = 2 * time.Second
+	// confirmAfter is when a lane that lacks a consumer is looked at a second time,
+	// before anything is done: a registration or a rewind may be under way.
+	confirmAfter = 500 * time.Millisecond
+)
+
+// Config is what a Watch needs. Every field is required.
+type Config struct {
+	JS      jetstream.JetStream
+	Hubs    *ownership.Hubs
+	Lanes   *lanes.Set
+	Lacking *lanes.Lacking
+	Letters *deadletter.Office
+	// Now is the servers' time, Started when this process began by it.
+	Now     func() time.Time
+	Started time.Time
+	// Every is the time between two looks, where that is shorter than two seconds.
+	Every  time.Duration
+	Logger *slog.Logger
+}
+
+// Watch looks after consumers. Run is called once; the other methods may be called
+// concurrently.
+type Watch struct {
+	cfg Config
+
+	// The rest is Run's goroutine's. streams are handles of the lanes' streams; a
+	// handle holds no more than the name.
+	streams map[subjects.Name]jetstream.Stream
+	// since is when a lane was found to lack consumers.
+	since map[subjects.Name]lack
+}
+
+// New makes a Watch.
+func New(cfg Config) *Watch {
+	return &Watch{cfg: cfg, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]lack)}
+}
+
+// Settled tells what this hub knows of a service's consumers.
+func (w *Watch) Settled(service subjects.Name) lane.SettledFunc {
+	return func(consumer string) lane.Settled { return w.cfg.Letters.Settled(service, consumer) }
+}
+
+// Ensure creates the consumers of the queue that is in force once they are created: a
+// registration beside this one may have changed it meanwhile. It returns the state
+// that they are of.
+func (w *Watch) Ensure(ctx context.Context, service subjects.Name, s lane.State) (lane.State, error) {
+	for {
+		if err := lane.EnsureConsumers(ctx, w.cfg.JS, service, s, w.Settled(service)); err != nil {
+			return s, err
+		}
+		now, err := w.cfg.Lanes.State(ctx, service)
+		if err != nil || (now.Queue == s.Queue && now.QueueFrom == s.QueueFrom) {
+			return s, err
+		}
+		s = now
+	}
+}
+
+// lack is how many consumers a lane lacked, and since when it was not fewer.
+type lack struct {
+	since   time.Time
+	missing int
+}
+
+// Run looks at the lanes' consumers until ctx ends.
+func (w *Watch) Run(ctx context.Context) error {
+	every := min(lookEvery, w.cfg.Every)
+	confirm := min(confirmAfter, every)
+	for {
+		pause := every
+		for _, l := range w.cfg.Lanes.All() {
+			if !w.concerns(l) {
+				w.forget(l.Service())
+				continue
+			}
+			if err := retry.Sleep(ctx, min(lookPace, every)); err != nil {
+				return nil
+			}
+			looking, cancel := context.WithTimeout(ctx, lookTime)
+			w.look(looking, l, confirm)
+			cancel()
+			if _, lacks := w.since[l.Service()]; lacks {
+				pause = confirm
+			}
+		}
+		if err := retry.Sleep(ctx, pause); err != nil {
+			return nil
+		}
+	}
+}
+
+// concerns reports whether this hub looks after a lane's consumers.
+func (w *Watch) concerns(l *lane.Lane) bool {
+	s := l.Status()
+	return l.Owned() && l.Parked() == "" && s.Last > 0 && !s.State.Dropped
+}
+
+func (w *Watch) forget(service subjects.Name) {
+	delete(w.streams, service)
+	delete(w.since, service)
+	w.cfg.Lacking.Clear(service, lanes.Consumers)
+}
+
+// look looks at one lane.
+func (w *Watch) look(ctx context.Context, l *lane.Lane, confirm time.Duration) {
+	service := l.Service()
+	stream, err := w.stream(ctx, service)
+	var missing []string
+	if err == nil {
+		missing, err = lane.MissingConsumers(ctx, stream, l.Status().State)
+	}
+	switch {
+	case errors.Is(err, lane.ErrNoLane):
+		l.Recheck() // its loop ends, and reconciling says what is lost
+		w.forget(service)
+	case err != nil:
+		w.cfg.Logger.Debug("look at consumers", "service", service.String(), "err", err)
+	case len(missing) == 0:
+		w.whole(ctx, l)
+	default:
+		w.lacks(ctx, l, missing, confirm)
+	}
+}
+
+func (w *Watch) stream(ctx context.Context, service subjects.Name) (jetstream.Stream, error) {
+	if s := w.streams[service]; s != nil {
+		return s, nil
+	}
+	s, err := w.cfg.Lanes.Stream(ctx, service)
+	if err == nil {
+		w.streams[service] = s
+	}
+	return s, err
+}
+
+// whole finishes a rewind of which every consumer is there, and whose hub is not.
+func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
+	delete(w.since, l.Service())
+	w.cfg.Lacking.Clear(l.Service(), lanes.Consumers)
+	state := l.Status().State
+	if r := state.Rewound; r == nil || r.Done || !w.cfg.Hubs.GivenUp(ctx, r.Hub, r.Begun, w.cfg.Started, w.cfg.Now()) {
+		return
+	}
+	w.cfg.Logger.Warn("finishing a rewind that was cut short", "service", l.Service().String(), "hub", state.Rewound.Hub)
+	if _, _, err := l.FinishRewind(ctx, state); err != nil && ctx.Err() == nil {
+		w.cfg.Logger.Warn("finish a rewind; it is tried again", "service", l.Service().String(), "err", err)
+	}
+}
+
+// notes takes what a look has found to be missing, and reports whether it is to be
+// created: when a second look, some time after the first, finds no fewer. Fewer than
+// before means that a registration or a rewind is creating them.
+func (w *Watch) notes(service subjects.Name, missing int, now time.Time, confirm time.Duration) (create bool) {
+	known, before := w.since[service]
+	if !before || missing < known.missing {
+		w.since[service] = lack{since: now, missing: missing}
+		return false
+	}
+	return now.Sub(known.since) >= confirm
+}
+
+// lacks creates missing consumers, at the second look.
+func (w *Watch) lacks(ctx context.Context, l *lane.Lane, missing []string, confirm time.Duration) {
+	service := l.Service()
+	w.cfg.Lacking.Set(service, lanes.Consumers, fmt.Sprintf("lane %s: %s", service, MissingText(missing)))
+	if !w.notes(service, len(missing), time.Now(), confirm) {
+		return
+	}
+	state, err := w.cfg.Lanes.State(ctx, service)
+	if err == nil && state.Dropped {
+		return
+	}
+	if err == nil {
+		_, err = w.Ensure(ctx, service, state)
+	}
+	if err != nil {
+		w.cfg.Logger.Warn("create missing consumers; it is tried again", "service", service.String(), "consumers", missing, "err", err)
+		w.cfg.Lacking.Set(service, lanes.Consumers, fmt.Sprintf("lane %s: %s; creating them: %v", service, MissingText(missing), err))
+		return
+	}
+	w.cfg.Logger.Error("consumers were missing and are created again: somebody deleted them, or a rewind was cut short; what is not known to be acknowledged is delivered again",
+		"service", service.String(), "consumers", missing)
+	delete(w.since, service)
+	w.cfg.Lacking.Clear(service, lanes.Consumers)
+}
+
+// MissingText says what consumers that a lane lacks mean.
+func MissingText(missing []string) string {
+	if len(missing) == 1 {
+		return fmt.Sprintf("consumer %s is missing: its copies wait until the hub has created it again", missing[0])
+	}
+	return fmt.Sprintf("consumers %s are missing: their copies wait until the hub has created them again", strings.Join(missing, ", "))
+}

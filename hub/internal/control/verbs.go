@@ -1,0 +1,37 @@
+package control
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/partition"
+)
+
+// VerbsConfig is what Verbs need. Every field is required.
+type VerbsConfig struct {
+	JS      jetstream.JetStream
+	Conn    *nats.Conn
+	Ingest  *ingest.Ingest
+	Lanes   *lanes.Set
+	Letters *deadletter.Office
+	Rosters *partition.Rosters
+	// Failpoint is called at named steps; tests kill the process there.
+	Failpoint func(step string)
+	Logger    *slog.Logger
+}
+
+// Verbs are those that concern a lane's work. Each method answers one verb, and may be
+// called concurrently.
+type Verbs struct{ cfg VerbsConfig }
+
+// NewVerbs makes Verbs.
+func NewVerbs(cfg VerbsConfig) *Verbs { return &Verbs{cfg} }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

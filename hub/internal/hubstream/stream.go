@@ -1,0 +1,93 @@
+// Package hubstream creates the hub's streams and recognises them again by their
+// metadata (contract.MetadataKey). A stream of the same name without that metadata is
+// somebody else's and is never touched. It does not look into what a stream holds.
+package hubstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// DeletionTime is how long the server may still be at work on a deletion after
+// it has begun to answer that a stream is not there. A stream created again meanwhile
+// loses its folder to that: the server moves the folder of that name away at the
+// end (nats-server 2.15, stream.go, stop, and filestore.go, Delete).
+const DeletionTime = time.Second
+
+// ForeignError refuses a stream that has a name of the hub's and not the metadata that
+// says that it is the hub's.
+type ForeignError struct{ Stream string }
+
+// Error says what is wrong and what to do.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("stream %q exists but was not made by replhub (no metadata %s=%s): rename or delete it, or use another account or domain",
+		e.Stream, contract.MetadataKey, contract.MetadataValue)
+}
+
+// Is reports whether a stream is the hub's, by the metadata in its configuration.
+func Is(cfg jetstream.StreamConfig) bool {
+	return cfg.Metadata[contract.MetadataKey] == contract.MetadataValue
+}
+
+// Ensure returns the stream of cfg, created when absent and
+// brought to cfg when its settings differ. It returns a *ForeignError for a
+// stream that is not the hub's.
+func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	cfg.Metadata = maps.Clone(cfg.Metadata)
+	if cfg.Metadata == nil {
+		cfg.Metadata = make(map[string]string, 1)
+	}
+	cfg.Metadata[contract.MetadataKey] = contract.MetadataValue
+
+	s, err := js.Stream(ctx, cfg.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = js.CreateStream(ctx, cfg)
+		if err == nil {
+			return s, nil
+		}
+		// Another hub may have been first with settings of its own.
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return nil, fmt.Errorf("create stream %q: %w", cfg.Name, err)
+		}
+		s, err = js.Stream(ctx, cfg.Name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up stream %q: %w", cfg.Name, err)
+	}
+	have := s.CachedInfo().Config
+	if !Is(have) {
+		return nil, &ForeignError{Stream: cfg.Name}
+	}
+	if same(have, cfg) {
+		return s, nil
+	}
+	for key, value := range have.Metadata {
+		if _, set := cfg.Metadata[key]; !set {
+			cfg.Metadata[key] = value
+		}
+	}
+	s, err = js.UpdateStream(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("update stream %q: %w", cfg.Name, err)
+	}
+	return s, nil
+}
+
+// same compares what the hub sets and a running stream can change.
+func same(have, want jetstream.StreamConfig) bool {
+	unlimited := func(n int64) int64 { return max(n, 0) }
+	return unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
+		unlimited(have.MaxMsgsPerSubject) == unlimited(want.MaxMsgsPerSubject) &&
+		have.DiscardNewPerSubject == want.DiscardNewPerSubject &&
+		max(have.Replicas, 1) == max(want.Replicas, 1) &&
+		(want.Duplicates == 0 || have.Duplicates == want.Duplicates) &&
+		have.AllowAtomicPublish == want.AllowAtomicPublish &&
+		have.AllowBatchPublish == want.AllowBatchPublish
+}

@@ -1,0 +1,115 @@
+package lanes
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/subjects"
+)
+
+const (
+	// changedSubject tells every hub that a service's lane was created or changed.
+	changedSubject = "replhub._changed"
+	// membersEvery is how often a hub looks whether the others are there.
+	membersEvery = time.Second
+	// membersPause gathers changes of the registry that come together.
+	membersPause = 100 * time.Millisecond
+	// maxNews bounds the lanes that were announced and not taken up yet.
+	maxNews = 256
+	// settleTrouble is for how long finding lanes must go well for trouble with it to
+	// be over.
+	settleTrouble = 5 * time.Second
+)
+
+// Announce tells other hubs that a lane was created or changed.
+func (s *Set) Announce(service subjects.Name) {
+	if err := s.cfg.Conn.Publish(changedSubject, []byte(service.String())); err != nil {
+		s.cfg.Logger.Debug("announce a change", "err", err) // they look by themselves as well
+	}
+}
+
+// Follow follows who the live hubs are and which lanes they create, until ctx ends:
+// each lane is known here, and is copied into by its owner.
+func (s *Set) Follow(ctx context.Context) error {
+	news := make(chan subjects.Name, maxNews)
+	sub, err := s.cfg.Conn.Subscribe(changedSubject, func(m *nats.Msg) { s.hear(string(m.Data), news) })
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	trouble := episode.NewLog(s.cfg.Logger, "look for lanes", settleTrouble)
+	look := time.NewTicker(findEvery)
+	defer look.Stop()
+	members := time.NewTicker(membersEvery)
+	defer members.Stop()
+	var changed <-chan struct{}
+	for owners := true; ; {
+		if owners {
+			changed = s.cfg.Hubs.Changed()
+			s.cfg.Hubs.Refresh(ctx)
+			s.assign()
+		}
+		owners = true
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+			// A registration changes the registry too, and this goes over all of it.
+			if err := retry.Sleep(ctx, membersPause); err != nil {
+				return nil
+			}
+		case <-members.C:
+		case service := <-news:
+			if s.mayBeLane(ctx, service) {
+				s.Add(service)
+			}
+			owners = false
+		case <-look.C:
+			if err := s.find(ctx); ctx.Err() == nil {
+				trouble.Met(err)
+			}
+		}
+	}
+}
+
+// assign has each lane copied into by its owner.
+func (s *Set) assign() {
+	for _, l := range s.All() {
+		l.Own(s.cfg.Hubs.Owns(l.Service()))
+	}
+}
+
+// find takes up the lanes that other hubs created, where nothing has told of them.
+func (s *Set) find(ctx context.Context) error {
+	found, err := s.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list lanes: %w", err)
+	}
+	for _, service := range found {
+		s.Add(service)
+	}
+	return nil
+}
+
+// hear takes note that a lane was created or changed. One that another hub may have
+// changed or dropped is read again; its owner needs no telling, since its next append
+// would show it.
+func (s *Set) hear(name string, news chan<- subjects.Name) {
+	service, err := subjects.ParseName(name)
+	if err != nil {
+		return
+	}
+	if l := s.Get(service); l != nil {
+		l.Recheck()
+		return
+	}
+	select {
+	case news <- service:
+	default: // it is found by looking
+	}
+}

@@ -1,0 +1,62 @@
+package lanes
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// Part is a part of a lane that may be lacking.
+type Part int
+
+// The parts of a lane.
+const (
+	Stream Part = iota
+	Consumers
+)
+
+// Lacking are the lanes whose stream or consumers are not there, in words. The zero
+// value is ready, and may be used concurrently.
+type Lacking struct {
+	mu   sync.Mutex // guards text
+	text map[part]string
+}
+
+type part struct {
+	service subjects.Name
+	part    Part
+}
+
+// Set notes what is lacking, in words.
+func (l *Lacking) Set(service subjects.Name, of Part, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.text == nil {
+		l.text = make(map[part]string)
+	}
+	l.text[part{service, of}] = text
+}
+
+// Clear notes that a part is there, or that nobody needs it any more.
+func (l *Lacking) Clear(service subjects.Name, of Part) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.text, part{service, of})
+}
+
+// Lacks reports whether a lane lacks a part.
+func (l *Lacking) Lacks(service subjects.Name, of Part) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, lacks := l.text[part{service, of}]
+	return lacks
+}
+
+// Texts are what is lacking in words, sorted.
+func (l *Lacking) Texts() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Values(l.text))
+}

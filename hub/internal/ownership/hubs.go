@@ -1,0 +1,178 @@
+package ownership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/subjects"
+)
+
+// FinishTime is how long a hub may take to finish what it began; a request takes less.
+const FinishTime = 25 * time.Second
+
+const (
+	// answerTime bounds the wait for another hub to show that it is there.
+	answerTime = 500 * time.Millisecond
+	// toHub precedes "<hub>.<verb>.<service>" in the subject of a request to a hub.
+	toHub = "replhub._to."
+	// noService fills the last token of a request that speaks of none.
+	noService = "hub"
+
+	// onItsWay is how long the request of a hub that died may still be under way in
+	// the server.
+	onItsWay = 2 * time.Second
+)
+
+// Registry is what Hubs need of a registry: who is there.
+type Registry interface {
+	// Snapshot is nil until the first complete load.
+	Snapshot() *tree.Snapshot
+	// Changed is closed when there is a newer snapshot.
+	Changed() <-chan struct{}
+	Status() tree.Status
+	// Join keeps an ephemeral record for as long as the registry runs.
+	Join(path string, value []byte)
+}
+
+// Config is what Hubs need.
+type Config struct {
+	Conn     *nats.Conn
+	Registry Registry
+	// ID is this hub's.
+	ID string
+	// Alone has this hub own every lane, whatever other hubs there are.
+	Alone  bool
+	Logger *slog.Logger
+}
+
+// Hubs are the live hubs, this one included. It may be used concurrently.
+type Hubs struct {
+	cfg     Config
+	members atomic.Pointer[[]string] // sorted
+}
+
+// New makes Hubs that know of this hub alone.
+func New(cfg Config) *Hubs {
+	h := &Hubs{cfg: cfg}
+	h.members.Store(&[]string{cfg.ID})
+	return h
+}
+
+// ID is this hub's id.
+func (h *Hubs) ID() string { return h.cfg.ID }
+
+// Members are the ids of the live hubs, sorted.
+func (h *Hubs) Members() []string { return slices.Clone(*h.members.Load()) }
+
+// Others are the members that may own lanes, without this hub.
+func (h *Hubs) Others() []string {
+	if h.cfg.Alone {
+		return nil
+	}
+	return slices.DeleteFunc(h.Members(), func(id string) bool { return id == h.cfg.ID })
+}
+
+// Owner is the hub that copies into a service's lane.
+func (h *Hubs) Owner(service subjects.Name) string {
+	if h.cfg.Alone {
+		return h.cfg.ID
+	}
+	return ownerOf(service, *h.members.Load())
+}
+
+// Owns reports whether this hub copies into a service's lane.
+func (h *Hubs) Owns(service subjects.Name) bool { return h.Owner(service) == h.cfg.ID }
+
+// TrimsIngest reports whether this hub is the one that trims ingest: the owner of
+// ingest's name among the lanes' names.
+func (h *Hubs) TrimsIngest() bool {
+	name, err := subjects.ParseName("ingest")
+	return err == nil && h.Owns(name)
+}
+
+// Changed is closed when the members may have changed.
+func (h *Hubs) Changed() <-chan struct{} { return h.cfg.Registry.Changed() }
+
+// Enter has the other hubs find this one.
+func (h *Hubs) Enter(version string, started time.Time) {
+	value, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started})
+	if err != nil {
+		value = []byte(`{"v":1}`) // cannot happen: strings and a time
+	}
+	h.cfg.Registry.Join(record.HubPath(h.cfg.ID), value)
+}
+
+// Refresh takes the live hubs from the registry. This hub is one of them whatever the
+// registry says; one that NATS knows nothing of is not, though its record lives on
+// until its session ends.
+func (h *Hubs) Refresh(ctx context.Context) {
+	known := *h.members.Load()
+	if snapshot := h.cfg.Registry.Snapshot(); snapshot != nil && h.cfg.Registry.Status().Connected {
+		known = record.Hubs(snapshot)
+	}
+	members := []string{h.cfg.ID}
+	for _, id := range known {
+		if id != h.cfg.ID && h.Answers(ctx, id) {
+			members = append(members, id)
+		}
+	}
+	slices.Sort(members)
+	if old := h.members.Swap(&members); !slices.Equal(*old, members) {
+		h.cfg.Logger.Info("hubs", "members", members)
+	}
+}
+
+// Answers reports whether a hub's process is there. One that is slow is: only the
+// certainty that nobody listens counts.
+func (h *Hubs) Answers(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	_, err := h.AskHub(ctx, id, "ping")
+	return !errors.Is(err, nats.ErrNoResponders)
+}
+
+// Ask sends a request about a service to a hub, and returns its answer.
+func (h *Hubs) Ask(ctx context.Context, id, verb string, service subjects.Name, data []byte) (*nats.Msg, error) {
+	return h.cfg.Conn.RequestWithContext(ctx, toHub+id+"."+verb+"."+service.String(), data)
+}
+
+// AskHub is Ask for a request that speaks of no service.
+func (h *Hubs) AskHub(ctx context.Context, id, verb string) (*nats.Msg, error) {
+	return h.cfg.Conn.RequestWithContext(ctx, toHub+id+"."+verb+"."+noService, nil)
+}
+
+// Subject is what this hub has to listen to for the requests of others; Asked takes
+// the subject of one apart.
+func (h *Hubs) Subject() string { return toHub + h.cfg.ID + ".*.*" }
+
+// Asked are the verb and the service of a request to this hub.
+func (h *Hubs) Asked(subject string) (verb, service string) {
+	verb, service, _ = strings.Cut(strings.TrimPrefix(subject, toHub+h.cfg.ID+"."), ".")
+	return verb, service
+}
+
+// GivenUp reports whether a hub will not finish what it began at a time: it has been
+// given the time for that, or it is gone. started is when this process began; now is
+// by the same clock.
+func (h *Hubs) GivenUp(ctx context.Context, id string, began, started, now time.Time) bool {
+	switch age := now.Sub(began); {
+	case age > FinishTime:
+		return true
+	case age < onItsWay:
+		return false
+	}
+	if id == h.cfg.ID {
+		return began.Before(started) // by the process before this one
+	}
+	return !h.Answers(ctx, id)
+}

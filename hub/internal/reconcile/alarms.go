@@ -1,0 +1,60 @@
+package reconcile
+
+import (
+	"fmt"
+
+	"github.com/replhub/replhub/hub/internal/alarm"
+)
+
+// maxMisnamed bounds the alarms about misnamed records, so that a folder of
+// strangers leaves room for other alarms.
+const maxMisnamed = 20
+
+// recordAlarms are the alarms about the registry's records that one look
+// raises. What the look before raised and this one does not, is over: the record
+// was corrected or deleted. It is one goroutine's.
+type recordAlarms struct {
+	alarms *alarm.Set
+	// up is what the last look left raised, now what this one raises, by path.
+	up, now  map[string]bool
+	misnamed int
+}
+
+func (a *recordAlarms) begin() { a.now, a.misnamed = make(map[string]bool), 0 }
+
+func (a *recordAlarms) raise(path, text string) {
+	a.now[path] = true
+	a.alarms.Raise(about(path), text)
+}
+
+// raiseMisnamed is raise, for a record of which there may be very many.
+func (a *recordAlarms) raiseMisnamed(path, text string) {
+	if a.misnamed++; a.misnamed <= maxMisnamed {
+		a.raise(path, text)
+	}
+}
+
+// keep leaves what a look could not judge as it is.
+func (a *recordAlarms) keep(path string) {
+	if a.up[path] {
+		a.now[path] = true
+	}
+}
+
+// end clears what is over.
+func (a *recordAlarms) end() {
+	more := alarm.About{Kind: alarm.MoreMisnamed}
+	if n := a.misnamed - maxMisnamed; n > 0 {
+		a.alarms.Raise(more, fmt.Sprintf("%d more registry records are ignored for their names", n))
+	} else {
+		a.alarms.Clear(more)
+	}
+	for path := range a.up {
+		if !a.now[path] {
+			a.alarms.Clear(about(path))
+		}
+	}
+	a.up = a.now
+}
+
+func about(path string) alarm.About { return alarm.About{Kind: alarm.Record, Name: path} }

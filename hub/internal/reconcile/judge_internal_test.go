@@ -1,0 +1,81 @@
+package reconcile
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+
+	"github.com/replhub/replhub/hub/internal/alarm"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/subjects"
+)
+
+func TestTheLaneDecidesOnARecord(t *testing.T) {
+	user, err := subjects.ParseName("user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := lane.Interest{ID: "b", Entity: "user", Ops: []string{"create"}, Rev: 2, Since: event.Position{Epoch: 1, Seq: 7}}
+	live, gone := lane.State{Interests: []lane.Interest{in}, Ended: []string{"a"}}, lane.State{Ended: []string{"a", "b"}}
+	with := func(change func(*record.Interest)) record.Interest {
+		r := record.Of(in)
+		change(&r)
+		return r
+	}
+	for name, tt := range map[string]struct {
+		record record.Interest
+		state  lane.State
+		want   verdict
+	}{
+		"says what is in force":      {record.Of(in), live, agrees},
+		"has another filter":         {with(func(r *record.Interest) { r.Filter = "true" }), live, differs},
+		"has an older definition":    {with(func(r *record.Interest) { r.Rev = 1 }), live, differs},
+		"of the interest before":     {with(func(r *record.Interest) { r.ID = "a" }), live, differs},
+		"ended":                      {record.Of(in), gone, ended},
+		"ended long ago":             {with(func(r *record.Interest) { r.ID = "a" }), gone, ended},
+		"of a lane that is no more":  {with(func(r *record.Interest) { r.ID = "z" }), gone, unknown},
+		"of a lane that is new":      {record.Of(in), lane.State{}, unknown},
+		"of a lane with other wants": {record.Of(in), lane.State{Interests: []lane.Interest{{ID: "c", Entity: "tenant"}}}, unknown},
+	} {
+		if got := judge(tt.record, tt.state, user); got != tt.want {
+			t.Errorf("a record %s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// An alarm about a record goes when a look no longer raises it, and stays where a look
+// could not judge.
+func TestAlarmsGoWithTheirRecords(t *testing.T) {
+	set := alarm.New(slog.New(slog.DiscardHandler))
+	a := recordAlarms{alarms: set}
+	look := func(raise, keep []string, want ...string) {
+		t.Helper()
+		a.begin()
+		for _, path := range raise {
+			a.raise(path, path)
+		}
+		for _, path := range keep {
+			a.keep(path)
+		}
+		a.end()
+		if got := set.Texts(); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	look([]string{"a", "b"}, nil, "a", "b")
+	look([]string{"b"}, []string{"a"}, "a", "b")
+	look([]string{"b"}, []string{"never raised"}, "b")
+	look(nil, nil)
+
+	a.begin()
+	for i := range maxMisnamed + 5 {
+		a.raiseMisnamed(string(rune('A'+i)), "misnamed")
+	}
+	a.end()
+	if n := len(set.Texts()); n != maxMisnamed+1 {
+		t.Errorf("%d alarms", n)
+	}
+	look(nil, nil)
+}

@@ -1,0 +1,334 @@
+// Package reconcile brings the registry and the lanes to agree. Both say the same in
+// two places. The lane's state record decides: it is what copies are made under. The
+// registry is how people see who wants what, and a second way to register: a record
+// without an id is a request. So reconciling goes one way for records that have an id
+// (put back, corrected, removed or told of, as the lane says) and the other way for
+// those without.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/alarm"
+	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/ownership"
+	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/hub/internal/registration"
+	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/subjects"
+)
+
+const (
+	// every is the time between looks when nothing tells of a change; everyAway that
+	// while the registry is away.
+	every     = 10 * time.Second
+	everyAway = time.Second
+	// pause gathers changes that come together into one look.
+	pause = 200 * time.Millisecond
+	// settleTrouble is for how long a record must agree for trouble with it to be over.
+	settleTrouble = 5 * time.Second
+)
+
+// Config is what a Reconciler needs. Every field is required.
+type Config struct {
+	Book         *record.Book
+	Registration *registration.Registrar
+	Hubs         *ownership.Hubs
+	Lanes        *lanes.Set
+	Lacking      *lanes.Lacking
+	Alarms       *alarm.Set
+	Logger       *slog.Logger
+}
+
+// Reconciler is one hub's view of what has to be done. It is Run's goroutine's.
+type Reconciler struct {
+	cfg     Config
+	alarms  recordAlarms
+	cache   record.Cache
+	trouble *episode.Logs
+	// soon has a token when there is something to do before it is time.
+	soon chan struct{}
+	// away is that the registry could not be read at the last look.
+	away bool
+	// gone are services with records and no stream; see streamless.
+	gone map[subjects.Name]*goneStream
+}
+
+// New makes a Reconciler.
+func New(cfg Config) *Reconciler {
+	return &Reconciler{
+		cfg: cfg, alarms: recordAlarms{alarms: cfg.Alarms}, cache: make(record.Cache),
+		trouble: episode.NewLogs(cfg.Logger, "bring registry record and lane to agree", settleTrouble),
+		soon:    make(chan struct{}, 1), gone: make(map[subjects.Name]*goneStream),
+	}
+}
+
+// Run reconciles after every change of the registry, and now and then, until ctx ends.
+func (r *Reconciler) Run(ctx context.Context) error {
+	for {
+		changed := r.cfg.Hubs.Changed()
+		r.away = !r.cfg.Book.Reachable()
+		if !r.away {
+			r.look(ctx)
+		}
+		timer := time.NewTimer(r.next())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-r.soon:
+		case <-r.cfg.Lanes.Lost():
+		case <-changed:
+			if err := retry.Sleep(ctx, pause); err != nil {
+				return nil
+			}
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// look goes over all records and lanes once.
+func (r *Reconciler) look(ctx context.Context) {
+	snapshot := r.cfg.Book.Snapshot()
+	r.alarms.begin()
+	parked := make(map[subjects.Name]string)
+	defer r.forgetFound()
+	for _, path := range slices.Sorted(maps.Keys(snapshot.Entries)) {
+		if ctx.Err() != nil {
+			return
+		}
+		entry := snapshot.Entries[path]
+		if text := record.Misnamed(path); text != "" {
+			r.alarms.raiseMisnamed(path, text)
+			continue
+		}
+		if entity, service, ok := record.ParseInterestPath(path); ok {
+			r.cfg.Book.Seen(path)
+			r.interest(ctx, path, entry, entity, service, parked)
+			continue
+		}
+		if name, ok := record.ParseServicePath(path); ok {
+			r.service(ctx, path, name, entry, parked)
+		}
+	}
+	r.alarms.end()
+	r.cache.Keep(snapshot.Entries)
+	for _, l := range r.cfg.Lanes.All() {
+		l.Park(parked[l.Service()])
+		if l.Owned() {
+			r.putBack(ctx, snapshot, l)
+		}
+	}
+}
+
+// lookSoon has the next look come soon.
+func (r *Reconciler) lookSoon() {
+	select {
+	case r.soon <- struct{}{}:
+	default:
+	}
+}
+
+// interest brings one record and its lane to agree.
+func (r *Reconciler) interest(ctx context.Context, path string, entry tree.Entry, entity, service subjects.Name, parked map[subjects.Name]string) {
+	found, newer, err := r.cache.Parse(path, entry.Value)
+	switch {
+	case err != nil:
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+		return
+	case newer:
+		parked[service] = fmt.Sprintf("registry record %s was written by a newer replhub; upgrade this hub", path)
+		r.alarms.raise(path, parked[service])
+		return
+	}
+	if r.cfg.Book.WasDropped(found.ID) {
+		r.cfg.Logger.Info("removing the registry record of an interest whose lane was dropped", "path", path, "id", found.ID)
+		r.remove(ctx, path, entry.Version)
+		return
+	}
+	if found.ID != "" && r.streamless(ctx, path, service) {
+		return
+	}
+	if !r.cfg.Hubs.Owns(service) {
+		return
+	}
+	if found.ID == "" {
+		r.adopt(ctx, path, entity, service, found)
+		return
+	}
+	if l := r.cfg.Lanes.Get(service); l != nil {
+		// The common case costs no request: the record says what the lane does.
+		state := l.Status().State
+		if have := state.Find(entity.String()); have != nil && found.Same(*have) {
+			return
+		}
+	}
+	state, err := r.cfg.Lanes.State(ctx, service)
+	if errors.Is(err, lane.ErrNoLane) {
+		r.lookSoon() // deleted just now, and to be told of once the lane has ended
+		return
+	}
+	if !r.trouble.Met(path, err) {
+		r.alarms.keep(path)
+		return
+	}
+	switch judge(found, state, entity) {
+	case agrees:
+	case differs:
+		r.correct(ctx, path, entry.Version, *state.Find(entity.String()))
+	case ended:
+		r.cfg.Logger.Info("removing the registry record of an interest that was ended", "path", path, "id", found.ID)
+		r.remove(ctx, path, entry.Version)
+	case unknown:
+		// It was ended with a lane that is no more, or the lane was rolled back.
+		// Registering it would leave a gap that nobody is told of.
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest that is not in force: lane %s does not know its id %s; register %s again with a start, or unregister it",
+			path, service, found.ID, entity))
+	}
+}
+
+// adopt registers what a record made by hand asks for; the write-through then
+// writes id and since back.
+func (r *Reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, found record.Interest) {
+	req, err := request.Parse(found.Request(entity.String()), r.cfg.Registration.Known(service))
+	if err == nil {
+		err = r.serviceRecordOf(service)
+	}
+	if err == nil {
+		_, err = r.cfg.Registration.Apply(ctx, service, req)
+		for _, warning := range req.Warnings() {
+			r.cfg.Logger.Warn("registry record", "path", path, "warning", warning)
+		}
+	}
+	if err != nil {
+		r.alarms.raise(path, fmt.Sprintf("registry record %s cannot be registered: %v", path, record.InWords(err)))
+		return
+	}
+	r.cfg.Logger.Info("registered from the registry", "path", path)
+}
+
+// correct writes the lane's definition over a record that differs from it.
+func (r *Reconciler) correct(ctx context.Context, path string, version tree.Version, in lane.Interest) {
+	r.write(ctx, path, version, record.Encode(record.Of(in)))
+}
+
+// write writes what is in force over a record that says something else.
+func (r *Reconciler) write(ctx context.Context, path string, version tree.Version, value []byte) {
+	if err := r.cfg.Book.Overwrite(ctx, path, value, version); err != nil {
+		r.cfg.Logger.Debug("correct a registry record", "path", path, "err", err) // the next look tries again
+		return
+	}
+	r.cfg.Logger.Warn("registry record corrected to what is in force; definitions change by replhub.register", "path", path)
+}
+
+func (r *Reconciler) remove(ctx context.Context, path string, version tree.Version) {
+	if err := r.cfg.Book.Delete(ctx, path, version); err != nil {
+		r.cfg.Logger.Debug("remove a registry record", "path", path, "err", err)
+	}
+}
+
+// serviceRecordOf reports what is wrong with the record of a service that a
+// record made by hand registers: its queue would be another than was asked for.
+func (r *Reconciler) serviceRecordOf(service subjects.Name) error {
+	path := record.ServicePath(service)
+	_, newer, err := record.ParseService(r.cfg.Book.Snapshot().Entries[path].Value)
+	if err != nil {
+		return fmt.Errorf("correct registry record %s first: %w", path, err)
+	}
+	if newer {
+		return fmt.Errorf("registry record %s was written by a newer replhub", path)
+	}
+	return nil
+}
+
+// service checks a service's record, and brings it to what its lane says.
+func (r *Reconciler) service(ctx context.Context, path, name string, entry tree.Entry, parked map[subjects.Name]string) {
+	service, err := subjects.ParseName(name)
+	if err != nil {
+		return // told as misnamed
+	}
+	r.cfg.Book.Seen(path)
+	found, newer, err := record.ParseService(entry.Value)
+	switch {
+	case err != nil:
+		r.alarms.raise(path, fmt.Sprintf("registry record %s is ignored: %v", path, err))
+		return
+	case newer:
+		parked[service] = fmt.Sprintf("registry record %s was written by a newer replhub; upgrade this hub", path)
+		r.alarms.raise(path, parked[service])
+		return
+	}
+	l := r.cfg.Lanes.Get(service)
+	if l == nil && r.cfg.Book.LeftBehind(service, entry.Value) {
+		r.remove(ctx, path, entry.Version)
+		return
+	}
+	if l == nil || !l.Owned() || len(l.Status().State.Interests) == 0 || found.Same(l.Status().State) {
+		return
+	}
+	state, err := r.cfg.Lanes.State(ctx, service)
+	if err != nil || found.Same(state) {
+		return // an unreadable lane says so itself
+	}
+	r.write(ctx, path, entry.Version, record.Encode(record.OfService(state)))
+}
+
+// putBack writes the records of a lane's interests that are not in the
+// registry. One that was there before did not go by unregistering.
+func (r *Reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *lane.Lane) {
+	if complete(snapshot, l.Service(), l.Status().State) {
+		return
+	}
+	state, err := r.cfg.Lanes.State(ctx, l.Service())
+	if err != nil {
+		return
+	}
+	write := func(path string, value []byte) {
+		if _, there := snapshot.Entries[path]; there {
+			return
+		}
+		had := r.cfg.Book.WasSeen(path) // before: a registration beside this writes it too
+		if err := r.cfg.Book.Overwrite(ctx, path, value, tree.Absent); err != nil {
+			if !errors.Is(err, tree.ErrConflict) {
+				r.cfg.Logger.Debug("put a registry record back", "path", path, "err", err)
+			}
+			return
+		}
+		if had {
+			// Stays raised until the interest ends: somebody should find out who
+			// deletes records.
+			r.cfg.Alarms.Raise(alarm.About{Kind: alarm.RecordVanished, Name: path}, fmt.Sprintf("registry record %s vanished without unregister and was put back; records are deleted by `replhub unregister` alone", path))
+		}
+	}
+	for _, in := range state.Interests {
+		write(record.InterestPath(in.Entity, l.Service()), record.Encode(record.Of(in)))
+	}
+	if len(state.Interests) > 0 {
+		write(record.ServicePath(l.Service()), record.Encode(record.OfService(state)))
+	}
+}
+
+// complete reports whether the registry has a record of every interest.
+func complete(snapshot *tree.Snapshot, service subjects.Name, s lane.State) bool {
+	if len(s.Interests) == 0 {
+		return true
+	}
+	for _, in := range s.Interests {
+		if _, there := snapshot.Entries[record.InterestPath(in.Entity, service)]; !there {
+			return false
+		}
+	}
+	_, there := snapshot.Entries[record.ServicePath(service)]
+	return there
+}

@@ -1,0 +1,114 @@
+// Package record is the registry as the hubs use it: which records there are and
+// where, what each says, and writing them. Reading and checking a record is pure; Book
+// reads and writes the registry. What is in force is not decided here: the lanes'
+// own state records say that.
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// current is the form of registry records written here.
+const current = 1
+
+// Interest is what the registry holds of an interest. An empty record
+// made by hand is one as well: the short form of a registration.
+type Interest struct {
+	Form   int             `json:"v"`
+	ID     string          `json:"id,omitempty"`
+	Rev    int             `json:"rev,omitempty"`
+	Ops    []string        `json:"ops,omitempty"`
+	Filter string          `json:"filter,omitempty"`
+	Fields []string        `json:"fields,omitempty"`
+	Start  contract.Start  `json:"start,omitempty"`
+	Echo   bool            `json:"echo,omitempty"`
+	Since  *event.Position `json:"since,omitempty"`
+}
+
+// Service is what the registry holds of a service.
+type Service struct {
+	Form     int            `json:"v"`
+	Queue    contract.Queue `json:"queue"`
+	MaxBytes int64          `json:"max_bytes"`
+}
+
+// Of is the record of an interest that is in force.
+func Of(in lane.Interest) Interest {
+	return Interest{
+		Form: current, ID: in.ID, Rev: in.Rev, Ops: in.Ops, Filter: in.Filter, Fields: in.Fields,
+		Echo: in.Echo, Since: &in.Since,
+	}
+}
+
+// OfService is the record of a service whose lane has a state.
+func OfService(s lane.State) Service {
+	return Service{Form: current, Queue: s.Queue, MaxBytes: s.MaxBytes}
+}
+
+// ParseInterest refuses what is no record; newer tells that a higher form
+// wrote it.
+func ParseInterest(data []byte) (r Interest, newer bool, err error) {
+	data = withoutQuotes(data)
+	if IsNewer(data) {
+		return r, true, nil
+	}
+	if err := decode(data, &r); err != nil {
+		return Interest{}, false, err
+	}
+	return r, false, r.check()
+}
+
+// Same reports whether the registry says of an interest what the lane does.
+func (r Interest) Same(in lane.Interest) bool {
+	return r.ID == in.ID && r.Rev == in.Rev && r.Since != nil && *r.Since == in.Since &&
+		r.interest(in.Entity).SameDefinition(in)
+}
+
+// interest is what the record says of an interest in an entity.
+func (r Interest) interest(entity string) lane.Interest {
+	in := lane.Interest{ID: r.ID, Entity: entity, Ops: r.Ops, Filter: r.Filter, Fields: r.Fields, Echo: r.Echo, Rev: r.Rev}
+	if r.Since != nil {
+		in.Since = *r.Since
+	}
+	return in
+}
+
+// Request is the registration that a record made by hand stands for.
+func (r Interest) Request(entity string) contract.Register {
+	if len(r.Ops) == 0 && r.Filter == "" && len(r.Fields) == 0 && r.Start == "" && !r.Echo {
+		return contract.Register{Entities: []string{entity}}
+	}
+	return contract.Register{Interests: []contract.Interest{{
+		Entity: entity, Ops: r.Ops, Filter: r.Filter, Fields: r.Fields, Start: r.Start, Echo: r.Echo,
+	}}}
+}
+
+// Encode is the JSON of a record.
+func Encode(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode a registry record: %v", err)) // plain data always encodes
+	}
+	return data
+}
+
+// ParseService refuses what is no record; newer tells that a higher form
+// wrote it.
+func ParseService(data []byte) (r Service, newer bool, err error) {
+	data = withoutQuotes(data)
+	if IsNewer(data) {
+		return r, true, nil
+	}
+	if err := decode(data, &r); err != nil {
+		return Service{}, false, err
+	}
+	return r, false, r.check()
+}
+
+// Same reports whether the registry says of a service what the lane does.
+func (r Service) Same(s lane.State) bool { return r.Queue == s.Queue && r.MaxBytes == s.MaxBytes }

@@ -1,0 +1,110 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// dropLook is the time between two looks at a lane that is dropped.
+const dropLook = 50 * time.Millisecond
+
+// Drop answers replhub.drop: it deletes a lane that has no interests. Its last record comes first: deleting
+// a stream asks nothing about what is in it, but an append does. So a
+// registration that another hub puts in at the same time either comes before
+// that record, and nothing is dropped, or finds it, and creates the lane again.
+func (r *Registrar) Drop(ctx context.Context, service subjects.Name) (any, error) {
+	l, err := r.cfg.Lanes.Existing(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	state, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
+		s := tip.State.Clone()
+		if n := len(s.Interests); n > 0 && s.Detached == nil {
+			return s, false, contract.Errorf(contract.CodeInUse, "%s has %d interests; unregister them first", service, n)
+		}
+		known := s.Dropped // by somebody who did not get it done
+		s.Dropped = true
+		return s, !known, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.cfg.Failpoint("dropped")
+	r.cfg.Book.Dropped(state)
+	if err := r.DeleteLane(ctx, service); err != nil {
+		return nil, err
+	}
+	r.EndRecords(ctx, service, r.cfg.Book.Paths(service))
+	if err := r.cfg.Lanes.Ended(ctx, l); err != nil {
+		r.cfg.Logger.Debug("end a dropped lane", "err", err) // the hub is stopping
+	}
+	r.cfg.Lanes.Deleted(service)
+	r.cfg.Lanes.Announce(service)
+	return contract.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
+}
+
+// DeleteLane deletes a lane that has its last record, and first what else is kept
+// under the service's name: while the stream is there, the hub that finishes the drop
+// comes by here, and no later service of the name exists that could see it.
+func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error {
+	if err := r.cfg.Letters.Purge(ctx, service); err != nil {
+		return err
+	}
+	if err := r.cfg.Rosters.Purge(ctx, service); err != nil {
+		return err
+	}
+	r.cfg.Failpoint("purged letters")
+	err := r.cfg.JS.DeleteStream(ctx, subjects.LaneStream(service))
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("delete lane %s: %w", service, err)
+	}
+	return nil
+}
+
+// awaitDrop waits until a lane that has its last record is gone, and sees to it
+// when the hub that wrote the record does not.
+func (r *Registrar) awaitDrop(ctx context.Context, service subjects.Name) error {
+	ticker := time.NewTicker(dropLook)
+	defer ticker.Stop()
+	for {
+		tip, err := lane.ReadTip(ctx, r.cfg.JS, service)
+		switch {
+		case errors.Is(err, lane.ErrNoLane):
+			return nil
+		case err != nil:
+			return err
+		case !tip.State.Dropped:
+			return nil // created again
+		case r.abandoned(ctx, tip.State):
+			r.cfg.Logger.Warn("finishing the drop of a lane that another hub has begun", "service", service.String(), "hub", tip.State.Hub)
+			r.cfg.Book.Dropped(tip.State)
+			return r.DeleteLane(ctx, service)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// abandoned reports whether the hub that wrote a lane's last record will not delete
+// its stream any more.
+func (r *Registrar) abandoned(ctx context.Context, s lane.State) bool {
+	return r.cfg.Hubs.GivenUp(ctx, s.Hub, s.Written, r.cfg.Started, r.cfg.Ingest.Now())
+}
+
+// EndRecords takes the records of a dropped service out of the registry, as far as it
+// can be reached.
+func (r *Registrar) EndRecords(ctx context.Context, service subjects.Name, paths []string) {
+	r.cfg.Book.Leave(service)
+	r.cfg.Book.Remove(ctx, paths)
+}

@@ -1,0 +1,339 @@
+// Package registration puts what services ask for in force in their lanes: it
+// registers, unregisters and drops. A lane's state record decides; the registry is
+// written through afterwards.
+package registration
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/replhub/replhub/hub/internal/consumers"
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/internal/ownership"
+	"github.com/replhub/replhub/hub/internal/partition"
+	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/hub/internal/reply"
+	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Config is what a Registrar needs. Every field is required.
+type Config struct {
+	JS       jetstream.JetStream
+	Conn     *nats.Conn
+	Replicas int
+	Ingest   *ingest.Ingest
+	Appender *lane.Appender
+	Hubs     *ownership.Hubs
+	Lanes    *lanes.Set
+	Watch    *consumers.Watch
+	Book     *record.Book
+	Letters  *deadletter.Office
+	Rosters  *partition.Rosters
+	// Started is when this process began, by the servers' time.
+	Started time.Time
+	// Failpoint is called at named steps; tests kill the process there.
+	Failpoint func(step string)
+	Logger    *slog.Logger
+}
+
+// Registrar registers services, and ends what was registered. Its methods may be
+// called concurrently.
+type Registrar struct{ cfg Config }
+
+// New makes a Registrar.
+func New(cfg Config) *Registrar { return &Registrar{cfg} }
+
+// Register answers replhub.register.
+func (r *Registrar) Register(ctx context.Context, service subjects.Name, req contract.Register) (any, error) {
+	checked, err := request.Parse(req, r.Known(service))
+	if err != nil {
+		return nil, err
+	}
+	return r.Apply(ctx, service, checked)
+}
+
+// Known is what a service's lane has in force, as far as this hub remembers: a
+// service that sends its registration at each start does not have all of it compiled
+// each time.
+func (r *Registrar) Known(service subjects.Name) request.Known {
+	l := r.cfg.Lanes.Get(service)
+	if l == nil {
+		return func(lane.Interest) (*match.Interest, error) { return nil, nil }
+	}
+	state := l.Status().State
+	return func(in lane.Interest) (*match.Interest, error) {
+		have := state.Find(in.Entity)
+		if have == nil || !have.SameDefinition(in) {
+			return nil, nil
+		}
+		return l.Compiled(*have)
+	}
+}
+
+// Apply puts a registration in force in the service's lane and returns once
+// it is: the lane's state record holds it, and the consumers exist. The
+// registry is written through afterwards; when it is away, the lane's state
+// stands in for it until it is back.
+func (r *Registrar) Apply(ctx context.Context, service subjects.Name, req request.Request) (contract.Registered, error) {
+	one := &registration{cfg: &r.cfg, registrar: r, service: service, request: req, anchor: newAnchor(r.cfg.Ingest, service)}
+	state, err := one.apply(ctx)
+	if err != nil {
+		err = reply.Limited(err)
+		one.anchor.abandon(ctx, err)
+		return contract.Registered{}, err
+	}
+	r.cfg.Failpoint("registered")
+	if state, err = r.cfg.Watch.Ensure(ctx, service, state); err != nil {
+		return contract.Registered{}, err
+	}
+	r.cfg.Failpoint("consumers")
+	if err := one.anchor.release(ctx); err != nil {
+		return contract.Registered{}, err
+	}
+	r.cfg.Failpoint("unpinned")
+	r.cfg.Lanes.Announce(service)
+	r.cfg.Book.Write(ctx, service, state)
+	registered := r.registered(service, state, req)
+	registered.Warnings = req.Warnings()
+	return registered, nil
+}
+
+// apply puts the request in force. A lane that is dropped meanwhile is created again.
+func (r *registration) apply(ctx context.Context) (lane.State, error) {
+	for {
+		l, err := r.laneFor(ctx)
+		if err != nil {
+			return lane.State{}, err
+		}
+		r.lane = l
+		state, err := l.Change(ctx, r.edit)
+		if errors.Is(err, lane.ErrDropped) {
+			if err := r.registrar.awaitDrop(ctx, r.service); err != nil {
+				return lane.State{}, err
+			}
+			l.Recheck()
+			continue
+		}
+		if errors.Is(err, lane.ErrNoLane) && ctx.Err() == nil {
+			if err := r.cfg.Lanes.Ended(ctx, l); err != nil {
+				return lane.State{}, err
+			}
+			continue
+		}
+		return state, err
+	}
+}
+
+// laneFor returns the service's lane, created when it is not there. Only a
+// registration creates a lane, and only one that its first state would take: a
+// refused one leaves nothing behind.
+func (r *registration) laneFor(ctx context.Context) (*lane.Lane, error) {
+	if l := r.cfg.Lanes.Get(r.service); l != nil {
+		return l, nil
+	}
+	_, err := r.cfg.Lanes.State(ctx, r.service)
+	if errors.Is(err, lane.ErrNoLane) {
+		if len(r.request.Wants) == 0 {
+			return nil, contract.Errorf(contract.CodeNotFound, "service %q is not registered; name the entities it wants", r.service)
+		}
+		if r.cfg.Lanes.Count() >= request.MaxServices {
+			return nil, contract.Errorf(contract.CodeLimit, "at most %d services", request.MaxServices)
+		}
+		if err := r.cfg.Lanes.MayCreate(ctx, r.service); err != nil {
+			return nil, err
+		}
+		err = r.createLane(ctx)
+	}
+	if err != nil && !errors.Is(err, lane.ErrStateLost) && !errors.Is(err, lane.ErrNewer) {
+		return nil, err
+	}
+	return r.cfg.Lanes.Add(r.service), nil
+}
+
+func (r *registration) createLane(ctx context.Context) error {
+	at, _, err := r.cfg.Ingest.End(ctx)
+	if err != nil {
+		return err
+	}
+	queue, maxBytes, _ := r.cfg.Book.Queue(r.service)
+	queue = request.MergeQueue(queue, r.request.Queue)
+	if r.request.MaxBytes > 0 {
+		maxBytes = r.request.MaxBytes
+	}
+	first := lane.First(at, queue, maxBytes)
+	if _, _, err := r.edit(ctx, lane.Tip{State: first}); err != nil {
+		return err
+	}
+	err = lane.Create(ctx, r.cfg.JS, r.cfg.Appender, r.service, r.cfg.Replicas, first, r.cfg.Hubs.ID())
+	if foreign, ok := errors.AsType[*hubstream.ForeignError](err); ok {
+		return contract.Errorf(contract.CodeConflict, "%v", foreign)
+	}
+	return err
+}
+
+// registration is one request on its way into a lane.
+type registration struct {
+	cfg       *Config
+	registrar *Registrar
+	service   subjects.Name
+	request   request.Request
+	anchor    *anchor
+	// lane is what the request is laid over; nil while the lane is created.
+	lane *lane.Lane
+}
+
+// edit lays the request over a lane's state. New interests pin ingest first:
+// what they are due from cannot be trimmed before the lane says so itself.
+func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
+	if err := r.anchor.look(ctx); err != nil {
+		return tip.State, false, err
+	}
+	s := tip.State.Clone()
+	if s.Dropped {
+		return s, false, lane.ErrDropped
+	}
+	changed := false
+	if s.Detached != nil {
+		if err := r.mayStartOver(); err != nil {
+			return s, false, err
+		}
+		for _, entity := range request.Entities(s.Interests) {
+			s = s.End(entity)
+		}
+		s.Detached = nil
+		changed = true
+	}
+	queueChanged, err := r.editQueue(ctx, tip, &s)
+	if err != nil {
+		return s, false, err
+	}
+	changed = changed || queueChanged
+	for _, w := range r.request.Wants {
+		next, touched, err := r.editInterest(ctx, s, w)
+		if err != nil {
+			return s, false, err
+		}
+		s, changed = next, changed || touched
+	}
+	if len(s.Interests) > request.MaxInterests {
+		return s, false, contract.Errorf(contract.CodeLimit, "at most %d interests for one service", request.MaxInterests)
+	}
+	if !changed {
+		return s, false, nil
+	}
+	s, err = s.Bounded(tip.State, r.cfg.Conn.MaxPayload())
+	return s, true, reply.Limited(err)
+}
+
+// mayStartOver insists that a service that goes on from a detached lane says from
+// where: events are missing, and a routine registration must not hide that.
+func (r *registration) mayStartOver() error {
+	for _, w := range r.request.Wants {
+		if w.StartGiven {
+			continue
+		}
+		return contract.FieldErrorf(contract.CodeDetached, "interests",
+			"the lane was detached and has missed events: register full interests that state a start (\"all\" to begin with what ingest holds, \"snapshot\" with the owner's rows, \"new\" to leave the gap)")
+	}
+	if len(r.request.Wants) == 0 {
+		return contract.Errorf(contract.CodeDetached, "the lane was detached and has missed events: register interests that state a start")
+	}
+	return nil
+}
+
+func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.State) (bool, error) {
+	queue := request.MergeQueue(s.Queue, r.request.Queue)
+	if asked := r.request.Queue; asked != nil && asked.Partitions > 1 && queue.Order != lane.OrderKey {
+		return false, contract.FieldErrorf(contract.CodeInvalidValue, "queue.partitions", "only a queue of order \"key\" has partitions")
+	}
+	maxBytes := s.MaxBytes
+	if r.request.MaxBytes > 0 {
+		maxBytes = r.request.MaxBytes
+	}
+	if queue == s.Queue && maxBytes == s.MaxBytes {
+		return false, nil
+	}
+	if queue.Order != s.Queue.Order || queue.Partitions != s.Queue.Partitions {
+		idle, err := r.lane.Idle(ctx, tip)
+		if err != nil {
+			return false, err
+		}
+		if !idle {
+			return false, contract.FieldErrorf(contract.CodeBacklog, "queue",
+				"order and partitions can change only while every copy is acknowledged; let the workers finish, or pause publishers")
+		}
+		// The state record itself takes the next sequence.
+		s.QueueFrom, s.Rewound = tip.Last+2, nil
+	}
+	s.Queue, s.MaxBytes = queue, maxBytes
+	return true, nil
+}
+
+func (r *registration) editInterest(ctx context.Context, s lane.State, w request.Wanted) (lane.State, bool, error) {
+	have := s.Find(w.Def.Entity)
+	switch {
+	case have == nil:
+		next, err := r.begin(ctx, s, w)
+		return next, true, err
+	case !w.Full || have.SameDefinition(w.Def):
+		return s, false, nil
+	default:
+		// have points into s, which is this registration's own copy.
+		have.Ops, have.Filter, have.Fields, have.Echo = w.Def.Ops, w.Def.Filter, w.Def.Fields, w.Def.Echo
+		have.Rev++
+		return s, true, nil
+	}
+}
+
+// begin adds a new interest.
+func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted) (lane.State, error) {
+	from, err := r.anchor.begin(ctx, w.Start, w.Field+".start")
+	if err != nil {
+		return s, err
+	}
+	r.cfg.Failpoint("pinned")
+	in := w.Def
+	in.ID = nuid.Next()
+	in.Since = r.cfg.Ingest.PositionOf(from.seq)
+	in.Rev = 1
+	in.Partial = from.partial
+	if w.Start.Snapshot {
+		return s.AddSnapshot(in, from.before, r.cfg.Ingest.Now()), nil
+	}
+	return s.Add(in, from.before), nil
+}
+
+// registered is the reply for a state that is in force: of the entities that the
+// request names, of all if it names none.
+func (r *Registrar) registered(service subjects.Name, s lane.State, req request.Request) contract.Registered {
+	out := contract.Registered{
+		Service:   service.String(),
+		Stream:    subjects.LaneStream(service),
+		Consumers: lane.Consumers(s.Queue),
+		Epoch:     r.cfg.Ingest.Epoch(),
+		Since:     make(map[string]uint64, len(req.Wants)),
+		Complete:  true,
+		Seq:       s.Pos.Seq + 1,
+	}
+	for _, in := range s.Interests {
+		if !req.SpeaksOf(in.Entity) {
+			continue
+		}
+		out.Since[in.Entity] = in.Since.Seq
+		out.Complete = out.Complete && !in.Partial
+	}
+	return out
+}

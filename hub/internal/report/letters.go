@@ -1,0 +1,17 @@
+package report
+
+import (
+	"context"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// describeLetters counts a service's dead letters. That they cannot be counted
+// now is no reason to withhold the rest.
+func (r *Reporter) describeLetters(ctx context.Context, status *Lane, service subjects.Name) {
+	var err error
+	if status.DeadLetters, err = r.cfg.Letters.Count(ctx, service); err != nil {
+		r.cfg.Logger.Debug("count dead letters", "service", service.String(), "err", err)
+		status.DeadLettersUnknown = true
+	}
+}

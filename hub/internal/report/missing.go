@@ -1,0 +1,53 @@
+package report
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/consumers"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// describeMissing tells of consumers that a lane lacks. What a missing consumer
+// is not known to have acknowledged is its backlog.
+func (r *Reporter) describeMissing(ctx context.Context, status *Lane, service subjects.Name, stream jetstream.Stream, s lane.State) {
+	if len(status.Workers) == len(lane.Consumers(s.Queue)) {
+		return
+	}
+	missing, err := lane.MissingConsumers(ctx, stream, s)
+	if err != nil || len(missing) == 0 {
+		return // one whose leader did not answer is not missing
+	}
+	for _, name := range missing {
+		n, err := lane.Unsettled(ctx, stream, service, s, name, r.cfg.Watch.Settled(service))
+		if err != nil {
+			r.cfg.Logger.Debug("count the copies for a missing consumer", "service", service.String(), "consumer", name, "err", err)
+		}
+		status.Workers = append(status.Workers, contract.WorkerStatus{Consumer: name, Pending: n, Missing: true})
+		status.Backlog += n
+	}
+	slices.SortFunc(status.Workers, func(a, b contract.WorkerStatus) int { return strings.Compare(a.Consumer, b.Consumer) })
+	switch status.State {
+	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
+	default:
+		status.State, status.Reason, status.Trouble = contract.LaneStalled, consumers.MissingText(missing), contract.TroubleOther
+	}
+}
+
+// describeQuota tells of a service whose dead letters are refused.
+func (r *Reporter) describeQuota(status *Lane, service subjects.Name) {
+	text := r.cfg.Letters.OverQuota(service)
+	if text == "" {
+		return
+	}
+	switch status.State {
+	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
+	default:
+		status.State, status.Reason, status.Trouble = contract.LaneStalled, text, contract.TroubleLettersFull
+	}
+}

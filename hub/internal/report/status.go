@@ -1,0 +1,78 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// Status answers replhub.status.
+func (r *Reporter) Status(ctx context.Context) (contract.Status, error) {
+	b, err := r.cfg.Ingest.Bounds(ctx)
+	if err != nil {
+		return contract.Status{}, err
+	}
+	registry := r.cfg.Registry.Status()
+	status := contract.Status{
+		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Hubs: r.cfg.Hubs.Members(),
+		Ready: r.cfg.Hub.Dispatching(), Degraded: r.listed(r.Degraded()),
+		Registry: contract.RegistryStatus{
+			Kind: r.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
+			Alarms: r.listed(append(r.cfg.Alarms.Texts(), r.cfg.Registry.Alarms()...)),
+		},
+		Ingest: contract.IngestStatus{
+			Stream: contract.StreamIngest, Epoch: r.cfg.Ingest.Epoch(), FirstSeq: b.First, LastSeq: b.Last, Messages: b.Messages,
+			Bytes: b.Bytes, MaxBytes: r.cfg.IngestMaxBytes, Fill: float64(b.Bytes) / float64(r.cfg.IngestMaxBytes),
+			Floor: r.cfg.Ingest.Floor(), Rate: r.cfg.Ingest.Rate(b), Full: r.cfg.Hub.IngestFull(),
+		},
+	}
+	status.Lanes, err = r.countLanes(ctx)
+	return status, err
+}
+
+// Degraded is what keeps this hub from working as it should, though it works.
+func (r *Reporter) Degraded() []string {
+	reasons := []string{}
+	if s := r.cfg.Registry.Status(); !s.Connected {
+		reasons = append(reasons, "registry away: "+s.Err)
+	}
+	if disk := r.cfg.Hub.Disk(); disk != "" {
+		reasons = append(reasons, disk)
+	}
+	if full := r.cfg.Hub.IngestFull(); full != nil {
+		reasons = append(reasons, full.Message)
+	}
+	reasons = append(reasons, r.cfg.Hub.Untrimmed()...)
+	reasons = append(reasons, r.missingStreams()...)
+	reasons = append(reasons, r.cfg.Lacking.Texts()...)
+	for _, l := range r.cfg.Lanes.All() {
+		s := l.Status()
+		switch {
+		case s.State.Detached != nil:
+			reasons = append(reasons, fmt.Sprintf("lane %s detached: %s", l.Service(), s.State.Detached.Reason))
+		case l.Parked() != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
+		case s.Stalled != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
+		case r.cfg.Letters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), r.cfg.Letters.OverQuota(l.Service())))
+		}
+		for _, id := range sortedKeys(s.Waiting) {
+			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))
+		}
+	}
+	return reasons
+}
+
+// missingStreams are the shared streams that are not there now, in words.
+func (r *Reporter) missingStreams() []string {
+	var reasons []string
+	for _, k := range r.cfg.Kept {
+		if k.Missing() {
+			reasons = append(reasons, fmt.Sprintf("stream %s is gone: somebody deleted it; it is created again within seconds", k.Name()))
+		}
+	}
+	return reasons
+}

@@ -1,0 +1,30 @@
+// Package retry repeats a request that only reads from JetStream when its answer
+// does not come: an answer goes with the server that led a stream. Sleep is the
+// pause between two attempts at anything.
+package retry
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// An answer takes milliseconds. The waits double, for servers that are slow.
+const (
+	firstWait = time.Second
+	lastWait  = 4 * time.Second
+)
+
+// Read calls read with contexts that end after one, two and four seconds, until
+// one does not end by that. It returns what the last call did.
+func Read[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
+	for wait := firstWait; ; wait *= 2 {
+		bounded, cancel := context.WithTimeout(ctx, wait)
+		answer, err := read(bounded)
+		late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		cancel()
+		if !late || wait == lastWait {
+			return answer, err
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/replhub/replhub/hub/internal/consumers"
+	"github.com/replhub/replhub/hub/internal/control"
+	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/reconcile"
+	"github.com/replhub/replhub/hub/internal/registration"
+	"github.com/replhub/replhub/hub/internal/report"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// furnish makes the rooms, each out of those before it.
+func (h *Hub) furnish() {
+	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
+	watch := consumers.New(consumers.Config{
+		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Letters: h.letters,
+		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, Logger: h.log,
+	})
+	registrar := registration.New(registration.Config{
+		JS: h.js, Conn: h.nc, Replicas: h.replicas, Ingest: h.ingest, Appender: h.appender, Hubs: h.hubs, Lanes: h.lanes, Watch: watch,
+		Book: h.book, Letters: h.letters, Rosters: h.rosters, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
+	})
+	h.rooms = rooms{
+		consumers:    watch,
+		registration: registrar,
+		reconciler: reconcile.New(reconcile.Config{
+			Book: h.book, Registration: registrar, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Alarms: h.alarms, Logger: h.log,
+		}),
+		verbs: control.NewVerbs(control.VerbsConfig{
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Rosters: h.rosters, Failpoint: h.cfg.Failpoint, Logger: h.log,
+		}),
+		report: report.New(report.Config{
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Watch: watch, Letters: h.letters,
+			Rosters: h.rosters, Unavailable: unavailable, Alarms: h.alarms, Registry: h.cfg.Registry, Hub: &h.condition, Kept: h.kept(),
+			RegistryKind: h.cfg.RegistryKind, Version: h.cfg.Version, Started: h.started, IngestMaxBytes: h.cfg.IngestMaxBytes, Logger: h.log,
+		}),
+		unavailable: unavailable,
+	}
+}
+
+// verbs are all control verbs.
+func (h *Hub) verbs() map[string]control.Verb {
+	r := &h.rooms
+	return map[string]control.Verb{
+		contract.VerbRegister:   {Service: true, Owner: true, Do: control.Handle(r.registration.Register)},
+		contract.VerbUnregister: {Service: true, Owner: true, Do: control.Handle(r.registration.Unregister)},
+		contract.VerbDrop:       {Service: true, Owner: true, Do: control.Handle(h.doDrop)},
+		contract.VerbPause:      {Service: true, Do: control.Handle(r.verbs.Pause)},
+		contract.VerbResume:     {Service: true, Do: control.Handle(r.verbs.Resume)},
+		contract.VerbRewind:     {Service: true, Owner: true, Do: control.Handle(r.verbs.Rewind)},
+		contract.VerbBackfill:   {Service: true, Owner: true, Do: control.Handle(r.verbs.Backfill)},
+		contract.VerbDescribe:   {Service: true, Owner: true, Do: control.Handle(r.report.Describe)},
+		contract.VerbExplain:    {Service: true, Do: control.Handle(r.report.Explain)},
+		contract.VerbRedrive:    {Service: true, Owner: true, Do: control.Handle(r.verbs.Redrive)},
+		contract.VerbJoin:       {Service: true, Owner: true, Do: control.Handle(r.verbs.Join)},
+		contract.VerbLetter:     {Service: true, Owner: true, Do: control.Handle(r.verbs.Letter)},
+		contract.VerbServices:   {Do: control.Handle(r.report.Services)},
+		contract.VerbWho:        {Do: control.Handle(r.report.Who)},
+		contract.VerbStatus: {Do: control.Handle(func(ctx context.Context, _ subjects.Name, _ control.None) (any, error) {
+			return r.report.Status(ctx)
+		})},
+		verbDetach: {Service: true, Internal: true, Do: control.Handle(h.doDetach)},
+		report.VerbCount: {Internal: true, Do: control.Handle(func(ctx context.Context, _ subjects.Name, _ control.None) (any, error) {
+			return r.report.CountOwn(ctx)
+		})},
+	}
+}
+
+// doDrop drops a lane, or gives up one that nobody can read.
+func (h *Hub) doDrop(ctx context.Context, service subjects.Name, req contract.Drop) (any, error) {
+	if req.Lost {
+		return h.dropLost(ctx, service)
+	}
+	return h.rooms.registration.Drop(ctx, service)
+}
+
+// serveControl answers requests until ctx ends.
+func (h *Hub) serveControl(ctx context.Context) error {
+	told, err := h.nc.Subscribe(contract.SubjectUnavailable+"*", h.rooms.unavailable.Hear)
+	if err != nil {
+		return fmt.Errorf("hear of outages: %w", err)
+	}
+	defer func() {
+		_ = told.Unsubscribe() // fails only where the connection is closed, which ends it as well
+	}()
+	return control.NewServer(control.Config{
+		Conn: h.nc, Hubs: h.hubs, Verbs: h.verbs(), Version: h.cfg.Version, StartTimeout: h.cfg.StartTimeout, Disk: h.condition.Disk, Logger: h.log,
+	}).Serve(ctx, h.ready)
+}
+
+// Handler answers /healthz, /readyz and /metrics; it may be used before Run. The
+// context of a request that has ended makes /readyz say that the hub stops: let a
+// server's BaseContext be the context of Run.
+func (h *Hub) Handler() http.Handler { return h.api.Handler() }
+
+// ServeHTTP serves Handler on a listener until ctx ends, and closes it. Once run, the
+// context of Run, has ended, /readyz says so.
+func (h *Hub) ServeHTTP(ctx, run context.Context, listener net.Listener) error {
+	return h.api.Serve(ctx, run, listener)
+}
