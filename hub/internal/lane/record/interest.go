@@ -11,6 +11,20 @@ import (
 // Compile parses and checks a recorded interest.
 func (in Interest) Compile() (*match.Interest, error) { return in.CompileBy(new(match.Compiler), "") }
 
+// CompileFor makes the interest ready to judge events, or the rows of a snapshot where
+// that is not nil.
+func (in Interest) CompileFor(of *Snapshot) (*match.Interest, error) {
+	only := ""
+	if of != nil {
+		in, only = in.ForRows(), of.Filter
+	}
+	ready, err := in.CompileBy(new(match.Compiler), only)
+	if err != nil {
+		return nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
+	}
+	return ready, nil
+}
+
 // CompileBy compiles an interest with a second filter, which may be empty.
 func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, error) {
 	entity, err := subjects.ParseName(in.Entity)
