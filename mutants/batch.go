@@ -32,9 +32,9 @@ var batchMutants = []mutant{
 	},
 	{
 		name: "batches-grow", guarantee: "a batch of large events does not overrun the server's queue",
-		file: "hub/internal/lane/put.go",
-		old:  `	if last || l.batch.Large() {`,
-		new:  `	if last {`,
-		pkg:  "./hub/internal/lane", test: "TestLargeBatchEnds",
+		file: "hub/internal/lane/core/append.go",
+		old:  `	case last || l.open.bytes >= maxOpenBytes:`,
+		new:  `	case last:`,
+		pkg:  "./hub/internal/lane/core", test: "TestScripts/large",
 	},
 }

@@ -18,17 +18,17 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
-		file: "hub/internal/lane/sync.go",
-		old:  "	l.synced = false\n	l.drop()\n	l.closeSources()\n	err, l.forestalled = l.diagnose(ctx, err)",
-		new:  "	l.drop()\n	if tip, err := ReadTip(ctx, l.env.JS, l.service); err == nil {\n		l.tip.Last = tip.Last\n	}\n	err, l.forestalled = l.diagnose(ctx, err)",
-		pkg:  "./hub", test: "TestHubLeftBehindReadsTheLane",
+		file: "hub/internal/lane/core/trouble.go",
+		old:  `	l.known, l.open, l.write, l.finished = unread, nil, nil, nil`,
+		new:  `	l.open, l.write, l.finished = nil, nil, nil`,
+		pkg:  "./hub/internal/lane/core", test: "TestScripts/doubt",
 	},
 	{
 		name: "table-instead-of-record", guarantee: "2: a lane expands by its own state record alone",
-		file: "hub/internal/lane/sync.go",
-		old:  `	l.tip, l.live, l.fill = tip, live, fill`,
-		new:  "	if l.tip = tip; l.live == nil || len(state.Interests) != 1 {\n		l.live, l.fill = live, fill\n	}",
-		pkg:  "./hub", test: "TestChangedDefinitionBindsEveryWriter",
+		file: "hub/internal/lane/core/read.go",
+		old:  `	l.tip.State, l.live, l.fill = s, live, fill`,
+		new:  "	if l.tip.State = s; l.live == nil {\n		l.live, l.fill = live, fill\n	}",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts/doubt",
 	},
 	{
 		name: "copy-not-a-position", guarantee: "2: a last message that is a copy says where the lane stands",
@@ -81,9 +81,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "trimmed-past-goes-on", guarantee: "3: a lane that was trimmed past is detached",
-		file: "hub/internal/lane/sync.go",
+		file: "hub/internal/lane/reading.go",
 		old:  `	if errors.Is(err, ingest.ErrTrimmed) {`,
-		new:  `	if errors.Is(err, ingest.ErrTrimmed) && tip.Last == 0 {`,
+		new:  `	if errors.Is(err, ingest.ErrTrimmed) && ctx.Err() != nil {`,
 		pkg:  "./hub", test: "TestTrimmedPastALaneDetachesIt",
 	},
 	{
@@ -123,10 +123,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "full-lane-forgets", guarantee: "1: a full lane stalls",
-		file: "hub/internal/lane/trim.go",
-		old:  "	if have >= limit {\n		return 0, fmt.Errorf",
-		new:  "	if have >= limit && limit == 0 {\n		return 0, fmt.Errorf",
-		pkg:  "./hub", test: "TestFullLaneStallsAloneAndGoesOn",
+		file: "hub/internal/lane/core/room.go",
+		old:  `		case l.bytes < limit:`,
+		new:  `		case l.bytes < limit || r.proved:`,
+		pkg:  "./hub/internal/lane/core", test: "TestScripts/full",
 	},
 	{
 		name: "no-detachment", guarantee: "1: one dead subscriber does not stop the publishers",
@@ -165,10 +165,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "letter-not-stored", guarantee: "8: what cannot be expanded is a dead letter",
-		file: "hub/internal/lane/copy.go",
+		file: "hub/internal/lane/core/work.go",
 		old:  `		if d.Kind == match.Dead {`,
 		new:  `		if d.Kind == match.Dead && d.Err == nil {`,
-		pkg:  "./hub", test: "TestUnfilterableEventIsADeadLetterForThatServiceAlone",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts/letters",
 	},
 	{
 		name: "echo", guarantee: "a service does not get its own events",
@@ -249,10 +249,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "answer-from-memory", guarantee: "2: an answer without an append is read",
-		file: "hub/internal/lane/change.go",
-		old:  `	if (err != nil || !write) && l.owned.Load() {`,
-		new:  `	if (err != nil || !write) && !l.owned.Load() {`,
-		pkg:  "./hub", test: "TestUnchangedRegistrationIsReadNotRemembered",
+		file: "hub/internal/lane/core/change.go",
+		old:  `	case !c.fresh:`,
+		new:  `	case !c.fresh && !w.Owned:`,
+		pkg:  "./hub/internal/lane/core", test: "TestScripts/change",
 	},
 	{
 		name: "forged-state", guarantee: "2: a message without the hub's headers is foreign",
@@ -263,7 +263,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "readers-kept", guarantee: "4: own readers are shared out",
-		file: "hub/internal/lane/sync.go",
+		file: "hub/internal/lane/reading.go",
 		old:  `	if len(state.Fills) == 0 {`,
 		new:  `	if len(state.Fills) > 1000 {`,
 		pkg:  "./hub", test: "TestFillsGiveTheirReadersBack",

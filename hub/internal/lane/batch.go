@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -33,9 +34,8 @@ type Batch struct {
 	subject string
 	reply   string // what the reply subjects begin with
 	// expect is the last sequence that the next message states, sent how many
-	// messages the batch has, bytes their size.
+	// messages the batch has.
 	expect, sent uint64
-	bytes        int
 	out          nats.Msg // the message being sent: one for all
 
 	// Written by the connection's goroutine.
@@ -70,13 +70,9 @@ const (
 	// answers acknowledge. ADR-50 finds two or three enough; with two, a hub with
 	// one lane made 9 % fewer copies a second than with four.
 	outstandingAnswers = 4
-	// maxBatchBytes is the size at which a batch is ended and another one begun.
-	// The server drops what does not fit into a stream's queue (128 MiB), and
-	// answers by numbers of messages, however large they are.
-	maxBatchBytes = 16 << 20
 	// pingEvery is the delay after which a batch asks for an answer that may be
 	// lost: a few times within a lane's patience.
-	pingEvery = minPatience / 4
+	pingEvery = core.MinPatience / 4
 )
 
 // Open begins a batch behind the stream's last sequence. onFail is called when
@@ -113,9 +109,6 @@ func (b *Batch) Stored() uint64 { return b.expect - b.sent + b.stored.Load() }
 func (b *Batch) Ready() bool {
 	return b.Err() == nil && b.sent-b.stored.Load() < b.window.Load()
 }
-
-// Large reports whether the batch has its size and should end.
-func (b *Batch) Large() bool { return b.bytes >= maxBatchBytes }
 
 // Err is why the server has ended the batch; nil while it has not.
 func (b *Batch) Err() error {
@@ -185,7 +178,6 @@ func (b *Batch) send(ctx context.Context, m Message, op string) error {
 	}
 	b.expect++
 	b.sent++
-	b.bytes += m.size()
 	b.subject = m.Subject
 	return nil
 }

@@ -2,10 +2,11 @@ package lane
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
 // followCost is what an event may cost that a lane takes on the tail's goroutine:
@@ -16,13 +17,36 @@ const (
 	followPause = time.Second
 )
 
-// stand waits at the end of ingest until more events, a nudge, the end of a time
-// (0: for ever) or of ctx, whose error it returns. Meanwhile the tail may have
-// the lane follow on its own goroutine.
-func (l *Lane) stand(ctx context.Context, d time.Duration) error {
-	l.working.Unlock()
-	defer l.working.Lock()
-	return l.wait(ctx, l.more, d)
+// wait waits as the core says, or until ctx ends. While the lane stands at the end of
+// ingest, the tail may have it follow on the tail's own goroutine.
+func (l *Lane) wait(ctx context.Context, w core.Wait) {
+	if w.Release {
+		l.closeReaders()
+	}
+	var more <-chan struct{}
+	if w.Events {
+		more = l.more
+	}
+	var timeout <-chan time.Time
+	if w.D > 0 {
+		d := w.D
+		if w.Jitter > 0 {
+			d += rand.N(w.Jitter)
+		}
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	if w.Stand {
+		l.working.Unlock()
+		defer l.working.Lock()
+	}
+	select {
+	case <-ctx.Done():
+	case <-more:
+	case <-l.wake:
+	case <-timeout:
+	}
 }
 
 // follower is a lane as the tail sees it.
@@ -50,73 +74,44 @@ func (f *follower) Follow(e *event.Event) (took bool) {
 }
 
 func (l *Lane) follow(e *event.Event) bool {
-	pos := l.tip.State.Pos
-	if !l.synced || l.stale.Load() || l.idle() || l.tip.State.Phase != Live ||
-		e.Pos.Epoch != pos.Epoch || !l.env.Tail.Current(l.liveSource.generation) {
+	if l.stale.Load() || !l.owned.Load() || l.Parked() != "" || !l.env.Tail.Current(l.liveSource.generation) {
 		return false
 	}
-	switch {
-	case e.Pos.Seq <= pos.Seq:
-		return true // it was faster
-	case e.Pos.Seq > pos.Seq+1:
-		return false
-	case !l.live.Wants(e.Subject.Entity()):
-		return l.followPast(e)
-	case l.batch == nil:
-		return false
+	now := time.Now()
+	// A large payload waits for its turn to be decoded.
+	ready := l.batch != nil && l.batch.Ready() && !now.Before(l.heavyUntil) && len(e.Data) < largePayload
+	var clock time.Time
+	if l.core.Stalling() {
+		clock = l.env.Ingest.Now()
 	}
-	began := time.Now()
-	if began.Before(l.heavyUntil) {
-		return false
+	came, a := l.core.Follow(now, clock, e, ready, int(l.env.JS.Conn().MaxPayload()))
+	if ready && time.Since(now) > followCost {
+		l.heavyUntil = now.Add(followPause)
 	}
-	if len(e.Data) >= largePayload {
-		return false // it waits for its turn to be decoded
+	if came == core.Copied {
+		return l.sendFollowed(a)
 	}
-	d := l.live.Expand(e)
-	if time.Since(began) > followCost {
-		l.heavyUntil = began.Add(followPause)
+	if came == core.Took {
+		l.publish()
 	}
-	switch d.Kind {
-	case match.Skip:
-		return l.followPast(e)
-	case match.Copy:
-		return l.followCopy(e, d)
-	default:
-		return false // a dead letter is stored first
-	}
+	return came == core.Took
 }
 
-// followPast passes over an event. The first one has the lane's own goroutine
-// watch the time.
-func (l *Lane) followPast(e *event.Event) bool {
-	if l.unrecorded == 0 || l.unrecorded >= recordAfter {
-		return false
-	}
-	l.pass([]*event.Event{e})
-	return true
-}
-
-// followCopy adds a copy to the open append.
-func (l *Lane) followCopy(e *event.Event, d match.Decision) bool {
-	if !l.batch.Ready() || l.batch.Large() {
-		return false
-	}
-	m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
-	if m.tooLarge(int(l.env.JS.Conn().MaxPayload())) || l.full() || !l.env.appends.TryAcquire(1) {
+// sendFollowed adds a copy to the open append.
+func (l *Lane) sendFollowed(a core.Append) bool {
+	if !l.env.appends.TryAcquire(1) {
+		l.core.Unsent()
 		return false
 	}
 	l.held++
-	defer l.release()
-	b := batch{msgs: []Message{m}, bytes: m.size(), events: 1, end: e}
 	l.env.Failpoint("append")
-	l.outgoing.add(l.tip.Last, b.msgs)
-	if err := l.batch.Send(context.Background(), b.msgs); err != nil { // does not wait: it is ready
-		l.drop()
-		l.stale.Store(true)
+	if err := l.batch.Send(context.Background(), a.Msgs); err != nil { // does not wait: it is ready
+		l.failed(err)
 		return false
 	}
 	l.env.Failpoint("appended")
-	l.appendedAt = time.Now()
-	l.appended(Fast, b)
+	l.core.Sent()
+	l.release()
+	l.publish()
 	return true
 }

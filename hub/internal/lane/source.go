@@ -19,9 +19,9 @@ const (
 	catchUpWait = 200 * time.Millisecond
 )
 
-// errGeneration: the tail began anew in another epoch; the lane's cursors have
+// errNewEpoch: the tail began anew in another epoch; the lane's cursors have
 // to be checked against ingest again.
-var errGeneration = errors.New("ingest began a new epoch")
+var errNewEpoch = errors.New("ingest began a new epoch")
 
 // source yields a cursor's next events: from the tail where its window covers
 // the cursor, else from ingest by a reader of its own.
@@ -61,7 +61,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 		return b, len(b.Events) == 0, nil
 	}
 	if !s.tail.Current(s.generation) {
-		return ingest.Block{}, false, errGeneration
+		return ingest.Block{}, false, errNewEpoch
 	}
 	if kept := s.kept; len(kept.Events) > 0 {
 		s.kept = ingest.Block{}

@@ -9,84 +9,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/subjects"
 )
 
 // ErrFull: the lane holds its limit in copies that nobody has acknowledged.
-var ErrFull = errors.New("lane full")
-
-// room keeps the lane's limit: it is how many bytes may be appended, of which
-// the last message may pass the limit. Acknowledged history goes first; what is
-// not acknowledged never goes, so the lane stalls.
-func (l *Lane) room(ctx context.Context) (int, error) {
-	limit := l.tip.State.MaxBytes
-	if limit <= 0 {
-		return maxAppendBytes, nil
-	}
-	have := l.bytes
-	if l.full() {
-		if err := l.settle(ctx); err != nil {
-			return 0, err
-		}
-		var err error
-		if have, err = l.measure(ctx); err != nil {
-			return 0, err
-		}
-	}
-	if have >= limit {
-		if err := l.purgeHistory(ctx); err != nil {
-			return 0, err
-		}
-		var err error
-		if have, err = l.measure(ctx); err != nil {
-			return 0, err
-		}
-	}
-	why := ""
-	if have >= limit {
-		var err error
-		if have, why, err = l.heldBack(ctx, have); err != nil {
-			return 0, err
-		}
-	}
-	if have >= limit {
-		return 0, fmt.Errorf("%w: %d bytes of at most %d %s", ErrFull, have, limit, why)
-	}
-	return int(min(limit-have, maxAppendBytes)), nil
-}
-
-// full reports whether an append has to ask for room.
-func (l *Lane) full() bool {
-	limit := l.tip.State.MaxBytes
-	return limit > 0 && (l.bytes == 0 || l.bytes >= limit)
-}
-
-// purgeHistory purges every acknowledged copy, however young.
-func (l *Lane) purgeHistory(ctx context.Context) error {
-	now := l.env.Ingest.Now()
-	keep, first, err := l.acked(ctx, now)
-	if err != nil || keep <= first {
-		return err
-	}
-	if l.tip.StateSeq < keep {
-		if err := l.record(ctx, l.tip.State); err != nil {
-			return err
-		}
-	}
-	_, err = l.purgeAcked(ctx, l.tip.StateSeq, now)
-	return err
-}
-
-// measure asks the server how much the stream holds.
-func (l *Lane) measure(ctx context.Context) (int64, error) {
-	stream, err := l.env.JS.Stream(ctx, l.stream)
-	if err != nil {
-		return 0, fmt.Errorf("look up lane %s: %w", l.service, err)
-	}
-	// At least 1: 0 means unknown.
-	l.bytes = max(int64(stream.CachedInfo().State.Bytes), 1)
-	return l.bytes, nil
-}
+var ErrFull = core.ErrFull
 
 // Hold gives the lowest sequence of a service's lane that must stay because a dead
 // letter of it is not stored yet, or the largest number there is. workers are the
