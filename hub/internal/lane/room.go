@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/history"
 )
 
 // notAcknowledged is why most full lanes are full.
@@ -22,17 +23,17 @@ func (l *Lane) measure(ctx context.Context) error {
 
 // findHistory finds every acknowledged copy, however young.
 func (l *Lane) findHistory(ctx context.Context) error {
-	keep, first, err := l.acked(ctx, l.env.Ingest.Now())
+	found, err := l.look(ctx, l.env.Ingest.Now())
 	if err != nil {
 		return err
 	}
-	l.core.HistoryFound(first, keep)
+	l.core.HistoryFound(found.First, found.Keep)
 	return nil
 }
 
 // purgeHistory purges what was found.
 func (l *Lane) purgeHistory(ctx context.Context, p core.Purge) error {
-	if _, err := l.purgeAcked(ctx, p.Below, l.env.Ingest.Now()); err != nil {
+	if _, err := l.purge(ctx, p.Below, l.env.Ingest.Now()); err != nil {
 		return err
 	}
 	l.core.Purged()
@@ -60,7 +61,7 @@ func (l *Lane) prove(ctx context.Context) error {
 // notAcknowledged says in words why copies of a full lane are kept for its workers.
 func (l *Lane) notAcknowledged() string {
 	if name := l.standings.behind(); name != "" {
-		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, standsAfter)
+		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, history.StandsAfter)
 	}
 	return notAcknowledged
 }
