@@ -11,7 +11,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "appends-in-flight", guarantee: "2: one append of unknown outcome",
-		file: "hub/internal/lane/batch.go",
+		file: "hub/internal/lane/open.go",
 		old:  `strconv.Itoa(fastFlow) + ".fail."`,
 		new:  `strconv.Itoa(fastFlow) + ".ok."`,
 		pkg:  "./hub/internal/lane", test: "TestOpenAppendIsFenced",
@@ -81,7 +81,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "trimmed-past-goes-on", guarantee: "3: a lane that was trimmed past is detached",
-		file: "hub/internal/lane/reading.go",
+		file: "hub/internal/lane/read.go",
 		old:  `	if errors.Is(err, ingest.ErrTrimmed) {`,
 		new:  `	if errors.Is(err, ingest.ErrTrimmed) && ctx.Err() != nil {`,
 		pkg:  "./hub", test: "TestTrimmedPastALaneDetachesIt",
@@ -236,15 +236,15 @@ var mutants = []mutant{
 	{
 		name: "consumer-made-once", guarantee: "registrations side by side leave the consumers that the last one asks for",
 		file: "hub/internal/lane/queue.go",
-		old:  `if !removedMeanwhile(err) || wait > putPatience {`,
+		old:  `if !removedMeanwhile(err) || wait > createPatience {`,
 		new:  `if !removedMeanwhile(err) || wait > 0 {`,
 		pkg:  "./hub/internal/lane", test: "TestConsumersOfChangingQueues",
 	},
 	{
 		name: "events-wake-the-stalled", guarantee: "4: a stalled lane waits, whatever is published",
 		file: "hub/internal/lane/follow.go",
-		old:  `		case l.more <- struct{}{}:`,
-		new:  `		case l.wake <- struct{}{}:`,
+		old:  `		case d.more <- struct{}{}:`,
+		new:  `		case d.wake <- struct{}{}:`,
 		pkg:  "./hub", test: "TestFullLaneIsPatientUnderTraffic",
 	},
 	{
@@ -263,7 +263,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "readers-kept", guarantee: "4: own readers are shared out",
-		file: "hub/internal/lane/reading.go",
+		file: "hub/internal/lane/read.go",
 		old:  `	if len(state.Fills) == 0 {`,
 		new:  `	if len(state.Fills) > 1000 {`,
 		pkg:  "./hub", test: "TestFillsGiveTheirReadersBack",

@@ -48,7 +48,7 @@ type Appender struct {
 	sub    *nats.Subscription
 
 	mu   sync.Mutex // guards open
-	open map[string]*Batch
+	open map[string]*OpenAppend
 }
 
 // Message is one to append: see package core.
@@ -62,7 +62,7 @@ func own(m Message) *nats.Msg {
 // NewAppender makes an appender that writes batches in the given kind.
 func NewAppender(js jetstream.JetStream, batches Kind) (*Appender, error) {
 	nc := js.Conn()
-	a := &Appender{nc: nc, js: js, kind: batches, prefix: nc.NewInbox(), open: make(map[string]*Batch)}
+	a := &Appender{nc: nc, js: js, kind: batches, prefix: nc.NewInbox(), open: make(map[string]*OpenAppend)}
 	if batches != Fast {
 		return a, nil
 	}

@@ -67,12 +67,12 @@ func (l *Lane) nextChange() *change {
 }
 
 // refuseChanges answers whoever waits with an error.
-func (l *Lane) refuseChanges(why error) {
-	if l.current != nil {
-		l.current.done <- changed{err: why}
-		l.current = nil
+func (d *driver) refuseChanges(why error) {
+	if d.current != nil {
+		d.current.done <- changed{err: why}
+		d.current = nil
 	}
-	for c := l.nextChange(); c != nil; c = l.nextChange() {
+	for c := d.nextChange(); c != nil; c = d.nextChange() {
 		c.done <- changed{err: why}
 	}
 }
@@ -83,9 +83,6 @@ func (l *Lane) Stop() { l.abandonChanges(ErrStopped) }
 func (l *Lane) abandonChanges(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.current != nil {
-		l.changes = append(l.changes, l.current)
-	}
 	for _, c := range l.changes {
 		c.done <- changed{err: why}
 	}
@@ -95,14 +92,14 @@ func (l *Lane) abandonChanges(why error) {
 
 // wanted is the change that has waited longest among those whose callers still wait.
 // The one that the core is at stays.
-func (l *Lane) wanted() core.Wanted {
-	if !l.core.Changing() && (l.current == nil || l.current.ctx.Err() != nil) {
-		l.current = l.nextChange()
+func (d *driver) wanted() core.Wanted {
+	if !d.core.Changing() && (d.current == nil || d.current.ctx.Err() != nil) {
+		d.current = d.nextChange()
 	}
 	switch {
-	case l.current == nil:
+	case d.current == nil:
 		return core.WantsNothing
-	case l.current.copies != nil:
+	case d.current.copies != nil:
 		return core.WantsRedrive
 	default:
 		return core.WantsEdit
@@ -110,20 +107,35 @@ func (l *Lane) wanted() core.Wanted {
 }
 
 // edit decides on the change.
-func (l *Lane) edit(e core.Edit) {
-	next, changed, err := l.current.edit(l.current.ctx, e.Tip)
+func (d *driver) edit(e core.Edit) {
+	next, changed, err := d.current.edit(d.current.ctx, e.Tip)
 	edited := core.Edited{Next: next, Changed: changed, Err: err}
-	if l.current.copies != nil {
-		edited.Copies = len(*l.current.copies)
+	if d.current.copies != nil {
+		edited.Copies = len(*d.current.copies)
 	}
-	l.core.Edited(edited)
+	d.core.Edited(edited)
 }
 
 // answer tells whoever asked for the change what came of it.
-func (l *Lane) answer(a core.Answer) {
+func (d *driver) answer(a core.Answer) {
 	if a.Recorded {
-		l.env.Failpoint("changed")
+		d.env.Failpoint("changed")
 	}
-	l.current.done <- changed{state: a.State, err: a.Err}
-	l.current = nil
+	d.current.done <- changed{state: a.State, err: a.Err}
+	d.current = nil
+}
+
+// abandonCurrent has the change that the core was at answered with the others.
+func (d *driver) abandonCurrent() {
+	if d.current != nil {
+		d.requeue(d.current)
+		d.current = nil
+	}
+}
+
+// requeue puts a change back as the next one.
+func (l *Lane) requeue(c *change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append([]*change{c}, l.changes...)
 }

@@ -3,16 +3,13 @@ package lane
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/replhub/replhub/hub/internal/budget"
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
@@ -103,26 +100,7 @@ type Lane struct {
 	changes []*change
 	over    error // why Run has returned
 
-	// working is held by Run's goroutine, except while it stands at the end of
-	// ingest. It guards the rest.
-	working sync.Mutex
-	core    *core.Lane
-	// current is the change that the core is to decide on next, or is at.
-	current    *change
-	liveSource source
-	fillSource source
-	// found is what was read last and is not copied yet, foundBy its source.
-	found   ingest.Block
-	foundBy *source
-	fetches fetches
-	// batch is the open append, nil when there is none; held is how much of
-	// env.appends the lane holds, leave its share of the memory for appends.
-	batch *Batch
-	held  int64
-	leave *budget.Share
-	// heavyUntil is until when the lane does not follow, after an event that took
-	// long to expand.
-	heavyUntil time.Time
+	driver driver
 }
 
 // New makes a lane for a service. It does nothing before Run; its stream is
@@ -136,11 +114,11 @@ func New(env *Env, service subjects.Name) *Lane {
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
 	}
-	l.core = core.New(core.Config{
+	l.driver = driver{Lane: l, liveSource: source{g: env.Ingest, tail: env.Tail, memory: env.memory, queued: &l.queued}}
+	l.driver.fillSource = l.driver.liveSource
+	l.driver.core = core.New(core.Config{
 		Service: service, Fast: env.Appender.kind == Fast, Compile: l.compiled.get, Expand: env.memory.expand,
 	})
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, memory: env.memory, queued: &l.queued}
-	l.fillSource = l.liveSource
 	l.status.Store(&Status{})
 	return l
 }
@@ -196,21 +174,11 @@ func (l *Lane) nudge() {
 // Run fills the lane until ctx ends, then returns nil. It returns ErrNoLane
 // when the stream is gone: dropping a lane ends it.
 func (l *Lane) Run(ctx context.Context) error {
-	l.working.Lock()
-	defer l.working.Unlock()
-	defer l.env.Tail.Follow((*follower)(l))()
+	err := l.driver.run(ctx)
 	over := ErrStopped
-	defer func() { l.abandonChanges(over) }()
-	defer l.fetches.wait()
-	defer l.closeSources()
-	defer l.publish()
-	defer l.drop()
-	defer l.leaveSettled(ctx)
-	for ctx.Err() == nil {
-		if err := l.turn(ctx); errors.Is(err, ErrNoLane) {
-			over = ErrNoLane
-			return err
-		}
+	if err != nil {
+		over = err
 	}
-	return nil
+	l.abandonChanges(over)
+	return err
 }

@@ -157,10 +157,10 @@ func (r *fetches) news() []fetched {
 func (r *fetches) wait() { r.wg.Wait() }
 
 // fetch begins to fetch what follows a place in an interest's snapshot.
-func (l *Lane) fetch(ctx context.Context, f core.FetchRows) {
-	owner := owner{nc: l.env.JS.Conn(), ingest: l.env.Ingest, service: l.service, interest: f.Interest}
-	l.fetches.start(ctx, f.Number, l.env.memory.chunks, l.env.memory.chunk,
-		func(ctx context.Context) (*chunk, error) { return owner.ask(ctx, f.From) }, l.nudge)
+func (d *driver) fetch(ctx context.Context, f core.FetchRows) {
+	owner := owner{nc: d.env.JS.Conn(), ingest: d.env.Ingest, service: d.service, interest: f.Interest}
+	d.fetches.start(ctx, f.Number, d.env.memory.chunks, d.env.memory.chunk,
+		func(ctx context.Context) (*chunk, error) { return owner.ask(ctx, f.From) }, d.nudge)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

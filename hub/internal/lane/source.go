@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// catchUpTurn is how long a lane may read ingest by itself while others wait
+	// catchUpSlice is how long a lane may read ingest by itself while others wait
 	// for the memory that this takes.
-	catchUpTurn = time.Second
+	catchUpSlice = time.Second
 	// catchUpWait is how long one read waits for the next event, so how long a
 	// change of the lane may wait for the read.
 	catchUpWait = 200 * time.Millisecond
@@ -34,9 +34,9 @@ type source struct {
 	// generation of the tail in which the cursor was checked.
 	generation uint64
 
-	// turn is the share of memory that catchUp needs, waited for or given; a place
+	// share is the part of memory that catchUp needs, waited for or given; a place
 	// among those that wait is kept from one call of next to the other.
-	turn    *budget.Share
+	share   *budget.Share
 	catchUp *ingest.CatchUp
 	began   time.Time
 	// kept was read by catchUp and put back.
@@ -69,7 +69,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 			return kept, false, nil
 		}
 	}
-	if s.catchUp != nil && (s.catchUp.At() != at || s.turnOver()) {
+	if s.catchUp != nil && (s.catchUp.At() != at || s.sliceOver()) {
 		s.close()
 	}
 	if s.catchUp == nil {
@@ -92,20 +92,20 @@ func (s *source) putBack(b ingest.Block) {
 	}
 }
 
-func (s *source) turnOver() bool {
-	return time.Since(s.began) > catchUpTurn && s.memory.readers.Waiting() > 0
+func (s *source) sliceOver() bool {
+	return time.Since(s.began) > catchUpSlice && s.memory.readers.Waiting() > 0
 }
 
 // open starts a reader, or leaves it nil when no turn came up in time.
 func (s *source) open(ctx context.Context, at ingest.Mark) error {
-	if s.turn == nil {
+	if s.share == nil {
 		s.queued.Store(true)
-		s.turn = s.memory.readers.Ask(s.memory.reader)
+		s.share = s.memory.readers.Ask(s.memory.reader)
 	}
 	timer := time.NewTimer(catchUpWait)
 	defer timer.Stop()
 	select {
-	case <-s.turn.Ready():
+	case <-s.share.Ready():
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
@@ -128,6 +128,6 @@ func (s *source) close() {
 		s.catchUp.Close()
 		s.catchUp = nil
 	}
-	s.turn.End()
-	s.turn = nil
+	s.share.End()
+	s.share = nil
 }

@@ -38,25 +38,25 @@ func (c *counts) get() Counts {
 }
 
 // tell logs what the core has to say to people.
-func (l *Lane) tell(n core.Note) {
-	took := func(d time.Duration) string { return d.Round(time.Millisecond).String() }
+func (d *driver) tell(n core.Note) {
+	took := func(long time.Duration) string { return long.Round(time.Millisecond).String() }
 	switch n.Kind {
 	case core.StallBegan:
-		l.log.Warn("lane stalled", "err", n.Reason)
+		d.log.Warn("lane stalled", "err", n.Reason)
 	case core.StallChanged:
-		l.log.Warn("lane still stalled", "err", n.Reason, "since", n.Since.UTC().Format(time.RFC3339))
+		d.log.Warn("lane still stalled", "err", n.Reason, "since", n.Since.UTC().Format(time.RFC3339))
 	case core.StallOver:
-		l.log.Info("lane goes on", "stalled_for", took(n.Lasted), "failures", n.Count)
+		d.log.Info("lane goes on", "stalled_for", took(n.Lasted), "failures", n.Count)
 	case core.StallMoot:
-		l.log.Info("lane has nothing to copy any more", "stalled_for", took(n.Lasted))
+		d.log.Info("lane has nothing to copy any more", "stalled_for", took(n.Lasted))
 	case core.ForeignMessages:
-		l.log.Error("foreign messages in the lane: somebody else publishes into it", "count", n.Count)
+		d.log.Error("foreign messages in the lane: somebody else publishes into it", "count", n.Count)
 	case core.StateGone:
-		l.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", n.Mine)
+		d.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", n.Mine)
 	case core.LaneDetached:
-		l.log.Error("lane detached: register again to start anew", "reason", n.Reason)
+		d.log.Error("lane detached: register again to start anew", "reason", n.Reason)
 	case core.SnapshotComplete:
 		done := n.Fill.Snapshot
-		l.log.Info("snapshot complete", "interest", n.Fill.IDs[0], "backfill", done.ID, "rows", done.Row, "took", took(n.Lasted))
+		d.log.Info("snapshot complete", "interest", n.Fill.IDs[0], "backfill", done.ID, "rows", done.Row, "took", took(n.Lasted))
 	}
 }

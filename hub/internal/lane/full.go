@@ -12,48 +12,48 @@ import (
 const notAcknowledged = "are not acknowledged; have workers catch up, raise max_bytes, or unregister"
 
 // measure asks the server how much the stream holds.
-func (l *Lane) measure(ctx context.Context) error {
-	stream, err := l.env.JS.Stream(ctx, l.stream)
+func (d *driver) measure(ctx context.Context) error {
+	stream, err := d.env.JS.Stream(ctx, d.stream)
 	if err != nil {
-		return fmt.Errorf("look up lane %s: %w", l.service, err)
+		return fmt.Errorf("look up lane %s: %w", d.service, err)
 	}
-	l.core.Measured(int64(stream.CachedInfo().State.Bytes))
+	d.core.Measured(int64(stream.CachedInfo().State.Bytes))
 	return nil
 }
 
 // findHistory finds every acknowledged copy, however young.
-func (l *Lane) findHistory(ctx context.Context) error {
-	found, err := l.look(ctx, l.env.Ingest.Now())
+func (d *driver) findHistory(ctx context.Context) error {
+	found, err := d.look(ctx, d.env.Ingest.Now())
 	if err != nil {
 		return err
 	}
-	l.core.HistoryFound(found.First, found.Keep)
+	d.core.HistoryFound(found.First, found.Keep)
 	return nil
 }
 
 // purgeHistory purges what was found.
-func (l *Lane) purgeHistory(ctx context.Context, p core.Purge) error {
-	if _, err := l.purge(ctx, p.Below, l.env.Ingest.Now()); err != nil {
+func (d *driver) purgeHistory(ctx context.Context, p core.Purge) error {
+	if _, err := d.purge(ctx, p.Below, d.env.Ingest.Now()); err != nil {
 		return err
 	}
-	l.core.Purged()
+	d.core.Purged()
 	return nil
 }
 
 // prove looks into what a full lane keeps because a dead letter might be missing.
-func (l *Lane) prove(ctx context.Context) error {
-	if l.env.Prove == nil {
-		l.core.Proved(false, l.notAcknowledged())
+func (d *driver) prove(ctx context.Context) error {
+	if d.env.Prove == nil {
+		d.core.Proved(false, d.notAcknowledged())
 		return nil
 	}
-	why, err := l.env.Prove(ctx, l.service, l.standings.last())
+	why, err := d.env.Prove(ctx, d.service, d.standings.last())
 	switch {
 	case err != nil:
 		return err
 	case why != "":
-		l.core.Proved(false, "are kept: "+why)
+		d.core.Proved(false, "are kept: "+why)
 	default:
-		l.core.Proved(true, l.notAcknowledged())
+		d.core.Proved(true, d.notAcknowledged())
 	}
 	return nil
 }
