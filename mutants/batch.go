@@ -35,6 +35,6 @@ var batchMutants = []mutant{
 		file: "hub/internal/lane/core/append.go",
 		old:  `	case last || l.open.bytes >= maxOpenBytes:`,
 		new:  `	case last:`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/large",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 }

@@ -93,7 +93,7 @@ var brokenMutants = []mutant{
 		file: "hub/internal/lane/core/read.go",
 		old:  `	l.tip = record.Tip{State: s, Last: l.tip.Last}`,
 		new:  "	s.MaxBytes = 0\n	l.tip = record.Tip{State: s, Last: l.tip.Last}",
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/lost",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "no-quota", guarantee: "4: one service's dead letters stall it alone",
@@ -117,7 +117,7 @@ var brokenMutants = []mutant{
 		file: "hub/internal/lane/core/work.go",
 		old:  "	case l.unrecorded > 0:\n		return l.record",
 		new:  "	case l.unrecorded < 0:\n		return l.record",
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/letters",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "drop-leaves-letters", guarantee: "9: a later service of the name sees no letter of the one before",

@@ -8,14 +8,14 @@ var coreMutants = []mutant{
 		file: "hub/internal/lane/core/read.go",
 		old:  "	if l.open != nil {\n		return l.settle()\n	}\n	l.write.Last",
 		new:  "	l.write.Last",
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/fill|TestRivals",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts|TestRivals",
 	},
 	{
 		name: "old-epoch-goes-on", guarantee: "3: events of an epoch that is over are not appended under the next",
 		file: "hub/internal/lane/core/read.go",
 		old:  `	if l.work != nil && !sameCursors(checked.State, s) {`,
-		new:  `	if l.work != nil && s.Dropped {`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/lost",
+		new:  `	if l.work != nil && checked.State.Dropped {`,
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "fill-without-a-record", guarantee: "2: copies belong to the phase of the record in front of them",

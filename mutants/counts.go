@@ -14,7 +14,7 @@ var countsMutants = []mutant{
 		file: "hub/internal/lane/core/read.go",
 		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
 		new:  `_ = l.storedUpTo`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/doubt",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "lag-by-sequence", guarantee: "3: a lane in an earlier epoch lacks all of the later one",

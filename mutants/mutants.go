@@ -21,14 +21,14 @@ var mutants = []mutant{
 		file: "hub/internal/lane/core/trouble.go",
 		old:  `	l.known, l.open, l.write, l.finished = unread, nil, nil, nil`,
 		new:  `	l.open, l.write, l.finished = nil, nil, nil`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/doubt",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "table-instead-of-record", guarantee: "2: a lane expands by its own state record alone",
 		file: "hub/internal/lane/core/read.go",
 		old:  `	l.tip.State, l.live, l.fill = s, live, fill`,
 		new:  "	if l.tip.State = s; l.live == nil {\n		l.live, l.fill = live, fill\n	}",
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/doubt",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "copy-not-a-position", guarantee: "2: a last message that is a copy says where the lane stands",
@@ -126,7 +126,7 @@ var mutants = []mutant{
 		file: "hub/internal/lane/core/room.go",
 		old:  `		case l.bytes < limit:`,
 		new:  `		case l.bytes < limit || r.proved:`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/full",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "no-detachment", guarantee: "1: one dead subscriber does not stop the publishers",
@@ -168,7 +168,7 @@ var mutants = []mutant{
 		file: "hub/internal/lane/core/work.go",
 		old:  `		if d.Kind == match.Dead {`,
 		new:  `		if d.Kind == match.Dead && d.Err == nil {`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/letters",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "echo", guarantee: "a service does not get its own events",
@@ -252,7 +252,7 @@ var mutants = []mutant{
 		file: "hub/internal/lane/core/change.go",
 		old:  `	case !c.fresh:`,
 		new:  `	case !c.fresh && !w.Owned:`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/change",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "forged-state", guarantee: "2: a message without the hub's headers is foreign",

@@ -29,7 +29,7 @@ var repairMutants = []mutant{
 		file: "hub/internal/lane/core/rows.go",
 		old:  `return f.from.ID == s.ID && f.from.Row`,
 		new:  `return f.from.Row`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/rows",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "backfill-unbounded", guarantee: "backfill: a state record can always be written again",
@@ -50,7 +50,7 @@ var repairMutants = []mutant{
 		file: "hub/internal/lane/core/read.go",
 		old:  "	case l.known == unread:\n",
 		new:  "	case l.known == unread:\n		l.rows.dropAll()\n",
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/rows",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "credentials-refused-twice", guarantee: "a connection never gives up by itself",

@@ -56,7 +56,7 @@ var watchingMutants = []mutant{
 		file: "hub/internal/lane/core/trouble.go",
 		old:  `	return r.count > maxRefusals`,
 		new:  `	return r.count < 0`,
-		pkg:  "./hub/internal/lane/core", test: "TestScripts/trouble",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "full-ingest-is-silent", guarantee: "a full ingest names what keeps it full",

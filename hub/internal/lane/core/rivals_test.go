@@ -21,7 +21,7 @@ import (
 // happens, each due event is there exactly once per registration, in order, and each
 // row of a snapshot once.
 func TestRivals(t *testing.T) {
-	seeds := uint64(100)
+	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 20
 	}
