@@ -2,6 +2,7 @@ package lane
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -12,20 +13,22 @@ import (
 // TestOnlyWhatChangedIsCompiled: one more interest, another definition or
 // another state leaves what was compiled of the others.
 func TestOnlyWhatChangedIsCompiled(t *testing.T) {
-	l := &Lane{service: subjectsName(t)}
+	var c compiled
 	s := First(ingest.Mark{}, DefaultQueue(), 0)
 	for i := range 5 {
 		s = s.Add(Interest{ID: fmt.Sprint(i), Entity: fmt.Sprintf("e%d", i), Ops: []string{"update"}, Filter: "key == 'a'"}, ingest.Mark{})
 	}
 	compile := func(s State) map[compiledKey]*match.Interest {
 		t.Helper()
-		var err error
-		if l.live, l.fill, err = l.compile(s); err != nil {
-			t.Fatal(err)
+		for _, in := range s.Interests {
+			if _, err := c.get(in, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
+		c.keep(s)
 		found := make(map[compiledKey]*match.Interest)
-		for key, c := range l.compiled.kept {
-			found[key] = c.ready
+		for key, have := range c.kept {
+			found[key] = have.ready
 		}
 		return found
 	}
@@ -37,7 +40,7 @@ func TestOnlyWhatChangedIsCompiled(t *testing.T) {
 			t.Errorf("%s: %d are kept, want %d", what, len(after), len(s.Interests))
 		}
 		for key, ready := range after {
-			if contains(changed, key.id) == (before[key] == ready) {
+			if slices.Contains(changed, key.id) == (before[key] == ready) {
 				t.Errorf("%s: interest %s is kept: %v", what, key.id, before[key] == ready)
 			}
 		}

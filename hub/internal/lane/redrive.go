@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -15,35 +13,12 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// LetterID is a dead letter's identity: its sequence in the stream DLQ and when
-// it was stored there. A stream that is created again counts from 1.
-type LetterID struct {
-	Seq  uint64    `json:"seq"`
-	Time time.Time `json:"time"`
-}
-
-func (id LetterID) same(other LetterID) bool { return id.Seq == other.Seq && id.Time.Equal(other.Time) }
-
-// HasRedriven reports whether a letter's event is in the lane again already.
-func (s State) HasRedriven(id LetterID) bool { return slices.ContainsFunc(s.Redriven, id.same) }
-
-// Forget takes letters that are removed out of the lane's memory.
-func (s State) Forget(ids []LetterID) State {
-	s = s.Clone()
-	s.Redriven = slices.DeleteFunc(s.Redriven, func(id LetterID) bool { return slices.ContainsFunc(ids, id.same) })
-	return s
-}
-
 // Redriven is one event that is to be put back into a lane.
 type Redriven struct {
 	ID LetterID
 	// Copy is the message to append; RedrivenCopy makes one.
 	Copy *nats.Msg
 }
-
-// MaxRedriven bounds the copies of one Redrive: an atomic batch takes 1000
-// messages, and the lane's loop waits while letters are read.
-const MaxRedriven = 250
 
 // ErrTooMany: a redrive of more than MaxRedriven copies.
 var ErrTooMany = fmt.Errorf("more than %d letters at once", MaxRedriven)
@@ -81,31 +56,6 @@ func (l *Lane) Redrive(ctx context.Context, choose Select) (State, error) {
 	return l.enqueue(ctx, &change{ctx: ctx, edit: edit, copies: &copies, done: make(chan changed, 1)})
 }
 
-// recordBehind appends redriven copies and a state record behind them.
-func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State) error {
-	msg, err := l.stateMessage(next)
-	if err != nil {
-		return err
-	}
-	if err := l.settle(ctx); err != nil {
-		l.synced = false
-		return err
-	}
-	l.env.Failpoint("redrive")
-	err = l.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return l.env.Appender.appendWhole(ctx, l.stream, l.tip.Last, append(slices.Clone(copies), msg.own()))
-	})
-	if err != nil {
-		l.synced = false
-		return err
-	}
-	l.env.Failpoint("redriven")
-	l.counted.records.Add(1)
-	l.bytes = 0 // measured again when it matters
-	seq := l.tip.Last + uint64(len(copies)) + 1
-	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
-}
-
 // appendWhole appends all messages or none, whatever the appender's kind: a
 // fast-ingest batch may store a prefix.
 func (a *Appender) appendWhole(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) error {
@@ -126,11 +76,8 @@ var errNoRoom = errors.New("as a copy it exceeds the server's max_payload or its
 
 // Fits reports whether a copy fits the server's limits.
 func Fits(m *nats.Msg, maxPayload int64) error {
-	if (Message{Header: event.NewHeader(m.Header), Data: m.Data}).tooLarge(int(maxPayload)) {
+	if (Message{Header: event.NewHeader(m.Header), Data: m.Data}).TooLarge(int(maxPayload)) {
 		return errNoRoom
 	}
 	return nil
 }
-
-// isRedriven tells a copy that came back from the dead letters.
-func isRedriven(h nats.Header) bool { return h.Get(contract.HeaderRedriven) != "" }

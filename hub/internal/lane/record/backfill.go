@@ -1,0 +1,96 @@
+package record
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/event"
+)
+
+// A backfill is a further snapshot of an interest that is in force: its owner's
+// rows once more, or those that a filter passes. It changes nothing of the
+// interest. At most one fill of rows is under way for an interest, so a lane has
+// at most as many as it has interests.
+
+// Backfill says what a backfill is.
+type Backfill struct {
+	// ID is new and names it.
+	ID     string
+	Filter string
+	// At is the last event in ingest when it was asked for, Began when that was.
+	At    event.Position
+	Began time.Time
+}
+
+// Backfill has a fill fetch the rows of an interest's owner once more. A fill of
+// rows that is under way for the interest ends: see Rows for whether it should.
+func (s State) Backfill(in Interest, b Backfill) State {
+	s = s.Clone()
+	s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, Snapshot: &Snapshot{
+		ID: b.ID, Filter: b.Filter, Asked: b.At, Rev: in.Rev, Began: b.Began,
+	}})
+	return s.without(func(f Fill) bool { return f.Snapshot != nil && f.IDs[0] == in.ID && f.Snapshot.ID != b.ID })
+}
+
+// Rows is the fill of rows that is under way for an interest; nil when there is
+// none.
+func (s State) Rows(id string) *Snapshot {
+	i := slices.IndexFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && f.IDs[0] == id })
+	if i < 0 {
+		return nil
+	}
+	return s.Fills[i].Snapshot
+}
+
+// Outdated reports whether a fill of rows began under another definition of its
+// interest, so that its first rows have other fields, or passed another filter,
+// than its last.
+func (s *Snapshot) Outdated(in Interest) bool { return cmp.Or(s.Rev, 1) != in.Rev }
+
+// without is the state without some of its fills.
+func (s State) without(unwanted func(Fill) bool) State {
+	active := s.Phase == Filling && !unwanted(s.Fills[0])
+	s.Fills = slices.DeleteFunc(s.Fills, unwanted)
+	if !active {
+		s.Phase = Live
+	}
+	return s
+}
+
+// Filled is a fill of rows that came to its end, so that whoever waits for it can
+// tell that from one that was given up.
+type Filled struct {
+	ID     string    `json:"id"`
+	Entity string    `json:"entity"`
+	Rows   uint64    `json:"rows"`
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended"`
+}
+
+// maxFilled bounds the memory of fills of rows that have ended.
+const maxFilled = 4
+
+// RowsDone is the state after its first fill has all rows.
+func (s State) RowsDone(at time.Time) State {
+	f := s.Fills[0]
+	done := Filled{ID: f.RowsID(), Rows: f.Snapshot.Row, Began: f.Snapshot.Began, Ended: at}
+	for _, in := range s.Interests {
+		if in.ID == f.IDs[0] {
+			done.Entity = in.Entity
+		}
+	}
+	s = s.FillDone()
+	s.Filled = append(slices.Clone(s.Filled), done)
+	s.Filled = s.Filled[max(len(s.Filled)-maxFilled, 0):]
+	return s
+}
+
+// RowsID names a fill of rows: a backfill's own id, or that of the interest which
+// began with the snapshot. A fill from ingest has none.
+func (f Fill) RowsID() string {
+	if f.Snapshot == nil {
+		return ""
+	}
+	return cmp.Or(f.Snapshot.ID, f.IDs[0])
+}

@@ -1,0 +1,59 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Compile parses and checks a recorded interest.
+func (in Interest) Compile() (*match.Interest, error) { return in.CompileBy(new(match.Compiler), "") }
+
+// CompileFor makes the interest ready to judge events, or the rows of a snapshot where
+// that is not nil.
+func (in Interest) CompileFor(of *Snapshot) (*match.Interest, error) {
+	only := ""
+	if of != nil {
+		in, only = in.ForRows(), of.Filter
+	}
+	ready, err := in.CompileBy(new(match.Compiler), only)
+	if err != nil {
+		return nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
+	}
+	return ready, nil
+}
+
+// CompileBy compiles an interest with a second filter, which may be empty.
+func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, error) {
+	entity, err := subjects.ParseName(in.Entity)
+	if err != nil {
+		return nil, fmt.Errorf("entity: %w", err)
+	}
+	ops := make([]subjects.Op, 0, len(in.Ops))
+	for _, text := range in.Ops {
+		op, err := subjects.ParseOp(text)
+		if err != nil {
+			return nil, fmt.Errorf("ops: %w", err)
+		}
+		ops = append(ops, op)
+	}
+	return c.Compile(match.Definition{
+		ID:     in.ID,
+		Entity: entity,
+		Ops:    subjects.NewOpSet(ops...),
+		Filter: in.Filter,
+		Only:   only,
+		Fields: in.Fields,
+		Since:  in.Since,
+		Echo:   in.Echo,
+	})
+}
+
+// SameDefinition reports whether two interests want the same, whatever their
+// ids and beginnings.
+func (in Interest) SameDefinition(other Interest) bool {
+	return in.Entity == other.Entity && slices.Equal(in.Ops, other.Ops) && in.Filter == other.Filter &&
+		slices.Equal(in.Fields, other.Fields) && in.Echo == other.Echo
+}
