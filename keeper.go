@@ -15,7 +15,7 @@ func (s *Subscriber) keep(ctx context.Context, d *desk, p plan, done <-chan stru
 	defer working.Stop()
 	due := time.NewTimer(time.Hour)
 	defer due.Stop()
-	back := s.client.link.reconnected()
+	back := s.client.reconnects.next()
 	for {
 		select {
 		case <-done:
@@ -28,7 +28,7 @@ func (s *Subscriber) keep(ctx context.Context, d *desk, p plan, done <-chan stru
 			s.lookAround(ctx, d)
 			s.makeRoom(ctx, d)
 		case <-back:
-			back = s.client.link.reconnected()
+			back = s.client.reconnects.next()
 			s.reconnected(d)
 		}
 		d.mu.Lock()

@@ -4,7 +4,7 @@ package main
 var sdkMutants = []mutant{
 	{
 		name: "publish-key-order", guarantee: "publish: events of a key go one at a time",
-		file: "turns.go",
+		file: "keyorder.go",
 		old:  `	if row.key == "" {`,
 		new:  `	if row.key == "" || row.key != "" {`,
 		pkg:  ".", test: "TestOrderOfAKeyHoldsThroughRetries",
@@ -18,7 +18,7 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "batch-goes-on", guarantee: "publish: nothing of a key follows its failure",
-		file: "batch.go",
+		file: "publish_batch.go",
 		old:  `return int64(i) > b.first.Load() }`,
 		new:  `return int64(i) > b.first.Load()+1000 }`,
 		pkg:  ".", test: "TestBatchHoldsWhatFollowsAFailure",

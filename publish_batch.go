@@ -19,16 +19,16 @@ func (c *Client) PublishBatch(ctx context.Context, events []Event) ([]Ack, error
 	if len(events) == 0 {
 		return nil, nil
 	}
-	if err := c.flights.begin(); err != nil {
+	if err := c.inflight.begin(); err != nil {
 		return nil, publishError(&events[0], err, false)
 	}
-	defer c.flights.end()
+	defer c.inflight.end()
 	for i := range events {
 		if events[i].ID == "" {
 			events[i].ID = newID()
 		}
 	}
-	b := &batch{client: c, events: events, acks: make([]Ack, len(events)), errs: make([]error, len(events))}
+	b := &batchPublish{client: c, events: events, acks: make([]Ack, len(events)), errs: make([]error, len(events))}
 	b.first.Store(int64(len(events)))
 	var workers sync.WaitGroup
 	for range min(len(events), c.cfg.MaxPending) {
@@ -42,22 +42,22 @@ func (c *Client) PublishBatch(ctx context.Context, events []Event) ([]Ack, error
 	return b.acks[:first:first], b.errs[first]
 }
 
-// batch is a batch under way. Each worker writes acks and errs of its own
+// batchPublish is one call of PublishBatch under way. Each worker writes acks and errs of its own
 // events alone.
-type batch struct {
+type batchPublish struct {
 	client *Client
 	events []Event
 	acks   []Ack
 	errs   []error
 	first  atomic.Int64 // the least index that failed; the length while none did
 
-	mu   sync.Mutex // guards next, and has events take their turns in order
+	mu   sync.Mutex // guards next, and has events enter their rows in order
 	next int
 }
 
 // work publishes one event after the other until none is left, or none may go
 // on any more.
-func (b *batch) work(ctx context.Context) {
+func (b *batchPublish) work(ctx context.Context) {
 	for {
 		i, p := b.take(ctx)
 		if p == nil {
@@ -68,7 +68,7 @@ func (b *batch) work(ctx context.Context) {
 }
 
 // take is the next event with its place in its row's order; nil is none.
-func (b *batch) take(ctx context.Context) (int, *parcel) {
+func (b *batchPublish) take(ctx context.Context) (int, *parcel) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := b.next
@@ -84,10 +84,10 @@ func (b *batch) take(ctx context.Context) (int, *parcel) {
 	return i, p
 }
 
-func (b *batch) publish(ctx context.Context, i int, p *parcel) {
+func (b *batchPublish) publish(ctx context.Context, i int, p *parcel) {
 	defer b.client.leave()
-	// The failure is known before the next event of the row has its turn.
-	defer p.turn.leave()
+	// The failure is known before the next event of the row begins.
+	defer p.place.leave()
 	ack, err := b.client.deliver(ctx, p, func() bool { return b.held(i) })
 	if err != nil {
 		b.fail(i, err)
@@ -97,9 +97,9 @@ func (b *batch) publish(ctx context.Context, i int, p *parcel) {
 }
 
 // held reports whether an event before i has failed.
-func (b *batch) held(i int) bool { return int64(i) > b.first.Load() }
+func (b *batchPublish) held(i int) bool { return int64(i) > b.first.Load() }
 
-func (b *batch) fail(i int, err error) {
+func (b *batchPublish) fail(i int, err error) {
 	b.errs[i] = err
 	for {
 		first := b.first.Load()

@@ -51,7 +51,7 @@ func (c *Client) attempt(ctx context.Context, msg *nats.Msg) (Ack, outcome) {
 func (c *Client) exchange(ctx context.Context, msg *nats.Msg) (*nats.Msg, outcome) {
 	timer := time.NewTimer(c.cfg.Timeout)
 	defer timer.Stop()
-	back := c.link.reconnected()
+	back := c.reconnects.next()
 	if !c.nc.IsConnected() {
 		if c.nc.IsClosed() {
 			return nil, outcome{kind: refused, err: ErrClosed}

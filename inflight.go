@@ -2,9 +2,9 @@ package replhub
 
 import "sync"
 
-// flights counts the calls under way, so that a client that ends can wait for
-// them. The zero flights works.
-type flights struct {
+// inflight counts the calls under way, so that a client that ends can wait for
+// them. The zero inflight works.
+type inflight struct {
 	mu      sync.Mutex // guards what follows
 	n       int
 	stopped bool
@@ -12,7 +12,7 @@ type flights struct {
 }
 
 // begin says that a call begins; it is refused once the client is ending.
-func (f *flights) begin() error {
+func (f *inflight) begin() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped {
@@ -22,7 +22,7 @@ func (f *flights) begin() error {
 	return nil
 }
 
-func (f *flights) end() {
+func (f *inflight) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.n--
@@ -33,7 +33,7 @@ func (f *flights) end() {
 
 // stop lets none begin any more, and returns what is closed when the last one
 // has ended.
-func (f *flights) stop() <-chan struct{} {
+func (f *inflight) stop() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.stopped {

@@ -12,9 +12,9 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// whyNobody finds out why no stream took a subject. Another attempt may help
+// whyNoResponders finds out why no stream took a subject. Another attempt may help
 // where the stream is there and has no leader just now, or this user may not ask.
-func (c *Client) whyNobody(ctx context.Context, subject string) outcome {
+func (c *Client) whyNoResponders(ctx context.Context, subject string) outcome {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, contract.StreamIngest)
