@@ -1,11 +1,11 @@
-package replhub
+package queue
 
 import "time"
 
 // lease is how long this instance may count on its partitions. It is renewed by
 // each answer of a hub, from when the request was sent, and by finding no hub,
 // who alone could give the partitions to somebody else. A process that stood
-// still finds it over. The desk's mutex guards it.
+// still finds it over.
 type lease struct {
 	from time.Time
 	ttl  time.Duration
@@ -25,3 +25,6 @@ func (l *lease) renew(from time.Time) {
 		l.from = from
 	}
 }
+
+// lapsed reports whether the time is over for which partitions are held.
+func (s *Scheduler) lapsed() bool { return s.cfg.Ordered && s.lease.over(s.now) }
