@@ -21,6 +21,6 @@ var classesMutants = []mutant{
 		file: "internal/queue/outage.go",
 		old:  `if !o.told {`,
 		new:  `if true {`,
-		pkg:  "./internal/queue", test: "TestScripts/outage",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 }

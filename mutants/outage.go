@@ -14,14 +14,14 @@ var outageMutants = []mutant{
 		file: "internal/queue/outage.go",
 		old:  `return o.probe == nil && s.candidates() > 0 &&`,
 		new:  `return s.candidates() > 0 &&`,
-		pkg:  "./internal/queue", test: "TestScripts/outage",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{
 		name: "outage-of-one-event", guarantee: "8: an event that alone is answered so is at fault",
 		file: "internal/queue/outage.go",
 		old:  `return j.failedAt != 0 && s.proved[j.Row.Entity] > j.failedAt`,
 		new:  `return j.failedAt != 0 && s.proved[j.Row.Entity] > j.failedAt+1000`,
-		pkg:  "./internal/queue", test: "TestScripts/outage",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{
 		name: "conflicts-without-end", guarantee: "8: conflicts in a row are bounded",
@@ -42,7 +42,7 @@ var outageMutants = []mutant{
 		file: "internal/queue/halving.go",
 		old:  `case ended, b.halving.away, j.line != nil && b.halving.failed[j.Row]:`,
 		new:  `case ended, b.halving.away:`,
-		pkg:  "./internal/queue", test: "TestScripts/halving",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{
 		name: "batch-in-two", guarantee: "7: no key is in two batches at a time",
@@ -56,6 +56,6 @@ var outageMutants = []mutant{
 		file: "internal/queue/batch.go",
 		old:  `3*(max(j.Delivered-1, 0)+j.doubts)`,
 		new:  `3*j.doubts`,
-		pkg:  "./internal/queue", test: "TestScripts/batches",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 }

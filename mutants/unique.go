@@ -15,7 +15,7 @@ var uniqueMutants = []mutant{
 		file: "internal/queue/batch.go",
 		old:  `		share = s.cfg.MaxBatch`,
 		new:  `		share = 1`,
-		pkg:  "./internal/queue", test: "TestScripts/batches",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{
 		name: "swap-in-place", guarantee: "7: rows of a batch give up unique values before they get new ones",
