@@ -18,8 +18,9 @@ type driver struct {
 	plan plan
 	// handlers is the context of the handlers; it ends when their time is over.
 	handlers context.Context //nolint:containedctx // it lives as long as the driver
-	intake   context.Context //nolint:containedctx // it ends when no more is to be taken
-	stop     context.CancelCauseFunc
+	// serving ends when no more is to be taken.
+	serving context.Context //nolint:containedctx // it lives as long as the driver
+	stop    context.CancelCauseFunc
 
 	freed       chan struct{} // has a token when a partition was given up for good
 	rescheduled chan struct{} // has a token when something is due earlier than it was
@@ -38,9 +39,9 @@ type driver struct {
 	standstills int // that were noticed
 }
 
-func newDriver(s *Subscriber, p plan, intake, handlers context.Context, stop context.CancelCauseFunc) *driver {
+func newDriver(s *Subscriber, p plan, serving, handlers context.Context, stop context.CancelCauseFunc) *driver {
 	d := &driver{
-		s: s, plan: p, handlers: handlers, intake: intake, stop: stop, now: time.Now,
+		s: s, plan: p, handlers: handlers, serving: serving, stop: stop, now: time.Now,
 		freed: make(chan struct{}, 1), rescheduled: make(chan struct{}, 1), ended: make(chan struct{}),
 		core: queue.New(time.Now(), s.cfg.scheduling(p, s.batches != nil)),
 	}

@@ -141,11 +141,11 @@ func (d *driver) letGo(in *intake) {
 // redrive has the hub put dead letters back into the lane.
 func (d *driver) redrive(letters []uint64) {
 	defer d.tasks.Done()
-	asking, cancel := context.WithTimeout(d.intake, redriveTime)
+	asking, cancel := context.WithTimeout(d.serving, redriveTime)
 	defer cancel()
 	var reply contract.Redriven
 	err := d.s.client.ask(asking, contract.VerbRedrive, contract.Redrive{Seqs: letters}, &reply)
-	if err != nil && d.intake.Err() == nil {
+	if err != nil && d.serving.Err() == nil {
 		d.s.client.log.Warn("redrive events that waited for other rows; it is tried again",
 			"service", d.s.client.Service(), "letters", len(letters), "err", err)
 	}

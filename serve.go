@@ -27,11 +27,11 @@ func (s *Subscriber) serve(ctx context.Context) error {
 		}
 		return err
 	}
-	intake, stop := context.WithCancelCause(ctx)
+	serving, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	handlers, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	d := newDriver(s, p, intake, handlers, stop)
+	d := newDriver(s, p, serving, handlers, stop)
 	s.driver = d
 	defer s.forgetOutage()
 	detached, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
@@ -43,13 +43,13 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	defer func() { _ = detached.Unsubscribe() }()
 
 	err = d.run(cut, func() { s.began.Do(func() { close(s.ready) }) })
-	if cause := context.Cause(intake); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(serving); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return err
 }
 
-// run works until the intake's context ends, and then drains. begun is called when
+// run works until the context of serving ends, and then drains. begun is called when
 // events are asked for; cut ends the handlers' context.
 func (d *driver) run(cut context.CancelFunc, begun func()) error {
 	done := make(chan struct{})
@@ -57,10 +57,10 @@ func (d *driver) run(cut context.CancelFunc, begun func()) error {
 	timers.Go(func() { d.runTimers(done) })
 	m := &membership{s: d.s, d: d, partitions: d.plan.partitions}
 	var intakes sync.WaitGroup
-	intakes.Go(func() { d.watchLane(d.intake) })
+	intakes.Go(func() { d.watchLane(d.serving) })
 	if d.plan.ordered {
 		intakes.Go(func() {
-			if err := m.run(d.intake); err != nil {
+			if err := m.run(d.serving); err != nil {
 				d.stop(err)
 			}
 		})
@@ -71,7 +71,7 @@ func (d *driver) run(cut context.CancelFunc, begun func()) error {
 		d.workers.Go(d.work)
 	}
 	begun()
-	<-d.intake.Done()
+	<-d.serving.Done()
 	intakes.Wait()
 	err := d.finish(m, cut)
 	close(done)

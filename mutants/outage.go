@@ -18,9 +18,9 @@ var outageMutants = []mutant{
 	},
 	{
 		name: "outage-of-one-event", guarantee: "8: an event that alone is answered so is at fault",
-		file: "internal/queue/outage.go",
-		old:  `return j.failedAt != 0 && s.proved[j.Row.Entity] > j.failedAt`,
-		new:  `return j.failedAt != 0 && s.proved[j.Row.Entity] > j.failedAt+1000`,
+		file: "internal/queue/proof.go",
+		old:  `return j.failedAt != 0 && p.last[j.Row.Entity] > j.failedAt`,
+		new:  `return j.failedAt != 0 && p.last[j.Row.Entity] > j.failedAt+1000`,
 		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{

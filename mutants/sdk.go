@@ -108,6 +108,13 @@ var sdkMutants = []mutant{
 		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{
+		name: "fails-after-doubt", guarantee: "7: what was at work through a standstill is not tried again unless it comes again",
+		file: "internal/queue/scheduler.go",
+		old:  `mine := j.src.mine() && !j.doubted`,
+		new:  `mine := j.src.mine()`,
+		pkg:  "./internal/queue", test: "TestScripts",
+	},
+	{
 		name: "forgotten-delivery-is-new", guarantee: "7: what is in flight, or was handled, is not taken again as new",
 		file: "internal/queue/session.go",
 		old:  `j.Delivered == 1 && j.Seq > s.highest {`,

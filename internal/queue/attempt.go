@@ -76,7 +76,10 @@ const (
 // answered with an error. It is settled by Done.
 func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 	s.now = now
-	if a.Means == Unavailable && !s.ownFault(j) {
+	if j.doubted {
+		return Verdict{Kind: Abandoned} // whether it is still ours nobody knows, nor whether a dead letter is due
+	}
+	if a.Means == Unavailable && !s.proofs.against(j) {
 		return Verdict{Kind: Stalled, Err: a.Err}
 	}
 	if a.Means != Conflict {

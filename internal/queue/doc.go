@@ -33,6 +33,7 @@
 //	waiting.go      events that wait for other rows
 //	crowd.go        where those keep others out
 //	outage.go       something that the handlers need is away
+//	proof.go        whether an outage is one event's own
 //	batch.go        what a worker begins at once
 //	halving.go      a batch that failed
 //	ready.go        the outputs

@@ -23,6 +23,7 @@ type Job struct {
 	src     *Source
 	state   jobState
 	blocked bool   // waits for an attempt, or behind one of its row that does
+	doubted bool   // was at work when others may have got the partition, and settled it
 	tick    uint32 // when the server last heard that it is in work
 
 	// In its source's deliveries in flight.

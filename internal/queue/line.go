@@ -1,20 +1,26 @@
 package queue
 
+// rows are the jobs by their rows, and those that are ready to begin.
+type rows struct {
+	lines map[Row]*line
+	ready fifo
+}
+
 // line are the jobs of one row in order. Its head is ready, running or waiting; the
 // others follow when those before them are settled, or run in the head's batch.
 type line struct{ head, tail *Job }
 
 // enqueue takes a job in, behind those of its row that are older.
-func (s *Scheduler) enqueue(j *Job) {
+func (r *rows) enqueue(j *Job) {
 	if j.Row.Key == "" {
-		s.offer(j)
+		r.offer(j)
 		return
 	}
-	l := s.lines[j.Row]
+	l := r.lines[j.Row]
 	if l == nil {
 		j.line = &line{head: j, tail: j}
-		s.lines[j.Row] = j.line
-		s.offer(j)
+		r.lines[j.Row] = j.line
+		r.offer(j)
 		return
 	}
 	j.line = l
@@ -36,12 +42,18 @@ func (s *Scheduler) enqueue(j *Job) {
 	}
 }
 
+// offer makes a job ready.
+func (r *rows) offer(j *Job) {
+	j.state = jobReady
+	r.ready.push(j)
+}
+
 // first reports whether nothing of its row is before the job.
 func (j *Job) first() bool { return j.line == nil || j.line.head == j }
 
 // remove takes out a job that does not run and is the first of its row, and lets
 // the next of the row begin.
-func (s *Scheduler) remove(j *Job) {
+func (r *rows) remove(j *Job) {
 	j.src.unlink(j)
 	l := j.line
 	if l == nil {
@@ -49,18 +61,18 @@ func (s *Scheduler) remove(j *Job) {
 	}
 	l.head = j.behind
 	if l.head == nil {
-		delete(s.lines, j.Row)
+		delete(r.lines, j.Row)
 		return
 	}
 	l.unblock()
 	if l.head.state != jobRunning { // in the same batch
-		s.offer(l.head)
+		r.offer(l.head)
 	}
 }
 
 // leave takes a discarded job out of its row's line.
-func (s *Scheduler) leave(j *Job) {
-	l := s.lines[j.Row]
+func (r *rows) leave(j *Job) {
+	l := r.lines[j.Row]
 	if l == nil || l != j.line {
 		return
 	}
@@ -78,21 +90,21 @@ func (s *Scheduler) leave(j *Job) {
 		last, l.tail = at, at
 	}
 	if last == nil {
-		delete(s.lines, j.Row)
+		delete(r.lines, j.Row)
 		return
 	}
 	last.behind = nil
 }
 
-// block notes that a job and all of its row behind it wait.
-func (s *Scheduler) block(j *Job) {
+// blockFrom notes that a job and all of its row behind it wait.
+func (j *Job) blockFrom() {
 	for at := j; at != nil; at = at.behind {
 		at.block()
 	}
 }
 
-// unblockFrom ends that of a job and its row.
-func (s *Scheduler) unblockFrom(j *Job) {
+// unblockRow ends that of a job and its row.
+func (j *Job) unblockRow() {
 	if j.line == nil {
 		j.unblock()
 		return

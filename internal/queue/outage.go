@@ -46,11 +46,11 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	s.stopped(j)
 	j.state = jobReady
 	j.src.settledInherited(j)
-	s.block(j)
-	if s.ownFault(j) {
+	j.blockFrom()
+	if s.proofs.against(j) {
 		j.doubts++ // it was one of a batch
 	}
-	j.failedAt, s.stalls = s.begun, true
+	j.failedAt, s.proofs.wanted = s.begun, true
 	o := &s.outage
 	if !o.on() {
 		o.since, o.due = s.now, s.now
@@ -75,8 +75,8 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 
 // answered notes that a handler has answered with something else than an outage.
 func (s *Scheduler) answered(j *Job, handled bool) {
-	if handled && s.stalls {
-		s.proved[j.Row.Entity] = max(s.proved[j.Row.Entity], j.begunAt)
+	if handled {
+		s.proofs.add(j)
 	}
 	if s.outage.probe == j {
 		s.recover()
@@ -98,7 +98,7 @@ func (s *Scheduler) recover() {
 			s.delay(j, s.now.Add(s.cfg.ProbePause(j.returns-1)))
 			continue
 		}
-		s.unblockFrom(j)
+		j.unblockRow()
 		first = append(first, j)
 	}
 	s.ready.pushFront(first)
@@ -115,15 +115,4 @@ func (s *Scheduler) unanswered(j *Job) {
 	if s.outage.probe == j {
 		s.outage.probe = nil
 	}
-}
-
-// ownFault reports whether it is the job's own that it is answered with an outage:
-// another of its entity, begun after its last such answer, was handled.
-func (s *Scheduler) ownFault(j *Job) bool {
-	return j.failedAt != 0 && s.proved[j.Row.Entity] > j.failedAt
-}
-
-func (s *Scheduler) tell(phase OutagePhase, o outage) {
-	out := s.todo()
-	out.Outages = append(out.Outages, Outage{Phase: phase, Since: o.since, Attempts: o.attempts, Err: o.err})
 }

@@ -35,11 +35,6 @@ type Info struct {
 // that starts in the middle has an ack floor of 0 at first, on a cluster.
 func (i *Info) floor() uint64 { return max(i.AckFloor, max(i.Start, 1)-1) }
 
-func (s *Scheduler) askInfo(req InfoRequest) {
-	out := s.todo()
-	out.Infos = append(out.Infos, req)
-}
-
 // ConsumerInfo takes the answer to a request; nil where there is none.
 func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
 	s.now = now

@@ -96,6 +96,9 @@ func (s *Source) doubt() {
 	s.session.discarded = s.discard()
 	s.session.last, s.asked = 0, 0
 	s.forget() // what still runs here may be settled elsewhere by now
+	for j := s.first; j != nil; j = j.later {
+		j.doubted = true
+	}
 	s.s.subscribe(s)
 	s.session.begin(s)
 }

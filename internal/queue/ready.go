@@ -101,29 +101,50 @@ type Crowded struct {
 	Waiting int
 }
 
+// outputs collect what is to be done.
+type outputs struct{ out *Ready }
+
 // Ready returns what is to be done since it was called last; nil for nothing.
-func (s *Scheduler) Ready() *Ready {
-	r := s.out
-	s.out = nil
+func (o *outputs) Ready() *Ready {
+	r := o.out
+	o.out = nil
 	return r
 }
 
 // todo is where outputs are added.
-func (s *Scheduler) todo() *Ready {
-	if s.out == nil {
-		s.out = &Ready{}
+func (o *outputs) todo() *Ready {
+	if o.out == nil {
+		o.out = &Ready{}
 	}
-	return s.out
+	return o.out
 }
 
-func (s *Scheduler) ack(kind AckKind, replies ...string) {
+func (o *outputs) ack(kind AckKind, replies ...string) {
 	if len(replies) == 0 {
 		return
 	}
-	out := s.todo()
+	out := o.todo()
 	for _, reply := range replies {
 		out.Acks = append(out.Acks, Ack{Reply: reply, Kind: kind})
 	}
 }
 
-func (s *Scheduler) reschedule() { s.todo().Rescheduled = true }
+func (o *outputs) reschedule() { o.todo().Rescheduled = true }
+
+func (o *outputs) askInfo(req InfoRequest) {
+	out := o.todo()
+	out.Infos = append(out.Infos, req)
+}
+
+// subscribe has a source take messages on a new inbox. What was sent to the one
+// before says nothing of whose the partition is now.
+func (o *outputs) subscribe(src *Source) {
+	src.epoch++
+	out := o.todo()
+	out.Subscribe = append(out.Subscribe, Subscribe{Source: src, Epoch: src.epoch})
+}
+
+func (o *outputs) tell(phase OutagePhase, was outage) {
+	out := o.todo()
+	out.Outages = append(out.Outages, Outage{Phase: phase, Since: was.since, Attempts: was.attempts, Err: was.err})
+}

@@ -50,7 +50,7 @@ func (s *Scheduler) retry(j *Job, due time.Time) {
 // delay lets a job that does not run wait.
 func (s *Scheduler) delay(j *Job, due time.Time) {
 	j.state, j.due = jobWaiting, due
-	s.block(j)
+	j.blockFrom()
 	heap.Push(&s.retries, j)
 	if s.retries[0] == j {
 		s.reschedule()
@@ -59,20 +59,20 @@ func (s *Scheduler) delay(j *Job, due time.Time) {
 
 // revive makes those ready whose time has come.
 func (s *Scheduler) revive() {
-	for j := s.nextRetry(); j != nil && !j.due.After(s.now); j = s.nextRetry() {
+	for j := s.retries.next(); j != nil && !j.due.After(s.now); j = s.retries.next() {
 		heap.Pop(&s.retries)
-		s.unblockFrom(j)
+		j.unblockRow()
 		s.offer(j)
 	}
 }
 
-// nextRetry is the job whose time comes first; nil for none.
-func (s *Scheduler) nextRetry() *Job {
-	for len(s.retries) > 0 {
-		if j := s.retries[0]; j.state != jobDiscarded {
+// next is the job whose time comes first; nil for none.
+func (r *retries) next() *Job {
+	for len(*r) > 0 {
+		if j := (*r)[0]; j.state != jobDiscarded {
 			return j
 		}
-		heap.Pop(&s.retries)
+		heap.Pop(r)
 	}
 	return nil
 }

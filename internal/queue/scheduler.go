@@ -12,22 +12,20 @@ import (
 type Scheduler struct {
 	cfg Config
 	now time.Time // of the input under way
-	out *Ready
+	outputs
 
 	sources []*Source // open, or with handlers under way
 	shares  int       // sources that share what may be in flight
 	lease   lease     // without meaning when there are no partitions to hold
 
-	ready   fifo
-	lines   map[Row]*line
+	rows
 	retries retries
 	running int
 	begun   uint64 // counts the attempts
 	closed  bool
 
 	outage outage
-	stalls bool              // there ever was an outage
-	proved map[string]uint64 // by entity, the last begun of those that were handled since
+	proofs proofs
 	spills spills
 
 	ticks   uint32 // counts the rounds of in-progress acknowledgements
@@ -40,7 +38,7 @@ type Scheduler struct {
 func New(now time.Time, cfg Config) *Scheduler {
 	return &Scheduler{
 		cfg: cfg, now: now, lease: lease{from: now, ttl: leaseTTL},
-		lines: make(map[Row]*line), proved: make(map[string]uint64),
+		rows: rows{lines: make(map[Row]*line)}, proofs: proofs{last: make(map[string]uint64)},
 		nextTick: now.Add(cfg.progressEvery()), nextSecond: now.Add(time.Second),
 	}
 }
@@ -98,12 +96,6 @@ func (s *Scheduler) pick() *Job {
 	return s.outage.pick()
 }
 
-// offer makes a job ready.
-func (s *Scheduler) offer(j *Job) {
-	j.state = jobReady
-	s.ready.push(j)
-}
-
 // begin adds a job to what a worker has under way.
 func (s *Scheduler) begin(b *Batch, j *Job) {
 	j.state = jobRunning
@@ -137,7 +129,7 @@ func (s *Scheduler) Done(now time.Time, b *Batch) {
 
 // settle notes what became of a job. attempts is how many an outage counts for it.
 func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
-	mine := j.src.mine()
+	mine := j.src.mine() && !j.doubted
 	switch {
 	case v.Kind == Stalled && mine:
 		s.stall(j, v.Err, attempts)
@@ -208,7 +200,7 @@ func (s *Scheduler) Next() time.Time {
 		}
 	}
 	earlier(s.nextSecond)
-	if j := s.nextRetry(); j != nil {
+	if j := s.retries.next(); j != nil {
 		earlier(j.due)
 	}
 	if s.outage.on() && s.outage.probe == nil && s.now.Before(s.outage.due) {
@@ -243,7 +235,9 @@ func (s *Scheduler) second() {
 	for _, src := range s.sources {
 		src.watch()
 	}
-	s.makeRoom()
+	if !s.closed {
+		s.makeRoom()
+	}
 }
 
 // Reconnected notes that the connection was lost and is back: what was under way is

@@ -400,12 +400,8 @@ func (w *world) verdict(o options, j *Job, answer string) Verdict {
 		}
 		a.Err = errors.New(answer)
 		v := w.s.Judge(w.now, j, a)
-		if v.Kind == Stalled {
-			w.say("%d: stalls", j.Seq)
-			return v
-		}
-		if v.Kind == Retry {
-			w.say("%d: again in %s", j.Seq, v.After)
+		if v.Kind != Bury {
+			w.say("%d: %s", j.Seq, told(v))
 			return v
 		}
 		evidence = v.Evidence
@@ -425,6 +421,13 @@ func (w *world) verdict(o options, j *Job, answer string) Verdict {
 	}
 	w.say("%d: dead letter%s", j.Seq, again)
 	return v
+}
+
+func told(v Verdict) string {
+	if v.Kind == Retry {
+		return "again in " + v.After.String()
+	}
+	return map[VerdictKind]string{Stalled: "stalls", Abandoned: "given back"}[v.Kind]
 }
 
 func (w *world) tick(o options) {

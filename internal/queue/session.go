@@ -84,7 +84,7 @@ func (s *Source) inSession(j *Job, at Place) bool {
 	}
 	// Delivered before, to whomever, whether the server knows that or not.
 	if known := s.known(j.Seq); known != nil {
-		known.memory = s.memory
+		known.memory, known.doubted = s.memory, false // nobody has settled it
 		return false
 	}
 	return !s.handled.has(j.Seq)

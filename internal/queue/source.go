@@ -53,14 +53,6 @@ func (s *Scheduler) newSource(partition int) *Source {
 	return src
 }
 
-// subscribe has a source take messages on a new inbox. What was sent to the one
-// before says nothing of whose the partition is now.
-func (s *Scheduler) subscribe(src *Source) {
-	src.epoch++
-	out := s.todo()
-	out.Subscribe = append(out.Subscribe, Subscribe{Source: src, Epoch: src.epoch})
-}
-
 // Place is where a delivery stands among those of its consumer.
 type Place struct {
 	// Epoch is of the subscription that it came on.
