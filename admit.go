@@ -10,44 +10,43 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 	"github.com/replhub/replhub/subjects"
 )
 
 // admitTime bounds the wait for a hub's word on a dead letter.
 const admitTime = time.Second
 
-// mayBury asks a hub whether a letter may be stored: a service has a quota of the
-// dead letters. refused has the job's verdict then. Without an answer, of a hub
-// that is away or too old to know, the letter is stored.
-func (s *Subscriber) mayBury(ctx context.Context, j *job) (v verdict, refused bool) {
+// admit asks a hub whether a letter may be stored: a service has a quota of the
+// dead letters. refused has what comes of the letter then. Without an answer, of a
+// hub that is away or too old to know, the letter is stored.
+func (s *Subscriber) admit(ctx context.Context, j *job) (l queue.Letter, refused bool) {
 	req := contract.Letter{Bytes: letterSize(j.letter)}
-	if millis, err := strconv.ParseInt(j.src.born, 36, 64); err == nil && millis > 0 {
+	if millis, err := strconv.ParseInt(j.in.born, 36, 64); err == nil && millis > 0 {
 		created := time.UnixMilli(millis + 1).UTC() // born is rounded down
 		req.Consumer = &created
 	}
 	body, err := json.Marshal(req)
 	if err != nil {
-		return verdict{}, false // cannot happen: a number and a time
+		return queue.Letter{}, false // cannot happen: a number and a time
 	}
 	ctx, cancel := context.WithTimeout(ctx, admitTime)
 	defer cancel()
 	answer, err := s.client.nc.RequestWithContext(ctx, subjects.Control(contract.VerbLetter, s.client.service), body)
 	if err != nil {
-		return verdict{}, false
+		return queue.Letter{}, false
 	}
 	_, err = readReply(answer)
 	no, ok := errors.AsType[*Refused](err)
 	switch {
 	case ok && no.Code == CodeLimit:
 		s.client.log.Warn("a dead letter is refused; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
-		return verdict{kind: verdictAgain, after: letterRetry}, true
+		return queue.Letter{}, true
 	case ok && no.Code == CodeNotFound:
 		s.client.log.Error("an event that failed has no dead letter: its service was dropped", "subject", j.letter.Subject, "id", j.delivery.ID)
-		j.letter = nil
-		s.respond(j.msg.Reply, ackDone)
-		return verdict{kind: verdictDone}, true
+		return queue.Letter{Needless: true}, true
 	}
-	return verdict{}, false
+	return queue.Letter{}, false
 }
 
 // letterSize is the size of a letter with its headers.

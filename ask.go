@@ -47,10 +47,10 @@ func (c *Client) waitForHub(ctx context.Context) error {
 }
 
 func (c *Client) control(ctx context.Context, subject string, req, reply any) error {
-	if err := c.flights.begin(); err != nil {
+	if err := c.inflight.begin(); err != nil {
 		return fmt.Errorf("ask %s: %w", subject, err)
 	}
-	defer c.flights.end()
+	defer c.inflight.end()
 	body, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", subject, err)

@@ -34,21 +34,21 @@ func (p *Pending) Wait(ctx context.Context) (Ack, error) {
 // An error is a *PublishError, and nothing was sent. The payload and the headers
 // must not change until the event is done.
 func (c *Client) PublishAsync(ctx context.Context, ev Event) (*Pending, error) {
-	if err := c.flights.begin(); err != nil {
+	if err := c.inflight.begin(); err != nil {
 		return nil, publishError(&ev, err, false)
 	}
 	p, err := c.admit(ctx, ev)
 	if err != nil {
-		c.flights.end()
+		c.inflight.end()
 		return nil, err
 	}
 	pending := &Pending{id: p.event.ID, done: make(chan struct{})}
-	// Close waits for it by flights.
+	// Close waits for it by inflight.
 	go func() {
-		defer c.flights.end()
+		defer c.inflight.end()
 		defer c.leave()
 		defer close(pending.done)
-		defer p.turn.leave()
+		defer p.place.leave()
 		pending.ack, pending.err = c.deliver(context.WithoutCancel(ctx), p, neverHeld)
 	}()
 	return pending, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/replhub/replhub/internal/queue"
 )
 
 // BatchHandler handles several deliveries at once, in one transaction for one.
@@ -62,29 +64,63 @@ func (c *Client) SubscribeBatch(ctx context.Context, sub Subscription, handler B
 	return s.Run(ctx)
 }
 
-// attemptMany makes an attempt at a batch for its handler.
-func (s *Subscriber) attemptMany(b *bundle) {
-	ctx, cancel := b.context()
+// attemptBatch makes an attempt at a batch for its handler, part by part.
+func (w *worker) attemptBatch() {
+	b := &w.batch
+	ctx, cancel := batchContext(b)
 	defer cancel()
-	b.away, b.failed = false, nil
-	part := make([]int, len(b.jobs))
-	for i, j := range b.jobs {
-		part[i] = i
-		j.begin(s.client.service.String())
+	for _, j := range b.Jobs {
+		jobOf(j).begin(w.s.client.service.String())
 	}
-	s.handOver(ctx, b, part)
+	for {
+		part := b.Part(ctx.Err() != nil, cutShort)
+		if len(part) == 0 {
+			return
+		}
+		err := w.callPart(ctx, part)
+		switch {
+		case err == nil:
+			for _, i := range part {
+				w.s.respond(b.Jobs[i].Reply, ackDone)
+			}
+			b.Handled(part)
+		case ctx.Err() != nil:
+			b.Cut(part, cutShort)
+		case len(part) == 1:
+			b.Failed(part[0], w.d.failed(jobOf(b.Jobs[part[0]]), err))
+		case metOutage(b, err, part):
+			b.Away(part, err)
+		default:
+			b.Halve(part)
+		}
+	}
 }
 
-// context ends when that of one of the batch's sources does.
-func (b *bundle) context() (context.Context, context.CancelFunc) {
-	first := b.jobs[0].src
+// callPart hands a part of the batch to the handler.
+func (w *worker) callPart(ctx context.Context, part []int) error {
+	deliveries := w.deliveries[:0]
+	for _, i := range part {
+		deliveries = append(deliveries, &jobOf(w.batch.Jobs[i]).delivery)
+	}
+	w.deliveries = deliveries
+	err := w.s.callBatch(ctx, deliveries)
+	clear(deliveries)
+	return err
+}
+
+// cutShort reports whether the time of a job's handlers is over.
+func cutShort(j *queue.Job) bool { return jobOf(j).in.ctx.Err() != nil }
+
+// batchContext ends when that of one of the batch's intakes does.
+func batchContext(b *queue.Batch) (context.Context, context.CancelFunc) {
+	first := jobOf(b.Jobs[0]).in
 	ctx, cancel := context.WithCancel(first.ctx)
 	var stops []func() bool
-	seen := map[*source]bool{first: true}
-	for _, j := range b.jobs {
-		if !seen[j.src] {
-			seen[j.src] = true
-			stops = append(stops, context.AfterFunc(j.src.ctx, cancel))
+	seen := map[*intake]bool{first: true}
+	for _, j := range b.Jobs {
+		if in := jobOf(j).in; !seen[in] {
+			seen[in] = true
+			stops = append(stops, context.AfterFunc(in.ctx, cancel))
 		}
 	}
 	return ctx, func() {
@@ -95,81 +131,11 @@ func (b *bundle) context() (context.Context, context.CancelFunc) {
 	}
 }
 
-// handOver gives a part of a batch to the handler, and after an error its halves.
-// part are places in b.jobs.
-func (s *Subscriber) handOver(ctx context.Context, b *bundle, part []int) {
-	part = b.allowed(ctx, part)
-	if len(part) == 0 {
-		return
-	}
-	deliveries := b.deliveries[:0]
-	for _, i := range part {
-		deliveries = append(deliveries, &b.jobs[i].delivery)
-	}
-	b.deliveries = deliveries
-	err := s.callBatch(ctx, deliveries)
-	clear(deliveries)
-	switch {
-	case err == nil:
-		for _, i := range part {
-			s.respond(b.jobs[i].msg.Reply, ackDone)
-			b.verdicts[i] = verdict{kind: verdictDone, evidence: evidenceHandled}
-		}
-	case ctx.Err() != nil:
-		b.allowed(ctx, part) // none is
-	case len(part) == 1:
-		b.note(part[0], s.failed(b.jobs[part[0]], err))
-	case b.met(err, part):
-		for _, i := range part {
-			b.note(i, verdict{kind: verdictStall, err: err})
-		}
-	default:
-		half := len(part) / 2
-		s.handOver(ctx, b, part[:half])
-		s.handOver(ctx, b, part[half:])
-	}
-}
-
-// met reports whether the error of a part is an outage, and not the end of a
+// metOutage reports whether the error of a part is an outage, and not the end of a
 // payload that is cut off.
-func (b *bundle) met(err error, part []int) bool {
-	return meaningOf(err, nil) == meansUnavailable &&
-		!slices.ContainsFunc(part, func(i int) bool { return saysNoJSON(err, b.jobs[i].msg.Data) })
-}
-
-// allowed are those of a part that may be handled: not behind one of their row that
-// has failed, and none once something is away or the time is over. The others are
-// given back to the desk.
-func (b *bundle) allowed(ctx context.Context, part []int) []int {
-	ended := ctx.Err() != nil
-	may := part[:0:0]
-	for _, i := range part {
-		j := b.jobs[i]
-		switch {
-		case ended && j.src.ctx.Err() != nil:
-			b.verdicts[i] = verdict{kind: verdictAbandon}
-		case ended, b.away, j.line != nil && b.failed[j.row]:
-			b.verdicts[i] = verdict{kind: verdictRelease}
-		default:
-			may = append(may, i)
-		}
-	}
-	return may
-}
-
-// note notes what becomes of one that was not handled.
-func (b *bundle) note(i int, v verdict) {
-	b.verdicts[i] = v
-	switch v.kind {
-	case verdictDone: // a dead letter: its row goes on
-	case verdictStall:
-		b.away = true
-	case verdictAgain, verdictAbandon, verdictRelease:
-		if b.failed == nil {
-			b.failed = make(map[row]bool)
-		}
-		b.failed[b.jobs[i].row] = true
-	}
+func metOutage(b *queue.Batch, err error, part []int) bool {
+	return meaningOf(err, nil) == queue.Unavailable &&
+		!slices.ContainsFunc(part, func(i int) bool { return saysNoJSON(err, jobOf(b.Jobs[i]).msg.Data) })
 }
 
 // callBatch calls the handler of batches and catches its panics.

@@ -29,12 +29,12 @@ type Client struct {
 	js      jetstream.JetStream
 	service subjects.Name // zero when Config.Service is empty
 
-	link    *link
-	replies *replies
-	turns   turns
-	room    chan struct{} // a token for each event of MaxPending
-	flights flights
-	batches batchState
+	reconnects *reconnects
+	replies    *replies
+	order      keyOrder
+	room       chan struct{} // a token for each event of MaxPending
+	inflight   inflight
+	batches    batchState
 
 	closing sync.Once
 	closed  chan struct{} // closed when what is under way has to end
@@ -79,7 +79,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 	if c.replies, err = newReplies(c.nc); err != nil {
 		return fmt.Errorf("subscribe to replies: %w", err)
 	}
-	c.link = newLink(c.nc)
+	c.reconnects = newReconnects(c.nc)
 	if !c.cfg.WaitForHub {
 		return nil
 	}
@@ -98,10 +98,10 @@ func (c *Client) Service() string { return c.service.String() }
 // outcome. Further calls do nothing.
 func (c *Client) Close() {
 	c.closing.Do(func() {
-		idle := c.flights.stop()
+		idle := c.inflight.stop()
 		close(c.closed)
 		<-idle
-		c.link.close()
+		c.reconnects.close()
 		c.replies.close()
 		if c.own {
 			c.nc.Close()
@@ -114,7 +114,7 @@ func (c *Client) Close() {
 func (c *Client) Drain(ctx context.Context) error {
 	defer c.Close()
 	select {
-	case <-c.flights.stop():
+	case <-c.inflight.stop():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("drain: %w", context.Cause(ctx))

@@ -12,13 +12,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 )
 
 const (
 	// letterTime bounds one attempt to store a letter.
 	letterTime = 5 * time.Second
-	// letterRetry is the wait after one that failed. Meanwhile the key waits.
-	letterRetry = time.Second
 	// maxErrorBytes and maxStackBytes bound the texts in a letter's headers, of
 	// which the server takes 64 KiB in all.
 	maxErrorBytes = 1024
@@ -27,38 +26,47 @@ const (
 	maxHeaderBytes = 1<<16 - 1 - 256
 )
 
-// bury makes a dead letter of a job and settles it, in this order: a crash in
-// between has the event delivered again, and never lost. Where the letter
-// cannot be stored it is tried again, and the key waits.
-func (s *Subscriber) bury(j *job, cause error) verdict {
+// bury stores a job's dead letter and then settles the job, in this order: a crash in
+// between has the event delivered again, and never lost. Where the letter cannot be
+// stored it is tried again, and the key waits.
+func (d *driver) bury(j *job, cause error) queue.Verdict {
+	s := d.s
 	if j.letter == nil {
 		j.letter = s.letterOf(j, cause)
 	}
 	// The end of the handlers' time must not cut it off.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.src.ctx), letterTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.in.ctx), letterTime)
 	defer cancel()
-	if v, refused := s.mayBury(ctx, j); refused {
-		return v
+	letter := s.store(ctx, j)
+	if letter.Stored || letter.Needless {
+		j.letter = nil
+	}
+	v := d.buried(j, letter)
+	if v.Kind == queue.Finished {
+		s.respond(j.Reply, ackDone)
+	}
+	return v
+}
+
+// store stores a job's dead letter, where the hub lets it.
+func (s *Subscriber) store(ctx context.Context, j *job) queue.Letter {
+	if letter, refused := s.admit(ctx, j); refused {
+		return letter
 	}
 	stored, err := s.client.js.PublishMsg(ctx, j.letter, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		s.client.log.Warn("store a dead letter; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
-		return verdict{kind: verdictAgain, after: letterRetry}
+		return queue.Letter{}
 	}
-	s.client.log.Warn("dead letter", "entity", j.delivery.Entity, "key", j.row.key, "id", j.delivery.ID,
-		"reason", j.letter.Header.Get(contract.HeaderReason), "attempts", j.attempts, "err", j.letter.Header.Get(contract.HeaderError))
+	cause := j.letter.Header.Get(contract.HeaderError)
+	s.client.log.Warn("dead letter", "entity", j.delivery.Entity, "key", j.Row.Key, "id", j.delivery.ID,
+		"reason", j.letter.Header.Get(contract.HeaderReason), "attempts", j.Attempts(), "err", cause)
 	if s.cfg.OnDead != nil {
-		s.cfg.OnDead(&j.delivery, errors.New(j.letter.Header.Get(contract.HeaderError)))
+		s.cfg.OnDead(&j.delivery, errors.New(cause))
 	}
-	if j.gaveUp {
-		s.spilled(j, stored.Sequence)
-	}
-	j.letter, j.dead = nil, true
-	if s.cfg.HoldKey {
-		return verdict{kind: verdictAgain, after: s.cfg.MaxBackoff}
-	}
-	s.respond(j.msg.Reply, ackDone)
-	return verdict{kind: verdictDone}
+	// A header that is missing, or that somebody else wrote, is a letter never redriven.
+	redriven, _ := strconv.Atoi(header(j.msg.Header, contract.HeaderRedriven))
+	return queue.Letter{Stored: true, Seq: stored.Sequence, Redriven: redriven}
 }
 
 // letterOf makes the letter in the form that the hub's own have, so that the
@@ -66,15 +74,15 @@ func (s *Subscriber) bury(j *job, cause error) verdict {
 func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 	reason := contract.ReasonFailed
 	switch meaningOf(cause, j.msg.Data) {
-	case meansParked:
+	case queue.Parked:
 		reason = contract.ReasonParked
-	case meansInvalid:
+	case queue.Invalid:
 		reason = contract.ReasonInvalid
-	case meansWaits:
+	case queue.Waits:
 		if s.cfg.MaxWait >= 0 {
 			reason = contract.ReasonWaits
 		}
-	case meansFailure, meansUnavailable, meansConflict:
+	case queue.Failure, queue.Unavailable, queue.Conflict:
 	}
 	service := s.client.service.String()
 	m := &nats.Msg{
@@ -89,7 +97,7 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 	}
 	m.Header.Set(contract.HeaderReason, reason)
 	m.Header.Set(contract.HeaderError, oneLine(cause.Error(), " ", maxErrorBytes))
-	m.Header.Set(contract.HeaderAttempts, strconv.Itoa(j.attempts+j.waits))
+	m.Header.Set(contract.HeaderAttempts, strconv.Itoa(j.Tries()))
 	m.Header.Set(contract.HeaderFirstAttempt, j.first.UTC().Format(time.RFC3339Nano))
 	m.Header.Set(contract.HeaderLastAttempt, j.last.UTC().Format(time.RFC3339Nano))
 	if p, ok := errors.AsType[*panicError](cause); ok {
@@ -112,7 +120,7 @@ func letterID(service string, j *job, reason string) string {
 	if n := header(j.msg.Header, contract.HeaderRedriven); n != "" {
 		id += "/" + n
 	}
-	return id + "/" + j.src.born
+	return id + "/" + j.in.born
 }
 
 // fitLetter takes out of a letter what the server has no room for: first the

@@ -68,7 +68,7 @@ func (c *Client) openBatch() (*fastBatch, error) {
 	if !c.nc.IsConnected() {
 		return nil, errDisconnected
 	}
-	b := &fastBatch{client: c, id: newID(), window: 1, answers: make(chan *nats.Msg, answersAhead), back: c.link.reconnected()}
+	b := &fastBatch{client: c, id: newID(), window: 1, answers: make(chan *nats.Msg, answersAhead), back: c.reconnects.next()}
 	inbox := c.nc.NewInbox()
 	b.reply = inbox + "." + b.id + "." + strconv.Itoa(fastFlow) + ".fail."
 	var err error

@@ -4,81 +4,109 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 )
 
-// newSource makes a source of a plan's consumer, to be opened; the desk's mutex
-// is held. ctx is the handlers'.
-func (s *Subscriber) newSource(ctx context.Context, p plan, partition int) *source {
-	src := &source{
-		s: s, desk: s.desk, consumer: contract.ConsumerWorkers, partition: partition, ordered: p.ordered, ackWait: p.ackWait,
-		born: strconv.FormatInt(p.born.UnixMilli(), 36), inbox: s.client.nc.NewInbox(),
-		window: s.cfg.leastWindow(), ceiling: s.cfg.window(s.shares), session: session{news: make(chan struct{}, 1)}, heard: s.desk.seconds, tookAt: s.desk.seconds,
-	}
-	if p.ordered {
-		src.consumer += "-" + strconv.Itoa(partition)
-	}
-	src.ctx, src.cancel = context.WithCancel(ctx)
-	s.desk.sources[src] = true
-	return src
+// intake is what the driver has for a source: its consumer, and the subscription
+// that messages come on.
+type intake struct {
+	d        *driver
+	src      *queue.Source
+	consumer string
+	born     string // names the consumer's incarnation
+	// ctx is the handlers'; it is cancelled when their time is over.
+	ctx    context.Context //nolint:containedctx // it lives as long as the intake
+	cancel context.CancelFunc
+	inbox  string             // prefix of the subscriptions' inboxes
+	sub    *nats.Subscription // of who opens and closes sources
+	freed  chan struct{}      // closed when it is ended and no handler is under way
 }
 
-// open has a source begin.
-func (s *Subscriber) open(src *source) {
-	sub, err := s.client.nc.Subscribe(src.inbox, src.take)
+func newIntake(d *driver, src *queue.Source) *intake {
+	in := &intake{
+		d: d, src: src, consumer: contract.ConsumerWorkers, born: strconv.FormatInt(d.plan.born.UnixMilli(), 36),
+		inbox: d.s.client.nc.NewInbox() + ".", freed: make(chan struct{}),
+	}
+	if d.plan.ordered {
+		in.consumer += "-" + strconv.Itoa(src.Partition)
+	}
+	in.ctx, in.cancel = context.WithCancel(d.handlers)
+	return in
+}
+
+func intakeOf(src *queue.Source) *intake {
+	return src.Owner.(*intake) //nolint:forcetypeassert // set when it was subscribed first
+}
+
+// inboxOf is where the messages of a subscription come.
+func (in *intake) inboxOf(epoch int) string { return in.inbox + strconv.Itoa(epoch) }
+
+// begin subscribes on a new inbox, in place of the one before.
+func (in *intake) begin(epoch int) error {
+	sub, err := in.d.s.client.nc.Subscribe(in.inboxOf(epoch), func(m *nats.Msg) { in.take(epoch, m) })
 	if err != nil {
-		s.cancel(fmt.Errorf("subscribe: %w", closedError(err)))
-		return
+		return fmt.Errorf("subscribe: %w", closedError(err))
 	}
 	// What is under way is bounded by what was asked for.
 	_ = sub.SetPendingLimits(-1, -1)
-	d := s.desk
-	d.mu.Lock()
-	src.sub = sub
-	if src.ordered {
-		src.session.begin(src)
+	if in.sub != nil {
+		_ = in.sub.Unsubscribe()
 	}
-	ask := src.credit()
-	d.mu.Unlock()
-	src.ask(ask)
+	in.sub = sub
+	return nil
 }
 
-// doubt drops what has not begun and begins anew, on an inbox of its own: what
-// was sent to the old one says nothing of whose the partition is now.
-func (s *source) doubt() {
-	s.session.dropped = s.drop()
-	s.session.confirmed, s.session.proving = false, false
-	s.session.last, s.asked = 0, 0
-	s.forgotten() // what still runs here may be settled elsewhere by now
-	s.inbox = s.s.client.nc.NewInbox()
-	sub, err := s.s.client.nc.Subscribe(s.inbox, s.take)
-	if err != nil {
-		s.s.cancel(fmt.Errorf("subscribe: %w", closedError(err)))
+// end ends the subscription. What is on its way is taken and given back: the server
+// sends nothing more once it knows, so nothing comes twice.
+func (in *intake) end() {
+	if in.sub != nil {
+		_ = in.sub.Drain()
+	}
+}
+
+// take is called for each message, on the subscription's own goroutine.
+func (in *intake) take(epoch int, m *nats.Msg) {
+	if len(m.Data) == 0 {
+		if status := header(m.Header, "Status"); status != "" {
+			in.pullEnded(epoch, status, m)
+			return
+		}
+	}
+	c, ok := parseReply(m.Reply)
+	if !ok {
 		return
 	}
-	_ = sub.SetPendingLimits(-1, -1)
-	if s.sub != nil {
-		_ = s.sub.Unsubscribe()
-	}
-	s.sub = sub
-	s.session.begin(s)
+	j := newJob(in, m, c)
+	at := queue.Place{Epoch: epoch, Seq: c.consumer, Pin: header(m.Header, headerPin)}
+	delete(m.Header, headerPin)
+	in.d.step(func(now time.Time) { in.d.core.Delivered(now, in.src, &j.Job, at) })
 }
 
-// close ends a source's intake and returns the replies of what it gives back.
-func (s *source) close() []string {
-	s.closed = true
-	again := s.drop()
-	if s.running > 0 {
-		s.quiet = make(chan struct{})
-	} else {
-		delete(s.desk.sources, s)
+// pullEnded takes a word of the server's that is no message.
+func (in *intake) pullEnded(epoch int, status string, m *nats.Msg) {
+	unsent, err := strconv.Atoi(header(m.Header, "Nats-Pending-Messages"))
+	if err != nil {
+		unsent = -1
 	}
-	s.session.poke()
-	if s.sub != nil {
-		// What is on its way is taken and given back: the server sends nothing
-		// more once it knows, so nothing comes twice.
-		_ = s.sub.Drain()
+	end := pullEnd(status, header(m.Header, "Description"))
+	in.d.step(func(now time.Time) { in.d.core.PullEnded(now, in.src, epoch, end, unsent) })
+}
+
+func pullEnd(status, description string) queue.PullEnd {
+	switch {
+	case status == "408", status == "404":
+		return queue.PullOver
+	case status == "423":
+		return queue.PullUnpinned
+	case status == "503", status == "400", strings.Contains(description, "Consumer"):
+		return queue.PullNoConsumer
+	default:
+		return queue.PullInterrupted
 	}
-	return again
 }

@@ -9,57 +9,24 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 )
 
-// job is a delivery on its way through this process.
+// job is a delivery on its way through this process: what the scheduler has of it,
+// and what only the worker needs that has it.
 type job struct {
-	linked    uint64 // source.linked when it was put in flight
-	view      int    // the last source.view in which it was delivered
-	src       *source
-	msg       *nats.Msg
-	row       row
-	seq       uint64 // of the copy in its lane
-	delivered int    // by the server, from 1
+	queue.Job
 
-	// Guarded by the desk.
-	state   jobState
-	blocked bool     // waits for an attempt, or behind one of its key that does
-	old     bool     // was delivered to somebody before this session
-	tick    uint32   // when the server last heard that it is in work
-	behind  *job     // the next of its key
-	earlier *job     // in flight
-	later   *job     // in flight
-	line    *rowLine // of its key; nil without one
-	// begunAt and failedAt are of desk.begun, at its last attempt and at its last
-	// answer that something is away; returns counts the outages that it waited for,
-	// and doubts the answers in a batch that were disproved.
-	begunAt, failedAt uint64
-	returns, doubts   int
-
-	// Of the worker that has it.
-	attempts    int
-	conflicts   int // in a row
-	waits       int // answers that another row must come, change or go first
-	waitsSince  time.Time
-	gaveUp      bool // it waited, and gave its place up to others
-	due         time.Time
-	first, last time.Time
+	in          *intake
+	msg         *nats.Msg
+	first, last time.Time // attempts
 	letter      *nats.Msg // to be stored before anything else
-	dead        bool      // its letter is stored
 	delivery    Delivery
 }
 
-type jobState uint8
-
-const (
-	jobReady jobState = iota
-	jobRunning
-	jobWaiting // for its next attempt
-	jobDropped
-)
-
-// row is what events are kept in order by.
-type row struct{ entity, key string }
+func jobOf(j *queue.Job) *job {
+	return j.Owner.(*job) //nolint:forcetypeassert // set by newJob
+}
 
 // coordinates are what the reply subject of a delivery says of it.
 type coordinates struct {
@@ -105,11 +72,12 @@ func decimal(s string) uint64 {
 	return n
 }
 
-// newJob reads what the desk needs of a message; the rest waits for a worker.
-func newJob(src *source, m *nats.Msg, c coordinates) *job {
-	j := &job{src: src, msg: m, seq: c.stream, delivered: c.delivered}
-	j.row.entity, _, _ = cutCopy(m.Subject)
-	j.row.key = header(m.Header, contract.HeaderKey)
+// newJob reads what the scheduler needs of a message; the rest waits for a worker.
+func newJob(in *intake, m *nats.Msg, c coordinates) *job {
+	j := &job{in: in, msg: m}
+	j.Owner, j.Reply, j.Seq, j.Delivered, j.Size = j, m.Reply, c.stream, c.delivered, len(m.Data)
+	j.Row.Entity, _, _ = cutCopy(m.Subject)
+	j.Row.Key = header(m.Header, contract.HeaderKey)
 	return j
 }
 
@@ -135,10 +103,10 @@ func (j *job) build(service string) *Delivery {
 	h := j.msg.Header
 	entity, op, _ := cutCopy(j.msg.Subject)
 	j.delivery = Delivery{
-		Service: service, Entity: entity, Op: Op(op), Key: j.row.key, ID: header(h, contract.HeaderID),
+		Service: service, Entity: entity, Op: Op(op), Key: j.Row.Key, ID: header(h, contract.HeaderID),
 		Position: Position{Epoch: decimal(header(h, contract.HeaderEpoch)), Seq: decimal(header(h, contract.HeaderSeq))},
 		Origin:   header(h, contract.HeaderOrigin), ContentType: header(h, "Content-Type"),
-		Header: h, Data: j.msg.Data, Attempt: j.delivered + j.attempts, Row: decimal(header(h, contract.HeaderChunk)),
+		Header: h, Data: j.msg.Data, Attempt: j.Attempt(), Row: decimal(header(h, contract.HeaderChunk)),
 	}
 	// What the hub wrote parses; where it does not, the zero value says "none".
 	j.delivery.Version, _ = strconv.ParseInt(header(h, contract.HeaderVersion), 10, 64)

@@ -5,53 +5,41 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"time"
 	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub/internal/queue"
 )
 
-// meaning is what a handler's error says of its event. Deciding is pure.
-type meaning uint8
-
-const (
-	meansFailure     meaning = iota // the event may be at fault
-	meansUnavailable                // something else is away
-	meansConflict                   // another transaction was in the way
-	meansInvalid                    // no other attempt can change it
-	meansWaits                      // another row must come, change or go first
-	meansParked                     // the handler gave it up
-)
-
-// meaningOf is what an error means that was answered to an event with a payload.
+// meaningOf is what an error means that was answered to an event with a payload. Pure.
 // What the handler itself says comes first.
-func meaningOf(err error, payload []byte) meaning {
+func meaningOf(err error, payload []byte) queue.Meaning {
 	switch {
 	case is[*unavailableError](err):
-		return meansUnavailable
+		return queue.Unavailable
 	case is[*parkError](err):
-		return meansParked
+		return queue.Parked
 	case is[*retryError](err):
-		return meansFailure
+		return queue.Failure
 	case saysNoJSON(err, payload):
-		return meansInvalid
+		return queue.Invalid
 	case saysNATSIsAway(err):
-		return meansUnavailable
+		return queue.Unavailable
 	}
 	switch database.Classify(err) {
 	case database.Unavailable:
-		return meansUnavailable
+		return queue.Unavailable
 	case database.Conflict:
-		return meansConflict
+		return queue.Conflict
 	case database.Invalid:
-		return meansInvalid
+		return queue.Invalid
 	case database.Waits:
-		return meansWaits
+		return queue.Waits
 	case database.Unknown:
 	}
-	return meansFailure
+	return queue.Failure
 }
 
 func is[E error](err error) bool {
@@ -89,18 +77,4 @@ func saysNATSIsAway(err error) bool {
 		}
 	}
 	return false
-}
-
-const (
-	// maxConflicts is after how many conflicts in a row an event is at fault: with
-	// the back-off's defaults it takes about three quarters of an hour.
-	maxConflicts = 100
-	// maxProbePause bounds the time between two probes, so that a subscriber goes on
-	// soon after what was away is back.
-	maxProbePause = 3 * time.Second
-)
-
-// probePause is the time until the next probe, after a number of failed ones.
-func (s Subscription) probePause(probes int) time.Duration {
-	return min(s.backoff(probes), maxProbePause)
 }

@@ -2,7 +2,7 @@ package replhub
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub/internal/queue"
 )
 
 func TestMeaningOf(t *testing.T) {
@@ -22,33 +23,33 @@ func TestMeaningOf(t *testing.T) {
 	for _, tt := range []struct {
 		err     error
 		payload string
-		want    meaning
+		want    queue.Meaning
 	}{
-		{errors.New("no such tenant"), `{}`, meansFailure},
-		{refused, `{}`, meansUnavailable},
-		{driver.ErrBadConn, `{}`, meansUnavailable},
-		{context.DeadlineExceeded, `{}`, meansUnavailable},
-		{Unavailable(errors.New("(SQLSTATE 22001)")), `{}`, meansUnavailable},
-		{&panicError{value: refused}, `{}`, meansUnavailable},
-		{&PublishError{Err: ErrUnavailable}, `{}`, meansUnavailable},
-		{fmt.Errorf("ask: %w", nats.ErrNoResponders), `{}`, meansUnavailable},
-		{Park(refused), `{}`, meansParked},
-		{RetryAfter(time.Second, refused), `{}`, meansFailure},
-		{errors.New("(SQLSTATE 40001)"), `{}`, meansConflict},
-		{errors.New("(SQLSTATE 23502)"), `{}`, meansInvalid},
-		{errors.New("(SQLSTATE 23503)"), `{}`, meansWaits},
-		{database.Mark(refused, database.Waits), `{}`, meansWaits},
-		{RetryAfter(time.Second, errors.New("(SQLSTATE 23503)")), `{}`, meansFailure},
-		{syntax, `{`, meansInvalid},
-		{syntax, `no JSON`, meansInvalid},
-		{syntax, ``, meansInvalid},
-		{syntax, `{}`, meansFailure}, // it was something else that the handler read
-		{syntax, `<user/>`, meansFailure},
-		{syntax, "\x08\xff", meansFailure},
-		{io.ErrUnexpectedEOF, ` {"id":`, meansInvalid},
-		{io.ErrUnexpectedEOF, `{}`, meansUnavailable},
-		{io.ErrUnexpectedEOF, `<user>`, meansUnavailable},
-		{io.ErrUnexpectedEOF, ``, meansUnavailable},
+		{errors.New("no such tenant"), `{}`, queue.Failure},
+		{refused, `{}`, queue.Unavailable},
+		{sqldriver.ErrBadConn, `{}`, queue.Unavailable},
+		{context.DeadlineExceeded, `{}`, queue.Unavailable},
+		{Unavailable(errors.New("(SQLSTATE 22001)")), `{}`, queue.Unavailable},
+		{&panicError{value: refused}, `{}`, queue.Unavailable},
+		{&PublishError{Err: ErrUnavailable}, `{}`, queue.Unavailable},
+		{fmt.Errorf("ask: %w", nats.ErrNoResponders), `{}`, queue.Unavailable},
+		{Park(refused), `{}`, queue.Parked},
+		{RetryAfter(time.Second, refused), `{}`, queue.Failure},
+		{errors.New("(SQLSTATE 40001)"), `{}`, queue.Conflict},
+		{errors.New("(SQLSTATE 23502)"), `{}`, queue.Invalid},
+		{errors.New("(SQLSTATE 23503)"), `{}`, queue.Waits},
+		{database.Mark(refused, database.Waits), `{}`, queue.Waits},
+		{RetryAfter(time.Second, errors.New("(SQLSTATE 23503)")), `{}`, queue.Failure},
+		{syntax, `{`, queue.Invalid},
+		{syntax, `no JSON`, queue.Invalid},
+		{syntax, ``, queue.Invalid},
+		{syntax, `{}`, queue.Failure}, // it was something else that the handler read
+		{syntax, `<user/>`, queue.Failure},
+		{syntax, "\x08\xff", queue.Failure},
+		{io.ErrUnexpectedEOF, ` {"id":`, queue.Invalid},
+		{io.ErrUnexpectedEOF, `{}`, queue.Unavailable},
+		{io.ErrUnexpectedEOF, `<user>`, queue.Unavailable},
+		{io.ErrUnexpectedEOF, ``, queue.Unavailable},
 	} {
 		if got := meaningOf(fmt.Errorf("inbox: %w", tt.err), []byte(tt.payload)); got != tt.want {
 			t.Errorf("%v of %q: %d, want %d", tt.err, tt.payload, got, tt.want)

@@ -31,15 +31,15 @@ type Ack struct {
 // little later, and an event that the caller publishes again comes after what
 // went in between. Event.Version settles both where events are applied.
 func (c *Client) Publish(ctx context.Context, ev Event) (Ack, error) {
-	if err := c.flights.begin(); err != nil {
+	if err := c.inflight.begin(); err != nil {
 		return Ack{}, publishError(&ev, err, false)
 	}
-	defer c.flights.end()
+	defer c.inflight.end()
 	p, err := c.prepare(ctx, ev)
 	if err != nil {
 		return Ack{}, err
 	}
-	defer p.turn.leave()
+	defer p.place.leave()
 	return c.deliver(ctx, p, neverHeld)
 }
 
@@ -47,18 +47,18 @@ func (c *Client) Publish(ctx context.Context, ev Event) (Ack, error) {
 type parcel struct {
 	event Event // with its id
 	msg   *nats.Msg
-	turn  *turn // its place among the events of its row
+	place *place // its place among the events of its row
 }
 
 // prepare checks an event and takes its place in its row's order; the caller
-// gives that up with turn.leave.
+// gives that up with place.leave.
 func (c *Client) prepare(ctx context.Context, ev Event) (*parcel, error) {
 	p := &parcel{event: ev}
 	var err error
 	if p.msg, err = c.encode(ctx, &p.event); err != nil {
 		return nil, publishError(&p.event, err, false)
 	}
-	p.turn = c.turns.join(rowKey{ev.Entity, KeyOf(ev)})
+	p.place = c.order.enter(rowKey{ev.Entity, KeyOf(ev)})
 	return p, nil
 }
 
@@ -69,11 +69,11 @@ var (
 
 func neverHeld() bool { return false }
 
-// deliver waits for the parcel's turn and sends it, unless it is held by then.
+// deliver waits until the parcel is the first of its row and sends it, unless it is held by then.
 func (c *Client) deliver(ctx context.Context, p *parcel, held func() bool) (Ack, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.PublishTimeout, errPublishTimeout)
 	defer cancel()
-	if err := p.turn.wait(ctx, c.closed); err != nil {
+	if err := p.place.wait(ctx, c.closed); err != nil {
 		if errors.Is(err, errPublishTimeout) {
 			err = fmt.Errorf("%w: an event of the same key takes longer than %s", ErrUnavailable, c.cfg.PublishTimeout)
 		}
@@ -107,7 +107,7 @@ func (c *Client) send(ctx context.Context, p *parcel) (Ack, error) {
 			return Ack{}, c.gaveUp(p, last, out.err, doubt)
 		}
 		if errors.Is(out.err, nats.ErrNoResponders) {
-			out = c.whyNobody(ctx, p.msg.Subject)
+			out = c.whyNoResponders(ctx, p.msg.Subject)
 		}
 		if out.kind == refused {
 			return Ack{}, publishError(&p.event, out.err, doubt)

@@ -73,10 +73,10 @@ func (s *batchState) refuse() { s.refused.Store(time.Now().UnixNano()) }
 // returns what is known to be stored, and whether another batch may follow for the
 // rest.
 func (c *Client) publishTogether(ctx context.Context, events []Event) (acks []Ack, goOn bool) {
-	if c.flights.begin() != nil {
+	if c.inflight.begin() != nil {
 		return nil, false // PublishBatch says why
 	}
-	defer c.flights.end()
+	defer c.inflight.end()
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.PublishTimeout, errPublishTimeout)
 	defer cancel()
 	b, err := c.openBatch()

@@ -109,7 +109,7 @@ func (s *snapshots) accept(ctx context.Context, m *nats.Msg) {
 	a := &answer{client: s.client, entity: s.entity, subject: m.Reply}
 	err := json.Unmarshal(m.Data, &a.asked)
 	if err == nil {
-		err = s.client.flights.begin()
+		err = s.client.inflight.begin()
 	}
 	if err != nil {
 		a.refuse(err)
@@ -118,12 +118,12 @@ func (s *snapshots) accept(ctx context.Context, m *nats.Msg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		s.client.flights.end()
+		s.client.inflight.end()
 		a.refuse(ErrClosed)
 		return
 	}
 	s.wg.Go(func() {
-		defer s.client.flights.end()
+		defer s.client.inflight.end()
 		s.serve(ctx, a)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 )
 
 // SubscriberState is what a subscriber waits for. The zero SubscriberState waits
@@ -32,36 +33,34 @@ func (s *Subscriber) State() SubscriberState {
 	return SubscriberState{}
 }
 
-func (o *outage) state() *SubscriberState {
-	return &SubscriberState{Unavailable: true, Since: o.since, Attempts: o.attempts, Err: o.err}
-}
-
-// tell says that an outage has begun or is over, and lets the sources take again.
-func (s *Subscriber) tell(d *desk, told *SubscriberState) {
-	if told == nil {
+// show has State tell of an outage. The driver's lock is held.
+func (s *Subscriber) show(o queue.Outage) {
+	if o.Phase == queue.OutageEnds {
+		s.state.Store(nil)
 		return
 	}
-	if told.Unavailable {
+	s.state.Store(stateOf(o))
+}
+
+func stateOf(o queue.Outage) *SubscriberState {
+	return &SubscriberState{Unavailable: o.Phase != queue.OutageEnds, Since: o.Since, Attempts: o.Attempts, Err: o.Err}
+}
+
+// tell logs that an outage begins or ends, and tells the hubs, in between as well.
+func (s *Subscriber) tell(o queue.Outage) {
+	switch o.Phase {
+	case queue.OutageBegins:
 		if s.state.Load() == nil {
 			return // it is over already
 		}
 		s.client.log.Warn("something that the handlers need is away; the subscriber takes no more until an event is handled again",
-			"service", s.client.Service(), "err", told.Err)
-		s.tellHub(told)
-		return
+			"service", s.client.Service(), "err", o.Err)
+	case queue.OutageEnds:
+		s.client.log.Info("what the handlers need is back; the subscriber goes on", "service", s.client.Service(),
+			"after", time.Since(o.Since).Round(time.Millisecond).String(), "attempts", o.Attempts)
+	case queue.OutageLasts:
 	}
-	s.client.log.Info("what the handlers need is back; the subscriber goes on", "service", s.client.Service(),
-		"after", time.Since(told.Since).Round(time.Millisecond).String(), "attempts", told.Attempts)
-	s.tellHub(told)
-	asks := make(map[*source]pull)
-	d.mu.Lock()
-	for src := range d.sources {
-		asks[src] = src.credit()
-	}
-	d.mu.Unlock()
-	for src, ask := range asks {
-		src.ask(ask)
-	}
+	s.tellHub(stateOf(o))
 }
 
 // forgetOutage ends what was told, with the queues that it was about.
@@ -76,9 +75,6 @@ func (s *Subscriber) forgetOutage() {
 // tellHub sends the hubs a word of an outage, for describe and the metrics. A word
 // that is lost follows within a second, or runs out with the hub's patience.
 func (s *Subscriber) tellHub(told *SubscriberState) {
-	if told == nil {
-		return
-	}
 	word := contract.Unavailable{Instance: s.cfg.Instance, Since: told.Since.UTC(), Attempts: told.Attempts, Over: !told.Unavailable}
 	if told.Unavailable {
 		word.Error = oneLine(told.Err.Error(), " ", contract.MaxUnavailableError)

@@ -34,13 +34,9 @@ var errReplan = errors.New("the work queues have changed")
 
 const (
 	// planTime is how long a lane may be without work queues, as it is for a
-	// moment when they are created again.
-	planTime = 10 * time.Second
-	// describeEvery is the time between looks whether the lane is detached,
-	// should the hub's own word get lost.
-	describeEvery = 15 * time.Second
-	// leaveTime bounds the farewell.
-	leaveTime = time.Second
+	// moment when they are created again; planPause is the time between looks.
+	planTime  = 10 * time.Second
+	planPause = 200 * time.Millisecond
 )
 
 // Subscriber runs a handler over a service's events. Any number of instances
@@ -66,12 +62,7 @@ type Subscriber struct {
 	began   sync.Once
 	state   atomic.Pointer[SubscriberState] // of an outage that was told; nil without one
 
-	// Of one round of serve.
-	desk   *desk
-	wg     sync.WaitGroup
-	shares int // sources that share what may be in flight; guarded by desk.mu
-	cancel context.CancelCauseFunc
-	ended  chan struct{} // closed when the drain is over
+	driver *driver // of one round of serve
 }
 
 // NewSubscriber checks the subscription. The client must name its service.
@@ -195,170 +186,8 @@ func (s *Subscriber) lookAtQueues(ctx context.Context) (plan, error) {
 		if errors.Is(err, jetstream.ErrConsumerNotFound) && time.Now().After(deadline) {
 			return plan{}, fmt.Errorf("%w: stream %s has no work queues", ErrUnregistered, s.stream)
 		}
-		if end := pause(ctx, settlePoll*4); end != nil {
+		if end := pause(ctx, planPause); end != nil {
 			return plan{}, end
-		}
-	}
-}
-
-// info asks the server for a consumer's state.
-func (s *Subscriber) info(ctx context.Context, consumer string) (*jetstream.ConsumerInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.client.cfg.Timeout)
-	defer cancel()
-	c, err := s.client.js.Consumer(ctx, s.stream, consumer)
-	if err != nil {
-		return nil, fmt.Errorf("look up consumer %s of %s: %w", consumer, s.stream, err)
-	}
-	return c.CachedInfo(), nil
-}
-
-// serve works on the queues as they are now, until ctx ends or they change.
-func (s *Subscriber) serve(ctx context.Context) error {
-	p, err := s.lookAtQueues(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	var l *lease
-	if p.ordered {
-		l = &lease{from: time.Now(), ttl: leaseTTL}
-	}
-	intake, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	handlers, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	s.desk, s.cancel, s.ended = newDesk(l), cancel, make(chan struct{})
-	d := s.desk
-	d.probePause, d.workers, d.maxBatch = s.cfg.probePause, s.cfg.Workers, s.cfg.MaxBatch
-	defer s.forgetOutage()
-	m := &member{s: s, plan: p, ctx: handlers, held: make(map[int]*source), freed: make(chan struct{}, 1)}
-	tell, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
-		cancel(fmt.Errorf("%w: %s", ErrDetached, msg.Data))
-	})
-	if err != nil {
-		return fmt.Errorf("subscribe: %w", closedError(err))
-	}
-	defer func() { _ = tell.Unsubscribe() }()
-
-	kept := make(chan struct{})
-	var loops sync.WaitGroup
-	loops.Go(func() { s.keep(intake, d, p, kept) })
-	var intakes sync.WaitGroup
-	intakes.Go(func() { s.watchLane(intake) })
-	if p.ordered {
-		intakes.Go(func() {
-			if err := m.run(intake); err != nil {
-				cancel(err)
-			}
-		})
-	} else {
-		s.openOnly(handlers, m, p)
-	}
-	for range s.cfg.Workers {
-		s.wg.Go(func() { s.work(d) })
-	}
-	s.began.Do(func() { close(s.ready) })
-	<-intake.Done()
-	intakes.Wait()
-	err = s.drain(d, m, cut)
-	close(kept)
-	loops.Wait()
-	close(s.ended)
-	cut()
-	if err == nil {
-		s.wg.Wait()
-	}
-	s.tellSpilled(d)
-	if cause := context.Cause(intake); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return err
-}
-
-// openOnly opens the one source of a lane without order.
-func (s *Subscriber) openOnly(ctx context.Context, m *member, p plan) {
-	s.desk.mu.Lock()
-	s.shares = 1
-	src := s.newSource(ctx, p, -1)
-	m.held[0] = src
-	s.desk.mu.Unlock()
-	s.open(src)
-}
-
-// drain gives back what has not begun, and waits for what has.
-func (s *Subscriber) drain(d *desk, m *member, cut context.CancelFunc) error {
-	var again []string
-	d.mu.Lock()
-	for _, src := range m.held {
-		if !src.closed {
-			again = append(again, src.close()...)
-		}
-	}
-	d.shut()
-	d.mu.Unlock()
-	for _, reply := range again {
-		s.respond(reply, ackAgain)
-	}
-	err := s.awaitQuiet(d, cut)
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
-	defer cancel()
-	if m.plan.ordered && !s.client.nc.IsClosed() {
-		if _, err := m.join(ctx, true); err != nil {
-			s.client.log.Debug("say farewell", "err", err)
-		}
-	}
-	if s.client.nc.IsConnected() {
-		_ = s.client.nc.FlushWithContext(ctx) // acknowledgements on their way; what is lost comes again
-	}
-	return err
-}
-
-func (s *Subscriber) awaitQuiet(d *desk, cut context.CancelFunc) error {
-	timer := time.NewTimer(s.cfg.DrainTimeout)
-	defer timer.Stop()
-	select {
-	case <-d.quiet:
-		return nil
-	case <-timer.C:
-	}
-	cut()
-	// A handler that heeds its context ends now.
-	timer.Reset(leaveTime)
-	select {
-	case <-d.quiet:
-		return nil
-	case <-timer.C:
-		return fmt.Errorf("drain: %w", ErrDrainTimeout)
-	}
-}
-
-// replan has Run look at the work queues anew.
-func (s *Subscriber) replan() { s.cancel(errReplan) }
-
-// watchLane ends serve when the lane is detached, or when nothing is registered
-// and nothing left.
-func (s *Subscriber) watchLane(ctx context.Context) {
-	every := time.NewTicker(describeEvery)
-	defer every.Stop()
-	for {
-		asked, cancel := context.WithTimeout(ctx, s.client.cfg.Timeout)
-		status, err := s.client.Describe(asked)
-		cancel()
-		switch {
-		case err == nil && status.State == StateDetached:
-			s.cancel(fmt.Errorf("%w: %s", ErrDetached, status.Reason))
-		case err == nil && len(status.Entities) == 0 && status.Backlog == 0 && status.State != StateParked:
-			s.cancel(ErrUnregistered)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-every.C:
-		case <-s.client.closed:
-			s.cancel(ErrClosed)
-			return
 		}
 	}
 }

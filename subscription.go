@@ -104,12 +104,3 @@ func (s Subscription) validate() error {
 	}
 	return nil
 }
-
-// leastWindow is how many events a source may have in flight however slow the
-// handlers are: enough for a large batch, whose time is hardly that of its events.
-func (s Subscription) leastWindow() int { return min(s.MaxInFlight, max(2*s.Workers, 16, s.MaxBatch)) }
-
-// window is how many events one of n sources may have in flight at most.
-func (s Subscription) window(n int) int {
-	return max(s.MaxInFlight/max(n, 1), min(s.MaxInFlight, 256))
-}

@@ -6,16 +6,16 @@ var uniqueMutants = []mutant{
 	{
 		name: "child-is-a-failure", guarantee: "8: what waits for another row uses up no attempt",
 		file: "meaning.go",
-		old:  `		return meansWaits`,
-		new:  `		return meansFailure`,
-		pkg:  ".", test: "TestChildWaitsForItsParent",
+		old:  `		return queue.Waits`,
+		new:  `		return queue.Failure`,
+		pkg:  ".", test: "TestMeaningOf",
 	},
 	{
 		name: "waits-without-its-row", guarantee: "8: what waits is tried with what is behind it in its row",
-		file: "share.go",
-		old:  `		share = d.maxBatch`,
+		file: "internal/queue/batch.go",
+		old:  `		share = s.cfg.MaxBatch`,
 		new:  `		share = 1`,
-		pkg:  ".", test: "TestBatchIsAFairShareOfWhatWaits",
+		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{
 		name: "swap-in-place", guarantee: "7: rows of a batch give up unique values before they get new ones",

@@ -1,0 +1,143 @@
+package queue
+
+import "time"
+
+// Meaning is what a handler's error says of its event.
+type Meaning uint8
+
+// Meanings.
+const (
+	Failure     Meaning = iota // the event may be at fault
+	Unavailable                // something else is away
+	Conflict                   // another transaction was in the way
+	Invalid                    // no other attempt can change it
+	Waits                      // another row must come, change or go first
+	Parked                     // the handler gave it up
+)
+
+// Answer is what a handler answered to an event that it did not handle.
+type Answer struct {
+	Means Meaning
+	// Err is the error; of an outage it is told.
+	Err error
+	// Unique: of an event that Waits, that another row has the value which must be
+	// unique.
+	Unique bool
+	// RetryAfter is the time before the next attempt, where the handler gave one.
+	RetryAfter *time.Duration
+}
+
+// Verdict is what becomes of a job after an attempt.
+type Verdict struct {
+	Kind     VerdictKind
+	Evidence Evidence
+	After    time.Duration // until the next attempt
+	Err      error         // of what is away
+	// WaitsLong: the event has been waiting for another row for some time; to be
+	// logged once.
+	WaitsLong bool
+}
+
+// VerdictKind is what becomes of a job.
+type VerdictKind uint8
+
+// Kinds of verdicts.
+const (
+	Finished  VerdictKind = iota // settled with the server
+	Retry                        // another attempt after a while
+	Abandoned                    // cut short: somebody else's
+	Stalled                      // another attempt when what is away is back
+	Untried                      // no attempt was made
+	Bury                         // its dead letter is to be stored first; see Buried
+)
+
+// Evidence is what an attempt says of the things that handlers need.
+type Evidence uint8
+
+// Evidence.
+const (
+	NoEvidence Evidence = iota // no handler was asked, or it was cut short
+	IsThere                    // they are there
+	WasHandled                 // they are there, and the event is no obstacle
+)
+
+const (
+	// maxConflicts is after how many conflicts in a row an event is at fault: with
+	// the back-off's defaults it takes about three quarters of an hour.
+	maxConflicts = 100
+	// quietWaits is how often an event is tried before somebody is told that it waits.
+	quietWaits = 10
+	// letterRetry is the wait after a dead letter that could not be stored. Meanwhile
+	// the row waits.
+	letterRetry = time.Second
+)
+
+// Judge decides what becomes of a job that a worker has, and that its handler
+// answered with an error. It is settled by Done.
+func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
+	s.now = now
+	if j.doubted {
+		return Verdict{Kind: Abandoned} // whether it is still ours nobody knows, nor whether a dead letter is due
+	}
+	if a.Means == Unavailable && !s.proofs.against(j) {
+		return Verdict{Kind: Stalled, Err: a.Err}
+	}
+	if a.Means != Conflict {
+		j.conflicts = 0
+	} else if j.conflicts++; j.conflicts <= maxConflicts {
+		return Verdict{Kind: Retry, Evidence: IsThere, After: s.cfg.Backoff(j.conflicts)}
+	}
+	wait := waitNot
+	if a.Means == Waits && !j.dead {
+		wait = s.mayWait(j, a)
+	}
+	if wait == waitOn {
+		j.waits++
+		return Verdict{Kind: Retry, Evidence: IsThere, After: s.cfg.ProbePause(j.waits), WaitsLong: j.waits == quietWaits}
+	}
+	j.attempts++
+	v := Verdict{Kind: Retry, After: s.cfg.Backoff(j.attempts)}
+	switch {
+	case j.dead:
+		v.After = s.cfg.MaxBackoff // held
+	case wait == waitOver, a.Means == Parked, a.Means == Invalid, j.attempts >= s.cfg.MaxAttempts:
+		j.burying = true
+		v = Verdict{Kind: Bury}
+	case a.RetryAfter != nil:
+		v.After = max(*a.RetryAfter, 0)
+	}
+	if a.Means != Unavailable {
+		v.Evidence = IsThere
+	}
+	return v
+}
+
+// Letter is what came of storing a dead letter.
+type Letter struct {
+	// Stored: under Seq in the stream of dead letters. Else it is tried again, unless
+	// it is Needless, because the service was dropped.
+	Stored, Needless bool
+	Seq              uint64
+	// Redriven is how often the event was redriven for want of room.
+	Redriven int
+}
+
+// Buried decides what becomes of a job whose dead letter was to be stored.
+func (s *Scheduler) Buried(now time.Time, j *Job, l Letter) Verdict {
+	s.now = now
+	switch {
+	case l.Needless:
+		j.burying = false
+		return Verdict{Kind: Finished}
+	case !l.Stored:
+		return Verdict{Kind: Retry, After: letterRetry}
+	}
+	if j.gaveUp {
+		s.spills.add(l)
+	}
+	j.burying, j.dead = false, true
+	if s.cfg.HoldKey {
+		return Verdict{Kind: Retry, After: s.cfg.MaxBackoff}
+	}
+	return Verdict{Kind: Finished}
+}

@@ -1,0 +1,87 @@
+package queue
+
+// maxHandedBytes bounds the payloads of one batch, unless it is one delivery. It is
+// what a database takes in one statement without a thought: MariaDB's default
+// max_allowed_packet is 16 MiB, and values grow on their way into a statement.
+const maxHandedBytes = 4 << 20
+
+// Batch is what a worker has under way: one job, unless the handler takes more. A
+// worker uses the same one again and again.
+type Batch struct {
+	Jobs []*Job
+
+	verdicts []Verdict // by jobs
+	sources  []*Source // of the jobs
+	halving  halving
+}
+
+func (b *Batch) reset() {
+	clear(b.Jobs)
+	b.Jobs = b.Jobs[:0]
+}
+
+// Begin clears what was noted of an attempt.
+func (b *Batch) Begin() {
+	b.verdicts = append(b.verdicts[:0], make([]Verdict, len(b.Jobs))...)
+	b.halving.begin(len(b.Jobs))
+}
+
+// Conclude notes what becomes of the job at a place.
+func (b *Batch) Conclude(i int, v Verdict) { b.verdicts[i] = v }
+
+// share is how many jobs a worker may take. All jobs, waiting or under way, are
+// shared out evenly, so that no worker is idle while another has a long batch.
+func (s *Scheduler) share() int {
+	if s.cfg.MaxBatch == 1 {
+		return 1
+	}
+	there := 0
+	for _, src := range s.sources {
+		there += src.active - len(src.session.held)
+	}
+	return min((there+s.cfg.Workers-1)/s.cfg.Workers, s.cfg.MaxBatch)
+}
+
+// fill adds to a batch of one what waits, as far as there is room: the rest of its
+// row, then the next row, and so on. One that waits for another row has the rest of
+// its own with it, and nothing else.
+func (s *Scheduler) fill(b *Batch, share int) {
+	first := b.Jobs[0]
+	if first.waits > 0 {
+		share = s.cfg.MaxBatch
+	}
+	room := first.room(share)
+	bytes := first.Size
+	fits := func(j *Job) bool {
+		room = min(room, j.room(share))
+		bytes += j.Size
+		return j.waits == 0 && len(b.Jobs) < room && bytes <= maxHandedBytes
+	}
+	for row := first; ; {
+		for j := row.behind; j != nil; j = j.behind {
+			if !fits(j) {
+				return
+			}
+			s.begin(b, j)
+		}
+		if first.waits > 0 {
+			return
+		}
+		row = s.ready.peek()
+		if row == nil || !fits(row) {
+			return
+		}
+		s.ready.pop()
+		s.begin(b, row)
+	}
+}
+
+// room is how many jobs may be in a batch with this one. One that has failed is
+// tried alone. One that comes again may have brought a process down, or have had a
+// batch answered that something is away: each time the batch is an eighth of before.
+func (j *Job) room(share int) int {
+	if j.burying || j.attempts > 0 || j.conflicts > 0 {
+		return 1
+	}
+	return max(share>>min(3*(max(j.Delivered-1, 0)+j.doubts), 30), 1)
+}

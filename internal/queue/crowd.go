@@ -1,0 +1,110 @@
+package queue
+
+import "time"
+
+// A server has a bound on the events of a work queue that are delivered and not
+// acknowledged, 1000 by default. Events that wait for other rows would reach it, and
+// what they wait for may be behind them. So where a queue stands still for that
+// reason, half of those that wait give their places up: they become dead letters,
+// which this instance has redriven when the others have gone.
+const (
+	// crowdedAfter is for how many seconds nothing must have come.
+	crowdedAfter = 1
+	// maxSpilled bounds the dead letters that are remembered, and redriveAtOnce
+	// those that are redriven in one request.
+	maxSpilled    = 10_000
+	redriveAtOnce = 1000
+	// maxSpills is how often an event is redriven so.
+	maxSpills = 10
+)
+
+// crowding is whether waiting events fill a source's queue up.
+type crowding struct {
+	tookAt uint32 // the second of the last message
+	// mostWaiting bounds the events that wait for other rows; 0 is no bound.
+	mostWaiting int
+	looking     bool // the server is being asked
+}
+
+// spills are the dead letters of events that gave their places up to others, to be
+// redriven.
+type spills struct {
+	letters   []uint64
+	redriving bool
+}
+
+func (s *spills) add(l Letter) {
+	if l.Redriven < maxSpills && len(s.letters) < maxSpilled {
+		s.letters = append(s.letters, l.Seq)
+	}
+}
+
+// waiting is how many of the source's jobs wait for an attempt.
+func (s *Source) waiting() int { return s.count - s.active }
+
+// crowded reports whether an event that waits for another row has to give its place
+// up.
+func (s *Source) crowded() bool { return s.mostWaiting > 0 && s.waiting() >= s.mostWaiting }
+
+// makeRoom sees to queues that stand still, and to the events that gave their places
+// up, once a second.
+func (s *Scheduler) makeRoom() {
+	crowded := false
+	for _, src := range s.sources {
+		waiting := src.waiting()
+		if waiting <= src.mostWaiting/2 {
+			src.mostWaiting = 0
+		}
+		crowded = crowded || src.mostWaiting > 0
+		if waiting > 0 && src.standsStill() && !s.outage.on() {
+			src.looking, src.tookAt = true, s.seconds
+			s.askInfo(InfoRequest{Source: src, waiting: waiting})
+		}
+	}
+	if p := &s.spills; len(p.letters) > 0 && !crowded && !p.redriving && !s.outage.on() {
+		n := min(len(p.letters), redriveAtOnce)
+		s.todo().Redrive = p.letters[:n:n]
+		p.letters, p.redriving = p.letters[n:], true
+	}
+}
+
+// standsStill reports whether nothing comes though there is room.
+func (s *Source) standsStill() bool {
+	return s.active < s.size && s.s.seconds-s.tookAt >= crowdedAfter && !s.closed && !s.looking
+}
+
+// crowdedBy takes the server's answer: whether the queue stands still because too many
+// of its events are unacknowledged. waiting is how many waited when it was asked.
+func (s *Source) crowdedBy(waiting int, info *Info) {
+	s.looking = false
+	if info == nil || info.Undelivered == 0 || info.MaxUnacknowledged <= 0 || info.Unacknowledged < info.MaxUnacknowledged {
+		return
+	}
+	if s.mostWaiting > 0 {
+		waiting = min(waiting, s.mostWaiting)
+	}
+	s.mostWaiting = max(waiting/2, 1)
+	out := s.s.todo()
+	out.Crowded = append(out.Crowded, Crowded{Source: s, Waiting: waiting})
+}
+
+// Redriven takes what came of redriving dead letters: those from behind next on are
+// left, where there are more; all, where it failed.
+func (s *Scheduler) Redriven(now time.Time, letters []uint64, failed, more bool, next uint64) {
+	s.now = now
+	p := &s.spills
+	p.redriving = false
+	switch {
+	case failed:
+		p.letters = append(letters, p.letters...)
+	case more:
+		for _, letter := range letters {
+			if letter > next {
+				p.letters = append(p.letters, letter)
+			}
+		}
+	}
+}
+
+// Spilled is how many dead letters nobody will redrive, should this be the end.
+func (s *Scheduler) Spilled() int { return len(s.spills.letters) }

@@ -1,0 +1,96 @@
+package queue
+
+// halving finds the event that a batch failed for: the batch's parts are handed to
+// the handler one after the other, and one that fails in two halves, in order, until
+// the event is alone. What is behind a failed event of its row is not handed over,
+// and nothing is once something is away.
+type halving struct {
+	parts  [][]int // to be handed over, the last first; places in the batch
+	places []int   // all
+	away   bool    // something that the handler needs
+	failed map[Row]bool
+}
+
+func (h *halving) begin(n int) {
+	h.places = h.places[:0]
+	for i := range n {
+		h.places = append(h.places, i)
+	}
+	h.parts = append(h.parts[:0], h.places)
+	h.away, h.failed = false, nil
+}
+
+// Part is the next part of the batch to hand to the handler, as places in Jobs; nil
+// when there is none any more. ended: the time of some handlers is over, and cut says
+// of which jobs; those are abandoned, and the others put back untried.
+func (b *Batch) Part(ended bool, cut func(*Job) bool) []int {
+	h := &b.halving
+	for len(h.parts) > 0 {
+		part := h.parts[len(h.parts)-1]
+		h.parts = h.parts[:len(h.parts)-1]
+		if part = b.allowed(part, ended, cut); len(part) > 0 {
+			return part
+		}
+	}
+	return nil
+}
+
+// allowed are those of a part that may be handled; the verdicts of the others are
+// noted.
+func (b *Batch) allowed(part []int, ended bool, cut func(*Job) bool) []int {
+	if !ended && !b.halving.away && len(b.halving.failed) == 0 {
+		return part
+	}
+	may := part[:0:0]
+	for _, i := range part {
+		j := b.Jobs[i]
+		switch {
+		case ended && cut(j):
+			b.verdicts[i] = Verdict{Kind: Abandoned}
+		case ended, b.halving.away, j.line != nil && b.halving.failed[j.Row]:
+			b.verdicts[i] = Verdict{Kind: Untried}
+		default:
+			may = append(may, i)
+		}
+	}
+	return may
+}
+
+// Handled notes that the handler has handled a part, and that it is acknowledged.
+func (b *Batch) Handled(part []int) {
+	for _, i := range part {
+		b.verdicts[i] = Verdict{Kind: Finished, Evidence: WasHandled}
+	}
+}
+
+// Cut notes that the handlers' time was over before a part was handled.
+func (b *Batch) Cut(part []int, cut func(*Job) bool) { b.allowed(part, true, cut) }
+
+// Away notes that a part was answered with an outage.
+func (b *Batch) Away(part []int, err error) {
+	for _, i := range part {
+		b.verdicts[i] = Verdict{Kind: Stalled, Err: err}
+	}
+	b.halving.away = true
+}
+
+// Failed notes the verdict of one that was alone in its part.
+func (b *Batch) Failed(i int, v Verdict) {
+	b.verdicts[i] = v
+	switch v.Kind {
+	case Finished, Bury: // a dead letter: its row goes on
+	case Stalled:
+		b.halving.away = true
+	case Retry, Abandoned, Untried:
+		if b.halving.failed == nil {
+			b.halving.failed = make(map[Row]bool)
+		}
+		b.halving.failed[b.Jobs[i].Row] = true
+	}
+}
+
+// Halve has the halves of a part handed over next.
+func (b *Batch) Halve(part []int) {
+	half := len(part) / 2
+	b.halving.parts = append(b.halving.parts, part[half:], part[:half])
+}

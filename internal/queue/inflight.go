@@ -1,0 +1,110 @@
+package queue
+
+import (
+	"cmp"
+	"slices"
+)
+
+// inflight are the deliveries of a source that are not settled, in the order in
+// which they came.
+type inflight struct {
+	first, latest *Job
+	count         int
+	active        int    // those that are not blocked
+	linked        uint64 // how many were ever put in flight
+	// memory counts how often the server forgot what it had delivered, or others may
+	// have settled it. A job of an older memory stands for nothing that the server
+	// counts, until the server delivers it again.
+	memory int
+}
+
+// link puts a job in flight.
+func (f *inflight) link(j *Job) {
+	f.count++
+	f.active++
+	f.linked++
+	j.linked, j.memory = f.linked, f.memory
+	j.earlier = f.latest
+	if f.latest == nil {
+		f.first = j
+	} else {
+		f.latest.later = j
+	}
+	f.latest = j
+}
+
+// unlink takes it out.
+func (s *Source) unlink(j *Job) {
+	j.unblock()
+	s.count--
+	s.active--
+	s.settledInherited(j)
+	if j.earlier == nil {
+		s.first = j.later
+	} else {
+		j.earlier.later = j.later
+	}
+	if j.later == nil {
+		s.latest = j.earlier
+	} else {
+		j.later.earlier = j.earlier
+	}
+	j.earlier, j.later = nil, nil
+}
+
+// known is the job in flight of a copy, or nil.
+func (f *inflight) known(seq uint64) *Job {
+	for j := f.latest; j != nil; j = j.earlier {
+		if j.Seq == seq {
+			return j
+		}
+	}
+	return nil
+}
+
+// since counts the jobs that were in flight when a number of jobs had been linked,
+// and still are: those that the server counted as unacknowledged in between. What
+// came later it may not have counted yet, and what it has forgotten it does not
+// count at all: either would stand for one that somebody else has.
+func (f *inflight) since(linked uint64) int {
+	n := 0
+	for j := f.first; j != nil && j.linked <= linked; j = j.later {
+		if j.memory == f.memory {
+			n++
+		}
+	}
+	return n
+}
+
+// forget notes that the server does not know of all that it has delivered, or that
+// others may have settled it. Which deliveries is in doubt, so none counts until it
+// comes again: what is below the rest the session calls for, and what is above comes
+// by itself.
+func (f *inflight) forget() { f.memory++ }
+
+// discard takes all jobs out that no worker has, and returns their reply subjects
+// in the order of the lane.
+func (s *Source) discard() []string {
+	var gone []*Job
+	for j := s.first; j != nil; {
+		next := j.later
+		if j.state != jobRunning {
+			gone = append(gone, j)
+			s.unlink(j)
+			j.state = jobDiscarded
+		}
+		j = next
+	}
+	for _, j := range gone {
+		if j.line != nil {
+			s.s.leave(j)
+		}
+	}
+	s.session.held = nil
+	slices.SortFunc(gone, func(a, b *Job) int { return cmp.Compare(a.Seq, b.Seq) })
+	replies := make([]string, len(gone))
+	for i, j := range gone {
+		replies[i] = j.Reply
+	}
+	return replies
+}

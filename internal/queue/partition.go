@@ -1,0 +1,129 @@
+package queue
+
+import (
+	"slices"
+	"time"
+)
+
+// Assigned takes a hub's answer in: the partitions that are this instance's, and for
+// how long. sent is when the question was. It reports whether a partition was given
+// up at once, so that others may have it.
+func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions []int) (freed bool) {
+	s.now = now
+	s.lease.ttl = ttl
+	s.lease.renew(sent)
+	s.shares = len(partitions)
+	for _, src := range slices.Clone(s.sources) {
+		if !src.closed && !slices.Contains(partitions, src.Partition) {
+			s.close(src)
+			freed = freed || src.running == 0
+		}
+	}
+	for _, p := range partitions {
+		s.assign(p)
+	}
+	return freed
+}
+
+// assign takes a partition up, or confirms one that is held.
+func (s *Scheduler) assign(partition int) {
+	i := slices.IndexFunc(s.sources, func(src *Source) bool { return src.Partition == partition })
+	if i < 0 {
+		src := s.newSource(partition)
+		src.session.confirmed = true
+		s.subscribe(src)
+		src.session.begin(src)
+		return
+	}
+	src := s.sources[i]
+	src.ceiling = s.cfg.ceiling(s.shares)
+	if !src.session.confirmed {
+		src.session.confirmed, src.session.proving = true, false
+		src.session.news(src)
+	}
+}
+
+// Held are the partitions that this instance is at work on, those included that it
+// is giving up.
+func (s *Scheduler) Held() []int {
+	list := make([]int, 0, len(s.sources))
+	for _, src := range s.sources {
+		list = append(list, src.Partition)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// NoHub notes that no hub answered a question that was sent at that time, while the
+// server can be reached: nobody gives partitions to anybody.
+func (s *Scheduler) NoHub(now, sent time.Time) {
+	s.now = now
+	if s.lease.over(now) {
+		return // found out at the next CheckLease
+	}
+	s.lease.renew(sent)
+	for _, src := range s.sources {
+		if src.session.confirmed || src.closed || src.session.proving || src.Pin == "" {
+			continue
+		}
+		// Nobody but the server can tell whose the partition is now, and it says
+		// so with a message: those that were ours will do.
+		src.session.proving = true
+		s.ack(AckNak, src.session.discarded...)
+		src.pull()
+	}
+}
+
+// CheckLease discards everything that has not begun when the time is over: others
+// may have it. What a hub, or the pin, confirms is collected again.
+func (s *Scheduler) CheckLease(now time.Time) {
+	s.now = now
+	if len(s.sources) == 0 || !s.lapsed() {
+		return
+	}
+	s.todo().StoodStill = now.Sub(s.lease.from)
+	for _, src := range s.sources {
+		if !src.closed {
+			src.doubt()
+		}
+	}
+	s.lease.renew(now)
+}
+
+// doubt discards what has not begun and begins anew.
+func (s *Source) doubt() {
+	s.session.confirmed, s.session.proving = false, false
+	s.session.discarded = s.discard()
+	s.session.last, s.asked = 0, 0
+	s.forget() // what still runs here may be settled elsewhere by now
+	for j := s.first; j != nil; j = j.later {
+		j.doubted = true
+	}
+	s.s.subscribe(s)
+	s.session.begin(s)
+}
+
+// close ends a source's intake and gives back what has not begun.
+func (s *Scheduler) close(src *Source) {
+	if src.closed {
+		return
+	}
+	src.closed = true
+	s.ack(AckNak, src.discard()...)
+	out := s.todo()
+	out.Unsubscribe = append(out.Unsubscribe, src)
+	if src.running == 0 {
+		s.free(src)
+	}
+}
+
+// free lets go of a closed source whose handlers have ended.
+func (s *Scheduler) free(src *Source) {
+	i := slices.Index(s.sources, src)
+	if i < 0 {
+		return
+	}
+	s.sources = slices.Delete(s.sources, i, i+1)
+	out := s.todo()
+	out.Freed = append(out.Freed, src)
+}

@@ -1,0 +1,275 @@
+package queue
+
+import (
+	"slices"
+	"time"
+)
+
+// Scheduler holds the jobs of all sources and hands them to workers: those of one
+// row in order and one at a time, those of different rows side by side. Its methods
+// must not be called concurrently. Those that take a time are inputs; it must not go
+// backwards.
+type Scheduler struct {
+	cfg Config
+	now time.Time // of the input under way
+	outputs
+
+	sources []*Source // open, or with handlers under way
+	shares  int       // sources that share what may be in flight
+	lease   lease     // without meaning when there are no partitions to hold
+
+	rows
+	retries retries
+	running int
+	begun   uint64 // counts the attempts
+	closed  bool
+
+	outage outage
+	proofs proofs
+	spills spills
+
+	ticks   uint32 // counts the rounds of in-progress acknowledgements
+	seconds uint32 // counts seconds, roughly; it stands while the process does
+	// When the next of either is due.
+	nextTick, nextSecond time.Time
+}
+
+// New makes a scheduler that holds nothing.
+func New(now time.Time, cfg Config) *Scheduler {
+	return &Scheduler{
+		cfg: cfg, now: now, lease: lease{from: now, ttl: leaseTTL},
+		rows: rows{lines: make(map[Row]*line)}, proofs: proofs{last: make(map[string]uint64)},
+		nextTick: now.Add(cfg.progressEvery()), nextSecond: now.Add(time.Second),
+	}
+}
+
+// progressEvery is the time between rounds of in-progress acknowledgements.
+func (c *Config) progressEvery() time.Duration { return max(c.AckWait/4, 10*time.Millisecond) }
+
+// MayBegin reports whether a worker would get something to do.
+func (s *Scheduler) MayBegin(now time.Time) bool {
+	s.now = now
+	return s.mayBegin()
+}
+
+func (s *Scheduler) mayBegin() bool {
+	if s.closed {
+		return false
+	}
+	if s.outage.on() {
+		return s.mayProbe()
+	}
+	return !s.ready.empty() && !s.lapsed()
+}
+
+// Take fills b with what a worker is to begin; false when there is nothing now.
+func (s *Scheduler) Take(now time.Time, b *Batch) bool {
+	s.now = now
+	b.reset()
+	for s.mayBegin() {
+		j := s.pick()
+		if j == nil {
+			continue
+		}
+		if s.outage.on() {
+			s.outage.probe = j
+			s.begin(b, j)
+			return true
+		}
+		share := s.share()
+		s.begin(b, j)
+		s.fill(b, share)
+		return true
+	}
+	return false
+}
+
+// pick takes out the job that is to begin; nil where all that there was is
+// discarded. A probe is one that has not been tried yet, or the one whose last
+// attempt is longest ago: a single event that always answers so stops nobody else.
+func (s *Scheduler) pick() *Job {
+	for !s.ready.empty() {
+		if j := s.ready.pop(); j.state != jobDiscarded {
+			return j
+		}
+	}
+	return s.outage.pick()
+}
+
+// begin adds a job to what a worker has under way.
+func (s *Scheduler) begin(b *Batch, j *Job) {
+	j.state = jobRunning
+	s.begun++
+	j.begunAt = s.begun
+	s.running++
+	j.src.running++
+	b.Jobs = append(b.Jobs, j)
+}
+
+// Done notes what became of a batch, by the verdicts of its jobs. The driver has
+// acknowledged what is done.
+func (s *Scheduler) Done(now time.Time, b *Batch) {
+	s.now = now
+	b.sources = b.sources[:0]
+	attempts := 1
+	for i, j := range b.Jobs {
+		s.settle(j, b.verdicts[i], attempts)
+		if b.verdicts[i].Kind == Stalled {
+			attempts = 0 // it was one for all
+		}
+		if !slices.Contains(b.sources, j.src) {
+			b.sources = append(b.sources, j.src)
+		}
+	}
+	for _, src := range b.sources {
+		src.pull()
+	}
+	b.reset()
+}
+
+// settle notes what became of a job. attempts is how many an outage counts for it.
+func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
+	mine := j.src.mine() && !j.doubted
+	switch {
+	case v.Kind == Stalled && mine:
+		s.stall(j, v.Err, attempts)
+		return
+	case v.Evidence == NoEvidence:
+		s.unanswered(j)
+	default:
+		s.answered(j, v.Evidence == WasHandled)
+	}
+	switch {
+	case v.Kind == Finished:
+		s.stopped(j)
+		j.src.remember(j.Seq)
+		s.remove(j)
+	case v.Kind == Retry && mine:
+		s.retry(j, s.now.Add(v.After))
+	case v.Kind == Untried && mine:
+		s.release(j)
+	default: // the server delivers it again, to whoever is due
+		s.ack(AckNak, j.Reply)
+		s.stopped(j)
+		s.remove(j)
+	}
+}
+
+// release puts a job back that was not tried.
+func (s *Scheduler) release(j *Job) {
+	s.stopped(j)
+	j.state = jobReady
+	if j.first() {
+		s.offer(j)
+	}
+}
+
+// stopped notes that a worker is through with a job.
+func (s *Scheduler) stopped(j *Job) {
+	s.running--
+	j.src.running--
+	if j.src.closed && j.src.running == 0 {
+		s.free(j.src)
+	}
+}
+
+// Tick does what is due by now: retries, looks at consumers, in-progress
+// acknowledgements, lost pulls.
+func (s *Scheduler) Tick(now time.Time) {
+	s.now = now
+	if !now.Before(s.nextTick) {
+		s.nextTick = now.Add(s.cfg.progressEvery())
+		s.progress()
+	}
+	if !now.Before(s.nextSecond) {
+		s.nextSecond = now.Add(time.Second)
+		s.second()
+	}
+	s.revive()
+	for _, src := range s.sources {
+		src.session.tick(src)
+	}
+}
+
+// Next is when Tick is due.
+func (s *Scheduler) Next() time.Time {
+	next := s.nextTick
+	earlier := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	earlier(s.nextSecond)
+	if j := s.retries.next(); j != nil {
+		earlier(j.due)
+	}
+	if s.outage.on() && s.outage.probe == nil && s.now.Before(s.outage.due) {
+		earlier(s.outage.due)
+	}
+	for _, src := range s.sources {
+		earlier(src.session.look.due)
+	}
+	return next
+}
+
+// progress extends the time of what has been in flight for a quarter of the ack
+// wait or longer.
+func (s *Scheduler) progress() {
+	s.ticks++
+	for _, src := range s.sources {
+		for j := src.first; j != nil; j = j.later {
+			if j.tick+1 < s.ticks {
+				j.tick = s.ticks - 1
+				s.ack(AckProgress, j.Reply)
+			}
+		}
+	}
+}
+
+// second sees to silent sources, and to queues that stand still, once a second.
+func (s *Scheduler) second() {
+	s.seconds++
+	if s.outage.told {
+		s.tell(OutageLasts, s.outage) // with what came meanwhile
+	}
+	for _, src := range s.sources {
+		src.watch()
+	}
+	if !s.closed {
+		s.makeRoom()
+	}
+}
+
+// Reconnected notes that the connection was lost and is back: what was under way is
+// lost, requests as well as messages.
+func (s *Scheduler) Reconnected(now time.Time) {
+	s.now = now
+	for _, src := range s.sources {
+		src.asked = 0
+		src.session.restart(src)
+		src.pull()
+	}
+}
+
+// Drain ends the intake and gives back what has not begun. What runs is reported
+// with Done.
+func (s *Scheduler) Drain(now time.Time) {
+	s.now = now
+	for _, src := range slices.Clone(s.sources) {
+		s.close(src)
+	}
+	s.closed = true
+}
+
+// InFlight is how many events are taken and not settled.
+func (s *Scheduler) InFlight() int {
+	n := 0
+	for _, src := range s.sources {
+		n += src.count
+	}
+	return n
+}
+
+// Sources are the consumers in use, those included that only wait for their
+// handlers to end.
+func (s *Scheduler) Sources() []*Source { return slices.Clone(s.sources) }

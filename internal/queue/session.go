@@ -1,0 +1,280 @@
+package queue
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// session is one unbroken run of deliveries of a partition to this instance. It
+// begins when the partition comes here and after every doubt: a lost pin, a gap
+// in the deliveries, a reconnect. What was delivered before it, to whomever, is
+// settled first: the session collects all of it, puts it into the rows' lines in
+// order, and keeps what is new back until the old is settled or has failed once
+// and so holds up its own row alone.
+type session struct {
+	number int
+	state  sessionState
+	// confirmed: a hub has given us the partition, or the pin proves it.
+	confirmed bool
+	// proving: asked for a message that would prove it.
+	proving   bool
+	began     time.Time
+	last      uint64 // the consumer's sequence of the last delivery; 0: none yet
+	looked    bool   // at what was delivered before; nothing is asked for until then
+	held      []*Job
+	discarded []string // replies of what was discarded at the last doubt
+	inherited int      // jobs from before the session that are not settled
+	look      look
+}
+
+type sessionState uint8
+
+const (
+	sessionCollecting sessionState = iota // what was delivered before
+	sessionSettling                       // the new waits for the old
+	sessionOpen
+)
+
+// look is a session's look at what the server has outstanding.
+type look struct {
+	wanted bool      // as soon as the partition is confirmed and none is under way
+	asking bool      // one is under way
+	due    time.Time // of the next one; zero: when there is news
+	pause  time.Duration
+	called time.Time // when what others have taken was called for last
+	// As they were when the server was asked.
+	linked, newest uint64
+	memory         int
+}
+
+const (
+	// settlePoll is the time between looks whether the old is settled, at first;
+	// slowPoll that when it takes long.
+	settlePoll = 50 * time.Millisecond
+	slowPoll   = 500 * time.Millisecond
+	// settleRoom is room for what is new beside what was delivered before.
+	settleRoom = 16
+	// nakEvery is the least time between calls for what others have taken. Each
+	// counts as a delivery to the server.
+	nakEvery = time.Second
+	// nakAfter lets what is on its way arrive before it is called for.
+	nakAfter = 250 * time.Millisecond
+)
+
+// inSession takes a delivery's place in the session; false for one that is known
+// already.
+func (s *Source) inSession(j *Job, at Place) bool {
+	n := &s.session
+	if at.Seq <= s.newest {
+		s.forget()
+	}
+	s.newest = at.Seq
+	if (s.Pin != "" && at.Pin != s.Pin) || (n.last != 0 && at.Seq != n.last+1) {
+		s.Pin = at.Pin
+		n.restart(s)
+	}
+	if at.Pin != "" && s.Pin == at.Pin {
+		n.proven(s)
+	}
+	s.Pin, n.last = at.Pin, at.Seq
+	if j.Delivered == 1 && j.Seq > s.highest {
+		s.highest = j.Seq
+		return true
+	}
+	// Delivered before, to whomever, whether the server knows that or not.
+	if known := s.known(j.Seq); known != nil {
+		known.memory, known.doubted = s.memory, false // nobody has settled it
+		return false
+	}
+	return !s.handled.has(j.Seq)
+}
+
+// hold keeps a delivery until the session allows it.
+func (n *session) hold(s *Source, j *Job) {
+	if n.state == sessionSettling && j.Delivered > 1 {
+		n.admit(s, j) // turned up late; its line puts it where it belongs
+		return
+	}
+	n.held = append(n.held, j)
+	n.news(s)
+}
+
+// admit lets a job from before the session into its line.
+func (n *session) admit(s *Source, j *Job) {
+	j.inherited = true
+	n.inherited++
+	s.s.enqueue(j)
+}
+
+// settledInherited notes that a job from before the session is settled, or failed
+// once and so holds up its own row alone.
+func (s *Source) settledInherited(j *Job) {
+	if !j.inherited {
+		return
+	}
+	j.inherited = false
+	if s.session.inherited--; s.session.inherited == 0 {
+		s.session.news(s)
+	}
+}
+
+// mayAsk: nothing is asked for before it is clear that the partition is ours, and
+// that what others left is called for.
+func (n *session) mayAsk(s *Source) bool {
+	return !s.s.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
+}
+
+// proven notes that a message came by our pin, in answer to what was asked since
+// the doubt. That a request ends without one proves nothing: the server looks at
+// its pin when it has a message.
+func (n *session) proven(s *Source) {
+	if n.proving {
+		n.proving, n.confirmed = false, true
+		n.news(s)
+	}
+}
+
+// unpinned notes that the server does not know our pin any more.
+func (n *session) unpinned(s *Source) {
+	s.Pin, n.proving = "", false
+	n.restart(s)
+}
+
+// restart begins a session anew; jobs under way go on, in their lines.
+func (n *session) restart(s *Source) {
+	n.last = 0
+	if !s.s.cfg.Ordered || s.closed {
+		return
+	}
+	if n.state == sessionCollecting && len(n.held) == 0 {
+		n.looked = false // what came, and was lost, has to be called for
+		n.news(s)
+		return
+	}
+	n.begin(s)
+}
+
+// begin begins a session, with a look at once. What the one before held back is
+// called for with the rest: nothing else may ever come that shows whose the pin is.
+func (n *session) begin(s *Source) {
+	for _, j := range n.held {
+		s.unlink(j)
+		j.state = jobDiscarded
+	}
+	n.held = nil
+	n.number++
+	n.state, n.looked, n.began, n.look = sessionCollecting, false, s.s.now, look{}
+	n.news(s)
+}
+
+// news has the session look at the consumer, now or once the look under way is over.
+func (n *session) news(s *Source) {
+	n.look.wanted = true
+	n.lookAt(s)
+}
+
+// tick has the session look when it is time to.
+func (n *session) tick(s *Source) {
+	if !n.look.due.IsZero() && !s.s.now.Before(n.look.due) {
+		n.look.due = time.Time{}
+		n.news(s)
+	}
+}
+
+// lookAt asks the server about the consumer where the session wants that and may.
+func (n *session) lookAt(s *Source) {
+	k := &n.look
+	if !k.wanted || k.asking || !n.confirmed || s.closed || n.number == 0 || n.state == sessionOpen {
+		return
+	}
+	k.wanted, k.asking, k.due = false, true, time.Time{}
+	k.pause = min(max(2*k.pause, settlePoll), slowPoll)
+	k.linked, k.newest, k.memory = s.linked, s.newest, s.memory
+	s.s.askInfo(InfoRequest{Source: s, session: n.number})
+}
+
+// lookAgain has the next look made after a pause, or at once when there was news.
+func (n *session) lookAgain(s *Source, wait bool) {
+	n.look.asking = false
+	if wait {
+		n.look.due = s.s.now.Add(n.look.pause)
+		s.s.reschedule()
+	}
+	n.lookAt(s)
+}
+
+// seen takes the answer to a look; nil where there is none.
+func (n *session) seen(s *Source, number int, info *Info) {
+	if n.number != number || s.closed {
+		return // of a session before
+	}
+	if info == nil {
+		n.lookAgain(s, true)
+		return
+	}
+	if !s.remembered(info) {
+		return
+	}
+	others := info.Unacknowledged - s.since(n.look.linked)
+	// Nothing can be on its way where nothing was asked for.
+	quietBefore := n.number == 1
+	s.size = max(s.size, min(info.Unacknowledged, handledRoom)+settleRoom)
+	if others > 0 && s.s.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.s.now.Sub(n.began) > nakAfter) {
+		s.callFor(info)
+		n.look.called = s.s.now
+	}
+	if n.advance(s, info, others) {
+		n.look, n.looked = look{}, true
+		s.pull()
+		return
+	}
+	wait := true
+	if others <= 0 && n.last == 0 {
+		// Nothing to settle, and whose the pin is shows when something comes.
+		wait, n.look.pause = false, 0
+	}
+	n.looked = true
+	s.pull()
+	n.lookAgain(s, wait)
+}
+
+// advance moves the session on as far as it goes, and reports whether it is open.
+// others is how many deliveries somebody else may have.
+func (n *session) advance(s *Source, info *Info, others int) bool {
+	if n.last == 0 {
+		return false // whose the pin is nobody knows yet
+	}
+	if n.state == sessionCollecting && others <= 0 {
+		n.release(s)
+	}
+	if n.state != sessionSettling || n.inherited > 0 {
+		return false
+	}
+	settled := len(n.held) == 0 || info.floor()+1 >= n.held[0].Seq
+	if others > 0 && !settled {
+		return false
+	}
+	for _, j := range n.held {
+		s.s.enqueue(j)
+	}
+	n.held, n.state = nil, sessionOpen
+	s.ceiling = s.s.cfg.ceiling(s.s.shares)
+	s.size = min(s.size, s.ceiling)
+	return true
+}
+
+// release lets what was delivered before into the rows' lines, in the order of the
+// lane, and keeps what is new.
+func (n *session) release(s *Source) {
+	slices.SortFunc(n.held, func(a, b *Job) int { return cmp.Compare(a.Seq, b.Seq) })
+	fresh := n.held[:0]
+	for _, j := range n.held {
+		if j.Delivered > 1 {
+			n.admit(s, j)
+		} else {
+			fresh = append(fresh, j)
+		}
+	}
+	n.held, n.state = fresh, sessionSettling
+}

@@ -1,0 +1,149 @@
+package queue
+
+import "time"
+
+// Source is one consumer of the lane as this instance uses it: that of a partition,
+// or the only one of a lane without order. It asks only for what it has room for, so
+// that every message that the server has sent is known here and kept alive.
+type Source struct {
+	// Partition is the partition's number; -1 in a lane without order.
+	Partition int
+	// Pin is the server's proof that the partition's consumer is ours; empty for none.
+	Pin string
+	// Owner is what the driver has for it.
+	Owner any
+
+	s       *Scheduler
+	epoch   int // counts the subscriptions
+	closed  bool
+	running int    // jobs that workers have
+	heard   uint32 // the second of the server's last word
+	inflight
+	window
+	session session
+	handled handled
+	queueState
+	crowding
+}
+
+// queueState is what was seen of the consumer.
+type queueState struct {
+	// newest is the consumer's sequence of the last delivery.
+	newest uint64
+	// highest is the greatest of the lane's sequences that came for the first time.
+	highest uint64
+	// created is when the consumer was; zero while that is unknown.
+	created time.Time
+}
+
+// Open opens the only source of a lane without order.
+func (s *Scheduler) Open(now time.Time) *Source {
+	s.now, s.shares = now, 1
+	src := s.newSource(-1)
+	s.subscribe(src)
+	src.pull()
+	return src
+}
+
+func (s *Scheduler) newSource(partition int) *Source {
+	src := &Source{Partition: partition, s: s, heard: s.seconds}
+	src.size, src.ceiling = s.cfg.leastWindow(), s.cfg.ceiling(s.shares)
+	src.tookAt = s.seconds
+	s.sources = append(s.sources, src)
+	return src
+}
+
+// Place is where a delivery stands among those of its consumer.
+type Place struct {
+	// Epoch is of the subscription that it came on.
+	Epoch int
+	// Seq is the consumer's sequence.
+	Seq uint64
+	// Pin is the pin that it came with.
+	Pin string
+}
+
+// Delivered takes a message in.
+func (s *Scheduler) Delivered(now time.Time, src *Source, j *Job, at Place) {
+	s.now = now
+	if src.closed || at.Epoch != src.epoch {
+		if src.closed && at.Epoch == src.epoch { // it was on its way when the intake ended
+			s.ack(AckNak, j.Reply)
+		}
+		return
+	}
+	src.heard, src.tookAt = s.seconds, s.seconds
+	src.asked = max(src.asked-1, 0)
+	j.src, j.tick = src, s.ticks
+	switch {
+	case s.cfg.Ordered && !src.inSession(j, at):
+		if src.handled.has(j.Seq) {
+			s.ack(AckDone, j.Reply)
+		}
+		src.pull()
+		return
+	case !s.cfg.Ordered && j.Delivered > 1 && src.known(j.Seq) != nil:
+		return
+	}
+	src.link(j)
+	if s.cfg.Ordered && src.session.state != sessionOpen {
+		src.session.hold(src, j)
+	} else {
+		s.enqueue(j)
+	}
+	src.pull()
+}
+
+// PullEnd is how the server ended a request for messages, other than by sending all.
+type PullEnd uint8
+
+// Ends of a pull.
+const (
+	PullOver        PullEnd = iota // its time is over, or there are no messages
+	PullUnpinned                   // the pin is not that of the partition's holder
+	PullNoConsumer                 // the consumer is not there, or not as it was
+	PullInterrupted                // anything else, such as a change of leaders
+)
+
+// PullEnded takes a word of the server's on a request. unsent is how many messages of
+// it will not come; -1 is all that were asked for.
+func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd, unsent int) {
+	s.now = now
+	if epoch != src.epoch {
+		return
+	}
+	src.heard = s.seconds
+	if unsent < 0 {
+		unsent = src.asked
+	}
+	src.asked = max(src.asked-unsent, 0)
+	if src.closed {
+		return
+	}
+	switch end {
+	case PullOver:
+		src.pull()
+	case PullUnpinned:
+		src.asked = 0
+		src.session.unpinned(src)
+		src.pull()
+	case PullNoConsumer:
+		src.asked = 0
+		s.todo().QueuesChanged = true
+	case PullInterrupted: // asked for again within a second
+		src.asked = 0
+		src.session.restart(src)
+	}
+}
+
+// mine reports whether jobs of the source may be begun here.
+func (s *Source) mine() bool {
+	return !s.closed && !s.s.closed && (!s.s.cfg.Ordered || s.session.confirmed)
+}
+
+// remember notes that a copy is settled.
+func (s *Source) remember(seq uint64) {
+	if s.s.cfg.Ordered {
+		s.handled.add(seq)
+	}
+}

@@ -1,0 +1,93 @@
+package queue
+
+import "time"
+
+const (
+	// fast and slow are the times between two requests that have the window grow
+	// and shrink.
+	fast = 100 * time.Millisecond
+	slow = time.Second
+	// silence is how many seconds without a word from the server make a request
+	// lost.
+	silence = 4
+)
+
+// window is how many jobs of a source may be in flight, at most ceiling: as many as
+// are done in about a tenth of a second, so that the rest is left to others where the
+// handlers are slow.
+type window struct {
+	size, ceiling int
+	asked         int // messages that the server may still send
+	askedAt       time.Time
+}
+
+// pull asks for as many messages as there is room for.
+func (s *Source) pull() {
+	n := s.credit()
+	if n == 0 {
+		return
+	}
+	out := s.s.todo()
+	out.Pulls = append(out.Pulls, Pull{Source: s, Epoch: s.epoch, Batch: n, Pin: s.Pin})
+}
+
+// Refresh brings a pull up to date that is about to be sent, and reports whether its
+// subscription still stands.
+func (s *Scheduler) Refresh(p *Pull) bool {
+	p.Pin = p.Source.Pin
+	return p.Epoch == p.Source.epoch
+}
+
+// credit is how many messages to ask for now.
+func (s *Source) credit() int {
+	switch {
+	case s.closed, s.s.closed, !s.session.mayAsk(s):
+		return 0
+	case s.s.outage.on():
+		return s.creditForProbe()
+	}
+	free := s.size - s.asked - s.active
+	if free <= 0 || (s.asked > 0 && free < s.size/2) {
+		return 0
+	}
+	if s.s.lapsed() {
+		return 0 // a new pin, got now, would seem to prove that the partition is ours
+	}
+	s.pace()
+	free = max(s.size-s.asked-s.active, 0)
+	s.asked += free
+	return free
+}
+
+// creditForProbe asks for one event, and only where there is no other than the one
+// that may have met the outage alone.
+func (s *Source) creditForProbe() int {
+	if s.asked > 0 || s.active >= s.size || s.s.candidates() > 1 || s.s.lapsed() {
+		return 0
+	}
+	s.asked = 1
+	return 1
+}
+
+// pace fits the window to how long the jobs take that were asked for last.
+func (s *Source) pace() {
+	took := s.s.now.Sub(s.askedAt)
+	s.askedAt = s.s.now
+	switch {
+	case s.s.cfg.Ordered && s.session.state != sessionOpen:
+	case took < fast:
+		s.size = min(2*s.size, s.ceiling)
+	case took > slow && s.active > 0:
+		s.size = max(s.size/2, min(s.s.cfg.leastWindow(), s.ceiling))
+	}
+}
+
+// watch notices a request that was lost, and asks where nothing is asked for.
+func (s *Source) watch() {
+	if s.asked > 0 && s.s.seconds-s.heard > silence {
+		s.asked = 0
+		s.heard = s.s.seconds
+		s.session.restart(s)
+	}
+	s.pull()
+}

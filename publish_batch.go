@@ -1,0 +1,110 @@
+package replhub
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// PublishBatch publishes events, Config.MaxPending at a time, and returns when
+// nothing of it is under way any more. The acknowledgements are those of the
+// leading events that are stored; the error, a *PublishError, is that of the
+// first that is not known to be. Of the events after that one, those of the same
+// key were not sent, and those of other keys may be stored.
+//
+// An event without an id is given one in the slice, so that the rest of a batch
+// that failed, events[len(acks):], can be published again as it is: what was
+// stored already comes back as a duplicate, and the order of each key holds.
+func (c *Client) PublishBatch(ctx context.Context, events []Event) ([]Ack, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	if err := c.inflight.begin(); err != nil {
+		return nil, publishError(&events[0], err, false)
+	}
+	defer c.inflight.end()
+	for i := range events {
+		if events[i].ID == "" {
+			events[i].ID = newID()
+		}
+	}
+	b := &batchPublish{client: c, events: events, acks: make([]Ack, len(events)), errs: make([]error, len(events))}
+	b.first.Store(int64(len(events)))
+	var workers sync.WaitGroup
+	for range min(len(events), c.cfg.MaxPending) {
+		workers.Go(func() { b.work(ctx) })
+	}
+	workers.Wait()
+	first := int(b.first.Load())
+	if first == len(events) {
+		return b.acks, nil
+	}
+	return b.acks[:first:first], b.errs[first]
+}
+
+// batchPublish is one call of PublishBatch under way. Each worker writes acks and errs of its own
+// events alone.
+type batchPublish struct {
+	client *Client
+	events []Event
+	acks   []Ack
+	errs   []error
+	first  atomic.Int64 // the least index that failed; the length while none did
+
+	mu   sync.Mutex // guards next, and has events enter their rows in order
+	next int
+}
+
+// work publishes one event after the other until none is left, or none may go
+// on any more.
+func (b *batchPublish) work(ctx context.Context) {
+	for {
+		i, p := b.take(ctx)
+		if p == nil {
+			return
+		}
+		b.publish(ctx, i, p)
+	}
+}
+
+// take is the next event with its place in its row's order; nil is none.
+func (b *batchPublish) take(ctx context.Context) (int, *parcel) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := b.next
+	if i == len(b.events) || b.held(i) {
+		return i, nil
+	}
+	b.next++
+	p, err := b.client.admit(ctx, b.events[i])
+	if err != nil {
+		b.fail(i, err)
+		return i, nil
+	}
+	return i, p
+}
+
+func (b *batchPublish) publish(ctx context.Context, i int, p *parcel) {
+	defer b.client.leave()
+	// The failure is known before the next event of the row begins.
+	defer p.place.leave()
+	ack, err := b.client.deliver(ctx, p, func() bool { return b.held(i) })
+	if err != nil {
+		b.fail(i, err)
+		return
+	}
+	b.acks[i] = ack
+}
+
+// held reports whether an event before i has failed.
+func (b *batchPublish) held(i int) bool { return int64(i) > b.first.Load() }
+
+func (b *batchPublish) fail(i int, err error) {
+	b.errs[i] = err
+	for {
+		first := b.first.Load()
+		if first <= int64(i) || b.first.CompareAndSwap(first, int64(i)) {
+			return
+		}
+	}
+}

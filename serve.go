@@ -1,0 +1,159 @@
+package replhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// describeEvery is the time between looks whether the lane is detached,
+	// should the hub's own word get lost.
+	describeEvery = 15 * time.Second
+	// leaveTime bounds the farewell.
+	leaveTime = time.Second
+)
+
+// serve works on the queues as they are now, until ctx ends or they change.
+func (s *Subscriber) serve(ctx context.Context) error {
+	p, err := s.lookAtQueues(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	serving, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	handlers, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	d := newDriver(s, p, serving, handlers, stop)
+	s.driver = d
+	defer s.forgetOutage()
+	detached, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
+		stop(fmt.Errorf("%w: %s", ErrDetached, msg.Data))
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", closedError(err))
+	}
+	defer func() { _ = detached.Unsubscribe() }()
+
+	err = d.run(cut, func() { s.began.Do(func() { close(s.ready) }) })
+	if cause := context.Cause(serving); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// run works until the context of serving ends, and then drains. begun is called when
+// events are asked for; cut ends the handlers' context.
+func (d *driver) run(cut context.CancelFunc, begun func()) error {
+	done := make(chan struct{})
+	var timers sync.WaitGroup
+	timers.Go(func() { d.runTimers(done) })
+	m := &membership{s: d.s, d: d, partitions: d.plan.partitions}
+	var intakes sync.WaitGroup
+	intakes.Go(func() { d.watchLane(d.serving) })
+	if d.plan.ordered {
+		intakes.Go(func() {
+			if err := m.run(d.serving); err != nil {
+				d.stop(err)
+			}
+		})
+	} else {
+		d.step(func(now time.Time) { d.core.Open(now) })
+	}
+	for range d.s.cfg.Workers {
+		d.workers.Go(d.work)
+	}
+	begun()
+	<-d.serving.Done()
+	intakes.Wait()
+	err := d.finish(m, cut)
+	close(done)
+	timers.Wait()
+	close(d.ended)
+	cut()
+	if err == nil {
+		d.workers.Wait()
+		d.tasks.Wait()
+	}
+	if n := d.spilled(); n > 0 {
+		d.s.client.log.Warn("events that waited for other rows stay dead letters, with the reason waits: redrive them",
+			"service", d.s.client.Service(), "letters", n)
+	}
+	return err
+}
+
+// finish gives back what has not begun, waits for what has, and says farewell.
+func (d *driver) finish(m *membership, cut context.CancelFunc) error {
+	d.drain()
+	err := d.awaitWorkers(cut)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	client := d.s.client
+	if d.plan.ordered && !client.nc.IsClosed() {
+		if _, err := m.join(ctx, true); err != nil {
+			client.log.Debug("say farewell", "err", err)
+		}
+	}
+	if client.nc.IsConnected() {
+		_ = client.nc.FlushWithContext(ctx) // acknowledgements on their way; what is lost comes again
+	}
+	return err
+}
+
+// awaitWorkers waits for the handlers under way.
+func (d *driver) awaitWorkers(cut context.CancelFunc) error {
+	quiet := make(chan struct{})
+	go func() {
+		d.workers.Wait()
+		close(quiet)
+	}()
+	timer := time.NewTimer(d.s.cfg.DrainTimeout)
+	defer timer.Stop()
+	select {
+	case <-quiet:
+		return nil
+	case <-timer.C:
+	}
+	cut()
+	// A handler that heeds its context ends now.
+	timer.Reset(leaveTime)
+	select {
+	case <-quiet:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("drain: %w", ErrDrainTimeout)
+	}
+}
+
+// watchLane ends serve when the lane is detached, or when nothing is registered
+// and nothing left.
+func (d *driver) watchLane(ctx context.Context) {
+	every := time.NewTicker(describeEvery)
+	defer every.Stop()
+	for {
+		asked, cancel := context.WithTimeout(ctx, d.s.client.cfg.Timeout)
+		status, err := d.s.client.Describe(asked)
+		cancel()
+		switch {
+		case err == nil && status.State == StateDetached:
+			d.stop(fmt.Errorf("%w: %s", ErrDetached, status.Reason))
+		case err == nil && len(status.Entities) == 0 && status.Backlog == 0 && status.State != StateParked:
+			d.stop(ErrUnregistered)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		case <-d.s.client.closed:
+			d.stop(ErrClosed)
+			return
+		}
+	}
+}
