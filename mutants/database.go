@@ -25,4 +25,33 @@ var databaseMutants = []mutant{
 		new:  `	for range 1 {`,
 		pkg:  "./database", test: "TestInTransactionPassesBrokenConnectionsOver",
 	},
+	{
+		name: "outbox-whole-look-forgets", guarantee: "outbox: a transaction held open does not slow the relay down",
+		file: "outbox/behind.go",
+		old:  `	lowest, _, err := l.shardsBehind(ctx, nil)`,
+		new: `	l.forget()
+	lowest, _, err := l.shardsBehind(ctx, nil)`,
+		pkg: "./outbox", test: "TestScansStayBehindDeletedRows",
+	},
+	{
+		name: "outbox-refusal-forgets", guarantee: "outbox: a transaction held open does not slow the relay down",
+		file: "outbox/pass.go",
+		old:  `if err != nil && !onlyUnpublished(err) {`,
+		new:  `if err != nil {`,
+		pkg:  "./outbox", test: "TestScansStayBehindDeletedRows",
+	},
+	{
+		name: "outbox-looks-compiled", guarantee: "outbox: a transaction held open does not slow the relay down",
+		file: "outbox/behind.go",
+		old:  `l.slow = began.Add(slowFor)`,
+		new:  `l.slow = began`,
+		pkg:  "./outbox", test: "TestScansAreNotCompiled",
+	},
+	{
+		name: "outbox-lead-by-index", guarantee: "outbox: a transaction held open does not slow the relay down",
+		file: "outbox/statements.go",
+		old:  `"SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT "`,
+		new:  `"SELECT shard FROM %[1]s FORCE INDEX (%[1]s_shard) ORDER BY shard, id LIMIT "`,
+		pkg:  "./outbox", test: "TestScansPassDeletedRowsOverQuickly",
+	},
 }

@@ -17,12 +17,17 @@ import (
 // any that no other relay held. late outlives ctx: what was published is deleted
 // even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
-	work, err := r.shards.withRows(ctx)
+	defer func() {
+		if err != nil && !onlyUnpublished(err) {
+			r.shards.forget()
+		}
+	}()
+	work, many, err := r.shards.withRows(ctx)
 	if err != nil || len(work) == 0 {
 		return false, err
 	}
 	p := &progress{left: [][]int{work}}
-	if r.crowded {
+	if r.crowded || many {
 		// Relays that look at the same time begin at different shards.
 		rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
 		p.left = slices.Collect(slices.Chunk(work, 1))
@@ -47,12 +52,25 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	return p.most > 0, p.err
 }
 
+// unpublishedError is what keeps events from being published; the database is well.
+type unpublishedError struct{ error }
+
+func (e unpublishedError) Error() string { return "publish: " + e.error.Error() }
+
+func (e unpublishedError) Unwrap() error { return e.error }
+
+// onlyUnpublished reports whether nothing but the publishing failed.
+func onlyUnpublished(err error) bool {
+	_, only := err.(unpublishedError) //nolint:errorlint // one that is joined with another says nothing of that
+	return only
+}
+
 // progress hands the shards of a pass out.
 type progress struct {
 	mu   sync.Mutex // guards what follows
 	left [][]int
 	most int   // rows in a batch
-	err  error // the first; no shard is handed out after it
+	err  error // the first, or the database's first; no shard is handed out after it
 }
 
 func (p *progress) next(ctx context.Context) (some []int, ok bool) {
@@ -69,7 +87,7 @@ func (p *progress) done(found int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.most = max(p.most, found)
-	if p.err == nil {
+	if p.err == nil || err != nil && onlyUnpublished(p.err) && !onlyUnpublished(err) {
 		p.err = err
 	}
 }
@@ -153,7 +171,7 @@ func (r *Relay) publish(ctx context.Context, rows []row) (outcome, error) {
 			continue
 		}
 		if len(rows) == 0 || rows[0].broken == nil && !r.cfg.Poison(err) {
-			return out, fmt.Errorf("publish: %w", err)
+			return out, unpublishedError{err}
 		}
 		// Held up, a row that will never pass would hold its shard for ever.
 		out.aside = append(out.aside, refusal{id: rows[0].id, ev: rows[0].ev, err: err})

@@ -74,7 +74,6 @@ func (r *Relay) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			r.shards.forget()
 			r.counters.retries.Add(1)
 			sleep(ctx, r.backoff(trouble.failed(pooled(err))))
 		default:

@@ -19,10 +19,20 @@ type statements struct {
 	deleteIDs   func(ids string) (statement string, args []any)
 
 	// behind reads the first rows of some shards, each behind an id, and one row
-	// without an id that has the snapshot; shardsBehind are the shards that have such.
-	// Both are empty where rows that were deleted are in no scan's way.
+	// without an id that has the snapshot; shardsBehind are the shards that have such,
+	// and the lowest id of each. Both are of PostgreSQL.
 	behind       string
 	shardsBehind string
+	// interpret is an expression that keeps the later statements of a transaction from
+	// being compiled to machine code. PostgreSQL does that for a scan of which it
+	// expects much work, as it does where many deleted rows are in the index: each look
+	// then takes some ten to some hundred milliseconds instead of less than one.
+	interpret string
+
+	// lead reads the shards of the first rows of all, up to a number that follows;
+	// shards are all shards that there are. Both are of MariaDB: see lead.go.
+	lead   string
+	shards string
 
 	generation    string // the one in force
 	newGeneration string // begins another; a condition may follow
@@ -59,7 +69,10 @@ func statementsFor(cfg Config) statements {
 	s.deleteIDs = func(ids string) (string, []any) {
 		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, ids), nil
 	}
+	s.interpret = "''"
 	if cfg.Dialect == database.MariaDB {
+		s.lead = fmt.Sprintf("SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT ", cfg.Table)
+		s.shards = fmt.Sprintf("SELECT shard FROM %s_shards ORDER BY shard", cfg.Table)
 		s.deleteIDs = func(ids string) (string, []any) { return deleteFromMariaDB(cfg.Table, ids), nil }
 	}
 	return s
@@ -82,9 +95,13 @@ func (s *statements) forPostgres(cfg Config) {
 	s.behind = fmt.Sprintf("SELECT 0::bigint, 0, pg_current_snapshot()::text, '', '', 0::bigint, '', '', '', ''::bytea "+
 		"UNION ALL (SELECT %[1]s FROM unnest($1::text::integer[], $2::text::bigint[]) AS f(at, last) "+
 		"CROSS JOIN LATERAL (SELECT %[1]s FROM %[2]s WHERE shard = f.at AND id > f.last ORDER BY id LIMIT $3::integer) r ORDER BY r.id LIMIT $3::integer)", rowColumns, cfg.Table)
-	s.shardsBehind = fmt.Sprintf("SELECT -1, pg_current_snapshot()::text UNION ALL "+
-		"(SELECT s.shard, '' FROM %[1]s_shards s LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
-		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table)
+	// Of a table of which it knows nothing, as of the shards', PostgreSQL expects
+	// thousands of rows: the limit says that there are no more than hundreds.
+	s.shardsBehind = fmt.Sprintf("SELECT -1, 0::bigint, pg_current_snapshot()::text UNION ALL "+
+		"(SELECT s.shard, r.id, '' FROM (SELECT shard FROM %[1]s_shards ORDER BY shard LIMIT %[2]d) s "+
+		"LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
+		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table, maxShards)
+	s.interpret = "set_config('jit', 'off', true)"
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
