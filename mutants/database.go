@@ -48,6 +48,13 @@ var databaseMutants = []mutant{
 		pkg:  "./outbox", test: "TestScansAreNotCompiled",
 	},
 	{
+		name: "outbox-delete-reads-all", guarantee: "outbox: a transaction held open does not slow the relay down",
+		file: "outbox/statements.go",
+		old:  ` || set_config('enable_seqscan', 'off', true)`,
+		new:  ``,
+		pkg:  "./outbox", test: "TestDeletesReadNoWholeTable",
+	},
+	{
 		name: "outbox-lead-by-index", guarantee: "outbox: a transaction held open does not slow the relay down",
 		file: "outbox/statements.go",
 		old:  `"SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT "`,

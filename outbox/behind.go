@@ -115,8 +115,8 @@ func (l *locks) lookWhole(ctx context.Context) (found []int, err error) {
 const (
 	// slowLook is the duration from which a look may be one that was compiled.
 	slowLook = 5 * time.Millisecond
-	// slowFor is how long looks are interpreted then. That takes three more ways to
-	// the server each.
+	// slowFor is how long looks are made in a transaction then, without the compiler.
+	// That takes three more ways to the server each.
 	slowFor = 10 * time.Minute
 )
 
@@ -136,7 +136,7 @@ func (l *locks) shardsBehind(ctx context.Context, from []int64) (lowest map[int]
 		return nil, s, err
 	}
 	defer func() { err = errors.Join(err, rollback(tx)) }()
-	if _, err := tx.ExecContext(ctx, "SELECT "+l.box.sql.interpret); err != nil {
+	if _, err := tx.ExecContext(ctx, "SELECT "+l.box.sql.plan); err != nil {
 		return nil, s, err
 	}
 	return l.box.shardsBehind(ctx, tx, from)

@@ -24,7 +24,7 @@ type locks struct {
 	// goroutine at a time: the one that looks, or then the shard's worker.
 	horizons [maxShards]horizon
 	whole    time.Time // the last look at all rows, wherever the horizons are
-	// slow is until when looks are made without PostgreSQL's compiler.
+	// slow is until when looks are made in a transaction with settings of its own.
 	slow time.Time
 	// few is whether the last look found all rows, on MariaDB alone.
 	few bool
@@ -88,7 +88,7 @@ func (h *locked) lock(ctx context.Context, some []int) (p place, err error) {
 	if h.placed.Load() {
 		recorded, here = fmt.Sprintf("(SELECT place FROM %s_generation)", h.box.cfg.Table), h.box.sql.place
 	}
-	query, args := fmt.Sprintf("SELECT shard, (%s), %s, %s, %s FROM %s_shards WHERE shard ", h.box.sql.generation, recorded, here, h.box.sql.interpret, h.box.cfg.Table), []any(nil)
+	query, args := fmt.Sprintf("SELECT shard, (%s), %s, %s, %s FROM %s_shards WHERE shard ", h.box.sql.generation, recorded, here, h.box.sql.plan, h.box.cfg.Table), []any(nil)
 	if h.box.cfg.Dialect == database.Postgres {
 		query, args = query+"= ANY($1::text::integer[])", []any{"{" + list(some) + "}"}
 	} else {
@@ -101,8 +101,8 @@ func (h *locked) lock(ctx context.Context, some []int) (p place, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var shard int
-		var interpreted string
-		if err := rows.Scan(&shard, &p.generation, &p.recorded, &p.here, &interpreted); err != nil {
+		var planned string
+		if err := rows.Scan(&shard, &p.generation, &p.recorded, &p.here, &planned); err != nil {
 			return p, err
 		}
 		h.some = append(h.some, shard)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +115,29 @@ func TestScansAreNotCompiled(t *testing.T) {
 	}
 	if l.published != 10 || 5*fastest > compiled {
 		t.Errorf("%d events published; the fastest look took %s, and one that was compiled %s", l.published, fastest, compiled)
+	}
+}
+
+// Where the statistics are of a moment with a row or two among many deleted ones, a
+// batch is deleted by its ids all the same.
+func TestDeletesReadNoWholeTable(t *testing.T) {
+	p := newPlace(t, postgres, outbox.Config{})
+	holder := p.beginWith(sql.LevelRepeatableRead)
+	if err := holder.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM replhub_outbox").Scan(new(int)); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"INSERT INTO replhub_outbox SELECT n, n % 16, 'user', 'update', n, 1, '', '', '', '', 0 FROM generate_series(1, 20000) n",
+		"DELETE FROM replhub_outbox WHERE id > 2",
+		"VACUUM ANALYZE replhub_outbox",
+	} {
+		if _, err := p.db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := outbox.PlanOfDelete(t.Context(), p.db, p.box, make([]int64, 256))
+	if err != nil || !strings.Contains(plan, "Index Scan") || strings.Contains(plan, "Seq Scan") {
+		t.Errorf("%v:\n%s", err, plan)
 	}
 }
 

@@ -23,11 +23,12 @@ type statements struct {
 	// and the lowest id of each. Both are of PostgreSQL.
 	behind       string
 	shardsBehind string
-	// interpret is an expression that keeps the later statements of a transaction from
-	// being compiled to machine code. PostgreSQL does that for a scan of which it
-	// expects much work, as it does where many deleted rows are in the index: each look
-	// then takes some ten to some hundred milliseconds instead of less than one.
-	interpret string
+	// plan is an expression that has the later statements of a transaction planned for
+	// an index in which most entries are of deleted rows, as it is while a transaction
+	// is held open. PostgreSQL expects much work of a scan of it then. It compiled each
+	// look to machine code, which takes some ten to some hundred milliseconds, and had a
+	// batch's delete read the whole table.
+	plan string
 
 	// lead reads the shards of the first rows of all, up to a number that follows;
 	// shards are all shards that there are. Both are of MariaDB: see lead.go.
@@ -69,7 +70,7 @@ func statementsFor(cfg Config) statements {
 	s.deleteIDs = func(ids string) (string, []any) {
 		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, ids), nil
 	}
-	s.interpret = "''"
+	s.plan = "''"
 	if cfg.Dialect == database.MariaDB {
 		s.lead = fmt.Sprintf("SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT ", cfg.Table)
 		s.shards = fmt.Sprintf("SELECT shard FROM %s_shards ORDER BY shard", cfg.Table)
@@ -101,7 +102,7 @@ func (s *statements) forPostgres(cfg Config) {
 		"(SELECT s.shard, r.id, '' FROM (SELECT shard FROM %[1]s_shards ORDER BY shard LIMIT %[2]d) s "+
 		"LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
 		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table, maxShards)
-	s.interpret = "set_config('jit', 'off', true)"
+	s.plan = "set_config('jit', 'off', true) || set_config('enable_seqscan', 'off', true)"
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
