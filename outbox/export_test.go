@@ -30,8 +30,8 @@ func Behind(r *Relay, shard int) int64 {
 // LookAtAllSoon has the next look that finds nothing look at all rows.
 func LookAtAllSoon(r *Relay) { r.shards.(*locks).whole = time.Time{} }
 
-// PlanOfDelete is how PostgreSQL will delete the rows of a batch.
-func PlanOfDelete(ctx context.Context, db *sql.DB, o *Outbox, ids []int64) (plan string, err error) {
+// PlanOfDelete is how PostgreSQL deletes the rows of a batch of a size.
+func PlanOfDelete(ctx context.Context, db *sql.DB, o *Outbox, size int) (plan string, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return "", err
@@ -40,7 +40,7 @@ func PlanOfDelete(ctx context.Context, db *sql.DB, o *Outbox, ids []int64) (plan
 	if _, err := tx.ExecContext(ctx, "SELECT "+o.sql.plan); err != nil {
 		return "", err
 	}
-	statement, args := o.sql.deleteIDs(list(ids))
+	statement, args := o.sql.deleteRows(make([]row, size))
 	rows, err := tx.QueryContext(ctx, "EXPLAIN "+statement, args...)
 	if err != nil {
 		return "", err

@@ -144,14 +144,13 @@ func (r *Relay) claim(ctx, late context.Context, some []int) (hold, error) {
 
 // outcome is what became of the leading rows of a batch.
 type outcome struct {
-	published []int64 // ids
+	published []row
 	aside     []refusal
 }
 
 // refusal is a row that can never be published.
 type refusal struct {
-	id  int64
-	ev  replhub.Event
+	row
 	err error
 }
 
@@ -163,9 +162,7 @@ func (r *Relay) publish(ctx context.Context, rows []row) (outcome, error) {
 	var out outcome
 	for len(rows) > 0 {
 		n, err := r.publishPrefix(ctx, rows)
-		for _, row := range rows[:n] {
-			out.published = append(out.published, row.id)
-		}
+		out.published = append(out.published, rows[:n]...)
 		rows = rows[n:]
 		if err == nil {
 			continue
@@ -174,7 +171,7 @@ func (r *Relay) publish(ctx context.Context, rows []row) (outcome, error) {
 			return out, unpublishedError{err}
 		}
 		// Held up, a row that will never pass would hold its shard for ever.
-		out.aside = append(out.aside, refusal{id: rows[0].id, ev: rows[0].ev, err: err})
+		out.aside = append(out.aside, refusal{row: rows[0], err: err})
 		rows = rows[1:]
 	}
 	return out, nil

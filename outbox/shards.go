@@ -129,14 +129,14 @@ func header(text string) (map[string][]string, error) {
 // settle deletes and sets aside by id: a row with a lower one may have been
 // committed since these were read.
 func (o *Outbox) settle(ctx context.Context, tx querier, out outcome) error {
-	ids := out.published
+	gone := out.published
 	for _, a := range out.aside {
 		if err := o.setAside(ctx, tx, a); err != nil {
 			return err
 		}
-		ids = append(ids, a.id)
+		gone = append(gone, a.row)
 	}
-	statement, args := o.sql.deleteIDs(list(ids))
+	statement, args := o.sql.deleteRows(gone)
 	_, err := tx.ExecContext(ctx, statement, args...)
 	return err
 }

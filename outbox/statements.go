@@ -16,7 +16,7 @@ type statements struct {
 	insert      string // of an event without a key
 	withWork    string // shards that have rows
 	depth       string // rows, the oldest one's time, and events set aside
-	deleteIDs   func(ids string) (statement string, args []any)
+	deleteRows  func(gone []row) (statement string, args []any)
 
 	// behind reads the first rows of some shards, each behind an id, and one row
 	// without an id that has the snapshot; shardsBehind are the shards that have such,
@@ -25,9 +25,9 @@ type statements struct {
 	shardsBehind string
 	// plan is an expression that has the later statements of a transaction planned for
 	// an index in which most entries are of deleted rows, as it is while a transaction
-	// is held open. PostgreSQL expects much work of a scan of it then. It compiled each
-	// look to machine code, which takes some ten to some hundred milliseconds, and had a
-	// batch's delete read the whole table.
+	// is held open. PostgreSQL expects much work of a scan of it then: it compiled each
+	// look to machine code, which takes some ten to some hundred milliseconds, and read
+	// the whole table instead.
 	plan string
 
 	// lead reads the shards of the first rows of all, up to a number that follows;
@@ -67,14 +67,14 @@ func statementsFor(cfg Config) statements {
 	s.insertKeyed = fmt.Sprintf("INSERT INTO %[1]s (%[2]s) VALUES (?, ?, ?, ?, "+
 		"(SELECT version FROM %[1]s_versions WHERE entity = ? AND entity_key = ?), ?, ?, ?, ?, ?)", cfg.Table, columns)
 	s.insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM (SELECT 1) one WHERE true%s", cfg.Table, columns, within)
-	s.deleteIDs = func(ids string) (string, []any) {
-		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, ids), nil
+	s.deleteRows = func(gone []row) (string, []any) {
+		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, list(idsOf(gone))), nil
 	}
 	s.plan = "''"
 	if cfg.Dialect == database.MariaDB {
 		s.lead = fmt.Sprintf("SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT ", cfg.Table)
 		s.shards = fmt.Sprintf("SELECT shard FROM %s_shards ORDER BY shard", cfg.Table)
-		s.deleteIDs = func(ids string) (string, []any) { return deleteFromMariaDB(cfg.Table, ids), nil }
+		s.deleteRows = func(gone []row) (string, []any) { return deleteFromMariaDB(cfg.Table, list(idsOf(gone))), nil }
 	}
 	return s
 }
@@ -114,9 +114,26 @@ func (s *statements) forPostgres(cfg Config) {
 	// The same for the transaction's own number: horizon.go counts on it.
 	s.insert = fmt.Sprintf("WITH x AS MATERIALIZED (SELECT pg_current_xact_id() AS id) INSERT INTO %[1]s (%[2]s) "+
 		"SELECT $1::integer, $2::text, $3::text, $4::text, $5::bigint, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM x WHERE x.id IS NOT NULL", cfg.Table, columns)
-	s.deleteIDs = func(ids string) (string, []any) {
-		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
+	// Each row is looked up, by shard and id, so that either index serves. For a list
+	// of ids PostgreSQL took the index of shards where the table was empty as it was
+	// analysed, which it reads whole for each id.
+	s.deleteRows = func(gone []row) (string, []any) {
+		shards := make([]int, len(gone))
+		for n := range gone {
+			shards[n] = gone[n].shard
+		}
+		return fmt.Sprintf("DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::text::integer[], $2::text::bigint[]) AS gone(shard, id) "+
+				"CROSS JOIN LATERAL (SELECT ctid FROM %[1]s WHERE shard = gone.shard AND id = gone.id LIMIT 1) r))", cfg.Table),
+			[]any{"{" + list(shards) + "}", "{" + list(idsOf(gone)) + "}"}
 	}
+}
+
+func idsOf(rows []row) []int64 {
+	ids := make([]int64, len(rows))
+	for n := range rows {
+		ids[n] = rows[n].id
+	}
+	return ids
 }
 
 // laterGeneration is greater than the last generation, and than those before an
