@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -13,15 +14,18 @@ import (
 // by the table while there are few rows, of whichever shard, and by the index where
 // many wait.
 
-// lead looks at the first rows of all. Where a batch has no room for them, it names
-// all shards: to ask the index which of them have rows would take longer than to try
+// leadBatches is how many batches of rows count as few.
+const leadBatches = 4
+
+// lead looks at the first rows of all. Where there are more than a few, it names all
+// shards: to ask the index which of them have rows would take longer than to try
 // them.
 func (l *locks) lead(ctx context.Context) (found []int, many bool, err error) {
-	first, err := shardsOf(ctx, l.db, l.box.sql.lead+list([]int{l.limit}))
+	first, err := shardsOf(ctx, l.db, fmt.Sprint(l.box.sql.lead, leadBatches*l.limit))
 	if err != nil {
 		return nil, false, err
 	}
-	if l.few = len(first) < l.limit; !l.few {
+	if l.few = len(first) < leadBatches*l.limit; !l.few {
 		found, err = shardsOf(ctx, l.db, l.box.sql.shards)
 		return found, true, err
 	}

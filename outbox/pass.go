@@ -13,7 +13,7 @@ import (
 )
 
 // pass publishes a batch of all shards that have rows together, or, after one that
-// was full or failed, one of each of them, several at once. It reports whether there was
+// was full or failed, one of each of them or of some, several at once. It reports whether there was
 // any that no other relay held. late outlives ctx: what was published is deleted
 // even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
@@ -26,12 +26,9 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	if err != nil || len(work) == 0 {
 		return false, err
 	}
-	p := &progress{left: [][]int{work}}
-	if r.crowded || many {
-		// Relays that look at the same time begin at different shards.
-		rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
-		p.left = slices.Collect(slices.Chunk(work, 1))
-	}
+	// Relays that look at the same time begin at different shards.
+	rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
+	p := &progress{left: slices.Collect(slices.Chunk(work, r.together(len(work), many)))}
 	var workers sync.WaitGroup
 	for range min(r.cfg.Workers, len(p.left)) {
 		workers.Go(func() {
@@ -47,9 +44,22 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	workers.Wait()
 	// After an error too: an event that fails for ever holds up its own shard alone.
 	// SQLite has one writer, so that several shards at once would wait for each other.
-	full := p.most >= r.cfg.BatchSize && r.box.cfg.Dialect != database.SQLite
-	r.crowded = full || p.err != nil
+	r.crowded, r.failed = p.most >= r.cfg.BatchSize && r.box.cfg.Dialect != database.SQLite, p.err != nil
 	return p.most > 0, p.err
+}
+
+// together is how many of some shards one batch takes.
+func (r *Relay) together(some int, many bool) int {
+	switch {
+	case many || r.failed:
+		return 1
+	case !r.crowded:
+		return some
+	case r.box.cfg.Dialect == database.MariaDB:
+		return (some + r.cfg.Workers - 1) / r.cfg.Workers // each batch reads past all that was deleted
+	default:
+		return 1
+	}
 }
 
 // unpublishedError is what keeps events from being published; the database is well.

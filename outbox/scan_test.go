@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,9 +202,12 @@ func TestManyRows(t *testing.T) {
 				p.enqueue(user(fmt.Sprint(k), fmt.Sprint(n)))
 			}
 		}
+		var mu sync.Mutex
 		last := map[string]string{}
 		published := 0
 		p.run(publisherFunc(func(_ context.Context, events []replhub.Event) ([]replhub.Ack, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, ev := range events {
 				if string(ev.Data) <= last[ev.Key] {
 					p.Errorf("key %s: %s behind %s", ev.Key, ev.Data, last[ev.Key])
@@ -212,8 +216,10 @@ func TestManyRows(t *testing.T) {
 				published++
 			}
 			return make([]replhub.Ack, len(events)), nil
-		}), func(cfg *outbox.RelayConfig) { cfg.BatchSize, cfg.Workers = 7, 1 })
+		}), func(cfg *outbox.RelayConfig) { cfg.BatchSize, cfg.Workers = 7, 3 })
 		p.emptied()
+		mu.Lock()
+		defer mu.Unlock()
 		if published != keys*changes {
 			t.Errorf("%d of %d events", published, keys*changes)
 		}
