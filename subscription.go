@@ -44,8 +44,8 @@ type Subscription struct {
 	// back-offs of at most 3 s, which use up none of MaxAttempts, and holds up its own
 	// key alone; then it becomes a dead letter with the reason "waits". 10 minutes by
 	// default; with a negative one such errors are as any other. An event that waits
-	// keeps its lane from being trimmed behind it. Where so many wait that the server
-	// gives this queue no more, half of them become dead letters at once, and are
+	// keeps its lane from being trimmed behind it. Where the server gives this queue no
+	// more because too many events wait, half of these become dead letters at once, and are
 	// redriven by this instance when the others are through.
 	MaxWait time.Duration
 	// HoldKey keeps the key of an event that has become a dead letter held: the

@@ -12,7 +12,13 @@ import (
 )
 
 func TestClassifyMariaDB(t *testing.T) {
-	s := newOnServer(t, database.MariaDB, sqltest.MariaDB(t))
+	for name, dsn := range map[string]func(testing.TB) string{"plain": sqltest.MariaDB, "snapshot": sqltest.MariaDBSnapshot} {
+		t.Run(name, func(t *testing.T) { classifyMariaDB(t, newOnServer(t, database.MariaDB, dsn(t))) })
+	}
+}
+
+func classifyMariaDB(t *testing.T, s *onServer) {
+	t.Helper()
 	wide := make([]string, 40)
 	for i := range wide {
 		wide[i] = "c" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + " varchar(250) CHARACTER SET latin1"

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -60,7 +61,7 @@ func InTransaction(ctx context.Context, db *sql.DB, opts *sql.TxOptions, run fun
 }
 
 func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, run func(tx *sql.Tx) error) (err error) {
-	tx, err := db.BeginTx(ctx, opts)
+	tx, err := begin(ctx, db, opts)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -76,4 +77,17 @@ func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, run func(tx 
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// begin begins a transaction. Other users of the pool may have broken many
+// connections at once, as each context that ends during a statement does. Of these
+// database/sql tries three and gives up with driver.ErrBadConn, which says that
+// nothing was done; each attempt takes broken connections out of the pool.
+func begin(ctx context.Context, db *sql.DB, opts *sql.TxOptions) (tx *sql.Tx, err error) {
+	for range attempts {
+		if tx, err = db.BeginTx(ctx, opts); !errors.Is(err, driver.ErrBadConn) {
+			break
+		}
+	}
+	return tx, err
 }

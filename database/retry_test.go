@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
 	"github.com/replhub/replhub/database"
@@ -102,5 +104,29 @@ func TestInTransaction(t *testing.T) {
 	var rows, n int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*), MAX(n) FROM t").Scan(&rows, &n); err != nil || rows != 1 || n != 3 {
 		t.Errorf("%d rows, %d, %v", rows, n, err)
+	}
+}
+
+// Connections that others broke while they were in the pool fail no transaction.
+func TestInTransactionPassesBrokenConnectionsOver(t *testing.T) {
+	cfg, err := pgx.ParseConfig(sqltest.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := 5
+	db := sql.OpenDB(stdlib.GetConnector(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		if broken == 0 {
+			return nil
+		}
+		broken--
+		return conn.Close(ctx)
+	})))
+	defer db.Close()
+	err = database.InTransaction(t.Context(), db, nil, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "CREATE TABLE t (n integer)")
+		return err
+	})
+	if err != nil || broken > 0 {
+		t.Errorf("%v, %d broken connections were not tried", err, broken)
 	}
 }

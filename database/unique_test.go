@@ -12,10 +12,10 @@ import (
 
 func TestIsUnique(t *testing.T) {
 	for _, tt := range []struct {
-		driver string
-		dsn    func(testing.TB) string
-	}{{"pgx", sqltest.Postgres}, {"mysql", sqltest.MariaDB}, {"sqlite", sqltest.SQLite}} {
-		t.Run(tt.driver, func(t *testing.T) {
+		name, driver string
+		dsn          func(testing.TB) string
+	}{{"pgx", "pgx", sqltest.Postgres}, {"mysql", "mysql", sqltest.MariaDB}, {"mysql-snapshot", "mysql", sqltest.MariaDBSnapshot}, {"sqlite", "sqlite", sqltest.SQLite}} {
+		t.Run(tt.name, func(t *testing.T) {
 			db := open(t, tt.driver, tt.dsn(t))
 			db.SetMaxOpenConns(1)
 			if tt.driver == "sqlite" {

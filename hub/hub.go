@@ -37,7 +37,8 @@ type Registry interface {
 	Run(ctx context.Context) error
 	// Snapshot is nil until the first complete load.
 	Snapshot() *tree.Snapshot
-	// Changed is closed when there is a newer snapshot.
+	// Changed is closed when there is a newer snapshot than at the time of the call.
+	// Take the channel first, then the snapshot.
 	Changed() <-chan struct{}
 	Get(ctx context.Context, path string) (tree.Entry, error)
 	Put(ctx context.Context, path string, value []byte, expect tree.Version) (tree.Version, error)
@@ -255,9 +256,15 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 	}
 	patience, cancel := context.WithTimeout(ctx, h.cfg.StartTimeout)
 	defer cancel()
-	for h.cfg.Registry.Snapshot() == nil {
+	for {
+		// The channel first: a snapshot that comes after it is told by it. A registry
+		// that is quiet afterwards tells of no other.
+		changed := h.cfg.Registry.Changed()
+		if h.cfg.Registry.Snapshot() != nil {
+			return nil
+		}
 		select {
-		case <-h.cfg.Registry.Changed():
+		case <-changed:
 		case <-patience.Done():
 			if ctx.Err() != nil {
 				return nil
@@ -266,7 +273,6 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 				h.cfg.RegistryKind, h.cfg.StartTimeout, h.cfg.Registry.Status().Err)
 		}
 	}
-	return nil
 }
 
 // discover takes up the lanes that exist and starts the tail near where they

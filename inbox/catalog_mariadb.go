@@ -22,7 +22,7 @@ const (
 	COALESCE(NUMERIC_SCALE, -1), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, ''), COALESCE(COLLATION_NAME, '')
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 	// Indexes of one column, the whole of it, whose values are unique.
-	mariadbUnique = `SELECT MIN(COLUMN_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
+	mariadbUnique = `SELECT MIN(COLUMN_NAME), INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
 GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(SUB_PART) IS NULL`
 	// All that are unique, by their columns.
 	mariadbUniques = `SELECT GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX) FROM information_schema.STATISTICS
@@ -44,7 +44,7 @@ func readMariaDB(ctx context.Context, tx database.Tx, schema, table string) (cat
 			"take charset and collation out of the DSN, or say charset=utf8mb4", client))
 	}
 	schema = cmp.Or(schema, current)
-	unique, err := names(ctx, tx, mariadbUnique, schema, table)
+	unique, err := uniqueIndexes(ctx, tx, schema, table)
 	if err != nil {
 		return catalog{}, err
 	}
@@ -68,7 +68,10 @@ func readMariaDB(ctx context.Context, tx database.Tx, schema, table string) (cat
 		if t.collation != "" {
 			col.typeName += " COLLATE " + t.collation
 		}
-		col.unique = slices.Contains(unique, col.name)
+		col.index, col.unique = unique[col.name]
+		if !t.listed() {
+			col.index = ""
+		}
 		col.rule = t.rule()
 		col.blurs = t.blurs(col.rule)
 		col.distinct = t.distinct()
@@ -79,6 +82,18 @@ func readMariaDB(ctx context.Context, tx database.Tx, schema, table string) (cat
 		c.others, err = names(ctx, tx, mariadbTables, schema)
 	}
 	return c, err
+}
+
+// uniqueIndexes are the names of an index for each column that has values unique.
+func uniqueIndexes(ctx context.Context, tx database.Tx, schema, table string) (map[string]string, error) {
+	indexes := map[string]string{}
+	err := database.Query(ctx, tx, func(row database.Row) error {
+		var column, index string
+		err := row.Scan(&column, &index)
+		indexes[column] = index
+		return err
+	}, mariadbUnique, schema, table)
+	return indexes, err
 }
 
 // mariadbStrict precedes what writes a row. In a session without a strict mode
@@ -201,6 +216,12 @@ func (t mariadbType) float(bits int) rule {
 		r.fixed = &decimalRule{integers: t.precision - t.scale, fraction: t.scale}
 	}
 	return r
+}
+
+// listed reports whether literals of the type can stand in a list with a column of it,
+// and the list's values are of the type then.
+func (t mariadbType) listed() bool {
+	return strings.HasSuffix(t.name, "int") || t.charset == "utf8mb4"
 }
 
 // blurs says why the type cannot be a key's.

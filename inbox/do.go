@@ -25,8 +25,7 @@ func (i *Inbox) retrying(ctx context.Context, d *replhub.Delivery, try func() (O
 	for attempt := 0; ; attempt++ {
 		outcome, err := try()
 		if err == nil {
-			i.stats.count(outcome, d)
-			return outcome, nil
+			return i.stats.count(outcome, d), nil
 		}
 		if attempt >= i.cfg.Retries || !i.retryable(err) || !pause(ctx, attempt) {
 			return 0, err

@@ -91,7 +91,14 @@ func inboxOn(t testing.TB, dialect database.Dialect) *inbox.Inbox {
 
 func newReplica(t testing.TB, cfg inbox.Config) *replica {
 	t.Helper()
-	r := &replica{DB: open(t, cfg.Dialect), dialect: cfg.Dialect}
+	return replicaOn(t, open(t, cfg.Dialect), cfg)
+}
+
+// replicaOn is a replica on an empty database, which it closes.
+func replicaOn(t testing.TB, db *sql.DB, cfg inbox.Config) *replica {
+	t.Helper()
+	t.Cleanup(func() { db.Close() })
+	r := &replica{DB: db, dialect: cfg.Dialect}
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	var err error
 	if r.inbox, err = inbox.New(cfg); err != nil {

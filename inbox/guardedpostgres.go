@@ -72,7 +72,8 @@ func (g *guardedBatch) onPostgres(ctx context.Context, db *sql.DB) (fits bool, e
 	}
 	g.keepWinners()
 	g.batchWrite.changes = g.changes
-	return true, g.explain(ctx, db, lost)
+	g.explain(ctx, db, lost)
+	return true, nil
 }
 
 // bind makes the statement's arguments. It reports false where a value has no text.
@@ -142,16 +143,18 @@ func (g *guardedBatch) upsert(ctx context.Context, tx database.Tx, args []any) (
 }
 
 // explain finds out what the deliveries that were not applied lost against. Without
-// a lock: if a newer change comes between, a duplicate is called stale.
-func (g *guardedBatch) explain(ctx context.Context, db *sql.DB, lost []*slot) error {
+// a lock: if a newer change comes between, a duplicate is called stale. So is one where
+// that cannot be found out: the others are applied by now.
+func (g *guardedBatch) explain(ctx context.Context, db *sql.DB, lost []*slot) {
 	current, err := g.inbox.readRows(ctx, db, lost)
 	if err != nil {
-		return fmt.Errorf("inbox: read rows: %w", err)
+		g.inbox.cfg.Logger.Debug("a batch is applied, and what was passed over counts as stale", "deliveries", len(lost), "err", err)
 	}
 	for _, s := range lost {
 		for n, r := range s.records {
-			g.outcomes[s.places[n]] = g.inbox.lost(current[s.rowKey], r)
+			if g.outcomes[s.places[n]] = Stale; err == nil {
+				g.outcomes[s.places[n]] = g.inbox.lost(current[s.rowKey], r)
+			}
 		}
 	}
-	return nil
 }

@@ -65,7 +65,7 @@ func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error)
 	return k, nil
 }
 
-// valueLists are what stands behind VALUES for rows of so many columns.
+// valueLists are the lists behind VALUES, one for each row, with a parameter for each column.
 func valueLists(columns, rows int) string {
 	line := "(" + database.SQLite.Parameters(1, columns) + ")"
 	return strings.Join(slices.Repeat([]string{line}, rows), ", ")

@@ -64,8 +64,7 @@ func (i *Inbox) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, 
 	if err != nil {
 		return 0, abandoned(tx, err)
 	}
-	i.stats.count(outcome, d)
-	return outcome, nil
+	return i.stats.count(outcome, d), nil
 }
 
 func (i *Inbox) apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
@@ -113,16 +112,16 @@ func (i *Inbox) passByUpsert(ctx context.Context, tx database.Tx, r record) (Out
 }
 
 // lost is the outcome of r where it did not win over current. A publisher that
-// seems to have begun to count again is counted, and warned about once.
+// seems to have begun to count again is warned about once.
 func (i *Inbox) lost(current Stamp, r record) Outcome {
 	if regressed(current, r.stamp) {
-		i.stats.regressed.Add(1)
 		if _, told := i.regressed.LoadOrStore(r.stamp.Origin, true); !told {
 			i.cfg.Logger.Warn("a publisher gave a lower version after a greater one, and that change is passed over; "+
 				"if its database was restored from a backup, begin a new generation of its outbox (package outbox says how), else all its changes are passed over until they pass the old versions",
 				slog.String(keyOrigin, r.stamp.Origin), slog.String(keyEntity, r.entity), slog.String(keyRow, shown(r.key)),
 				slog.Int64(keyVersion, r.stamp.Version), slog.Int64(keyApplied, current.Version))
 		}
+		return regression
 	}
 	return lost(current, r.stamp)
 }

@@ -3,7 +3,6 @@ package inbox
 import (
 	"encoding/hex"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -83,14 +82,15 @@ func literalRecords(part []*slot, now int64) string {
 	return string(b)
 }
 
-// literalKeys are keys as they stand behind IN.
+// literalKeys are keys as they stand in an array of JSON.
 func literalKeys(keys []any) string {
-	var b strings.Builder
+	var b []byte
 	for n, key := range keys {
 		if n > 0 {
-			b.WriteString(", ")
+			b = append(b, ',')
 		}
-		b.Write(appendHex(nil, key.([]byte))) //nolint:forcetypeassert // keys of the inbox are bytes
+		b = hex.AppendEncode(append(b, '"'), key.([]byte)) //nolint:forcetypeassert // keys of the inbox are bytes
+		b = append(b, '"')
 	}
-	return b.String()
+	return string(b)
 }

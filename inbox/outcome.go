@@ -15,6 +15,10 @@ const (
 	Stale
 )
 
+// regression is Stale, until that is counted, for a delivery whose publisher seems to
+// have begun to count again.
+const regression Outcome = -1
+
 func (o Outcome) String() string {
 	switch o {
 	case Applied:

@@ -65,7 +65,7 @@ func (i *Inbox) replicateMany(ctx context.Context, db *sql.DB, batch []*replhub.
 		err := w.once(ctx, db)
 		if err == nil {
 			for place, outcome := range w.outcomes {
-				i.stats.count(outcome, batch[place])
+				w.outcomes[place] = i.stats.count(outcome, batch[place])
 			}
 			for _, c := range w.changes {
 				t.tell(c)

@@ -17,6 +17,9 @@ type shape struct {
 	read    time.Time
 	key     boundColumn
 	columns []boundColumn // those of Table.columns, in their order
+	// keyIndex is the name of an index of the key alone, by which the rows of a list of
+	// keys can be looked up; it is known of MariaDB only.
+	keyIndex string
 	// otherUnique says that rows may also meet in a value that is not the key; it is
 	// known of MariaDB only.
 	otherUnique bool
@@ -62,6 +65,7 @@ func newShape(d database.Dialect, cfg TableConfig, c catalog) (*shape, error) {
 	}
 	var key catalogColumn
 	s.key, key = bind(cfg.Key)
+	s.keyIndex = key.index
 	if key.name != "" {
 		note(keyProblem(d, cfg.Table, key))
 	}

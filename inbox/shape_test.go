@@ -18,10 +18,9 @@ func TestTableThatCannotWork(t *testing.T) {
 		column  string
 		want    []string
 	}
-	all := []database.Dialect{database.Postgres, database.MariaDB, database.SQLite}
 	var cases []wrong
 	onAll := func(column string, want []string, tables ...string) {
-		for _, d := range all {
+		for _, d := range []database.Dialect{database.Postgres, database.MariaDB, database.SQLite} {
 			cases = append(cases, wrong{d, tables, column, want})
 		}
 	}
@@ -41,7 +40,7 @@ func TestTableThatCannotWork(t *testing.T) {
 		wrong{database.MariaDB, []string{"CREATE TABLE t (id varchar(20) COLLATE utf8mb4_nopad_bin NOT NULL, v int, UNIQUE (id(5)))"}, "v", []string{"neither the primary key nor unique"}},
 		wrong{database.SQLite, []string{"CREATE TABLE t (id text NOT NULL, v int)", "CREATE UNIQUE INDEX i ON t (id) WHERE v > 0"}, "v", []string{"neither the primary key nor unique"}},
 	)
-	for _, d := range all {
+	onEach(t, func(t *testing.T, d database.Dialect) {
 		db := open(t, d)
 		for _, c := range cases {
 			if c.dialect != d {
@@ -66,7 +65,7 @@ func TestTableThatCannotWork(t *testing.T) {
 				}
 			}
 		}
-	}
+	})
 }
 
 // What the statement of an error makes is a table that works.
@@ -165,7 +164,11 @@ var long = strings.Repeat("1", 300)
 
 // A session whose character set is not that of the text would change it.
 func TestSessionsCharacterSet(t *testing.T) {
-	db := open(t, database.MariaDB)
+	on(t, refusesTheSessionsCharacterSet, database.MariaDB)
+}
+
+func refusesTheSessionsCharacterSet(t *testing.T, dialect database.Dialect) {
+	db := open(t, dialect)
 	create(t, db, "CREATE TABLE t (id int PRIMARY KEY, v text)")
 	conn, err := db.Conn(t.Context())
 	if err != nil {
@@ -175,7 +178,7 @@ func TestSessionsCharacterSet(t *testing.T) {
 	if _, err := conn.ExecContext(t.Context(), "SET NAMES latin1"); err != nil {
 		t.Fatal(err)
 	}
-	table, err := inboxOn(t, database.MariaDB).NewTable(inbox.TableConfig{Table: "t", Columns: []inbox.Column{{Name: "v"}}})
+	table, err := inboxOn(t, dialect).NewTable(inbox.TableConfig{Table: "t", Columns: []inbox.Column{{Name: "v"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/replhub/replhub/database"
@@ -27,7 +28,8 @@ type statements struct {
 	// lockFile locks SQLite's file for writing, and writes nothing.
 	lockFile string
 	// lockKeys locks rows and returns their keys and stamps. Arguments: entity, keys;
-	// on PostgreSQL they are one array, else the two %s are the entity and the list.
+	// on PostgreSQL they are one array, else the two %s are the entity and the list. The
+	// locks are taken in the order of the keys.
 	lockKeys string
 	// makeRows writes rows that are not there and leaves those that are;
 	// overwriteRows writes over those that are there. Their %s is a rowSource.
@@ -93,10 +95,11 @@ func keysStatement(d database.Dialect, table, lock string) string {
 		return "SELECT entity_key, " + stampColumns + " FROM unnest($2::text::bytea[]) AS k(key) CROSS JOIN LATERAL (SELECT entity_key, " + stampColumns +
 			" FROM " + table + " WHERE entity = $1 AND entity_key = k.key" + lock + ") r"
 	}
-	if d == database.SQLite {
-		lock = ""
+	if d == database.MariaDB {
+		return "SELECT r.entity_key, r.epoch, r.seq, r.origin, r.version, r.event_at, r.deleted FROM JSON_TABLE('[%[2]s]', '$[*]' COLUMNS (hex VARCHAR(" +
+			strconv.Itoa(2*MaxKey) + ") PATH '$')) AS k STRAIGHT_JOIN " + escaped(table) + " AS r FORCE INDEX (PRIMARY) ON r.entity = %[1]s AND r.entity_key = UNHEX(k.hex)" + lock
 	}
-	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = %s AND entity_key IN (%s) ORDER BY entity_key" + lock
+	return "SELECT entity_key, " + stampColumns + " FROM " + escaped(table) + " WHERE entity = %s AND entity_key IN (%s)"
 }
 
 func makeRowsStatement(d database.Dialect, table string) string {

@@ -37,7 +37,12 @@ func (i *Inbox) Stats() Stats {
 	}
 }
 
-func (c *counters) count(outcome Outcome, d *replhub.Delivery) {
+// count counts what was decided for good, and returns it in the words of callers.
+func (c *counters) count(outcome Outcome, d *replhub.Delivery) Outcome {
+	if outcome == regression {
+		c.regressed.Add(1)
+		outcome = Stale
+	}
 	switch outcome {
 	case Applied:
 		c.applied.Add(1)
@@ -49,4 +54,5 @@ func (c *counters) count(outcome Outcome, d *replhub.Delivery) {
 	case Stale:
 		c.stale.Add(1)
 	}
+	return outcome
 }

@@ -74,7 +74,7 @@ type Table struct {
 	// MariaDB's replace is for a table without another unique index.
 	into, replace string
 	// removeKeys deletes the rows of many keys. Its %s is their list; on PostgreSQL,
-	// which is given an array, their type.
+	// which is given an array, their type; on MariaDB an index comes before the list.
 	removeKeys string
 	// guarded is put, on PostgreSQL, for where a query "guard" returned a row.
 	// Its arguments follow those of the inbox's upsert.

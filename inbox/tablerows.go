@@ -24,10 +24,14 @@ func manyStatement(d database.Dialect, table string, names []string) (into, repl
 	return mariadbStrict + into, " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
 }
 
+// removeKeysStatement looks each key up. For a list of keys MariaDB would read a small
+// table whole, and wait for each row that another transaction has locked; it deletes
+// what it finds by an index instead, for keys of the column's own type.
 func removeKeysStatement(d database.Dialect, table, key string) string {
 	switch d {
 	case database.MariaDB:
-		return mariadbStrict + fmt.Sprintf("DELETE FROM %s WHERE %s IN (", escaped(table), escaped(key)) + "%s)"
+		return mariadbStrict + fmt.Sprintf("DELETE r FROM (SELECT %[2]s AS found FROM %[1]s WHERE FALSE UNION ALL VALUES %%[2]s) AS k "+
+			"STRAIGHT_JOIN %[1]s AS r FORCE INDEX (%%[1]s) ON r.%[2]s = k.found", escaped(table), escaped(key))
 	case database.SQLite:
 		return fmt.Sprintf("DELETE FROM %s WHERE %s COLLATE BINARY IN (", escaped(table), escaped(key)) + "%s)"
 	default:
@@ -76,15 +80,23 @@ func (t *Table) removeRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]a
 		for i, row := range part {
 			keys[i] = row[0]
 		}
-		rest, args := d.Parameters(1, len(keys)), keys
-		if d == database.Postgres {
-			array, ok := arrayText(keys)
-			if !ok {
-				return t.removeEach(ctx, tx, part)
-			}
-			rest, args = s.key.castName, []any{array}
+		rest, args, ok := []any{d.Parameters(1, len(keys))}, keys, true
+		switch d {
+		case database.Postgres:
+			var array string
+			array, ok = arrayText(keys)
+			rest, args = []any{s.key.castName}, []any{array}
+		case database.MariaDB:
+			var list string
+			list, ok = literalRows(part)
+			index, err := d.Quote(s.keyIndex)
+			rest, args, ok = []any{index, list}, nil, ok && err == nil
+		case database.SQLite:
 		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf(t.removeKeys, rest), args...)
+		if !ok {
+			return t.removeEach(ctx, tx, part)
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(t.removeKeys, rest...), args...)
 		return err
 	})
 }

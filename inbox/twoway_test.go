@@ -151,17 +151,17 @@ func both(t *testing.T, dialect database.Dialect, rule string, seed uint64, echo
 // Two services that write the same keys and replicate to each other end equal,
 // whatever was delivered late, twice or out of order.
 func TestTwoWayEndsEqual(t *testing.T) {
-	for dialect, seeds := range map[database.Dialect]uint64{database.Postgres: 1, database.MariaDB: 1, database.SQLite: 3} {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
 		for rule := range rules {
-			t.Run(fmt.Sprintf("%v, by %s", dialect, rule), func(t *testing.T) {
-				for seed := range seeds {
+			t.Run("by "+rule, func(t *testing.T) {
+				for seed := range map[database.Dialect]uint64{database.Postgres: 1, database.MariaDB: 1, database.SQLite: 3}[dialect] {
 					if a, b := both(t, dialect, rule, seed, true); !maps.Equal(a, b) {
 						t.Errorf("seed %d: %v and %v", seed, a, b)
 					}
 				}
 			})
 		}
-	}
+	})
 }
 
 // Without echo each side keeps its own last word: the check above can fail.

@@ -40,15 +40,15 @@ var sdkMutants = []mutant{
 	{
 		name: "outbox-deletes-range", guarantee: "outbox: a row that commits late is not lost",
 		file: "outbox/statements.go",
-		old:  `id = ANY($1::text::bigint[])`,
-		new:  `id <= ANY($1::text::bigint[])`,
+		old:  `AND id = gone.id LIMIT 1`,
+		new:  `AND id <= gone.id`,
 		pkg:  "./outbox", test: "TestLateCommitWithALowerID",
 	},
 	{
 		name: "outbox-deletes-unpublished", guarantee: "outbox: only what is acknowledged goes",
 		file: "outbox/pass.go",
-		old:  `for _, row := range rows[:n] {`,
-		new:  `for _, row := range rows {`,
+		old:  `out.published = append(out.published, rows[:n]...)`,
+		new:  `out.published = append(out.published, rows...)`,
 		pkg:  "./outbox", test: "TestPrefixOfABatch",
 	},
 	{

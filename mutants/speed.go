@@ -26,8 +26,8 @@ var speedMutants = []mutant{
 	{
 		name: "outbox-failure-holds-all", guarantee: "outbox: an event that fails for ever holds up its own shard alone",
 		file: "outbox/pass.go",
-		old:  `	r.crowded = full || p.err != nil`,
-		new:  `	r.crowded = full`,
+		old:  `	case many || r.failed:`,
+		new:  `	case many:`,
 		pkg:  "./outbox", test: "TestFailingEventHoldsItsShardAlone",
 	},
 }

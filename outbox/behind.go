@@ -5,7 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -48,10 +49,9 @@ func (h *locked) readBehind(ctx context.Context) (found []row, seen snapshot, er
 // written some by hand, or set the sequence back.
 const wholeEvery = time.Minute
 
-func (l *locks) withRows(ctx context.Context) (found []int, err error) {
-	if l.box.sql.behind == "" {
-		return l.box.shardsWithRows(ctx, l.db)
-	}
+// withRowsBehind are the shards that have rows behind their horizons, and now and
+// then those that have any.
+func (l *locks) withRowsBehind(ctx context.Context) (found []int, err error) {
 	for {
 		again, err := l.lookBehind(ctx, &found)
 		if err != nil {
@@ -62,8 +62,9 @@ func (l *locks) withRows(ctx context.Context) (found []int, err error) {
 		}
 	}
 	if now := time.Now(); len(found) == 0 && now.Sub(l.whole) > wholeEvery {
-		l.forget()
-		_, err = l.lookBehind(ctx, &found)
+		if found, err = l.lookWhole(ctx); err != nil {
+			return nil, fmt.Errorf("find rows to publish: %w", err)
+		}
 		// A look that takes long is made more seldom.
 		l.whole = time.Now().Add(100 * time.Since(now))
 	}
@@ -73,8 +74,12 @@ func (l *locks) withRows(ctx context.Context) (found []int, err error) {
 // lookBehind finds the shards with rows behind their horizons. It is to be called
 // again when a horizon has moved back.
 func (l *locks) lookBehind(ctx context.Context, found *[]int) (again bool, err error) {
-	var s snapshot
-	if *found, s, err = l.shardsBehind(ctx); err != nil {
+	from := make([]int64, l.box.cfg.Shards)
+	for shard := range from {
+		from[shard] = l.horizons[shard].from()
+	}
+	lowest, s, err := l.shardsBehind(ctx, from)
+	if err != nil {
 		return false, err
 	}
 	for shard := range l.horizons {
@@ -83,43 +88,83 @@ func (l *locks) lookBehind(ctx context.Context, found *[]int) (again bool, err e
 	if again {
 		return true, nil
 	}
-	some := map[int]bool{}
-	for _, shard := range *found {
-		some[shard] = true
-	}
+	*found = slices.Sorted(maps.Keys(lowest))
 	for shard := range l.horizons {
-		if !some[shard] {
+		if lowest[shard] == 0 {
 			l.horizons[shard].scanned(s, 0, time.Now())
 		}
 	}
 	return false, nil
 }
 
-func (l *locks) shardsBehind(ctx context.Context) (found []int, s snapshot, err error) {
-	from := make([]string, l.box.cfg.Shards)
-	for shard := range from {
-		from[shard] = fmt.Sprint(l.horizons[shard].from())
+// lookWhole finds the shards with rows. A horizon that hides one is no horizon; the
+// others stay, as without them each scan would read what was deleted since.
+func (l *locks) lookWhole(ctx context.Context) (found []int, err error) {
+	lowest, _, err := l.shardsBehind(ctx, nil)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := l.db.QueryContext(ctx, l.box.sql.shardsBehind, "{"+strings.Join(from, ",")+"}")
+	for shard, id := range lowest {
+		if id <= l.horizons[shard].from() {
+			l.horizons[shard] = horizon{}
+		}
+	}
+	return slices.Sorted(maps.Keys(lowest)), nil
+}
+
+const (
+	// slowLook is the duration from which a look may be one that was compiled.
+	slowLook = 5 * time.Millisecond
+	// slowFor is how long looks are made in a transaction then, without the compiler.
+	// That takes three more ways to the server each.
+	slowFor = 10 * time.Minute
+)
+
+// shardsBehind are the lowest ids of the shards' rows behind an id of each; zero
+// where from has none.
+func (l *locks) shardsBehind(ctx context.Context, from []int64) (lowest map[int]int64, s snapshot, err error) {
+	began := time.Now()
+	if began.After(l.slow) {
+		lowest, s, err = l.box.shardsBehind(ctx, l.db, from)
+		if time.Since(began) > slowLook {
+			l.slow = began.Add(slowFor)
+		}
+		return lowest, s, err
+	}
+	tx, err := l.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted, ReadOnly: true})
+	if err != nil {
+		return nil, s, err
+	}
+	defer func() { err = errors.Join(err, rollback(tx)) }()
+	if _, err := tx.ExecContext(ctx, "SELECT "+l.box.sql.plan); err != nil {
+		return nil, s, err
+	}
+	return l.box.shardsBehind(ctx, tx, from)
+}
+
+func (o *Outbox) shardsBehind(ctx context.Context, db querier, from []int64) (lowest map[int]int64, s snapshot, err error) {
+	rows, err := db.QueryContext(ctx, o.sql.shardsBehind, "{"+list(from)+"}")
 	if err != nil {
 		return nil, s, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
+	lowest = map[int]int64{}
 	for rows.Next() {
 		var shard int
-		var text sql.NullString
-		if err := rows.Scan(&shard, &text); err != nil {
+		var id int64
+		var text string
+		if err := rows.Scan(&shard, &id, &text); err != nil {
 			return nil, s, err
 		}
 		if shard >= 0 {
-			found = append(found, shard)
+			lowest[shard] = id
 			continue
 		}
-		if s, err = parseSnapshot(text.String); err != nil {
+		if s, err = parseSnapshot(text); err != nil {
 			return nil, s, err
 		}
 	}
-	return found, s, rows.Err()
+	return lowest, s, rows.Err()
 }
 
 func (l *locks) forget() { l.horizons = [maxShards]horizon{} }

@@ -22,7 +22,10 @@ type leases struct {
 
 func (*leases) begin(context.Context, *slog.Logger) error { return nil }
 
-func (l *leases) withRows(ctx context.Context) ([]int, error) { return l.box.shardsWithRows(ctx, l.db) }
+func (l *leases) withRows(ctx context.Context) (found []int, many bool, err error) {
+	found, err = shardsOf(ctx, l.db, l.box.sql.withWork)
+	return found, false, err
+}
 
 func (*leases) forget() {}
 
@@ -60,7 +63,7 @@ type leased struct {
 }
 
 func (h *leased) rows(ctx context.Context) ([]row, error) {
-	return h.box.read(ctx, h.db, h.some, h.limit, h.generation)
+	return h.box.read(ctx, h.db, h.box.firstOf(h.some, h.limit, true), h.generation)
 }
 
 func (h *leased) settle(ctx context.Context, out outcome) error {

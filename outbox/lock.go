@@ -24,6 +24,10 @@ type locks struct {
 	// goroutine at a time: the one that looks, or then the shard's worker.
 	horizons [maxShards]horizon
 	whole    time.Time // the last look at all rows, wherever the horizons are
+	// slow is until when looks are made in a transaction with settings of its own.
+	slow time.Time
+	// few is whether the last look found all rows, on MariaDB alone.
+	few bool
 }
 
 func (l *locks) begin(ctx context.Context, log *slog.Logger) error {
@@ -37,6 +41,14 @@ func (l *locks) begin(ctx context.Context, log *slog.Logger) error {
 	}
 	l.placed.Store(err == nil)
 	return err
+}
+
+func (l *locks) withRows(ctx context.Context) (found []int, many bool, err error) {
+	if l.box.sql.lead != "" {
+		return l.lead(ctx)
+	}
+	found, err = l.withRowsBehind(ctx)
+	return found, false, err
 }
 
 func (l *locks) claim(ctx, late context.Context, some []int) (_ hold, err error) {
@@ -76,7 +88,7 @@ func (h *locked) lock(ctx context.Context, some []int) (p place, err error) {
 	if h.placed.Load() {
 		recorded, here = fmt.Sprintf("(SELECT place FROM %s_generation)", h.box.cfg.Table), h.box.sql.place
 	}
-	query, args := fmt.Sprintf("SELECT shard, (%s), %s, %s FROM %s_shards WHERE shard ", h.box.sql.generation, recorded, here, h.box.cfg.Table), []any(nil)
+	query, args := fmt.Sprintf("SELECT shard, (%s), %s, %s, %s FROM %s_shards WHERE shard ", h.box.sql.generation, recorded, here, h.box.sql.plan, h.box.cfg.Table), []any(nil)
 	if h.box.cfg.Dialect == database.Postgres {
 		query, args = query+"= ANY($1::text::integer[])", []any{"{" + list(some) + "}"}
 	} else {
@@ -89,7 +101,8 @@ func (h *locked) lock(ctx context.Context, some []int) (p place, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var shard int
-		if err := rows.Scan(&shard, &p.generation, &p.recorded, &p.here); err != nil {
+		var planned string
+		if err := rows.Scan(&shard, &p.generation, &p.recorded, &p.here, &planned); err != nil {
 			return p, err
 		}
 		h.some = append(h.some, shard)
@@ -122,7 +135,7 @@ type locked struct {
 
 func (h *locked) rows(ctx context.Context) (found []row, err error) {
 	if h.box.sql.behind == "" {
-		return h.box.read(ctx, h.tx, h.some, h.limit, h.generation)
+		return h.box.read(ctx, h.tx, h.box.firstOf(h.some, h.limit, h.few), h.generation)
 	}
 	for {
 		if found, h.seen, err = h.readBehind(ctx); err != nil {

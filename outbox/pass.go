@@ -13,20 +13,22 @@ import (
 )
 
 // pass publishes a batch of all shards that have rows together, or, after one that
-// was full or failed, one of each of them, several at once. It reports whether there was
+// was full or failed, one of each of them or of some, several at once. It reports whether there was
 // any that no other relay held. late outlives ctx: what was published is deleted
 // even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
-	work, err := r.shards.withRows(ctx)
+	defer func() {
+		if err != nil && !onlyUnpublished(err) {
+			r.shards.forget()
+		}
+	}()
+	work, many, err := r.shards.withRows(ctx)
 	if err != nil || len(work) == 0 {
 		return false, err
 	}
-	p := &progress{left: [][]int{work}}
-	if r.crowded {
-		// Relays that look at the same time begin at different shards.
-		rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
-		p.left = slices.Collect(slices.Chunk(work, 1))
-	}
+	// Relays that look at the same time begin at different shards.
+	rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
+	p := &progress{left: slices.Collect(slices.Chunk(work, r.together(len(work), many)))}
 	var workers sync.WaitGroup
 	for range min(r.cfg.Workers, len(p.left)) {
 		workers.Go(func() {
@@ -42,9 +44,35 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	workers.Wait()
 	// After an error too: an event that fails for ever holds up its own shard alone.
 	// SQLite has one writer, so that several shards at once would wait for each other.
-	full := p.most >= r.cfg.BatchSize && r.box.cfg.Dialect != database.SQLite
-	r.crowded = full || p.err != nil
+	r.crowded, r.failed = p.most >= r.cfg.BatchSize && r.box.cfg.Dialect != database.SQLite, p.err != nil
 	return p.most > 0, p.err
+}
+
+// together is how many of some shards one batch takes.
+func (r *Relay) together(some int, many bool) int {
+	switch {
+	case many || r.failed:
+		return 1
+	case !r.crowded:
+		return some
+	case r.box.cfg.Dialect == database.MariaDB:
+		return (some + r.cfg.Workers - 1) / r.cfg.Workers // each batch reads past all that was deleted
+	default:
+		return 1
+	}
+}
+
+// unpublishedError is what keeps events from being published; the database is well.
+type unpublishedError struct{ error }
+
+func (e unpublishedError) Error() string { return "publish: " + e.error.Error() }
+
+func (e unpublishedError) Unwrap() error { return e.error }
+
+// onlyUnpublished reports whether nothing but the publishing failed.
+func onlyUnpublished(err error) bool {
+	_, only := err.(unpublishedError) //nolint:errorlint // one that is joined with another says nothing of that
+	return only
 }
 
 // progress hands the shards of a pass out.
@@ -52,7 +80,7 @@ type progress struct {
 	mu   sync.Mutex // guards what follows
 	left [][]int
 	most int   // rows in a batch
-	err  error // the first; no shard is handed out after it
+	err  error // the first, or the database's first; no shard is handed out after it
 }
 
 func (p *progress) next(ctx context.Context) (some []int, ok bool) {
@@ -69,7 +97,7 @@ func (p *progress) done(found int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.most = max(p.most, found)
-	if p.err == nil {
+	if p.err == nil || err != nil && onlyUnpublished(p.err) && !onlyUnpublished(err) {
 		p.err = err
 	}
 }
@@ -126,14 +154,13 @@ func (r *Relay) claim(ctx, late context.Context, some []int) (hold, error) {
 
 // outcome is what became of the leading rows of a batch.
 type outcome struct {
-	published []int64 // ids
+	published []row
 	aside     []refusal
 }
 
 // refusal is a row that can never be published.
 type refusal struct {
-	id  int64
-	ev  replhub.Event
+	row
 	err error
 }
 
@@ -145,18 +172,16 @@ func (r *Relay) publish(ctx context.Context, rows []row) (outcome, error) {
 	var out outcome
 	for len(rows) > 0 {
 		n, err := r.publishPrefix(ctx, rows)
-		for _, row := range rows[:n] {
-			out.published = append(out.published, row.id)
-		}
+		out.published = append(out.published, rows[:n]...)
 		rows = rows[n:]
 		if err == nil {
 			continue
 		}
 		if len(rows) == 0 || rows[0].broken == nil && !r.cfg.Poison(err) {
-			return out, fmt.Errorf("publish: %w", err)
+			return out, unpublishedError{err}
 		}
 		// Held up, a row that will never pass would hold its shard for ever.
-		out.aside = append(out.aside, refusal{id: rows[0].id, ev: rows[0].ev, err: err})
+		out.aside = append(out.aside, refusal{row: rows[0], err: err})
 		rows = rows[1:]
 	}
 	return out, nil

@@ -24,7 +24,8 @@ type Relay struct {
 	hint     chan struct{} // holds one: rows were written, and may be committed soon
 	pace     pace          // Run's own
 	ready    bool          // Run's own: shards.begin went through
-	crowded  bool          // Run's own: the last pass filled a batch, or failed
+	crowded  bool          // Run's own: the last pass filled a batch
+	failed   bool          // Run's own: the last pass failed
 	resting  atomic.Bool   // for tests: a look found nothing, and the next is to come
 	counters counters
 }
@@ -74,7 +75,6 @@ func (r *Relay) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			r.shards.forget()
 			r.counters.retries.Add(1)
 			sleep(ctx, r.backoff(trouble.failed(pooled(err))))
 		default:

@@ -19,9 +19,11 @@ import (
 type shards interface {
 	// begin is called once, before the rest.
 	begin(ctx context.Context, log *slog.Logger) error
-	// withRows are the shards that have rows to publish.
-	withRows(ctx context.Context) ([]int, error)
-	// forget is called after an error: what is known of the database may hold no more.
+	// withRows are the shards that have rows to publish, or, where many is true, that
+	// may have some: there are more rows than one batch takes, and each shard's are to
+	// be read by themselves.
+	withRows(ctx context.Context) (found []int, many bool, err error)
+	// forget is called after an error of the database: what is known of it may hold no more.
 	forget()
 	// claim holds those of some shards that no other relay holds; nil when there is
 	// none. late outlives ctx, which bounds the call alone.
@@ -46,10 +48,9 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// shardsWithRows asks the index once for each shard, so that it costs nearly
-// nothing when there are no rows.
-func (o *Outbox) shardsWithRows(ctx context.Context, db querier) (found []int, err error) {
-	rows, err := db.QueryContext(ctx, o.sql.withWork)
+// shardsOf runs a query for shards.
+func shardsOf(ctx context.Context, db querier, query string) (found []int, err error) {
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("find rows to publish: %w", err)
 	}
@@ -67,8 +68,8 @@ func (o *Outbox) shardsWithRows(ctx context.Context, db querier) (found []int, e
 // maxBatchBytes cuts a batch of large rows, for the sake of memory.
 const maxBatchBytes = 8 << 20
 
-func (o *Outbox) read(ctx context.Context, db querier, some []int, limit int, generation int64) (found []row, err error) {
-	rows, err := db.QueryContext(ctx, o.firstOf(some, limit))
+func (o *Outbox) read(ctx context.Context, db querier, query string, generation int64) (found []row, err error) {
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -84,21 +85,18 @@ func (o *Outbox) read(ctx context.Context, db querier, some []int, limit int, ge
 	return found, rows.Err()
 }
 
-// firstOf selects the first rows of some shards.
-func (o *Outbox) firstOf(some []int, limit int) string {
+// firstOf selects the first rows of some shards. few says that hardly a row is of
+// another shard; else there is one shard alone.
+func (o *Outbox) firstOf(some []int, limit int, few bool) string {
+	from, where := o.cfg.Table, fmt.Sprintf("shard = %d", some[0])
 	switch {
-	case len(some) == 1:
-		return fmt.Sprintf("SELECT %s FROM %s WHERE shard = %d ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, some[0], limit)
-	case o.cfg.Dialect == database.SQLite:
-		// By id, which the plus has SQLite do: hardly a row is of a shard that is left out.
-		return fmt.Sprintf("SELECT %s FROM %s WHERE +shard IN (%s) ORDER BY id LIMIT %d", rowColumns, o.cfg.Table, list(some), limit)
+	case !few:
+	case o.cfg.Dialect == database.MariaDB:
+		from, where = from+" FORCE INDEX (PRIMARY)", "shard IN ("+list(some)+")"
+	case len(some) > 1:
+		where = "+shard IN (" + list(some) + ")" // the plus has SQLite go by id
 	}
-	// The ids alone first: the server keeps what a union selects.
-	parts := make([]string, len(some))
-	for n, shard := range some {
-		parts[n] = fmt.Sprintf("SELECT id FROM (SELECT id FROM %s WHERE shard = %d ORDER BY id LIMIT %d) s%d", o.cfg.Table, shard, limit, n)
-	}
-	return fmt.Sprintf("SELECT %s FROM (%s ORDER BY id LIMIT %d) first JOIN %s USING (id) ORDER BY id", rowColumns, strings.Join(parts, " UNION ALL "), limit, o.cfg.Table)
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY id LIMIT %d", rowColumns, from, where, limit)
 }
 
 // rowColumns are what scanRow scans.
@@ -131,14 +129,14 @@ func header(text string) (map[string][]string, error) {
 // settle deletes and sets aside by id: a row with a lower one may have been
 // committed since these were read.
 func (o *Outbox) settle(ctx context.Context, tx querier, out outcome) error {
-	ids := out.published
+	gone := out.published
 	for _, a := range out.aside {
 		if err := o.setAside(ctx, tx, a); err != nil {
 			return err
 		}
-		ids = append(ids, a.id)
+		gone = append(gone, a.row)
 	}
-	statement, args := o.sql.deleteIDs(list(ids))
+	statement, args := o.sql.deleteRows(gone)
 	_, err := tx.ExecContext(ctx, statement, args...)
 	return err
 }

@@ -16,13 +16,24 @@ type statements struct {
 	insert      string // of an event without a key
 	withWork    string // shards that have rows
 	depth       string // rows, the oldest one's time, and events set aside
-	deleteIDs   func(ids string) (statement string, args []any)
+	deleteRows  func(gone []row) (statement string, args []any)
 
 	// behind reads the first rows of some shards, each behind an id, and one row
-	// without an id that has the snapshot; shardsBehind are the shards that have such.
-	// Both are empty where rows that were deleted are in no scan's way.
+	// without an id that has the snapshot; shardsBehind are the shards that have such,
+	// and the lowest id of each. Both are of PostgreSQL.
 	behind       string
 	shardsBehind string
+	// plan is an expression that has the later statements of a transaction planned for
+	// an index in which most entries are of deleted rows, as it is while a transaction
+	// is held open. PostgreSQL expects much work of a scan of it then: it compiled each
+	// look to machine code, which takes some ten to some hundred milliseconds, and read
+	// the whole table instead.
+	plan string
+
+	// lead reads the shards of the first rows of all, up to a number that follows;
+	// shards are all shards that there are. Both are of MariaDB: see lead.go.
+	lead   string
+	shards string
 
 	generation    string // the one in force
 	newGeneration string // begins another; a condition may follow
@@ -56,11 +67,14 @@ func statementsFor(cfg Config) statements {
 	s.insertKeyed = fmt.Sprintf("INSERT INTO %[1]s (%[2]s) VALUES (?, ?, ?, ?, "+
 		"(SELECT version FROM %[1]s_versions WHERE entity = ? AND entity_key = ?), ?, ?, ?, ?, ?)", cfg.Table, columns)
 	s.insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM (SELECT 1) one WHERE true%s", cfg.Table, columns, within)
-	s.deleteIDs = func(ids string) (string, []any) {
-		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, ids), nil
+	s.deleteRows = func(gone []row) (string, []any) {
+		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, list(idsOf(gone))), nil
 	}
+	s.plan = "''"
 	if cfg.Dialect == database.MariaDB {
-		s.deleteIDs = func(ids string) (string, []any) { return deleteFromMariaDB(cfg.Table, ids), nil }
+		s.lead = fmt.Sprintf("SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT ", cfg.Table)
+		s.shards = fmt.Sprintf("SELECT shard FROM %s_shards ORDER BY shard", cfg.Table)
+		s.deleteRows = func(gone []row) (string, []any) { return deleteFromMariaDB(cfg.Table, list(idsOf(gone))), nil }
 	}
 	return s
 }
@@ -82,9 +96,13 @@ func (s *statements) forPostgres(cfg Config) {
 	s.behind = fmt.Sprintf("SELECT 0::bigint, 0, pg_current_snapshot()::text, '', '', 0::bigint, '', '', '', ''::bytea "+
 		"UNION ALL (SELECT %[1]s FROM unnest($1::text::integer[], $2::text::bigint[]) AS f(at, last) "+
 		"CROSS JOIN LATERAL (SELECT %[1]s FROM %[2]s WHERE shard = f.at AND id > f.last ORDER BY id LIMIT $3::integer) r ORDER BY r.id LIMIT $3::integer)", rowColumns, cfg.Table)
-	s.shardsBehind = fmt.Sprintf("SELECT -1, pg_current_snapshot()::text UNION ALL "+
-		"(SELECT s.shard, '' FROM %[1]s_shards s LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
-		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table)
+	// Of a table of which it knows nothing, as of the shards', PostgreSQL expects
+	// thousands of rows: the limit says that there are no more than hundreds.
+	s.shardsBehind = fmt.Sprintf("SELECT -1, 0::bigint, pg_current_snapshot()::text UNION ALL "+
+		"(SELECT s.shard, r.id, '' FROM (SELECT shard FROM %[1]s_shards ORDER BY shard LIMIT %[2]d) s "+
+		"LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
+		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table, maxShards)
+	s.plan = "set_config('jit', 'off', true) || set_config('enable_seqscan', 'off', true)"
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.
@@ -96,9 +114,26 @@ func (s *statements) forPostgres(cfg Config) {
 	// The same for the transaction's own number: horizon.go counts on it.
 	s.insert = fmt.Sprintf("WITH x AS MATERIALIZED (SELECT pg_current_xact_id() AS id) INSERT INTO %[1]s (%[2]s) "+
 		"SELECT $1::integer, $2::text, $3::text, $4::text, $5::bigint, $6::text, $7::text, $8::text, $9::bytea, $10::bigint FROM x WHERE x.id IS NOT NULL", cfg.Table, columns)
-	s.deleteIDs = func(ids string) (string, []any) {
-		return fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text::bigint[])", cfg.Table), []any{"{" + ids + "}"}
+	// Each row is looked up, by shard and id, so that either index serves. For a list
+	// of ids PostgreSQL took the index of shards where the table was empty as it was
+	// analysed, which it reads whole for each id.
+	s.deleteRows = func(gone []row) (string, []any) {
+		shards := make([]int, len(gone))
+		for n := range gone {
+			shards[n] = gone[n].shard
+		}
+		return fmt.Sprintf("DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::text::integer[], $2::text::bigint[]) AS gone(shard, id) "+
+				"CROSS JOIN LATERAL (SELECT ctid FROM %[1]s WHERE shard = gone.shard AND id = gone.id LIMIT 1) r))", cfg.Table),
+			[]any{"{" + list(shards) + "}", "{" + list(idsOf(gone)) + "}"}
 	}
+}
+
+func idsOf(rows []row) []int64 {
+	ids := make([]int64, len(rows))
+	for n := range rows {
+		ids[n] = rows[n].id
+	}
+	return ids
 }
 
 // laterGeneration is greater than the last generation, and than those before an

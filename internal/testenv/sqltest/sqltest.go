@@ -28,10 +28,15 @@ func Postgres(tb testing.TB) string {
 }
 
 // MariaDB returns the DSN of a fresh database of this machine's MariaDB, for
-// github.com/go-sql-driver/mysql. It is dropped with the server.
+// github.com/go-sql-driver/mysql, without innodb_snapshot_isolation. It is dropped with
+// the server.
 func MariaDB(tb testing.TB) string {
 	tb.Helper()
-	return servers.mariadb.database(tb, startMariaDB)
+	dsn := servers.mariadb.database(tb, startMariaDB)
+	if snapshotIsolation(tb, dsn) == "ON" {
+		dsn += "&innodb_snapshot_isolation=OFF"
+	}
+	return dsn
 }
 
 // MariaDBSnapshot is MariaDB with innodb_snapshot_isolation, the default since
@@ -40,23 +45,34 @@ func MariaDB(tb testing.TB) string {
 // skipped on a server that has no such setting.
 func MariaDBSnapshot(tb testing.TB) string {
 	tb.Helper()
-	dsn := MariaDB(tb)
+	dsn := servers.mariadb.database(tb, startMariaDB)
+	switch snapshotIsolation(tb, dsn) {
+	case "ON":
+	case "":
+		tb.Skip("this MariaDB has no innodb_snapshot_isolation")
+	default:
+		dsn += "&innodb_snapshot_isolation=ON"
+	}
+	return dsn
+}
+
+// snapshotIsolation is what the server has by default, ON or OFF; empty where it has
+// no such setting.
+func snapshotIsolation(tb testing.TB, dsn string) (value string) {
+	tb.Helper()
 	db, err := sql.Open("mysql", dsn)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var name, value string
+	var name string
 	err = db.QueryRowContext(tb.Context(), "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'").Scan(&name, &value)
-	if closeErr := db.Close(); closeErr != nil {
-		tb.Fatal(closeErr)
-	}
 	if errors.Is(err, sql.ErrNoRows) {
-		tb.Skip("this MariaDB has no innodb_snapshot_isolation")
+		err = nil
 	}
-	if err != nil {
+	if err := errors.Join(err, db.Close()); err != nil {
 		tb.Fatal(err)
 	}
-	return dsn + "&innodb_snapshot_isolation=ON"
+	return value
 }
 
 // SQLite returns the DSN of a fresh database file for modernc.org/sqlite: in

@@ -44,3 +44,18 @@ func TestDatabases(t *testing.T) {
 		})
 	}
 }
+
+// The two MariaDBs differ by snapshot isolation, whatever the server has by default.
+func TestSnapshotIsolation(t *testing.T) {
+	for want, dsn := range []func(testing.TB) string{sqltest.MariaDB, sqltest.MariaDBSnapshot} {
+		db, err := sql.Open("mysql", dsn(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var on int
+		if err := db.QueryRowContext(t.Context(), "SELECT @@innodb_snapshot_isolation").Scan(&on); err != nil || on != want {
+			t.Errorf("%d, %v, want %d", on, err, want)
+		}
+	}
+}
