@@ -112,8 +112,8 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 // consumer: rewound workers get a new one, and an event that is rewound to and
 // fails again is not the letter that may have been removed meanwhile.
 func letterID(service string, j *job, reason string) string {
-	event := header(j.msg.Header, contract.HeaderEpoch) + "-" + header(j.msg.Header, contract.HeaderSeq)
-	if header(j.msg.Header, contract.HeaderChunk) != "" {
+	event := header(j.msg.Header, contract.HeaderPosition)
+	if header(j.msg.Header, contract.HeaderRow) != "" {
 		event = header(j.msg.Header, contract.HeaderID) // rows of a snapshot share a position
 	}
 	id := service + "/" + event + "/" + reason

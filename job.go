@@ -1,6 +1,7 @@
 package replhub
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -103,12 +104,13 @@ func (j *job) build(service string) *Delivery {
 	h := j.msg.Header
 	entity, op, _ := cutCopy(j.msg.Subject)
 	j.delivery = Delivery{
-		Service: service, Entity: entity, Op: Op(op), Key: j.Row.Key, ID: header(h, contract.HeaderID),
-		Position: Position{Epoch: decimal(header(h, contract.HeaderEpoch)), Seq: decimal(header(h, contract.HeaderSeq))},
-		Origin:   header(h, contract.HeaderOrigin), ContentType: header(h, "Content-Type"),
-		Header: h, Data: j.msg.Data, Attempt: j.Attempt(), Row: decimal(header(h, contract.HeaderChunk)),
+		Service: service, Entity: entity, Op: Op(op), Key: j.Row.Key,
+		ID:     cmp.Or(header(h, contract.HeaderID), header(h, contract.HeaderPosition)),
+		Origin: header(h, contract.HeaderOrigin), ContentType: header(h, "Content-Type"),
+		Header: h, Data: j.msg.Data, Attempt: j.Attempt(), Row: decimal(header(h, contract.HeaderRow)),
 	}
 	// What the hub wrote parses; where it does not, the zero value says "none".
+	j.delivery.Position.Epoch, j.delivery.Position.Seq, _ = contract.ParsePosition(header(h, contract.HeaderPosition))
 	j.delivery.Version, _ = strconv.ParseInt(header(h, contract.HeaderVersion), 10, 64)
 	j.delivery.Time, _ = time.Parse(time.RFC3339Nano, header(h, contract.HeaderTime))
 	return &j.delivery

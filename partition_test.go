@@ -183,7 +183,7 @@ func lay(t *testing.T, js jetstream.JetStream, service, key string, n, partition
 	t.Helper()
 	m := nats.NewMsg("sub." + service + ".user.update." + strconv.Itoa(subjects.Partition(key, partitions)))
 	m.Data = []byte(strconv.Itoa(n))
-	for name, value := range map[string]string{"Replhub-Key": key, "Replhub-Epoch": "1", "Replhub-Seq": strconv.Itoa(n + 1)} {
+	for name, value := range map[string]string{"Replhub-Key": key, "Replhub-Position": "1-" + strconv.Itoa(n+1)} {
 		m.Header.Set(name, value)
 	}
 	if _, err := js.PublishMsg(t.Context(), m); err != nil {

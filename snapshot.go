@@ -241,7 +241,7 @@ func (a *answer) row(ev Event) (*nats.Msg, error) {
 		return nil, err
 	}
 	delete(header, contract.HeaderMsgID)
-	header[contract.HeaderChunk] = []string{strconv.Itoa(a.rows + 1)}
+	header[contract.HeaderRow] = []string{strconv.Itoa(a.rows + 1)}
 	return &nats.Msg{Subject: a.subject, Header: header, Data: ev.Data}, nil
 }
 
@@ -261,7 +261,7 @@ func (a *answer) beat(ctx context.Context) {
 
 func (a *answer) end() {
 	a.say(contract.SnapshotEnd, nats.Header{
-		contract.HeaderChunk:  []string{strconv.Itoa(a.rows)},
+		contract.HeaderRow:  []string{strconv.Itoa(a.rows)},
 		contract.HeaderOrigin: []string{a.client.Service()},
 	})
 }

@@ -70,7 +70,7 @@ func (l *lab) askRows(nc *nats.Conn, asked contract.SnapshotRequest) (keys []str
 		switch end.Header.Get("Replhub-Snapshot") {
 		case "":
 			keys = append(keys, end.Header.Get("Replhub-Key"))
-			if got := end.Header.Get("Replhub-Chunk"); got != strconv.Itoa(len(keys)) {
+			if got := end.Header.Get("Replhub-Row"); got != strconv.Itoa(len(keys)) {
 				l.t.Errorf("row %s is number %d", got, len(keys))
 			}
 		case "wait":
@@ -100,7 +100,7 @@ func TestServeSnapshotAnswersInChunks(t *testing.T) {
 	} {
 		keys, end, _ := l.askRows(nc, tt.asked)
 		if !slices.Equal(keys, tt.want) || end.Header.Get("Replhub-Snapshot") != "end" ||
-			end.Header.Get("Replhub-Chunk") != strconv.Itoa(len(tt.want)) || end.Header.Get("Replhub-Origin") != "accounts" {
+			end.Header.Get("Replhub-Row") != strconv.Itoa(len(tt.want)) || end.Header.Get("Replhub-Origin") != "accounts" {
 			t.Errorf("asked for %+v: %q, %v", tt.asked, keys, end.Header)
 		}
 	}

@@ -187,7 +187,7 @@ func TestDeadLetters(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := m.Header
-			if m.Subject != "dlq.sharing.user.update" || string(m.Data) != "bad" || h.Get("Colour") != "red" || h.Get("Replhub-Seq") != "1" {
+			if m.Subject != "dlq.sharing.user.update" || string(m.Data) != "bad" || h.Get("Colour") != "red" || h.Get("Replhub-Position") != "1-1" {
 				t.Errorf("letter %s %q %v", m.Subject, m.Data, h)
 			}
 			if h.Get("Replhub-Reason") != tt.reason || h.Get("Replhub-Attempts") != tt.attempts || !strings.Contains(h.Get("Replhub-Error"), tt.text) {

@@ -55,7 +55,8 @@ func (c *checker) done() error {
 type sequenceOf func(h nats.Header) (uint64, error)
 
 func hubSequence(h nats.Header) (uint64, error) {
-	return strconv.ParseUint(h.Get(contract.HeaderSeq), 10, 64)
+	_, seq, err := contract.ParsePosition(h.Get(contract.HeaderPosition))
+	return seq, err
 }
 
 // sourcedSequence reads the server's "<stream> <sequence> <filter> …".

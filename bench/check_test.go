@@ -56,8 +56,8 @@ func TestSequenceOfHeaders(t *testing.T) {
 		header   nats.Header
 		ok       bool
 	}{
-		{"hub's", hubSequence, nats.Header{contract.HeaderSeq: {"42"}}, true},
-		{"hub's of another event", hubSequence, nats.Header{contract.HeaderSeq: {"43"}}, false},
+		{"hub's", hubSequence, nats.Header{contract.HeaderPosition: {"1-42"}}, true},
+		{"hub's of another event", hubSequence, nats.Header{contract.HeaderPosition: {"1-43"}}, false},
 		{"none of a hub's", hubSequence, nil, false},
 		{"sourced", sourcedSequence, nats.Header{"Nats-Stream-Source": {"DB 42 db.user.* > db.user.update"}}, true},
 		{"sourced from another stream", sourcedSequence, nats.Header{"Nats-Stream-Source": {"XX 42 db.user.* > db.user.update"}}, false},

@@ -99,10 +99,10 @@ func checkBackfills(t *testing.T, lane []harness.Stored, begun map[string]bool) 
 	rows := make(map[string]int)
 	last, events := 0, 0
 	for _, m := range lane {
-		number, err := strconv.Atoi(m.Header.Get("Replhub-Chunk"))
+		number, err := strconv.Atoi(m.Header.Get("Replhub-Row"))
 		if err != nil {
-			seq, err := strconv.Atoi(m.Header.Get("Replhub-Seq"))
-			if err != nil {
+			var seq int
+			if _, err := fmt.Sscanf(m.Header.Get("Replhub-Position"), "1-%d", &seq); err != nil {
 				continue // a state record
 			}
 			if seq <= last {

@@ -83,7 +83,7 @@ func TestHostileHeaders(t *testing.T) {
 		"Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit", "Nats-Incr", "Nats-Counter-Sources",
 		"Nats-Stream-Source", "Nats-Trace-Dest", "Nats-Trace-Only", "Nats-Msg-Size", "Nats-Sequence", "Nats-Subject",
 		"Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Pin-Id", "Nats-Required-Api-Level", "Nats-Service-Error",
-		"Nats-Service-Error-Code", "Replhub-Seq", "Replhub-Epoch", "Replhub-Time", "Replhub-Id", "Replhub-State",
+		"Nats-Service-Error-Code", "Replhub-Position", "Replhub-Row", "Replhub-Time", "Replhub-Id", "Replhub-State",
 		"Replhub-Reason", "Status", "Description", "X-Fine",
 	}
 	values := []string{"1", "sub", "all", "never", "503", ""}
@@ -171,8 +171,8 @@ func TestHostileSizes(t *testing.T) {
 		w.Eventually("every event copied or dead-lettered for "+service, settleWithin, func() error {
 			seen := map[string]int{}
 			for _, m := range w.Lane(service) {
-				if seq := m.Header["Replhub-Seq"]; seq != nil {
-					seen[seq[0]]++
+				if at := m.Header["Replhub-Position"]; at != nil {
+					seen[at[0]]++
 				}
 			}
 			copies := len(seen)
@@ -181,7 +181,7 @@ func TestHostileSizes(t *testing.T) {
 					if got := m.Header.Get(contract.HeaderReason); got != contract.ReasonTooLarge && got != contract.ReasonNotJSON {
 						t.Errorf("reason %q", got)
 					}
-					seen[m.Header.Get(contract.HeaderSeq)]++
+					seen[m.Header.Get(contract.HeaderPosition)]++
 				}
 			}
 			for seq, n := range seen {

@@ -285,7 +285,7 @@ func checkRows(t *testing.T, lane []harness.Stored) int {
 	t.Helper()
 	n := 0
 	for _, m := range lane {
-		number := m.Header.Get("Replhub-Chunk")
+		number := m.Header.Get("Replhub-Row")
 		if number == "" {
 			continue
 		}

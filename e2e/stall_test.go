@@ -208,7 +208,7 @@ func TestRewind(t *testing.T) {
 		w.MustCall("replhub.rewind."+service, fmt.Sprintf(`{"to":%q}`, at.Time.Format(time.RFC3339Nano)), &half)
 		want := 0
 		for _, m := range w.Lane(service) {
-			if seq := m.Header["Replhub-Seq"]; seq != nil && len(seq[0]) >= 3 && seq[0] >= "151" {
+			if at := m.Header["Replhub-Position"]; at != nil && at[0] >= "1-151" {
 				want++
 			}
 		}

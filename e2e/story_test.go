@@ -61,7 +61,7 @@ func TestStory(t *testing.T) {
 func copiesOf(messages []judge.Message) int {
 	n := 0
 	for _, m := range messages {
-		if m.Header["Replhub-Seq"] != nil {
+		if m.Header["Replhub-Position"] != nil {
 			n++
 		}
 	}

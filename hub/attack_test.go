@@ -128,7 +128,7 @@ func TestForeignStateIsLookedBehind(t *testing.T) {
 		stop()
 		w.startHub()
 		w.publish("db.user.update", `{"id":"3"}`)
-		if m := w.consume("s", "workers", 1)[0]; m.Headers().Get(contract.HeaderSeq) != "3" {
+		if m := w.consume("s", "workers", 1)[0]; sequence(m.Headers()) != "3" {
 			t.Errorf("with %s: got %v", forged, m.Headers())
 		}
 		stop()
@@ -192,7 +192,7 @@ func TestRewindNeverSkips(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := w.fetch("s")
-		if seq := first.Headers().Get(contract.HeaderSeq); seq != strconv.Itoa(21-want) {
+		if seq := sequence(first.Headers()); seq != strconv.Itoa(21-want) {
 			t.Fatalf("after the rewind comes event %s, want %d", seq, 21-want)
 		}
 		if err := first.DoubleAck(t.Context()); err != nil {

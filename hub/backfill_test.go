@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,7 +55,7 @@ func rowsByFill(t *testing.T, copies []*jetstream.RawStreamMsg, gaps bool) map[s
 	t.Helper()
 	fills := make(map[string][]*jetstream.RawStreamMsg)
 	for _, m := range copies {
-		if m.Header.Get("Replhub-Chunk") != "" {
+		if m.Header.Get("Replhub-Row") != "" {
 			id, _, _ := strings.Cut(m.Header.Get("Replhub-Id"), "-")
 			fills[id] = append(fills[id], m)
 		}
@@ -102,7 +101,7 @@ func TestBackfillBesideLiveEventsAndRestarts(t *testing.T) {
 		t.Errorf("fills of %v rows, want the second to have %d", lengths(fills), done.Rows)
 	}
 	for _, m := range fills[reply.ID] {
-		if seq, err := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64); err != nil || seq < reply.Seq {
+		if seq, err := seqOf(m); err != nil || seq < reply.Seq {
 			t.Fatalf("a row at %d, and the backfill was asked for at %d, %v", seq, reply.Seq, err)
 		}
 	}
@@ -198,7 +197,7 @@ func TestBackfillIsFilteredAndProjected(t *testing.T) {
 	if len(rows) != 19 { // 8 to 48 and even, without 10 and 20
 		t.Errorf("%d rows", len(rows))
 	}
-	if m := rows[0]; string(m.Data) != `{"id":"0008"}` || m.Header.Get("Replhub-Version") != "9" || m.Header.Get("Replhub-Chunk") != "9" {
+	if m := rows[0]; string(m.Data) != `{"id":"0008"}` || m.Header.Get("Replhub-Version") != "9" || m.Header.Get("Replhub-Row") != "9" {
 		t.Errorf("row %s %v", m.Data, m.Header)
 	}
 	letters(4) // 10 and 20 once more, each a letter of its own

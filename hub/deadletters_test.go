@@ -48,7 +48,7 @@ func TestPoisonEventHoldsNothingUp(t *testing.T) {
 	}
 	letter := w.letters(1)[0]
 	for name, want := range map[string]string{
-		contract.HeaderReason: contract.ReasonMaxDeliver, contract.HeaderAttempts: "3", contract.HeaderKey: "2", contract.HeaderSeq: "3",
+		contract.HeaderReason: contract.ReasonMaxDeliver, contract.HeaderAttempts: "3", contract.HeaderKey: "2", contract.HeaderPosition: "1-3",
 	} {
 		if got := letter.Header.Get(name); got != want {
 			t.Errorf("header %s is %q, want %q", name, got, want)

@@ -34,7 +34,7 @@ func TestChangedDefinitionBindsEveryWriter(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if n := len(copies); n == 0 || copies[n-1].Header.Get("Replhub-Seq") != fmt.Sprint(last) {
+		if n := len(copies); n == 0 || copies[n-1].Header.Get("Replhub-Position") != fmt.Sprintf("1-%d", last) {
 			return fmt.Errorf("%d copies", n)
 		}
 		return nil
@@ -45,8 +45,8 @@ func TestChangedDefinitionBindsEveryWriter(t *testing.T) {
 	}
 	before := 0
 	for _, m := range copies {
-		var seq uint64
-		if _, err := fmt.Sscan(m.Header.Get("Replhub-Seq"), &seq); err != nil {
+		seq, err := seqOf(m)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if seq < reply.Seq {
@@ -80,7 +80,7 @@ func TestUnfilterableEventIsADeadLetterForThatServiceAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Header.Get(contract.HeaderReason) != want.reason || m.Header.Get(contract.HeaderSeq) != want.seq || m.Subject != "dlq.picky.user.create" {
+		if m.Header.Get(contract.HeaderReason) != want.reason || sequence(m.Header) != want.seq || m.Subject != "dlq.picky.user.create" {
 			t.Errorf("letter %d on %s: %v", i, m.Subject, m.Header)
 		}
 		if len(m.Data) != 0 {
@@ -129,7 +129,7 @@ func TestForeignMessageAndPurgeByHand(t *testing.T) {
 	w.publish("db.user.update", `{"id":"b"}`)
 	stop = w.startHub(func(c *hub.Config) { c.TrimEvery = 50_000_000 })
 	copies := w.copies("s", 14)
-	if got := copies[13].Header.Get(contract.HeaderSeq); got != "12" {
+	if got := sequence(copies[13].Header); got != "12" {
 		t.Errorf("behind the foreign message comes event %s, want 12", got)
 	}
 
@@ -189,8 +189,8 @@ func TestFullLaneStallsAloneAndGoesOn(t *testing.T) {
 		got = append(got, w.consume("full", "workers", 20)...)
 	}
 	for i, m := range got {
-		if m.Headers().Get(contract.HeaderSeq) != fmt.Sprint(i+1) {
-			t.Fatalf("copy %d is event %s", i, m.Headers().Get(contract.HeaderSeq))
+		if sequence(m.Headers()) != fmt.Sprint(i+1) {
+			t.Fatalf("copy %d is event %s", i, sequence(m.Headers()))
 		}
 	}
 }
@@ -243,7 +243,7 @@ func TestAnswersOfTheServerAreNoEvents(t *testing.T) {
 		return nil
 	})
 	genuine := w.publish("db.payment.create", `{"id":"1"}`)
-	if m := w.copies("s", 1)[0]; m.Header.Get(contract.HeaderSeq) != fmt.Sprint(genuine) {
-		t.Errorf("got event %s: %s", m.Header.Get(contract.HeaderSeq), m.Data)
+	if m := w.copies("s", 1)[0]; sequence(m.Header) != fmt.Sprint(genuine) {
+		t.Errorf("got event %s: %s", sequence(m.Header), m.Data)
 	}
 }

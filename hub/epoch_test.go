@@ -28,8 +28,8 @@ func TestIngestCreatedAgainBeginsAnEpoch(t *testing.T) {
 	}
 	copies := w.copies("s", 70)
 	for i, m := range copies[50:] {
-		if m.Header.Get("Replhub-Epoch") != "2" || m.Header.Get("Replhub-Seq") != fmt.Sprint(i+1) {
-			t.Fatalf("copy %d behind the break has epoch %s, sequence %s", i, m.Header.Get("Replhub-Epoch"), m.Header.Get("Replhub-Seq"))
+		if m.Header.Get("Replhub-Position") != fmt.Sprintf("2-%d", i+1) {
+			t.Fatalf("copy %d behind the break has the position %s", i, m.Header.Get("Replhub-Position"))
 		}
 	}
 	if reply := w.register("s", `{}`); reply.Epoch != 2 {
@@ -58,7 +58,7 @@ func TestIngestCreatedAgainWhileNoHubRuns(t *testing.T) {
 	}
 	w.startHub()
 	copies := w.copies("s", 110)
-	if m := copies[50]; m.Header.Get("Replhub-Id") != "2-1" {
+	if m := copies[50]; m.Header.Get("Replhub-Position") != "2-1" {
 		t.Errorf("first copy behind the break is %v", m.Header)
 	}
 }

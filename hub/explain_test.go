@@ -108,7 +108,7 @@ func TestExplainFindsCopiesOfAFill(t *testing.T) {
 	w.publish("db.user.create", `{"id":"y"}`)
 	for _, m := range w.copies("s", 16) {
 		var seq uint64
-		if _, err := fmt.Sscan(m.Header.Get(contract.HeaderSeq), &seq); err != nil {
+		if _, err := fmt.Sscan(sequence(m.Header), &seq); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.explained("s", seq); got.Copy == nil || got.Copy.Seq != m.Sequence || got.Verdict != contract.VerdictCopied {

@@ -32,7 +32,7 @@ func TestPayloadThatIsNoObjectIsADeadLetter(t *testing.T) {
 		w.eventually("the letter of "+service, func() error {
 			letter, err := w.stream(contract.StreamDLQ).GetLastMsgForSubject(t.Context(), "dlq."+service+".user.create")
 			if err == nil {
-				m.reason, m.seq, m.data = letter.Header.Get(contract.HeaderReason), letter.Header.Get(contract.HeaderSeq), string(letter.Data)
+				m.reason, m.seq, m.data = letter.Header.Get(contract.HeaderReason), sequence(letter.Header), string(letter.Data)
 			}
 			return err
 		})

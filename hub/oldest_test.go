@@ -146,7 +146,7 @@ func TestOldestUnacked(t *testing.T) {
 	}
 	copied := func(seq int) []string {
 		return []string{
-			contract.HeaderSeq, strconv.Itoa(seq), contract.HeaderEpoch, "1",
+			contract.HeaderPosition, "1-" + strconv.Itoa(seq),
 			contract.HeaderTime, event.Format(time.RFC3339Nano), contract.HeaderExpectedLastSeq, strconv.Itoa(seq - 1),
 		}
 	}

@@ -189,7 +189,7 @@ func TestRedriveOfWhatCouldNotBeExpanded(t *testing.T) {
 		t.Errorf("reply %+v", reply)
 	}
 	m := w.copies("sharing", 2)[1]
-	if string(m.Data) != `{"id":"1"}` || m.Header.Get(contract.HeaderSeq) != "1" || m.Header.Get(contract.HeaderRedriven) != "1" {
+	if string(m.Data) != `{"id":"1"}` || sequence(m.Header) != "1" || m.Header.Get(contract.HeaderRedriven) != "1" {
 		t.Errorf("copy %v %s", m.Header, m.Data)
 	}
 	w.letters(1)
@@ -291,7 +291,7 @@ func TestRedriveByTwoHubs(t *testing.T) {
 	w.letters(0)
 	seen := make(map[string]int)
 	for _, m := range w.copies("sharing", 120) {
-		seen[m.Header.Get(contract.HeaderSeq)+"/"+m.Header.Get(contract.HeaderRedriven)]++
+		seen[sequence(m.Header)+"/"+m.Header.Get(contract.HeaderRedriven)]++
 	}
 	for copied, n := range seen {
 		if n != 1 {

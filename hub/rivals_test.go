@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // publishAll publishes n events over a few keys with acknowledgements in
@@ -46,7 +48,7 @@ func checkSequences(t *testing.T, service string, copies []*jetstream.RawStreamM
 	t.Helper()
 	last := since - 1
 	for _, m := range copies {
-		seq, err := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64)
+		seq, err := seqOf(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,4 +151,16 @@ func TestFillFollowsWhatWasThere(t *testing.T) {
 	checkSequences(t, "s", copies[:10], 5001)
 	checkSequences(t, "s", copies[10:5010], 1)
 	checkSequences(t, "s", copies[5010:], 5011)
+}
+
+// seqOf is the ingest sequence that a copy names.
+func seqOf(m *jetstream.RawStreamMsg) (uint64, error) {
+	_, seq, err := contract.ParsePosition(m.Header.Get("Replhub-Position"))
+	return seq, err
+}
+
+// sequence is that of a copy's or letter's headers as it is written.
+func sequence(h nats.Header) string {
+	_, seq, _ := strings.Cut(h.Get(contract.HeaderPosition), "-")
+	return seq
 }

@@ -66,7 +66,7 @@ func TestIngestRolledBackBeginsAnEpoch(t *testing.T) {
 			w.startHub()
 			copies := w.copies("s", 100+more)
 			for i, m := range copies[100:] {
-				if got, want := m.Header.Get("Replhub-Id"), fmt.Sprintf("2-%d", 51+i); got != want {
+				if got, want := m.Header.Get("Replhub-Position"), fmt.Sprintf("2-%d", 51+i); got != want {
 					t.Fatalf("copy %d behind the break is event %s, want %s", i, got, want)
 				}
 			}

@@ -2,7 +2,6 @@ package hub_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -200,7 +199,7 @@ func rowsOf(t *testing.T, copies []*jetstream.RawStreamMsg, gaps bool) []*jetstr
 	var found []*jetstream.RawStreamMsg
 	last := 0
 	for _, m := range copies {
-		text := m.Header.Get("Replhub-Chunk")
+		text := m.Header.Get("Replhub-Row")
 		if text == "" {
 			continue
 		}
@@ -225,12 +224,10 @@ func replica(t *testing.T, copies []*jetstream.RawStreamMsg) map[string]string {
 	rows := make(map[string]string)
 	for _, m := range copies {
 		key := m.Header.Get("Replhub-Key")
-		epoch, err1 := strconv.ParseUint(m.Header.Get("Replhub-Epoch"), 10, 64)
-		seq, err2 := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64)
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
+		pos, ok := event.ParsePosition(m.Header.Get("Replhub-Position"))
+		if !ok {
+			t.Fatalf("a copy with the headers %v", m.Header)
 		}
-		pos := event.Position{Epoch: epoch, Seq: seq}
 		if have, known := at[key]; known && !have.Before(pos) {
 			continue
 		}
@@ -248,10 +245,10 @@ func eventsAscend(t *testing.T, copies []*jetstream.RawStreamMsg) {
 	t.Helper()
 	var last uint64
 	for _, m := range copies {
-		if m.Header.Get("Replhub-Chunk") != "" {
+		if m.Header.Get("Replhub-Row") != "" {
 			continue
 		}
-		seq, err := strconv.ParseUint(m.Header.Get("Replhub-Seq"), 10, 64)
+		seq, err := seqOf(m)
 		if err != nil || seq <= last {
 			t.Fatalf("event %d behind %d, %v", seq, last, err)
 		}

@@ -89,7 +89,7 @@ func TestSnapshotBeforeTheFirstEvent(t *testing.T) {
 	if got := replica(t, copies); len(got) != 2 {
 		t.Errorf("replica %v", got)
 	}
-	if copies[0].Header.Get("Replhub-Seq") == "0" {
+	if strings.HasSuffix(copies[0].Header.Get("Replhub-Position"), "-0") {
 		t.Error("a row without a position")
 	}
 }
@@ -198,7 +198,7 @@ func TestSnapshotIsFilteredAndProjected(t *testing.T) {
 	if len(rows) != 998 || len(copies) != 998 {
 		t.Errorf("%d rows among %d copies", len(rows), len(copies))
 	}
-	if m := rows[5]; string(m.Data) != `{"id":"0005"}` || m.Header.Get("Replhub-Version") != "6" || m.Header.Get("Replhub-Chunk") != "6" {
+	if m := rows[5]; string(m.Data) != `{"id":"0005"}` || m.Header.Get("Replhub-Version") != "6" || m.Header.Get("Replhub-Row") != "6" {
 		t.Errorf("row %s %v", m.Data, m.Header)
 	}
 	var s contract.LaneStatus
@@ -338,7 +338,7 @@ func TestRowsThatAreLostOnTheWay(t *testing.T) {
 		}
 		for _, a := range answer {
 			out := nats.NewMsg(m.Reply)
-			for name, value := range map[string]string{"Replhub-Snapshot": a.what, "Replhub-Chunk": a.chunk, "Replhub-Key": a.key} {
+			for name, value := range map[string]string{"Replhub-Snapshot": a.what, "Replhub-Row": a.chunk, "Replhub-Key": a.key} {
 				if value != "" {
 					out.Header.Set(name, value)
 				}

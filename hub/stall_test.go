@@ -152,7 +152,7 @@ func TestFullLaneWithRedeliveries(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if seq, _ := strconv.Atoi(m.Headers().Get(contract.HeaderSeq)); seq%20 == 0 {
+		if seq, _ := strconv.Atoi(sequence(m.Headers())); seq%20 == 0 {
 			if meta.NumDelivered == 1 {
 				_ = m.Nak()
 				return

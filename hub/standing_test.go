@@ -46,7 +46,7 @@ func fullBehindADeadLetter(t *testing.T, attempts int) {
 			return err
 		}
 		for m := range batch.Messages() {
-			seq := m.Headers().Get(contract.HeaderSeq)
+			seq := sequence(m.Headers())
 			if seq == "1" {
 				poison = m
 				continue

@@ -32,8 +32,8 @@ func TestTrimWaitsForAStalledLane(t *testing.T) {
 	})
 	for seen := 0; seen < events; seen += 20 {
 		for i, m := range w.consume("full", "workers", 20) {
-			if m.Headers().Get(contract.HeaderSeq) != fmt.Sprint(seen+i+1) {
-				t.Fatalf("copy %d is event %s", seen+i, m.Headers().Get(contract.HeaderSeq))
+			if sequence(m.Headers()) != fmt.Sprint(seen+i+1) {
+				t.Fatalf("copy %d is event %s", seen+i, sequence(m.Headers()))
 			}
 		}
 	}

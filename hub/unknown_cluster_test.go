@@ -125,7 +125,7 @@ func (w *world) drain(service string, n uint64) {
 		}
 		for m := range batch.Messages() {
 			var seq uint64
-			if _, err := fmt.Sscan(m.Headers().Get(contract.HeaderSeq), &seq); err != nil || seq > seen+1 && n > 0 {
+			if _, err := fmt.Sscan(sequence(m.Headers()), &seq); err != nil || seq > seen+1 && n > 0 {
 				w.t.Fatalf("after event %d, %s is given %d, %v", seen, service, seq, err)
 			}
 			seen = max(seen, seq)

@@ -45,7 +45,7 @@ func (w *world) awaitConsumer(service, consumer string) *jetstream.ConsumerInfo 
 func seqsOf(copies []jetstream.Msg) []int {
 	seqs := make([]int, 0, len(copies))
 	for _, m := range copies {
-		n, err := strconv.Atoi(m.Headers().Get(contract.HeaderSeq))
+		n, err := strconv.Atoi(sequence(m.Headers()))
 		if err != nil {
 			n = -1
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -59,7 +60,7 @@ func newLetterLine(msg jetstream.Msg, meta *jetstream.MsgMetadata) letterLine {
 	kind, header := kindOf(msg), msg.Headers()
 	line := letterLine{
 		Seq: meta.Sequence.Stream, Service: kind.Service, Entity: kind.Entity, Reason: kind.Reason,
-		Key: header.Get(contract.HeaderKey), ID: header.Get(contract.HeaderID), Error: header.Get(contract.HeaderError), Time: meta.Timestamp.UTC(),
+		Key: header.Get(contract.HeaderKey), ID: cmp.Or(header.Get(contract.HeaderID), header.Get(contract.HeaderPosition)), Error: header.Get(contract.HeaderError), Time: meta.Timestamp.UTC(),
 	}
 	if _, _, op, err := subjects.ParseDeadLetter(msg.Subject()); err == nil {
 		line.Op = op.String()

@@ -21,7 +21,8 @@ func newExplain(a *app) *cobra.Command {
 		Long: `Tell why a service did or did not get an event, and what became of it: where its
 copy lies, whether workers got and acknowledged it, its dead letters, and how
 often it came back from them. The event is named by its sequence in the ingest
-stream: what 'replhub pub' prints, and the header Replhub-Seq of a copy.`,
+stream: what 'replhub pub' prints, and the second number of a copy's header
+Replhub-Position.`,
 		Example: `  replhub explain sharing 1042
   replhub explain sharing 17 --epoch 1`,
 		Args:              cobra.ExactArgs(2),

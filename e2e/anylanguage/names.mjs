@@ -3,9 +3,8 @@
 export const header = {
   key: "Replhub-Key",
   origin: "Replhub-Origin",
-  epoch: "Replhub-Epoch",
-  seq: "Replhub-Seq",
-  row: "Replhub-Chunk", // only on rows of a snapshot or backfill
+  position: "Replhub-Position", // <epoch>-<seq>
+  row: "Replhub-Row", // only on rows of a snapshot or backfill
   errorCode: "Nats-Service-Error-Code",
   pin: "Nats-Pin-Id",
 };
@@ -26,12 +25,13 @@ export const subject = {
 export function eventOf(message) {
   const [, , entity, op] = message.subject.split(".");
   const has = (name) => message.headers.get(name) || undefined;
+  const [epoch, seq] = has(header.position).split("-").map(BigInt); // numbers of 64 bits
   return {
     entity,
     op,
     key: has(header.key), // undefined: the event has no key
-    epoch: BigInt(has(header.epoch)), // epoch and sequence are numbers of 64 bits
-    seq: BigInt(has(header.seq)),
+    epoch,
+    seq,
     row: has(header.row), // undefined: an event, and no row
     data: message.data.length > 0 ? message.json() : undefined,
   };

@@ -335,7 +335,7 @@ func (w *World) lastCopy(service, entity string) (judge.Position, error) {
 		return judge.Position{}, fmt.Errorf("read the lane of %s: %w", service, err)
 	}
 	var p judge.Position
-	if _, err := fmt.Sscan(m.Header.Get("Replhub-Epoch")+" "+m.Header.Get("Replhub-Seq"), &p.Epoch, &p.Seq); err != nil {
+	if _, err := fmt.Sscanf(m.Header.Get("Replhub-Position"), "%d-%d", &p.Epoch, &p.Seq); err != nil {
 		return judge.Position{}, fmt.Errorf("position of the last copy for %s: %w", service, err)
 	}
 	return p, nil

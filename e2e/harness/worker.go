@@ -92,7 +92,7 @@ func (all *Workers) run(ctx context.Context, js jetstream.JetStream, service, co
 				})
 			}
 			if m.Ack() == nil {
-				all.count(m.Headers().Get("Replhub-Id"))
+				all.count(m.Headers().Get("Replhub-Position") + " " + m.Headers().Get("Replhub-Id"))
 			}
 		}
 		if batch.Error() != nil {

@@ -125,15 +125,12 @@ func header(e Event) map[string][]string {
 		}
 		h[name] = values
 	}
-	id := e.ID()
-	if id == "" {
-		id = e.String()
+	if id := e.ID(); id != "" {
+		h["Replhub-Id"] = []string{id}
 	}
 	maps.Copy(h, map[string][]string{
-		"Replhub-Id":    {id},
-		"Replhub-Seq":   {itoa(e.Seq)},
-		"Replhub-Epoch": {itoa(e.Epoch)},
-		"Replhub-Time":  {e.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")},
+		"Replhub-Position": {itoa(e.Epoch) + "-" + itoa(e.Seq)},
+		"Replhub-Time":     {e.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")},
 	})
 	for _, name := range []string{"Replhub-Origin", "Replhub-Version"} {
 		if v := firstOf(e.Header, name); v != "" {

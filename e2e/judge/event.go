@@ -102,7 +102,7 @@ type Message struct {
 
 // position is what the copy says of its event; ok is false when it says nothing.
 func (m Message) position() (p Position, ok bool) {
-	_, err := fmt.Sscanf(firstOf(m.Header, "Replhub-Epoch")+" "+firstOf(m.Header, "Replhub-Seq"), "%d %d", &p.Epoch, &p.Seq)
+	_, err := fmt.Sscanf(firstOf(m.Header, "Replhub-Position"), "%d-%d", &p.Epoch, &p.Seq)
 	return p, err == nil
 }
 

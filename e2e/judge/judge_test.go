@@ -34,8 +34,8 @@ func copies(from uint64, events ...judge.Event) []judge.Message {
 		all = append(all, judge.Message{
 			LaneSeq: from + uint64(i), Subject: "sub.s.user.update.0", Data: e.Data,
 			Header: map[string][]string{
-				"X-Own": {"1"}, "Replhub-Id": e.Header["Nats-Msg-Id"], "Replhub-Seq": {strconv.FormatUint(e.Seq, 10)},
-				"Replhub-Epoch": {"1"}, "Replhub-Time": {e.Time.Format(time.RFC3339Nano)},
+				"X-Own": {"1"}, "Replhub-Id": e.Header["Nats-Msg-Id"],
+				"Replhub-Position": {"1-" + strconv.FormatUint(e.Seq, 10)}, "Replhub-Time": {e.Time.Format(time.RFC3339Nano)},
 				"Replhub-Key": {"k" + strconv.Itoa(int(e.Seq%3))}, "Nats-Expected-Last-Sequence": {"7"},
 			},
 		})

@@ -126,7 +126,7 @@ func (s *service) handle(ctx context.Context, d *replhub.Delivery) error {
 		return err
 	}
 	what := string(d.Op)
-	if d.Header["Replhub-Chunk"] != nil {
+	if d.Header["Replhub-Row"] != nil {
 		what = "row" // of the owner's table, not a change
 	}
 	fmt.Fprintf(s.out, "got %s %s %s %s: %s\n", what, d.Entity, d.Key, d.Data, outcome)

@@ -17,13 +17,12 @@ const (
 // Headers that the hub sets on every copy, beside HeaderKey, HeaderOrigin and
 // HeaderVersion.
 const (
-	// HeaderID is the event's id: the publisher's Nats-Msg-Id, else "<epoch>-<seq>".
+	// HeaderPosition is where the event stands in the order of changes:
+	// "<epoch>-<seq>", both decimal. seq is its ingest sequence.
+	HeaderPosition = "Replhub-Position"
+	// HeaderID is the publisher's Nats-Msg-Id, or the id of a snapshot's row. An
+	// event whose publisher gave no id has its position as its id, and no such header.
 	HeaderID = "Replhub-Id"
-	// HeaderSeq is the event's ingest sequence, decimal.
-	HeaderSeq = "Replhub-Seq"
-	// HeaderEpoch is the epoch of ingest that HeaderSeq belongs to, decimal.
-	// The order of changes is (epoch, sequence).
-	HeaderEpoch = "Replhub-Epoch"
 	// HeaderTime is when ingest stored the event: RFC 3339 with nanoseconds, UTC.
 	HeaderTime = "Replhub-Time"
 )

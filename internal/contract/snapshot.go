@@ -6,7 +6,7 @@ package contract
 //
 // The answer to a SnapshotRequest is a run of messages to its reply subject: a
 // row each, in the owner's order, then one that carries HeaderSnapshot. A row has
-// HeaderKey, HeaderChunk (its number within the answer, from 1), HeaderVersion
+// HeaderKey, HeaderRow (its number within the answer, from 1), HeaderVersion
 // and the headers of the owner's own; its payload is the row. An owner that needs long
 // says so with SnapshotWait at least every two seconds.
 const (
@@ -19,12 +19,12 @@ const (
 const StartSnapshot = "snapshot"
 
 const (
-	// HeaderChunk is, on a copy, the number of a snapshot's or a backfill's row,
+	// HeaderRow is, on a copy, the number of a snapshot's or a backfill's row,
 	// counted from 1 over the whole of it; copies of events have none. Which
 	// snapshot or backfill it is of, HeaderID tells apart. On a row on its way
 	// from the owner it is the number within the answer, and on the end of the
 	// answer how many there were.
-	HeaderChunk = "Replhub-Chunk"
+	HeaderRow = "Replhub-Row"
 	// HeaderSnapshot is on those messages of an owner that are no rows: one of the
 	// Snapshot constants.
 	HeaderSnapshot = "Replhub-Snapshot"

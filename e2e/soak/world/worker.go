@@ -191,11 +191,12 @@ func identity(h nats.Header) (id uint32, lane uint64) {
 // handled puts a copy into the account.
 func (c *crew) handled(h nats.Header, id uint32, lane uint64) {
 	var one tally.Copy
-	seq, err := strconv.ParseUint(h.Get("Replhub-Seq"), 10, 64)
+	var seq uint64
+	_, err := fmt.Sscanf(h.Get("Replhub-Position"), "1-%d", &seq)
 	if err == nil {
 		_, err = fmt.Sscanf(h.Get(headerSoak), "%d.%d", &one.Entity, &one.Key)
 	}
-	if err != nil || h.Get("Replhub-Epoch") != "1" {
+	if err != nil {
 		c.odd("%s: a copy with headers %v", c.service, h)
 		return
 	}

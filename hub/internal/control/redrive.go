@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -233,7 +232,7 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.L
 	if letter.Whole() {
 		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, letter.CopyHeader(), letter.Data, times), "", nil
 	}
-	if letter.Header.Get(contract.HeaderChunk) != "" {
+	if letter.Header.Get(contract.HeaderRow) != "" {
 		return nil, "it is a row of a snapshot, which ingest does not hold; have its owner publish the row, or ask for the row again with backfill", nil
 	}
 	pos, ok := positionOf(letter.Header)
@@ -265,10 +264,5 @@ func idOf(l *deadletter.Letter) lane.LetterID { return lane.LetterID{Seq: l.Seq,
 
 // positionOf is the event that a copy's or letter's headers speak of.
 func positionOf(h nats.Header) (pos event.Position, ok bool) {
-	epoch, err := strconv.ParseUint(h.Get(contract.HeaderEpoch), 10, 64)
-	if err != nil {
-		return event.Position{}, false
-	}
-	seq, err := strconv.ParseUint(h.Get(contract.HeaderSeq), 10, 64)
-	return event.Position{Epoch: epoch, Seq: seq}, err == nil
+	return event.ParsePosition(h.Get(contract.HeaderPosition))
 }

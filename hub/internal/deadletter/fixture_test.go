@@ -91,7 +91,7 @@ func (p *post) copies(n int) {
 	p.t.Helper()
 	for i := range n {
 		m := p.copyMsg("abc", []byte(`{"id":"`+strconv.Itoa(i+1)+`"}`))
-		m.Header.Set(contract.HeaderSeq, strconv.Itoa(i+1))
+		m.Header.Set(contract.HeaderPosition, "1-"+strconv.Itoa(i+1))
 		m.Header.Set(contract.HeaderKey, strconv.Itoa(i+1))
 		ack, err := p.js.PublishMsg(p.t.Context(), m)
 		if err != nil {
@@ -107,8 +107,7 @@ func (p *post) copies(n int) {
 func (p *post) copyMsg(header string, data []byte) *nats.Msg {
 	m := nats.NewMsg("sub.sharing.user.update.0")
 	m.Data = data
-	m.Header.Set(contract.HeaderEpoch, "1")
-	m.Header.Set(contract.HeaderSeq, "1")
+	m.Header.Set(contract.HeaderPosition, "1-1")
 	m.Header.Set(contract.HeaderKey, "1")
 	m.Header.Set("X-Trace", header)
 	return m

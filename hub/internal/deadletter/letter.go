@@ -159,11 +159,11 @@ type failed struct {
 // then as one that takes its payload from ingest.
 func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayload int64) (m *nats.Msg, id string) {
 	h := copyHeader(copied.Header)
-	pos := h.Get(contract.HeaderEpoch) + "-" + h.Get(contract.HeaderSeq)
-	if h.Get(contract.HeaderChunk) != "" {
+	pos := h.Get(contract.HeaderPosition)
+	if h.Get(contract.HeaderRow) != "" {
 		pos = h.Get(contract.HeaderID) // rows of a snapshot share their position
 	}
-	if pos == "-" {
+	if pos == "" {
 		pos = "lane-" + strconv.FormatUint(copied.Sequence, 10) // not made by the hub
 	}
 	id = letterID(c.Service(), pos, f.reason)

@@ -57,7 +57,7 @@ func TestExhaustedDeliveryBecomesALetter(t *testing.T) {
 			for _, m := range found {
 				want := map[string]string{
 					contract.HeaderReason: contract.ReasonMaxDeliver, contract.HeaderAttempts: c.attempts,
-					contract.HeaderEpoch: "1", contract.HeaderSeq: m.Header.Get(contract.HeaderKey), "X-Trace": "abc",
+					contract.HeaderPosition: "1-" + m.Header.Get(contract.HeaderKey), "X-Trace": "abc",
 				}
 				for name, value := range want {
 					if got := m.Header.Get(name); got != value {

@@ -3,7 +3,6 @@ package deadletter
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -20,10 +19,10 @@ func (o *Office) Of(ctx context.Context, service, entity subjects.Name, op subje
 	if err != nil {
 		return nil, false, fmt.Errorf("look up stream %q: %w", contract.StreamDLQ, err)
 	}
-	epoch, seq := strconv.FormatUint(pos.Epoch, 10), strconv.FormatUint(pos.Seq, 10)
+	position := pos.String()
 	complete, err = headers.Since(ctx, stream, subjects.DeadLetter(service, entity, op), from, limit, func(e headers.Entry) {
 		h := e.Headers()
-		if h.Get(contract.HeaderEpoch) == epoch && h.Get(contract.HeaderSeq) == seq && h.Get(contract.HeaderChunk) == "" {
+		if h.Get(contract.HeaderPosition) == position && h.Get(contract.HeaderRow) == "" {
 			found = append(found, &Letter{Seq: e.Seq, Time: e.Time, Entity: entity, Op: op, Header: h})
 		}
 	})

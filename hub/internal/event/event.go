@@ -18,7 +18,8 @@ type Event struct {
 	// Time is when ingest stored it.
 	Time    time.Time
 	Subject subjects.Event
-	// ID is the publisher's Nats-Msg-Id, else the position as a string.
+	// ID is the publisher's Nats-Msg-Id, or a row's own id; empty for an event whose
+	// publisher gave none.
 	ID string
 	// Key names the row that changed; empty when there is none.
 	Key string
@@ -58,7 +59,7 @@ func Decode(pos Position, t time.Time, subject string, header map[string][]strin
 	}
 	return &Event{
 		Pos: pos, Time: t, Subject: s, Data: data,
-		ID:      id(pos, header),
+		ID:      id(header),
 		Key:     key(header, data),
 		Origin:  origin(header),
 		Version: version(header),
@@ -67,11 +68,11 @@ func Decode(pos Position, t time.Time, subject string, header map[string][]strin
 	}, nil
 }
 
-func id(pos Position, header map[string][]string) string {
+func id(header map[string][]string) string {
 	if v := first(header, contract.HeaderMsgID); carries(v) {
 		return v
 	}
-	return pos.String()
+	return ""
 }
 
 func origin(header map[string][]string) string {

@@ -59,20 +59,20 @@ func TestHeadersThatTheHubReads(t *testing.T) {
 		header map[string][]string
 		want   read
 	}{
-		{"none", nil, read{ID: "2-42"}},
+		{"none", nil, read{}},
 		{
 			"all",
 			map[string][]string{"Nats-Msg-Id": {"w-1"}, "Replhub-Key": {"k"}, "Replhub-Origin": {"sharing"}, "Replhub-Version": {"-7"}},
 			read{"w-1", "k", "sharing", "-7"},
 		},
 		{"the first of several", map[string][]string{"Nats-Msg-Id": {"a", "b"}, "Replhub-Key": {"k", "l"}}, read{ID: "a", Key: "k"}},
-		{"another letter case", map[string][]string{"nats-msg-id": {"a"}, "replhub-key": {"k"}}, read{ID: "2-42"}},
-		{"empty", map[string][]string{"Nats-Msg-Id": {""}, "Replhub-Key": {}, "Replhub-Origin": nil, "Replhub-Version": {""}}, read{ID: "2-42"}},
-		{"no name", map[string][]string{"Replhub-Origin": {"Sharing"}}, read{ID: "2-42"}},
-		{"no integer", map[string][]string{"Replhub-Version": {"1.0"}}, read{ID: "2-42"}},
-		{"no int64", map[string][]string{"Replhub-Version": {"9223372036854775808"}}, read{ID: "2-42"}},
-		{"line ends", map[string][]string{"Nats-Msg-Id": {"a\r\nReplhub-Seq: 1"}, "Replhub-Key": {"k\nx"}, "Replhub-Origin": {"a\r"}, "Replhub-Version": {"1\n"}}, read{ID: "2-42"}},
-		{"blanks around", map[string][]string{"Nats-Msg-Id": {" a"}, "Replhub-Key": {"k "}}, read{ID: "2-42"}},
+		{"another letter case", map[string][]string{"nats-msg-id": {"a"}, "replhub-key": {"k"}}, read{}},
+		{"empty", map[string][]string{"Nats-Msg-Id": {""}, "Replhub-Key": {}, "Replhub-Origin": nil, "Replhub-Version": {""}}, read{}},
+		{"no name", map[string][]string{"Replhub-Origin": {"Sharing"}}, read{}},
+		{"no integer", map[string][]string{"Replhub-Version": {"1.0"}}, read{}},
+		{"no int64", map[string][]string{"Replhub-Version": {"9223372036854775808"}}, read{}},
+		{"line ends", map[string][]string{"Nats-Msg-Id": {"a\r\nReplhub-Position: 1-1"}, "Replhub-Key": {"k\nx"}, "Replhub-Origin": {"a\r"}, "Replhub-Version": {"1\n"}}, read{}},
+		{"blanks around", map[string][]string{"Nats-Msg-Id": {" a"}, "Replhub-Key": {"k "}}, read{}},
 		{"blanks inside", map[string][]string{"Nats-Msg-Id": {"a b"}, "Replhub-Key": {"k l"}}, read{ID: "a b", Key: "k l"}},
 		{"a long id", map[string][]string{"Nats-Msg-Id": {strings.Repeat("x", 2000)}}, read{ID: strings.Repeat("x", 2000)}},
 	} {
@@ -149,14 +149,14 @@ func TestCopyHeader(t *testing.T) {
 		want   map[string][]string
 	}{
 		{"bare", nil, map[string][]string{
-			"Replhub-Id": {"2-42"}, "Replhub-Seq": {"42"}, "Replhub-Epoch": {"2"}, "Replhub-Key": {"7"},
+			"Replhub-Position": {"2-42"}, "Replhub-Key": {"7"},
 			"Replhub-Time": {"2024-05-06T06:08:09.123456789Z"},
 		}},
 		{"all", map[string][]string{
 			"Nats-Msg-Id": {"w-1"}, "Replhub-Key": {"k"}, "Replhub-Origin": {"sharing"}, "Replhub-Version": {"3"},
 			"traceparent": {"00-1"}, "X-Many": {"a", "b", ""},
 		}, map[string][]string{
-			"Replhub-Id": {"w-1"}, "Replhub-Seq": {"42"}, "Replhub-Epoch": {"2"}, "Replhub-Key": {"k"},
+			"Replhub-Id": {"w-1"}, "Replhub-Position": {"2-42"}, "Replhub-Key": {"k"},
 			"Replhub-Time": {"2024-05-06T06:08:09.123456789Z"}, "Replhub-Origin": {"sharing"}, "Replhub-Version": {"3"},
 			"traceparent": {"00-1"}, "X-Many": {"a", "b", ""},
 		}},
@@ -165,10 +165,10 @@ func TestCopyHeader(t *testing.T) {
 			"replhub-seq": {"1"}, "REPLHUB-EPOCH": {"9"}, "Replhub-State": {"1"}, "Replhub-Anything": {"x"},
 			"Status": {"100"}, "STATUS": {"408"}, "description": {"x"}, "Description": {"y"},
 			"Natsy": {"stays"}, "X-Status": {"stays"}, "Nats": {"stays"},
-			"X-Injects": {"a\r\nReplhub-Seq: 1"}, "X-Second": {"fine", "a\nb"}, "X-Nul": {"\x00"}, "X\r\nNats-TTL": {"1s"}, "X: Nats-TTL": {"1s"},
+			"X-Injects": {"a\r\nReplhub-Position: 1-1"}, "X-Second": {"fine", "a\nb"}, "X-Nul": {"\x00"}, "X\r\nNats-TTL": {"1s"}, "X: Nats-TTL": {"1s"},
 			" Status": {"100"}, "Nats-TTL ": {"1s"}, "": {"x"}, "X-None": {},
 		}, map[string][]string{
-			"Replhub-Id": {"2-42"}, "Replhub-Seq": {"42"}, "Replhub-Epoch": {"2"}, "Replhub-Key": {"7"},
+			"Replhub-Position": {"2-42"}, "Replhub-Key": {"7"},
 			"Replhub-Time": {"2024-05-06T06:08:09.123456789Z"},
 			"Natsy":        {"stays"}, "X-Status": {"stays"}, "Nats": {"stays"},
 		}},

@@ -69,14 +69,13 @@ func (e *Event) Headers() *Object {
 
 func (e *Event) buildCopyHeader() map[string][]string {
 	own := [...]struct{ name, value string }{
+		{contract.HeaderPosition, e.Pos.String()},
 		{contract.HeaderID, e.ID},
-		{contract.HeaderSeq, strconv.FormatUint(e.Pos.Seq, 10)},
-		{contract.HeaderEpoch, strconv.FormatUint(e.Pos.Epoch, 10)},
 		{contract.HeaderKey, e.Key},
 		{contract.HeaderTime, e.Time.UTC().Format(time.RFC3339Nano)},
 		{contract.HeaderOrigin, e.Origin},
 		{contract.HeaderVersion, e.Version},
-		{contract.HeaderChunk, rowNumber(e.Row)},
+		{contract.HeaderRow, rowNumber(e.Row)},
 	}
 	set := 0
 	for _, o := range own {

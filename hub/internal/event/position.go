@@ -3,6 +3,8 @@ package event
 import (
 	"cmp"
 	"strconv"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Position is an event's place in ingest. Positions order changes: by epoch,
@@ -31,4 +33,10 @@ func (p Position) String() string {
 	buf = append(buf, '-')
 	buf = strconv.AppendUint(buf, p.Seq, 10)
 	return string(buf)
+}
+
+// ParsePosition reads what String wrote.
+func ParsePosition(s string) (p Position, ok bool) {
+	epoch, seq, err := contract.ParsePosition(s)
+	return Position{Epoch: epoch, Seq: seq}, err == nil
 }

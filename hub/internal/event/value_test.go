@@ -90,7 +90,7 @@ func TestEventIsSafeForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	for _, r := range results {
-		if want := "[id o] [a b] <nil> 7 true [X]"; r != want {
+		if want := "[id o] [a b] <nil> 5 true [X]"; r != want {
 			t.Errorf("got %q, want %q", r, want)
 		}
 	}

@@ -77,7 +77,7 @@ func ordered(ctx context.Context, stream jetstream.Stream, filter string, seq ui
 		if err != nil {
 			return nil, event.Position{}, false, fmt.Errorf("read lane at %d: %w", seq, err)
 		}
-		if mark, ok := record.CopyMark(m.Header); ok && m.Header.Get(contract.HeaderChunk) == "" {
+		if mark, ok := record.CopyMark(m.Header); ok && m.Header.Get(contract.HeaderRow) == "" {
 			return m, mark.Position, true, nil
 		}
 		seq = m.Sequence + 1

@@ -138,7 +138,7 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 		if err != nil {
 			return nil, "", err
 		}
-		number := m.Header.Get(contract.HeaderChunk)
+		number := m.Header.Get(contract.HeaderRow)
 		switch m.Header.Get(contract.HeaderSnapshot) {
 		case contract.SnapshotWait:
 			continue

@@ -34,8 +34,8 @@ func TestRedrivenCopyIsNotWhereTheLaneStands(t *testing.T) {
 	}
 	copied := func(seq string, redriven bool) lane.Message {
 		h := map[string][]string{
-			contract.HeaderEpoch: {"1"}, contract.HeaderSeq: {seq},
-			contract.HeaderTime: {time.Unix(9, 0).UTC().Format(time.RFC3339Nano)},
+			contract.HeaderPosition: {"1-" + seq},
+			contract.HeaderTime:     {time.Unix(9, 0).UTC().Format(time.RFC3339Nano)},
 		}
 		if redriven {
 			h[contract.HeaderRedriven] = []string{"1"}

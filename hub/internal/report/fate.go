@@ -66,12 +66,12 @@ func (f *fate) copies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	epoch, seq := strconv.FormatUint(f.event.Pos.Epoch, 10), strconv.FormatUint(f.event.Pos.Seq, 10)
+	position := f.event.Pos.String()
 	names := lane.Consumers(f.state.Queue)
 	filter := "sub." + f.service.String() + "." + entity.String() + "." + op.String() + ".*"
 	complete, err := headers.Since(ctx, stream, filter, f.event.Time, maxExplained, func(m headers.Entry) {
 		h := m.Headers()
-		if h.Get(contract.HeaderEpoch) != epoch || h.Get(contract.HeaderSeq) != seq || h.Get(contract.HeaderRedriven) == "" {
+		if h.Get(contract.HeaderPosition) != position || h.Get(contract.HeaderRedriven) == "" {
 			return
 		}
 		f.reply.Redriven = append(f.reply.Redriven, m.Seq)

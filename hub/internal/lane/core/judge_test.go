@@ -30,7 +30,7 @@ func (r *rivals) judge() {
 			continue
 		}
 		entity := r.entityOf(m)
-		if row := m.headers[contract.HeaderChunk]; row != nil {
+		if row := m.headers[contract.HeaderRow]; row != nil {
 			if s := state.ActiveSnapshot(); s != nil {
 				id := state.Fills[0].RowsID()
 				rows[id] = append(rows[id], row[0])
@@ -42,7 +42,7 @@ func (r *rivals) judge() {
 		if reg := inForce[entity]; reg == nil {
 			r.t.Errorf("message %d is a copy of %s, in which there is no interest", i+1, entity)
 		} else {
-			reg.copies = append(reg.copies, number(r.t, m.headers[contract.HeaderSeq][0]))
+			reg.copies = append(reg.copies, number(r.t, sequenceOf(m.headers)))
 		}
 	}
 	for _, reg := range all {
@@ -74,10 +74,10 @@ func registered(inForce map[string]*registration, s record.State) (added []*regi
 
 // entityOf is the entity of a copy, by its event.
 func (r *rivals) entityOf(m kept) string {
-	if m.headers[contract.HeaderChunk] != nil {
+	if m.headers[contract.HeaderRow] != nil {
 		return ""
 	}
-	return r.events[number(r.t, m.headers[contract.HeaderSeq][0])-1].Subject.Entity().String()
+	return r.events[number(r.t, sequenceOf(m.headers))-1].Subject.Entity().String()
 }
 
 // judgeCopies compares the copies of a registration with what was due to it: all of
@@ -103,14 +103,20 @@ func (r *rivals) judgeCopies(reg *registration) {
 func (r *rivals) story() string {
 	var b strings.Builder
 	for i, m := range r.stream {
-		switch row := m.headers[contract.HeaderChunk]; {
+		switch row := m.headers[contract.HeaderRow]; {
 		case m.state != nil:
 			fmt.Fprintf(&b, "%d: record %s\n", i+1, showState(*m.state))
 		case row != nil:
 			fmt.Fprintf(&b, "%d: row %s\n", i+1, row[0])
 		default:
-			fmt.Fprintf(&b, "%d: %s %s\n", i+1, r.entityOf(m), m.headers[contract.HeaderSeq][0])
+			fmt.Fprintf(&b, "%d: %s %s\n", i+1, r.entityOf(m), sequenceOf(m.headers))
 		}
 	}
 	return b.String()
+}
+
+// sequenceOf is the ingest sequence that a copy names, as it is written.
+func sequenceOf(h map[string][]string) string {
+	_, seq, _ := strings.Cut(h[contract.HeaderPosition][0], "-")
+	return seq
 }

@@ -143,8 +143,8 @@ func showMessages(msgs []core.Message) string {
 	var all []string
 	for _, m := range msgs {
 		h := m.Header.Clone()
-		text := strings.Split(m.Subject, ".")[2] + "@" + h[contract.HeaderEpoch][0] + "-" + h[contract.HeaderSeq][0]
-		if row := h[contract.HeaderChunk]; row != nil {
+		text := strings.Split(m.Subject, ".")[2] + "@" + h[contract.HeaderPosition][0]
+		if row := h[contract.HeaderRow]; row != nil {
 			text = strings.Split(m.Subject, ".")[2] + "#" + row[0]
 		}
 		all = append(all, text)

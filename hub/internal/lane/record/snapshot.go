@@ -84,7 +84,7 @@ func (s State) Past(e *event.Event) State {
 // pastRow is the state moved to the row that a copy says it is. ok is false
 // where copies under the state are no rows, or the copy is none.
 func (s State) pastRow(h map[string][]string) (next State, ok bool) {
-	row, err := strconv.ParseUint(get(h, contract.HeaderChunk), 10, 64)
+	row, err := strconv.ParseUint(get(h, contract.HeaderRow), 10, 64)
 	if err != nil || row == 0 || s.ActiveSnapshot() == nil {
 		return s, false
 	}

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -35,7 +34,7 @@ func (t Tip) Behind(h map[string][]string) (next Tip, found bool) {
 		t.State = moved
 		return t, true
 	}
-	if mark, ok := CopyMark(h); ok && t.State.ActiveSnapshot() == nil && get(h, contract.HeaderChunk) == "" {
+	if mark, ok := CopyMark(h); ok && t.State.ActiveSnapshot() == nil && get(h, contract.HeaderRow) == "" {
 		t.State = t.State.Advanced(mark)
 		return t, true
 	}
@@ -49,19 +48,15 @@ func CopyMark(h map[string][]string) (m ingest.Mark, ok bool) {
 	if IsRedriven(h) {
 		return ingest.Mark{}, false
 	}
-	seq, err := strconv.ParseUint(get(h, contract.HeaderSeq), 10, 64)
-	if err != nil {
-		return ingest.Mark{}, false
-	}
-	epoch, err := strconv.ParseUint(get(h, contract.HeaderEpoch), 10, 64)
-	if err != nil {
+	pos, ok := event.ParsePosition(get(h, contract.HeaderPosition))
+	if !ok {
 		return ingest.Mark{}, false
 	}
 	t, err := time.Parse(time.RFC3339Nano, get(h, contract.HeaderTime))
 	if err != nil || !appended(h) {
 		return ingest.Mark{}, false
 	}
-	return ingest.Mark{Position: event.Position{Epoch: epoch, Seq: seq}, Time: t.UTC()}, true
+	return ingest.Mark{Position: pos, Time: t.UTC()}, true
 }
 
 // IsRedriven tells a copy that came back from the dead letters.

@@ -32,15 +32,15 @@ func TestTipOfASnapshot(t *testing.T) {
 	live := func() headers {
 		return headers{
 			contract.HeaderExpectedLastSeq: {"1"},
-			contract.HeaderSeq:             {"900"}, contract.HeaderEpoch: {"1"},
-			contract.HeaderTime: {began().Format(time.RFC3339Nano)},
+			contract.HeaderPosition:        {"1-900"},
+			contract.HeaderTime:            {began().Format(time.RFC3339Nano)},
 		}
 	}
 	row := func(n int) headers {
 		h := live()
 		h[contract.HeaderKey] = []string{"k" + strconv.Itoa(n)}
 		h[contract.HeaderOrigin] = []string{"accounts"}
-		h[contract.HeaderChunk] = []string{strconv.Itoa(n)}
+		h[contract.HeaderRow] = []string{strconv.Itoa(n)}
 		return h
 	}
 	in := record.State{Pos: mark(800), Phase: record.Live}.AddSnapshot(interest("b", "user", 801), mark(800), began())
@@ -88,8 +88,8 @@ func TestTipOfASnapshot(t *testing.T) {
 func TestTipBehindOtherMessages(t *testing.T) {
 	copied := func(seq string, more ...string) headers {
 		h := headers{
-			contract.HeaderEpoch: {"1"}, contract.HeaderSeq: {seq},
-			contract.HeaderTime: {time.Unix(9, 0).UTC().Format(time.RFC3339Nano)},
+			contract.HeaderPosition: {"1-" + seq},
+			contract.HeaderTime:     {time.Unix(9, 0).UTC().Format(time.RFC3339Nano)},
 		}
 		for i := 0; i < len(more); i += 2 {
 			h[more[i]] = []string{more[i+1]}
@@ -110,7 +110,7 @@ func TestTipBehindOtherMessages(t *testing.T) {
 			copied("9", single, "1"), copied("3", single, "2", contract.HeaderRedriven, "1"), copied("4", single, "3", contract.HeaderRedriven, "2"),
 		}, 9, 0},
 		{"somebody else's copy of a copy", []headers{copied("9", single, "1"), copied("12")}, 9, 1},
-		{"somebody else's messages", []headers{copied("9", single, "1"), {}, {"Replhub-Seq": {"x"}}}, 9, 2},
+		{"somebody else's messages", []headers{copied("9", single, "1"), {}, {"Replhub-Position": {"x"}}}, 9, 2},
 		{"nothing of the hub's", []headers{{}, {}}, 1, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
