@@ -76,7 +76,7 @@ func New(cfg Config) *Reconciler {
 // Run reconciles after every change of the registry, and now and then, until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
 	for {
-		changed := r.cfg.Hubs.Changed()
+		changed := r.cfg.Book.Changed()
 		r.away = !r.cfg.Book.Reachable()
 		if !r.away {
 			r.look(ctx)

@@ -33,6 +33,8 @@ const (
 type Registry interface {
 	// Snapshot is nil until the first complete load.
 	Snapshot() *tree.Snapshot
+	// Changed is closed when there is a newer snapshot.
+	Changed() <-chan struct{}
 	Status() tree.Status
 	Get(ctx context.Context, path string) (tree.Entry, error)
 	Put(ctx context.Context, path string, value []byte, expect tree.Version) (tree.Version, error)
@@ -63,6 +65,9 @@ func NewBook(registry Registry, alarms *alarm.Set, maxBytes int64, log *slog.Log
 
 // Snapshot is the registry as it was last read; nil until the first complete load.
 func (b *Book) Snapshot() *tree.Snapshot { return b.registry.Snapshot() }
+
+// Changed is closed when there is a newer snapshot.
+func (b *Book) Changed() <-chan struct{} { return b.registry.Changed() }
 
 // Reachable reports whether the registry answers, and was read.
 func (b *Book) Reachable() bool { return b.registry.Snapshot() != nil && b.registry.Status().Connected }
