@@ -16,7 +16,7 @@ import (
 // firstPrevious stands for the version before this one until there is a tag, such
 // as v0.1.0: a commit, which moves on with each change that hubs of different
 // versions need not understand of each other, because no release has it.
-const firstPrevious = "5b7410d687deaa5fcc44d89d5f5ed7c9fdf162a2"
+const firstPrevious = "1ffe823ae2d75e98d23082666d6037079a30fa8e"
 
 // previous is the version before this one: the newest release in the history of
 // this commit, this commit itself left out.
@@ -32,10 +32,17 @@ func previous(ctx context.Context) string {
 	return tag
 }
 
+// errShallow: the clone's history does not reach back to the version before this
+// one, and the rest of it cannot be fetched.
+var errShallow = errors.New("this clone is shallow and cannot be completed")
+
 // buildPrevious builds the hub of a revision, with failpoints, into a folder.
 func buildPrevious(ctx context.Context, revision, dir string) (string, error) {
 	if _, err := git(ctx, "cat-file", "-e", revision+"^{commit}"); err != nil {
 		if _, err := git(ctx, "fetch", "--quiet", "--depth=1", "origin", revision); err != nil {
+			if shallow, _ := git(ctx, "rev-parse", "--is-shallow-repository"); shallow == "true" {
+				return "", errShallow
+			}
 			return "", fmt.Errorf("this clone has no commit %s, the version before this one: run git fetch --tags --unshallow: %w", revision, err)
 		}
 	}
