@@ -122,8 +122,28 @@ func (r *rivals) anything() {
 		w.edit = r.anyEdit()
 	case n < 35:
 		r.bringRows(w)
+	case n < 45:
+		r.follow(w)
 	default:
 		r.step(w)
+	}
+}
+
+// follow offers a writer an event at once.
+func (r *rivals) follow(w *writer) {
+	next := int(w.lane.Tip().State.Pos.Seq) + r.rnd.IntN(3) - 1
+	if next < 0 || next >= len(r.events) {
+		return
+	}
+	ready := w.open != nil && !w.open.ended && r.chance(90)
+	came, a := w.lane.Follow(r.now, r.now, r.events[next], ready, 1<<20)
+	switch {
+	case came != core.Copied:
+	case r.chance(10):
+		w.lane.Unsent()
+	default:
+		w.laws.next(a)
+		r.append(w, a)
 	}
 }
 
