@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,16 +17,14 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
+var seeds = flag.Uint64("seeds", 60, "how many runs TestRivals makes")
+
 // TestRivals has two writers at one lane, with answers lost, requests that arrive long
 // after they were given up, writers killed and interests that come and go. Whatever
 // happens, each due event is there exactly once per registration, in order, and each
 // row of a snapshot once.
 func TestRivals(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 20
-	}
-	for seed := range seeds {
+	for seed := range *seeds {
 		r := newRivals(t, seed)
 		for range 400 {
 			r.anything()
@@ -105,7 +104,10 @@ func (r *rivals) chance(percent int) bool { return r.rnd.IntN(100) < percent }
 
 // anything has one thing happen.
 func (r *rivals) anything() {
-	r.now = r.now.Add(time.Duration(r.rnd.IntN(200)) * time.Millisecond)
+	r.now = r.now.Add(time.Duration(r.rnd.IntN(2000)) * time.Microsecond)
+	if r.chance(4) {
+		r.now = r.now.Add(time.Second)
+	}
 	i := r.rnd.IntN(len(r.writers))
 	w := r.writers[i]
 	switch n := r.rnd.IntN(100); {
@@ -131,7 +133,10 @@ func (r *rivals) anything() {
 
 // follow offers a writer an event at once.
 func (r *rivals) follow(w *writer) {
-	next := int(w.lane.Tip().State.Pos.Seq) + r.rnd.IntN(3) - 1
+	next := int(w.lane.Tip().State.Pos.Seq)
+	if r.chance(10) {
+		next += r.rnd.IntN(3) - 1 // not the one that it stands before
+	}
 	if next < 0 || next >= len(r.events) {
 		return
 	}
@@ -325,6 +330,10 @@ func (r *rivals) answer(w *writer, step core.Step) {
 		delete(w.fetches, step.Number)
 	case core.Wait:
 		w.waits = step
+		for step.Stand && r.faults && r.chance(60) { // events come while it stands
+			r.publish()
+			r.follow(w)
+		}
 	default:
 		r.t.Fatalf("%T", step)
 	}
