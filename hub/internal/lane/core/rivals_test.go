@@ -134,7 +134,7 @@ func (r *rivals) anything() {
 // follow offers a writer an event at once.
 func (r *rivals) follow(w *writer) {
 	next := int(w.lane.Tip().State.Pos.Seq)
-	if r.chance(10) {
+	if r.chance(40) {
 		next += r.rnd.IntN(3) - 1 // not the one that it stands before
 	}
 	if next < 0 || next >= len(r.events) {
@@ -322,6 +322,11 @@ func (r *rivals) answer(w *writer, step core.Step) {
 		l.Edited(core.Edited{Next: next, Changed: showState(next) != showState(step.Tip.State)})
 	case core.Answer:
 		w.edit = nil
+		if step.Recorded && step.Err == nil && !slices.ContainsFunc(r.stream, func(m kept) bool {
+			return m.state != nil && showState(*m.state) == showState(step.State)
+		}) {
+			r.t.Errorf("a change is said to be in force that is not in the lane: %s", showState(step.State))
+		}
 	case core.Diagnose:
 		l.Diagnosed(step.Err)
 	case core.FetchRows:
@@ -331,7 +336,9 @@ func (r *rivals) answer(w *writer, step core.Step) {
 	case core.Wait:
 		w.waits = step
 		for step.Stand && r.faults && r.chance(60) { // events come while it stands
-			r.publish()
+			for range 1 + r.rnd.IntN(2) {
+				r.publish()
+			}
 			r.follow(w)
 		}
 	default:
