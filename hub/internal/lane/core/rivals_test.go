@@ -26,7 +26,7 @@ var seeds = flag.Uint64("seeds", 60, "how many runs TestRivals makes")
 func TestRivals(t *testing.T) {
 	for seed := range *seeds {
 		r := newRivals(t, seed)
-		for range 400 {
+		for range 500 {
 			r.anything()
 		}
 		r.heal()
@@ -111,7 +111,7 @@ func (r *rivals) anything() {
 	i := r.rnd.IntN(len(r.writers))
 	w := r.writers[i]
 	switch n := r.rnd.IntN(100); {
-	case n < 15:
+	case n < 6:
 		r.publish()
 	case n < 20 && len(r.late) > 0:
 		r.arrive(r.late[r.rnd.IntN(len(r.late))], 1+r.rnd.IntN(3))
@@ -124,8 +124,6 @@ func (r *rivals) anything() {
 		w.edit = r.anyEdit()
 	case n < 35:
 		r.bringRows(w)
-	case n < 45:
-		r.follow(w)
 	default:
 		r.step(w)
 	}
