@@ -8,6 +8,11 @@
 // expanded by its own newest state record alone, and after any doubt the writer
 // reads the stream again before it goes on.
 //
+// What happens next is decided without a server: package core decides what is read,
+// appended and waited for, package record what a state record is and how it changes,
+// package history what of a lane may go. The driver here does what they say, and
+// tells them what came of it.
+//
 // Not promised: that instances see each copy once (that is the inbox's), and
 // anything for messages that others put into the stream.
 package lane

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,18 +17,16 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
+var seeds = flag.Uint64("seeds", 60, "how many runs TestRivals makes")
+
 // TestRivals has two writers at one lane, with answers lost, requests that arrive long
 // after they were given up, writers killed and interests that come and go. Whatever
 // happens, each due event is there exactly once per registration, in order, and each
 // row of a snapshot once.
 func TestRivals(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 20
-	}
-	for seed := range seeds {
+	for seed := range *seeds {
 		r := newRivals(t, seed)
-		for range 400 {
+		for range 500 {
 			r.anything()
 		}
 		r.heal()
@@ -105,11 +104,14 @@ func (r *rivals) chance(percent int) bool { return r.rnd.IntN(100) < percent }
 
 // anything has one thing happen.
 func (r *rivals) anything() {
-	r.now = r.now.Add(time.Duration(r.rnd.IntN(200)) * time.Millisecond)
+	r.now = r.now.Add(time.Duration(r.rnd.IntN(2000)) * time.Microsecond)
+	if r.chance(4) {
+		r.now = r.now.Add(time.Second)
+	}
 	i := r.rnd.IntN(len(r.writers))
 	w := r.writers[i]
 	switch n := r.rnd.IntN(100); {
-	case n < 15:
+	case n < 6:
 		r.publish()
 	case n < 20 && len(r.late) > 0:
 		r.arrive(r.late[r.rnd.IntN(len(r.late))], 1+r.rnd.IntN(3))
@@ -124,6 +126,27 @@ func (r *rivals) anything() {
 		r.bringRows(w)
 	default:
 		r.step(w)
+	}
+}
+
+// follow offers a writer an event at once.
+func (r *rivals) follow(w *writer) {
+	next := int(w.lane.Tip().State.Pos.Seq)
+	if r.chance(40) {
+		next += r.rnd.IntN(3) - 1 // not the one that it stands before
+	}
+	if next < 0 || next >= len(r.events) {
+		return
+	}
+	ready := w.open != nil && !w.open.ended && r.chance(90)
+	came, a := w.lane.Follow(r.now, r.now, r.events[next], ready, 1<<20)
+	switch {
+	case came != core.Copied:
+	case r.chance(10):
+		w.lane.Unsent()
+	default:
+		w.laws.next(a)
+		r.append(w, a)
 	}
 }
 
@@ -297,6 +320,11 @@ func (r *rivals) answer(w *writer, step core.Step) {
 		l.Edited(core.Edited{Next: next, Changed: showState(next) != showState(step.Tip.State)})
 	case core.Answer:
 		w.edit = nil
+		if step.Recorded && step.Err == nil && !slices.ContainsFunc(r.stream, func(m kept) bool {
+			return m.state != nil && showState(*m.state) == showState(step.State)
+		}) {
+			r.t.Errorf("a change is said to be in force that is not in the lane: %s", showState(step.State))
+		}
 	case core.Diagnose:
 		l.Diagnosed(step.Err)
 	case core.FetchRows:
@@ -305,6 +333,12 @@ func (r *rivals) answer(w *writer, step core.Step) {
 		delete(w.fetches, step.Number)
 	case core.Wait:
 		w.waits = step
+		for step.Stand && r.faults && r.chance(60) { // events come while it stands
+			for range 1 + r.rnd.IntN(2) {
+				r.publish()
+			}
+			r.follow(w)
+		}
 	default:
 		r.t.Fatalf("%T", step)
 	}
