@@ -237,13 +237,13 @@ func (r *registration) begin(ctx context.Context, s lane.State, w wanted) (lane.
 	r.hub.env.Failpoint("pinned")
 	in := w.def
 	in.ID = nuid.Next()
-	in.Since = r.hub.ingest.PositionOf(from.seq)
+	in.Since = from.At
 	in.Rev = 1
-	in.Partial = from.partial
+	in.Partial = from.Partial
 	if w.start.snapshot {
-		return s.AddSnapshot(in, from.before, r.hub.now()), nil
+		return s.AddSnapshot(in, from.Before, r.hub.now()), nil
 	}
-	return s.Add(in, from.before), nil
+	return s.Add(in, from.Before), nil
 }
 
 // registered is the reply for a state that is in force: of the entities that the
