@@ -32,10 +32,10 @@ var boundsMutants = []mutant{
 	},
 	{
 		name: "record-without-room", guarantee: "an accepted record can always be written again",
-		file: "hub/internal/lane/size.go",
+		file: "hub/internal/lane/record/size.go",
 		old:  `	most := int(maxPayload) - s.growth(maxPayload)`,
 		new:  `	most := int(maxPayload)`,
-		pkg:  "./hub/internal/lane", test: "TestAcceptedStateFitsWhateverComes",
+		pkg:  "./hub/internal/lane/record", test: "TestAcceptedStateFitsWhateverComes",
 	},
 	{
 		name: "compile-all", guarantee: "only what changed is compiled",

@@ -68,7 +68,7 @@ var brokenMutants = []mutant{
 	{
 		name: "settled-by-another-rewind", guarantee: "9: a consumer comes back behind what is proven at most",
 		file: "hub/internal/lane/rewound.go",
-		old:  `		if known.Generation == s.generation(stream) && known.UpTo+1 > max(from, 1) {`,
+		old:  `		if known.Generation == generation(s, stream) && known.UpTo+1 > max(from, 1) {`,
 		new:  `		if known.UpTo+1 > max(from, 1) {`,
 		pkg:  "./hub/internal/lane", test: "TestSettledOfAnotherRewindProvesNothing",
 	},

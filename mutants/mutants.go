@@ -32,10 +32,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "copy-not-a-position", guarantee: "2: a last message that is a copy says where the lane stands",
-		file: "hub/internal/lane/tip.go",
-		old:  `			tip.State = tip.State.Advanced(mark)`,
-		new:  `			_ = mark`,
-		pkg:  "./hub", test: "TestManyEventsInBatches|TestForeignMessageAndPurgeByHand",
+		file: "hub/internal/lane/record/tip.go",
+		old:  `		t.State = t.State.Advanced(mark)`,
+		new:  `		_ = mark`,
+		pkg:  "./hub/internal/lane/record", test: "TestTipBehindOtherMessages",
 	},
 	{
 		name: "foreign-not-skipped", guarantee: "2: the writer looks behind foreign messages",
@@ -46,10 +46,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "fill-without-since", guarantee: "2: a fill follows what was there before",
-		file: "hub/internal/lane/state.go",
+		file: "hub/internal/lane/record/state.go",
 		old:  `		s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, From: before.Seq + 1, At: before})`,
 		new:  `		_ = before`,
-		pkg:  "./hub", test: "TestFillFollowsWhatWasThere",
+		pkg:  "./hub/internal/lane/record", test: "TestAdd",
 	},
 	{
 		name: "no-time-check", guarantee: "3: the event at a position still has its time",
@@ -257,7 +257,7 @@ var mutants = []mutant{
 	{
 		name: "forged-state", guarantee: "2: a message without the hub's headers is foreign",
 		file: "hub/internal/lane/tip.go",
-		old:  `	if err != nil || isRecord(m) {`,
+		old:  `	if err != nil || record.IsRecord(m.Header) {`,
 		new:  `	if err != nil || m != nil {`,
 		pkg:  "./hub", test: "TestForeignStateIsLookedBehind",
 	},

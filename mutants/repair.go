@@ -13,16 +13,16 @@ var repairMutants = []mutant{
 	{
 		name: "backfill-unfiltered", guarantee: "backfill: its filter holds beside the interest's",
 		file: "hub/internal/lane/compiled.go",
-		old:  `in, only = in.forRows(), of.Filter`,
-		new:  `in, only = in.forRows(), ""`,
+		old:  `in, only = in.ForRows(), of.Filter`,
+		new:  `in, only = in.ForRows(), ""`,
 		pkg:  "./hub", test: "TestBackfillIsFilteredAndProjected",
 	},
 	{
 		name: "backfill-of-old-fields", guarantee: "backfill: one that began under another definition begins again",
-		file: "hub/internal/lane/backfill.go",
+		file: "hub/internal/lane/record/backfill.go",
 		old:  `return cmp.Or(s.Rev, 1) != in.Rev`,
 		new:  `return false`,
-		pkg:  "./hub", test: "TestBackfillAskedTwice",
+		pkg:  "./hub/internal/lane/record", test: "TestOutdatedRows",
 	},
 	{
 		name: "backfill-takes-others-rows", guarantee: "backfill: takes no rows that were fetched for another fill",
@@ -40,10 +40,10 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "backfill-old-form", guarantee: "backfill: a hub that knows none leaves the lane alone",
-		file: "hub/internal/lane/state.go",
+		file: "hub/internal/lane/record/state.go",
 		old:  `		s.Form = backfillForm`,
 		new:  `		s.Form = snapshotForm`,
-		pkg:  "./hub/internal/lane", test: "TestRecordOfABackfill",
+		pkg:  "./hub/internal/lane/record", test: "TestRecordOfABackfill",
 	},
 	{
 		name: "rows-asked-for-again", guarantee: "snapshots: reading a lane again asks no owner again",

@@ -179,10 +179,10 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "row-not-a-cursor", guarantee: "snapshots: each row once, whatever crashes",
-		file: "hub/internal/lane/snapshot.go",
-		old:  "	return s.AdvancedRow(row, h.Get(contract.HeaderKey), h.Get(contract.HeaderOrigin)), true\n",
+		file: "hub/internal/lane/record/snapshot.go",
+		old:  "	return s.AdvancedRow(row, get(h, contract.HeaderKey), get(h, contract.HeaderOrigin)), true\n",
 		new:  "	return s, true\n",
-		pkg:  "./hub", test: "TestSnapshotIsStitchedToLiveEvents|TestSnapshotOfRivalHubs",
+		pkg:  "./hub/internal/lane/record", test: "TestTipOfASnapshot",
 	},
 	{
 		name: "rows-lost-unseen", guarantee: "snapshots: no row is lost on the way",
@@ -193,9 +193,9 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "snapshot-not-live", guarantee: "snapshots: live events go on beside the rows",
-		file: "hub/internal/lane/state.go",
+		file: "hub/internal/lane/record/state.go",
 		old:  `f.Snapshot == nil && slices.Contains(f.IDs, id)`,
 		new:  `slices.Contains(f.IDs, id)`,
-		pkg:  "./hub", test: "TestChangeWhileRowsAreOnTheirWay|TestLiveEventsDoNotWaitForASnapshot",
+		pkg:  "./hub/internal/lane/record", test: "TestAddSnapshot",
 	},
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
-	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -184,14 +184,14 @@ func (l *Lane) record(ctx context.Context, next State) error {
 func (l *Lane) stateMessage(next State) (Message, error) {
 	msg, err := stateMessage(l.service, l.env.Hub, next)
 	if err == nil {
-		err = checkRecord(msg, l.env.JS.Conn().MaxPayload())
+		err = record.CheckSize(msg.Data, l.env.JS.Conn().MaxPayload())
 	}
 	return msg, err
 }
 
 func stateMessage(service subjects.Name, hub string, s State) (Message, error) {
 	s.Hub, s.Written = hub, time.Now().UTC()
-	data, err := encodeState(s)
+	data, err := record.Encode(s)
 	if err != nil {
 		return Message{}, err
 	}
@@ -200,10 +200,4 @@ func stateMessage(service subjects.Name, hub string, s State) (Message, error) {
 		Header:  event.NewHeader(map[string][]string{contract.HeaderState: {"1"}}),
 		Data:    data,
 	}, nil
-}
-
-// First is the state of a lane that was just created: no interest yet, at a
-// mark in ingest.
-func First(at ingest.Mark, queue contract.Queue, maxBytes int64) State {
-	return State{Pos: at, Queue: queue, MaxBytes: maxBytes, Phase: Live}
 }

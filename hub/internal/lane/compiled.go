@@ -2,6 +2,7 @@ package lane
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -38,14 +39,14 @@ type compiledInterest struct {
 func (c *compiled) get(in Interest, of *Snapshot) (*match.Interest, error) {
 	key, only := compiledKey{in.ID, of != nil}, ""
 	if of != nil {
-		in, only = in.forRows(), of.Filter
+		in, only = in.ForRows(), of.Filter
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have, ok := c.kept[key]; ok && have.from.Since == in.Since && have.from.SameDefinition(in) && have.only == only {
 		return have.ready, nil
 	}
-	ready, err := in.compileBy(&c.compiler, only)
+	ready, err := in.CompileBy(&c.compiler, only)
 	if err != nil {
 		return nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
 	}
@@ -86,7 +87,7 @@ func (l *Lane) compile(s State) (live, fill *match.Table, err error) {
 			}
 			liveInterests = append(liveInterests, ready)
 		}
-		if len(s.Fills) > 0 && contains(s.Fills[0].IDs, in.ID) {
+		if len(s.Fills) > 0 && slices.Contains(s.Fills[0].IDs, in.ID) {
 			ready, err := l.compiled.get(in, s.Fills[0].Snapshot)
 			if err != nil {
 				return nil, nil, err

@@ -2,17 +2,23 @@ package lane
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/subjects"
 )
 
 // TestOnlyWhatChangedIsCompiled: one more interest, another definition or
 // another state leaves what was compiled of the others.
 func TestOnlyWhatChangedIsCompiled(t *testing.T) {
-	l := &Lane{service: subjectsName(t)}
+	service, err := subjects.ParseName("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Lane{service: service}
 	s := First(ingest.Mark{}, DefaultQueue(), 0)
 	for i := range 5 {
 		s = s.Add(Interest{ID: fmt.Sprint(i), Entity: fmt.Sprintf("e%d", i), Ops: []string{"update"}, Filter: "key == 'a'"}, ingest.Mark{})
@@ -37,7 +43,7 @@ func TestOnlyWhatChangedIsCompiled(t *testing.T) {
 			t.Errorf("%s: %d are kept, want %d", what, len(after), len(s.Interests))
 		}
 		for key, ready := range after {
-			if contains(changed, key.id) == (before[key] == ready) {
+			if slices.Contains(changed, key.id) == (before[key] == ready) {
 				t.Errorf("%s: interest %s is kept: %v", what, key.id, before[key] == ready)
 			}
 		}

@@ -218,7 +218,7 @@ func (l *Lane) appended(kind Kind, b batch) {
 		l.bytes += int64(b.bytes)
 		l.unrecorded, l.recordedAt = 0, l.appendedAt
 	}
-	l.tip.State = l.tip.State.past(b.end)
+	l.tip.State = l.tip.State.Past(b.end)
 	l.unrecorded += b.skipped
 	l.gotOn()
 	l.report()
@@ -226,7 +226,7 @@ func (l *Lane) appended(kind Kind, b batch) {
 
 // pass moves the cursor over events that the lane has no interest in.
 func (l *Lane) pass(events []*event.Event) {
-	l.tip.State = l.tip.State.past(events[len(events)-1])
+	l.tip.State = l.tip.State.Past(events[len(events)-1])
 	l.unrecorded += len(events)
 	l.gotOn()
 	l.report()

@@ -12,7 +12,7 @@ import (
 // slice, so that live events wait about that long.
 func (l *Lane) fillTurn(ctx context.Context) error {
 	s := l.tip.State
-	if s.snapshot() != nil {
+	if s.ActiveSnapshot() != nil {
 		return l.snapshotTurn(ctx)
 	}
 	at, to := s.Fills[0].At, s.Pos

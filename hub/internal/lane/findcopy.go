@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -76,7 +77,7 @@ func ordered(ctx context.Context, stream jetstream.Stream, filter string, seq ui
 		if err != nil {
 			return nil, event.Position{}, false, fmt.Errorf("read lane at %d: %w", seq, err)
 		}
-		if mark, ok := markOfCopy(m.Header); ok && m.Header.Get(contract.HeaderChunk) == "" {
+		if mark, ok := record.CopyMark(m.Header); ok && m.Header.Get(contract.HeaderChunk) == "" {
 			return m, mark.Position, true, nil
 		}
 		seq = m.Sequence + 1

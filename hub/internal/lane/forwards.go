@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 // ForwardsError refuses a rewind to a place that the workers have not come to:
@@ -59,6 +60,6 @@ func undelivered(ctx context.Context, stream jetstream.Stream, c *jetstream.Cons
 	if err != nil {
 		return event.Position{}, false, fmt.Errorf("read lane at %d: %w", from, err)
 	}
-	mark, _ := markOfCopy(m.Header)
+	mark, _ := record.CopyMark(m.Header)
 	return mark.Position, true, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -49,5 +50,5 @@ func (l Look) State(ctx context.Context) (State, error) {
 	case err != nil:
 		return State{}, fmt.Errorf("read the state of lane %s: %w", l.service, err)
 	}
-	return decodeState(m.Data)
+	return record.Decode(m.Data)
 }

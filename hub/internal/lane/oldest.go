@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 // Oldest is the time of the oldest copy that a lane's consumers have not
@@ -42,7 +44,7 @@ func firstUnacked(ctx context.Context, stream jetstream.Stream, c *jetstream.Con
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("read the first copy that %s has not acknowledged: %w", c.Name, err)
 	}
-	if mark, ok := markOfCopy(m.Header); ok {
+	if mark, ok := record.CopyMark(m.Header); ok {
 		return mark.Time, true, nil
 	}
 	return m.Time, true, nil

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -31,8 +31,6 @@ const (
 	// probeTime bounds the wait for any word of an owner, which says "wait" each
 	// second: less than a hub waits for another that it has forwarded a request to.
 	probeTime = 2 * time.Second
-	// maxOwnerError bounds an owner's words.
-	maxOwnerError = 500
 )
 
 // owner asks an entity's owner for rows.
@@ -108,7 +106,7 @@ func AskOwner(ctx context.Context, nc *nats.Conn, service, entity subjects.Name)
 	case err != nil:
 		return fmt.Errorf("ask for rows of %s: %w", entity, err)
 	case m.Header.Get(contract.HeaderSnapshot) == contract.SnapshotError:
-		return fmt.Errorf("the owner of %s cannot give its rows: %s; mend that, and ask again", entity, clip(m.Header.Get(contract.HeaderError)))
+		return fmt.Errorf("the owner of %s cannot give its rows: %s; mend that, and ask again", entity, record.Clip(m.Header.Get(contract.HeaderError)))
 	}
 	return nil
 }
@@ -145,10 +143,10 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 		case contract.SnapshotWait:
 			continue
 		case contract.SnapshotError:
-			return nil, "", fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, clip(m.Header.Get(contract.HeaderError)))
+			return nil, "", fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, record.Clip(m.Header.Get(contract.HeaderError)))
 		case contract.SnapshotEnd:
 			if number != strconv.Itoa(n) {
-				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, n, clip(number))
+				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, n, record.Clip(number))
 			}
 			name, err := subjects.ParseName(m.Header.Get(contract.HeaderOrigin))
 			if err != nil {
@@ -157,7 +155,7 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 			return rows, name.String(), nil
 		}
 		if number != strconv.Itoa(n+1) {
-			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, clip(number), n)
+			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, record.Clip(number), n)
 		}
 		// An owner does not count headers: rows for which they leave no room are
 		// asked for again.
@@ -206,18 +204,9 @@ func (o owner) decode(at ingest.Mark, from Snapshot, origin string, msgs []*nats
 		}
 		// It would be asked for the same rows for ever.
 		if e.Key == from.After {
-			return nil, fmt.Errorf("the owner of %s gives row %s again: rows must begin behind the key that is asked for", o.interest.Entity, strconv.QuoteToASCII(clip(e.Key)))
+			return nil, fmt.Errorf("the owner of %s gives row %s again: rows must begin behind the key that is asked for", o.interest.Entity, strconv.QuoteToASCII(record.Clip(e.Key)))
 		}
 		c.rows = append(c.rows, e)
 	}
 	return c, nil
-}
-
-// clip keeps an owner's words fit for a line.
-func clip(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxOwnerError {
-		s = strings.ToValidUTF8(s[:maxOwnerError], "") + " …"
-	}
-	return s
 }

@@ -17,20 +17,6 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Orders of a work queue.
-const (
-	OrderNone = "none"
-	OrderKey  = "key"
-)
-
-// Defaults of a work queue.
-const (
-	DefaultAckWait    = 30 * time.Second
-	DefaultMaxDeliver = 10
-	// MaxPartitions bounds the consumers of one lane.
-	MaxPartitions = 256
-)
-
 // pinnedTTL is how long a partition's consumer stays with an instance that has
 // stopped asking: about the time of a failover.
 const pinnedTTL = 2 * time.Second
@@ -45,31 +31,6 @@ const (
 // putPatience is the longest wait between two attempts to make a consumer.
 const putPatience = 200 * time.Millisecond
 
-// DefaultQueue is a queue where nothing was asked for.
-func DefaultQueue() contract.Queue {
-	return contract.Queue{Order: OrderNone, Partitions: 1, AckWait: contract.Duration(DefaultAckWait), MaxDeliver: DefaultMaxDeliver}
-}
-
-// Partitions is how many ways copies are numbered: 0 unless ordered by key.
-func Partitions(q contract.Queue) int {
-	if q.Order != OrderKey {
-		return 0
-	}
-	return q.Partitions
-}
-
-// Consumers are the names of a queue's consumers.
-func Consumers(q contract.Queue) []string {
-	if q.Order != OrderKey {
-		return []string{contract.ConsumerWorkers}
-	}
-	names := make([]string, q.Partitions)
-	for i := range names {
-		names[i] = contract.ConsumerWorkers + "-" + strconv.Itoa(i)
-	}
-	return names
-}
-
 // consumerConfigs are the consumers of a queue. None of them sees state
 // records, and a lane's workers all together see every copy.
 func consumerConfigs(service subjects.Name, s State, stream *jetstream.StreamInfo) []jetstream.ConsumerConfig {
@@ -81,14 +42,14 @@ func consumerConfigs(service subjects.Name, s State, stream *jetstream.StreamInf
 		AckWait:       time.Duration(q.AckWait),
 		MaxDeliver:    q.MaxDeliver,
 		Replicas:      stream.Config.Replicas,
-		Metadata:      map[string]string{contract.MetadataKey: contract.MetadataValue, generationKey: s.generation(stream)},
+		Metadata:      map[string]string{contract.MetadataKey: contract.MetadataValue, generationKey: generation(s, stream)},
 	}
 	names := Consumers(q)
 	configs := make([]jetstream.ConsumerConfig, 0, len(names))
 	for i, name := range names {
 		c := base
 		c.Durable = name
-		startAt(&c, s.startOf(name))
+		startAt(&c, s.StartOf(name))
 		c.FilterSubject = subjects.WorkerFilter(service, -1)
 		if q.Order == OrderKey {
 			c.FilterSubject = subjects.WorkerFilter(service, i)
@@ -129,7 +90,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
 			cfg.Metadata[generationKey] = GenerationOf(old)
 		} else {
-			s.goOn(&cfg, stream.CachedInfo(), settled)
+			goOn(s, &cfg, stream.CachedInfo(), settled)
 		}
 		if err := putConsumer(ctx, stream, cfg); err != nil {
 			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -15,35 +14,12 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// LetterID is a dead letter's identity: its sequence in the stream DLQ and when
-// it was stored there. A stream that is created again counts from 1.
-type LetterID struct {
-	Seq  uint64    `json:"seq"`
-	Time time.Time `json:"time"`
-}
-
-func (id LetterID) same(other LetterID) bool { return id.Seq == other.Seq && id.Time.Equal(other.Time) }
-
-// HasRedriven reports whether a letter's event is in the lane again already.
-func (s State) HasRedriven(id LetterID) bool { return slices.ContainsFunc(s.Redriven, id.same) }
-
-// Forget takes letters that are removed out of the lane's memory.
-func (s State) Forget(ids []LetterID) State {
-	s = s.Clone()
-	s.Redriven = slices.DeleteFunc(s.Redriven, func(id LetterID) bool { return slices.ContainsFunc(ids, id.same) })
-	return s
-}
-
 // Redriven is one event that is to be put back into a lane.
 type Redriven struct {
 	ID LetterID
 	// Copy is the message to append; RedrivenCopy makes one.
 	Copy *nats.Msg
 }
-
-// MaxRedriven bounds the copies of one Redrive: an atomic batch takes 1000
-// messages, and the lane's loop waits while letters are read.
-const MaxRedriven = 250
 
 // ErrTooMany: a redrive of more than MaxRedriven copies.
 var ErrTooMany = fmt.Errorf("more than %d letters at once", MaxRedriven)
@@ -131,6 +107,3 @@ func Fits(m *nats.Msg, maxPayload int64) error {
 	}
 	return nil
 }
-
-// isRedriven tells a copy that came back from the dead letters.
-func isRedriven(h nats.Header) bool { return h.Get(contract.HeaderRedriven) != "" }

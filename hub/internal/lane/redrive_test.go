@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/natstest"
@@ -26,7 +27,8 @@ func TestRedrivenCopyIsNotWhereTheLaneStands(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer appender.Close()
-	first := lane.First(mark(1), lane.DefaultQueue(), 0)
+	mark := ingest.Mark{Position: event.Position{Epoch: 1, Seq: 1}}
+	first := lane.First(mark, lane.DefaultQueue(), 0)
 	if err := lane.Create(t.Context(), js, appender, service, 1, first, "test"); err != nil {
 		t.Fatal(err)
 	}
@@ -49,22 +51,7 @@ func TestRedrivenCopyIsNotWhereTheLaneStands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(mark(9), tip.State.Pos); diff != "" || tip.Foreign != 0 || tip.Last != 4 {
+	if diff := cmp.Diff(uint64(9), tip.State.Pos.Seq); diff != "" || tip.Foreign != 0 || tip.Last != 4 {
 		t.Errorf("tip %+v: %s", tip, diff)
-	}
-}
-
-func TestForget(t *testing.T) {
-	id := func(seq uint64, at int64) lane.LetterID { return lane.LetterID{Seq: seq, Time: time.Unix(at, 0)} }
-	s := lane.State{Redriven: []lane.LetterID{id(1, 1), id(2, 2), id(3, 3)}}
-	next := s.Forget([]lane.LetterID{id(2, 2), id(3, 9)})
-	if diff := cmp.Diff([]lane.LetterID{id(1, 1), id(3, 3)}, next.Redriven); diff != "" {
-		t.Error(diff)
-	}
-	if len(s.Redriven) != 3 {
-		t.Error("the state itself was changed")
-	}
-	if s.HasRedriven(id(1, 9)) || !s.HasRedriven(id(1, 1)) {
-		t.Error("a letter is known by its sequence and its time")
 	}
 }

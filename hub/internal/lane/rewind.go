@@ -12,6 +12,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 // RewindTarget is where workers are to start again: at an ingest sequence, or
@@ -58,14 +59,16 @@ func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*R
 	}
 	plan := &Rewound{ID: nuid.Next(), From: from, Starts: make(map[string]uint64)}
 	for _, name := range Consumers(s.Queue) {
-		start := max(s.startOf(name), 1) // a missing one has acknowledged nothing
+		start := max(s.StartOf(name), 1) // a missing one has acknowledged nothing
 		if old := have[name]; old != nil {
 			floor, err := floorOf(ctx, stream, last, old.Config, floors[name])
 			if err != nil {
 				return nil, err
 			}
 			start = floor + 1
-			plan.pausedAs(old)
+			if old.Config.PauseUntil != nil {
+				plan.PausedUntil = old.Config.PauseUntil
+			}
 		}
 		if start < from {
 			plan.Starts[name] = start
@@ -131,7 +134,7 @@ func copyAt(ctx context.Context, stream jetstream.Stream, seq, last uint64) (m h
 		if err != nil {
 			return heldCopy{}, false, fmt.Errorf("read lane at %d: %w", seq, err)
 		}
-		if mark, ok := markOfCopy(msg.Header); ok {
+		if mark, ok := record.CopyMark(msg.Header); ok {
 			return heldCopy{mark: mark, seq: seq}, true, nil
 		}
 	}

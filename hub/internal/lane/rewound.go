@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -23,40 +22,6 @@ import (
 // where it was created to start, and the consumer keeps its creation time, by
 // which subscribers tell what comes again from what they have handled.
 
-// Rewound says where the workers of a lane were started again; immutable.
-type Rewound struct {
-	// ID tells one rewind from the next.
-	ID string `json:"id"`
-	// From is the lane's sequence from which consumers read, Starts that of those
-	// which had not acknowledged so far.
-	From   uint64            `json:"from"`
-	Starts map[string]uint64 `json:"starts,omitempty"`
-	// PausedUntil is how long the workers were paused for when it began.
-	PausedUntil *time.Time `json:"paused_until,omitempty"`
-	// Hub and Begun tell whose work it is and since when; Done that all consumers
-	// were created.
-	Hub   string    `json:"hub"`
-	Begun time.Time `json:"begun"`
-	Done  bool      `json:"done,omitempty"`
-}
-
-func (r *Rewound) pausedAs(old *jetstream.ConsumerInfo) {
-	if old.Config.PauseUntil != nil {
-		r.PausedUntil = old.Config.PauseUntil
-	}
-}
-
-// finished is the rewind once it is done: one place, for all consumers, so that
-// state records stay small.
-func (r *Rewound) finished() *Rewound {
-	next := *r
-	for start := range maps.Values(r.Starts) {
-		next.From = min(next.From, start)
-	}
-	next.Starts, next.PausedUntil, next.Done = nil, nil, true
-	return &next
-}
-
 // generationKey is the consumers' metadata that says under which queue and rewind
 // each was created.
 const generationKey = "replhub_generation"
@@ -68,7 +33,7 @@ func laneOf(stream *jetstream.StreamInfo) string {
 }
 
 // generation names the place where the state has the consumers of a stream start.
-func (s State) generation(stream *jetstream.StreamInfo) string {
+func generation(s State, stream *jetstream.StreamInfo) string {
 	id := laneOf(stream) + strconv.FormatUint(s.QueueFrom, 10)
 	if s.Rewound != nil {
 		id += "/" + s.Rewound.ID
@@ -78,17 +43,6 @@ func (s State) generation(stream *jetstream.StreamInfo) string {
 
 // GenerationOf is the generation that a consumer was created under.
 func GenerationOf(info *jetstream.ConsumerInfo) string { return info.Config.Metadata[generationKey] }
-
-// startOf is the lane's sequence from which a consumer reads; 0 is all.
-func (s State) startOf(name string) uint64 {
-	if s.Rewound == nil {
-		return s.QueueFrom
-	}
-	if start, ok := s.Rewound.Starts[name]; ok {
-		return start
-	}
-	return s.Rewound.From
-}
 
 func startAt(cfg *jetstream.ConsumerConfig, from uint64) {
 	cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverAllPolicy, 0
@@ -113,11 +67,11 @@ type SettledFunc func(consumer string) Settled
 
 // goOn has a missing consumer of a stream start behind what is proven, and be
 // paused as it was.
-func (s State) goOn(cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, settled SettledFunc) {
-	from := s.startOf(cfg.Durable)
+func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, settled SettledFunc) {
+	from := s.StartOf(cfg.Durable)
 	if settled != nil {
 		known := settled(cfg.Durable)
-		if known.Generation == s.generation(stream) && known.UpTo+1 > max(from, 1) {
+		if known.Generation == generation(s, stream) && known.UpTo+1 > max(from, 1) {
 			from = known.UpTo + 1
 		}
 		if known.Generation == "" || strings.HasPrefix(known.Generation, laneOf(stream)) {
@@ -172,7 +126,7 @@ func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, again uint64, er
 		if err != nil {
 			return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, l.service, err)
 		}
-		lowest = min(lowest, s.startOf(cfg.Durable))
+		lowest = min(lowest, s.StartOf(cfg.Durable))
 		again += info.NumPending
 	}
 	if err := l.rewindDone(ctx, s.Rewound.ID); err != nil {
@@ -218,7 +172,7 @@ func (l *Lane) rewindDone(ctx context.Context, id string) error {
 		if s.Rewound == nil || s.Rewound.ID != id || s.Rewound.Done {
 			return s, false, nil
 		}
-		s.Rewound = s.Rewound.finished()
+		s.Rewound = s.Rewound.Finished()
 		return s, true, nil
 	})
 	return err
@@ -258,7 +212,7 @@ func Unsettled(ctx context.Context, stream jetstream.Stream, service subjects.Na
 		if cfg.Durable != name {
 			continue
 		}
-		s.goOn(&cfg, stream.CachedInfo(), settled)
+		goOn(s, &cfg, stream.CachedInfo(), settled)
 		c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 			Description: "replhub: counts copies", AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: peekTime,
 			FilterSubject: cfg.FilterSubject, DeliverPolicy: cfg.DeliverPolicy, OptStartSeq: cfg.OptStartSeq,

@@ -25,7 +25,7 @@ func TestSettledOfAnotherRewindProvesNothing(t *testing.T) {
 		"proven before a rewind":       {State{Rewound: rewound}, Settled{UpTo: 99, Generation: lane + "0"}, 20},
 		"proven before another rewind": {State{Rewound: rewound}, Settled{UpTo: 99, Generation: lane + "0/r1"}, 20},
 		"proven since the rewind":      {State{Rewound: rewound}, Settled{UpTo: 99, Generation: lane + "0/r2"}, 100},
-		"rewind done":                  {State{Rewound: rewound.finished()}, Settled{}, 20},
+		"rewind done":                  {State{Rewound: rewound.Finished()}, Settled{}, 20},
 		"of another queue":             {State{QueueFrom: 70}, Settled{UpTo: 99, Generation: lane + "0"}, 70},
 		"of the lane before":           {State{}, Settled{UpTo: 99, Generation: laneOf(&jetstream.StreamInfo{Created: time.Unix(999, 0)}) + "0"}, 0},
 		"less than the start":          {State{QueueFrom: 70}, Settled{UpTo: 10, Generation: lane + "70"}, 70},
@@ -33,7 +33,7 @@ func TestSettledOfAnotherRewindProvesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.settled.PausedUntil = &until
 			cfg := jetstream.ConsumerConfig{Durable: "workers-1"}
-			c.state.goOn(&cfg, stream, func(string) Settled { return c.settled })
+			goOn(c.state, &cfg, stream, func(string) Settled { return c.settled })
 			paused := name != "of the lane before"
 			if cfg.OptStartSeq != c.want || (cfg.PauseUntil != nil) != paused {
 				t.Errorf("starts at %d, paused until %v; want %d, %t", cfg.OptStartSeq, cfg.PauseUntil, c.want, paused)

@@ -74,7 +74,7 @@ func (l *Lane) snapshotTurn(ctx context.Context) error {
 	}
 	// The owner is at work on the next rows while these are copied.
 	last := rows.rows[len(rows.rows)-1]
-	l.fetch(ctx, s.Fills[0].IDs[0], s.Fills[0].Snapshot.moved(last.Row, last.Key, rows.origin))
+	l.fetch(ctx, s.Fills[0].IDs[0], s.Fills[0].Snapshot.Moved(last.Row, last.Key, rows.origin))
 	l.env.Failpoint("fill")
 	if err := l.copyBlock(ctx, nil, ingest.Block{Events: rows.rows}, l.fill); err != nil {
 		return err

@@ -4,16 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
-	"github.com/replhub/replhub/hub/internal/ingest"
-	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -30,22 +25,7 @@ var (
 	// ErrStateLost: the stream's state record is gone, so nobody knows where
 	// the lane stands.
 	ErrStateLost = errors.New("the lane's state record is gone")
-	// ErrNewer: written by a newer replhub in a form that this one does not know.
-	ErrNewer = errors.New("a newer replhub wrote it")
 )
-
-// Tip is what the end of a lane's stream says: the state as of its last
-// message, and the sequence that the next append must expect.
-type Tip struct {
-	// State has the cursor of its phase moved to the last copy.
-	State State
-	// StateSeq is the stream sequence of the state record.
-	StateSeq uint64
-	// Last is the stream's last sequence.
-	Last uint64
-	// Foreign counts messages behind the hub's last one that are not the hub's.
-	Foreign int
-}
 
 // ReadTip reads a lane's newest state record S and its last message M from the
 // stream's leader. ErrNoLane is the server's explicit word that there is no lane: no
@@ -101,7 +81,7 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 		return Tip{}, errMoved
 	}
 	tip.StateSeq = s.Sequence
-	if tip.State, err = decodeState(s.Data); err != nil {
+	if tip.State, err = record.Decode(s.Data); err != nil {
 		return tip, err
 	}
 	tip.State.Written = s.Time.UTC() // by the server's clock, not the writer's
@@ -113,49 +93,19 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 		if err != nil {
 			return Tip{}, fmt.Errorf("read lane %s at %d: %w", service, seq, err)
 		}
-		if isRedriven(m.Header) {
-			continue // an older event once more
-		}
-		if next, ok := tip.State.pastRow(m.Header); ok {
-			tip.State = next
+		var found bool
+		if tip, found = tip.Behind(m.Header); found {
 			return tip, nil
 		}
-		if mark, ok := markOfCopy(m.Header); ok && tip.State.snapshot() == nil && m.Header.Get(contract.HeaderChunk) == "" {
-			tip.State = tip.State.Advanced(mark)
-			return tip, nil
-		}
-		tip.Foreign++
 	}
 	return tip, nil
-}
-
-// markOfCopy reads the mark that the hub set on a copy; ok is false for a
-// message that is not a copy of the hub's, or one that does not stand in the
-// order of ingest.
-func markOfCopy(h nats.Header) (m ingest.Mark, ok bool) {
-	if isRedriven(h) {
-		return ingest.Mark{}, false
-	}
-	seq, err := strconv.ParseUint(h.Get(contract.HeaderSeq), 10, 64)
-	if err != nil {
-		return ingest.Mark{}, false
-	}
-	epoch, err := strconv.ParseUint(h.Get(contract.HeaderEpoch), 10, 64)
-	if err != nil {
-		return ingest.Mark{}, false
-	}
-	t, err := time.Parse(time.RFC3339Nano, h.Get(contract.HeaderTime))
-	if err != nil || h.Get(contract.HeaderExpectedLastSeq) == "" && h.Get("Nats-Batch-Id") == "" {
-		return ingest.Mark{}, false
-	}
-	return ingest.Mark{Position: event.Position{Epoch: epoch, Seq: seq}, Time: t.UTC()}, true
 }
 
 // lastState is the newest state record that a hub appended. Foreign messages on
 // its subject are looked behind, from the front: records are few.
 func lastState(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := stream.GetLastMsgForSubject(ctx, subject)
-	if err != nil || isRecord(m) {
+	if err != nil || record.IsRecord(m.Header) {
 		return m, err
 	}
 	var found *jetstream.RawStreamMsg
@@ -166,15 +116,8 @@ func lastState(ctx context.Context, stream jetstream.Stream, subject string) (*j
 			return found, nil
 		case err != nil:
 			return nil, err
-		case isRecord(m):
+		case record.IsRecord(m.Header):
 			found = m
 		}
 	}
-}
-
-// isRecord tells a state record that a hub appended: alone, or at the end of an
-// atomic batch.
-func isRecord(m *jetstream.RawStreamMsg) bool {
-	return m.Header.Get(contract.HeaderState) != "" &&
-		(m.Header.Get(contract.HeaderExpectedLastSeq) != "" || m.Header.Get("Nats-Batch-Id") != "")
 }

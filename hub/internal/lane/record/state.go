@@ -1,8 +1,9 @@
-package lane
+package record
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,9 @@ import (
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/internal/contract"
 )
+
+// ErrNewer: written by a newer replhub in a form that this one does not know.
+var ErrNewer = errors.New("a newer replhub wrote it")
 
 // The forms of state records written here. A record of a higher form is not
 // touched: it may carry a restriction that this hub cannot see.
@@ -115,6 +119,12 @@ type Detached struct {
 // maxEnded bounds the memory of ended interests. An old registry snapshot that
 // holds one of more than a thousand endings ago would bring it back.
 const maxEnded = 1000
+
+// First is the state of a lane that was just created: no interest yet, at a
+// mark in ingest.
+func First(at ingest.Mark, queue contract.Queue, maxBytes int64) State {
+	return State{Pos: at, Queue: queue, MaxBytes: maxBytes, Phase: Live}
+}
 
 // Filling reports whether an interest is in a fill.
 func (s State) Filling(id string) bool {
@@ -236,7 +246,7 @@ func (s State) End(entity string) State {
 // it keeps nothing in ingest.
 func (s State) Detach(reason string, at time.Time) State {
 	s = s.Clone()
-	s.Detached = &Detached{Reason: clip(reason), Time: at}
+	s.Detached = &Detached{Reason: Clip(reason), Time: at}
 	s.Fills, s.Phase = nil, Live
 	return s
 }
@@ -266,7 +276,8 @@ func (s State) InFill(i int) State {
 	return s
 }
 
-func encodeState(s State) ([]byte, error) {
+// Encode is the record as JSON, in the lowest form that says all of the state.
+func Encode(s State) ([]byte, error) {
 	s.Form = stateForm
 	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil }) {
 		s.Form = snapshotForm
@@ -286,8 +297,8 @@ func encodeState(s State) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// decodeState refuses a record of a newer form with ErrNewer.
-func decodeState(data []byte) (State, error) {
+// Decode reads a record, and refuses one of a newer form with ErrNewer.
+func Decode(data []byte) (State, error) {
 	var s State
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)

@@ -1,4 +1,4 @@
-package lane_test
+package record_test
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
-	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 func pos(seq uint64) event.Position { return event.Position{Epoch: 1, Seq: seq} }
@@ -17,20 +17,20 @@ func mark(seq uint64) ingest.Mark {
 	return ingest.Mark{Position: pos(seq), Time: time.Unix(int64(seq), 0).UTC()}
 }
 
-func interest(id, entity string, since uint64) lane.Interest {
-	return lane.Interest{ID: id, Entity: entity, Since: pos(since)}
+func interest(id, entity string, since uint64) record.Interest {
+	return record.Interest{ID: id, Entity: entity, Since: pos(since)}
 }
 
 func TestAdd(t *testing.T) {
-	live := func(at uint64, in ...lane.Interest) lane.State {
-		return lane.State{Interests: in, Pos: mark(at), Phase: lane.Live}
+	live := func(at uint64, in ...record.Interest) record.State {
+		return record.State{Interests: in, Pos: mark(at), Phase: record.Live}
 	}
 	tests := []struct {
 		name  string
-		have  lane.State
-		add   lane.Interest
+		have  record.State
+		add   record.Interest
 		pos   uint64
-		fills []lane.Fill
+		fills []record.Fill
 	}{
 		{
 			name: "the first interest takes the position along",
@@ -43,7 +43,7 @@ func TestAdd(t *testing.T) {
 		{
 			name: "one from before is filled",
 			have: live(900, interest("a", "user", 1)), add: interest("b", "tenant", 1), pos: 900,
-			fills: []lane.Fill{{IDs: []string{"b"}, From: 1, At: mark(0)}},
+			fills: []record.Fill{{IDs: []string{"b"}, From: 1, At: mark(0)}},
 		},
 		{
 			name: "interests that have not begun do not keep the position",
@@ -51,12 +51,12 @@ func TestAdd(t *testing.T) {
 		},
 		{
 			name: "a second fill waits behind the first",
-			have: lane.State{
-				Interests: []lane.Interest{interest("a", "user", 1), interest("b", "tenant", 1)}, Pos: mark(900), Phase: lane.Filling,
-				Fills: []lane.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}},
+			have: record.State{
+				Interests: []record.Interest{interest("a", "user", 1), interest("b", "tenant", 1)}, Pos: mark(900), Phase: record.Filling,
+				Fills: []record.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}},
 			},
 			add: interest("c", "order", 100), pos: 900,
-			fills: []lane.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}, {IDs: []string{"c"}, From: 100, At: mark(99)}},
+			fills: []record.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}, {IDs: []string{"c"}, From: 100, At: mark(99)}},
 		},
 	}
 	for _, tt := range tests {
@@ -77,19 +77,19 @@ func TestAdd(t *testing.T) {
 }
 
 func TestEnd(t *testing.T) {
-	s := lane.State{
-		Interests: []lane.Interest{interest("a", "user", 1), interest("b", "tenant", 1), interest("c", "order", 1)},
-		Pos:       mark(900), Phase: lane.Filling,
-		Fills: []lane.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}, {IDs: []string{"c"}, From: 1, At: mark(0)}},
+	s := record.State{
+		Interests: []record.Interest{interest("a", "user", 1), interest("b", "tenant", 1), interest("c", "order", 1)},
+		Pos:       mark(900), Phase: record.Filling,
+		Fills: []record.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}, {IDs: []string{"c"}, From: 1, At: mark(0)}},
 	}
 	got := s.End("tenant")
-	if got.Find("tenant") != nil || got.Filling("b") || got.Phase != lane.Live {
+	if got.Find("tenant") != nil || got.Filling("b") || got.Phase != record.Live {
 		t.Errorf("the fill under way goes on without its interest: %+v", got)
 	}
 	if len(got.Ended) != 1 || got.Ended[0] != "b" {
 		t.Errorf("ended ids %v, want b", got.Ended)
 	}
-	if got := s.End("order"); got.Phase != lane.Filling || len(got.Fills) != 1 {
+	if got := s.End("order"); got.Phase != record.Filling || len(got.Fills) != 1 {
 		t.Errorf("ending an interest that waits disturbs the fill under way: %+v", got)
 	}
 	if got := s.End("nothing"); len(got.Interests) != 3 || len(got.Ended) != 0 {
@@ -98,15 +98,15 @@ func TestEnd(t *testing.T) {
 }
 
 func TestAdvancedMovesThePhasesCursor(t *testing.T) {
-	s := lane.State{
-		Interests: []lane.Interest{interest("b", "tenant", 1)}, Pos: mark(900), Phase: lane.Filling,
-		Fills: []lane.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}},
+	s := record.State{
+		Interests: []record.Interest{interest("b", "tenant", 1)}, Pos: mark(900), Phase: record.Filling,
+		Fills: []record.Fill{{IDs: []string{"b"}, From: 1, At: mark(300)}},
 	}
 	got := s.Advanced(mark(400))
 	if got.Pos.Seq != 900 || got.Fills[0].At.Seq != 400 || s.Fills[0].At.Seq != 300 {
 		t.Errorf("in a fill: %+v from %+v", got, s)
 	}
-	if got := s.In(lane.Live).Advanced(mark(950)); got.Pos.Seq != 950 || got.Fills[0].At.Seq != 300 {
+	if got := s.In(record.Live).Advanced(mark(950)); got.Pos.Seq != 950 || got.Fills[0].At.Seq != 300 {
 		t.Errorf("live: %+v", got)
 	}
 	if low, needs := s.Lowest(); !needs || low != pos(300) {

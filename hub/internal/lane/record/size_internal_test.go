@@ -1,4 +1,4 @@
-package lane
+package record
 
 import (
 	"errors"
@@ -131,11 +131,11 @@ func TestAcceptedStateFitsWhateverComes(t *testing.T) {
 			full := fullState(t, maxPayload, add)
 			for name, change := range changes {
 				changed := change(full, maxPayload)
-				msg, err := stateMessage(subjectsName(t), strings.Repeat("h", 64), changed)
+				data, err := Encode(changed)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := checkRecord(msg, maxPayload); err != nil {
+				if err := CheckSize(data, maxPayload); err != nil {
 					t.Errorf("max_payload %d, %d interests, %s, %s: %v", maxPayload, len(full.Interests), kind, name, err)
 				}
 			}

@@ -1,4 +1,4 @@
-package lane
+package record
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 
 const (
 	// recordHeaders is what the headers of a state record take of max_payload: the
-	// record's mark, and what its append states.
-	recordHeaders = headerLine + expectRoom + 64
+	// line before the first header, what its append states, and the record's mark.
+	recordHeaders = 12 + 192 + 64
 	// fixedGrowth is what the parts of a fixed number may grow by: the writer and
 	// its time, the live position, the queue's beginning, the mark of a drop, and
 	// why the lane was detached (maxReason bytes, twice as long when escaped), and
@@ -81,7 +81,7 @@ func (s State) Bounded(now State, maxPayload int64) (State, error) {
 
 // size is what the state's record takes of max_payload.
 func (s State) size() (int, error) {
-	data, err := encodeState(s)
+	data, err := Encode(s)
 	return recordHeaders + len(data), err
 }
 
@@ -110,10 +110,10 @@ func mostEnded(maxPayload int64) int {
 	return min(maxEnded, max(int(maxPayload)/growthShare/endedGrowth, 1))
 }
 
-// checkRecord refuses a record that the server would not take. The lane is then
-// as it was: nothing was sent.
-func checkRecord(m Message, maxPayload int64) error {
-	if size := recordHeaders + len(m.Data); size > int(maxPayload) {
+// CheckSize refuses an encoded record that the server would not take. The lane is
+// then as it was: nothing was sent.
+func CheckSize(data []byte, maxPayload int64) error {
+	if size := recordHeaders + len(data); size > int(maxPayload) {
 		return &StateTooLargeError{Size: size, Most: int(maxPayload), MaxPayload: maxPayload}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package lane
+package record
 
 import (
 	"fmt"
@@ -9,10 +9,24 @@ import (
 )
 
 // Compile parses and checks a recorded interest.
-func (in Interest) Compile() (*match.Interest, error) { return in.compileBy(new(match.Compiler), "") }
+func (in Interest) Compile() (*match.Interest, error) { return in.CompileBy(new(match.Compiler), "") }
 
-// compileBy compiles an interest with a second filter, which may be empty.
-func (in Interest) compileBy(c *match.Compiler, only string) (*match.Interest, error) {
+// CompileFor makes the interest ready to judge events, or the rows of a snapshot where
+// that is not nil.
+func (in Interest) CompileFor(of *Snapshot) (*match.Interest, error) {
+	only := ""
+	if of != nil {
+		in, only = in.ForRows(), of.Filter
+	}
+	ready, err := in.CompileBy(new(match.Compiler), only)
+	if err != nil {
+		return nil, fmt.Errorf("compile the interest in %s: %w", in.Entity, err)
+	}
+	return ready, nil
+}
+
+// CompileBy compiles an interest with a second filter, which may be empty.
+func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, error) {
 	entity, err := subjects.ParseName(in.Entity)
 	if err != nil {
 		return nil, fmt.Errorf("entity: %w", err)
@@ -43,5 +57,3 @@ func (in Interest) SameDefinition(other Interest) bool {
 	return in.Entity == other.Entity && slices.Equal(in.Ops, other.Ops) && in.Filter == other.Filter &&
 		slices.Equal(in.Fields, other.Fields) && in.Echo == other.Echo
 }
-
-func contains(ids []string, id string) bool { return slices.Contains(ids, id) }

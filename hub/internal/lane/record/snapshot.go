@@ -1,11 +1,9 @@
-package lane
+package record
 
 import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
@@ -51,9 +49,9 @@ func (s State) AddSnapshot(in Interest, before ingest.Mark, at time.Time) State 
 	return s
 }
 
-// snapshot is that of the fill to which copies belong under this record; nil
-// when they belong to something else.
-func (s State) snapshot() *Snapshot {
+// ActiveSnapshot is the snapshot whose rows the copies behind this record are; nil
+// when the copies are of events.
+func (s State) ActiveSnapshot() *Snapshot {
 	if s.Phase != Filling {
 		return nil
 	}
@@ -62,21 +60,21 @@ func (s State) snapshot() *Snapshot {
 
 // AdvancedRow is the state with its phase's snapshot moved to a row.
 func (s State) AdvancedRow(row uint64, key, origin string) State {
-	moved := s.Fills[0].Snapshot.moved(row, key, origin)
+	moved := s.Fills[0].Snapshot.Moved(row, key, origin)
 	s.Fills = slices.Clone(s.Fills)
 	s.Fills[0].Snapshot = &moved
 	return s
 }
 
-// moved is the snapshot behind a row.
-func (s *Snapshot) moved(row uint64, key, origin string) Snapshot {
+// Moved is the snapshot behind a row.
+func (s *Snapshot) Moved(row uint64, key, origin string) Snapshot {
 	next := *s
 	next.Row, next.After, next.Origin = row, key, origin
 	return next
 }
 
-// past is the state with its phase's cursor moved to an event or row.
-func (s State) past(e *event.Event) State {
+// Past is the state with its phase's cursor moved to an event or row.
+func (s State) Past(e *event.Event) State {
 	if e.Row > 0 {
 		return s.AdvancedRow(e.Row, e.Key, e.Origin)
 	}
@@ -85,20 +83,20 @@ func (s State) past(e *event.Event) State {
 
 // pastRow is the state moved to the row that a copy says it is. ok is false
 // where copies under the state are no rows, or the copy is none.
-func (s State) pastRow(h nats.Header) (next State, ok bool) {
-	row, err := strconv.ParseUint(h.Get(contract.HeaderChunk), 10, 64)
-	if err != nil || row == 0 || s.snapshot() == nil {
+func (s State) pastRow(h map[string][]string) (next State, ok bool) {
+	row, err := strconv.ParseUint(get(h, contract.HeaderChunk), 10, 64)
+	if err != nil || row == 0 || s.ActiveSnapshot() == nil {
 		return s, false
 	}
-	if _, ok := markOfCopy(h); !ok {
+	if _, ok := CopyMark(h); !ok {
 		return s, false
 	}
-	return s.AdvancedRow(row, h.Get(contract.HeaderKey), h.Get(contract.HeaderOrigin)), true
+	return s.AdvancedRow(row, get(h, contract.HeaderKey), get(h, contract.HeaderOrigin)), true
 }
 
-// forRows is an interest as rows are judged by it: each is a create, whatever
+// ForRows is an interest as rows are judged by it: each is a create, whatever
 // ops are wanted of events, and due at whatever position.
-func (in Interest) forRows() Interest {
+func (in Interest) ForRows() Interest {
 	in.Ops = []string{subjects.Create.String()}
 	in.Since = event.Position{}
 	return in

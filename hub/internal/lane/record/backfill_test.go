@@ -1,4 +1,4 @@
-package lane_test
+package record_test
 
 import (
 	"testing"
@@ -6,13 +6,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replhub/replhub/hub/internal/lane"
-	"github.com/replhub/replhub/internal/testenv/natstest"
-	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
-func backfill(id, filter string) lane.Backfill {
-	return lane.Backfill{ID: id, Filter: filter, At: pos(900), Began: began()}
+func backfill(id, filter string) record.Backfill {
+	return record.Backfill{ID: id, Filter: filter, At: pos(900), Began: began()}
 }
 
 // A backfill changes nothing of its interest, and replaces the fill of rows that
@@ -20,12 +18,12 @@ func backfill(id, filter string) lane.Backfill {
 func TestStateWithABackfill(t *testing.T) {
 	users, tenants := interest("u", "user", 1), interest("t", "tenant", 1)
 	users.Rev = 2
-	have := lane.State{Interests: []lane.Interest{users, tenants}, Pos: mark(900), Phase: lane.Live}
+	have := record.State{Interests: []record.Interest{users, tenants}, Pos: mark(900), Phase: record.Live}
 	one := have.Backfill(users, backfill("1", "key == 'a'"))
-	if diff := cmp.Diff(have.Interests, one.Interests); diff != "" || !one.Live("u") || one.Pos != have.Pos || one.Phase != lane.Live {
+	if diff := cmp.Diff(have.Interests, one.Interests); diff != "" || !one.Live("u") || one.Pos != have.Pos || one.Phase != record.Live {
 		t.Errorf("live %v, phase %s, interests (-want +got):\n%s", one.Live("u"), one.Phase, diff)
 	}
-	want := &lane.Snapshot{ID: "1", Filter: "key == 'a'", Asked: pos(900), Rev: 2, Began: began()}
+	want := &record.Snapshot{ID: "1", Filter: "key == 'a'", Asked: pos(900), Rev: 2, Began: began()}
 	if diff := cmp.Diff(want, one.Rows("u")); diff != "" || one.Rows("t") != nil || have.Rows("u") != nil {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -35,16 +33,16 @@ func TestStateWithABackfill(t *testing.T) {
 		t.Errorf("a row later: %+v", got)
 	}
 	replaced := moved.Backfill(users, backfill("3", ""))
-	if got := replaced.Rows("u"); len(replaced.Fills) != 2 || got.ID != "3" || got.Row != 0 || replaced.Phase != lane.Live {
+	if got := replaced.Rows("u"); len(replaced.Fills) != 2 || got.ID != "3" || got.Row != 0 || replaced.Phase != record.Live {
 		t.Errorf("phase %s, fills %+v", replaced.Phase, replaced.Fills)
 	}
 	other := moved.Backfill(tenants, backfill("3", "")) // of another than the one under way
-	if other.Phase != lane.Filling || other.Fills[0].RowsID() != "1" || other.Rows("t").ID != "3" {
+	if other.Phase != record.Filling || other.Fills[0].RowsID() != "1" || other.Rows("t").ID != "3" {
 		t.Errorf("phase %s, fills %+v", other.Phase, other.Fills)
 	}
 
 	done := moved.RowsDone(began().Add(time.Second))
-	ended := []lane.Filled{{ID: "1", Entity: "user", Rows: 7, Began: began(), Ended: began().Add(time.Second)}}
+	ended := []record.Filled{{ID: "1", Entity: "user", Rows: 7, Began: began(), Ended: began().Add(time.Second)}}
 	if diff := cmp.Diff(ended, done.Filled); diff != "" || done.Rows("u") != nil || done.Rows("t") == nil {
 		t.Errorf("filled (-want +got):\n%s", diff)
 	}
@@ -61,7 +59,7 @@ func TestOutdatedRows(t *testing.T) {
 		began, now int
 		want       bool
 	}{{1, 1, false}, {1, 2, true}, {3, 3, false}, {0, 1, false}, {0, 2, true}} { // 0: of a hub that did not say
-		if got := (&lane.Snapshot{Rev: tt.began}).Outdated(lane.Interest{Rev: tt.now}); got != tt.want {
+		if got := (&record.Snapshot{Rev: tt.began}).Outdated(record.Interest{Rev: tt.now}); got != tt.want {
 			t.Errorf("began under %d, now %d: %v", tt.began, tt.now, got)
 		}
 	}
@@ -70,26 +68,17 @@ func TestOutdatedRows(t *testing.T) {
 // A hub that knows no backfills must not take one for the interest's first
 // snapshot, and one that does reads its record back as it was.
 func TestRecordOfABackfill(t *testing.T) {
-	js := natstest.Start(t).JetStream()
-	a, err := lane.NewAppender(js, lane.Fast)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	service, err := subjects.ParseName("s")
-	if err != nil {
-		t.Fatal(err)
-	}
 	users := interest("u", "user", 1)
-	s := lane.State{Interests: []lane.Interest{users}, Pos: mark(900), Phase: lane.Live}.Backfill(users, backfill("1", "key == 'a'"))
-	if err := lane.Create(t.Context(), js, a, service, 1, s, "h"); err != nil {
-		t.Fatal(err)
-	}
-	tip, err := lane.ReadTip(t.Context(), js, service)
+	s := record.State{Interests: []record.Interest{users}, Pos: mark(900), Phase: record.Live}.Backfill(users, backfill("1", "key == 'a'"))
+	data, err := record.Encode(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(s.Fills, tip.State.Fills); diff != "" || tip.State.Form != 4 {
-		t.Errorf("form %d, fills (-want +got):\n%s", tip.State.Form, diff)
+	read, err := record.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s.Fills, read.Fills); diff != "" || read.Form != 4 {
+		t.Errorf("form %d, fills (-want +got):\n%s", read.Form, diff)
 	}
 }

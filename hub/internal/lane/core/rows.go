@@ -1,0 +1,206 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane/record"
+)
+
+// rowsPatience is how long live events wait for an owner.
+const rowsPatience = 50 * time.Millisecond
+
+// rows are a lane's fetches of snapshots' rows: at most one chunk of each is on its
+// way or in memory. The zero rows works.
+type rows struct {
+	last  int               // number of the last fetch
+	of    map[string]*fetch // by the id of the interest
+	drops []int             // fetches that are to be dropped
+	taken time.Time         // when a chunk was last taken
+}
+
+// fetch is of the rows that follow a place.
+type fetch struct {
+	number int
+	from   record.Snapshot
+	// came says that the rows are there; none is the end of the snapshot.
+	came   bool
+	rows   []*event.Event
+	origin string
+	// trouble is why they have not come yet, as far as that is known.
+	trouble string
+}
+
+// follows reports whether the fetch is of what comes next in a snapshot.
+func (f *fetch) follows(s *record.Snapshot) bool {
+	return f.from.ID == s.ID && f.from.Row == s.Row && f.from.After == s.After
+}
+
+// ready reports whether there are rows for a fill.
+func (r *rows) ready(fill record.Fill) bool {
+	f := r.of[fill.IDs[0]]
+	return f != nil && f.came && f.follows(fill.Snapshot)
+}
+
+// next is the fetch of what comes next in a fill; nil when there is none.
+func (r *rows) next(fill record.Fill) *fetch {
+	f := r.of[fill.IDs[0]]
+	if f == nil || !f.follows(fill.Snapshot) {
+		return nil
+	}
+	return f
+}
+
+func (r *rows) find(number int) *fetch {
+	for _, f := range r.of {
+		if f.number == number {
+			return f
+		}
+	}
+	return nil
+}
+
+// begin notes a fetch. The one before of the same interest is over.
+func (r *rows) begin(in record.Interest, from record.Snapshot) FetchRows {
+	if r.of == nil {
+		r.of = make(map[string]*fetch)
+	}
+	r.last++
+	r.of[in.ID] = &fetch{number: r.last, from: from}
+	return FetchRows{Number: r.last, Interest: in, From: from}
+}
+
+// keep drops what is not wanted under a state.
+func (r *rows) keep(s record.State) {
+	for id, f := range r.of {
+		wanted := slices.ContainsFunc(s.Fills, func(fill record.Fill) bool {
+			return fill.Snapshot != nil && fill.IDs[0] == id && f.follows(fill.Snapshot)
+		})
+		if !wanted {
+			r.drop(f.number)
+			delete(r.of, id)
+		}
+	}
+	slices.Sort(r.drops) // of a map: a simulation repeats itself
+}
+
+func (r *rows) dropAll() { r.keep(record.State{}) }
+
+func (r *rows) drop(number int) { r.drops = append(r.drops, number) }
+
+func (r *rows) nextDrop() Step {
+	number := r.drops[0]
+	r.drops = r.drops[1:]
+	return DropRows{number}
+}
+
+// troubles are, by the ids of interests, why there are no rows; nil when there is
+// none.
+func (r *rows) troubles() map[string]string {
+	var all map[string]string
+	for id, f := range r.of {
+		if f.trouble != "" {
+			if all == nil {
+				all = make(map[string]string)
+			}
+			all[id] = f.trouble
+		}
+	}
+	return all
+}
+
+// RowsCame brings the rows of a fetch, whose owner named itself origin; none at the end
+// of the snapshot. Rows of a fetch that was dropped are of no use.
+func (l *Lane) RowsCame(number int, rows []*event.Event, origin string) {
+	if f := l.rows.find(number); f != nil {
+		f.came, f.rows, f.origin, f.trouble = true, rows, origin, ""
+		l.dirty = true
+	}
+}
+
+// RowsLate says why the rows of a fetch have not come yet.
+func (l *Lane) RowsLate(number int, why string) {
+	if f := l.rows.find(number); f != nil && !f.came {
+		f.trouble = why
+		l.dirty = true
+	}
+}
+
+// nextFetch sees to it that the next rows are on their way: of the first snapshot
+// whose owner answers, and of those whose owner did not. A full lane asks for nothing.
+func (l *Lane) nextFetch() (next Step, full error) {
+	for i := range l.tip.State.Fills {
+		fill := l.tip.State.Fills[i]
+		if fill.Snapshot == nil {
+			continue
+		}
+		f := l.rows.of[fill.IDs[0]]
+		if f == nil {
+			if allowed, step, full := l.ensureRoom(); allowed == 0 {
+				return step, full
+			}
+			l.room = room{}
+			return l.fetch(fill.IDs[0], *fill.Snapshot), nil
+		}
+		if f.trouble == "" {
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// fetch begins to fetch what follows a place in an interest's snapshot.
+func (l *Lane) fetch(id string, from record.Snapshot) Step {
+	for _, in := range l.tip.State.Interests {
+		if in.ID == id {
+			return l.rows.begin(in, from)
+		}
+	}
+	return nil
+}
+
+// nextRows copies the next rows of the snapshot under way. While there are none, live
+// events have their turn.
+func (l *Lane) nextRows(w World) Step {
+	if l.sliceOver(w) {
+		return l.toLive()
+	}
+	s := l.tip.State
+	f := l.rows.next(s.Fills[0])
+	if f == nil || !f.came {
+		return l.awaitRows(w, f)
+	}
+	l.rows.taken = l.now
+	delete(l.rows.of, s.Fills[0].IDs[0])
+	if len(f.rows) == 0 {
+		l.rows.drop(f.number)
+		done := s.Fills[0]
+		l.finished = &Note{Kind: SnapshotComplete, Fill: done, Lasted: l.clock.Sub(done.Snapshot.Began)}
+		return l.record(s.RowsDone(l.clock), WhyFillDone)
+	}
+	// The owner is at work on the next rows while these are copied.
+	last := f.rows[len(f.rows)-1]
+	l.work = &work{events: f.rows, fill: true, rows: f.number}
+	return l.fetch(s.Fills[0].IDs[0], s.Fills[0].Snapshot.Moved(last.Row, last.Key, f.origin))
+}
+
+// awaitRows waits for the rows of the fill under way, unless something else can
+// go on.
+func (l *Lane) awaitRows(w World, f *fetch) Step {
+	if i, ok := l.readyFill(); ok {
+		return l.record(l.tip.State.InFill(i), WhyPhase)
+	}
+	late := l.phaseBegan
+	if l.rows.taken.After(late) {
+		late = l.rows.taken
+	}
+	stuck := f != nil && f.trouble != ""
+	switch {
+	case stuck || (l.now.Sub(late) > rowsPatience && l.liveWaits(w)):
+		return l.toLive()
+	case l.open != nil: // it may wait long
+		return l.settle()
+	}
+	return Wait{D: rowsPatience}
+}
