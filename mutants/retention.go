@@ -5,8 +5,29 @@ var retentionMutants = []mutant{
 	{
 		name: "rolled-back-unnoticed", guarantee: "3: a trim does not trust a position whose event is another one",
 		file: "hub/internal/ingest/retention/need.go",
-		old:  `	return ReadTime{n.Lowest.Seq, proof(n.Lowest, then)}`,
+		old:  `	return prove(n.Lowest, then)`,
 		new:  `	return then(true)`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "rolled-back-is-trimmed", guarantee: "3: an event that a rollback took does not detach its lane",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `	case !found && r.missed+1 < maxMissed:`,
+		new:  `	case !found && r.missed+1 < 0:`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "read-past-the-break", guarantee: "2: what was copied before a rollback was noticed does not come again",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `			if found && at.Equal(r.mark.Time) {`,
+		new:  `			if !found && at.Equal(r.mark.Time) {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "epoch-of-a-gone-stream", guarantee: "2: no epoch begins for a stream that is gone",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `				return identify(now, atLeast, then)`,
+		new:  `				return write`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{

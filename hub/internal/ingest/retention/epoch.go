@@ -22,7 +22,7 @@ func Identify(atLeast uint64, then func(Found) Step) Step {
 
 func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 	lost := false
-	return update(func(l *Ledger, _ time.Time) (bool, error) {
+	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
 		if lost = len(l.Epochs) == 0 && b.Last > 0; len(l.Epochs) == 0 {
 			l.Epochs = []Range{{Epoch: max(atLeast, 1), First: 1, Created: b.Created}}
 			l.Floor = b.First
@@ -34,6 +34,15 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 		}
 		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})
 		return true, nil
+	}, func(write Step) Step {
+		// An epoch begins only for the stream that is there after the ledger was read:
+		// the ledger may speak of a later stream than the one that was looked at.
+		return Look{func(now Bounds, _ time.Time) Step {
+			if !now.Created.Equal(b.Created) {
+				return identify(now, atLeast, then)
+			}
+			return write
+		}}
 	}, func(l Ledger) Step {
 		if !l.Current().Created.Equal(b.Created) {
 			return Done{errCreatedAgain}
@@ -58,16 +67,24 @@ func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 // rolled back (a lost tail whose sequences are used again): reading goes on at the
 // first event stored after the mark's time, in a new epoch. ErrTrimmed means that
 // events after the mark are gone.
-func Resume(m Mark, then func(Mark) Step) Step {
-	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, then}.in(f.Ledger) })
+func Resume(m Mark, then func(Mark) Step) Step { return resumeAgain(m, 0, then) }
+
+func resumeAgain(m Mark, missed int, then func(Mark) Step) Step {
+	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, missed, then}.in(f.Ledger) })
 }
 
 // resume is one Resume, which found the stream within bounds.
 type resume struct {
 	bounds Bounds
 	mark   Mark
+	// missed is how often the event at the mark was missing within bounds.
+	missed int
 	then   func(Mark) Step
 }
+
+// maxMissed is how often the event at a mark has to be missing within bounds to be
+// deleted: once may be a rollback between the two questions.
+const maxMissed = 3
 
 // in decides by the ledger.
 func (r resume) in(l Ledger) Step {
@@ -88,6 +105,8 @@ func (r resume) in(l Ledger) Step {
 // proven goes on where the event at the mark still has the mark's time.
 func (r resume) proven(at time.Time, found bool) Step {
 	switch {
+	case !found && r.missed+1 < maxMissed:
+		return resumeAgain(r.mark, r.missed+1, r.then)
 	case !found:
 		return Done{fmt.Errorf("%w: the event at %s was deleted", ErrTrimmed, r.mark.Position)}
 	case !at.Equal(r.mark.Time):
@@ -102,25 +121,52 @@ func (r resume) trimmed() Step {
 
 // behind goes on from a mark in an epoch that is over, where next begins.
 func (r resume) behind(l Ledger, next Range) Step {
-	if next.Created.Equal(l.Current().Created) && r.mark.Seq+1 < next.First {
+	same := next.Created.Equal(l.Current().Created)
+	switch {
+	case same && r.mark.Seq+1 < next.First:
 		// Before the break, in the part that survived.
 		if r.mark.Seq+1 < r.bounds.First {
 			return r.trimmed()
 		}
 		return r.then(r.mark)
+	case same && !r.mark.Time.IsZero():
+		// Whoever stood in the part that survived may have read past the break before
+		// anybody noticed it: events of the new epoch under the number of the old.
+		return ReadTime{r.mark.Seq, func(at time.Time, found bool) Step {
+			if found && at.Equal(r.mark.Time) {
+				return r.then(Mark{Position: l.PositionOf(r.mark.Seq), Time: at})
+			}
+			return r.from(l, next)
+		}}
 	}
-	// Epochs of streams that are gone are passed over: only the present one can be read.
+	return r.from(l, next)
+}
+
+// from goes on in the epochs from next on, at the first event stored after the mark's
+// time: what survived of the events before was dealt with. Epochs of streams that are
+// gone are passed over: only the present one can be read.
+func (r resume) from(l Ledger, next Range) Step {
 	for _, e := range l.Epochs {
 		if e.Epoch >= next.Epoch && e.Created.Equal(l.Current().Created) {
 			next = e
 			break
 		}
 	}
-	if max(next.First, 1) < r.bounds.First {
-		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, next.Epoch, next.First, r.bounds.First)}
+	begin := max(next.First, 1)
+	if r.mark.Time.IsZero() {
+		return r.beforeFirst(l, begin, begin)
 	}
-	return l.MarkBefore(max(next.First, 1), func(m Mark) Step {
-		m.Epoch = next.Epoch
+	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), func(seq uint64) Step { return r.beforeFirst(l, begin, seq) })
+}
+
+// beforeFirst goes on in front of the first event that the mark's reader needs. begin
+// is where the epoch begins: events from there on may be trimmed.
+func (r resume) beforeFirst(l Ledger, begin, seq uint64) Step {
+	if begin < r.bounds.First && seq <= r.bounds.First {
+		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
+	}
+	return l.MarkBefore(seq, func(m Mark) Step {
+		m.Epoch = l.EpochOf(seq)
 		return r.then(m)
 	})
 }
@@ -135,12 +181,19 @@ func (r resume) rolledBack() Step {
 }
 
 func (r resume) beginAt(first uint64) Step {
-	return update(func(l *Ledger, _ time.Time) (bool, error) {
+	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
 		if l.Current().Epoch > r.mark.Epoch {
 			return false, nil // another lane or hub has seen it first
 		}
 		l.begin(Range{Epoch: r.mark.Epoch + 1, First: first, Created: r.bounds.Created})
 		return true, nil
+	}, func(write Step) Step {
+		return Look{func(now Bounds, _ time.Time) Step {
+			if !now.Created.Equal(r.bounds.Created) || now.Last < r.bounds.Last {
+				return Resume(r.mark, r.then)
+			}
+			return write
+		}}
 	}, func(l Ledger) Step {
 		next, _ := l.after(r.mark.Epoch)
 		return r.behind(l, next)

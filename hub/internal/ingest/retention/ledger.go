@@ -71,11 +71,12 @@ func (l *Ledger) Was(pos event.Position) bool {
 }
 
 // after returns the range that follows an epoch's, and whether the epoch is over. A
-// range of an earlier stream ended before this one's first event.
+// range of an earlier stream ended before this one's first event. An epoch that the
+// ledger does not know, since it was lost, is over once there is a later one.
 func (l *Ledger) after(epoch uint64) (next Range, over bool) {
-	for i, r := range l.Epochs[:len(l.Epochs)-1] {
-		if r.Epoch == epoch {
-			return l.Epochs[i+1], true
+	for _, r := range l.Epochs {
+		if r.Epoch > epoch {
+			return r, true
 		}
 	}
 	return Range{}, false

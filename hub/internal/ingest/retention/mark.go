@@ -83,7 +83,29 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 	}}
 }
 
-// proof has then told whether the event at a mark's sequence is the mark's.
-func proof(m Mark, then func(bool) Step) func(at time.Time, found bool) Step {
-	return func(at time.Time, found bool) Step { return then(found && at.Equal(m.Time)) }
+// Prove finds whether a reader that was opened behind a mark is good: the stream is the
+// one that the ledger speaks of, and the event at the mark is still the mark's. So
+// ingest was not rolled back or created again between Resume and the opening.
+func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
+	return Look{func(b Bounds, _ time.Time) Step {
+		if !b.Created.Equal(l.Current().Created) {
+			return then(false)
+		}
+		return prove(m, then)
+	}}
+}
+
+// prove finds whether the event at a mark is still the mark's. A mark without a time
+// proves nothing.
+func prove(m Mark, then func(bool) Step) Step {
+	if m.Time.IsZero() {
+		return then(true)
+	}
+	return ReadTime{m.Seq, func(at time.Time, found bool) Step {
+		if found {
+			return then(at.Equal(m.Time))
+		}
+		// The event may go once nothing before the next one is needed.
+		return Look{func(b Bounds, _ time.Time) Step { return then(b.First == m.Seq+1) }}
+	}}
 }

@@ -65,8 +65,8 @@ func (n *Need) Take(service subjects.Name, s Standing, l Ledger, last uint64) {
 // where ingest was rolled back and no lane has noticed yet, the lanes need events
 // below their marks.
 func (n *Need) proven(then func(bool) Step) Step {
-	if !n.stands || n.Lowest.Time.IsZero() {
+	if !n.stands {
 		return then(true)
 	}
-	return ReadTime{n.Lowest.Seq, proof(n.Lowest, then)}
+	return prove(n.Lowest, then)
 }

@@ -34,6 +34,8 @@ func (r Read) lastKnown() Ledger {
 	}
 	l := r.Known.clone()
 	l.Pinnings += 1 + r.Random%lostPinnings
+	// Pins that another hub set are lost with it: a trim looks at the lanes again.
+	l.Released, l.Forgotten = nil, l.Pinnings
 	return l
 }
 

@@ -132,6 +132,10 @@ func (w *world) do(words []string) {
 		w.db = w.db.Until(number(words[1]))
 	case "purge":
 		w.db.Purge(number(words[1]))
+	case "remove":
+		if err := w.db.Delete(number(words[1])); err != nil {
+			panic(err)
+		}
 	case "forget":
 		if m, err := w.ledger.GetLast("l"); err == nil {
 			_ = w.ledger.Delete(m.Seq)
@@ -276,6 +280,8 @@ func kindOf(s retention.Step) string {
 	switch s.(type) {
 	case retention.Look:
 		return "look"
+	case retention.ReadTime:
+		return "time"
 	case retention.ReadLedger:
 		return "read"
 	case retention.WriteLedger:

@@ -81,6 +81,12 @@ func (Done) step()        {}
 // that turns up until one is stored. It returns false to leave the document as it
 // is.
 func update(change func(l *Ledger, now time.Time) (bool, error), then func(Ledger) Step) Step {
+	return updateOnce(change, func(write Step) Step { return write }, then)
+}
+
+// updateOnce is update that looks once more between the document and the write: confirm
+// returns write, or another step where what change was decided on is not so any more.
+func updateOnce(change func(l *Ledger, now time.Time) (bool, error), confirm func(write Step) Step, then func(Ledger) Step) Step {
 	return ReadLedger{func(r Read) Step {
 		l, improved := r.latest()
 		epochs := len(l.Epochs)
@@ -98,10 +104,10 @@ func update(change func(l *Ledger, now time.Time) (bool, error), then func(Ledge
 		}
 		w.Then = func(stored bool) Step {
 			if !stored {
-				return update(change, then) // another hub was first: decide on what it wrote
+				return updateOnce(change, confirm, then) // another hub was first: decide on what it wrote
 			}
 			return then(l)
 		}
-		return w
+		return confirm(w)
 	}}
 }
