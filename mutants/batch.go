@@ -4,7 +4,7 @@ package main
 var batchMutants = []mutant{
 	{
 		name: "first-not-alone", guarantee: "2: no second message before the server takes the first as a batch",
-		file: "hub/internal/lane/batch.go",
+		file: "hub/internal/lane/open.go",
 		old:  `	b.window.Store(1) // until`,
 		new:  `	b.window.Store(1000) // until`,
 		pkg:  "./hub/internal/lane", test: "TestBatchKeepsToTheFlow|TestBatchThatEndsOfItself",
@@ -18,7 +18,7 @@ var batchMutants = []mutant{
 	},
 	{
 		name: "prefix-is-all", guarantee: "2: an append counts as stored by its own batch's acknowledgement, for all of it",
-		file: "hub/internal/lane/batch.go",
+		file: "hub/internal/lane/open.go",
 		old:  `	if b.Unstored() != 0 {`,
 		new:  `	if b.Unstored() < 0 {`,
 		pkg:  "./hub/internal/lane", test: "TestAnswersToABatch",
@@ -32,9 +32,9 @@ var batchMutants = []mutant{
 	},
 	{
 		name: "batches-grow", guarantee: "a batch of large events does not overrun the server's queue",
-		file: "hub/internal/lane/put.go",
-		old:  `	if last || l.batch.Large() {`,
-		new:  `	if last {`,
-		pkg:  "./hub/internal/lane", test: "TestLargeBatchEnds",
+		file: "hub/internal/lane/core/append.go",
+		old:  `	case last || l.open.bytes >= maxOpenBytes:`,
+		new:  `	case last:`,
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 }

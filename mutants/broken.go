@@ -90,11 +90,10 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "purged-state-without-limit", guarantee: "9: the state after a purge has what was asked for",
-		file: "hub/internal/lane/sync.go",
-		old:  `	l.tip = Tip{State: state, Last: last}`,
-		new: `	state.MaxBytes = 0
-	l.tip = Tip{State: state, Last: last}`,
-		pkg: "./hub", test: "TestStateAfterAPurgeHasWhatWasAskedFor",
+		file: "hub/internal/lane/core/read.go",
+		old:  `	l.tip = record.Tip{State: s, Last: l.tip.Last}`,
+		new:  "	s.MaxBytes = 0\n	l.tip = record.Tip{State: s, Last: l.tip.Last}",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "no-quota", guarantee: "4: one service's dead letters stall it alone",
@@ -115,12 +114,10 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "letters-put-again", guarantee: "8: a letter that was removed is not stored again",
-		file: "hub/internal/lane/copy.go",
-		old: `	if l.unrecorded > 0 {
-		if err := l.record`,
-		new: `	if l.unrecorded < 0 {
-		if err := l.record`,
-		pkg: "./hub", test: "TestServiceOverItsQuotaStallsAlone",
+		file: "hub/internal/lane/core/work.go",
+		old:  "	case l.unrecorded > 0:\n		return l.record",
+		new:  "	case l.unrecorded < 0:\n		return l.record",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "drop-leaves-letters", guarantee: "9: a later service of the name sees no letter of the one before",

@@ -11,10 +11,10 @@ var countsMutants = []mutant{
 	},
 	{
 		name: "lost-answer-not-counted", guarantee: "2: a copy is counted once it is stored",
-		file: "hub/internal/lane/sync.go",
+		file: "hub/internal/lane/core/read.go",
 		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
 		new:  `_ = l.storedUpTo`,
-		pkg:  "./hub/internal/lane", test: "TestCopiesAreCountedAsTheyAreStored",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "lag-by-sequence", guarantee: "3: a lane in an earlier epoch lacks all of the later one",

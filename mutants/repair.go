@@ -26,10 +26,10 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "backfill-takes-others-rows", guarantee: "backfill: takes no rows that were fetched for another fill",
-		file: "hub/internal/lane/rows.go",
+		file: "hub/internal/lane/core/rows.go",
 		old:  `return f.from.ID == s.ID && f.from.Row`,
 		new:  `return f.from.Row`,
-		pkg:  "./hub/internal/lane", test: "TestFetchesAreTriedAgainAndGivenUp",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "backfill-unbounded", guarantee: "backfill: a state record can always be written again",
@@ -47,10 +47,10 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "rows-asked-for-again", guarantee: "snapshots: reading a lane again asks no owner again",
-		file: "hub/internal/lane/sync.go",
-		old:  "	l.closeReaders()\n	tip, err := ReadTip(",
-		new:  "	l.closeSources()\n	tip, err := ReadTip(",
-		pkg:  "./hub", test: "TestRowsOnTheirWayOutliveARegistration",
+		file: "hub/internal/lane/core/read.go",
+		old:  "	case l.known == unread:\n",
+		new:  "	case l.known == unread:\n		l.rows.dropAll()\n",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "credentials-refused-twice", guarantee: "a connection never gives up by itself",

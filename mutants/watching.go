@@ -53,10 +53,10 @@ var watchingMutants = []mutant{
 	},
 	{
 		name: "refusals-are-rivals", guarantee: "a lane that the server cannot write says so",
-		file: "hub/internal/lane/doubt.go",
+		file: "hub/internal/lane/core/trouble.go",
 		old:  `	return r.count > maxRefusals`,
 		new:  `	return r.count < 0`,
-		pkg:  "./hub", test: "TestDiskOfALane",
+		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "full-ingest-is-silent", guarantee: "a full ingest names what keeps it full",

@@ -32,6 +32,8 @@ type process struct {
 	name string
 	hub  *hub // nil for those that are no hub's
 	dead bool
+	// life is that of ingest at the last look.
+	life int
 }
 
 func (p *process) frozen() bool { return p.hub != nil && p.hub.frozen }

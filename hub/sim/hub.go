@@ -171,7 +171,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.Look:
 		var b retention.Bounds
 		var at time.Time
-		w.ask(p, ingestStream, "look", func() error { b, at = bounds(w.db), w.now; return nil },
+		w.ask(p, ingestStream, "look", func() error { b, at, p.life = bounds(w.db), w.now, w.life; return nil },
 			answer(func() retention.Step { return s.Then(b, at) }))
 	case retention.ReadTime:
 		var m model.Message
@@ -219,7 +219,9 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 			answer(func() retention.Step { return s.Then(n) })(err)
 		})
 	case retention.Purge:
-		life := w.life
+		// The server has no purge that states which stream it is for: one that is deleted
+		// by hand between the last look and the purge is not simulated.
+		life := p.life
 		w.ask(p, ingestStream, "purge", func() error {
 			if life == w.life {
 				w.Counts.Trimmed += int(w.db.Purge(s.Below))

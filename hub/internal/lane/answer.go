@@ -71,7 +71,7 @@ func (a *Appender) receive(m *nats.Msg) {
 
 // progressed notes how far the server is. Answers may be lost: each says all
 // that those before it said.
-func (b *Batch) progressed(r fastReply) {
+func (b *OpenAppend) progressed(r fastReply) {
 	if r.Seq < b.stored.Load() {
 		return
 	}
@@ -85,7 +85,7 @@ func (b *Batch) progressed(r fastReply) {
 
 // finished notes the answer that ends the batch: an error, a gap or the end.
 // The first decides.
-func (b *Batch) finished(r fastReply) {
+func (b *OpenAppend) finished(r fastReply) {
 	if b.isOver() {
 		return
 	}
@@ -105,7 +105,7 @@ func (b *Batch) finished(r fastReply) {
 	}
 }
 
-func (b *Batch) isOver() bool {
+func (b *OpenAppend) isOver() bool {
 	select {
 	case <-b.over:
 		return true

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
-	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -48,25 +48,21 @@ type Appender struct {
 	sub    *nats.Subscription
 
 	mu   sync.Mutex // guards open
-	open map[string]*Batch
+	open map[string]*OpenAppend
 }
 
-// Message is one to append. The copies of an event share their headers.
-type Message struct {
-	Subject string
-	Header  *event.Header
-	Data    []byte
-}
+// Message is one to append: see package core.
+type Message = core.Message
 
 // own makes a message with headers of its own.
-func (m Message) own() *nats.Msg {
+func own(m Message) *nats.Msg {
 	return &nats.Msg{Subject: m.Subject, Header: m.Header.Clone(), Data: m.Data}
 }
 
 // NewAppender makes an appender that writes batches in the given kind.
 func NewAppender(js jetstream.JetStream, batches Kind) (*Appender, error) {
 	nc := js.Conn()
-	a := &Appender{nc: nc, js: js, kind: batches, prefix: nc.NewInbox(), open: make(map[string]*Batch)}
+	a := &Appender{nc: nc, js: js, kind: batches, prefix: nc.NewInbox(), open: make(map[string]*OpenAppend)}
 	if batches != Fast {
 		return a, nil
 	}
@@ -93,17 +89,17 @@ func (a *Appender) Close() {
 func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs []Message) (Kind, error) {
 	switch {
 	case len(msgs) == 1:
-		return Single, a.single(ctx, stream, last, msgs[0].own())
+		return Single, a.single(ctx, stream, last, own(msgs[0]))
 	case a.kind == Fast:
 		b := a.Open(stream, last, func() {})
 		defer b.Drop()
 		return Fast, b.SendLast(ctx, msgs)
 	default:
-		own := make([]*nats.Msg, len(msgs))
+		all := make([]*nats.Msg, len(msgs))
 		for i, m := range msgs {
-			own[i] = m.own()
+			all[i] = own(m)
 		}
-		return Atomic, a.atomic(ctx, stream, last, own)
+		return Atomic, a.atomic(ctx, stream, last, all)
 	}
 }
 

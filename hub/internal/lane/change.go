@@ -2,17 +2,11 @@ package lane
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/hubstream"
-	"github.com/replhub/replhub/hub/internal/lane/record"
-	"github.com/replhub/replhub/internal/contract"
-	"github.com/replhub/replhub/subjects"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
 // Edit makes a lane's next state from the end of its stream, whose state has
@@ -72,16 +66,13 @@ func (l *Lane) nextChange() *change {
 	return nil
 }
 
-// requeue puts a change back as the next one.
-func (l *Lane) requeue(c *change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.changes = append([]*change{c}, l.changes...)
-}
-
 // refuseChanges answers whoever waits with an error.
-func (l *Lane) refuseChanges(why error) {
-	for c := l.nextChange(); c != nil; c = l.nextChange() {
+func (d *driver) refuseChanges(why error) {
+	if d.current != nil {
+		d.current.done <- changed{err: why}
+		d.current = nil
+	}
+	for c := d.nextChange(); c != nil; c = d.nextChange() {
 		c.done <- changed{err: why}
 	}
 }
@@ -99,105 +90,52 @@ func (l *Lane) abandonChanges(why error) {
 	l.over = why
 }
 
-// apply does one change. What a hub that does not own the lane knows of it is
-// old, so it reads the lane first.
-func (l *Lane) apply(ctx context.Context, c *change) error {
-	if !l.owned.Load() {
-		if err := l.sync(ctx); err != nil {
-			c.done <- changed{err: err}
-			return err
-		}
+// wanted is the change that has waited longest among those whose callers still wait.
+// The one that the core is at stays.
+func (d *driver) wanted() core.Wanted {
+	if !d.core.Changing() && (d.current == nil || d.current.ctx.Err() != nil) {
+		d.current = d.nextChange()
 	}
-	if c.copies != nil {
-		if _, err := l.room(ctx); errors.Is(err, ErrFull) {
-			c.done <- changed{err: err}
-			return nil
-		} else if err != nil {
-			c.done <- changed{err: err}
-			return err
-		}
+	switch {
+	case d.current == nil:
+		return core.WantsNothing
+	case d.current.copies != nil:
+		return core.WantsRedrive
+	default:
+		return core.WantsEdit
 	}
-	next, write, err := c.edit(c.ctx, l.tip)
-	if (err != nil || !write) && l.owned.Load() {
-		// No append proves this answer: another hub may have changed the lane.
-		known := l.tip.Last
-		if err := l.sync(ctx); err != nil {
-			c.done <- changed{err: err}
-			return err
-		}
-		if l.tip.Last != known {
-			next, write, err = c.edit(c.ctx, l.tip)
-		}
-	}
-	if err != nil || !write {
-		c.done <- changed{state: l.tip.State, err: err}
-		return nil
-	}
-	l.env.Failpoint("change")
-	if c.copies == nil {
-		err = l.record(ctx, next)
-	} else {
-		err = l.recordBehind(ctx, *c.copies, next)
-	}
-	if errors.Is(err, ErrFenced) || hubstream.Leaderless(err) {
-		l.requeue(c) // nothing was stored: decide again on what the lane then holds
-		return err
-	}
-	if _, large := errors.AsType[*StateTooLargeError](err); large {
-		c.done <- changed{state: l.tip.State, err: err}
-		return nil // nothing was sent: the lane is as it was
-	}
-	l.env.Failpoint("changed")
-	c.done <- changed{state: l.tip.State, err: err}
-	return err
 }
 
-// record appends a state record and makes it the lane's state. The append
-// shuts out every writer that has not seen it.
-func (l *Lane) record(ctx context.Context, next State) error {
-	msg, err := l.stateMessage(next)
-	if err != nil {
-		return err
+// edit decides on the change.
+func (d *driver) edit(e core.Edit) {
+	next, changed, err := d.current.edit(d.current.ctx, e.Tip)
+	edited := core.Edited{Next: next, Changed: changed, Err: err}
+	if d.current.copies != nil {
+		edited.Copies = len(*d.current.copies)
 	}
-	if err := l.settle(ctx); err != nil {
-		l.synced = false
-		return err
-	}
-	l.env.Failpoint("record")
-	err = l.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		_, err := l.env.Appender.Append(ctx, l.stream, l.tip.Last, []Message{msg})
-		return err
-	})
-	if err != nil {
-		l.synced = false
-		return err
-	}
-	l.env.Failpoint("recorded")
-	l.counted.records.Add(1)
-	l.bytes += int64(len(msg.Data))
-	seq := l.tip.Last + 1
-	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
+	d.core.Edited(edited)
 }
 
-// stateMessage makes the record of the lane's next state. It is refused with a
-// *StateTooLargeError where the server would not take it.
-func (l *Lane) stateMessage(next State) (Message, error) {
-	msg, err := stateMessage(l.service, l.env.Hub, next)
-	if err == nil {
-		err = record.CheckSize(msg.Data, l.env.JS.Conn().MaxPayload())
+// answer tells whoever asked for the change what came of it.
+func (d *driver) answer(a core.Answer) {
+	if a.Recorded {
+		d.env.Failpoint("changed")
 	}
-	return msg, err
+	d.current.done <- changed{state: a.State, err: a.Err}
+	d.current = nil
 }
 
-func stateMessage(service subjects.Name, hub string, s State) (Message, error) {
-	s.Hub, s.Written = hub, time.Now().UTC()
-	data, err := record.Encode(s)
-	if err != nil {
-		return Message{}, err
+// abandonCurrent has the change that the core was at answered with the others.
+func (d *driver) abandonCurrent() {
+	if d.current != nil {
+		d.requeue(d.current)
+		d.current = nil
 	}
-	return Message{
-		Subject: subjects.State(service),
-		Header:  event.NewHeader(map[string][]string{contract.HeaderState: {"1"}}),
-		Data:    data,
-	}, nil
+}
+
+// requeue puts a change back as the next one.
+func (l *Lane) requeue(c *change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append([]*change{c}, l.changes...)
 }

@@ -2,7 +2,6 @@ package lane
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -74,31 +73,6 @@ func (c *compiled) keep(s State) {
 
 // Compiled is an interest that is in force in the lane, ready to expand events.
 func (l *Lane) Compiled(in Interest) (*match.Interest, error) { return l.compiled.get(in, nil) }
-
-// compile makes the tables of a state: of the live interests, and of those in
-// the first fill.
-func (l *Lane) compile(s State) (live, fill *match.Table, err error) {
-	var liveInterests, fillInterests []*match.Interest
-	for _, in := range s.Interests {
-		if s.Live(in.ID) {
-			ready, err := l.compiled.get(in, nil)
-			if err != nil {
-				return nil, nil, err
-			}
-			liveInterests = append(liveInterests, ready)
-		}
-		if len(s.Fills) > 0 && slices.Contains(s.Fills[0].IDs, in.ID) {
-			ready, err := l.compiled.get(in, s.Fills[0].Snapshot)
-			if err != nil {
-				return nil, nil, err
-			}
-			fillInterests = append(fillInterests, ready)
-		}
-	}
-	l.compiled.keep(s)
-	partitions := Partitions(s.Queue)
-	return l.live.Renew(l.service, partitions, liveInterests), l.fill.Renew(l.service, partitions, fillInterests), nil
-}
 
 // ExpandAnew expands one event under the interests in force in a state, whether
 // or not they are in a fill.

@@ -8,30 +8,27 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/match"
-	"github.com/replhub/replhub/subjects"
 )
 
 // TestOnlyWhatChangedIsCompiled: one more interest, another definition or
 // another state leaves what was compiled of the others.
 func TestOnlyWhatChangedIsCompiled(t *testing.T) {
-	service, err := subjects.ParseName("s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &Lane{service: service}
+	var c compiled
 	s := First(ingest.Mark{}, DefaultQueue(), 0)
 	for i := range 5 {
 		s = s.Add(Interest{ID: fmt.Sprint(i), Entity: fmt.Sprintf("e%d", i), Ops: []string{"update"}, Filter: "key == 'a'"}, ingest.Mark{})
 	}
 	compile := func(s State) map[compiledKey]*match.Interest {
 		t.Helper()
-		var err error
-		if l.live, l.fill, err = l.compile(s); err != nil {
-			t.Fatal(err)
+		for _, in := range s.Interests {
+			if _, err := c.get(in, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
+		c.keep(s)
 		found := make(map[compiledKey]*match.Interest)
-		for key, c := range l.compiled.kept {
-			found[key] = c.ready
+		for key, have := range c.kept {
+			found[key] = have.ready
 		}
 		return found
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -59,10 +60,10 @@ const createPause = 20 * time.Millisecond
 // connected to may not have heard of it. Where another message is first, that of
 // another hub or of an attempt whose answer was lost, all is well.
 func (a *Appender) appendFirst(ctx context.Context, stream string, msg Message) error {
-	ctx, cancel := context.WithTimeout(ctx, maxPatience)
+	ctx, cancel := context.WithTimeout(ctx, core.MaxPatience)
 	defer cancel()
 	for {
-		attempt, cancel := context.WithTimeout(ctx, minPatience)
+		attempt, cancel := context.WithTimeout(ctx, core.MinPatience)
 		_, err := a.Append(attempt, stream, 0, []Message{msg})
 		cancel()
 		switch {

@@ -10,24 +10,6 @@ import (
 	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
-func TestProvenFloor(t *testing.T) {
-	for name, c := range map[string]struct{ ackFloor, match, last, want uint64 }{
-		"nothing acknowledged":                 {0, 10, 10, 0},
-		"some acknowledged":                    {5, 10, 12, 5},
-		"all that match acknowledged":          {10, 10, 12, 12},
-		"acknowledged past the match":          {11, 10, 12, 12},
-		"nothing matches":                      {0, 0, 12, 12},
-		"the match was purged, a floor is old": {5, 0, 12, 12},
-		"matched after last was read":          {12, 13, 12, 12},
-		"an ack floor ahead of the stream":     {20, 30, 12, 12},
-		"an empty lane":                        {0, 0, 0, 0},
-	} {
-		if got := provenFloor(c.ackFloor, c.match, c.last); got != c.want {
-			t.Errorf("%s: floor %d, want %d", name, got, c.want)
-		}
-	}
-}
-
 // looksAtFloor are enough for a floor that trusts the server's counts to be wrong:
 // 0.2 to 1 % of the answers after an append still say that nothing is pending.
 const looksAtFloor = 2500

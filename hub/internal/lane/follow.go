@@ -2,10 +2,11 @@ package lane
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
 // followCost is what an event may cost that a lane takes on the tail's goroutine:
@@ -16,107 +17,97 @@ const (
 	followPause = time.Second
 )
 
-// stand waits at the end of ingest until more events, a nudge, the end of a time
-// (0: for ever) or of ctx, whose error it returns. Meanwhile the tail may have
-// the lane follow on its own goroutine.
-func (l *Lane) stand(ctx context.Context, d time.Duration) error {
-	l.working.Unlock()
-	defer l.working.Lock()
-	return l.wait(ctx, l.more, d)
+// wait waits as the core says, or until ctx ends. While the lane stands at the end of
+// ingest, the tail may have it follow on the tail's own goroutine.
+func (d *driver) wait(ctx context.Context, w core.Wait) {
+	if w.Release {
+		d.closeReaders()
+	}
+	var more <-chan struct{}
+	if w.Events {
+		more = d.more
+	}
+	var timeout <-chan time.Time
+	if w.D > 0 {
+		long := w.D
+		if w.Jitter > 0 {
+			long += rand.N(w.Jitter)
+		}
+		timer := time.NewTimer(long)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	if w.Stand {
+		d.working.Unlock()
+		defer d.working.Lock()
+	}
+	select {
+	case <-ctx.Done():
+	case <-more:
+	case <-d.wake:
+	case <-timeout:
+	}
 }
-
-// follower is a lane as the tail sees it.
-type follower Lane
 
 // Follow takes an event if the lane stands right before it and nothing about it
 // needs waiting for; else it has the lane's own goroutine see to it. So when
 // events are few, one goroutine makes all copies of an event and they leave
 // together, instead of each lane being woken for its own.
-func (f *follower) Follow(e *event.Event) (took bool) {
-	l := (*Lane)(f)
-	if e != nil && l.working.TryLock() {
-		took = l.follow(e)
-		l.working.Unlock()
+func (d *driver) Follow(e *event.Event) (took bool) {
+	if e != nil && d.working.TryLock() {
+		took = d.follow(e)
+		d.working.Unlock()
 	}
 	if !took {
 		// Not a nudge: a lane that waits for anything else is not to be woken by
 		// events. The token stays until it stands at the end again.
 		select {
-		case l.more <- struct{}{}:
+		case d.more <- struct{}{}:
 		default:
 		}
 	}
 	return took
 }
 
-func (l *Lane) follow(e *event.Event) bool {
-	pos := l.tip.State.Pos
-	if !l.synced || l.stale.Load() || l.idle() || l.tip.State.Phase != Live ||
-		e.Pos.Epoch != pos.Epoch || !l.env.Tail.Current(l.liveSource.generation) {
+func (d *driver) follow(e *event.Event) bool {
+	if d.stale.Load() || !d.owned.Load() || d.Parked() != "" || !d.env.Tail.Current(d.liveSource.generation) {
 		return false
 	}
-	switch {
-	case e.Pos.Seq <= pos.Seq:
-		return true // it was faster
-	case e.Pos.Seq > pos.Seq+1:
-		return false
-	case !l.live.Wants(e.Subject.Entity()):
-		return l.followPast(e)
-	case l.batch == nil:
-		return false
+	now := time.Now()
+	// A large payload waits for its turn to be decoded.
+	ready := d.open != nil && d.open.Ready() && !now.Before(d.heavyUntil) && len(e.Data) < largePayload
+	var clock time.Time
+	if d.core.Stalling() {
+		clock = d.env.Ingest.Now()
 	}
-	began := time.Now()
-	if began.Before(l.heavyUntil) {
-		return false
+	came, a := d.core.Follow(now, clock, e, ready, int(d.env.JS.Conn().MaxPayload()))
+	if ready && time.Since(now) > followCost {
+		d.heavyUntil = now.Add(followPause)
 	}
-	if len(e.Data) >= largePayload {
-		return false // it waits for its turn to be decoded
+	if came == core.Copied {
+		return d.sendFollowed(a)
 	}
-	d := l.live.Expand(e)
-	if time.Since(began) > followCost {
-		l.heavyUntil = began.Add(followPause)
+	if came == core.Took {
+		d.publish()
 	}
-	switch d.Kind {
-	case match.Skip:
-		return l.followPast(e)
-	case match.Copy:
-		return l.followCopy(e, d)
-	default:
-		return false // a dead letter is stored first
-	}
+	return came == core.Took
 }
 
-// followPast passes over an event. The first one has the lane's own goroutine
-// watch the time.
-func (l *Lane) followPast(e *event.Event) bool {
-	if l.unrecorded == 0 || l.unrecorded >= recordAfter {
+// sendFollowed adds a copy to the open append.
+func (d *driver) sendFollowed(a core.Append) bool {
+	if !d.env.appends.TryAcquire(1) {
+		d.core.Unsent()
 		return false
 	}
-	l.pass([]*event.Event{e})
-	return true
-}
-
-// followCopy adds a copy to the open append.
-func (l *Lane) followCopy(e *event.Event, d match.Decision) bool {
-	if !l.batch.Ready() || l.batch.Large() {
+	d.held++
+	d.env.Failpoint("append")
+	if err := d.open.Send(context.Background(), a.Msgs); err != nil { // does not wait: it is ready
+		d.failed(err)
 		return false
 	}
-	m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
-	if m.tooLarge(int(l.env.JS.Conn().MaxPayload())) || l.full() || !l.env.appends.TryAcquire(1) {
-		return false
-	}
-	l.held++
-	defer l.release()
-	b := batch{msgs: []Message{m}, bytes: m.size(), events: 1, end: e}
-	l.env.Failpoint("append")
-	l.outgoing.add(l.tip.Last, b.msgs)
-	if err := l.batch.Send(context.Background(), b.msgs); err != nil { // does not wait: it is ready
-		l.drop()
-		l.stale.Store(true)
-		return false
-	}
-	l.env.Failpoint("appended")
-	l.appendedAt = time.Now()
-	l.appended(Fast, b)
+	d.env.Failpoint("appended")
+	d.core.Sent()
+	d.release()
+	d.publish()
 	return true
 }

@@ -3,36 +3,65 @@ package lane
 import (
 	"context"
 	"fmt"
+
+	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/history"
 )
 
 // notAcknowledged is why most full lanes are full.
 const notAcknowledged = "are not acknowledged; have workers catch up, raise max_bytes, or unregister"
 
-// heldBack is called when a lane is full though its history was purged. What is
-// kept because a dead letter might be missing is looked into, and purged when none
-// is. It returns how much the lane holds then, and why.
-func (l *Lane) heldBack(ctx context.Context, have int64) (now int64, why string, err error) {
-	if l.env.Prove == nil {
-		return have, l.notAcknowledged(), nil
+// measure asks the server how much the stream holds.
+func (d *driver) measure(ctx context.Context) error {
+	stream, err := d.env.JS.Stream(ctx, d.stream)
+	if err != nil {
+		return fmt.Errorf("look up lane %s: %w", d.service, err)
 	}
-	why, err = l.env.Prove(ctx, l.service, l.standings.last())
+	d.core.Measured(int64(stream.CachedInfo().State.Bytes))
+	return nil
+}
+
+// findHistory finds every acknowledged copy, however young.
+func (d *driver) findHistory(ctx context.Context) error {
+	found, err := d.look(ctx, d.env.Ingest.Now())
+	if err != nil {
+		return err
+	}
+	d.core.HistoryFound(found.First, found.Keep)
+	return nil
+}
+
+// purgeHistory purges what was found.
+func (d *driver) purgeHistory(ctx context.Context, p core.Purge) error {
+	if _, err := d.purge(ctx, p.Below, d.env.Ingest.Now()); err != nil {
+		return err
+	}
+	d.core.Purged()
+	return nil
+}
+
+// prove looks into what a full lane keeps because a dead letter might be missing.
+func (d *driver) prove(ctx context.Context) error {
+	if d.env.Prove == nil {
+		d.core.Proved(false, d.notAcknowledged())
+		return nil
+	}
+	why, err := d.env.Prove(ctx, d.service, d.standings.last())
 	switch {
 	case err != nil:
-		return have, "", err
+		return err
 	case why != "":
-		return have, "are kept: " + why, nil
+		d.core.Proved(false, "are kept: "+why)
+	default:
+		d.core.Proved(true, d.notAcknowledged())
 	}
-	if err := l.purgeHistory(ctx); err != nil {
-		return have, "", err
-	}
-	have, err = l.measure(ctx)
-	return have, l.notAcknowledged(), err
+	return nil
 }
 
 // notAcknowledged says in words why copies of a full lane are kept for its workers.
 func (l *Lane) notAcknowledged() string {
 	if name := l.standings.behind(); name != "" {
-		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, standsAfter)
+		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, history.StandsAfter)
 	}
 	return notAcknowledged
 }

@@ -3,19 +3,16 @@ package lane
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/replhub/replhub/hub/internal/episode"
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
-	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -79,22 +76,6 @@ func NewEnv(env Env) *Env {
 	return &env
 }
 
-const (
-	// slice is how long live copying and a fill take turns for, so about how
-	// long a live event waits while a fill is under way.
-	slice = 500 * time.Millisecond
-	// recordEvery is how often a lane that moves on without a copy writes down
-	// where it stands, and recordAfter how many events it may have to scan
-	// again after a crash.
-	recordEvery = 30 * time.Second
-	recordAfter = 100_000
-	// Delays after an append that did not succeed.
-	minBackoff = 50 * time.Millisecond
-	maxBackoff = 5 * time.Second
-	// fullBackoff is the longest delay of a full lane.
-	fullBackoff = time.Second
-)
-
 // Lane is one service's stream and the loop that fills it.
 type Lane struct {
 	env     *Env
@@ -102,14 +83,14 @@ type Lane struct {
 	stream  string
 	log     *slog.Logger
 
-	wake    chan struct{}
-	more    chan struct{} // of the tail: there are events behind the last one
-	owned   atomic.Bool
-	stale   atomic.Bool
-	queued  atomic.Bool // for a reader of ingest
-	parked  atomic.Pointer[string]
-	status  atomic.Pointer[Status]
-	counted counters // read by any goroutine
+	wake   chan struct{}
+	more   chan struct{} // of the tail: there are events behind the last one
+	owned  atomic.Bool
+	stale  atomic.Bool
+	queued atomic.Bool // for a reader of ingest
+	parked atomic.Pointer[string]
+	status atomic.Pointer[Status]
+	counts counts // read by any goroutine
 	// compiled are the interests in force, ready to expand events.
 	compiled compiled
 	// standings are where the workers stand.
@@ -119,45 +100,7 @@ type Lane struct {
 	changes []*change
 	over    error // why Run has returned
 
-	// working is held by Run's goroutine, except while it stands at the end of
-	// ingest. It guards the rest.
-	working    sync.Mutex
-	synced     bool
-	tip        Tip
-	live, fill *match.Table
-	liveSource source
-	fillSource source
-	rows       rows
-	// batch is the open append, nil when there is none; held is how much of
-	// env.appends it holds, appendedAt when the last append was.
-	batch      *Batch
-	held       int64
-	appendedAt time.Time
-	// outgoing and letterInDoubt are what is counted once it is known to be stored.
-	outgoing      outgoing
-	letterInDoubt letterInDoubt
-	// forestalled says that another writer has appended since the lane was read.
-	forestalled bool
-	// heavyUntil is until when the lane does not follow, after an event that took
-	// long to expand.
-	heavyUntil time.Time
-	// sliceBegan is when the present phase began.
-	sliceBegan time.Time
-	// unrecorded counts events passed since the stream last said where the
-	// lane stands, recordedAt when that was.
-	unrecorded int
-	recordedAt time.Time
-	backoff    time.Duration
-	stall      episode.Episode
-	// read is the stream's end when the lane was last read, refused the appends that
-	// were refused there.
-	read     uint64
-	refused  refusals
-	patience patience
-	// bytes estimates what the stream holds; 0 is unknown.
-	bytes int64
-	// foreignAt is the end of the stream when foreign messages were last seen there.
-	foreignAt uint64
+	driver driver
 }
 
 // New makes a lane for a service. It does nothing before Run; its stream is
@@ -170,10 +113,12 @@ func New(env *Env, service subjects.Name) *Lane {
 		log:     env.Log.With("service", service.String()),
 		wake:    make(chan struct{}, 1),
 		more:    make(chan struct{}, 1),
-		stall:   episode.Episode{Settle: settleStall},
 	}
-	l.liveSource = source{g: env.Ingest, tail: env.Tail, memory: env.memory, queued: &l.queued}
-	l.fillSource = l.liveSource
+	l.driver = driver{Lane: l, liveSource: source{g: env.Ingest, tail: env.Tail, memory: env.memory, queued: &l.queued}}
+	l.driver.fillSource = l.driver.liveSource
+	l.driver.core = core.New(core.Config{
+		Service: service, Fast: env.Appender.kind == Fast, Compile: l.compiled.get, Expand: env.memory.expand,
+	})
 	l.status.Store(&Status{})
 	return l
 }
@@ -229,98 +174,11 @@ func (l *Lane) nudge() {
 // Run fills the lane until ctx ends, then returns nil. It returns ErrNoLane
 // when the stream is gone: dropping a lane ends it.
 func (l *Lane) Run(ctx context.Context) error {
-	l.working.Lock()
-	defer l.working.Unlock()
-	defer l.env.Tail.Follow((*follower)(l))()
+	err := l.driver.run(ctx)
 	over := ErrStopped
-	defer func() { l.abandonChanges(over) }()
-	defer l.rows.wait()
-	defer l.closeSources()
-	defer l.drop()
-	defer l.leave(ctx)
-	for ctx.Err() == nil {
-		err := l.turn(ctx)
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, ErrNoLane):
-			over = ErrNoLane
-			return err
-		default:
-			l.recoverFrom(ctx, err)
-		}
+	if err != nil {
+		over = err
 	}
-	return nil
-}
-
-// turn does one step of work: it brings the lane's state up to date, changes
-// it, copies a block, or waits.
-func (l *Lane) turn(ctx context.Context) error {
-	if l.batch != nil {
-		if err := l.batch.Err(); err != nil {
-			return err
-		}
-	}
-	if l.stale.Swap(false) || !l.synced {
-		if err := l.sync(ctx); err != nil {
-			return err
-		}
-	}
-	if c := l.nextChange(); c != nil {
-		if err := l.settle(ctx); err != nil {
-			l.requeue(c)
-			return err
-		}
-		return l.apply(ctx, c)
-	}
-	if l.idle() {
-		if err := l.settle(ctx); err != nil {
-			return err
-		}
-		l.closeSources() // others wait for the readers
-		l.rests()
-		l.report()
-		return l.wait(ctx, nil, 0)
-	}
-	if err := l.fetchRows(ctx); err != nil {
-		return err
-	}
-	if l.tip.State.Phase == Filling {
-		return l.fillTurn(ctx)
-	}
-	return l.liveTurn(ctx)
-}
-
-// idle reports whether there is nothing for this hub to copy.
-func (l *Lane) idle() bool {
-	return !l.owned.Load() || l.Parked() != "" ||
-		l.tip.State.Detached != nil || l.tip.State.Dropped || len(l.tip.State.Interests) == 0
-}
-
-// wait sleeps until more, which may be nil, a nudge, the end of a time (0: for
-// ever) or of ctx, whose error it returns.
-func (l *Lane) wait(ctx context.Context, more <-chan struct{}, d time.Duration) error {
-	var timeout <-chan time.Time
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		timeout = timer.C
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-more:
-	case <-l.wake:
-	case <-timeout:
-	}
-	return nil
-}
-
-func (l *Lane) closeSources() {
-	l.closeReaders()
-	l.rows.drop()
-}
-
-func (l *Lane) closeReaders() {
-	l.liveSource.close()
-	l.fillSource.close()
+	l.abandonChanges(over)
+	return err
 }

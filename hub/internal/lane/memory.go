@@ -1,8 +1,6 @@
 package lane
 
 import (
-	"context"
-
 	"github.com/replhub/replhub/hub/internal/budget"
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
@@ -61,66 +59,12 @@ func newMemory(bytes, maxPayload int64) *memory {
 	return m
 }
 
-// appendSize is what building the copies of a block takes: the events, which the
-// tail may have let go of, and what is projected of them.
-func appendSize(b ingest.Block) int64 { return 2 * int64(b.Size()) }
-
-// admission is a lane's leave to copy a block.
-type admission struct {
-	share *budget.Share
-	// last has the lane end its append with the block: it had to wait, so that
-	// others wait as well.
-	last bool
-}
-
-// admit takes a share of what all lanes may have on their way, and of the memory
-// for that. A lane that has to wait holds neither events nor an open append
-// meanwhile; it gets the events again from src, where block may have been the
-// start of more. Without src the events are held elsewhere. No events and no error
-// mean that the caller should ask again.
-func (l *Lane) admit(ctx context.Context, src *source, block ingest.Block) (ingest.Block, admission, error) {
-	events, bytes := int64(len(block.Events)), appendSize(block)
-	if l.env.appends.TryAcquire(events) {
-		if share := l.env.memory.appends.Try(bytes); share != nil {
-			l.held += events
-			return block, admission{share: share}, nil
-		}
-		l.env.appends.Release(events)
-	}
-	at := block.Before
-	if src != nil {
-		src.putBack(block)
-		block = ingest.Block{}
-	}
-	if err := l.settle(ctx); err != nil {
-		return ingest.Block{}, admission{}, err
-	}
-	if err := l.env.appends.Acquire(ctx, events); err != nil {
-		return ingest.Block{}, admission{}, err
-	}
-	l.held += events
-	share, err := l.env.memory.appends.Wait(ctx, bytes)
-	if err != nil {
-		l.release()
-		return ingest.Block{}, admission{}, err
-	}
-	if src != nil {
-		if block, _, err = src.next(ctx, at); err != nil || len(block.Events) == 0 {
-			share.End()
-			l.release()
-			return ingest.Block{}, admission{}, err
-		}
-		block.Events = block.Events[:min(len(block.Events), int(events))]
-	}
-	return block, admission{share: share, last: true}, nil
-}
-
-// decide expands an event. A large payload waits for its turn to be decoded.
-func (l *Lane) decide(table *match.Table, e *event.Event) match.Decision {
+// expand is match.Table.Expand. A large payload waits for its turn to be decoded.
+func (m *memory) expand(table *match.Table, e *event.Event) match.Decision {
 	if len(e.Data) < largePayload {
 		return table.Expand(e)
 	}
-	l.env.memory.decode <- struct{}{}
-	defer func() { <-l.env.memory.decode }()
+	m.decode <- struct{}{}
+	defer func() { <-m.decode }()
 	return table.Expand(e)
 }

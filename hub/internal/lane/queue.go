@@ -28,8 +28,8 @@ const (
 	codeConsumerGone   jetstream.ErrorCode = 10149
 )
 
-// putPatience is the longest wait between two attempts to make a consumer.
-const putPatience = 200 * time.Millisecond
+// createPatience is the longest wait between two attempts to make a consumer.
+const createPatience = 200 * time.Millisecond
 
 // consumerConfigs are the consumers of a queue. None of them sees state
 // records, and a lane's workers all together see every copy.
@@ -92,7 +92,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 		} else {
 			goOn(s, &cfg, stream.CachedInfo(), settled)
 		}
-		if err := putConsumer(ctx, stream, cfg); err != nil {
+		if err := createConsumer(ctx, stream, cfg); err != nil {
 			return fmt.Errorf("create consumer %s of lane %s: %w", cfg.Durable, service, err)
 		}
 	}
@@ -104,13 +104,13 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	return nil
 }
 
-// putConsumer creates or updates a consumer. A registration beside this one, here
+// createConsumer creates or updates a consumer. A registration beside this one, here
 // or at another hub, may be removing it: the server then fails, at its folder or
 // at the consumer itself, which is over within milliseconds.
-func putConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) error {
+func createConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) error {
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
 		_, err := stream.CreateOrUpdateConsumer(ctx, cfg)
-		if !removedMeanwhile(err) || wait > putPatience {
+		if !removedMeanwhile(err) || wait > createPatience {
 			return err
 		}
 		timer := time.NewTimer(wait)

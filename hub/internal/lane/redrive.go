@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -57,31 +56,6 @@ func (l *Lane) Redrive(ctx context.Context, choose Select) (State, error) {
 	return l.enqueue(ctx, &change{ctx: ctx, edit: edit, copies: &copies, done: make(chan changed, 1)})
 }
 
-// recordBehind appends redriven copies and a state record behind them.
-func (l *Lane) recordBehind(ctx context.Context, copies []*nats.Msg, next State) error {
-	msg, err := l.stateMessage(next)
-	if err != nil {
-		return err
-	}
-	if err := l.settle(ctx); err != nil {
-		l.synced = false
-		return err
-	}
-	l.env.Failpoint("redrive")
-	err = l.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return l.env.Appender.appendWhole(ctx, l.stream, l.tip.Last, append(slices.Clone(copies), msg.own()))
-	})
-	if err != nil {
-		l.synced = false
-		return err
-	}
-	l.env.Failpoint("redriven")
-	l.counted.records.Add(1)
-	l.bytes = 0 // measured again when it matters
-	seq := l.tip.Last + uint64(len(copies)) + 1
-	return l.take(ctx, Tip{State: next, StateSeq: seq, Last: seq})
-}
-
 // appendWhole appends all messages or none, whatever the appender's kind: a
 // fast-ingest batch may store a prefix.
 func (a *Appender) appendWhole(ctx context.Context, stream string, last uint64, msgs []*nats.Msg) error {
@@ -102,7 +76,7 @@ var errNoRoom = errors.New("as a copy it exceeds the server's max_payload or its
 
 // Fits reports whether a copy fits the server's limits.
 func Fits(m *nats.Msg, maxPayload int64) error {
-	if (Message{Header: event.NewHeader(m.Header), Data: m.Data}).tooLarge(int(maxPayload)) {
+	if (Message{Header: event.NewHeader(m.Header), Data: m.Data}).TooLarge(int(maxPayload)) {
 		return errNoRoom
 	}
 	return nil

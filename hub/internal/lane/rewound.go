@@ -91,7 +91,7 @@ func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, 
 // sequence of the first copy that they get again (0 when there is none yet) and
 // how many those are. What workers hold unacknowledged at that moment is delivered
 // again as well.
-func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, again uint64, err error) {
+func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, redelivered uint64, err error) {
 	state, err := l.Change(ctx, func(ctx context.Context, tip Tip) (State, bool, error) {
 		plan, err := l.planRewind(ctx, tip.State, target)
 		if err != nil {
@@ -111,7 +111,7 @@ func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, again uint
 
 // FinishRewind creates the consumers that a recorded rewind has not come to yet,
 // and notes that it is done.
-func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, again uint64, err error) {
+func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, redelivered uint64, err error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, 0, ErrNoLane
@@ -127,16 +127,16 @@ func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, again uint64, er
 			return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, l.service, err)
 		}
 		lowest = min(lowest, s.StartOf(cfg.Durable))
-		again += info.NumPending
+		redelivered += info.NumPending
 	}
 	if err := l.rewindDone(ctx, s.Rewound.ID); err != nil {
 		return 0, 0, err
 	}
-	if again == 0 {
+	if redelivered == 0 {
 		return 0, 0, nil
 	}
 	first, _, err := copyAt(ctx, stream, lowest, stream.CachedInfo().State.LastSeq)
-	return first.mark.Seq, again, err
+	return first.mark.Seq, redelivered, err
 }
 
 // recreate creates a consumer in place of one of another generation.

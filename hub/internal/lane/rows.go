@@ -2,12 +2,14 @@ package lane
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/budget"
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
 const (
@@ -26,18 +28,26 @@ type chunk struct {
 // size estimates how many bytes the rows take in memory.
 func (c *chunk) size() int64 { return int64(ingest.Block{Events: c.rows}.Size()) }
 
-// rows are a lane's fetches of snapshots' rows: at most one chunk of each is on
-// its way or in memory. The zero rows works; it belongs to the lane's goroutine.
-type rows struct {
-	fetches map[string]*fetch // by the id of the interest
-	wg      sync.WaitGroup
-	// taken is when a chunk was last taken.
-	taken time.Time
+// fetches get the rows of snapshots for the core, each under its number. Its methods
+// but news are for the lane's goroutine; the zero fetches works.
+type fetches struct {
+	of map[int]*fetch
+	wg sync.WaitGroup
+
+	mu   sync.Mutex // guards came
+	came []fetched
+}
+
+// fetched is news of a fetch: a chunk, or why there is none yet.
+type fetched struct {
+	number  int
+	chunk   *chunk
+	trouble string
 }
 
 // fetch gets one chunk, however often it has to ask for it.
 type fetch struct {
-	from   Snapshot
+	number int
 	cancel context.CancelFunc
 	// memory is where the chunk's share comes from, most what is asked for before
 	// it is known how large the chunk is.
@@ -46,45 +56,29 @@ type fetch struct {
 
 	mu      sync.Mutex // guards the rest
 	share   *budget.Share
-	chunk   *chunk
 	dropped bool
-	trouble string
-}
-
-// follows reports whether the fetch is of what comes next in a snapshot.
-func (f *fetch) follows(s *Snapshot) bool {
-	return f.from.ID == s.ID && f.from.Row == s.Row && f.from.After == s.After
-}
-
-// get returns the chunk, nil while it is on its way.
-func (f *fetch) get() *chunk {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.chunk
-}
-
-func (f *fetch) waits() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.trouble
 }
 
 // start begins a fetch. ask is tried until it succeeds; nudge tells the lane
 // that there is a chunk, or new trouble. A chunk is bounded in bytes.
-func (r *rows) start(ctx context.Context, id string, from Snapshot, memory *budget.Budget, most int64, ask func(context.Context) (*chunk, error), nudge func()) {
-	if r.fetches == nil {
-		r.fetches = make(map[string]*fetch)
+func (r *fetches) start(ctx context.Context, number int, memory *budget.Budget, most int64, ask func(context.Context) (*chunk, error), nudge func()) {
+	if r.of == nil {
+		r.of = make(map[int]*fetch)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &fetch{from: from, cancel: cancel, memory: memory, most: most}
-	r.fetches[id] = f
+	f := &fetch{number: number, cancel: cancel, memory: memory, most: most}
+	r.of[number] = f
 	r.wg.Go(func() {
 		defer cancel()
-		f.run(ctx, ask, nudge)
+		f.run(ctx, ask, func(n fetched) {
+			r.tell(n)
+			nudge()
+		})
 	})
 }
 
-func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, error), nudge func()) {
+func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, error), tell func(fetched)) {
+	told := ""
 	for wait := minOwnerBackoff; ; wait = min(2*wait, maxOwnerBackoff) {
 		share, err := f.memory.Wait(ctx, f.most)
 		if err != nil {
@@ -92,16 +86,18 @@ func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, erro
 		}
 		c, err := ask(ctx)
 		if err == nil {
-			f.fetched(c, share)
-			nudge()
+			if f.keeps(share, c.size()) {
+				tell(fetched{number: f.number, chunk: c})
+			}
 			return
 		}
 		share.End()
 		if ctx.Err() != nil {
 			return
 		}
-		if f.met(err.Error()) {
-			nudge()
+		if err.Error() != told {
+			told = err.Error()
+			tell(fetched{number: f.number, trouble: told})
 		}
 		if pause(ctx, wait) != nil {
 			return
@@ -109,102 +105,62 @@ func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, erro
 	}
 }
 
-// fetched hands the chunk over, or gives it up when nobody wants it any more. Its
-// share goes with it until then.
-func (f *fetch) fetched(c *chunk, share *budget.Share) {
+// keeps holds a chunk's share until the fetch is dropped; false when that has happened.
+func (f *fetch) keeps(share *budget.Share, bytes int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dropped {
 		share.End()
+		return false
+	}
+	share.Shrink(bytes)
+	f.share = share
+	return true
+}
+
+// drop ends a fetch and lets go of its chunk.
+func (r *fetches) drop(number int) {
+	f := r.of[number]
+	if f == nil {
 		return
 	}
-	share.Shrink(c.size())
-	f.chunk, f.share, f.trouble = c, share, ""
-}
-
-// met notes trouble and reports whether it is news.
-func (f *fetch) met(trouble string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	news := trouble != f.trouble
-	f.trouble = trouble
-	return news
-}
-
-// giveUp ends a fetch and lets go of its chunk.
-func (f *fetch) giveUp() {
+	delete(r.of, number)
 	f.cancel()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.share.End()
-	f.chunk, f.share, f.dropped = nil, nil, true
+	f.share, f.dropped = nil, true
 }
 
-// ready reports whether there is a chunk for a fill.
-func (r *rows) ready(fill Fill) bool {
-	f := r.fetches[fill.IDs[0]]
-	return f != nil && f.get() != nil && f.follows(fill.Snapshot)
-}
-
-// take returns the chunk that follows in a fill, nil while there is none; the
-// caller gives the fetch up when it has done with the rows.
-func (r *rows) take(fill Fill) (*chunk, *fetch) {
-	f := r.fetches[fill.IDs[0]]
-	if f == nil || !f.follows(fill.Snapshot) {
-		return nil, nil
-	}
-	c := f.get()
-	if c == nil {
-		return nil, f
-	}
-	delete(r.fetches, fill.IDs[0])
-	r.taken = time.Now()
-	return c, f
-}
-
-// keep gives up what is not wanted under a state.
-func (r *rows) keep(s State) {
-	wanted := make(map[string]bool)
-	for _, fill := range s.Fills {
-		if fill.Snapshot == nil {
-			continue
-		}
-		if f := r.fetches[fill.IDs[0]]; f != nil && f.follows(fill.Snapshot) {
-			wanted[fill.IDs[0]] = true
-		}
-	}
-	for id, f := range r.fetches {
-		if !wanted[id] {
-			f.giveUp()
-			delete(r.fetches, id)
-		}
+func (r *fetches) dropAll() {
+	for number := range r.of {
+		r.drop(number)
 	}
 }
 
-// drop gives everything up.
-func (r *rows) drop() {
-	for _, f := range r.fetches {
-		f.giveUp()
-	}
-	r.fetches = nil
+func (r *fetches) tell(n fetched) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.came = append(r.came, n)
 }
 
-// wait waits for the goroutines of what was given up.
-func (r *rows) wait() { r.wg.Wait() }
+// news takes what came since the last call.
+func (r *fetches) news() []fetched {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	came := r.came
+	r.came = nil
+	return came
+}
 
-// trouble is, by the ids of interests, why there are no rows; nil when there is
-// none.
-func (r *rows) trouble() map[string]string {
-	var all map[string]string
-	for id, f := range r.fetches {
-		if why := f.waits(); why != "" {
-			if all == nil {
-				all = make(map[string]string)
-			}
-			all[id] = why
-		}
-	}
-	return all
+// wait waits for the goroutines of what was dropped.
+func (r *fetches) wait() { r.wg.Wait() }
+
+// fetch begins to fetch what follows a place in an interest's snapshot.
+func (d *driver) fetch(ctx context.Context, f core.FetchRows) {
+	owner := owner{nc: d.env.JS.Conn(), ingest: d.env.Ingest, service: d.service, interest: f.Interest}
+	d.fetches.start(ctx, f.Number, d.env.memory.chunks, d.env.memory.chunk,
+		func(ctx context.Context) (*chunk, error) { return owner.ask(ctx, f.From) }, d.nudge)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -216,4 +172,16 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// differentOwner is the error of rows of two services.
+func differentOwner(entity, before, now string) error {
+	return fmt.Errorf("%s serves %s now, and the rows so far are of %s: one service must own it", orNobody(now), entity, orNobody(before))
+}
+
+func orNobody(origin string) string {
+	if origin == "" {
+		return "a service without a name"
+	}
+	return origin
 }

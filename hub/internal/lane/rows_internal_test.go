@@ -13,7 +13,7 @@ import (
 
 func TestFetchesAreTriedAgainAndGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var r rows
+		var r fetches
 		const most = 100_000
 		slots := budget.New(most)
 		has := func(bytes int64) bool {
@@ -22,7 +22,6 @@ func TestFetchesAreTriedAgainAndGivenUp(t *testing.T) {
 			share.End()
 			return share != nil
 		}
-		fill := Fill{IDs: []string{"a"}, Snapshot: &Snapshot{Row: 2, After: "k2"}}
 		nudges, tries := 0, 0
 		ask := func(context.Context) (*chunk, error) {
 			if tries++; tries < 4 {
@@ -31,46 +30,37 @@ func TestFetchesAreTriedAgainAndGivenUp(t *testing.T) {
 			return &chunk{rows: []*event.Event{{Row: 3}}}, nil
 		}
 		began := time.Now()
-		r.start(t.Context(), "a", *fill.Snapshot, slots, most, ask, func() { nudges++ })
+		r.start(t.Context(), 1, slots, most, ask, func() { nudges++ })
 		synctest.Wait()
-		if r.ready(fill) || r.trouble()["a"] != "no owner" || nudges != 1 {
-			t.Errorf("ready %v, trouble %q, %d nudges", r.ready(fill), r.trouble(), nudges)
+		if news := r.news(); len(news) != 1 || news[0].trouble != "no owner" || nudges != 1 {
+			t.Errorf("news %+v, %d nudges", news, nudges)
 		}
 		if !has(most) {
 			t.Error("who waits for an owner holds others up")
 		}
 		<-time.After(time.Second + 750*time.Millisecond)
 		synctest.Wait()
-		if !r.ready(fill) || r.trouble() != nil || nudges != 2 || time.Since(began) != 1750*time.Millisecond {
-			t.Errorf("ready %v after %s, trouble %q, %d nudges", r.ready(fill), time.Since(began), r.trouble(), nudges)
+		news := r.news()
+		if len(news) != 1 || nudges != 2 || time.Since(began) != 1750*time.Millisecond {
+			t.Fatalf("news %+v after %s, %d nudges", news, time.Since(began), nudges)
 		}
-		if r.ready(Fill{IDs: []string{"a"}, Snapshot: &Snapshot{Row: 1, After: "k2"}}) {
-			t.Error("rows that do not follow")
-		}
-		if r.ready(Fill{IDs: []string{"a"}, Snapshot: &Snapshot{ID: "backfill", Row: 2, After: "k2"}}) {
-			t.Error("rows of another fill of the interest")
+		if news[0].number != 1 || news[0].chunk == nil || news[0].chunk.rows[0].Row != 3 {
+			t.Errorf("came %+v", news[0])
 		}
 
-		// One more at a time than there are slots waits, and goes with its interest.
-		r.start(t.Context(), "b", Snapshot{}, slots, most, ask, func() {})
+		// One more at a time than there are slots waits, and ends when it is dropped.
+		r.start(t.Context(), 2, slots, most, ask, func() {})
 		synctest.Wait()
-		r.keep(State{Fills: []Fill{fill}})
-		if r.fetches["b"] != nil || !r.ready(fill) {
-			t.Errorf("kept %v", r.fetches)
-		}
-		c, f := r.take(fill)
-		if c == nil || c.rows[0].Row != 3 || r.ready(fill) {
-			t.Errorf("took %+v", c)
-		}
+		r.drop(2)
 		if has(most) || !has(most/2) {
 			t.Error("rows in memory hold nothing, or more than they take")
 		}
-		f.giveUp()
-		synctest.Wait()
-		if !has(most) {
-			t.Error("a chunk that was given up holds its share")
+		r.drop(1)
+		r.drop(1)
+		if !has(most) || len(r.news()) != 0 {
+			t.Error("a chunk that was dropped holds its share")
 		}
-		r.drop()
+		r.dropAll()
 		r.wait()
 	})
 }

@@ -81,7 +81,7 @@ func (a *appending) writer() *lane.Appender {
 }
 
 // open begins an append behind a sequence.
-func (a *appending) open(last uint64) *lane.Batch {
+func (a *appending) open(last uint64) *lane.OpenAppend {
 	a.t.Helper()
 	b := a.writer().Open("SUB_s", last, func() {})
 	a.t.Cleanup(b.Drop)

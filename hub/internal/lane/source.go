@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// catchUpTurn is how long a lane may read ingest by itself while others wait
+	// catchUpSlice is how long a lane may read ingest by itself while others wait
 	// for the memory that this takes.
-	catchUpTurn = time.Second
+	catchUpSlice = time.Second
 	// catchUpWait is how long one read waits for the next event, so how long a
 	// change of the lane may wait for the read.
 	catchUpWait = 200 * time.Millisecond
 )
 
-// errGeneration: the tail began anew in another epoch; the lane's cursors have
+// errNewEpoch: the tail began anew in another epoch; the lane's cursors have
 // to be checked against ingest again.
-var errGeneration = errors.New("ingest began a new epoch")
+var errNewEpoch = errors.New("ingest began a new epoch")
 
 // source yields a cursor's next events: from the tail where its window covers
 // the cursor, else from ingest by a reader of its own.
@@ -34,9 +34,9 @@ type source struct {
 	// generation of the tail in which the cursor was checked.
 	generation uint64
 
-	// turn is the share of memory that catchUp needs, waited for or given; a place
+	// share is the part of memory that catchUp needs, waited for or given; a place
 	// among those that wait is kept from one call of next to the other.
-	turn    *budget.Share
+	share   *budget.Share
 	catchUp *ingest.CatchUp
 	began   time.Time
 	// kept was read by catchUp and put back.
@@ -61,7 +61,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 		return b, len(b.Events) == 0, nil
 	}
 	if !s.tail.Current(s.generation) {
-		return ingest.Block{}, false, errGeneration
+		return ingest.Block{}, false, errNewEpoch
 	}
 	if kept := s.kept; len(kept.Events) > 0 {
 		s.kept = ingest.Block{}
@@ -69,7 +69,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 			return kept, false, nil
 		}
 	}
-	if s.catchUp != nil && (s.catchUp.At() != at || s.turnOver()) {
+	if s.catchUp != nil && (s.catchUp.At() != at || s.sliceOver()) {
 		s.close()
 	}
 	if s.catchUp == nil {
@@ -92,20 +92,20 @@ func (s *source) putBack(b ingest.Block) {
 	}
 }
 
-func (s *source) turnOver() bool {
-	return time.Since(s.began) > catchUpTurn && s.memory.readers.Waiting() > 0
+func (s *source) sliceOver() bool {
+	return time.Since(s.began) > catchUpSlice && s.memory.readers.Waiting() > 0
 }
 
 // open starts a reader, or leaves it nil when no turn came up in time.
 func (s *source) open(ctx context.Context, at ingest.Mark) error {
-	if s.turn == nil {
+	if s.share == nil {
 		s.queued.Store(true)
-		s.turn = s.memory.readers.Ask(s.memory.reader)
+		s.share = s.memory.readers.Ask(s.memory.reader)
 	}
 	timer := time.NewTimer(catchUpWait)
 	defer timer.Stop()
 	select {
-	case <-s.turn.Ready():
+	case <-s.share.Ready():
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
@@ -128,6 +128,6 @@ func (s *source) close() {
 		s.catchUp.Close()
 		s.catchUp = nil
 	}
-	s.turn.End()
-	s.turn = nil
+	s.share.End()
+	s.share = nil
 }

@@ -1,68 +1,62 @@
 package lane
 
 import (
+	"sync"
 	"time"
 
-	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
-// settleStall is for how long a lane must get on for a stall to be over: longer
-// than a full lane waits between two attempts (fullBackoff), of which each may
-// copy a little.
-const settleStall = 2 * time.Second
-
 // Status is what a lane's loop last said of itself; immutable.
-type Status struct {
-	// State is the state with its cursors as they stand now.
-	State State
-	// Stalled is why the lane does not get on; empty when it does. It stays until
-	// the lane has got on for some seconds, or to the end of ingest.
-	Stalled string
-	// Since is when the lane last got on well before that; zero when it does now.
-	Since time.Time
-	// Last is the stream's last sequence.
-	Last uint64
-	// Waiting is, by the ids of interests, why their snapshots wait.
-	Waiting map[string]string
-}
+type Status = core.Status
+
+// Counts are a lane's totals since this hub started.
+type Counts = core.Counts
 
 // Status returns the latest; cheap, for any goroutine.
 func (l *Lane) Status() *Status { return l.status.Load() }
 
-// report publishes a status.
-func (l *Lane) report() {
-	l.status.Store(&Status{
-		State: l.tip.State, Stalled: l.stall.Reason(), Since: l.stall.Since(), Last: l.tip.Last, Waiting: l.rows.trouble(),
-	})
+// Counts returns the totals.
+func (l *Lane) Counts() Counts { return l.counts.get() }
+
+// counts are totals that any goroutine may read.
+type counts struct {
+	mu  sync.Mutex // guards all
+	all Counts
 }
 
-// stalled notes an error of a turn, and logs it when that is news.
-func (l *Lane) stalled(err error) {
-	switch l.stall.Fail(l.env.Ingest.Now(), err.Error()) {
-	case episode.Began:
-		l.log.Warn("lane stalled", "err", err)
-	case episode.Changed:
-		l.log.Warn("lane still stalled", "err", err, "since", l.stall.Since().UTC().Format(time.RFC3339))
-	case episode.Nothing, episode.Over:
-	}
+func (c *counts) set(all Counts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = all
 }
 
-// gotOn notes that the lane has dealt with events, or has none left. A turn that
-// only happened to succeed, as reading the lane again does, is not that.
-func (l *Lane) gotOn() {
-	l.backoff = 0
-	if !l.stall.Open() {
-		return
-	}
-	if news, lasted, failures := l.stall.Succeed(l.env.Ingest.Now()); news == episode.Over {
-		l.log.Info("lane goes on", "stalled_for", lasted.Round(time.Millisecond).String(), "failures", failures)
-	}
+func (c *counts) get() Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
 }
 
-// rests ends a stall of a lane that has nothing to copy any more.
-func (l *Lane) rests() {
-	if l.stall.Open() {
-		l.log.Info("lane has nothing to copy any more", "stalled_for", l.env.Ingest.Now().Sub(l.stall.Since()).Round(time.Millisecond).String())
-		l.stall = episode.Episode{Settle: settleStall}
+// tell logs what the core has to say to people.
+func (d *driver) tell(n core.Note) {
+	took := func(long time.Duration) string { return long.Round(time.Millisecond).String() }
+	switch n.Kind {
+	case core.StallBegan:
+		d.log.Warn("lane stalled", "err", n.Reason)
+	case core.StallChanged:
+		d.log.Warn("lane still stalled", "err", n.Reason, "since", n.Since.UTC().Format(time.RFC3339))
+	case core.StallOver:
+		d.log.Info("lane goes on", "stalled_for", took(n.Lasted), "failures", n.Count)
+	case core.StallMoot:
+		d.log.Info("lane has nothing to copy any more", "stalled_for", took(n.Lasted))
+	case core.ForeignMessages:
+		d.log.Error("foreign messages in the lane: somebody else publishes into it", "count", n.Count)
+	case core.StateGone:
+		d.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", n.Mine)
+	case core.LaneDetached:
+		d.log.Error("lane detached: register again to start anew", "reason", n.Reason)
+	case core.SnapshotComplete:
+		done := n.Fill.Snapshot
+		d.log.Info("snapshot complete", "interest", n.Fill.IDs[0], "backfill", done.ID, "rows", done.Row, "took", took(n.Lasted))
 	}
 }

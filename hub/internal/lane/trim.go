@@ -9,84 +9,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/history"
 	"github.com/replhub/replhub/subjects"
 )
 
 // ErrFull: the lane holds its limit in copies that nobody has acknowledged.
-var ErrFull = errors.New("lane full")
-
-// room keeps the lane's limit: it is how many bytes may be appended, of which
-// the last message may pass the limit. Acknowledged history goes first; what is
-// not acknowledged never goes, so the lane stalls.
-func (l *Lane) room(ctx context.Context) (int, error) {
-	limit := l.tip.State.MaxBytes
-	if limit <= 0 {
-		return maxAppendBytes, nil
-	}
-	have := l.bytes
-	if l.full() {
-		if err := l.settle(ctx); err != nil {
-			return 0, err
-		}
-		var err error
-		if have, err = l.measure(ctx); err != nil {
-			return 0, err
-		}
-	}
-	if have >= limit {
-		if err := l.purgeHistory(ctx); err != nil {
-			return 0, err
-		}
-		var err error
-		if have, err = l.measure(ctx); err != nil {
-			return 0, err
-		}
-	}
-	why := ""
-	if have >= limit {
-		var err error
-		if have, why, err = l.heldBack(ctx, have); err != nil {
-			return 0, err
-		}
-	}
-	if have >= limit {
-		return 0, fmt.Errorf("%w: %d bytes of at most %d %s", ErrFull, have, limit, why)
-	}
-	return int(min(limit-have, maxAppendBytes)), nil
-}
-
-// full reports whether an append has to ask for room.
-func (l *Lane) full() bool {
-	limit := l.tip.State.MaxBytes
-	return limit > 0 && (l.bytes == 0 || l.bytes >= limit)
-}
-
-// purgeHistory purges every acknowledged copy, however young.
-func (l *Lane) purgeHistory(ctx context.Context) error {
-	now := l.env.Ingest.Now()
-	keep, first, err := l.acked(ctx, now)
-	if err != nil || keep <= first {
-		return err
-	}
-	if l.tip.StateSeq < keep {
-		if err := l.record(ctx, l.tip.State); err != nil {
-			return err
-		}
-	}
-	_, err = l.purgeAcked(ctx, l.tip.StateSeq, now)
-	return err
-}
-
-// measure asks the server how much the stream holds.
-func (l *Lane) measure(ctx context.Context) (int64, error) {
-	stream, err := l.env.JS.Stream(ctx, l.stream)
-	if err != nil {
-		return 0, fmt.Errorf("look up lane %s: %w", l.service, err)
-	}
-	// At least 1: 0 means unknown.
-	l.bytes = max(int64(stream.CachedInfo().State.Bytes), 1)
-	return l.bytes, nil
-}
+var ErrFull = core.ErrFull
 
 // Hold gives the lowest sequence of a service's lane that must stay because a dead
 // letter of it is not stored yet, or the largest number there is. workers are the
@@ -110,12 +39,12 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	want, first, err := l.acked(ctx, cutoff)
-	if err != nil || want <= first {
+	found, err := l.look(ctx, cutoff)
+	if err != nil || found.Keep <= found.First {
 		return 0, err
 	}
 	stateSeq := tip.StateSeq
-	if stateSeq < want {
+	if stateSeq < found.Keep {
 		l.env.Failpoint("trim record")
 		renew := func(_ context.Context, tip Tip) (State, bool, error) { return tip.State, true, nil }
 		if _, err := l.Change(ctx, renew); err != nil {
@@ -127,92 +56,100 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 		stateSeq = tip.StateSeq
 	}
 	l.env.Failpoint("trim")
-	return l.purgeAcked(ctx, stateSeq, cutoff)
+	return l.purge(ctx, stateSeq, cutoff)
 }
 
-// acked returns the lowest sequence to keep, by the workers' floors, the
-// cutoff and the hold, and the first sequence there is.
-func (l *Lane) acked(ctx context.Context, cutoff time.Time) (keep, first uint64, err error) {
+// look finds what of the lane may go: messages that were stored before cutoff.
+func (l *Lane) look(ctx context.Context, cutoff time.Time) (history.Found, error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return 0, 0, ErrNoLane
+		return history.Found{}, ErrNoLane
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("look up lane %s: %w", l.service, err)
+		return history.Found{}, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
-	state := stream.CachedInfo().State
-	if state.Msgs == 0 || state.FirstTime.After(cutoff) {
-		return 0, state.FirstSeq, nil
-	}
-	consumers, err := hubConsumers(ctx, l.env.JS, stream)
-	if err != nil {
-		return 0, 0, err
-	}
-	tip, err := ReadTip(ctx, l.env.JS, l.service)
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, name := range Consumers(tip.State.Queue) {
-		if consumers[name] == nil {
-			// What it has not acknowledged nobody can tell.
-			return 0, 0, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, name, l.service)
+	seen := seen{lane: l, stream: stream, look: history.NewLook(cutoff)}
+	for {
+		switch step := seen.look.Next().(type) {
+		case history.Found:
+			return step, nil
+		case history.Missing:
+			return history.Found{}, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, step.Consumer, l.service)
+		default:
+			if err := seen.see(ctx, step); err != nil {
+				return history.Found{}, err
+			}
 		}
 	}
-	floor, err := lowestFloor(ctx, stream, state.LastSeq, consumers, l.standings.look(consumers, time.Now()))
-	if err != nil {
-		return 0, 0, err
-	}
-	keep = min(state.LastSeq, floor+1)
-	keep, err = firstSince(ctx, stream, state.FirstSeq, keep, cutoff)
-	if err != nil || keep <= state.FirstSeq {
-		return keep, state.FirstSeq, err
-	}
-	low, err := l.env.Hold(ctx, l.service, consumers)
-	return min(keep, low), state.FirstSeq, err
 }
 
-// firstSince is the first sequence in [low, high] that was stored at or after
-// a time. Messages may be missing in between.
-func firstSince(ctx context.Context, stream jetstream.Stream, low, high uint64, t time.Time) (uint64, error) {
-	for low < high {
-		mid := low + (high-low)/2
-		msg, err := stream.GetMsg(ctx, mid)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			low = mid + 1 // gone already
-			continue
+// seen answers what a look asks for.
+type seen struct {
+	lane      *Lane
+	stream    jetstream.Stream
+	look      *history.Look
+	consumers map[string]*jetstream.ConsumerInfo
+}
+
+func (s *seen) see(ctx context.Context, step history.Step) error {
+	state := s.stream.CachedInfo().State
+	switch step := step.(type) {
+	case history.SeeStream:
+		s.look.StreamSeen(state.FirstSeq, state.LastSeq, state.Msgs, state.FirstTime)
+	case history.SeeConsumers:
+		var err error
+		if s.consumers, err = hubConsumers(ctx, s.lane.env.JS, s.stream); err != nil {
+			return err
 		}
+		s.look.ConsumersSeen(s.lane.standings.look(s.consumers, time.Now()))
+	case history.SeeRecord:
+		tip, err := ReadTip(ctx, s.lane.env.JS, s.lane.service)
 		if err != nil {
-			return 0, fmt.Errorf("read %s at %d: %w", stream.CachedInfo().Config.Name, mid, err)
+			return err
 		}
-		if msg.Time.Before(t) {
-			low = mid + 1
-		} else {
-			high = mid
+		s.look.RecordSeen(Consumers(tip.State.Queue))
+	case history.SeeMatch:
+		match, err := lastMatch(ctx, s.stream, state.LastSeq, s.consumers[step.Consumer].Config)
+		if err != nil {
+			return err
 		}
+		s.look.MatchSeen(match)
+	case history.SeeTime:
+		msg, err := s.stream.GetMsg(ctx, step.Seq)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			s.look.TimeSeen(time.Time{}, false)
+		case err != nil:
+			return fmt.Errorf("read %s at %d: %w", s.lane.stream, step.Seq, err)
+		default:
+			s.look.TimeSeen(msg.Time, true)
+		}
+	case history.SeeHeld:
+		low, err := s.lane.env.Hold(ctx, s.lane.service, s.consumers)
+		if err != nil {
+			return err
+		}
+		s.look.HeldSeen(low)
 	}
-	return low, nil
+	return nil
 }
 
-// purgeAcked purges what acked allows, below the newest state record.
-func (l *Lane) purgeAcked(ctx context.Context, stateSeq uint64, cutoff time.Time) (uint64, error) {
-	keep, first, err := l.acked(ctx, cutoff)
+// purge purges what may go, below the newest state record.
+func (l *Lane) purge(ctx context.Context, stateSeq uint64, cutoff time.Time) (uint64, error) {
+	found, err := l.look(ctx, cutoff)
 	if err != nil {
 		return 0, err
-	}
-	keep = min(keep, stateSeq)
-	if keep <= first {
-		return 0, nil
 	}
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if err != nil {
 		return 0, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
-	// A purge beyond the last sequence would empty the stream and jump it.
-	if info := stream.CachedInfo(); keep > info.State.LastSeq {
-		return 0, fmt.Errorf("lane %s shrank during a trim: left alone", l.service)
+	below := history.Below(found, stateSeq, stream.CachedInfo().State.LastSeq)
+	if below == 0 {
+		return 0, nil
 	}
-	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
-		return 0, fmt.Errorf("purge lane %s below %d: %w", l.service, keep, err)
+	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(below)); err != nil {
+		return 0, fmt.Errorf("purge lane %s below %d: %w", l.service, below, err)
 	}
-	return keep - first, nil
+	return below - found.First, nil
 }

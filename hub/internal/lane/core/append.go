@@ -9,10 +9,10 @@ const (
 	// begun. The server drops what does not fit into a stream's queue (128 MiB), and
 	// answers by numbers of messages, however large they are.
 	maxOpenBytes = 16 << 20
-	// minPatience is a hundred times and more what an append takes; maxPatience
+	// MinPatience is a hundred times and more what an append takes; MaxPatience
 	// is for links, disks and machines that are about to give up.
-	minPatience = time.Second
-	maxPatience = 8 * time.Second
+	MinPatience = time.Second
+	MaxPatience = 8 * time.Second
 )
 
 // open is an append that is open: what was sent is not known to be stored.
@@ -116,14 +116,14 @@ func (l *Lane) moved() {
 // until they come in time. The zero value is ready to use.
 type patience time.Duration
 
-func (p *patience) time() time.Duration { return max(time.Duration(*p), minPatience) }
+func (p *patience) time() time.Duration { return max(time.Duration(*p), MinPatience) }
 
 // answered takes an answer. It makes the patience a little shorter, so that few of
 // the next answers are missed where they are slow.
 func (p *patience) answered() { *p = patience(p.time() * 15 / 16) }
 
 // missed takes an answer that did not come in time.
-func (p *patience) missed() { *p = patience(min(2*p.time(), maxPatience)) }
+func (p *patience) missed() { *p = patience(min(2*p.time(), MaxPatience)) }
 
 // outgoing are the sizes of copies that were handed to an append and are not known
 // to be stored. They are counted once that is known: an append whose outcome is in

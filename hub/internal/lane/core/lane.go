@@ -231,7 +231,7 @@ func (l *Lane) nextOfPhase(w World) Step {
 	}
 	switch {
 	case l.tip.State.Phase != record.Filling:
-		return l.nextLive(w)
+		return l.nextLive()
 	case l.tip.State.ActiveSnapshot() != nil:
 		return l.nextRows(w)
 	default:

@@ -13,7 +13,7 @@ type readIn struct{ end bool }
 
 // nextLive copies the next block of live events, or hands over to a fill, or waits for
 // more.
-func (l *Lane) nextLive(w World) Step {
+func (l *Lane) nextLive() Step {
 	fill, fillWaits := l.readyFill()
 	if fillWaits && l.now.Sub(l.phaseBegan) > slice {
 		return l.record(l.tip.State.InFill(fill), WhyPhase)

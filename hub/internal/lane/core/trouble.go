@@ -59,10 +59,13 @@ func (l *Lane) Failed(f Failure) {
 	if l.asked == nil {
 		panic("lane: a failure of no step")
 	}
-	l.asked = nil
-	if f.Late {
-		l.patience.missed()
+	switch l.asked.(type) {
+	case Append, Settle, Record:
+		if f.Late {
+			l.patience.missed()
+		}
 	}
+	l.asked = nil
 	l.fail(f)
 }
 

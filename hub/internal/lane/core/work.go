@@ -180,8 +180,11 @@ func (l *Lane) LetterFailed(err error) {
 // the letters of the events before must not be stored again once somebody has removed
 // them.
 func (l *Lane) stop() Step {
-	if l.unrecorded > 0 {
+	switch {
+	case l.unrecorded > 0:
 		return l.record(l.tip.State, WhyPosition)
+	case l.open != nil:
+		return l.settle()
 	}
 	l.fail(Failure{Err: l.work.stop})
 	return nil

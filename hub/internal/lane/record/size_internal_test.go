@@ -11,7 +11,6 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
-	"github.com/replhub/replhub/subjects"
 )
 
 var (
@@ -168,13 +167,4 @@ func TestBoundedOnTheWayBack(t *testing.T) {
 	if kept, _ := s.Bounded(s, 64<<10); len(kept.Ended) != mostEnded(64<<10) {
 		t.Errorf("%d ended interests are remembered", len(kept.Ended))
 	}
-}
-
-func subjectsName(t *testing.T) subjects.Name {
-	t.Helper()
-	name, err := subjects.ParseName(longName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
 }

@@ -15,7 +15,7 @@ import (
 
 // scripted is an open append whose answers the test gives: no stream is there.
 type scripted struct {
-	*Batch
+	*OpenAppend
 	t      *testing.T
 	nc     *nats.Conn
 	failed chan struct{}
@@ -34,7 +34,7 @@ func script(t *testing.T) *scripted {
 	if s.sent, err = s.nc.SubscribeSync("sub.s.>"); err != nil {
 		t.Fatal(err)
 	}
-	s.Batch = a.Open("SUB_s", 0, func() { close(s.failed) })
+	s.OpenAppend = a.Open("SUB_s", 0, func() { close(s.failed) })
 	t.Cleanup(s.Drop)
 	return s
 }

@@ -10,10 +10,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// Batch is one fast-ingest append that is open: messages go out without waiting
+// OpenAppend is one fast-ingest append that is open: messages go out without waiting
 // for those before them. Each carries the sequence that it expects, and the
 // server ends the batch at the first that does not fit or is missing, so
 // however much is on its way, a prefix is stored and nothing behind it.
@@ -25,7 +26,7 @@ import (
 //
 // A batch belongs to one goroutine. After any error it is over, and the lane
 // must be read again.
-type Batch struct {
+type OpenAppend struct {
 	a      *Appender
 	id     string
 	stream string
@@ -33,9 +34,8 @@ type Batch struct {
 	subject string
 	reply   string // what the reply subjects begin with
 	// expect is the last sequence that the next message states, sent how many
-	// messages the batch has, bytes their size.
+	// messages the batch has.
 	expect, sent uint64
-	bytes        int
 	out          nats.Msg // the message being sent: one for all
 
 	// Written by the connection's goroutine.
@@ -70,20 +70,16 @@ const (
 	// answers acknowledge. ADR-50 finds two or three enough; with two, a hub with
 	// one lane made 9 % fewer copies a second than with four.
 	outstandingAnswers = 4
-	// maxBatchBytes is the size at which a batch is ended and another one begun.
-	// The server drops what does not fit into a stream's queue (128 MiB), and
-	// answers by numbers of messages, however large they are.
-	maxBatchBytes = 16 << 20
 	// pingEvery is the delay after which a batch asks for an answer that may be
 	// lost: a few times within a lane's patience.
-	pingEvery = minPatience / 4
+	pingEvery = core.MinPatience / 4
 )
 
 // Open begins a batch behind the stream's last sequence. onFail is called when
 // the server ends the batch, on a goroutine that must not be held up. Drop must
 // be called in the end.
-func (a *Appender) Open(stream string, last uint64, onFail func()) *Batch {
-	b := &Batch{
+func (a *Appender) Open(stream string, last uint64, onFail func()) *OpenAppend {
+	b := &OpenAppend{
 		a: a, id: nuid.Next(), stream: stream, expect: last, onFail: onFail,
 		moved: make(chan struct{}, 1), over: make(chan struct{}),
 	}
@@ -96,29 +92,26 @@ func (a *Appender) Open(stream string, last uint64, onFail func()) *Batch {
 }
 
 // Drop forgets a batch, whatever became of it.
-func (b *Batch) Drop() {
+func (b *OpenAppend) Drop() {
 	b.a.mu.Lock()
 	delete(b.a.open, b.id)
 	b.a.mu.Unlock()
 }
 
 // Unstored is how many messages were sent and not yet said to be stored.
-func (b *Batch) Unstored() int { return int(b.sent - b.stored.Load()) }
+func (b *OpenAppend) Unstored() int { return int(b.sent - b.stored.Load()) }
 
 // Stored is the stream's sequence up to which the server has said that the batch's
 // messages are stored.
-func (b *Batch) Stored() uint64 { return b.expect - b.sent + b.stored.Load() }
+func (b *OpenAppend) Stored() uint64 { return b.expect - b.sent + b.stored.Load() }
 
 // Ready reports whether another message can be sent without waiting.
-func (b *Batch) Ready() bool {
+func (b *OpenAppend) Ready() bool {
 	return b.Err() == nil && b.sent-b.stored.Load() < b.window.Load()
 }
 
-// Large reports whether the batch has its size and should end.
-func (b *Batch) Large() bool { return b.bytes >= maxBatchBytes }
-
 // Err is why the server has ended the batch; nil while it has not.
-func (b *Batch) Err() error {
+func (b *OpenAppend) Err() error {
 	select {
 	case <-b.over:
 		return b.result
@@ -129,7 +122,7 @@ func (b *Batch) Err() error {
 
 // Send appends messages without waiting for the last ones to be stored. It waits
 // while as many are on their way as the server allows.
-func (b *Batch) Send(ctx context.Context, msgs []Message) error {
+func (b *OpenAppend) Send(ctx context.Context, msgs []Message) error {
 	for _, m := range msgs {
 		op := fastAdd
 		if b.sent == 0 {
@@ -144,7 +137,7 @@ func (b *Batch) Send(ctx context.Context, msgs []Message) error {
 
 // SendLast appends messages, the last of the batch, and returns once all of it
 // is stored.
-func (b *Batch) SendLast(ctx context.Context, msgs []Message) error {
+func (b *OpenAppend) SendLast(ctx context.Context, msgs []Message) error {
 	last := len(msgs) - 1
 	if err := b.Send(ctx, msgs[:last]); err != nil {
 		return err
@@ -157,7 +150,7 @@ func (b *Batch) SendLast(ctx context.Context, msgs []Message) error {
 }
 
 // Settle ends the batch and returns once all of it is stored.
-func (b *Batch) Settle(ctx context.Context) error {
+func (b *OpenAppend) Settle(ctx context.Context) error {
 	if b.sent == 0 {
 		return nil
 	}
@@ -170,7 +163,7 @@ func (b *Batch) Settle(ctx context.Context) error {
 
 // send hands a message to the connection, which encodes it at once, as soon as
 // there is room for it.
-func (b *Batch) send(ctx context.Context, m Message, op string) error {
+func (b *OpenAppend) send(ctx context.Context, m Message, op string) error {
 	if !b.Ready() {
 		if err := b.listen(ctx, b.Ready); err != nil {
 			return err
@@ -185,18 +178,17 @@ func (b *Batch) send(ctx context.Context, m Message, op string) error {
 	}
 	b.expect++
 	b.sent++
-	b.bytes += m.size()
 	b.subject = m.Subject
 	return nil
 }
 
-func (b *Batch) replyTo(n uint64, op string) string {
+func (b *OpenAppend) replyTo(n uint64, op string) string {
 	var digits [20]byte
 	return b.reply + string(strconv.AppendUint(digits[:0], n, 10)) + op
 }
 
 // finish waits for the end of a batch that was committed.
-func (b *Batch) finish(ctx context.Context) error {
+func (b *OpenAppend) finish(ctx context.Context) error {
 	if err := b.listen(ctx, func() bool { return false }); err != nil {
 		return err
 	}
@@ -208,7 +200,7 @@ func (b *Batch) finish(ctx context.Context) error {
 
 // listen waits for enough or for the batch's end. A ping, which states the last
 // message sent, brings back an answer that was lost.
-func (b *Batch) listen(ctx context.Context, enough func() bool) error {
+func (b *OpenAppend) listen(ctx context.Context, enough func() bool) error {
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for !enough() {

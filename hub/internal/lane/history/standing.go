@@ -1,0 +1,111 @@
+package history
+
+import (
+	"time"
+)
+
+// The ack floor that the server tells is its store's, and can stay behind for good:
+// a delivery that runs out does not move it (nats-server 2.15.2, filestore.go,
+// consumerFileStore.UpdateDelivered), nor does an acknowledgement of a copy whose
+// delivery the store missed while the leader moved (UpdateAcks). Both wait for the
+// next copy, and a full lane takes none: it would stay full for ever.
+//
+// The leader itself drops a copy from what workers hold only when it is
+// acknowledged, terminated or exhausted. So an answer that says that no worker
+// holds a copy is true of everything up to what was delivered, however old it is,
+// with one exception: a leader that begins, for the milliseconds until it has read
+// its store. Two equal answers that lie StandsAfter apart are not both from such a
+// moment.
+
+// StandsAfter is how long a consumer must stand still to count as settled up to
+// what it delivered.
+const StandsAfter = 10 * time.Second
+
+// Consumer is what one answer of the server says of a consumer.
+type Consumer struct {
+	Created time.Time
+	// Delivered and AckFloor are where it stands.
+	Delivered, AckFloor Place
+	// Held is how many copies workers hold, Pending how many the server counts that
+	// wait for them, which proves nothing.
+	Held    int
+	Pending uint64
+	// Start is the lane's sequence from which it was created to deliver; 0 is all.
+	Start uint64
+}
+
+// Place is a message by its sequence in the stream and its number in the consumer.
+type Place struct{ Stream, Consumer uint64 }
+
+// standing is where a consumer stood at the last look.
+type standing struct {
+	at Consumer
+	// since is when it was first seen there without a copy in a worker's hands;
+	// zero when a worker held one.
+	since time.Time
+}
+
+// look is the standing after another answer of the server.
+func (s standing) look(at Consumer, now time.Time) standing {
+	next := standing{at: at}
+	if at.Held > 0 {
+		return next
+	}
+	next.since = now
+	if !s.since.IsZero() && s.at.Created.Equal(at.Created) && s.at.Delivered == at.Delivered && s.at.AckFloor == at.AckFloor {
+		next.since = s.since
+	}
+	return next
+}
+
+// floor is the sequence up to which workers need nothing. A consumer that starts in
+// the middle has an ack floor of 0 at first, on a cluster; what lies before its start
+// was dealt with when it was created there.
+func (s standing) floor(now time.Time) uint64 {
+	before := max(s.at.Start, 1) - 1
+	if !s.since.IsZero() && now.Sub(s.since) >= StandsAfter {
+		return max(s.at.AckFloor.Stream, before, s.at.Delivered.Stream)
+	}
+	return max(s.at.AckFloor.Stream, before)
+}
+
+// Standings are where the consumers of one lane stand. The zero value knows nothing
+// yet.
+type Standings struct {
+	of     map[string]standing
+	floors map[string]uint64 // is replaced, not changed
+}
+
+// Look takes notice of where consumers stand, and gives their floors by name as
+// these answers tell them. It forgets consumers that are gone. now is the process's
+// clock.
+func (s *Standings) Look(consumers map[string]Consumer, now time.Time) map[string]uint64 {
+	next := make(map[string]standing, len(consumers))
+	floors := make(map[string]uint64, len(consumers))
+	for name, at := range consumers {
+		next[name] = s.of[name].look(at, now)
+		floors[name] = next[name].floor(now)
+	}
+	s.of, s.floors = next, floors
+	return floors
+}
+
+// Last are the floors of the last look.
+func (s *Standings) Last() map[string]uint64 { return s.floors }
+
+// Behind is a consumer whose ack floor lies behind what it delivered, while no
+// consumer has anything to do by the server's counts; empty when there is none. It
+// is for words only: the counts prove nothing.
+func (s *Standings) Behind() string {
+	behind := ""
+	for name, standing := range s.of {
+		at := standing.at
+		switch {
+		case at.Pending > 0 || at.Held > 0:
+			return ""
+		case at.AckFloor.Stream < at.Delivered.Stream && (behind == "" || name < behind):
+			behind = name
+		}
+	}
+	return behind
+}
