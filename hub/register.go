@@ -135,6 +135,11 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if s.Dropped {
 		return s, false, lane.ErrDropped
 	}
+	if now := r.hub.ingest.Ledger(); r.lane != nil && len(s.Interests) > 0 && s.Detached == nil && now.Stale(s.Pos.Position) {
+		// What is due from when cannot be told from a position of before the rollback.
+		r.lane.Recheck()
+		return s, false, contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")
+	}
 	changed := false
 	if s.Detached != nil {
 		if err := r.mayStartAnew(); err != nil {

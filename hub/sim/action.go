@@ -39,8 +39,9 @@ const (
 	RegisterAll
 	RegisterAt
 	Unregister
-	// Trim begins a trim of ingest at a hub.
+	// Trim begins a trim of ingest at a hub, TrimLane one of a lane.
 	Trim
+	TrimLane
 	// Pull has a worker of a service take a copy, Crash has it die with what it holds.
 	Pull
 	Crash
@@ -64,6 +65,9 @@ const (
 	// Away has a stream lose its leader, Back get it back.
 	Away
 	Back
+	// Lag has a server answer the next question about a lane's consumer with what is
+	// true now.
+	Lag
 	// Batches, as the first action, has lanes append in fast batches, of which a prefix
 	// may be stored, instead of atomic ones.
 	Batches
@@ -73,7 +77,7 @@ const (
 
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
-	"trim", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "batches",
+	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag", "batches",
 }
 
 // Fault reports whether a verb is a fault.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/internal/lane/history"
 	"github.com/replhub/replhub/hub/sim/model"
 )
 
@@ -23,11 +24,15 @@ type hub struct {
 	writers  []*writer // by service; nil before the hub knows the lane
 	owns     []bool    // by service
 	trimming bool
+	// standings of the lanes' consumers, and whether a trim of a lane is under way.
+	standings    []history.Standings
+	trimmingLane []bool
 }
 
 // newHub starts a hub, which opens ingest first.
 func (w *World) newHub(name string) *hub {
 	h := &hub{w: w, name: name, alive: true, writers: make([]*writer, len(w.services)), owns: make([]bool, len(w.services))}
+	h.standings, h.trimmingLane = make([]history.Standings, len(w.services)), make([]bool, len(w.services))
 	h.self = &process{name: name, hub: h}
 	for i := range h.owns {
 		h.owns[i] = name == ownerOf(i)
@@ -116,6 +121,10 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 		h.frozen = true
 	case Trim:
 		h.trim()
+	case TrimLane:
+		if service >= 0 && h.open {
+			h.trimLane(service)
+		}
 	case Wake:
 		if service >= 0 {
 			h.wake(service)

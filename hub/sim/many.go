@@ -41,8 +41,8 @@ type Total struct {
 
 // String is the figures in one line.
 func (t Total) String() string {
-	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events trimmed",
-		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Counts.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed)
+	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed",
+		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Counts.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed)
 }
 
 // Run runs until the time is over, ctx ends, or a run breaks a guarantee.
@@ -78,4 +78,5 @@ func (t *Total) add(c Counts) {
 	t.Effects += c.Effects
 	t.Registrations += c.Registrations
 	t.Trimmed += c.Trimmed
+	t.LaneTrimmed += c.LaneTrimmed
 }

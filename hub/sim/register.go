@@ -24,13 +24,14 @@ type change struct {
 	id     string
 	since  uint64
 	made   bool // the interest is this registration's
-	begun  int  // what ingest had stored when it was asked for
+	// renewed is set for a change that only renews the state record.
+	renewed func(error)
 }
 
 // register begins a registration at a hub.
 func (h *hub) register(i int, a Action) {
 	w := h.w
-	c := &change{w: w, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i"), begun: len(w.judge.stored)}
+	c := &change{w: w, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
 	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
 	c.anchor = retention.NewAnchor(c.id)
 	c.start.All, c.middle, c.end = a.Verb == RegisterAll, a.Verb == RegisterAt, a.Verb == Unregister
@@ -109,6 +110,9 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	}
 	have := s.Find(c.entity)
 	switch {
+	case c.renewed != nil:
+		edited(core.Edited{Next: s, Changed: true})
+		return
 	case c.end:
 		edited(core.Edited{Next: s.End(c.entity), Changed: have != nil})
 		return
@@ -118,6 +122,10 @@ func (c *change) edit(l *writer, tip record.Tip) {
 		return
 	}
 	l.h.perform(l.self, c.anchor.Look(*l.h.known, func() retention.Step {
+		if len(s.Interests) > 0 && l.h.known.Stale(s.Pos.Position) {
+			l.lane.Recheck()
+			return retention.Done{Err: errLost} // the service is told to ask again
+		}
 		start := c.start
 		if b := c.anchor.Bounds(); c.middle && b.Messages > 0 {
 			start.Seq = b.First + (b.Last-b.First)/2
@@ -139,6 +147,10 @@ func (c *change) edit(l *writer, tip record.Tip) {
 // answered takes the lane's answer. The pin goes once the lane's state says what is
 // due, and then the service is answered.
 func (c *change) answered(l *writer, a core.Answer) {
+	if c.renewed != nil {
+		c.renewed(a.Err)
+		return
+	}
 	if a.Recorded {
 		c.w.announce(l.index, l.h)
 	}

@@ -186,8 +186,8 @@ func (w *World) drain() {
 // lane that resumed in another epoch says so with the next event.
 func (w *World) trimAll() {
 	w.publish(0)
-	for _, d := range []time.Duration{0, time.Minute, 2 * history, 2 * history, 2 * history} {
-		if w.now = w.now.Add(d); d > history {
+	for _, d := range []time.Duration{0, time.Minute, 2 * keepIngest, 2 * keepIngest, 2 * keepIngest} {
+		if w.now = w.now.Add(d); d > keepIngest {
 			w.hubs[0].trim()
 		}
 		for i := range w.services {

@@ -17,9 +17,9 @@ type scheduler struct {
 // usual are the verbs' weights before a run changes them.
 var usual = [verbs]int{
 	Serve: 400, Tell: 400, Lose: 15, Wake: 150, Pass: 15, Publish: 40, Retry: 5, Burst: 15,
-	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 2, Trim: 12, Pull: 50, Crash: 10,
+	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 2, Trim: 12, TrimLane: 12, Pull: 50, Crash: 10,
 	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
-	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30,
+	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 8,
 }
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
@@ -74,7 +74,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Away, Back:
 		a.On = [...]string{ingestStream, ledgerStream, "a", "b"}[s.random.IntN(4)]
 		return a, true
-	case Pull, Crash:
+	case Pull, Crash, Lag:
 		a.On = s.service()
 		return a, true
 	case Kill, Start, Freeze, Thaw, Trim:

@@ -10,8 +10,8 @@ import (
 
 // The simulation's times, short beside those of a hub.
 const (
-	history = 10 * time.Minute
-	guard   = 5 * time.Minute
+	keepIngest = 10 * time.Minute
+	guard      = 5 * time.Minute
 )
 
 // trim begins a trim of ingest.
@@ -21,7 +21,7 @@ func (h *hub) trim() {
 	}
 	h.trimming = true
 	p := &process{name: h.name + "/trim", hub: h}
-	h.perform(p, retention.Trim(retention.Policy{History: history, Guard: guard}, func(retention.Trimmed) retention.Step {
+	h.perform(p, retention.Trim(retention.Policy{History: keepIngest, Guard: guard}, func(retention.Trimmed) retention.Step {
 		return retention.Done{}
 	}), func(then func(retention.Need, error)) { h.lookAtLanes(p, then) }, func(error) { h.trimming = false })
 }

@@ -37,10 +37,13 @@ const (
 	ListMisses Flaw = "a list misses lanes"
 	// ReaderUnproven: a reader of ingest is opened without a look at where it starts.
 	ReaderUnproven Flaw = "reader not proven"
+	// PendingIsProof: a consumer of which the server counts nothing pending counts as
+	// being at the end of its lane.
+	PendingIsProof Flaw = "num_pending is proof"
 )
 
 // Flaws are all flaws.
-var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven}
+var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
 
 // Names of streams.
 const (
@@ -57,6 +60,8 @@ type World struct {
 	db, ledger *model.Stream
 	lanes      map[string]*model.Stream // by service
 	away       map[string]bool          // streams without a leader
+	// lagging are the answers of servers that lag behind, by service.
+	lagging map[string]model.ConsumerInfo
 	// life counts the restarts, rollbacks and creations of ingest: readers and orders
 	// to purge of an earlier life reach nothing.
 	life int
@@ -76,7 +81,7 @@ type World struct {
 
 // Counts are a run's figures.
 type Counts struct {
-	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed int
+	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed, LaneTrimmed int
 }
 
 // service is one of the world's services.
@@ -95,7 +100,7 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]model.ConsumerInfo),
 		compiled: make(map[string]*match.Interest),
 	}
 	w.db = w.newIngest()
@@ -161,6 +166,8 @@ func (w *World) Do(a Action) {
 		w.away[a.On] = true
 	case Back:
 		delete(w.away, a.On)
+	case Lag:
+		w.lag(a.On)
 	case Batches:
 		w.fast = true
 	case Pull, Crash:

@@ -56,6 +56,11 @@ func (l *Ledger) PositionOf(seq uint64) event.Position {
 	return event.Position{Epoch: l.EpochOf(seq), Seq: seq}
 }
 
+// Stale reports whether a position was given before its event's epoch began: a rollback
+// was noticed since, and what comes from Resume lies elsewhere. Such a position does not
+// compare with those that are given now.
+func (l *Ledger) Stale(pos event.Position) bool { return pos.Epoch < l.EpochOf(pos.Seq) }
+
 // Was reports whether there can have been an event at a position: false for an
 // epoch that has not begun, and for a sequence before its epoch's first.
 func (l *Ledger) Was(pos event.Position) bool {
