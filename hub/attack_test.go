@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -268,7 +270,8 @@ func TestOldLaneTakesBatches(t *testing.T) {
 	w.copies("s", 100)
 }
 
-// A trim that asked the lanes before a registration must not purge after it.
+// A trim that asked the lanes before a registration must not purge after it. That a
+// trim beside a registration does not either is package retention's test.
 func TestTrimThatLookedBeforeARegistration(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
@@ -279,55 +282,12 @@ func TestTrimThatLookedBeforeARegistration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pinnings, err := other.Pinnings(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.register("s", `{"interests":[{"entity":"user","start":"all"}],"max_bytes":65536}`)
-	_, purged, err := other.Trim(t.Context(), 100, time.Now().Add(time.Hour), pinnings)
-	if err != nil || purged != 0 {
-		t.Errorf("%d events purged, %v", purged, err)
-	}
-}
-
-// Nor one that asked the lanes while a registration was under way, which is over
-// before the trim moves the floor: its pin is no longer there to be seen.
-func TestTrimThatLookedBesideARegistration(t *testing.T) {
-	w := newWorld(t)
-	pinned, looked := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	w.startHub(func(c *hub.Config) {
-		c.Failpoint = func(step string) {
-			if step == "pinned" {
-				once.Do(func() {
-					close(pinned)
-					<-looked
-				})
-			}
-		}
+	done, err := other.Trim(t.Context(), retention.Policy{}, func(context.Context) (retention.Need, error) {
+		w.register("s", `{"interests":[{"entity":"user","start":"all"}],"max_bytes":65536}`)
+		return retention.NewNeed(100), nil // as the lanes were before
 	})
-	if err := w.publishAll(t.Context(), "user", 100); err != nil {
-		t.Fatal(err)
-	}
-	other, err := ingest.Open(t.Context(), ingest.Config{JS: w.js})
-	if err != nil {
-		t.Fatal(err)
-	}
-	registered := make(chan error, 1)
-	go func() {
-		registered <- w.call("replhub.register.s", `{"interests":[{"entity":"user","start":"all"}]}`, nil)
-	}()
-	<-pinned
-	pinnings, err := other.Pinnings(t.Context())
-	close(looked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-registered; err != nil {
-		t.Fatal(err)
-	}
-	if _, purged, err := other.Trim(t.Context(), 100, time.Now().Add(time.Hour), pinnings); err != nil || purged != 0 {
-		t.Errorf("%d events purged, %v", purged, err)
+	if err != nil || done.Purged != 0 {
+		t.Errorf("%d events purged, %v", done.Purged, err)
 	}
 }
 

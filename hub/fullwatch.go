@@ -99,8 +99,8 @@ func (p pinning) by() string {
 func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) contract.IngestFull {
 	p := pinning{first: b.First, last: b.Last}
 	need, err := f.hub.lowestNeeded(ctx)
-	p.lowest, p.err = need.seq, err
-	for service, unknown := range need.unknown {
+	p.lowest, p.err = need.Seq, err
+	for service, unknown := range need.Unknown {
 		p.err = fmt.Errorf("lane %s: %w", service, unknown)
 	}
 	if p.err == nil {
@@ -109,8 +109,8 @@ func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) co
 	if p.err == nil {
 		p.old, p.err = f.hub.ingest.SeqAt(ctx, now.Add(-f.hub.cfg.TrimGuard))
 	}
-	if need.pinned {
-		p.lane = need.pinner.String()
+	if need.Pinned {
+		p.lane = need.Pinner.String()
 	}
 	full := contract.IngestFull{By: p.by()}
 	switch full.By {

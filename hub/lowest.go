@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/record"
@@ -20,31 +21,18 @@ import (
 // milliseconds; a change of leaders takes one with it, which is asked for again.
 const standTime = 3 * time.Second
 
-// need is what the lanes still need of ingest.
-type need struct {
-	// seq is the sequence that the lane furthest behind stands at: everything up to
-	// there, that event itself apart, may go. It is the end of ingest where no lane
-	// needs anything.
-	seq uint64
-	// pinner is that lane, when pinned is set.
-	pinner subjects.Name
-	pinned bool
-	// unknown are the lanes of which it cannot be told, with the reason.
-	unknown map[subjects.Name]error
-}
-
 // lowestNeeded asks every lane's stream where the lane stands.
-func (h *Hub) lowestNeeded(ctx context.Context) (need, error) {
+func (h *Hub) lowestNeeded(ctx context.Context) (retention.Need, error) {
 	services, err := h.lanes.List(ctx)
 	if err != nil {
-		return need{}, err
+		return retention.Need{}, err
 	}
 	services = h.withRegistered(services)
 	_, b, err := h.ingest.End(ctx)
 	if err != nil {
-		return need{}, err
+		return retention.Need{}, err
 	}
-	found := need{seq: b.Last, unknown: make(map[subjects.Name]error)}
+	found, ledger := retention.NewNeed(b.Last), h.ingest.Ledger()
 	var mu sync.Mutex // guards found
 	h.lanes.Each(ctx, services, func(ctx context.Context, service subjects.Name) {
 		ctx, cancel := context.WithTimeout(ctx, standTime)
@@ -52,34 +40,28 @@ func (h *Hub) lowestNeeded(ctx context.Context) (need, error) {
 		tip, err := lane.ReadTip(ctx, h.js, service)
 		mu.Lock()
 		defer mu.Unlock()
-		found.take(service, tip.State, err, func(seq uint64) uint64 { return h.ingest.EpochOf(min(seq, b.Last)) })
+		found.Take(service, standing(tip.State, err), ledger, b.Last)
 	})
 	return found, ctx.Err()
 }
 
-// take takes in what one lane's stream says: its state, or why that cannot be read.
-// epochOf gives the epoch that the event at a sequence has today.
-func (n *need) take(service subjects.Name, s lane.State, err error, epochOf func(seq uint64) uint64) {
-	switch {
-	case errors.Is(err, lane.ErrNoLane):
-		return // the server's own word: there is no such lane
-	case err != nil:
-		n.unknown[service] = err
-		return
+// standing is what a read of a lane's stream tells: its state, or why that cannot be
+// read. Only the server's own word that a lane does not exist lets a trim pass it.
+func standing(s lane.State, err error) retention.Standing {
+	if errors.Is(err, lane.ErrNoLane) {
+		return retention.Standing{Gone: true}
 	}
-	pos, needs := s.Lowest()
-	if !needs {
-		return
+	if err != nil {
+		return retention.Standing{Err: err}
 	}
-	// A position of an earlier epoch: the lane has not resumed yet, and needs all of
-	// the present one.
-	seq := pos.Seq
-	if pos.Epoch < epochOf(pos.Seq) {
-		seq = 0
+	lowest, needs := s.Lowest()
+	at := s.Pos
+	for _, f := range s.Fills {
+		if f.Snapshot == nil && f.At.Position == lowest {
+			at = f.At
+		}
 	}
-	if seq < n.seq {
-		n.seq, n.pinner, n.pinned = seq, service, true
-	}
+	return retention.Standing{Needs: needs, At: at}
 }
 
 // withRegistered adds the services that the registry knows: a third source of names,

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/subjects"
 )
@@ -26,31 +26,27 @@ func name(t *testing.T, text string) subjects.Name {
 }
 
 // Only the server's explicit word that a lane does not exist lets a trim pass it.
-func TestNeedOfLanesThatCannotBeRead(t *testing.T) {
-	standing := func(seq uint64) lane.State {
-		return lane.State{Interests: []lane.Interest{{ID: "1"}}, Pos: ingest.Mark{Position: event.Position{Epoch: 1, Seq: seq}}}
-	}
+func TestStandingOfLanesThatCannotBeRead(t *testing.T) {
+	mark := func(seq uint64) ingest.Mark { return ingest.Mark{Position: event.Position{Epoch: 1, Seq: seq}} }
+	interests := []lane.Interest{{ID: "1"}}
 	for what, c := range map[string]struct {
-		state   lane.State
-		err     error
-		unknown bool
-		seq     uint64
+		state lane.State
+		err   error
+		want  retention.Standing
 	}{
-		"stands behind":        {state: standing(40), seq: 40},
-		"stands ahead":         {state: standing(90), seq: 80},
-		"of an earlier stream": {state: lane.State{Interests: []lane.Interest{{ID: "1"}}}, seq: 0},
-		"wants nothing":        {state: lane.State{}, seq: 80},
-		"does not exist":       {err: lane.ErrNoLane, seq: 80},
-		"is somebody else's":   {err: fmt.Errorf("%w: %w", lane.ErrNoLane, &hubstream.ForeignError{Stream: "SUB_s"}), seq: 80},
-		"does not answer":      {err: nats.ErrTimeout, unknown: true, seq: 80},
-		"has lost its state":   {err: lane.ErrStateLost, unknown: true, seq: 80},
-		"is a newer hub's":     {err: lane.ErrNewer, unknown: true, seq: 80},
-		"is in any trouble":    {err: errors.New("disk on fire"), unknown: true, seq: 80},
+		"has interests":      {state: lane.State{Interests: interests, Pos: mark(40)}, want: retention.Standing{Needs: true, At: mark(40)}},
+		"fills":              {state: lane.State{Interests: interests, Pos: mark(40), Fills: []lane.Fill{{At: mark(30)}, {At: mark(20)}}}, want: retention.Standing{Needs: true, At: mark(20)}},
+		"fills from rows":    {state: lane.State{Interests: interests, Pos: mark(40), Fills: []lane.Fill{{Snapshot: &lane.Snapshot{}}}}, want: retention.Standing{Needs: true, At: mark(40)}},
+		"wants nothing":      {state: lane.State{Pos: mark(40)}, want: retention.Standing{At: mark(40)}},
+		"was detached":       {state: lane.State{Interests: interests, Detached: &lane.Detached{}}, want: retention.Standing{}},
+		"does not exist":     {err: lane.ErrNoLane, want: retention.Standing{Gone: true}},
+		"is somebody else's": {err: fmt.Errorf("%w: %w", lane.ErrNoLane, &hubstream.ForeignError{Stream: "SUB_s"}), want: retention.Standing{Gone: true}},
+		"does not answer":    {err: nats.ErrTimeout, want: retention.Standing{Err: nats.ErrTimeout}},
+		"has lost its state": {err: lane.ErrStateLost, want: retention.Standing{Err: lane.ErrStateLost}},
+		"is a newer hub's":   {err: lane.ErrNewer, want: retention.Standing{Err: lane.ErrNewer}},
 	} {
-		n := need{seq: 80, unknown: make(map[subjects.Name]error)}
-		n.take(name(t, "s"), c.state, c.err, func(uint64) uint64 { return 1 })
-		if _, unknown := n.unknown[name(t, "s")]; unknown != c.unknown || n.seq != c.seq || n.pinned != (c.seq < 80) {
-			t.Errorf("a lane that %s: unknown %v, needs %d, pinned %v; want %v, %d", what, unknown, n.seq, n.pinned, c.unknown, c.seq)
+		if got := standing(c.state, c.err); got != c.want {
+			t.Errorf("a lane that %s: %+v, want %+v", what, got, c.want)
 		}
 	}
 }

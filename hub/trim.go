@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/subjects"
@@ -67,63 +68,40 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 	}
 }
 
-// trimIngest moves the floor to what the lowest lane still needs, and purges
-// below it what is older than the history. It is one hub's work, the owner of
-// ingest's name; a second one does no harm.
+// trimIngest trims ingest, if that is this hub's work, and has the lane detached
+// that keeps a full ingest from being trimmed.
 func (h *Hub) trimIngest(ctx context.Context) error {
-	if !h.hubs.TrimsIngest() {
-		h.unknown.reset()
-		return nil
+	for h.hubs.TrimsIngest() {
+		done, err := h.ingest.Trim(ctx, h.retention(), h.lowestNeeded)
+		if err != nil {
+			return err
+		}
+		if !done.Looked {
+			break // nothing is old enough to go
+		}
+		h.unknown.set(h.log, done.Need.Unknown)
+		if done.Purged > 0 {
+			h.log.Info("trimmed ingest", "events", done.Purged, "below", done.Need.Seq)
+		}
+		if done.Unproven {
+			h.log.Warn("ingest is not trimmed: it was rolled back or created again, and its lanes have not resumed yet", "position", done.Need.Lowest.String())
+		}
+		if done.Below == 0 || h.cfg.OnFull != OnFullDetach {
+			return nil
+		}
+		detached, err := h.askToDetach(ctx, done.Need.Pinner, done.Bounds, done.Below)
+		if err != nil || !detached {
+			return err
+		}
+		// Perhaps another lane pins it as well.
 	}
-	b, err := h.ingest.Bounds(ctx)
-	if err != nil {
-		return err
-	}
-	now := h.now()
-	full := h.nearlyFull(b)
-	if !full && b.FirstTime.After(now.Add(-h.cfg.History)) {
-		h.unknown.reset()
-		return nil // all of it is history to be kept: no need to ask the lanes
-	}
-	pinnings, err := h.ingest.Pinnings(ctx) // before the lanes are read
-	if err != nil {
-		return err
-	}
-	need, err := h.lowestNeeded(ctx)
-	if err != nil {
-		return err
-	}
-	if h.unknown.set(h.log, need.unknown); len(need.unknown) > 0 {
-		return nil // they may need anything
-	}
-	// Young events stay, whoever has them: a server that syncs lazily can lose a
-	// lane's newest copies, and the dedupe window is rebuilt from what ingest holds.
-	guard := now.Add(-h.cfg.TrimGuard)
-	history := now.Add(-h.cfg.History)
-	if full || history.After(guard) {
-		history = guard // history goes before publishers are refused, or a lane detached
-	}
-	_, purged, err := h.ingest.Trim(ctx, need.seq, history, pinnings)
-	if err != nil {
-		return err
-	}
-	if purged > 0 {
-		h.log.Info("trimmed ingest", "events", purged, "below", need.seq)
-		return nil
-	}
-	if !full || h.cfg.OnFull != OnFullDetach || !need.pinned {
-		return nil
-	}
-	old, err := h.ingest.SeqAt(ctx, guard)
-	limit := min(old, b.Last)
-	if err != nil || limit <= b.First || need.seq >= limit {
-		return err // what is too young to go fills it, not the lane
-	}
-	detached, err := h.askToDetach(ctx, need.pinner, b, limit)
-	if err != nil || !detached {
-		return err
-	}
-	return h.trimIngest(ctx) // perhaps another lane pins it as well
+	h.unknown.reset()
+	return nil
+}
+
+// retention is what a trim of ingest keeps beside what lanes need.
+func (h *Hub) retention() retention.Policy {
+	return retention.Policy{History: h.cfg.History, Guard: h.cfg.TrimGuard, FullBytes: uint64(fullRatio * float64(h.cfg.IngestMaxBytes))}
 }
 
 // press has ingest trimmed soon: it is nearly full.

@@ -26,10 +26,10 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "ledger-forgotten", guarantee: "9: a ledger that is deleted comes back with its pins",
-		file: "hub/internal/ingest/lost.go",
-		old:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(known.Pins)`,
-		new:  `	l.Epochs, l.Pins = slices.Clone(known.Epochs), maps.Clone(map[string]pin(nil))`,
-		pkg:  "./hub", test: "TestLedgerDeletedDuringARegistration",
+		file: "hub/internal/ingest/retention/recall.go",
+		old:  `	l := r.Known.clone()`,
+		new:  "	l := r.Known.clone()\n	l.Pins = nil",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "kept-not-created", guarantee: "9: shared streams come back",

@@ -53,10 +53,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-time-check", guarantee: "3: the event at a position still has its time",
-		file: "hub/internal/ingest/epoch.go",
-		old:  `	return msg.Time.Equal(m.Time), nil`,
-		new:  `	return msg != nil, nil`,
-		pkg:  "./hub", test: "TestIngestRolledBackBeginsAnEpoch",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `	case !at.Equal(r.mark.Time):`,
+		new:  `	case at.IsZero():`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "created-again-at-once", guarantee: "1: ingest that is created again outlives the deletion before it",
@@ -67,10 +67,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-new-epoch", guarantee: "3: a stream made again begins an epoch",
-		file: "hub/internal/ingest/epoch.go",
-		old:  `		g.open(l, Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})`,
-		new:  `		g.open(l, Range{Epoch: max(cur.Epoch, atLeast), First: 1, Created: b.Created})`,
-		pkg:  "./hub", test: "TestIngestCreatedAgainBeginsAnEpoch|TestIngestCreatedAgainWhileNoHubRuns",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})`,
+		new:  `		l.begin(Range{Epoch: max(cur.Epoch, atLeast), First: 1, Created: b.Created})`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "gap-not-noticed", guarantee: "3: sequences are contiguous",
@@ -88,24 +88,24 @@ var mutants = []mutant{
 	},
 	{
 		name: "trim-without-floor", guarantee: "1: ingest is trimmed behind the lowest lane",
-		file: "hub/lowest.go",
-		old:  `	if seq < n.seq {`,
-		new:  `	if seq < n.seq && seq == 0 {`,
-		pkg:  "./hub", test: "TestTrimWaitsForAStalledLane",
+		file: "hub/internal/ingest/retention/need.go",
+		old:  `	if seq < n.Seq {`,
+		new:  `	if seq < n.Seq && seq == 0 {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "trim-past-pins", guarantee: "1: a registration pins first",
-		file: "hub/internal/ingest/pin.go",
+		file: "hub/internal/ingest/retention/pin.go",
 		old:  "	for _, p := range l.Pins {\n		want = min(want, p.Seq)",
 		new:  "	for _, p := range l.Pins {\n		_ = p",
-		pkg:  "./hub/internal/ingest", test: "TestPinHoldsTheFloor",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "trim-young", guarantee: "1: history is kept",
-		file: "hub/internal/ingest/trim.go",
-		old:  `	want = min(want, old, b.Last)`,
-		new:  `	want = min(want, max(old, b.Last), b.Last)`,
-		pkg:  "./hub/internal/ingest", test: "TestTrimKeepsYoungEvents",
+		file: "hub/internal/ingest/retention/trim.go",
+		old:  `	want := min(t.done.Need.Seq, old, b.Last)`,
+		new:  `	want := min(t.done.Need.Seq, max(old, b.Last), b.Last)`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "lane-trim-without-floor", guarantee: "1: lanes are trimmed behind their consumers",
@@ -131,8 +131,8 @@ var mutants = []mutant{
 	{
 		name: "no-detachment", guarantee: "1: one dead subscriber does not stop the publishers",
 		file: "hub/trim.go",
-		old:  `	if !full || h.cfg.OnFull != OnFullDetach || !need.pinned {`,
-		new:  `	if full || h.cfg.OnFull != OnFullDetach || !need.pinned {`,
+		old:  `		if done.Below == 0 || h.cfg.OnFull != OnFullDetach {`,
+		new:  `		if done.Below != 0 || h.cfg.OnFull != OnFullDetach {`,
 		pkg:  "./hub", test: "TestLaneThatPinsAFullIngestIsDetached",
 	},
 	{
@@ -221,10 +221,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "trim-beside-registration", guarantee: "1: a trim that looked before a registration purges nothing",
-		file: "hub/internal/ingest/pin.go",
+		file: "hub/internal/ingest/retention/pin.go",
 		old:  `		if r.Count > looked {`,
 		new:  `		if r.Count > looked+1000 {`,
-		pkg:  "./hub", test: "TestTrimThatLookedBeforeARegistration",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "registered-into-a-drop", guarantee: "2: a registration beside a drop is not lost with the stream",

@@ -27,14 +27,9 @@ func TestPinsGoByTheServersClock(t *testing.T) {
 			hubs := []*ingest.Ingest{g, other}
 			for i, pins := range hubs {
 				changes := hubs[1-i]
-				if _, err := pins.Pin(t.Context(), "a", 1); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := changes.Pin(t.Context(), "b", 2); err != nil {
-					t.Fatal(err)
-				}
-				for _, id := range []string{"a", "b"} {
-					if held, err := pins.Unpin(t.Context(), id); err != nil || !held {
+				a, b := pinned(t, pins, "a", 1), pinned(t, changes, "b", 2)
+				for id, anchor := range map[string]*ingest.Anchor{"a": a, "b": b} {
+					if held, err := anchor.Release(t.Context()); err != nil || !held {
 						t.Errorf("pin %s held %v, %v", id, held, err)
 					}
 				}

@@ -7,7 +7,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -66,29 +66,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// ErrTrimmed: events after the mark are gone from ingest. Going on would lose
-// them in silence.
-var ErrTrimmed = errors.New("ingest no longer holds the events after the position")
-
 // Ingest is the stream and its ledger. Its methods may be called concurrently.
 type Ingest struct {
 	cfg Config
 	// events and record are the stream of events and that of the ledger.
 	events, record *hubstream.Kept
-	ledger         atomic.Pointer[ledger]
+	ledger         atomic.Pointer[retention.Ledger]
 	rates          rate
 	clock          clock
-}
-
-// Bounds is what the stream's leader says it holds.
-type Bounds struct {
-	// First and Last are sequences; an empty stream has First == Last+1.
-	First, Last uint64
-	// FirstTime and LastTime are when they were stored; zero in an empty stream.
-	FirstTime, LastTime time.Time
-	Messages            uint64
-	Bytes               uint64
-	Created             time.Time
 }
 
 // Open creates or takes over the stream and its ledger, and opens a new epoch
@@ -104,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if err := g.events.Open(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := g.identify(ctx, 0); err != nil {
+	if err := g.identify(ctx, 0); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -187,38 +172,6 @@ func boundsOf(info *jetstream.StreamInfo) Bounds {
 	return b
 }
 
-// End is the mark of the last event stored.
-func (g *Ingest) End(ctx context.Context) (Mark, Bounds, error) {
-	b, err := g.Bounds(ctx)
-	if err != nil {
-		return Mark{}, Bounds{}, err
-	}
-	if err := g.known(ctx, b); err != nil {
-		return Mark{}, Bounds{}, err
-	}
-	return Mark{Position: g.PositionOf(b.Last), Time: b.LastTime}, b, nil
-}
-
-// MarkBefore is the mark of the event before seq, where a reader that wants
-// seq first has to stand.
-func (g *Ingest) MarkBefore(ctx context.Context, seq uint64) (Mark, error) {
-	m := Mark{Position: g.PositionOf(seq - 1)}
-	if seq <= 1 {
-		m.Epoch = g.EpochOf(seq)
-		return m, nil
-	}
-	msg, err := g.message(ctx, seq-1)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		m.Epoch = g.EpochOf(seq)
-		return m, nil // seq is the first still held
-	}
-	if err != nil {
-		return Mark{}, err
-	}
-	m.Time = msg.Time.UTC()
-	return m, nil
-}
-
 // Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it.
 func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
 	msg, err := g.message(ctx, seq)
@@ -238,29 +191,4 @@ func (g *Ingest) message(ctx context.Context, seq uint64) (*jetstream.RawStreamM
 		return nil, fmt.Errorf("read ingest at %d: %w", seq, err)
 	}
 	return msg, nil
-}
-
-// SeqAt is the first sequence stored at t or later, Last+1 when there is none.
-func (g *Ingest) SeqAt(ctx context.Context, t time.Time) (uint64, error) {
-	s, err := g.stream(ctx)
-	if err != nil {
-		return 0, err
-	}
-	b := boundsOf(s.CachedInfo())
-	// Times ascend with sequences and no sequence in between is missing, so a
-	// binary search holds: the event is in [low, high).
-	low, high := b.First, b.Last+1
-	for low < high {
-		mid := low + (high-low)/2
-		msg, err := s.GetMsg(ctx, mid)
-		if err != nil {
-			return 0, fmt.Errorf("read ingest at %d: %w", mid, err)
-		}
-		if msg.Time.Before(t) {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	return low, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
@@ -34,41 +35,44 @@ func open(t *testing.T, n int) (*ingest.Ingest, jetstream.JetStream) {
 	return g, js
 }
 
-func TestPinHoldsTheFloor(t *testing.T) {
-	g, _ := open(t, 100)
-	ctx := t.Context()
-	if got, err := g.Pin(ctx, "a", 40); err != nil || got != 40 {
-		t.Fatalf("pinned at %d, %v; want 40", got, err)
-	}
-	// One registration may pin several times; the lowest counts.
-	if _, err := g.Pin(ctx, "a", 60); err != nil {
+// pinned pins ingest from a sequence on, as a registration does.
+func pinned(t *testing.T, g *ingest.Ingest, id string, seq uint64) *ingest.Anchor {
+	t.Helper()
+	a := g.NewAnchor(id)
+	if _, err := a.Look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	floor, purged, err := g.Trim(ctx, 80, time.Now().Add(time.Hour), pinnings(t, g))
-	if err != nil || floor != 40 || purged != 39 {
-		t.Fatalf("trimmed to %d, %d purged, %v; want 40, 39", floor, purged, err)
+	if b, err := a.Begin(t.Context(), retention.Start{Seq: seq}); err != nil || b.At.Seq != seq {
+		t.Fatalf("pinned at %v, %v; want %d", b, err, seq)
 	}
-	if got, err := g.Pin(ctx, "b", 10); err != nil || got != 40 {
-		t.Errorf("a pin below the floor is at %d, %v; want 40", got, err)
-	}
-	for _, id := range []string{"a", "b"} {
-		if held, err := g.Unpin(ctx, id); err != nil || !held {
-			t.Fatalf("pin %s held %v, %v", id, held, err)
-		}
-	}
-	if floor, _, err := g.Trim(ctx, 80, time.Now().Add(time.Hour), pinnings(t, g)); err != nil || floor != 80 {
-		t.Errorf("trimmed to %d, %v; want 80", floor, err)
-	}
-	// The last event stays, and young ones do.
-	if floor, _, err := g.Trim(ctx, 1000, time.Now().Add(time.Hour), pinnings(t, g)); err != nil || floor != 100 {
-		t.Errorf("trimmed to %d, %v; want 100", floor, err)
-	}
+	return a
 }
 
-func TestTrimKeepsYoungEvents(t *testing.T) {
+// trim trims whatever is below the last event, for lanes that need nothing.
+func trim(t *testing.T, g *ingest.Ingest) retention.Trimmed {
+	t.Helper()
+	done, err := g.Trim(t.Context(), retention.Policy{}, func(context.Context) (retention.Need, error) { return retention.NewNeed(1000), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// Package retention decides; on a real server its steps do what they say.
+func TestPinHoldsTheFloor(t *testing.T) {
 	g, _ := open(t, 100)
-	if _, purged, err := g.Trim(t.Context(), 80, time.Now().Add(-time.Hour), pinnings(t, g)); err != nil || purged != 0 {
-		t.Errorf("%d young events purged, %v", purged, err)
+	a := pinned(t, g, "a", 40)
+	if done := trim(t, g); done.Floor != 40 || done.Purged != 39 {
+		t.Fatalf("trimmed to %d, %d purged; want 40, 39", done.Floor, done.Purged)
+	}
+	if b, err := g.Bounds(t.Context()); err != nil || b.First != 40 {
+		t.Errorf("ingest begins at %d, %v", b.First, err)
+	}
+	if held, err := a.Release(t.Context()); err != nil || !held {
+		t.Fatalf("the pin held %v, %v", held, err)
+	}
+	if done := trim(t, g); done.Floor != 100 || done.Purged != 60 {
+		t.Errorf("trimmed to %d, %d purged; want 100, the last event, and 60", done.Floor, done.Purged)
 	}
 }
 
@@ -118,15 +122,6 @@ func TestSeqAt(t *testing.T) {
 			t.Errorf("at %s: %d, %v; want %d", tt.at, got, err, tt.want)
 		}
 	}
-}
-
-func pinnings(t *testing.T, g *ingest.Ingest) uint64 {
-	t.Helper()
-	n, err := g.Pinnings(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // The server moves a deleted stream's folder away after it has begun to answer

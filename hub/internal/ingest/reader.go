@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/jsapi"
 )
@@ -101,7 +102,23 @@ func (g *Ingest) newReader(ctx context.Context, at Mark, pullBytes int64) (*read
 		return nil, fmt.Errorf("read ingest at %d: %w", at.Seq+1, err)
 	}
 	r.look = time.NewTicker(heartbeat)
+	if err := g.prove(ctx, at); err != nil {
+		r.close()
+		return nil, err
+	}
 	return r, nil
+}
+
+// prove checks that a reader which was opened behind a mark reads the stream that
+// Resume found: in between ingest may have been created again or rolled back, and have
+// come to other events under the sequences that follow.
+func (g *Ingest) prove(ctx context.Context, at Mark) error {
+	return g.perform(ctx, g.ledger.Load().Prove(at, func(is bool) retention.Step {
+		if !is {
+			return retention.Done{Err: fmt.Errorf("%w: ingest changed since %s was checked", errGap, at.Position)}
+		}
+		return retention.Done{}
+	}), nil)
 }
 
 // read returns the next event, waiting for it until ctx ends.

@@ -205,6 +205,11 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if s.Dropped {
 		return s, false, lane.ErrDropped
 	}
+	if now := r.cfg.Ingest.Ledger(); r.lane != nil && len(s.Interests) > 0 && s.Detached == nil && now.Stale(s.Pos.Position) {
+		// What is due from when cannot be told from a position of before the rollback.
+		r.lane.Recheck()
+		return s, false, contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")
+	}
 	changed := false
 	if s.Detached != nil {
 		if err := r.mayStartOver(); err != nil {
@@ -307,13 +312,13 @@ func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted
 	r.cfg.Failpoint("pinned")
 	in := w.Def
 	in.ID = nuid.Next()
-	in.Since = r.cfg.Ingest.PositionOf(from.seq)
+	in.Since = from.At
 	in.Rev = 1
-	in.Partial = from.partial
+	in.Partial = from.Partial
 	if w.Start.Snapshot {
-		return s.AddSnapshot(in, from.before, r.cfg.Ingest.Now()), nil
+		return s.AddSnapshot(in, from.Before, r.cfg.Ingest.Now()), nil
 	}
-	return s.Add(in, from.before), nil
+	return s.Add(in, from.Before), nil
 }
 
 // registered is the reply for a state that is in force: of the entities that the

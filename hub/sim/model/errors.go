@@ -11,6 +11,9 @@ const (
 	CodeStoreFailed      = 10077
 	CodeConsumerExists   = 10148
 	CodeDuplicateInBatch = 10201
+	// CodeBatchOver is the model's own, for a message behind the end of a batch, which
+	// the server does not answer.
+	CodeBatchOver = -1
 )
 
 // Error is a refusal, with the server's code.

@@ -2,6 +2,8 @@ package model_test
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -56,6 +58,9 @@ type pair struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	model  *model.Stream
+	// ledger keeps one message per subject.
+	ledger      jetstream.Stream
+	modelLedger *model.Stream
 	// replies are where deliveries are settled, by consumer and sequence; those that
 	// were settled before stay, so that they are settled again.
 	replies map[string]map[uint64]string
@@ -76,11 +81,18 @@ func newPair(t *testing.T, seed uint64) *pair {
 	}
 	p.stream, err = p.js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: streamName, Subjects: []string{"s.>"}, MaxBytes: maxBytes, Discard: jetstream.DiscardNew, Duplicates: time.Hour,
-		MaxMsgs: -1, AllowAtomicPublish: true,
+		MaxMsgs: -1, AllowAtomicPublish: true, AllowBatchPublish: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.ledger, err = p.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "L", Subjects: []string{"l.>"}, MaxBytes: -1, MaxMsgs: -1, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld, Duplicates: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.modelLedger = model.NewStream(model.StreamConfig{Name: "L", OnePerSubject: true, Duplicates: time.Hour}, time.Now())
 	p.model = model.NewStream(model.StreamConfig{Name: streamName, MaxBytes: maxBytes, Duplicates: time.Hour}, time.Now())
 	return p
 }
@@ -97,8 +109,10 @@ func (p *pair) operate() {
 	switch n := p.random.IntN(100); {
 	case n < 27:
 		p.publish()
-	case n < 29:
+	case n < 28:
 		p.batch()
+	case n < 29:
+		p.fastBatch()
 	case n < 30 && p.random.IntN(10) == 0:
 		p.restart()
 	case n < 34:
@@ -107,6 +121,8 @@ func (p *pair) operate() {
 		p.purge()
 	case n < 38:
 		p.deleteMessage()
+	case n < 40:
+		p.record()
 	case n < 43:
 		p.createConsumer()
 	case n < 44:
@@ -230,6 +246,104 @@ func (p *pair) batch() {
 	p.same("batch", server, modelled)
 }
 
+// fastBatch appends a fast-ingest batch, of which a message may be lost on the way or
+// state a wrong sequence.
+func (p *pair) fastBatch() {
+	var id [11]byte
+	for i := range id {
+		id[i] = byte(p.random.IntN(256))
+	}
+	batch := hex.EncodeToString(id[:])
+	last, n := p.model.Info().Last, 2+p.random.IntN(5)
+	lost, wrong := p.random.IntN(3*n), p.random.IntN(3*n)
+	p.now("fast batch of %d behind %d, lost %d, wrong %d", n, last, lost, wrong)
+	inbox := p.nc.NewInbox()
+	sub, err := p.nc.SubscribeSync(inbox + ".>")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	own := p.model.OpenFast()
+	for i := range n {
+		if i == lost && i > 0 {
+			own.Gap()
+			continue
+		}
+		expect := last + uint64(i)
+		if i == wrong {
+			expect++
+		}
+		m := &nats.Msg{Subject: pick(p, subjects), Data: fmt.Appendf(nil, "fast %d", p.step), Header: nats.Header{}}
+		m.Header.Set(jetstream.ExpectedLastSeqHeader, fmt.Sprint(expect))
+		header := "NATS/1.0\r\n" + jetstream.ExpectedLastSeqHeader + ": " + fmt.Sprint(expect) + "\r\n\r\n"
+		op := min(i, 1)
+		m.Reply = fmt.Sprintf("%s.%s.500.fail.%d.%d.$FI", inbox, batch, i+1, op)
+		if err := p.nc.PublishMsg(m); err != nil {
+			p.t.Fatal(err)
+		}
+		// What follows the end is not answered: CodeBatchOver.
+		_ = own.Add(model.Publish{Subject: m.Subject, Data: string(m.Data), Last: &expect, HeaderBytes: len(header)}, time.Now())
+	}
+	if err := p.nc.PublishRequest(subjects[0], fmt.Sprintf("%s.%s.500.fail.%d.3.$FI", inbox, batch, n+1), nil); err != nil {
+		p.t.Fatal(err)
+	}
+	for {
+		m, err := sub.NextMsg(5 * time.Second)
+		if err != nil {
+			p.t.Fatalf("step %d: %s: %v", p.step, p.did, err)
+		}
+		var reply struct {
+			Type  string `json:"type"`
+			Count uint64 `json:"count"`
+		}
+		if err := json.Unmarshal(m.Data, &reply); err != nil {
+			p.t.Fatal(err)
+		}
+		if reply.Type == "" { // the one that ends the batch
+			p.same("stored", reply.Count, own.Stored())
+			return
+		}
+	}
+}
+
+// record publishes into the stream that keeps one message per subject.
+func (p *pair) record() {
+	subject := pick(p, []string{"l.a", "l.b"})
+	if p.random.IntN(10) == 0 {
+		p.now("delete the record of %s", subject)
+		if m, err := p.modelLedger.GetLast(subject); err == nil {
+			p.same("delete", code(p.ledger.DeleteMsg(p.t.Context(), m.Seq)), code(p.modelLedger.Delete(m.Seq)))
+		}
+	}
+	var last uint64
+	if m, err := p.modelLedger.GetLast(subject); err == nil {
+		last = m.Seq
+	}
+	last += uint64(p.random.IntN(4) / 3)
+	header := "NATS/1.0\r\n" + jetstream.ExpectedLastSubjSeqHeader + ": " + fmt.Sprint(last) + "\r\n\r\n"
+	m := model.Publish{Subject: subject, Data: fmt.Sprint("record ", p.step), LastSubject: &last, HeaderBytes: len(header)}
+	p.now("record %s behind %d", subject, last)
+	type answer struct {
+		Seq  uint64
+		Code int
+	}
+	var server, own answer
+	ack, err := p.js.Publish(p.t.Context(), subject, []byte(m.Data), jetstream.WithExpectLastSequencePerSubject(last))
+	if err == nil {
+		server.Seq = ack.Sequence
+	}
+	server.Code = code(err)
+	modelAck, err := p.modelLedger.Publish(m, time.Now())
+	own = answer{modelAck.Seq, code(err)}
+	p.same("record", server, own)
+	info, err := p.ledger.Info(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	have := p.modelLedger.Info()
+	p.same("ledger", []uint64{info.State.FirstSeq, info.State.LastSeq, info.State.Msgs, info.State.Bytes}, []uint64{have.First, have.Last, have.Msgs, uint64(have.Bytes)})
+}
+
 // restart stops the server and starts it again.
 func (p *pair) restart() {
 	p.now("restart")
@@ -247,6 +361,7 @@ func (p *pair) restart() {
 		}
 	}
 	p.model.Restart(time.Now())
+	p.modelLedger.Restart(time.Now())
 }
 
 // read compares messages by their sequence and by subjects.

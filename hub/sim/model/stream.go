@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
-// StreamConfig are the settings of a stream that the hub uses. All streams refuse
-// new messages when they are full.
+// StreamConfig are the settings of a stream that the hub uses. A stream with MaxBytes
+// refuses new messages when it is full.
 type StreamConfig struct {
 	Name string
 	// MaxBytes is how much the stream may hold; 0 is no limit.
 	MaxBytes int64
+	// OnePerSubject keeps the last message of a subject only. Such a stream has no
+	// MaxBytes.
+	OnePerSubject bool
 	// Duplicates is how long a message's id is remembered.
 	Duplicates time.Duration
 }
@@ -22,15 +25,21 @@ type Message struct {
 	Subject string
 	ID      string
 	Data    string
-	Time    time.Time
-	size    int64
+	// Value is the publisher's Value.
+	Value any
+	Time  time.Time
+	size  int64
 }
 
 // Publish is a message on its way into a stream.
 type Publish struct {
 	Subject, ID, Data string
-	// Last is the sequence that must be the stream's last, where it is given.
-	Last *uint64
+	// Value travels with the message for those who use the model; the server has no
+	// such thing.
+	Value any
+	// Last is the sequence that must be the stream's last, where it is given, and
+	// LastSubject that of the subject's last message, 0 for none.
+	Last, LastSubject *uint64
 	// HeaderBytes is how long the encoded header is; 0 for none.
 	HeaderBytes int
 }
@@ -122,14 +131,23 @@ func (s *Stream) Atomic(last uint64, msgs []Publish, now time.Time) (Ack, error)
 	return ack, nil
 }
 
-// check decides what becomes of a message, in the server's order: the stated last
-// sequence, the id, the room.
+// check decides what becomes of a message, in the server's order: the id and the
+// stated last sequence, the subject's last one, the room.
 func (s *Stream) check(p Publish, now time.Time) (Ack, error) {
 	if p.Last != nil && *p.Last != s.last {
 		return Ack{}, &Error{Code: CodeWrongLast, Last: s.last}
 	}
 	if known, ok := s.seen[p.ID]; ok && p.ID != "" && now.Sub(known.when) < s.cfg.Duplicates {
 		return Ack{Seq: known.seq, Duplicate: true}, nil
+	}
+	if p.LastSubject != nil {
+		var last uint64
+		if m, err := s.GetLast(p.Subject); err == nil {
+			last = m.Seq
+		}
+		if last != *p.LastSubject {
+			return Ack{}, &Error{Code: CodeWrongLast, Last: last}
+		}
 	}
 	if s.cfg.MaxBytes > 0 && s.bytes+p.size() > s.cfg.MaxBytes {
 		return Ack{}, &Error{Code: CodeStoreFailed}
@@ -139,7 +157,10 @@ func (s *Stream) check(p Publish, now time.Time) (Ack, error) {
 
 func (s *Stream) store(p Publish, now time.Time) Ack {
 	s.last++
-	m := Message{Seq: s.last, Subject: p.Subject, ID: p.ID, Data: p.Data, Time: now, size: p.size()}
+	m := Message{Seq: s.last, Subject: p.Subject, ID: p.ID, Data: p.Data, Value: p.Value, Time: now, size: p.size()}
+	if old, err := s.GetLast(p.Subject); err == nil && s.cfg.OnePerSubject {
+		defer s.remove(old.Seq)
+	}
 	if len(s.msgs) == 0 {
 		s.first = m.Seq
 	}
@@ -225,10 +246,16 @@ func (s *Stream) cut(n int) {
 
 // Delete removes one message.
 func (s *Stream) Delete(seq uint64) error {
-	i, ok := s.find(seq)
-	if !ok {
+	if _, ok := s.find(seq); !ok {
 		return &Error{Code: CodeMessageNotFound}
 	}
+	s.remove(seq)
+	return nil
+}
+
+// remove removes a message that is there.
+func (s *Stream) remove(seq uint64) {
+	i, _ := s.find(seq)
 	s.bytes -= s.msgs[i].size
 	s.msgs = slices.Delete(s.msgs, i, i+1)
 	s.settleFirst()
@@ -240,7 +267,6 @@ func (s *Stream) Delete(seq uint64) error {
 			delete(c.stored.count, seq)
 		}
 	}
-	return nil
 }
 
 func (s *Stream) settleFirst() {
@@ -284,4 +310,19 @@ func (s *Stream) Restart(now time.Time) {
 	for _, c := range s.consumers {
 		c.Restart(now)
 	}
+}
+
+// Until is the stream as an older copy of its disk has it: without what came behind a
+// sequence. Its consumers are lost.
+func (s *Stream) Until(last uint64) *Stream {
+	old := NewStream(s.cfg, s.created)
+	i, _ := s.find(last + 1)
+	old.msgs = slices.Clone(s.msgs[:i])
+	old.first, old.last = s.first, min(s.last, last)
+	for _, m := range old.msgs {
+		old.bytes += m.size
+	}
+	old.settleFirst()
+	old.Restart(s.created)
+	return old
 }

@@ -1,6 +1,8 @@
-package ingest
+package retention
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -13,41 +15,73 @@ const pinTTL = 10 * time.Minute
 // look and its compare-and-set has the trim look again.
 const maxReleased = 128
 
-// pin keeps ingest from a sequence on until a time.
-type pin struct {
+// Pin keeps ingest from a sequence on until a time.
+type Pin struct {
 	Seq   uint64    `json:"seq"`
 	Until time.Time `json:"until"`
 }
 
-// release is a pin that is no more. Its registration may be in a lane by now, with a
+// Release is a pin that is no more. Its registration may be in a lane by now, with a
 // since that a trim which looked at the lanes before does not know.
-type release struct {
+type Release struct {
 	// Count is the ledger's count of pinnings at the release.
 	Count uint64 `json:"count"`
 	Seq   uint64 `json:"seq"`
 }
 
+// PinFrom keeps ingest from a sequence on until Unpin, or ten minutes. got is the
+// sequence pinned: want, or the floor where want lies below that. The floor cannot
+// pass a pin, nor a pin be set below the floor.
+func PinFrom(id string, want uint64, then func(got uint64, l Ledger) Step) Step {
+	var got uint64
+	return update(func(l *Ledger, now time.Time) (bool, error) {
+		got = max(want, l.Floor)
+		l.pin(id, got, now.Add(pinTTL))
+		return true, nil
+	}, func(l Ledger) Step { return then(got, l) })
+}
+
+// Unpin takes a pin away; held is whether it still held.
+func Unpin(id string, then func(held bool) Step) Step {
+	var held bool
+	return update(func(l *Ledger, _ time.Time) (bool, error) {
+		held = l.unpin(id)
+		return held, nil
+	}, func(Ledger) Step { return then(held) })
+}
+
+// LowestPin is the lowest sequence that a registration under way has pinned; ok is
+// false when there is none.
+func (l *Ledger) LowestPin(now time.Time) (seq uint64, ok bool) {
+	for _, p := range l.Pins {
+		if !now.After(p.Until) && (!ok || p.Seq < seq) {
+			seq, ok = p.Seq, true
+		}
+	}
+	return seq, ok
+}
+
 // pin sets a pin. One registration may set several; the lowest counts.
-func (l *ledger) pin(id string, seq uint64, until time.Time) {
+func (l *Ledger) pin(id string, seq uint64, until time.Time) {
 	if l.Pins == nil {
-		l.Pins = make(map[string]pin, 1)
+		l.Pins = make(map[string]Pin, 1)
 	}
 	if had, ok := l.Pins[id]; ok {
 		seq = min(seq, had.Seq)
 	}
 	l.Pinnings++
-	l.Pins[id] = pin{Seq: seq, Until: until}
+	l.Pins[id] = Pin{Seq: seq, Until: until}
 }
 
 // unpin releases a pin, and reports whether there was one.
-func (l *ledger) unpin(id string) bool {
+func (l *Ledger) unpin(id string) bool {
 	p, held := l.Pins[id]
 	if !held {
 		return false
 	}
 	delete(l.Pins, id)
 	l.Pinnings++
-	l.Released = append(l.Released, release{Count: l.Pinnings, Seq: p.Seq})
+	l.Released = append(l.Released, Release{Count: l.Pinnings, Seq: p.Seq})
 	if n := len(l.Released) - maxReleased; n > 0 {
 		l.Forgotten = l.Released[n-1].Count
 		l.Released = l.Released[n:]
@@ -56,10 +90,10 @@ func (l *ledger) unpin(id string) bool {
 }
 
 // expire releases the pins whose time is over, and reports whether there were any.
-func (l *ledger) expire(now time.Time) bool {
+func (l *Ledger) expire(now time.Time) bool {
 	expired := false
-	for id, p := range l.Pins {
-		if now.After(p.Until) {
+	for _, id := range slices.Sorted(maps.Keys(l.Pins)) {
+		if now.After(l.Pins[id].Until) {
 			expired = l.unpin(id)
 		}
 	}
@@ -67,7 +101,7 @@ func (l *ledger) expire(now time.Time) bool {
 }
 
 // dropPins takes away what speaks of a stream that is no more.
-func (l *ledger) dropPins() {
+func (l *Ledger) dropPins() {
 	l.Pinnings++
 	l.Pins, l.Released, l.Forgotten = nil, nil, l.Pinnings
 }
@@ -76,7 +110,7 @@ func (l *ledger) dropPins() {
 // lanes when the count of pinnings was looked: up to the lowest pin that is set, or
 // was set or released since. known is false when some of these are forgotten, and
 // the lanes have to be looked at again.
-func (l *ledger) allowed(want, looked uint64) (seq uint64, known bool) {
+func (l *Ledger) allowed(want, looked uint64) (seq uint64, known bool) {
 	if looked < l.Forgotten || looked > l.Pinnings {
 		return 0, false
 	}

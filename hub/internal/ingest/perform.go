@@ -1,0 +1,103 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// perform takes the steps of an operation, one after the other. lanes answers
+// retention.LookAtLanes; nil where the operation asks for none.
+func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes func(context.Context) (retention.Need, error)) error {
+	for {
+		var err error
+		switch s := step.(type) {
+		case retention.Done:
+			return s.Err
+		case retention.Look:
+			var b Bounds
+			if b, err = g.Bounds(ctx); err == nil {
+				step = s.Then(b, g.Now())
+			}
+		case retention.ReadTime:
+			var at time.Time
+			var found bool
+			if at, found, err = g.timeOf(ctx, s.Seq); err == nil {
+				step = s.Then(at, found)
+			}
+		case retention.ReadLedger:
+			var r retention.Read
+			if r.Ledger, r.Revision, err = g.readLedger(ctx); err == nil {
+				r.Known, r.Now, r.Random = g.ledger.Load(), g.Now(), rand.Uint64()
+				step = s.Then(r)
+			}
+		case retention.WriteLedger:
+			step, err = g.write(ctx, s)
+		case retention.Remember:
+			g.ledger.Store(&s.Ledger)
+			step = s.Then()
+		case retention.LookAtLanes:
+			var need retention.Need
+			if need, err = lanes(ctx); err == nil {
+				step = s.Then(need)
+			}
+		case retention.Purge:
+			if err = g.purge(ctx, s.Below); err == nil {
+				step = s.Then()
+			}
+		default:
+			err = fmt.Errorf("ingest cannot perform a step of type %T", s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (g *Ingest) write(ctx context.Context, s retention.WriteLedger) (retention.Step, error) {
+	stored, err := g.writeLedger(ctx, s.Ledger, s.Revision)
+	if err != nil {
+		return nil, err
+	}
+	if stored {
+		g.ledger.Store(&s.Ledger)
+		if r := s.Begins; r != nil {
+			g.cfg.Logger.Error("ingest was created again or rolled back: a new epoch begins",
+				"epoch", r.Epoch, "first_seq", r.First, "created", r.Created)
+		}
+	}
+	return s.Then(stored), nil
+}
+
+// timeOf asks when an event was stored.
+func (g *Ingest) timeOf(ctx context.Context, seq uint64) (at time.Time, found bool, err error) {
+	msg, err := g.message(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return time.Time{}, false, nil
+	}
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	return msg.Time.UTC(), true, nil
+}
+
+func (g *Ingest) purge(ctx context.Context, below uint64) error {
+	g.cfg.Failpoint("floor")
+	// Not through g.stream, which would create the stream where it is gone.
+	s, err := g.cfg.JS.Stream(ctx, contract.StreamIngest)
+	if err != nil {
+		return fmt.Errorf("look up ingest: %w", err)
+	}
+	if err := s.Purge(ctx, jetstream.WithPurgeSequence(below)); err != nil {
+		return fmt.Errorf("purge ingest below %d: %w", below, err)
+	}
+	g.cfg.Failpoint("purged")
+	return nil
+}

@@ -1,0 +1,144 @@
+package retention
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/event"
+)
+
+// Start is where a new interest is to begin: behind the last event where it is zero.
+type Start struct {
+	// All asks for whatever ingest holds.
+	All bool
+	// Seq is a sequence, 0 for none; At a time, zero for none.
+	Seq uint64
+	At  time.Time
+}
+
+// Beginning is where a new interest begins.
+type Beginning struct {
+	// At is the first event that it is due, Before the mark that this follows.
+	At     event.Position
+	Before Mark
+	// Partial says that everything was asked for and older events are gone.
+	Partial bool
+}
+
+// TooOldError refuses a start below what ingest holds.
+type TooOldError struct {
+	// Held is the first sequence that a start may have.
+	Held uint64
+	// HeldSince is when that was stored, where the start was a time.
+	HeldSince time.Time
+}
+
+// Error implements error.
+func (e *TooOldError) Error() string {
+	return fmt.Sprintf("ingest holds events from %d on only", e.Held)
+}
+
+// Anchor finds where the new interests of one registration begin, and pins ingest
+// there first: what they are due from cannot be trimmed before the lane's own state
+// says so. It is one registration's.
+type Anchor struct {
+	id string
+	// lowest is the lowest sequence pinned, when pinned is set.
+	lowest uint64
+	pinned bool
+
+	// What was looked at for the edit under way.
+	bounds Bounds
+	ledger Ledger
+	marks  map[uint64]Mark
+}
+
+// NewAnchor makes the anchor of a registration with an id that no other has.
+func NewAnchor(id string) *Anchor { return &Anchor{id: id} }
+
+// Bounds is what ingest held at the last Look.
+func (a *Anchor) Bounds() Bounds { return a.bounds }
+
+// Look looks at ingest for an edit of the lane's state: the new interests of one
+// edit begin together. known is the ledger last read.
+func (a *Anchor) Look(known Ledger, then func() Step) Step {
+	return End(known, func(b Bounds, l Ledger) Step {
+		a.bounds, a.ledger, a.marks = b, l, make(map[uint64]Mark)
+		return then()
+	})
+}
+
+// Begin finds a start and pins it. It fails with *TooOldError where ingest may not
+// hold the start any more.
+func (a *Anchor) Begin(s Start, then func(Beginning) Step) Step {
+	held := max(a.bounds.First, a.ledger.Floor)
+	return a.find(s, held, func(seq uint64) Step {
+		return a.hold(seq, func(got uint64) Step {
+			if got > seq && !s.All {
+				return Done{&TooOldError{Held: got}} // the floor has moved since held was read
+			}
+			return a.markBefore(got, func(before Mark) Step {
+				at := a.ledger.PositionOf(got)
+				whole := at == event.Position{Epoch: 1, Seq: 1}
+				return then(Beginning{At: at, Before: before, Partial: s.All && !whole})
+			})
+		})
+	})
+}
+
+// find finds the sequence that a start asks for. held is the first that ingest is
+// sure to hold.
+func (a *Anchor) find(s Start, held uint64, then func(seq uint64) Step) Step {
+	switch {
+	case s.All:
+		return then(held)
+	case s.Seq > 0 && s.Seq < held:
+		return Done{&TooOldError{Held: held}}
+	case s.Seq > 0:
+		return then(s.Seq)
+	case s.At.IsZero():
+		return then(a.bounds.Last + 1)
+	}
+	return a.bounds.SeqAt(s.At, func(seq uint64) Step {
+		if seq > held || held == 1 {
+			return then(seq)
+		}
+		return a.markBefore(held+1, func(first Mark) Step {
+			if s.At.Before(first.Time) {
+				return Done{&TooOldError{Held: held, HeldSince: first.Time}}
+			}
+			return then(held)
+		})
+	})
+}
+
+// hold pins ingest from a sequence on, unless it is pinned from there already.
+func (a *Anchor) hold(seq uint64, then func(got uint64) Step) Step {
+	if a.pinned && seq >= a.lowest {
+		return then(seq)
+	}
+	return PinFrom(a.id, seq, func(got uint64, l Ledger) Step {
+		a.lowest, a.pinned, a.ledger = got, true, l
+		return then(got)
+	})
+}
+
+func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
+	if m, ok := a.marks[seq]; ok {
+		return then(m)
+	}
+	return a.ledger.MarkBefore(seq, func(m Mark) Step {
+		a.marks[seq] = m
+		return then(m)
+	})
+}
+
+// Release ends the pin, once the lane's state holds the interests. held is false
+// for a pin that has run out: it protected nothing, and the registration is to be
+// refused rather than answered with a since that may be gone.
+func (a *Anchor) Release(then func(held bool) Step) Step {
+	if !a.pinned {
+		return then(true)
+	}
+	return Unpin(a.id, then)
+}

@@ -1,0 +1,204 @@
+package retention
+
+import (
+	"fmt"
+	"time"
+)
+
+// Found is what Identify found out.
+type Found struct {
+	Bounds Bounds
+	Ledger Ledger
+	// Lost says that there was no ledger though ingest holds or held events.
+	Lost bool
+}
+
+// Identify has the ledger speak of the stream that exists now: a stream of another
+// creation time begins an epoch. atLeast is an epoch seen elsewhere (in a lane)
+// that the current one must not fall behind, for a ledger that was lost.
+func Identify(atLeast uint64, then func(Found) Step) Step {
+	return Look{func(b Bounds, _ time.Time) Step { return identify(b, atLeast, then) }}
+}
+
+func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
+	lost := false
+	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
+		if lost = len(l.Epochs) == 0 && b.Last > 0; len(l.Epochs) == 0 {
+			l.Epochs = []Range{{Epoch: max(atLeast, 1), First: 1, Created: b.Created}}
+			l.Floor = b.First
+			return true, nil
+		}
+		cur := l.Current()
+		if cur.Created.Equal(b.Created) && cur.Epoch >= atLeast {
+			return false, nil
+		}
+		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})
+		return true, nil
+	}, func(write Step) Step {
+		// An epoch begins only for the stream that is there after the ledger was read:
+		// the ledger may speak of a later stream than the one that was looked at.
+		return Look{func(now Bounds, _ time.Time) Step {
+			if !now.Created.Equal(b.Created) {
+				return identify(now, atLeast, then)
+			}
+			return write
+		}}
+	}, func(l Ledger) Step {
+		if !l.Current().Created.Equal(b.Created) {
+			return Done{errCreatedAgain}
+		}
+		return then(Found{b, l, lost})
+	})
+}
+
+// End looks at ingest's last event. known is the ledger last read; where it speaks
+// of another stream, it is brought up to date.
+func End(known Ledger, then func(Bounds, Ledger) Step) Step {
+	return Look{func(b Bounds, _ time.Time) Step {
+		if known.Current().Created.Equal(b.Created) {
+			return then(b, known)
+		}
+		return Identify(0, func(f Found) Step { return then(f.Bounds, f.Ledger) })
+	}}
+}
+
+// Resume checks a mark that was recorded earlier against the stream as it is, and
+// finds the mark to read on from. They differ when ingest was created again or
+// rolled back (a lost tail whose sequences are used again): reading goes on at the
+// first event stored after the mark's time, in a new epoch. ErrTrimmed means that
+// events after the mark are gone.
+func Resume(m Mark, then func(Mark) Step) Step { return resumeAgain(m, 0, then) }
+
+func resumeAgain(m Mark, missed int, then func(Mark) Step) Step {
+	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, missed, then}.in(f.Ledger) })
+}
+
+// resume is one Resume, which found the stream within bounds.
+type resume struct {
+	bounds Bounds
+	mark   Mark
+	// missed is how often the event at the mark was missing within bounds.
+	missed int
+	then   func(Mark) Step
+}
+
+// maxMissed is how often the event at a mark has to be missing within bounds to be
+// deleted: once may be a rollback between the two questions.
+const maxMissed = 3
+
+// in decides by the ledger.
+func (r resume) in(l Ledger) Step {
+	if next, over := l.after(r.mark.Epoch); over {
+		return r.behind(l, next)
+	}
+	switch {
+	case r.mark.Seq > r.bounds.Last:
+		return r.rolledBack()
+	case r.mark.Seq+1 < r.bounds.First:
+		return r.trimmed()
+	case r.mark.Seq+1 == r.bounds.First || r.mark.Time.IsZero():
+		return r.then(r.mark)
+	}
+	return ReadTime{r.mark.Seq, r.proven}
+}
+
+// proven goes on where the event at the mark still has the mark's time.
+func (r resume) proven(at time.Time, found bool) Step {
+	switch {
+	case !found && r.missed+1 < maxMissed:
+		return resumeAgain(r.mark, r.missed+1, r.then)
+	case !found:
+		return Done{fmt.Errorf("%w: the event at %s was deleted", ErrTrimmed, r.mark.Position)}
+	case !at.Equal(r.mark.Time):
+		return r.rolledBack()
+	}
+	return r.then(r.mark)
+}
+
+func (r resume) trimmed() Step {
+	return Done{fmt.Errorf("%w: position %s, first held %d", ErrTrimmed, r.mark.Position, r.bounds.First)}
+}
+
+// behind goes on from a mark in an epoch that is over, where next begins.
+func (r resume) behind(l Ledger, next Range) Step {
+	same := next.Created.Equal(l.Current().Created)
+	switch {
+	case same && r.mark.Seq+1 < next.First:
+		// Before the break, in the part that survived.
+		if r.mark.Seq+1 < r.bounds.First {
+			return r.trimmed()
+		}
+		return r.then(r.mark)
+	case same && !r.mark.Time.IsZero():
+		// Whoever stood in the part that survived may have read past the break before
+		// anybody noticed it: events of the new epoch under the number of the old.
+		return ReadTime{r.mark.Seq, func(at time.Time, found bool) Step {
+			if found && at.Equal(r.mark.Time) {
+				return r.then(Mark{Position: l.PositionOf(r.mark.Seq), Time: at})
+			}
+			return r.from(l, next)
+		}}
+	}
+	return r.from(l, next)
+}
+
+// from goes on in the epochs from next on, at the first event stored after the mark's
+// time: what survived of the events before was dealt with. Epochs of streams that are
+// gone are passed over: only the present one can be read.
+func (r resume) from(l Ledger, next Range) Step {
+	for _, e := range l.Epochs {
+		if e.Epoch >= next.Epoch && e.Created.Equal(l.Current().Created) {
+			next = e
+			break
+		}
+	}
+	begin := max(next.First, 1)
+	if r.mark.Time.IsZero() {
+		return r.beforeFirst(l, begin, begin)
+	}
+	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), func(seq uint64) Step { return r.beforeFirst(l, begin, seq) })
+}
+
+// beforeFirst goes on in front of the first event that the mark's reader needs. begin
+// is where the epoch begins: events from there on may be trimmed.
+func (r resume) beforeFirst(l Ledger, begin, seq uint64) Step {
+	if begin < r.bounds.First && seq <= r.bounds.First {
+		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
+	}
+	return l.MarkBefore(seq, func(m Mark) Step {
+		m.Epoch = l.EpochOf(seq)
+		return r.then(m)
+	})
+}
+
+// rolledBack begins the epoch after a lost tail: at the first event stored after
+// the mark's time.
+func (r resume) rolledBack() Step {
+	if r.mark.Time.IsZero() {
+		return r.beginAt(r.bounds.Last + 1)
+	}
+	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), r.beginAt)
+}
+
+func (r resume) beginAt(first uint64) Step {
+	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
+		if l.Current().Epoch > r.mark.Epoch {
+			return false, nil // another lane or hub has seen it first
+		}
+		l.begin(Range{Epoch: r.mark.Epoch + 1, First: first, Created: r.bounds.Created})
+		return true, nil
+	}, func(write Step) Step {
+		return Look{func(now Bounds, _ time.Time) Step {
+			if !now.Created.Equal(r.bounds.Created) || now.Last < r.bounds.Last {
+				return Resume(r.mark, r.then)
+			}
+			return write
+		}}
+	}, func(l Ledger) Step {
+		next, _ := l.after(r.mark.Epoch)
+		return r.behind(l, next)
+	})
+}
+
+// unchanged leaves the ledger as it is.
+func unchanged(*Ledger, time.Time) (bool, error) { return false, nil }

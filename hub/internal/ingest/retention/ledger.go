@@ -1,0 +1,98 @@
+package retention
+
+import (
+	"slices"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/event"
+)
+
+// Ledger is the one document that all hubs agree on: epochs, floor and pins.
+type Ledger struct {
+	// Epochs are ascending; the last is the current one.
+	Epochs []Range `json:"epochs"`
+	// Floor: events of the current stream below it may be purged at any time.
+	Floor uint64 `json:"floor"`
+	// Pins keep ingest from a sequence on while a registration is under way.
+	Pins map[string]Pin `json:"pins,omitempty"`
+	// Pinnings counts pins that were set, released or have run out. A trim that
+	// read the lanes at one count knows nothing of what came later.
+	Pinnings uint64 `json:"pinnings,omitempty"`
+	// Released are the latest pins that were released or have run out, oldest
+	// first, and Forgotten is the count of the latest one that is not among them.
+	Released  []Release `json:"released,omitempty"`
+	Forgotten uint64    `json:"forgotten,omitempty"`
+}
+
+// Range is one epoch: the events from First on, until the next range's First,
+// of the stream created at Created.
+type Range struct {
+	Epoch   uint64    `json:"epoch"`
+	First   uint64    `json:"first"`
+	Created time.Time `json:"created"`
+}
+
+// Current is the newest epoch. There is one from the first Identify on.
+func (l *Ledger) Current() Range { return l.Epochs[len(l.Epochs)-1] }
+
+// EpochOf is the epoch of a sequence in the stream that exists now.
+func (l *Ledger) EpochOf(seq uint64) uint64 {
+	cur := l.Current()
+	epoch := cur.Epoch
+	for _, r := range slices.Backward(l.Epochs) {
+		if !r.Created.Equal(cur.Created) {
+			break
+		}
+		epoch = r.Epoch
+		if seq >= r.First {
+			break
+		}
+	}
+	return epoch
+}
+
+// PositionOf is the position of a sequence of the present stream.
+func (l *Ledger) PositionOf(seq uint64) event.Position {
+	return event.Position{Epoch: l.EpochOf(seq), Seq: seq}
+}
+
+// Stale reports whether a position was given before its event's epoch began: a rollback
+// was noticed since, and what comes from Resume lies elsewhere. Such a position does not
+// compare with those that are given now.
+func (l *Ledger) Stale(pos event.Position) bool { return pos.Epoch < l.EpochOf(pos.Seq) }
+
+// Was reports whether there can have been an event at a position: false for an
+// epoch that has not begun, and for a sequence before its epoch's first.
+func (l *Ledger) Was(pos event.Position) bool {
+	if pos.Epoch > l.Current().Epoch {
+		return false
+	}
+	for _, r := range l.Epochs {
+		if r.Epoch == pos.Epoch {
+			return pos.Seq >= r.First
+		}
+	}
+	return pos.Epoch > 0 // before the first that the ledger knows
+}
+
+// after returns the range that follows an epoch's, and whether the epoch is over. A
+// range of an earlier stream ended before this one's first event. An epoch that the
+// ledger does not know, since it was lost, is over once there is a later one.
+func (l *Ledger) after(epoch uint64) (next Range, over bool) {
+	for _, r := range l.Epochs {
+		if r.Epoch > epoch {
+			return r, true
+		}
+	}
+	return Range{}, false
+}
+
+// begin adds an epoch. Floor and pins speak of the stream before.
+func (l *Ledger) begin(r Range) {
+	if !l.Current().Created.Equal(r.Created) {
+		l.Floor = 0
+		l.dropPins()
+	}
+	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones
+	l.Epochs = append(slices.Clip(l.Epochs), r)
+}

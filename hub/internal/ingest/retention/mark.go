@@ -1,0 +1,111 @@
+package retention
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/event"
+)
+
+// ErrTrimmed: events after the mark are gone from ingest. Going on would lose
+// them in silence.
+var ErrTrimmed = errors.New("ingest no longer holds the events after the position")
+
+// errCreatedAgain: the stream is another one than a moment before.
+var errCreatedAgain = errors.New("ingest was created again just now")
+
+// Mark is a place in ingest: the last event dealt with, and when ingest stored
+// it. The time proves, when a reader comes back, that the event at the sequence
+// is still the same one.
+type Mark struct {
+	event.Position
+	// Time is zero where no event is known at the position; it then proves
+	// nothing and is not checked.
+	Time time.Time `json:"time,omitzero"`
+}
+
+// MarkOf is the mark of an event.
+func MarkOf(e *event.Event) Mark { return Mark{Position: e.Pos, Time: e.Time} }
+
+// String is "1-42@2006-01-02T15:04:05.999999999Z".
+func (m Mark) String() string {
+	return fmt.Sprintf("%s@%s", m.Position, m.Time.Format(time.RFC3339Nano))
+}
+
+// Bounds is what the stream's leader says it holds.
+type Bounds struct {
+	// First and Last are sequences; an empty stream has First == Last+1.
+	First, Last uint64
+	// FirstTime and LastTime are when they were stored; zero in an empty stream.
+	FirstTime, LastTime time.Time
+	Messages            uint64
+	Bytes               uint64
+	Created             time.Time
+}
+
+// MarkBefore finds the mark of the event before seq, where a reader that wants
+// seq first has to stand.
+func (l *Ledger) MarkBefore(seq uint64, then func(Mark) Step) Step {
+	if seq <= 1 {
+		return then(Mark{Position: event.Position{Epoch: l.EpochOf(seq)}})
+	}
+	return ReadTime{seq - 1, func(at time.Time, found bool) Step {
+		if !found { // seq is the first still held
+			return then(Mark{Position: event.Position{Epoch: l.EpochOf(seq), Seq: seq - 1}})
+		}
+		return then(Mark{Position: l.PositionOf(seq - 1), Time: at})
+	}}
+}
+
+// SeqAt finds the first sequence stored at t or later, Last+1 when there is none.
+// Times ascend with sequences and no sequence in between is missing, so a binary
+// search holds.
+func (b Bounds) SeqAt(t time.Time, then func(seq uint64) Step) Step {
+	return search(b.First, b.Last+1, t, then)
+}
+
+// search looks for the first sequence stored at t or later in [low, high].
+func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
+	if low >= high {
+		return then(low)
+	}
+	mid := low + (high-low)/2
+	return ReadTime{mid, func(at time.Time, found bool) Step {
+		switch {
+		case !found: // trimmed meanwhile, or another stream: nothing is known of what is left
+			return Done{fmt.Errorf("ingest does not hold event %d any more: it was trimmed or created again meanwhile", mid)}
+		case at.Before(t):
+			return search(mid+1, high, t, then)
+		default:
+			return search(low, mid, t, then)
+		}
+	}}
+}
+
+// Prove finds whether a reader that was opened behind a mark is good: the stream is the
+// one that the ledger speaks of, and the event at the mark is still the mark's. So
+// ingest was not rolled back or created again between Resume and the opening.
+func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
+	return Look{func(b Bounds, _ time.Time) Step {
+		if !b.Created.Equal(l.Current().Created) {
+			return then(false)
+		}
+		return prove(m, then)
+	}}
+}
+
+// prove finds whether the event at a mark is still the mark's. A mark without a time
+// proves nothing.
+func prove(m Mark, then func(bool) Step) Step {
+	if m.Time.IsZero() {
+		return then(true)
+	}
+	return ReadTime{m.Seq, func(at time.Time, found bool) Step {
+		if found {
+			return then(at.Equal(m.Time))
+		}
+		// The event may go once nothing before the next one is needed.
+		return Look{func(b Bounds, _ time.Time) Step { return then(b.First == m.Seq+1) }}
+	}}
+}

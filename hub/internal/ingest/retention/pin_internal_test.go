@@ -1,0 +1,64 @@
+package retention
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A trim looks at the lanes, and then moves the floor. What a registration pins in
+// between, or had pinned before and releases in between, is kept all the same.
+func TestAllowed(t *testing.T) {
+	now := time.Now()
+	later := now.Add(time.Minute)
+	for name, c := range map[string]struct {
+		before, after func(l *Ledger)
+		seq           uint64
+		known         bool
+	}{
+		"no pin":                        {nil, nil, 80, true},
+		"set before, still set":         {func(l *Ledger) { l.pin("a", 40, later) }, nil, 40, true},
+		"set after":                     {nil, func(l *Ledger) { l.pin("a", 40, later) }, 40, true},
+		"set before, released after":    {func(l *Ledger) { l.pin("a", 40, later) }, func(l *Ledger) { l.unpin("a") }, 40, true},
+		"set and released after":        {nil, func(l *Ledger) { l.pin("a", 40, later); l.unpin("a") }, 40, true},
+		"set before, expired after":     {func(l *Ledger) { l.pin("a", 40, now) }, func(l *Ledger) { l.expire(later) }, 40, true},
+		"released before":               {func(l *Ledger) { l.pin("a", 40, later); l.unpin("a") }, nil, 80, true},
+		"released before, others after": {func(l *Ledger) { l.pin("a", 40, later); l.unpin("a") }, func(l *Ledger) { l.pin("b", 60, later); l.unpin("b") }, 60, true},
+		"several of one registration":   {nil, func(l *Ledger) { l.pin("a", 40, later); l.pin("a", 60, later); l.unpin("a") }, 40, true},
+		"above what is wanted":          {nil, func(l *Ledger) { l.pin("a", 200, later) }, 80, true},
+		"more than is remembered": {nil, func(l *Ledger) {
+			for i := range maxReleased + 1 {
+				id := fmt.Sprint(i)
+				l.pin(id, 40, later)
+				l.unpin(id)
+			}
+		}, 0, false},
+		"as many as are remembered": {nil, func(l *Ledger) {
+			for i := range maxReleased {
+				id := fmt.Sprint(i)
+				l.pin(id, uint64(40+i), later)
+				l.unpin(id)
+			}
+		}, 40, true},
+		"the stream is another": {nil, func(l *Ledger) { l.dropPins() }, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &Ledger{Floor: 1}
+			if c.before != nil {
+				c.before(l)
+			}
+			looked := l.Pinnings
+			if c.after != nil {
+				c.after(l)
+			}
+			seq, known := l.allowed(80, looked)
+			if known != c.known || known && seq != c.seq {
+				t.Errorf("may move to %d, %v; want %d, %v", seq, known, c.seq, c.known)
+			}
+		})
+	}
+	// A ledger that was lost begins to count again.
+	if _, known := (&Ledger{}).allowed(80, 7); known {
+		t.Error("a count from before the ledger was lost is taken for one of this ledger")
+	}
+}

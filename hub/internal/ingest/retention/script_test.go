@@ -1,0 +1,375 @@
+package retention_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/subjects"
+)
+
+var update = flag.Bool("update", false, "write what the scripts answer into their files")
+
+// TestScripts plays testdata/*.txt: lines that begin with ">" are commands, and what
+// follows each is its answer.
+//
+//	> publish 100                 events, one a minute
+//	> wait 1h                     by ingest's clock
+//	> delete | rollback 50        ingest, which is created again or loses its tail
+//	> forget                      somebody deletes the ledger
+//	> lane a 80 | unknown | gone  where a lane stands when a trim looks at it
+//	> h1 trim history=1h full     an operation of a hub, to its end
+//	> h1 trim history=1h as t     one that takes no step yet
+//	> t to write                  takes steps until it is about to write
+//	> t                           takes the others
+//
+// Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			played := play(string(text))
+			if *update {
+				if err := os.WriteFile(file, []byte(played), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(text), played); diff != "" {
+				t.Errorf("%s says (-), and the code answers (+):\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// play is the script with the answers as they are.
+func play(script string) string {
+	var out strings.Builder
+	w := newWorld()
+	for line := range strings.Lines(script) {
+		switch command, is := strings.CutPrefix(line, "> "); {
+		case is:
+			out.WriteString(line)
+			w.out = &out
+			w.do(strings.Fields(command))
+		case strings.HasPrefix(line, "#") || line == "\n":
+			out.WriteString(line)
+			if line == "\n" {
+				w = newWorld() // a paragraph is a scenario of its own
+			}
+		}
+	}
+	return out.String()
+}
+
+// world is ingest, the ledger, the lanes and the hubs of one scenario.
+type world struct {
+	out        *strings.Builder
+	now        time.Time
+	db, ledger *model.Stream
+	known      map[string]*retention.Ledger
+	lanes      []subjects.Name
+	standings  map[subjects.Name]retention.Standing
+	ops        map[string]*op
+	anchors    map[string]*retention.Anchor
+}
+
+// op is an operation of a hub.
+type op struct {
+	hub  string
+	next retention.Step
+}
+
+func newWorld() *world {
+	w := &world{
+		now: time.Unix(0, 0).UTC(), known: make(map[string]*retention.Ledger), standings: make(map[subjects.Name]retention.Standing),
+		ops: make(map[string]*op), anchors: make(map[string]*retention.Anchor), out: &strings.Builder{},
+	}
+	w.db = model.NewStream(model.StreamConfig{Name: "DB"}, w.now)
+	w.ledger = model.NewStream(model.StreamConfig{Name: "LEDGER", OnePerSubject: true}, w.now)
+	w.run(&op{"h1", retention.Identify(0, func(retention.Found) retention.Step { return retention.Done{} })})
+	w.out.Reset()
+	return w
+}
+
+func (w *world) say(format string, args ...any) { fmt.Fprintf(w.out, format+"\n", args...) }
+
+func (w *world) do(words []string) {
+	switch words[0] {
+	case "publish":
+		for range number(words[1]) {
+			w.now = w.now.Add(time.Minute)
+			if _, err := w.db.Publish(model.Publish{Subject: "db.user.update"}, w.now); err != nil {
+				panic(err)
+			}
+		}
+	case "wait":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			panic(err)
+		}
+		w.now = w.now.Add(d)
+	case "delete":
+		w.db = model.NewStream(model.StreamConfig{Name: "DB"}, w.now)
+	case "rollback":
+		w.db = w.db.Until(number(words[1]))
+	case "purge":
+		w.db.Purge(number(words[1]))
+	case "remove":
+		if err := w.db.Delete(number(words[1])); err != nil {
+			panic(err)
+		}
+	case "forget":
+		if m, err := w.ledger.GetLast("l"); err == nil {
+			_ = w.ledger.Delete(m.Seq)
+		}
+	case "lane":
+		w.lane(name(words[1]), words[2])
+	default:
+		w.operate(words)
+	}
+}
+
+func (w *world) lane(service subjects.Name, at string) {
+	s := retention.Standing{}
+	switch at {
+	case "unknown":
+		s.Err = errors.New("no leader")
+	case "gone":
+		s.Gone = true
+	case "idle":
+	default:
+		s.Needs, s.At = true, w.mark(at)
+	}
+	if _, has := w.standings[service]; !has {
+		w.lanes = append(w.lanes, service)
+	}
+	w.standings[service] = s
+}
+
+// mark is "80", "2-80" for another epoch than the first; its time is the event's.
+func (w *world) mark(text string) retention.Mark {
+	epoch, seq := uint64(1), text
+	if before, after, has := strings.Cut(text, "-"); has {
+		epoch, seq = number(before), after
+	}
+	m := retention.Mark{Position: event.Position{Epoch: epoch, Seq: number(seq)}}
+	if stored, err := w.db.Get(m.Seq); err == nil {
+		m.Time = stored.Time
+	}
+	return m
+}
+
+func (w *world) operate(words []string) {
+	if o := w.ops[words[0]]; o != nil {
+		if len(words) == 3 {
+			w.until(o, words[2])
+			return
+		}
+		w.run(o)
+		return
+	}
+	o := &op{hub: words[0]}
+	var as string
+	if n := len(words); n > 3 && words[n-2] == "as" {
+		as, words = words[n-1], words[:n-2]
+	}
+	o.next = w.begin(o.hub, words[1:])
+	if as != "" {
+		w.ops[as] = o
+		return
+	}
+	w.run(o)
+}
+
+func (w *world) begin(hub string, words []string) retention.Step {
+	switch words[0] {
+	case "trim":
+		return retention.Trim(policy(words[1:]), func(t retention.Trimmed) retention.Step {
+			switch {
+			case len(t.Need.Unknown) > 0:
+				w.say("unknown lanes: %d", len(t.Need.Unknown))
+			case t.Unproven:
+				w.say("unproven: %s", t.Need.Lowest.Position)
+			}
+			w.say("floor %d, purged %d, holds %d to %d", t.Floor, t.Purged, w.db.Info().First, w.db.Info().Last)
+			if t.Below > 0 {
+				w.say("but for %s, events below %d could go", t.Need.Pinner, t.Below)
+			}
+			return retention.Done{}
+		})
+	case "resume":
+		m := w.mark(words[1])
+		if len(words) > 2 {
+			d, err := time.ParseDuration(words[2])
+			if err != nil {
+				panic(err)
+			}
+			m.Time = time.Unix(0, 0).Add(d).UTC()
+		}
+		return retention.Resume(m, func(m retention.Mark) retention.Step {
+			w.say("resumes at %s", m.Position)
+			return retention.Done{}
+		})
+	case "pin":
+		a := retention.NewAnchor(words[1])
+		w.anchors[words[1]] = a
+		s := retention.Start{All: words[2] == "all"}
+		if !s.All && words[2] != "new" {
+			s.Seq = number(words[2])
+		}
+		return a.Look(*w.known[hub], func() retention.Step {
+			return a.Begin(s, func(b retention.Beginning) retention.Step {
+				w.say("since %s behind %s, partial %v", b.At, b.Before.Position, b.Partial)
+				return retention.Done{}
+			})
+		})
+	case "unpin":
+		return w.anchors[words[1]].Release(func(held bool) retention.Step {
+			w.say("held %v", held)
+			return retention.Done{}
+		})
+	}
+	panic("no such operation: " + words[0])
+}
+
+func policy(words []string) retention.Policy {
+	var p retention.Policy
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		d, _ := time.ParseDuration(value)
+		switch key {
+		case "history":
+			p.History = d
+		case "guard":
+			p.Guard = d
+		case "full":
+			p.FullBytes = 1
+		}
+	}
+	return p
+}
+
+func (w *world) until(o *op, kind string) {
+	for {
+		if _, over := o.next.(retention.Done); over || kindOf(o.next) == kind {
+			return
+		}
+		w.step(o)
+	}
+}
+
+func kindOf(s retention.Step) string {
+	switch s.(type) {
+	case retention.Look:
+		return "look"
+	case retention.ReadTime:
+		return "time"
+	case retention.ReadLedger:
+		return "read"
+	case retention.WriteLedger:
+		return "write"
+	case retention.LookAtLanes:
+		return "lanes"
+	case retention.Purge:
+		return "purge"
+	}
+	return ""
+}
+
+func (w *world) run(o *op) {
+	for {
+		if done, over := o.next.(retention.Done); over {
+			if done.Err != nil {
+				w.say("error: %v", done.Err)
+			}
+			return
+		}
+		w.step(o)
+	}
+}
+
+// step performs one step on the model.
+func (w *world) step(o *op) {
+	switch s := o.next.(type) {
+	case retention.Look:
+		o.next = s.Then(w.bounds(), w.now)
+	case retention.ReadTime:
+		m, err := w.db.Get(s.Seq)
+		o.next = s.Then(m.Time, err == nil)
+	case retention.ReadLedger:
+		r := retention.Read{Known: w.known[o.hub], Now: w.now, Random: 1000}
+		if m, err := w.ledger.GetLast("l"); err == nil {
+			r.Ledger, r.Revision = m.Value.(retention.Ledger), m.Seq
+		}
+		o.next = s.Then(r)
+	case retention.WriteLedger:
+		_, err := w.ledger.Publish(model.Publish{Subject: "l", Value: s.Ledger, LastSubject: &s.Revision}, w.now)
+		if err == nil {
+			w.known[o.hub] = &s.Ledger
+			if s.Begins != nil {
+				w.say("epoch %d begins at %d", s.Begins.Epoch, s.Begins.First)
+			}
+		}
+		o.next = s.Then(err == nil)
+	case retention.Remember:
+		w.known[o.hub] = &s.Ledger
+		o.next = s.Then()
+	case retention.LookAtLanes:
+		last := w.db.Info().Last
+		n := retention.NewNeed(last)
+		for _, service := range w.lanes {
+			n.Take(service, w.standings[service], *w.known[o.hub], last)
+		}
+		o.next = s.Then(n)
+	case retention.Purge:
+		w.db.Purge(s.Below)
+		o.next = s.Then()
+	}
+}
+
+func (w *world) bounds() retention.Bounds {
+	info := w.db.Info()
+	b := retention.Bounds{First: max(info.First, 1), Last: info.Last, FirstTime: info.FirstTime, Messages: info.Msgs, Bytes: uint64(info.Bytes), Created: info.Created}
+	if info.Msgs == 0 {
+		b.First = b.Last + 1
+		return b
+	}
+	if last, err := w.db.Get(info.Last); err == nil {
+		b.LastTime = last.Time
+	}
+	return b
+}
+
+func number(text string) uint64 {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func name(text string) subjects.Name {
+	n, err := subjects.ParseName(text)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}

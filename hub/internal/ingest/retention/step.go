@@ -1,0 +1,113 @@
+package retention
+
+import "time"
+
+// A Step is the next thing that an operation needs: one question to a server, or
+// one write, with what follows its answer; Done is the end. A question that fails
+// ends the operation: nothing was decided since the last write, and a write of
+// unknown outcome is found by whoever reads next.
+type Step interface{ step() }
+
+// Look asks ingest's leader what the stream holds, and what time it is there.
+type Look struct {
+	Then func(b Bounds, now time.Time) Step
+}
+
+// ReadTime asks ingest's leader when the event at a sequence was stored; found is
+// false where ingest does not hold it.
+type ReadTime struct {
+	Seq  uint64
+	Then func(at time.Time, found bool) Step
+}
+
+// ReadLedger asks the ledger's leader for the document.
+type ReadLedger struct {
+	Then func(Read) Step
+}
+
+// Read is an answer to ReadLedger.
+type Read struct {
+	// Ledger and Revision are the document; zero where there is none.
+	Ledger   Ledger
+	Revision uint64
+	// Known is what this hub last read or wrote; nil before the first.
+	Known *Ledger
+	// Now is the time by ingest's server.
+	Now time.Time
+	// Random is any number; it steps the count of pinnings of a lost ledger.
+	Random uint64
+}
+
+// WriteLedger stores the document if its revision is still the given one. stored is
+// false where another hub was first.
+type WriteLedger struct {
+	Ledger   Ledger
+	Revision uint64
+	// Begins is the epoch that the document begins; nil where it begins none.
+	Begins *Range
+	Then   func(stored bool) Step
+}
+
+// Remember has the hub know the document, which was read and not changed.
+type Remember struct {
+	Ledger Ledger
+	Then   func() Step
+}
+
+// LookAtLanes asks every lane where it stands.
+type LookAtLanes struct {
+	Then func(Need) Step
+}
+
+// Purge removes the events below a sequence.
+type Purge struct {
+	Below uint64
+	Then  func() Step
+}
+
+// Done ends an operation.
+type Done struct{ Err error }
+
+func (Look) step()        {}
+func (ReadTime) step()    {}
+func (ReadLedger) step()  {}
+func (WriteLedger) step() {}
+func (Remember) step()    {}
+func (LookAtLanes) step() {}
+func (Purge) step()       {}
+func (Done) step()        {}
+
+// update changes the ledger by compare-and-set: change is called on each document
+// that turns up until one is stored. It returns false to leave the document as it
+// is.
+func update(change func(l *Ledger, now time.Time) (bool, error), then func(Ledger) Step) Step {
+	return updateOnce(change, func(write Step) Step { return write }, then)
+}
+
+// updateOnce is update that looks once more between the document and the write: confirm
+// returns write, or another step where what change was decided on is not so any more.
+func updateOnce(change func(l *Ledger, now time.Time) (bool, error), confirm func(write Step) Step, then func(Ledger) Step) Step {
+	return ReadLedger{func(r Read) Step {
+		l, improved := r.latest()
+		epochs := len(l.Epochs)
+		write, err := change(&l, r.Now)
+		if err != nil {
+			return Done{err}
+		}
+		if !write && !improved && (r.Revision > 0 || len(l.Epochs) == 0) {
+			return Remember{l, func() Step { return then(l) }}
+		}
+		w := WriteLedger{Ledger: l, Revision: r.Revision}
+		if epochs > 0 && len(l.Epochs) > epochs {
+			begins := l.Current()
+			w.Begins = &begins
+		}
+		w.Then = func(stored bool) Step {
+			if !stored {
+				return updateOnce(change, confirm, then) // another hub was first: decide on what it wrote
+			}
+			return then(l)
+		}
+		return confirm(w)
+	}}
+}

@@ -1,0 +1,158 @@
+package retention
+
+import (
+	"fmt"
+	"time"
+)
+
+// Policy says what a trim of ingest keeps beside what lanes need.
+type Policy struct {
+	// History is how long events are kept, Guard how long in any case, also where
+	// ingest is nearly full: a server that syncs lazily can lose a lane's newest
+	// copies, and the dedupe window is rebuilt from what ingest holds.
+	History, Guard time.Duration
+	// FullBytes is the size from which ingest is nearly full, and history goes
+	// before publishers are refused; 0 is never.
+	FullBytes uint64
+}
+
+// cutoff is the time before which events were stored that may go.
+func (p Policy) cutoff(now time.Time, full bool) time.Time {
+	if full {
+		return now.Add(-p.Guard)
+	}
+	return now.Add(-max(p.History, p.Guard))
+}
+
+// Trimmed is the result of a trim.
+type Trimmed struct {
+	// Full says that ingest is nearly full, Looked that the lanes were looked at,
+	// since something is old enough to go.
+	Full, Looked bool
+	// Need is what the lanes need; zero unless Looked.
+	Need Need
+	// Unproven says that the event at the lowest mark is not the lane's: ingest was
+	// rolled back or created again, and nothing goes until the lanes have noticed.
+	Unproven bool
+	// Bounds is what ingest held before the purge.
+	Bounds Bounds
+	// Floor is the first sequence kept by decision, Purged how many events went.
+	Floor, Purged uint64
+	// Below is the sequence below which events of a full ingest could go but for the
+	// lane Need.Pinner; 0 where the lane is not what keeps them.
+	Below uint64
+}
+
+// Trim moves the floor to what the lowest lane still needs, and purges below it what
+// is old enough. It is one hub's work; a second hub that does it does no harm.
+func Trim(p Policy, then func(Trimmed) Step) Step {
+	t := &trim{policy: p, then: then}
+	return Look{t.begin}
+}
+
+// trim is one trim under way.
+type trim struct {
+	policy Policy
+	then   func(Trimmed) Step
+	// now is when it began.
+	now  time.Time
+	done Trimmed
+	// pinnings is the count of pinnings as of before the lanes were looked at.
+	pinnings uint64
+}
+
+func (t *trim) begin(b Bounds, now time.Time) Step {
+	t.now, t.done.Bounds = now, b
+	t.done.Full = t.policy.FullBytes > 0 && b.Bytes >= t.policy.FullBytes
+	if !t.done.Full && b.FirstTime.After(now.Add(-t.policy.History)) {
+		return t.then(t.done) // all of it is history to be kept: no need to ask the lanes
+	}
+	return ReadLedger{t.counted} // before the lanes are read
+}
+
+func (t *trim) counted(r Read) Step {
+	l := r.Ledger
+	if r.Revision == 0 {
+		l = r.lastKnown()
+	}
+	t.pinnings, t.done.Floor = l.Pinnings, l.Floor
+	return LookAtLanes{t.lookedAt}
+}
+
+func (t *trim) lookedAt(n Need) Step {
+	t.done.Looked, t.done.Need = true, n
+	if len(n.Unknown) > 0 {
+		return t.then(t.done) // they may need anything
+	}
+	return Look{func(b Bounds, _ time.Time) Step {
+		t.done.Bounds = b
+		if b.Messages == 0 {
+			return t.then(t.done)
+		}
+		return n.proven(t.proven)
+	}}
+}
+
+func (t *trim) proven(is bool) Step {
+	if !is {
+		t.done.Unproven = true
+		return t.then(t.done)
+	}
+	return t.done.Bounds.SeqAt(t.policy.cutoff(t.now, t.done.Full), t.raise)
+}
+
+// raise moves the floor first, and purges after: a registration that is answered in
+// between sees the floor, not the events that are about to go.
+func (t *trim) raise(old uint64) Step {
+	b := t.done.Bounds
+	// Never the last event: it proves the end of the sequence to a reader.
+	want := min(t.done.Need.Seq, old, b.Last)
+	if want <= b.First {
+		return t.stuck()
+	}
+	return update(func(l *Ledger, _ time.Time) (bool, error) {
+		if !l.Current().Created.Equal(b.Created) {
+			return false, errCreatedAgain
+		}
+		allowed, known := l.allowed(want, t.pinnings)
+		if !known || allowed <= l.Floor {
+			return false, nil // where it is not known, the next trim looks again
+		}
+		l.Floor = allowed
+		return true, nil
+	}, t.raised)
+}
+
+func (t *trim) raised(l Ledger) Step {
+	t.done.Floor = l.Floor
+	if l.Floor <= t.done.Bounds.First {
+		return t.stuck()
+	}
+	return Look{t.purge}
+}
+
+// purge purges below the floor, unless ingest has changed: a purge beyond the last
+// sequence would empty a stream and jump it, and a stream created again has other
+// events under these sequences.
+func (t *trim) purge(b Bounds, _ time.Time) Step {
+	if !b.Created.Equal(t.done.Bounds.Created) || t.done.Floor > b.Last {
+		return Done{fmt.Errorf("ingest changed during a trim to %d: left alone", t.done.Floor)}
+	}
+	t.done.Purged = t.done.Floor - t.done.Bounds.First
+	return Purge{t.done.Floor, func() Step { return t.then(t.done) }}
+}
+
+// stuck is the end of a trim that purged nothing: in a full ingest it finds out
+// whether a lane is why.
+func (t *trim) stuck() Step {
+	b, n := t.done.Bounds, t.done.Need
+	if !t.done.Full || !n.Pinned {
+		return t.then(t.done)
+	}
+	return b.SeqAt(t.now.Add(-t.policy.Guard), func(old uint64) Step {
+		if limit := min(old, b.Last); limit > b.First && n.Seq < limit {
+			t.done.Below = limit // else what is too young to go fills it, not the lane
+		}
+		return t.then(t.done)
+	})
+}

@@ -1,0 +1,21 @@
+// Package sim runs many hubs against a model of the servers, deterministically from
+// one seed, and checks after each step and at the end that the guarantees hold.
+//
+// What decides is the hub's own: package retention (ledger, epochs, pins, trims,
+// where registrations begin), package lane/core (what a lane's writer does next) and
+// package lane/record (the state records). The servers are package model, which
+// TestModelIsTheServer holds against a real one. What lies between, the requests and
+// their answers, is the simulation's: a request is sent, served and told in three
+// steps, between which anything else may happen. Requests and answers get lost, come
+// late, or come from a process that is dead.
+//
+// A run is a list of actions such as "serve h1/a" or "kill h2". The seed picks them;
+// a script is the same list as text. A run that breaks an invariant is shrunk to a
+// short script, which becomes a test (testdata).
+//
+// Not simulated, since the model or the pure parts do not know it: the registry and
+// what reconciles it with the lanes; snapshots, dead letters, redrives and rewinds;
+// queues ordered by key; a full lane's history; lanes rolled back to an older copy;
+// the tail that the lanes of a hub share (each lane reads by itself here), and
+// core.Lane.Follow.
+package sim

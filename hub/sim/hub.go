@@ -1,0 +1,255 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/internal/lane/history"
+	"github.com/replhub/replhub/hub/sim/model"
+)
+
+const ledgerSubject = "l"
+
+// hub is one hub's process.
+type hub struct {
+	w      *World
+	name   string
+	alive  bool
+	frozen bool
+	// open says that the hub knows ingest: it begins nothing before.
+	open     bool
+	known    *retention.Ledger
+	self     *process
+	writers  []*writer // by service; nil before the hub knows the lane
+	owns     []bool    // by service
+	trimming bool
+	// standings of the lanes' consumers, and whether a trim of a lane is under way.
+	standings    []history.Standings
+	trimmingLane []bool
+}
+
+// newHub starts a hub, which opens ingest first.
+func (w *World) newHub(name string) *hub {
+	h := &hub{w: w, name: name, alive: true, writers: make([]*writer, len(w.services)), owns: make([]bool, len(w.services))}
+	h.standings, h.trimmingLane = make([]history.Standings, len(w.services)), make([]bool, len(w.services))
+	h.self = &process{name: name, hub: h}
+	for i := range h.owns {
+		h.owns[i] = name == ownerOf(i)
+	}
+	h.begin()
+	return h
+}
+
+// ownerOf is the hub that owns a lane by itself; a run has others believe it as well.
+func ownerOf(service int) string { return fmt.Sprint("h", 1+service%hubCount) }
+
+// begin opens ingest, until it works.
+func (h *hub) begin() {
+	h.perform(h.self, retention.Identify(0, func(retention.Found) retention.Step { return retention.Done{} }), nil, func(err error) {
+		if err != nil {
+			h.begin()
+			return
+		}
+		h.open = true
+		for i := range h.writers {
+			h.find(i)
+		}
+	})
+}
+
+// find takes up a lane that is there.
+func (h *hub) find(i int) {
+	if h.writers[i] == nil && h.w.lanes[h.w.services[i].text] != nil {
+		h.writers[i] = newWriter(h, i)
+		h.writers[i].turn()
+	}
+}
+
+func (h *hub) kill() {
+	h.alive = false
+	for _, p := range h.processes() {
+		h.w.end(p)
+	}
+}
+
+// processes are all that dies with the hub.
+func (h *hub) processes() []*process {
+	seen := []*process{h.self}
+	for _, l := range h.writers {
+		if l != nil {
+			seen = append(seen, l.self)
+		}
+	}
+	for _, c := range h.w.calls {
+		if c.from.hub == h {
+			seen = append(seen, c.from)
+		}
+	}
+	return seen
+}
+
+// onHub takes an action on a hub: "h1", or "h1/a" for a service's lane there.
+func (w *World) onHub(a Action) {
+	name, lane, _ := cut(a.On)
+	for i, h := range w.hubs {
+		if h.name == name {
+			w.toHub(i, h, a, w.service(lane))
+			return
+		}
+	}
+}
+
+func (w *World) toHub(i int, h *hub, a Action, service int) {
+	switch a.Verb {
+	case Start:
+		if !h.alive {
+			w.hubs[i] = w.newHub(h.name)
+		}
+		return
+	case Thaw:
+		h.frozen = false
+		return
+	}
+	if !h.alive || h.frozen {
+		return
+	}
+	switch a.Verb {
+	case Kill:
+		h.kill()
+	case Freeze:
+		h.frozen = true
+	case Trim:
+		h.trim()
+	case TrimLane:
+		if service >= 0 && h.open {
+			h.trimLane(service)
+		}
+	case Wake:
+		if service >= 0 {
+			h.wake(service)
+		}
+	case Own, Disown:
+		if service >= 0 {
+			h.owns[service] = a.Verb == Own
+			h.recheck(service)
+		}
+	case Register, RegisterAll, RegisterAt, Unregister:
+		if service >= 0 && h.open {
+			h.register(service, a)
+		}
+	}
+}
+
+func (w *World) service(text string) int {
+	for i, s := range w.services {
+		if s.text == text {
+			return i
+		}
+	}
+	return -1
+}
+
+// cut splits "h1/a" at the first slash.
+func cut(name string) (before, after string, found bool) {
+	for i := range len(name) {
+		if name[i] == '/' {
+			return name[:i], name[i+1:], true
+		}
+	}
+	return name, "", false
+}
+
+// perform takes the steps of an operation on ingest, each with a request of its own.
+func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention.Need, error)), done func(error)) {
+	w := h.w
+	next := func(step retention.Step) { h.perform(p, step, lanes, done) }
+	// answer goes on with what the request found, or ends with its error.
+	answer := func(step func() retention.Step) func(error) {
+		return func(err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			next(step())
+		}
+	}
+	switch s := step.(type) {
+	case retention.Done:
+		done(s.Err)
+	case retention.Look:
+		var b retention.Bounds
+		var at time.Time
+		w.ask(p, ingestStream, "look", func() error { b, at, p.life = bounds(w.db), w.now, w.life; return nil },
+			answer(func() retention.Step { return s.Then(b, at) }))
+	case retention.ReadTime:
+		var m model.Message
+		var found bool
+		w.ask(p, ingestStream, "time", func() error {
+			var err error
+			m, err = w.db.Get(s.Seq)
+			found = err == nil
+			return nil
+		}, answer(func() retention.Step { return s.Then(m.Time, found) }))
+	case retention.ReadLedger:
+		r := retention.Read{}
+		w.ask(p, ledgerStream, "read", func() error {
+			r.Now = w.now
+			if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
+				r.Ledger, r.Revision = m.Value.(retention.Ledger), m.Seq
+			}
+			return nil
+		}, answer(func() retention.Step {
+			w.random = w.random*6364136223846793005 + 1442695040888963407
+			r.Known, r.Random = h.known, w.random
+			return s.Then(r)
+		}))
+	case retention.WriteLedger:
+		stored := false
+		w.ask(p, ledgerStream, "write", func() error {
+			_, err := w.ledger.Publish(model.Publish{Subject: ledgerSubject, Value: s.Ledger, LastSubject: &s.Revision}, w.now)
+			stored = err == nil
+			if stored {
+				w.judge.pins(s.Ledger)
+			}
+			w.trace("  %s: ledger %+v", p.name, s.Ledger)
+			return nil
+		}, answer(func() retention.Step {
+			if stored {
+				h.known = &s.Ledger
+			}
+			return s.Then(stored)
+		}))
+	case retention.Remember:
+		h.known = &s.Ledger
+		next(s.Then())
+	case retention.LookAtLanes:
+		lanes(func(n retention.Need, err error) {
+			answer(func() retention.Step { return s.Then(n) })(err)
+		})
+	case retention.Purge:
+		// The server has no purge that states which stream it is for: one that is deleted
+		// by hand between the last look and the purge is not simulated.
+		life := p.life
+		w.ask(p, ingestStream, "purge", func() error {
+			if life == w.life {
+				w.Counts.Trimmed += int(w.db.Purge(s.Below))
+			}
+			return nil
+		}, answer(s.Then))
+	}
+}
+
+// bounds are what a stream's leader says of ingest.
+func bounds(s *model.Stream) retention.Bounds {
+	info := s.Info()
+	b := retention.Bounds{First: max(info.First, 1), Last: info.Last, FirstTime: info.FirstTime, Messages: info.Msgs, Bytes: uint64(info.Bytes), Created: info.Created}
+	if info.Msgs == 0 {
+		b.First = b.Last + 1
+		return b
+	}
+	if last, err := s.Get(info.Last); err == nil {
+		b.LastTime = last.Time
+	}
+	return b
+}

@@ -1,0 +1,222 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/internal/lane/record"
+)
+
+// judge knows everything that happened, and says which guarantee was broken first: L
+// (nothing lost), D (once), O (order), P (nothing from nowhere), V (it recovers), B
+// (bounded).
+type judge struct {
+	w      *World
+	broken string
+	// events are all that were published, stored those that ingest ever stored, by
+	// the time as well, which no two share.
+	events []*published
+	stored []*stored
+	// states are the state records in force, by lane.
+	states map[string]record.State
+	// copied are the copies, by interest and event; last the last event copied of
+	// each interest.
+	copied map[copyOf]bool
+	last   map[string]int
+	// effects are what workers made of copies, by service and event.
+	effects map[copyOf]bool
+	answers []answer
+	// ended are the services' entities that somebody asked to unregister.
+	ended map[string]bool
+	// pinned is until when ingest is pinned for each interest; outlived are the lanes whose
+	// record with a new interest came after its pin had run out. Such a registration is
+	// not answered, but a trim may have passed its since, and the lane is then cut off.
+	pinned   map[string]time.Time
+	outlived map[string]bool
+	// harmed says that events of ingest were lost by hand or by a disk.
+	harmed bool
+}
+
+// copyOf names what is to be there once: an event for an interest, or a service.
+type copyOf struct {
+	of    string
+	event int
+}
+
+// answer is a registration that was answered.
+type answer struct {
+	service, entity, id string
+	// from is the first event that is due, as an index of stored.
+	from int
+}
+
+func newJudge(w *World) *judge {
+	return &judge{
+		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
+		effects: make(map[copyOf]bool), ended: make(map[string]bool), pinned: make(map[string]time.Time), outlived: make(map[string]bool),
+	}
+}
+
+// fail notes the first guarantee that is broken.
+func (j *judge) fail(format string, args ...any) {
+	if j.broken == "" {
+		j.broken = fmt.Sprintf(format, args...)
+	}
+}
+
+// gone notes events that the servers lost: nobody owes them to anybody.
+func (j *judge) gone(which func(seq uint64) bool) {
+	j.harmed = true
+	for _, s := range j.stored {
+		s.gone = s.gone || which(s.seq)
+	}
+}
+
+// recorded takes a state record that a lane stored.
+func (j *judge) recorded(lane string, s record.State) {
+	before := j.states[lane]
+	for _, in := range s.Interests {
+		if had := before.Find(in.Entity); had != nil && had.ID == in.ID {
+			continue
+		}
+		at, pinned := j.pinned[in.ID]
+		if pinned && j.w.now.After(at) {
+			j.outlived[lane] = true
+		}
+	}
+	j.states[lane] = s
+	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
+}
+
+// detached takes a writer's decision to cut its lane off. Nobody purges ingest by
+// hand here, so there is never a reason.
+func (j *judge) detached(lane string, why error) {
+	if !j.outlived[lane] {
+		j.fail("L: lane %s is detached: %v", lane, why)
+	}
+}
+
+// pins takes a ledger that was stored.
+func (j *judge) pins(l retention.Ledger) {
+	for id, p := range l.Pins {
+		j.pinned[id] = p.Until
+	}
+}
+
+// appended takes a copy that a lane stored.
+func (j *judge) appended(lane string, seq uint64) {
+	m, err := j.w.lanes[lane].Get(seq)
+	h, is := m.Value.(headers)
+	if err != nil || !is {
+		j.fail("P: lane %s holds what nobody appended", lane)
+		return
+	}
+	mark, ok := record.CopyMark(h)
+	e := j.at(mark.Time.UnixNano())
+	if !ok || e == nil {
+		j.fail("P: lane %s holds the copy of no event: %v", lane, mark)
+		return
+	}
+	j.w.Counts.Copies++
+	j.w.trace("  lane %s: copy of %s, event %d", lane, mark.Position, e.index)
+	state := j.states[lane]
+	in := state.Find(e.event.entity)
+	switch {
+	case in == nil:
+		j.fail("P: lane %s holds a copy of %s %s without an interest", lane, e.event.entity, mark.Position)
+		return
+	case mark.Before(in.Since):
+		j.fail("P: lane %s holds the copy of %s, which is due from %s", lane, mark.Position, in.Since)
+		return
+	}
+	key := copyOf{in.ID, e.index}
+	if j.copied[key] {
+		j.fail("D: lane %s holds event %s (%d) twice for interest %s", lane, mark.Position, e.index, in.ID)
+	}
+	if last, any := j.last[in.ID]; any && e.index < last {
+		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
+	}
+	j.copied[key], j.last[in.ID] = true, e.index
+}
+
+// at is the event that ingest stored at a time.
+func (j *judge) at(nanos int64) *stored {
+	low, high := 0, len(j.stored)
+	for low < high {
+		mid := (low + high) / 2
+		switch at := j.stored[mid].at; {
+		case at < nanos:
+			low = mid + 1
+		case at > nanos:
+			high = mid
+		default:
+			return j.stored[mid]
+		}
+	}
+	return nil
+}
+
+// ending takes the wish to unregister.
+func (j *judge) ending(service, entity string) { j.ended[service+"/"+entity] = true }
+
+// registered takes a registration that is answered: what it is due from.
+func (j *judge) registered(c *change, s record.State) {
+	in := s.Find(c.entity)
+	if in == nil || j.ended[c.service.text+"/"+c.entity] && in.ID != c.id {
+		return
+	}
+	from := len(j.stored)
+	for i := len(j.stored) - 1; i >= 0 && (j.stored[i].gone || j.stored[i].seq >= in.Since.Seq); i-- {
+		if !j.stored[i].gone {
+			from = i
+		}
+	}
+	j.answers = append(j.answers, answer{c.service.text, c.entity, in.ID, from})
+}
+
+// settle judges what must hold once everything has come to rest.
+func (j *judge) settle() {
+	known := j.w.hubs[0].known
+	for _, a := range j.answers {
+		state := j.states[a.service]
+		if state.Detached != nil && j.outlived[a.service] {
+			continue
+		}
+		in := state.Find(a.entity)
+		if in == nil || in.ID != a.id {
+			if !j.ended[a.service+"/"+a.entity] {
+				j.fail("L: the registration of %s for %s (%s) is lost", a.service, a.entity, a.id)
+			}
+			continue
+		}
+		for _, e := range j.stored[a.from:] {
+			// Where ingest lost its tail before any cursor had come there, nobody can
+			// notice, and what is stored under the lost sequences lies below the since.
+			if e.gone || e.event.entity != a.entity || known.PositionOf(e.seq).Before(in.Since) {
+				continue
+			}
+			if !j.copied[copyOf{a.id, e.index}] {
+				j.fail("L: event %d (sequence %d, %s) never came into lane %s (interest %s from event %d)", e.index, e.seq, e.event.id, a.service, a.id, a.from)
+				return
+			}
+			if !j.effects[copyOf{a.service, e.index}] {
+				j.fail("L: event %d came into lane %s and had no effect", e.index, a.service)
+				return
+			}
+		}
+	}
+}
+
+// bounded judges what may not grow.
+func (j *judge) bounded() {
+	const mostCalls = 500
+	if len(j.w.calls) > mostCalls {
+		j.fail("B: %d requests on their way", len(j.w.calls))
+	}
+	for _, h := range j.w.hubs {
+		if h.known != nil && (len(h.known.Released) > 128 || len(h.known.Pins) > 200) {
+			j.fail("B: the ledger holds %d pins and %d released ones", len(h.known.Pins), len(h.known.Released))
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub/hub/sim/model"
+)
+
+// published is an event from its publisher's call on.
+type published struct {
+	id     string
+	entity string
+	acked  bool
+}
+
+// stored is an event in ingest.
+type stored struct {
+	event *published
+	// index counts what ingest ever stored, in its order.
+	index int
+	seq   uint64
+	// at is when, in nanoseconds; no two share it.
+	at   int64
+	gone bool
+}
+
+// publish sends an event.
+func (w *World) publish(entity int) {
+	e := &published{id: w.name("e"), entity: entities[entity%len(entities)]}
+	w.judge.events = append(w.judge.events, e)
+	w.Counts.Events++
+	w.send(e)
+}
+
+// burst has ingest store events one behind the other, of one entity and the next.
+func (w *World) burst(n int) {
+	for i := range n {
+		w.now = w.now.Add(time.Millisecond)
+		w.publish(i)
+		c := w.calls[len(w.calls)-1]
+		w.serve(c)
+		w.tell(c)
+	}
+}
+
+// retry sends the oldest unanswered event of the last ones again.
+func (w *World) retry() {
+	events := w.judge.events
+	for _, e := range events[max(0, len(events)-10):] {
+		if !e.acked {
+			w.send(e)
+			return
+		}
+	}
+}
+
+func (w *World) send(e *published) {
+	w.publishers++
+	p := &process{name: fmt.Sprint("p", w.publishers%4)}
+	w.ask(p, ingestStream, "publish", func() error {
+		s := &stored{event: e, index: len(w.judge.stored)}
+		ack, err := w.db.Publish(model.Publish{Subject: "db." + e.entity + ".update", ID: e.id, Data: "{}", Value: s}, w.now)
+		if err == nil && !ack.Duplicate {
+			s.seq, s.at = ack.Seq, w.now.UnixNano()
+			w.judge.stored = append(w.judge.stored, s)
+		}
+		return err
+	}, func(err error) {
+		e.acked = e.acked || err == nil
+	})
+}

@@ -1,0 +1,181 @@
+package sim
+
+import (
+	"errors"
+
+	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/sim/model"
+)
+
+// change is a registration, or its end, on its way into a lane.
+type change struct {
+	w       *World
+	service service
+	self    *process
+	entity  string
+	end     bool
+	start   retention.Start
+	// asks for a start inside of what ingest holds, decided when it is looked at.
+	middle bool
+	anchor *retention.Anchor
+	id     string
+	since  uint64
+	made   bool // the interest is this registration's
+	// renewed is set for a change that only renews the state record.
+	renewed func(error)
+}
+
+// register begins a registration at a hub.
+func (h *hub) register(i int, a Action) {
+	w := h.w
+	c := &change{w: w, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
+	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
+	c.anchor = retention.NewAnchor(c.id)
+	c.start.All, c.middle, c.end = a.Verb == RegisterAll, a.Verb == RegisterAt, a.Verb == Unregister
+	w.Counts.Registrations++
+	if c.end {
+		w.judge.ending(c.service.text, c.entity)
+	}
+	c.begin(h, i)
+}
+
+// begin finds the lane, which a registration creates where it is not there.
+func (c *change) begin(h *hub, i int) {
+	w := c.w
+	if h.writers[i] != nil {
+		c.queue(h, i)
+		return
+	}
+	if c.end {
+		return // not registered
+	}
+	w.readTip(c.self, c.service, func(_ record.Tip, err error) {
+		switch {
+		case errors.Is(err, errNoLane):
+			c.create(h, i)
+		case err == nil:
+			c.queue(h, i)
+		}
+	})
+}
+
+// create creates the lane with its first state record.
+func (c *change) create(h *hub, i int) {
+	w := c.w
+	h.perform(c.self, retention.End(*h.known, func(b retention.Bounds, l retention.Ledger) retention.Step {
+		at := ingest.Mark{Position: l.PositionOf(b.Last), Time: b.LastTime}
+		data, err := record.Encode(record.First(at, record.DefaultQueue(), 0))
+		if err != nil {
+			return retention.Done{Err: err}
+		}
+		w.ask(c.self, "", "create", func() error {
+			if w.lanes[c.service.text] == nil {
+				w.lanes[c.service.text] = model.NewStream(model.StreamConfig{Name: c.service.text}, w.now)
+			}
+			return nil
+		}, func(err error) {
+			if err != nil {
+				return
+			}
+			w.ask(c.self, c.service.text, "first", func() error {
+				// Another one that was first is as good.
+				_, _ = w.lanes[c.service.text].Publish(stateMessage(c.service.name, data, 0), w.now)
+				return nil
+			}, func(err error) {
+				if err == nil {
+					c.queue(h, i)
+				}
+			})
+		})
+		return retention.Done{}
+	}), nil, func(error) {})
+}
+
+// queue hands the change to the lane's writer.
+func (c *change) queue(h *hub, i int) {
+	h.find(i)
+	h.writers[i].changes = append(h.writers[i].changes, c)
+	h.nudge(i)
+}
+
+// edit lays the change over the lane's state.
+func (c *change) edit(l *writer, tip record.Tip) {
+	s := tip.State.Clone()
+	edited := func(e core.Edited) {
+		l.lane.Edited(e)
+		l.turn()
+	}
+	have := s.Find(c.entity)
+	switch {
+	case c.renewed != nil:
+		edited(core.Edited{Next: s, Changed: true})
+		return
+	case c.end:
+		edited(core.Edited{Next: s.End(c.entity), Changed: have != nil})
+		return
+	case have != nil:
+		c.made, c.since = have.ID == c.id, have.Since.Seq
+		edited(core.Edited{Next: s})
+		return
+	}
+	l.h.perform(l.self, c.anchor.Look(*l.h.known, func() retention.Step {
+		if len(s.Interests) > 0 && l.h.known.Stale(s.Pos.Position) {
+			l.lane.Recheck()
+			return retention.Done{Err: errLost} // the service is told to ask again
+		}
+		start := c.start
+		if b := c.anchor.Bounds(); c.middle && b.Messages > 0 {
+			start.Seq = b.First + (b.Last-b.First)/2
+		}
+		return c.anchor.Begin(start, func(b retention.Beginning) retention.Step {
+			in := record.Interest{ID: c.id, Entity: c.entity, Ops: []string{"create", "update", "delete"}, Since: b.At, Rev: 1}
+			c.made, c.since = true, b.At.Seq
+			l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
+			return retention.Done{}
+		})
+	}), nil, func(err error) {
+		if err != nil {
+			l.lane.Edited(core.Edited{Err: err})
+		}
+		l.turn()
+	})
+}
+
+// answered takes the lane's answer. The pin goes once the lane's state says what is
+// due, and then the service is answered.
+func (c *change) answered(l *writer, a core.Answer) {
+	if c.renewed != nil {
+		c.renewed(a.Err)
+		return
+	}
+	if a.Recorded {
+		c.w.announce(l.index, l.h)
+	}
+	if a.Err != nil || c.end {
+		return // a pin of unknown use runs out
+	}
+	c.w.ask(c.self, c.service.text, "consumer", func() error {
+		c.w.ensureConsumer(c.service)
+		return nil
+	}, func(err error) {
+		if err == nil {
+			c.release(l, a)
+		}
+	})
+}
+
+func (c *change) release(l *writer, a core.Answer) {
+	l.h.perform(c.self, c.anchor.Release(func(held bool) retention.Step {
+		if !held {
+			return retention.Done{Err: errLost} // the service is told to ask again
+		}
+		return retention.Done{}
+	}), nil, func(err error) {
+		if err == nil {
+			c.w.judge.registered(c, a.State)
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// scheduler picks the actions of a run. Each run has weights of its own, in which some
+// verbs do not occur at all: a run of everything at once finds little.
+type scheduler struct {
+	random  *rand.Rand
+	w       *World
+	weights [verbs]int
+	total   int
+}
+
+// usual are the verbs' weights before a run changes them.
+var usual = [verbs]int{
+	Serve: 400, Tell: 400, Lose: 15, Wake: 150, Pass: 15, Publish: 40, Retry: 5, Burst: 15,
+	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 2, Trim: 12, TrimLane: 12, Pull: 50, Crash: 10,
+	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
+	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 8,
+}
+
+func newScheduler(random *rand.Rand, w *World) *scheduler {
+	s := &scheduler{random: random, w: w, weights: usual}
+	for v := range s.weights {
+		verb := Verb(v)
+		switch {
+		case verb.Fault() && random.IntN(2) == 0:
+			s.weights[v] = 0
+		case verb.Fault():
+			s.weights[v] *= 1 + random.IntN(3)
+		case verb >= Pass && verb != Batches:
+			s.weights[v] = s.weights[v] * (1 + random.IntN(4)) / 2
+		}
+		s.total += s.weights[v]
+	}
+	return s
+}
+
+// pick picks the next action; ok is false where what was picked is not possible.
+func (s *scheduler) pick() (a Action, ok bool) {
+	n := s.random.IntN(s.total)
+	for v, weight := range s.weights {
+		if n -= weight; n < 0 {
+			return s.make(Verb(v))
+		}
+	}
+	return Action{}, false
+}
+
+func (s *scheduler) make(v Verb) (Action, bool) {
+	a := Action{Verb: v}
+	var names []string
+	switch v {
+	case Serve:
+		names = s.w.callsBy((*call).servable)
+	case Tell:
+		names = s.w.callsBy((*call).tellable)
+	case Lose:
+		names = s.w.callsBy((*call).losable)
+	case Pass:
+		a.N = [...]int{1, 1, 1, 10, 40, 200, 700}[s.random.IntN(7)]
+		return a, true
+	case Publish:
+		a.N = s.random.IntN(len(entities))
+		return a, true
+	case Retry, Recreate, Forget, Restart:
+		return a, true
+	case Rollback, Burst:
+		a.N = 1 + s.random.IntN(5)
+		return a, true
+	case Away, Back:
+		a.On = [...]string{ingestStream, ledgerStream, "a", "b"}[s.random.IntN(4)]
+		return a, true
+	case Pull, Crash, Lag:
+		a.On = s.service()
+		return a, true
+	case Kill, Start, Freeze, Thaw, Trim:
+		a.On = s.hub()
+		return a, true
+	case Wake:
+		names = s.waiting()
+	default:
+		a.On = s.hub() + "/" + s.service()
+		a.N = s.random.IntN(len(entities))
+		return a, true
+	}
+	if len(names) == 0 {
+		return a, false
+	}
+	a.On = names[s.random.IntN(len(names))]
+	return a, true
+}
+
+func (s *scheduler) hub() string { return fmt.Sprint("h", 1+s.random.IntN(hubCount)) }
+
+func (s *scheduler) service() string { return s.w.services[s.random.IntN(serviceCount)].text }
+
+// waiting are the writers whose wait may end.
+func (s *scheduler) waiting() []string {
+	var names []string
+	for _, h := range s.w.hubs {
+		for i, l := range h.writers {
+			if h.open && h.alive && !h.frozen && (l == nil && s.w.lanes[s.w.services[i].text] != nil || l != nil && l.ready()) {
+				names = append(names, h.name+"/"+s.w.services[i].text)
+			}
+		}
+	}
+	return names
+}

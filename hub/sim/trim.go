@@ -1,0 +1,90 @@
+package sim
+
+import (
+	"errors"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/internal/lane/record"
+)
+
+// The simulation's times, short beside those of a hub.
+const (
+	keepIngest = 10 * time.Minute
+	guard      = 5 * time.Minute
+)
+
+// trim begins a trim of ingest.
+func (h *hub) trim() {
+	if !h.open || h.trimming {
+		return
+	}
+	h.trimming = true
+	p := &process{name: h.name + "/trim", hub: h}
+	h.perform(p, retention.Trim(retention.Policy{History: keepIngest, Guard: guard}, func(retention.Trimmed) retention.Step {
+		return retention.Done{}
+	}), func(then func(retention.Need, error)) { h.lookAtLanes(p, then) }, func(error) { h.trimming = false })
+}
+
+// lookAtLanes asks for the names of the lanes, for the end of ingest, and then every
+// lane where it stands, all at once.
+func (h *hub) lookAtLanes(p *process, then func(retention.Need, error)) {
+	w := h.w
+	var names []service
+	w.ask(p, "", "names", func() error {
+		for _, s := range w.services {
+			if w.lanes[s.text] != nil && (w.cfg.Flaw != ListMisses || !w.away[s.text]) {
+				names = append(names, s)
+			}
+		}
+		return nil
+	}, func(err error) {
+		if err != nil {
+			then(retention.Need{}, err)
+			return
+		}
+		h.lookAtEnd(p, names, then)
+	})
+}
+
+func (h *hub) lookAtEnd(p *process, names []service, then func(retention.Need, error)) {
+	h.perform(p, retention.End(*h.known, func(b retention.Bounds, l retention.Ledger) retention.Step {
+		need := retention.NewNeed(b.Last)
+		left := len(names)
+		if left == 0 {
+			then(need, nil)
+		}
+		for _, s := range names {
+			look := &process{name: p.name + "." + s.text, hub: h}
+			h.w.readTip(look, s, func(tip record.Tip, err error) {
+				need.Take(s.name, standing(tip.State, err), l, b.Last)
+				if left--; left == 0 {
+					then(need, nil)
+				}
+			})
+		}
+		return retention.Done{}
+	}), nil, func(err error) {
+		if err != nil {
+			then(retention.Need{}, err)
+		}
+	})
+}
+
+// standing is package hub's standing.
+func standing(s record.State, err error) retention.Standing {
+	if errors.Is(err, errNoLane) {
+		return retention.Standing{Gone: true}
+	}
+	if err != nil {
+		return retention.Standing{Err: err}
+	}
+	lowest, needs := s.Lowest()
+	at := s.Pos
+	for _, f := range s.Fills {
+		if f.Snapshot == nil && f.At.Position == lowest {
+			at = f.At
+		}
+	}
+	return retention.Standing{Needs: needs, At: at}
+}

@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"math"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/lane/history"
+	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/sim/model"
+)
+
+// laneTrim is one trim of a lane by the hub that owns it, as package lane does it: what
+// may go is looked for, the state record is renewed where it lies in front of that, and
+// all is looked at once more before the purge.
+type laneTrim struct {
+	h     *hub
+	index int
+	s     service
+	self  *process
+}
+
+// trimLane begins a trim of a lane.
+func (h *hub) trimLane(i int) {
+	if h.writers[i] == nil || !h.owns[i] || h.trimmingLane[i] {
+		return
+	}
+	h.trimmingLane[i] = true
+	t := &laneTrim{h: h, index: i, s: h.w.services[i]}
+	t.self = &process{name: h.name + "/" + t.s.text + ".trim", hub: h}
+	t.look(func(tip record.Tip, f history.Found) {
+		switch {
+		case f.Keep <= f.First:
+			t.end()
+		case tip.StateSeq < f.Keep:
+			t.renew()
+		default:
+			t.purge(tip, f)
+		}
+	})
+}
+
+func (t *laneTrim) end() { t.h.trimmingLane[t.index] = false }
+
+// renew has the lane's writer write its state record again.
+func (t *laneTrim) renew() {
+	c := &change{w: t.h.w, service: t.s, self: t.self, renewed: func(err error) {
+		if err != nil {
+			t.end()
+			return
+		}
+		t.look(t.purge)
+	}}
+	c.queue(t.h, t.index)
+}
+
+// purge purges what was found, as far as the stream as it is now allows.
+func (t *laneTrim) purge(tip record.Tip, f history.Found) {
+	w := t.h.w
+	var last uint64
+	w.ask(t.self, t.s.text, "last", func() error { last = w.lanes[t.s.text].Info().Last; return nil }, func(err error) {
+		below := history.Below(f, tip.StateSeq, last)
+		if err != nil || below == 0 {
+			t.end()
+			return
+		}
+		w.ask(t.self, t.s.text, "purge", func() error {
+			w.Counts.LaneTrimmed += int(w.lanes[t.s.text].Purge(below))
+			return nil
+		}, func(error) { t.end() })
+	})
+}
+
+// look reads the tip, and finds what may go.
+func (t *laneTrim) look(then func(record.Tip, history.Found)) {
+	t.h.w.readTip(t.self, t.s, func(tip record.Tip, err error) {
+		if err != nil {
+			t.end()
+			return
+		}
+		t.step(history.NewLook(t.h.w.now.Add(-keepLane)), func(f history.Found) { then(tip, f) })
+	})
+}
+
+// keepLane is how long a lane's copies are kept.
+const keepLane = time.Minute
+
+// step answers the next question of a look.
+func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
+	w := t.h.w
+	stream := func() *model.Stream { return w.lanes[t.s.text] }
+	ask := func(what string, serve, answer func()) {
+		w.ask(t.self, t.s.text, what, func() error { serve(); return nil }, func(err error) {
+			if err != nil {
+				t.end()
+				return
+			}
+			answer()
+			t.step(l, then)
+		})
+	}
+	switch s := l.Next().(type) {
+	case history.SeeStream:
+		var info model.Info
+		ask("bounds", func() { info = stream().Info() }, func() { l.StreamSeen(info.First, info.Last, info.Msgs, info.FirstTime) })
+	case history.SeeConsumers:
+		var info model.ConsumerInfo
+		there := false
+		ask("consumers", func() { info, there = w.consumerInfo(t.s) }, func() { l.ConsumersSeen(t.floors(info, there, stream().Info().Last)) })
+	case history.SeeRecord:
+		ask("record", func() {}, func() { l.RecordSeen([]string{workers}) })
+	case history.SeeMatch:
+		var seq uint64
+		ask("match", func() {
+			if m, err := stream().GetLast("sub." + t.s.text + ".*.*.*"); err == nil {
+				seq = m.Seq
+			}
+		}, func() { l.MatchSeen(seq) })
+	case history.SeeTime:
+		var m model.Message
+		found := false
+		ask("stored", func() {
+			var err error
+			m, err = stream().Get(s.Seq)
+			found = err == nil
+		}, func() { l.TimeSeen(m.Time, found) })
+	case history.SeeHeld:
+		l.HeldSeen(math.MaxUint64) // no dead letters here
+		t.step(l, then)
+	case history.Missing:
+		t.end()
+	case history.Found:
+		then(s)
+	}
+}
+
+// floors are the consumer's floors as an answer tells them.
+func (t *laneTrim) floors(info model.ConsumerInfo, there bool, last uint64) map[string]uint64 {
+	at := make(map[string]history.Consumer)
+	if there {
+		at[workers] = history.Consumer{
+			Created: info.Created, Held: info.AckPending, Pending: info.Pending,
+			Delivered: history.Place{Stream: info.Delivered.Stream, Consumer: info.Delivered.Consumer},
+			AckFloor:  history.Place{Stream: info.AckFloor.Stream, Consumer: info.AckFloor.Consumer},
+		}
+	}
+	floors := t.h.standings[t.index].Look(at, t.h.w.now)
+	if t.h.w.cfg.Flaw == PendingIsProof && there && info.Pending == 0 && info.AckPending == 0 {
+		floors[workers] = last
+	}
+	return floors
+}
+
+// consumerInfo is what the server says of a lane's consumer: as it is, or as it was when
+// the server began to lag behind.
+func (w *World) consumerInfo(s service) (info model.ConsumerInfo, there bool) {
+	if old, lags := w.lagging[s.text]; lags {
+		delete(w.lagging, s.text)
+		return old, true
+	}
+	c, err := w.lanes[s.text].Consumer(workers)
+	if err != nil {
+		return info, false
+	}
+	return c.Info(), true
+}
+
+// lag has the next answer about a lane's consumer be that of now, however late it comes.
+func (w *World) lag(text string) {
+	if l := w.lanes[text]; l != nil {
+		if c, err := l.Consumer(workers); err == nil {
+			w.lagging[text] = c.Info()
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/sim/model"
+)
+
+const (
+	workers = "workers"
+	ackWait = 30 * time.Second
+)
+
+// ensureConsumer creates a lane's consumer where it is missing.
+func (w *World) ensureConsumer(s service) {
+	stream := w.lanes[s.text]
+	if _, err := stream.Consumer(workers); err == nil {
+		return
+	}
+	cfg := model.ConsumerConfig{Name: workers, Filter: "sub." + s.text + ".*.*.*", AckWait: ackWait, MaxDeliver: -1}
+	if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
+		w.judge.fail("the consumer of %s: %v", s.text, err)
+	}
+}
+
+// work is a plain worker of a service: it pulls a copy, stores its effect and
+// acknowledges. Its database refuses an effect that is there.
+func (w *World) work(a Action) {
+	i := w.service(a.On)
+	if i < 0 || w.lanes[a.On] == nil {
+		return
+	}
+	s := w.services[i]
+	if a.Verb == Crash {
+		for _, c := range w.calls {
+			if c.from.name == "w/"+s.text {
+				w.end(c.from)
+				return
+			}
+		}
+		return
+	}
+	p := &process{name: "w/" + s.text}
+	var d model.Delivery
+	var got bool
+	w.ask(p, s.text, "pull", func() error {
+		c, err := w.lanes[s.text].Consumer(workers)
+		if err == nil {
+			c.Expire(w.now)
+			d, got = c.Next(w.now)
+		}
+		return err
+	}, func(err error) {
+		if err == nil && got {
+			w.handle(p, s, d.Message)
+		}
+	})
+}
+
+func (w *World) handle(p *process, s service, m model.Message) {
+	h, _ := m.Value.(headers)
+	mark, ok := record.CopyMark(h)
+	e := w.judge.at(mark.Time.UnixNano())
+	if !ok || e == nil {
+		w.judge.fail("P: a worker of %s got no copy: %d %s", s.text, m.Seq, m.Subject)
+		return
+	}
+	effect := func() error {
+		w.Counts.Effects++
+		w.judge.effects[copyOf{s.text, e.index}] = true
+		return nil
+	}
+	ack := func(then func(error)) {
+		w.ask(p, s.text, "ack", func() error {
+			c, err := w.lanes[s.text].Consumer(workers)
+			if err == nil {
+				c.Ack(m.Seq)
+			}
+			return err
+		}, then)
+	}
+	store := func(then func(error)) { w.ask(p, "", "effect", effect, then) }
+	if w.cfg.Flaw == AckBeforeEffect {
+		ack(func(error) { store(func(error) {}) })
+		return
+	}
+	store(func(err error) {
+		if err == nil {
+			ack(func(error) {})
+		}
+	})
+}

@@ -1,0 +1,244 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Config is what a world is made of. The zero Config is a small one without flaws.
+type Config struct {
+	// Flaw takes a mechanism out: a negative control, which a run has to find.
+	Flaw Flaw
+	// Trace takes a line for each thing that happens; nil takes none.
+	Trace func(line string)
+}
+
+// Flaw is a mechanism that is taken out of what surrounds the pure parts.
+type Flaw string
+
+// The flaws.
+const (
+	NoFlaw Flaw = ""
+	// NoExpectedSequence: the server takes appends whatever last sequence they state.
+	NoExpectedSequence Flaw = "no expected sequence"
+	// TableNotRecord: a writer copies by the interests that were registered last, not
+	// by the state record.
+	TableNotRecord Flaw = "table, not record"
+	// AckBeforeEffect: a worker acknowledges a copy before it stores its effect.
+	AckBeforeEffect Flaw = "ack before effect"
+	// TwoAppends: a writer takes an append for stored once it is sent.
+	TwoAppends Flaw = "two appends in flight"
+	// ListMisses: a lane whose stream has no leader is not in the list.
+	ListMisses Flaw = "a list misses lanes"
+	// ReaderUnproven: a reader of ingest is opened without a look at where it starts.
+	ReaderUnproven Flaw = "reader not proven"
+	// PendingIsProof: a consumer of which the server counts nothing pending counts as
+	// being at the end of its lane.
+	PendingIsProof Flaw = "num_pending is proof"
+)
+
+// Flaws are all flaws.
+var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
+
+// Names of streams.
+const (
+	ingestStream = "DB"
+	ledgerStream = "LEDGER"
+)
+
+// World is the servers, the hubs and everybody else.
+type World struct {
+	cfg   Config
+	now   time.Time
+	calls []*call
+
+	db, ledger *model.Stream
+	lanes      map[string]*model.Stream // by service
+	away       map[string]bool          // streams without a leader
+	// lagging are the answers of servers that lag behind, by service.
+	lagging map[string]model.ConsumerInfo
+	// life counts the restarts, rollbacks and creations of ingest: readers and orders
+	// to purge of an earlier life reach nothing.
+	life int
+	// fast says that lanes append in fast batches of which a prefix may be stored.
+	fast bool
+
+	services   []service
+	hubs       []*hub
+	publishers int
+	random     uint64
+	ids        int
+
+	judge    *judge
+	compiled map[string]*match.Interest
+	Counts   Counts
+}
+
+// Counts are a run's figures.
+type Counts struct {
+	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed, LaneTrimmed int
+}
+
+// service is one of the world's services.
+type service struct {
+	name subjects.Name
+	text string
+}
+
+const (
+	serviceCount = 2
+	hubCount     = 2
+)
+
+var entities = [...]string{"user", "tenant"}
+
+// NewWorld makes a world at its beginning: hubs run, nobody is registered.
+func NewWorld(cfg Config) *World {
+	w := &World{
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]model.ConsumerInfo),
+		compiled: make(map[string]*match.Interest),
+	}
+	w.db = w.newIngest()
+	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)
+	for i := range serviceCount {
+		name, err := subjects.ParseName(string(rune('a' + i)))
+		if err != nil {
+			panic(err)
+		}
+		w.services = append(w.services, service{name, name.String()})
+	}
+	w.judge = newJudge(w)
+	for i := range hubCount {
+		w.hubs = append(w.hubs, w.newHub(fmt.Sprint("h", i+1)))
+	}
+	return w
+}
+
+const dedupe = 10 * time.Minute
+
+func (w *World) newIngest() *model.Stream {
+	return model.NewStream(model.StreamConfig{Name: ingestStream, Duplicates: dedupe}, w.now)
+}
+
+func (w *World) trace(format string, args ...any) {
+	if w.cfg.Trace != nil {
+		w.cfg.Trace(w.now.Format("04:05.000 ") + fmt.Sprintf(format, args...))
+	}
+}
+
+// Do takes one action.
+func (w *World) Do(a Action) {
+	w.Counts.Steps++
+	w.trace("%s", a)
+	w.now = w.now.Add(time.Millisecond)
+	if a.Verb.Fault() {
+		w.Counts.Faults++
+	}
+	switch a.Verb {
+	case Serve:
+		w.onCall(a.On, (*call).servable, w.serve)
+	case Tell:
+		w.onCall(a.On, (*call).tellable, w.tell)
+	case Lose:
+		w.onCall(a.On, (*call).losable, w.lose)
+	case Pass:
+		w.now = w.now.Add(time.Duration(a.N) * time.Second)
+	case Publish:
+		w.publish(a.N)
+	case Retry:
+		w.retry()
+	case Burst:
+		w.burst(a.N)
+	case Rollback:
+		w.rollback(a.N)
+	case Recreate:
+		w.recreate()
+	case Forget:
+		w.forget()
+	case Restart:
+		w.restart()
+	case Away:
+		w.away[a.On] = true
+	case Back:
+		delete(w.away, a.On)
+	case Lag:
+		w.lag(a.On)
+	case Batches:
+		w.fast = true
+	case Pull, Crash:
+		w.work(a)
+	default:
+		w.onHub(a)
+	}
+}
+
+// onCall takes an action on the first call of a name that it is possible with.
+func (w *World) onCall(name string, possible func(*call) bool, do func(*call)) {
+	for _, c := range w.calls {
+		if c.from.name == name && possible(c) {
+			do(c)
+			return
+		}
+	}
+}
+
+// name is an id that no other has.
+func (w *World) name(prefix string) string {
+	w.ids++
+	return fmt.Sprint(prefix, w.ids)
+}
+
+// lane is a service's lane, nil where there is none.
+func (w *World) lane(s string) *model.Stream { return w.lanes[s] }
+
+// rollback is a disk that lost ingest's last events, seen when the server starts again.
+func (w *World) rollback(lost int) {
+	info := w.db.Info()
+	lost = min(lost, int(info.Msgs)-1)
+	if lost < 1 {
+		return
+	}
+	last := info.Last - uint64(lost)
+	w.judge.gone(func(seq uint64) bool { return seq > last })
+	w.db = w.db.Until(last)
+	w.restart()
+}
+
+// recreate is ingest deleted by hand and created again.
+func (w *World) recreate() {
+	w.judge.gone(func(uint64) bool { return true })
+	w.db = w.newIngest()
+	w.life++
+}
+
+func (w *World) forget() {
+	if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
+		_ = w.ledger.Delete(m.Seq) // it is there
+	}
+}
+
+func (w *World) restart() {
+	w.life++
+	w.db.Restart(w.now)
+	for _, s := range w.services {
+		if l := w.lanes[s.text]; l != nil {
+			l.Restart(w.now)
+		}
+	}
+}
+
+// callsBy are the names of the senders of the calls that an action may take.
+func (w *World) callsBy(possible func(*call) bool) []string {
+	var names []string
+	for _, c := range w.calls {
+		if possible(c) && !slices.Contains(names, c.from.name) {
+			names = append(names, c.from.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,54 @@
+package main
+
+// retentionMutants are about what may go from ingest.
+var retentionMutants = []mutant{
+	{
+		name: "rolled-back-unnoticed", guarantee: "3: a trim does not trust a position whose event is another one",
+		file: "hub/internal/ingest/retention/need.go",
+		old:  `	return prove(n.Lowest, then)`,
+		new:  `	return then(true)`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "rolled-back-is-trimmed", guarantee: "3: an event that a rollback took does not detach its lane",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `	case !found && r.missed+1 < maxMissed:`,
+		new:  `	case !found && r.missed+1 < 0:`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "read-past-the-break", guarantee: "2: what was copied before a rollback was noticed does not come again",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `			if found && at.Equal(r.mark.Time) {`,
+		new:  `			if !found && at.Equal(r.mark.Time) {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "epoch-of-a-gone-stream", guarantee: "2: no epoch begins for a stream that is gone",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  `				return identify(now, atLeast, then)`,
+		new:  `				return write`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "purge-of-another-stream", guarantee: "1: a stream created during a trim keeps its events",
+		file: "hub/internal/ingest/retention/trim.go",
+		old:  `	if !b.Created.Equal(t.done.Bounds.Created) || t.done.Floor > b.Last {`,
+		new:  `	if t.done.Floor == 0 {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "since-below-the-floor", guarantee: "1: a registration is not answered with a since that may be gone",
+		file: "hub/internal/ingest/retention/anchor.go",
+		old:  `			if got > seq && !s.All {`,
+		new:  `			if got > seq && s.All {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "lanes-before-pins", guarantee: "1: pins are counted before the lanes are looked at",
+		file: "hub/internal/ingest/retention/trim.go",
+		old:  `	t.pinnings, t.done.Floor = l.Pinnings, l.Floor`,
+		new:  `	t.pinnings, t.done.Floor = l.Pinnings+1, l.Floor`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+}
