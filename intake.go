@@ -16,10 +16,10 @@ import (
 // intake is what the driver has for a source: its consumer, and the subscription
 // that messages come on.
 type intake struct {
-	d        *driver
-	src      *queue.Source
-	consumer string
-	born     string // names the consumer's incarnation
+	d           *driver
+	src         *queue.Source
+	consumer    string
+	incarnation string // of the consumer: when it was created, in milliseconds, base 36
 	// ctx is the handlers'; it is cancelled when their time is over.
 	ctx    context.Context //nolint:containedctx // it lives as long as the intake
 	cancel context.CancelFunc
@@ -30,7 +30,7 @@ type intake struct {
 
 func newIntake(d *driver, src *queue.Source) *intake {
 	in := &intake{
-		d: d, src: src, consumer: contract.ConsumerWorkers, born: strconv.FormatInt(d.plan.born.UnixMilli(), 36),
+		d: d, src: src, consumer: contract.ConsumerWorkers, incarnation: strconv.FormatInt(d.plan.created.UnixMilli(), 36),
 		inbox: d.s.client.nc.NewInbox() + ".", freed: make(chan struct{}),
 	}
 	if d.plan.ordered {

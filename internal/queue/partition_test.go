@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var seeds = flag.Uint64("seeds", 60, "how many worlds TestPartitionsKeepTheirOrder has")
+var seeds = flag.Uint64("seeds", 40, "how many worlds TestPartitionsKeepTheirOrder has")
 
 // Two instances share a partition of a modelled server. They are stopped and go on,
 // lose connections, acknowledgements and answers; the partition goes to and fro; the
