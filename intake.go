@@ -53,7 +53,7 @@ func (in *intake) begin(epoch int) error {
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", closedError(err))
 	}
-	// What is under way is bounded by what was asked for.
+	// The pulls bound the messages under way.
 	_ = sub.SetPendingLimits(-1, -1)
 	if in.sub != nil {
 		_ = in.sub.Unsubscribe()
@@ -62,8 +62,8 @@ func (in *intake) begin(epoch int) error {
 	return nil
 }
 
-// end ends the subscription. What is on its way is taken and given back: the server
-// sends nothing more once it knows, so nothing comes twice.
+// end ends the subscription. Messages on their way are taken and given back: the server
+// sends nothing more once it knows, so no message comes twice.
 func (in *intake) end() {
 	if in.sub != nil {
 		_ = in.sub.Drain()
