@@ -22,8 +22,8 @@ const admitTime = time.Second
 // hub that is away or too old to know, the letter is stored.
 func (s *Subscriber) admit(ctx context.Context, j *job) (l queue.Letter, refused bool) {
 	req := contract.Letter{Bytes: letterSize(j.letter)}
-	if millis, err := strconv.ParseInt(j.in.born, 36, 64); err == nil && millis > 0 {
-		created := time.UnixMilli(millis + 1).UTC() // born is rounded down
+	if millis, err := strconv.ParseInt(j.in.incarnation, 36, 64); err == nil && millis > 0 {
+		created := time.UnixMilli(millis + 1).UTC() // it is rounded down
 		req.Consumer = &created
 	}
 	body, err := json.Marshal(req)

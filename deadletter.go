@@ -120,7 +120,7 @@ func letterID(service string, j *job, reason string) string {
 	if n := header(j.msg.Header, contract.HeaderRedriven); n != "" {
 		id += "/" + n
 	}
-	return id + "/" + j.in.born
+	return id + "/" + j.in.incarnation
 }
 
 // fitLetter takes out of a letter what the server has no room for: first the

@@ -16,10 +16,10 @@ import (
 // intake is what the driver has for a source: its consumer, and the subscription
 // that messages come on.
 type intake struct {
-	d        *driver
-	src      *queue.Source
-	consumer string
-	born     string // names the consumer's incarnation
+	d           *driver
+	src         *queue.Source
+	consumer    string
+	incarnation string // of the consumer: when it was created, in milliseconds, base 36
 	// ctx is the handlers'; it is cancelled when their time is over.
 	ctx    context.Context //nolint:containedctx // it lives as long as the intake
 	cancel context.CancelFunc
@@ -30,7 +30,7 @@ type intake struct {
 
 func newIntake(d *driver, src *queue.Source) *intake {
 	in := &intake{
-		d: d, src: src, consumer: contract.ConsumerWorkers, born: strconv.FormatInt(d.plan.born.UnixMilli(), 36),
+		d: d, src: src, consumer: contract.ConsumerWorkers, incarnation: strconv.FormatInt(d.plan.created.UnixMilli(), 36),
 		inbox: d.s.client.nc.NewInbox() + ".", freed: make(chan struct{}),
 	}
 	if d.plan.ordered {
@@ -53,7 +53,7 @@ func (in *intake) begin(epoch int) error {
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", closedError(err))
 	}
-	// What is under way is bounded by what was asked for.
+	// The pulls bound the messages under way.
 	_ = sub.SetPendingLimits(-1, -1)
 	if in.sub != nil {
 		_ = in.sub.Unsubscribe()
@@ -62,8 +62,8 @@ func (in *intake) begin(epoch int) error {
 	return nil
 }
 
-// end ends the subscription. What is on its way is taken and given back: the server
-// sends nothing more once it knows, so nothing comes twice.
+// end ends the subscription. Messages on their way are taken and given back: the server
+// sends nothing more once it knows, so no message comes twice.
 func (in *intake) end() {
 	if in.sub != nil {
 		_ = in.sub.Drain()

@@ -16,7 +16,7 @@ const (
 	headerPin = "Nats-Pin-Id"
 )
 
-// pull sends a request for messages, unless the source has begun anew since it was
+// pull sends a request for messages, unless the source has a new subscription since it was
 // decided on.
 func (d *driver) pull(p queue.Pull) {
 	if d.plan.ordered && !d.refresh(&p) {

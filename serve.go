@@ -102,7 +102,7 @@ func (d *driver) finish(m *membership, cut context.CancelFunc) error {
 		}
 	}
 	if client.nc.IsConnected() {
-		_ = client.nc.FlushWithContext(ctx) // acknowledgements on their way; what is lost comes again
+		_ = client.nc.FlushWithContext(ctx) // acknowledgements on their way; an event whose acknowledgement is lost comes again
 	}
 	return err
 }

@@ -162,7 +162,7 @@ type plan struct {
 	ordered    bool
 	partitions int // 0: to be learned from the hub
 	ackWait    time.Duration
-	born       time.Time
+	created    time.Time
 }
 
 // lookAtQueues finds out what work queues the lane has.
@@ -174,7 +174,7 @@ func (s *Subscriber) lookAtQueues(ctx context.Context) (plan, error) {
 			var info *jetstream.ConsumerInfo
 			info, err = s.info(ctx, name)
 			if err == nil {
-				return plan{ordered: name != contract.ConsumerWorkers, ackWait: info.Config.AckWait, born: info.Created}, nil
+				return plan{ordered: name != contract.ConsumerWorkers, ackWait: info.Config.AckWait, created: info.Created}, nil
 			}
 			if errors.Is(err, jetstream.ErrStreamNotFound) {
 				return plan{}, fmt.Errorf("%w: stream %s does not exist", ErrUnregistered, s.stream)

@@ -32,7 +32,7 @@ type Verdict struct {
 	Kind     VerdictKind
 	Evidence Evidence
 	After    time.Duration // until the next attempt
-	Err      error         // of what is away
+	Err      error         // of an outage: the handler's error
 	// WaitsLong: the event has been waiting for another row for some time; to be
 	// logged once.
 	WaitsLong bool
@@ -45,27 +45,28 @@ type VerdictKind uint8
 const (
 	Finished  VerdictKind = iota // settled with the server
 	Retry                        // another attempt after a while
-	Abandoned                    // cut short: somebody else's
-	Stalled                      // another attempt when what is away is back
+	Abandoned                    // cut short: the server delivers the event again
+	Stalled                      // another attempt when the outage is over
 	Untried                      // no attempt was made
 	Bury                         // its dead letter is to be stored first; see Buried
 )
 
-// Evidence is what an attempt says of the things that handlers need.
+// Evidence is what an attempt says about the resources that handlers need, such as a
+// database.
 type Evidence uint8
 
 // Evidence.
 const (
-	NoEvidence Evidence = iota // no handler was asked, or it was cut short
-	IsThere                    // they are there
-	WasHandled                 // they are there, and the event is no obstacle
+	NoEvidence Evidence = iota // no handler was called, or it was cut short
+	IsThere                    // the resources are there
+	WasHandled                 // the resources are there, and the event was handled
 )
 
 const (
 	// maxConflicts is after how many conflicts in a row an event is at fault: with
 	// the back-off's defaults it takes about three quarters of an hour.
 	maxConflicts = 100
-	// quietWaits is how often an event is tried before somebody is told that it waits.
+	// quietWaits is after how many tries an event that waits is logged.
 	quietWaits = 10
 	// letterRetry is the wait after a dead letter that could not be stored. Meanwhile
 	// the row waits.
@@ -112,7 +113,7 @@ func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 	return v
 }
 
-// Letter is what came of storing a dead letter.
+// Letter is the outcome of storing a dead letter.
 type Letter struct {
 	// Stored: under Seq in the stream of dead letters. Else it is tried again, unless
 	// it is Needless, because the service was dropped.

@@ -88,8 +88,8 @@ func (s *Source) crowdedBy(waiting int, info *Info) {
 	out.Crowded = append(out.Crowded, Crowded{Source: s, Waiting: waiting})
 }
 
-// Redriven takes what came of redriving dead letters: those from behind next on are
-// left, where there are more; all, where it failed.
+// Redriven takes the outcome of a request to redrive dead letters. Where it failed, all
+// are tried again; where there are more, those with a sequence greater than next.
 func (s *Scheduler) Redriven(now time.Time, letters []uint64, failed, more bool, next uint64) {
 	s.now = now
 	p := &s.spills

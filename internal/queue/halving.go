@@ -2,8 +2,8 @@ package queue
 
 // halving finds the event that a batch failed for: the batch's parts are handed to
 // the handler one after the other, and one that fails in two halves, in order, until
-// the event is alone. What is behind a failed event of its row is not handed over,
-// and nothing is once something is away.
+// the event is alone. Events behind a failed event of their row are not handed over.
+// After an outage nothing more is handed over.
 type halving struct {
 	parts  [][]int // to be handed over, the last first; places in the batch
 	places []int   // all

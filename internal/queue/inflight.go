@@ -63,9 +63,9 @@ func (f *inflight) known(seq uint64) *Job {
 }
 
 // since counts the jobs that were in flight when a number of jobs had been linked,
-// and still are: those that the server counted as unacknowledged in between. What
-// came later it may not have counted yet, and what it has forgotten it does not
-// count at all: either would stand for one that somebody else has.
+// and still are: the server counted those as unacknowledged in between. It may not
+// have counted later ones yet, and does not count forgotten ones at all: either would
+// stand for a delivery that another instance has.
 func (f *inflight) since(linked uint64) int {
 	n := 0
 	for j := f.first; j != nil && j.linked <= linked; j = j.later {
@@ -78,8 +78,8 @@ func (f *inflight) since(linked uint64) int {
 
 // forget notes that the server does not know of all that it has delivered, or that
 // others may have settled it. Which deliveries is in doubt, so none counts until it
-// comes again: what is below the rest the session calls for, and what is above comes
-// by itself.
+// comes again: the session calls for those that the server knows as delivered, and the
+// server delivers the others by itself.
 func (f *inflight) forget() { f.memory++ }
 
 // discard takes all jobs out that no worker has, and returns their reply subjects

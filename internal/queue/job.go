@@ -30,7 +30,7 @@ type Job struct {
 	linked         uint64 // how many jobs had been put in flight by then
 	memory         int    // the source's memory when it was delivered last
 	earlier, later *Job
-	inherited      bool // was delivered to somebody before this session
+	inherited      bool // was delivered before this session, to this instance or another
 
 	// In its row's line; nil without a key.
 	line   *line

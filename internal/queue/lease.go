@@ -4,7 +4,7 @@ import "time"
 
 // lease is how long this instance may count on its partitions. It is renewed by
 // each answer of a hub, from when the request was sent, and by finding no hub,
-// who alone could give the partitions to somebody else. A process that stood
+// who alone could give the partitions to another instance. A process that stood
 // still finds it over.
 type lease struct {
 	from time.Time

@@ -2,8 +2,8 @@ package queue
 
 import "time"
 
-// What the server has outstanding, beside what this instance has of it: the rest is
-// with somebody else, who may be gone.
+// The deliveries that the server counts as unacknowledged, beside those that this
+// instance has: the difference is with another instance, which may be gone.
 
 // nakSpan bounds the sequences that are called for one by one; beyond it the server's
 // ack wait has to do.
@@ -66,9 +66,9 @@ func (s *Source) remembered(info *Info) bool {
 	return true
 }
 
-// callFor has the server deliver again what was delivered and may be unacknowledged
-// with somebody else, and tells it again what was handled here, whose acknowledgement
-// it may have lost or forgotten. What is in neither list is no news to the server.
+// callFor has the server deliver again each copy that another instance may have, and
+// acknowledges again each copy that was handled here, since the server may have lost or
+// forgotten the acknowledgement. A copy for which neither is true is not mentioned.
 func (s *Source) callFor(info *Info) {
 	floor := info.floor()
 	if info.Delivered > floor+nakSpan {

@@ -90,7 +90,7 @@ func (s *Scheduler) CheckLease(now time.Time) {
 	s.lease.renew(now)
 }
 
-// doubt discards what has not begun and begins anew.
+// doubt discards the jobs that have not begun, and begins a new session.
 func (s *Source) doubt() {
 	s.session.confirmed, s.session.proving = false, false
 	s.session.discarded = s.discard()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var seeds = flag.Uint64("seeds", 60, "how many worlds TestPartitionsKeepTheirOrder has")
+var seeds = flag.Uint64("seeds", 40, "how many worlds TestPartitionsKeepTheirOrder has")
 
 // Two instances share a partition of a modelled server. They are stopped and go on,
 // lose connections, acknowledgements and answers; the partition goes to and fro; the
@@ -49,13 +49,20 @@ type instance struct {
 	in      []packet      // from the server
 	out     []func()      // to the server
 	asks    []InfoRequest // questions about the consumer under way
-	infos   []func()      // answers
+	infos   []answer      // on their way
 	running []*Batch
 	stopped time.Time // until when the process is
 	lapsed  time.Time // when it was stopped last for longer than its lease
 	taken   map[uint64]time.Time
 	joinAt  time.Time
 	asked   *joinModel
+}
+
+// answer is what the server says of the consumer, and when that arrives.
+type answer struct {
+	at  time.Time
+	req InfoRequest
+	is  *Info
 }
 
 // joinModel is a question to the hub that is under way.
@@ -178,15 +185,21 @@ func (w *shared) fault() {
 	case 5:
 		w.server.pin = ""
 		w.note("the pin is lost")
+	case 6:
+		i.in = i.in[:w.r.IntN(len(i.in)+1)]
+		w.note("%s loses messages", i.name)
 	}
 }
 
 // disconnect loses what is under way on a connection, which comes back.
 func (i *instance) disconnect() {
 	i.w.note("%s reconnects", i.name)
-	i.in, i.out, i.infos = nil, nil, nil
+	i.in, i.out = nil, nil
+	for k := range i.infos {
+		i.infos[k].is = nil
+	}
 	for _, req := range i.asks { // they have no answer in time
-		i.infos = append(i.infos, func() { i.s.ConsumerInfo(i.w.now, req, nil) })
+		i.infos = append(i.infos, answer{at: i.w.now.Add(time.Second), req: req})
 	}
 	i.asks = nil
 	i.w.server.waiting = slices.DeleteFunc(i.w.server.waiting, func(p waitingPull) bool { return p.to == i })
@@ -215,10 +228,13 @@ func (i *instance) step() {
 			i.work()
 		}
 	}
-	for _, answer := range i.infos {
-		answer()
-	}
-	i.infos = nil
+	i.infos = slices.DeleteFunc(i.infos, func(a answer) bool {
+		if i.w.now.Before(a.at) {
+			return false
+		}
+		i.s.ConsumerInfo(i.w.now, a.req, a.is)
+		return true
+	})
 	i.perform()
 }
 
@@ -400,9 +416,9 @@ func (i *instance) perform() {
 	for _, req := range r.Infos {
 		i.asks = append(i.asks, req)
 		i.out = append(i.out, func() {
-			info := w.server.info(w.start)
 			i.asks = slices.DeleteFunc(i.asks, func(r InfoRequest) bool { return r == req })
-			i.infos = append(i.infos, func() { i.s.ConsumerInfo(w.now, req, info) })
+			late := time.Duration(w.r.IntN(1+w.r.IntN(200))) * time.Millisecond
+			i.infos = append(i.infos, answer{at: w.now.Add(late), req: req, is: w.server.info(w.start)})
 		})
 	}
 	for _, p := range r.Pulls {

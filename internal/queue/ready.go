@@ -5,8 +5,8 @@ import "time"
 // Ready is what the driver is to do after an input, in the order of the fields, and
 // without the lock that serialises the inputs.
 type Ready struct {
-	// Unsubscribe are sources that take nothing more. What is on its way to them is
-	// still to be reported with Delivered, which gives it back.
+	// Unsubscribe are sources that take nothing more. Messages on their way to them
+	// are still to be reported with Delivered, which gives them back.
 	Unsubscribe []*Source
 	// Subscribe are sources that need a subscription on a new inbox, in place of the
 	// one before.
@@ -55,7 +55,7 @@ type AckKind uint8
 // Acknowledgements.
 const (
 	AckDone     AckKind = iota // it is settled
-	AckNak                     // deliver it again, to whoever is due
+	AckNak                     // deliver it again
 	AckProgress                // it is still in work
 )
 
@@ -77,7 +77,7 @@ type Pull struct {
 	Pin string
 }
 
-// Outage is a change of what is known of an outage.
+// Outage is a change in what the scheduler knows about an outage.
 type Outage struct {
 	Phase    OutagePhase
 	Since    time.Time

@@ -148,7 +148,7 @@ func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 		s.retry(j, s.now.Add(v.After))
 	case v.Kind == Untried && mine:
 		s.release(j)
-	default: // the server delivers it again, to whoever is due
+	default: // the server delivers it again, here or to another instance
 		s.ack(AckNak, j.Reply)
 		s.stopped(j)
 		s.remove(j)
@@ -230,7 +230,7 @@ func (s *Scheduler) progress() {
 func (s *Scheduler) second() {
 	s.seconds++
 	if s.outage.told {
-		s.tell(OutageLasts, s.outage) // with what came meanwhile
+		s.tell(OutageLasts, s.outage) // with the attempts of the last second
 	}
 	for _, src := range s.sources {
 		src.watch()

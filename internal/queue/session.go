@@ -8,10 +8,10 @@ import (
 
 // session is one unbroken run of deliveries of a partition to this instance. It
 // begins when the partition comes here and after every doubt: a lost pin, a gap
-// in the deliveries, a reconnect. What was delivered before it, to whomever, is
-// settled first: the session collects all of it, puts it into the rows' lines in
-// order, and keeps what is new back until the old is settled or has failed once
-// and so holds up its own row alone.
+// in the deliveries, a reconnect. Copies that were delivered before it, to this instance
+// or another, are settled first: the session collects them all, puts them into the
+// rows' lines in order, and holds new copies back until the old ones are settled, or
+// have failed once and so hold up their own rows alone.
 type session struct {
 	number int
 	state  sessionState
@@ -53,12 +53,12 @@ const (
 	// slowPoll that when it takes long.
 	settlePoll = 50 * time.Millisecond
 	slowPoll   = 500 * time.Millisecond
-	// settleRoom is room for what is new beside what was delivered before.
+	// settleRoom is room for new copies beside those that were delivered before.
 	settleRoom = 16
 	// nakEvery is the least time between calls for what others have taken. Each
 	// counts as a delivery to the server.
 	nakEvery = time.Second
-	// nakAfter lets what is on its way arrive before it is called for.
+	// nakAfter lets messages on their way arrive before they are called for.
 	nakAfter = 250 * time.Millisecond
 )
 
@@ -82,7 +82,7 @@ func (s *Source) inSession(j *Job, at Place) bool {
 		s.highest = j.Seq
 		return true
 	}
-	// Delivered before, to whomever, whether the server knows that or not.
+	// Delivered before, here or elsewhere, whether the server knows that or not.
 	if known := s.known(j.Seq); known != nil {
 		known.memory, known.doubted = s.memory, false // nobody has settled it
 		return false
@@ -141,14 +141,14 @@ func (n *session) unpinned(s *Source) {
 	n.restart(s)
 }
 
-// restart begins a session anew; jobs under way go on, in their lines.
+// restart begins a new session; jobs under way go on, in their lines.
 func (n *session) restart(s *Source) {
 	n.last = 0
 	if !s.s.cfg.Ordered || s.closed {
 		return
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
-		n.looked = false // what came, and was lost, has to be called for
+		n.looked = false // copies that were sent and lost have to be called for
 		n.news(s)
 		return
 	}
@@ -240,7 +240,7 @@ func (n *session) seen(s *Source, number int, info *Info) {
 }
 
 // advance moves the session on as far as it goes, and reports whether it is open.
-// others is how many deliveries somebody else may have.
+// others is how many deliveries other instances may have.
 func (n *session) advance(s *Source, info *Info, others int) bool {
 	if n.last == 0 {
 		return false // whose the pin is nobody knows yet
@@ -264,8 +264,8 @@ func (n *session) advance(s *Source, info *Info, others int) bool {
 	return true
 }
 
-// release lets what was delivered before into the rows' lines, in the order of the
-// lane, and keeps what is new.
+// release lets the copies that were delivered before into the rows' lines, in the order
+// of the lane, and goes on holding the new ones.
 func (n *session) release(s *Source) {
 	slices.SortFunc(n.held, func(a, b *Job) int { return cmp.Compare(a.Seq, b.Seq) })
 	fresh := n.held[:0]
