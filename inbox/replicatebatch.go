@@ -22,8 +22,10 @@ var errRaced = errors.New("another transaction has just applied a delivery of th
 // the last that wins is applied, and those before it are Stale. It returns what
 // became of each.
 //
-// After an error nothing was applied. It may be the fault of one of them, which is
-// for the caller to find, as a subscriber does that has [Table.Handler].
+// After an error nothing was applied, unless the connection broke as the database
+// committed; the same batch then ends in duplicates. An error may be the fault of one
+// of them, which is for the caller to find, as a subscriber does that has
+// [Table.Handler].
 func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub.Delivery, t *Table) ([]Outcome, error) {
 	switch len(batch) {
 	case 0:
