@@ -145,6 +145,9 @@ func (h *Hub) serveControl(ctx context.Context) error {
 
 // accept takes a request off the subscription's goroutine.
 func (c *control) accept(ctx context.Context, name string, v verb, req micro.Request) {
+	if !answerable(req.Reply()) {
+		return
+	}
 	reply := func(body any, err error) { c.answer(req.Reply(), body, err) }
 	service, err := serviceOf(v, req.Subject())
 	if err != nil {
@@ -246,6 +249,9 @@ func (c *control) forward(ctx context.Context, name string, v verb, service subj
 // acceptForwarded does what another hub has forwarded.
 func (c *control) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last, _ := strings.Cut(strings.TrimPrefix(m.Subject, forwardPrefix+c.hub.cfg.ID+"."), ".")
+	if !answerable(m.Reply) {
+		return
+	}
 	reply := func(body any, err error) { c.answer(m.Reply, body, err) }
 	if name == countVerb {
 		c.start(ctx, func(ctx context.Context) { reply(c.hub.countOwn(ctx)) }, reply)
