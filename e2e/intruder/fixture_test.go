@@ -82,7 +82,7 @@ func (w *world) startHub(id string) {
 		Conn: nc, Registry: registry, ID: id, Logger: quiet(), StartTimeout: patience,
 		IngestMaxBytes: 64 << 20, DLQMaxBytes: 16 << 20, LaneMaxBytes: 16 << 20,
 		// All that a hub does now and then is done within the test.
-		History: time.Second, TrimGuard: 200 * time.Millisecond, TrimEvery: 100 * time.Millisecond,
+		TrimGuard: 200 * time.Millisecond, TrimEvery: 100 * time.Millisecond,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -23,7 +23,7 @@ func Hub(domain string) Permissions {
 	p := newPermissions(InboxHub)
 	p.api(domain,
 		"INFO",
-		"STREAM.NAMES", "STREAM.LIST",
+		"STREAM.NAMES",
 		"STREAM.CREATE.*", "STREAM.UPDATE.*", "STREAM.INFO.*", "STREAM.DELETE.*", "STREAM.PURGE.*", "STREAM.SNAPSHOT.*",
 		"STREAM.MSG.GET.*", "STREAM.MSG.DELETE."+contract.StreamDLQ,
 		"CONSUMER.CREATE.>", "CONSUMER.NAMES.*", "CONSUMER.LIST.*", "CONSUMER.INFO.*.*", "CONSUMER.DELETE.*.*", "CONSUMER.PAUSE.*.*",
