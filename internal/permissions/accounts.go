@@ -16,14 +16,14 @@ const (
 
 // Share is a subject of one account that another may use.
 type Share struct {
-	Name    string
-	Subject string
+	Name    string `json:"name"`
+	Subject string `json:"subject"`
 	// Stream says that messages flow from the owner; otherwise requests flow to it.
-	Stream bool
+	Stream bool `json:"stream,omitempty"`
 	// Many says that a request may have several answers.
-	Many bool
+	Many bool `json:"many,omitempty"`
 	// As is the subject in the account that uses it, where that is another.
-	As string
+	As string `json:"as,omitempty"`
 }
 
 func (s Share) kind() string {
@@ -35,8 +35,10 @@ func (s Share) kind() string {
 
 // Account is what an account exports to the other one, and imports from it.
 type Account struct {
-	Name, Other      string
-	Exports, Imports []Share
+	Name    string  `json:"name"`
+	Other   string  `json:"other"`
+	Exports []Share `json:"exports"`
+	Imports []Share `json:"imports"`
 }
 
 // Accounts are the account of the hub, with its operators and observers, and that
