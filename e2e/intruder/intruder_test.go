@@ -96,6 +96,7 @@ func attempts() map[string]attempt {
 			"replhub.register.audit", "replhub.unregister.audit", "replhub.drop.audit", "replhub.pause.audit", "replhub.resume.audit", "replhub.rewind.audit",
 			"replhub.redrive.audit", "replhub.backfill.audit", "replhub.join.audit", "replhub.letter.audit", "db.user.create", "dlq.audit.user.create",
 			"$JS.API.STREAM.MSG.GET.DLQ", "$JS.API.STREAM.MSG.GET.SUB_audit", "$JS.API.CONSUMER.CREATE.DLQ.x", "$JS.API.STREAM.INFO.DB",
+			"$SRV.PING", "$SRV.PING.replhub", "$SRV.STATS.replhub", "$SRV.INFO.replhub",
 		}, subscribes: []string{"db.>", "sub.>", "dlq.>", "_INBOX_audit.>", "_INBOX_HUB.>"}},
 		"read events, or publish them, as an operator": {user: rolestest.Operator, publishes: []string{
 			"db.user.create", "sub.audit.user.create.0", "dlq.audit.user.create", "replhub.join.audit", "replhub.letter.audit", "replhub._ledger",

@@ -44,7 +44,8 @@ func Hub(domain string) Permissions {
 		p.subscribe(subjects.Control(verb, subjects.Name{}) + " " + contract.MicroName)
 	}
 	p.subscribe(subjectForward, subjectChanged, contract.SubjectUnavailable+"*")
-	for _, verb := range monitorVerbs() {
+	// The micro framework subscribes to these whether or not anybody may ask.
+	for _, verb := range []string{"PING", "INFO", "STATS"} {
 		p.subscribe("$SRV."+verb, "$SRV."+verb+"."+contract.MicroName, "$SRV."+verb+"."+contract.MicroName+".*")
 	}
 	p.AllowResponses = Responses{Max: 1, Expires: requestTime}

@@ -164,8 +164,9 @@ func Observer() Permissions {
 	return p
 }
 
-// observe allows the verbs that only read, and to ask the micro services for their
-// statistics.
+// observe allows the verbs that only read. The requests that every micro service
+// answers ($SRV.PING and others) are left out: the framework sends its answer to
+// whatever reply subject a request names, with the hub's permissions.
 func (p *Permissions) observe() {
 	for _, verb := range []string{contract.VerbDescribe, contract.VerbExplain} {
 		p.publish(subjects.Control(verb, subjects.Name{}) + ".*")
@@ -173,13 +174,7 @@ func (p *Permissions) observe() {
 	for _, verb := range []string{contract.VerbServices, contract.VerbWho, contract.VerbStatus} {
 		p.publish(subjects.Control(verb, subjects.Name{}))
 	}
-	for _, verb := range monitorVerbs() {
-		p.publish("$SRV."+verb+"."+contract.MicroName, "$SRV."+verb+"."+contract.MicroName+".*")
-	}
 }
-
-// monitorVerbs are those that every NATS micro service answers.
-func monitorVerbs() []string { return []string{"PING", "INFO", "STATS"} }
 
 func newPermissions(inbox string) Permissions {
 	return Permissions{

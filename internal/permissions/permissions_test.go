@@ -184,6 +184,7 @@ func TestOtherRoles(t *testing.T) {
 		{"observer", observer, "replhub.services", true},
 		{"observer", observer, "replhub.explain.audit", true},
 		{"observer", observer, "replhub.pause.audit", false},
+		{"observer", observer, "$SRV.PING.replhub", false},
 		{"observer", observer, "$JS.API.STREAM.MSG.GET.DLQ", false},
 	} {
 		if got := allows(tt.p.Publish, tt.subject); got != tt.want {
