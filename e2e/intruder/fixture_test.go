@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long what must come may take.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // world is a server with roles, and hubs on it.
 type world struct {
@@ -110,7 +110,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func (w *world) client(service string) *replhub.Client {
 	w.t.Helper()
 	client, err := replhub.Connect(w.t.Context(), replhub.Config{
-		URL: w.URL(service), Service: service, Domain: w.Domain(service), Logger: quiet(), Timeout: 3 * time.Second,
+		URL: w.URL(service), Service: service, Domain: w.Domain(service), Logger: quiet(), Timeout: patience / 2,
 		Options: []nats.Option{nats.RootCAs(w.CA), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})},
 	})
 	if err != nil {

@@ -118,7 +118,7 @@ func TestIntruder(t *testing.T) {
 			w.startHub("one")
 			w.furnish()
 			w.none()
-			before := w.fingerprint()
+			before := w.steady()
 			for threat, tried := range attempts() {
 				t.Run(threat, func(t *testing.T) { w.denies(t, tried) })
 			}
@@ -182,6 +182,9 @@ func (w *world) ways(user string, subjects []string) []string {
 	return ways
 }
 
+// furnished is how many copies each service has from the start.
+const furnished = 4
+
 // furnish registers services, and gives each copies that it has not acknowledged.
 func (w *world) furnish() {
 	w.t.Helper()
@@ -193,12 +196,12 @@ func (w *world) furnish() {
 		w.must(w.Connect(service), "replhub.register."+service, body)
 	}
 	owner := w.client("profile")
-	if _, err := owner.PublishBatch(w.t.Context(), events("user", 0, 4)); err != nil {
+	if _, err := owner.PublishBatch(w.t.Context(), events("user", 0, furnished)); err != nil {
 		w.t.Fatal(err)
 	}
-	w.settled("audit", 4)
-	w.settled("keyed", 4)
-	w.settled("sharing", 4)
+	for _, service := range []string{"audit", "keyed", "sharing"} {
+		w.settled(service, furnished)
+	}
 	// Audit has taken a copy and not acknowledged it.
 	consumer, err := w.JetStream(w.Connect("audit")).Consumer(w.t.Context(), "SUB_audit", contract.ConsumerWorkers)
 	if err != nil {
@@ -222,6 +225,23 @@ func (w *world) settled(service string, backlog uint64) {
 		}
 		return nil
 	})
+}
+
+// steady is the fingerprint once what services and hubs still do has come to rest.
+func (w *world) steady(leaveOut ...string) string {
+	w.t.Helper()
+	last, same := "", 0
+	w.eventually("all to come to rest", func() error {
+		now := w.fingerprint(leaveOut...)
+		if now != last {
+			last, same = now, 0
+		}
+		if same++; same < 5 {
+			return errNotYet
+		}
+		return nil
+	})
+	return last
 }
 
 // fingerprint is all that others have: what streams hold, what is delivered and
