@@ -135,21 +135,23 @@ func serviceRole(service string, publishes, snapshots []string) (role permission
 	if role.Name, err = subjects.ParseName(service); err != nil {
 		return role, refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
 	}
-	entities := func(field string, names []string) (list []subjects.Name, err error) {
-		for _, name := range names {
-			entity, err := subjects.ParseName(name)
-			if err != nil {
-				return nil, refuse(contract.FieldErrorf(contract.CodeInvalidName, field, "%v", err))
-			}
-			list = append(list, entity)
-		}
-		return list, nil
-	}
-	if role.Publishes, err = entities("publishes", publishes); err != nil {
+	if role.Publishes, err = parseEntities("publishes", publishes); err != nil {
 		return role, err
 	}
-	role.Snapshots, err = entities("snapshots", snapshots)
+	role.Snapshots, err = parseEntities("snapshots", snapshots)
 	return role, err
+}
+
+func parseEntities(field string, names []string) ([]subjects.Name, error) {
+	entities := make([]subjects.Name, 0, len(names))
+	for _, name := range names {
+		entity, err := subjects.ParseName(name)
+		if err != nil {
+			return nil, refuse(contract.FieldErrorf(contract.CodeInvalidName, field, "%v", err))
+		}
+		entities = append(entities, entity)
+	}
+	return entities, nil
 }
 
 // printPermissions prints permissions in the form that was asked for.

@@ -27,9 +27,9 @@ func (p Permissions) NATSConfig() string {
 	return b.String()
 }
 
-func configList(b *strings.Builder, name string, subjects []string) {
+func configList(b *strings.Builder, name string, patterns []string) {
 	fmt.Fprintf(b, "    %s: [\n", name)
-	for _, subject := range subjects {
+	for _, subject := range patterns {
 		fmt.Fprintf(b, "      %q\n", subject)
 	}
 	b.WriteString("    ]\n")

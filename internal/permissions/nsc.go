@@ -10,8 +10,8 @@ import (
 // that it is to be in.
 func (p Permissions) NSC(account, user string) string {
 	args := []string{"nsc add user", "--account " + account, "--name " + user}
-	list := func(flag string, subjects []string) {
-		for _, subject := range subjects {
+	list := func(flag string, patterns []string) {
+		for _, subject := range patterns {
 			args = append(args, "--"+flag+" "+quote(subject))
 		}
 	}

@@ -184,12 +184,12 @@ func newPermissions(inbox string) Permissions {
 	}
 }
 
-func (p *Permissions) publish(subjects ...string) {
-	p.Publish.Allow = append(p.Publish.Allow, subjects...)
+func (p *Permissions) publish(patterns ...string) {
+	p.Publish.Allow = append(p.Publish.Allow, patterns...)
 }
 
-func (p *Permissions) subscribe(subjects ...string) {
-	p.Subscribe.Allow = append(p.Subscribe.Allow, subjects...)
+func (p *Permissions) subscribe(patterns ...string) {
+	p.Subscribe.Allow = append(p.Subscribe.Allow, patterns...)
 }
 
 // api allows requests to JetStream.

@@ -201,17 +201,19 @@ func (v *violations) Errorf(format string, args ...any) {
 	}
 }
 
-// Noticef, Warnf, Fatalf, Debugf and Tracef have no violations.
+// The server writes no violations at other levels.
+
+// Noticef does nothing.
 func (v *violations) Noticef(string, ...any) {}
 
-// Warnf has none.
+// Warnf does nothing.
 func (v *violations) Warnf(string, ...any) {}
 
-// Fatalf has none.
+// Fatalf does nothing.
 func (v *violations) Fatalf(string, ...any) {}
 
-// Debugf has none.
+// Debugf does nothing.
 func (v *violations) Debugf(string, ...any) {}
 
-// Tracef has none.
+// Tracef does nothing.
 func (v *violations) Tracef(string, ...any) {}
