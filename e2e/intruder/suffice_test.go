@@ -38,6 +38,7 @@ func TestRolesSuffice(t *testing.T) {
 			w.startHub("two")
 			w.services()
 			w.operators()
+			w.backup()
 			w.none()
 		})
 	}
@@ -259,6 +260,31 @@ func (w *world) operators() {
 		{"replhub.drop.other", ""},
 	} {
 		w.must(operator, ask.subject, ask.body)
+	}
+}
+
+// backup is how a hub reads the state of a lane's consumers, which it does where the
+// server's counts do not say whether a delivery was lost.
+func (w *world) backup() {
+	w.t.Helper()
+	nc := w.Connect(rolestest.Hub)
+	chunks, err := nc.SubscribeSync(nc.NewInbox())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.must(nc, "$JS.API.STREAM.SNAPSHOT.SUB_keyed", fmt.Sprintf(`{"deliver_subject":%q,"chunk_size":1024}`, chunks.Subject))
+	m, err := chunks.NextMsg(patience)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if m.Reply == "" {
+		w.t.Fatalf("the backup begins with %v", m.Header)
+	}
+	if err := m.Respond(nil); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
