@@ -184,7 +184,11 @@ func TestHubPassesOverTheServersAnswers(t *testing.T) {
 	w.must(intruder, "replhub.describe.sharing", "")
 	w.eventually("the hub to have read all", func() error {
 		var status contract.LaneStatus
-		if err := w.call(w.root, "replhub.describe.audit", "", &status); err != nil {
+		err := w.call(w.root, "replhub.describe.audit", "", &status)
+		if _, refused := errors.AsType[*contract.Error](err); refused {
+			t.Fatal(err) // audit was dropped
+		}
+		if err != nil {
 			return err
 		}
 		if status.Lag != 0 {
