@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/reconnect"
 	"github.com/replhub/replhub/subjects"
 )
@@ -127,8 +128,10 @@ const dialWait = 500 * time.Millisecond
 // dial makes the client's own connection.
 func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 	name := "replhub"
+	var inbox []nats.Option
 	if cfg.Service != "" {
 		name += " " + cfg.Service
+		inbox = append(inbox, nats.CustomInboxPrefix(contract.InboxPrefix(cfg.Service)))
 	}
 	keeper := reconnect.NewKeeper(cfg.Logger)
 	files, err := keeper.Options(cfg.Credentials.files())
@@ -137,7 +140,7 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 	}
 	opts := slices.Concat(
 		[]nats.Option{nats.Name(name), nats.Timeout(cfg.Timeout), nats.ReconnectWait(dialWait)},
-		files, cfg.Options, []nats.Option{keeper.Option()},
+		inbox, files, cfg.Options, []nats.Option{keeper.Option()},
 	)
 	for refused := false; ; {
 		nc, err := nats.Connect(cfg.URL, opts...)

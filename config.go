@@ -34,7 +34,9 @@ type Config struct {
 	// nats.IgnoreAuthErrorAbort.
 	Conn *nats.Conn
 	// Service is this service's name: the origin of what it publishes. It is
-	// required to register and to subscribe.
+	// required to register and to subscribe. The client's reply subjects begin with
+	// "_INBOX_<service>", so that a server can keep other services from reading them,
+	// unless Options has nats.CustomInboxPrefix or Conn is set.
 	Service string
 	// Domain is the JetStream domain; empty is the connection's own.
 	Domain string

@@ -74,7 +74,7 @@ func TestDropFinishedByAnotherHubLeavesNothing(t *testing.T) {
 				}
 			})
 			w.traces()
-			if err := w.nc.Publish("replhub.drop.sharing", nil); err != nil {
+			if err := w.nc.PublishRequest("replhub.drop.sharing", "nobody", nil); err != nil {
 				t.Fatal(err)
 			}
 			<-reached

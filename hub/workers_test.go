@@ -180,7 +180,7 @@ func TestRewindCutShortEndsAtItsTarget(t *testing.T) {
 			for i := 10; i < 40; i++ {
 				again[subjects.Partition(strconv.Itoa(i), 2)]++
 			}
-			if err := w.nc.Publish("replhub.rewind.s", []byte(`{"to":11}`)); err != nil {
+			if err := w.nc.PublishRequest("replhub.rewind.s", "nobody", []byte(`{"to":11}`)); err != nil {
 				t.Fatal(err)
 			}
 			<-reached

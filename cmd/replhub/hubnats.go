@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/permissions"
 	"github.com/replhub/replhub/internal/reconnect"
 )
 
@@ -49,6 +50,7 @@ func (s natsSettings) connect(id string, log *slog.Logger) (*hubLink, error) {
 func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("replhub " + id),
+		nats.CustomInboxPrefix(permissions.InboxHub),
 		nats.ReconnectWait(reconnectWait),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil { // nil when we close it ourselves

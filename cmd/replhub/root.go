@@ -92,7 +92,7 @@ printed to stdout, too: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newServe(a), newDev(a),
-		newStatus(a), newVersion(a),
+		newAuth(a), newStatus(a), newVersion(a),
 	)
 	return root
 }

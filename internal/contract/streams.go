@@ -26,3 +26,7 @@ const (
 	// MicroName is the control service's name.
 	MicroName = "replhub"
 )
+
+// InboxPrefix is what the reply subjects of a service's instances begin with. A
+// prefix of its own keeps a service from reading the answers that others get.
+func InboxPrefix(service string) string { return "_INBOX_" + service }

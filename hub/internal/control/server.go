@@ -142,6 +142,9 @@ func (c *Server) Serve(ctx context.Context, ready chan<- struct{}) error {
 
 // accept takes a request off the subscription's goroutine.
 func (c *Server) accept(ctx context.Context, name string, v Verb, req micro.Request) {
+	if !answerable(req.Reply()) {
+		return
+	}
 	answer := func(body any, err error) { c.answer(req.Reply(), body, err) }
 	service, err := serviceOf(v, req.Subject())
 	if err != nil {
@@ -243,6 +246,9 @@ func (c *Server) forward(ctx context.Context, name string, v Verb, service subje
 // acceptForwarded does what another hub has forwarded.
 func (c *Server) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last := c.cfg.Hubs.Asked(m.Subject)
+	if !answerable(m.Reply) {
+		return
+	}
 	answer := func(body any, err error) { c.answer(m.Reply, body, err) }
 	v, ok := c.cfg.Verbs[name]
 	service, err := request.Name(last, "service")

@@ -206,11 +206,13 @@ func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (seq uint64, 
 		if !ack.Duplicate {
 			return ack.Sequence, true, nil
 		}
-		_, err = message(ctx, o.dlq, ack.Sequence)
-		if err == nil {
+		found, err := message(ctx, o.dlq, ack.Sequence)
+		// Ids are the stream's, and every service may store letters of its own: one may
+		// have taken the id of another's letter.
+		if err == nil && found.Subject == m.Subject {
 			return ack.Sequence, false, nil
 		}
-		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return 0, false, fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
 		}
 		id += "/" + strconv.FormatUint(ack.Sequence, 10)

@@ -105,6 +105,23 @@ func TestTerminatedDeliveryIsParked(t *testing.T) {
 	}
 }
 
+// Letters' ids are the stream's: a service that stores a letter of its own under the
+// id of another's must not have that one taken for stored.
+func TestLetterUnderAnIDThatAnotherServiceHasTaken(t *testing.T) {
+	p := newPost(t, contract.Queue{Order: "none", Partitions: 1, MaxDeliver: 2})
+	o := p.open()
+	id := "sharing/1-1/" + contract.ReasonMaxDeliver
+	if _, err := p.js.Publish(t.Context(), "dlq.intruder.user.update", nil, jetstream.WithMsgID(id)); err != nil {
+		t.Fatal(err)
+	}
+	p.run(o)
+	p.copies(1)
+	p.work("workers", poisonous("1"))
+	if found := p.letters(2, o)[1]; found.Subject != "dlq.sharing.user.update" || found.Header.Get(contract.HeaderKey) != "1" {
+		t.Errorf("the letter is %s, %v", found.Subject, found.Header)
+	}
+}
+
 // The server publishes an advisory once, to its present subscribers.
 func TestAuditFindsLostAdvisories(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/permissions"
+	"github.com/replhub/replhub/subjects"
+)
+
+func newAuth(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "auth",
+		GroupID: groupHub,
+		Short:   "Print the NATS permissions that a role needs",
+		Long: `Print what a role needs on NATS and no more: as a part of nats-server's
+configuration (the permissions of a user), as commands of nsc, or as JSON. No
+server is asked.
+
+Each role has an inbox prefix of its own. The SDK and the hub use theirs by
+themselves; the command line takes it from --inbox-prefix or the context.
+
+Permissions do not bound the reply subject that a request names. Only accounts do:
+'replhub auth account' prints what the hub's and the services' account share.
+docs/security.md has the set-up from nothing, and who is trusted with what.`,
+		Example: `  replhub auth hub > hub.conf
+  replhub auth service sharing --publishes user,tenant --snapshots user
+  replhub auth service sharing --nsc --account SERVICES --js-domain replhub
+  replhub auth operator --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newAuthHub(a), newAuthService(a), newAuthOperator(a), newAuthObserver(a), newAuthAccount(a))
+	return cmd
+}
+
+// authForm is the form in which permissions are printed.
+type authForm struct {
+	nsc           bool
+	account, user string
+}
+
+func (f *authForm) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.nsc, "nsc", false, "print commands of nsc")
+	cmd.Flags().StringVar(&f.account, "account", permissions.AccountHub, "the account that the user is in, with --nsc")
+	cmd.Flags().StringVar(&f.user, "name", "", "the user's name, with --nsc (default: the role, or the service)")
+}
+
+// check refuses flags that contradict each other.
+func (f *authForm) check(a *app, cmd *cobra.Command) error {
+	switch {
+	case f.nsc && a.json:
+		return usagef("--nsc and --json exclude each other")
+	case !f.nsc && (cmd.Flags().Changed("account") || cmd.Flags().Changed("name")):
+		return usagef("--account and --name go with --nsc")
+	}
+	return nil
+}
+
+// authRole makes the command of a role that takes no further words.
+func authRole(a *app, role, short, long string, compute func(domain string) permissions.Permissions) *cobra.Command {
+	var form authForm
+	cmd := &cobra.Command{
+		Use:   role,
+		Short: short,
+		Long:  long,
+		Example: `  replhub auth ` + role + `
+  replhub auth ` + role + ` --nsc`,
+		Args: cobra.NoArgs,
+	}
+	form.register(cmd)
+	cmd.RunE = a.verb(func(context.Context, []string) error {
+		if err := form.check(a, cmd); err != nil {
+			return err
+		}
+		return a.printPermissions(compute(a.conn.domain), form, role, "the "+role)
+	})
+	return cmd
+}
+
+func newAuthHub(a *app) *cobra.Command {
+	return authRole(a, "hub", "Print what a hub needs",
+		`Print what a hub needs. It creates and deletes streams, so give it an account with
+no other streams.`, permissions.Hub)
+}
+
+func newAuthOperator(a *app) *cobra.Command {
+	return authRole(a, "operator", "Print what an operator needs",
+		`Print what somebody needs who registers, pauses, rewinds and drops services and looks
+after dead letters. The payloads of dead letters can be read, and no others.`, permissions.Operator)
+}
+
+func newAuthObserver(a *app) *cobra.Command {
+	return authRole(a, "observer", "Print what an observer needs",
+		`Print what somebody needs who looks and changes nothing: ls, watch, describe, who,
+explain and status. No payload can be read.`, func(string) permissions.Permissions { return permissions.Observer() })
+}
+
+func newAuthService(a *app) *cobra.Command {
+	var form authForm
+	var publishes, snapshots []string
+	cmd := &cobra.Command{
+		Use:   "service <name>",
+		Short: "Print what a service's instances need",
+		Long: `Print what the instances of a service need: to register, to take and acknowledge its
+own copies, to store its own dead letters, and to publish the entities that are
+named.`,
+		Example: `  replhub auth service sharing
+  replhub auth service user-profile --publishes user,tenant --snapshots user`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeService,
+	}
+	cmd.Flags().StringSliceVar(&publishes, "publishes", nil, "entities whose events it publishes, separated by commas")
+	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows it serves (ServeSnapshot), separated by commas")
+	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities})
+	form.register(cmd)
+	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
+		if err := form.check(a, cmd); err != nil {
+			return err
+		}
+		role, err := serviceRole(args[0], publishes, snapshots)
+		if err != nil {
+			return err
+		}
+		return a.printPermissions(permissions.Service(role, a.conn.domain), form, role.Name.String(), "the service "+role.Name.String())
+	})
+	return cmd
+}
+
+// serviceRole parses the names that a service's role has.
+func serviceRole(service string, publishes, snapshots []string) (role permissions.ServiceRole, err error) {
+	if role.Name, err = subjects.ParseName(service); err != nil {
+		return role, refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
+	}
+	if role.Publishes, err = parseEntities("publishes", publishes); err != nil {
+		return role, err
+	}
+	role.Snapshots, err = parseEntities("snapshots", snapshots)
+	return role, err
+}
+
+func parseEntities(field string, names []string) ([]subjects.Name, error) {
+	entities := make([]subjects.Name, 0, len(names))
+	for _, name := range names {
+		entity, err := subjects.ParseName(name)
+		if err != nil {
+			return nil, refuse(contract.FieldErrorf(contract.CodeInvalidName, field, "%v", err))
+		}
+		entities = append(entities, entity)
+	}
+	return entities, nil
+}
+
+// printPermissions prints permissions in the form that was asked for.
+func (a *app) printPermissions(p permissions.Permissions, form authForm, user, who string) error {
+	switch {
+	case a.json:
+		text, err := p.JSON()
+		if err != nil {
+			return err
+		}
+		return a.printJSON(text)
+	case form.nsc:
+		if form.user != "" {
+			user = form.user
+		}
+		_, err := fmt.Fprint(a.out, p.NSC(form.account, user))
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "# What %s needs. Its inbox prefix is %s.\n%s", who, p.InboxPrefix, p.NATSConfig())
+	return err
+}
+
+func newAuthAccount(a *app) *cobra.Command {
+	var nsc bool
+	cmd := &cobra.Command{
+		Use:   "account <hub|services>",
+		Short: "Print what the hub's and the services' account share",
+		Long: `Print what the account of the hub, or that of the services, exports and imports: as
+a part of nats-server's configuration (the fields of an account), or as the
+commands of nsc that export what the account shares and import it into the other.
+
+Answers to requests that cross accounts stay in the account that asked. So a
+service cannot have the server publish an event, a verb or a request to another's
+work queue by naming it as the reply subject, as it can where all share one
+account. The services' account has no JetStream: its users ask for that of the
+domain ` + permissions.DomainServices + ` (Config.Domain, --js-domain).`,
+		Example: `  replhub auth account hub > hub-account.conf
+  replhub auth account services > services-account.conf
+  replhub auth account hub --nsc`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completed(false, oneOf("hub", "services")),
+	}
+	cmd.Flags().BoolVar(&nsc, "nsc", false, "print commands of nsc")
+	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
+		hub, services := permissions.Accounts()
+		account, ok := map[string]permissions.Account{"hub": hub, "services": services}[args[0]]
+		switch {
+		case !ok:
+			return usagef("account %q: want hub or services", args[0])
+		case nsc && a.json:
+			return usagef("--nsc and --json exclude each other")
+		case a.json:
+			return a.printValue(account)
+		case nsc:
+			_, err := fmt.Fprint(a.out, account.NSC())
+			return err
+		}
+		_, err := fmt.Fprintf(a.out, "# What the account %s shares with %s.\n%s", account.Name, account.Other, account.NATSConfig())
+		return err
+	})
+	return cmd
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/permissions"
+	"github.com/replhub/replhub/internal/testenv/rolestest"
+)
+
+// The hub and the command line do all that they can with what "replhub auth" prints,
+// and the server denies nobody anything.
+func TestVerbsByRoles(t *testing.T) {
+	for _, layout := range []rolestest.Layout{rolestest.OneAccount, rolestest.TwoAccounts} {
+		t.Run(string(layout), func(t *testing.T) {
+			newBench(t) // no context and no variables of the caller's
+			clearEnvironment(t)
+			server := rolestest.Start(t, layout, "", parsedRole(t, "profile", "user"), parsedRole(t, "sharing"), parsedRole(t, "keyed"))
+			t.Setenv(contract.EnvNATSURL, server.URL(rolestest.Hub))
+			t.Setenv(contract.EnvNATSTLSCA, server.CA)
+			t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
+			t.Setenv(contract.EnvDLQMaxBytes, "16MiB")
+			r := start(t, "serve")
+			if !r.becomesReady() {
+				t.Fatalf("%s; denied: %q", r.stderr, server.Violations())
+			}
+			as := func(user, line string) {
+				t.Helper()
+				args := append(strings.Fields(line), "--server", server.URL(user), "--tlsca", server.CA, "--inbox-prefix", server.InboxPrefix(user), "--js-domain", server.Domain(user))
+				if o := execute(t.Context(), "", args...); o.code != exitDone {
+					t.Fatalf("%s, %s: exit %d, %s; denied: %q", user, line, o.code, o.stderr, server.Violations())
+				}
+				if denied := server.Violations(); len(denied) > 0 {
+					t.Errorf("%s, %s: denied: %q", user, line, denied)
+				}
+			}
+			services(as)
+			letter := []string{"dlq", "show", "1", "--server", server.URL(rolestest.Root), "--tlsca", server.CA}
+			for deadline := time.Now().Add(20 * time.Second); execute(t.Context(), "", letter...).code != exitDone; {
+				if time.Now().After(deadline) {
+					t.Fatal("no dead letter")
+				}
+			}
+			operators(as)
+		})
+	}
+}
+
+// services use the verbs of services.
+func services(as func(user, line string)) {
+	as("sharing", "register sharing user")
+	as("keyed", "register keyed user --order key --partitions 2")
+	as("profile", `pub user create {"id":"42"}`)
+	as("profile", `pub user update {"id":"42"} --id one --origin profile`)
+	as("sharing", "next sharing")
+	as("sharing", "next sharing --no-ack")
+	as("keyed", "next keyed --no-ack")
+	as("keyed", "next keyed --count 2")
+	as("sharing", "describe sharing")
+	as("sharing", "unregister sharing")
+	as("sharing", `register sharing user --filter data.x=='1'`)
+	as("profile", `pub user update {"id":"43"}`) // has no x: a dead letter
+}
+
+// operators and observers use theirs.
+func operators(as func(user, line string)) {
+	for _, line := range []string{"ls", "who user", "describe sharing", "explain sharing 1", "status"} {
+		as(rolestest.Observer, line)
+		as(rolestest.Operator, line)
+	}
+	for _, line := range []string{
+		"dlq ls", "dlq ls sharing --letters", "dlq show 1", "dlq rm 1",
+		"pause keyed --for 1h", "resume keyed", "rewind keyed 5m", "register other user", "unregister other", "drop other --yes",
+	} {
+		as(rolestest.Operator, line)
+	}
+}
+
+// parsedRole is a service that publishes entities.
+func parsedRole(t *testing.T, service string, publishes ...string) permissions.ServiceRole {
+	t.Helper()
+	role, err := serviceRole(service, publishes, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return role
+}

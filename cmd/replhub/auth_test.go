@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAuth(t *testing.T) {
+	b := newBench(t)
+	for name, args := range map[string]string{
+		"auth-hub":                  "hub",
+		"auth-hub-json":             "hub --json",
+		"auth-hub-nsc":              "hub --nsc",
+		"auth-service":              "service sharing",
+		"auth-service-full":         "service user-profile --publishes user,tenant --snapshots user",
+		"auth-service-full-json":    "service user-profile --publishes user,tenant --snapshots user --json",
+		"auth-service-full-nsc":     "service user-profile --publishes user,tenant --snapshots user --nsc --account SERVICES --name up",
+		"auth-service-domain-json":  "service sharing --js-domain replhub --json",
+		"auth-operator":             "operator",
+		"auth-operator-json":        "operator --json",
+		"auth-observer":             "observer",
+		"auth-observer-json":        "observer --json",
+		"auth-account-hub":          "account hub",
+		"auth-account-services":     "account services",
+		"auth-account-hub-nsc":      "account hub --nsc",
+		"auth-account-services-nsc": "account services --nsc",
+		"auth-bad-service":          "service Sharing",
+		"auth-bad-entity-json":      "service sharing --publishes user,no.name --json",
+		"auth-bad-account":          "account third",
+		"auth-nsc-and-json":         "hub --nsc --json",
+		"auth-account-without-nsc":  "hub --account A",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.golden(t, name, execute(t.Context(), "", append([]string{"auth"}, strings.Fields(args)...)...))
+		})
+	}
+}

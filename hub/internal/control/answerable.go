@@ -1,0 +1,23 @@
+package control
+
+import "strings"
+
+// answerable reports whether a request came from somebody who waits for the answer
+// at a reply subject of their own. Others are passed over.
+//
+// The server sends its own answers to whatever reply subject a request to JetStream
+// names, and asks no permissions for that: an empty acknowledgement sent to
+// replhub.unregister.audit would be a request. Such a message has no reply subject,
+// or that of an acknowledgement. Nor does a hub send its answer where its own
+// permissions would make an event, a copy or another request of it.
+func answerable(reply string) bool {
+	if reply == "" {
+		return false
+	}
+	for _, prefix := range []string{"$", "db.", "sub.", "dlq.", "replhub."} {
+		if strings.HasPrefix(reply, prefix) {
+			return false
+		}
+	}
+	return true
+}
