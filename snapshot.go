@@ -261,7 +261,7 @@ func (a *answer) beat(ctx context.Context) {
 
 func (a *answer) end() {
 	a.say(contract.SnapshotEnd, nats.Header{
-		contract.HeaderRow:  []string{strconv.Itoa(a.rows)},
+		contract.HeaderRow:    []string{strconv.Itoa(a.rows)},
 		contract.HeaderOrigin: []string{a.client.Service()},
 	})
 }

@@ -53,6 +53,7 @@ func (c *counters) count(outcome Outcome, d *replhub.Delivery) Outcome {
 		c.duplicate.Add(1)
 	case Stale:
 		c.stale.Add(1)
+	case regression: // counted above, as Stale is now
 	}
 	return outcome
 }

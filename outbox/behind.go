@@ -136,7 +136,7 @@ func (l *locks) shardsBehind(ctx context.Context, from []int64) (lowest map[int]
 		return nil, s, err
 	}
 	defer func() { err = errors.Join(err, rollback(tx)) }()
-	if _, err := tx.ExecContext(ctx, "SELECT "+l.box.sql.plan); err != nil {
+	if _, err := tx.ExecContext(ctx, l.box.sql.planned); err != nil {
 		return nil, s, err
 	}
 	return l.box.shardsBehind(ctx, tx, from)

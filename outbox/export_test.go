@@ -37,7 +37,7 @@ func PlanOfDelete(ctx context.Context, db *sql.DB, o *Outbox, size int) (plan st
 		return "", err
 	}
 	defer func() { err = errors.Join(err, rollback(tx)) }()
-	if _, err := tx.ExecContext(ctx, "SELECT "+o.sql.plan); err != nil {
+	if _, err := tx.ExecContext(ctx, o.sql.planned); err != nil {
 		return "", err
 	}
 	statement, args := o.sql.deleteRows(make([]row, size))

@@ -29,6 +29,8 @@ type statements struct {
 	// look to machine code, which takes some ten to some hundred milliseconds, and read
 	// the whole table instead.
 	plan string
+	// planned is a statement of its own that evaluates plan.
+	planned string
 
 	// lead reads the shards of the first rows of all, up to a number that follows;
 	// shards are all shards that there are. Both are of MariaDB: see lead.go.
@@ -71,6 +73,7 @@ func statementsFor(cfg Config) statements {
 		return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", cfg.Table, list(idsOf(gone))), nil
 	}
 	s.plan = "''"
+	s.planned = "SELECT ''"
 	if cfg.Dialect == database.MariaDB {
 		s.lead = fmt.Sprintf("SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT ", cfg.Table)
 		s.shards = fmt.Sprintf("SELECT shard FROM %s_shards ORDER BY shard", cfg.Table)
@@ -103,6 +106,7 @@ func (s *statements) forPostgres(cfg Config) {
 		"LEFT JOIN unnest($1::text::bigint[]) WITH ORDINALITY f(id, n) ON f.n = s.shard + 1 "+
 		"CROSS JOIN LATERAL (SELECT o.id FROM %[1]s o WHERE o.shard = s.shard AND o.id > COALESCE(f.id, 0) ORDER BY o.id LIMIT 1) r)", cfg.Table, maxShards)
 	s.plan = "set_config('jit', 'off', true) || set_config('enable_seqscan', 'off', true)"
+	s.planned = "SELECT " + s.plan
 	// The row comes out of "v", so that its id is drawn after the version's lock
 	// was got: drawn before, a transaction that waited would insert a newer
 	// version under a lower id.

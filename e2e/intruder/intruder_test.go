@@ -111,6 +111,7 @@ func attempts() map[string]attempt {
 
 // Nobody can do what is another's, and nothing is changed by the attempt.
 func TestIntruder(t *testing.T) {
+	t.Parallel()
 	for _, layout := range []rolestest.Layout{rolestest.OneAccount, rolestest.TwoAccounts} {
 		t.Run(string(layout), func(t *testing.T) {
 			t.Parallel()

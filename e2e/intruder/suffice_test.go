@@ -22,6 +22,7 @@ const ackV2 = "\nfeature_flags { js_ack_fc_v2: true }\n"
 // Everything that the SDK and plain clients do works with what "replhub auth"
 // prints, and the server denies nobody anything.
 func TestRolesSuffice(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		layout rolestest.Layout

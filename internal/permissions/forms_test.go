@@ -80,7 +80,7 @@ func configured(t *testing.T, text string) form {
 func commanded(t *testing.T, command string) form {
 	t.Helper()
 	var f form
-	for _, line := range strings.Split(strings.ReplaceAll(command, " \\\n", "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.ReplaceAll(command, " \\\n", "\n"), "\n") {
 		flag, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		value = strings.Trim(value, "'")
 		switch {

@@ -7,7 +7,7 @@ import (
 
 // NATSConfig writes permissions as a part of nats-server's configuration: the
 // field "permissions" of a user.
-func (p Permissions) NATSConfig() string {
+func (p *Permissions) NATSConfig() string {
 	var b strings.Builder
 	b.WriteString("permissions: {\n")
 	rules := func(name string, r Rules) {

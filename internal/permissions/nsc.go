@@ -8,7 +8,7 @@ import (
 
 // NSC writes permissions as a command of nsc that adds the user, in the account
 // that it is to be in.
-func (p Permissions) NSC(account, user string) string {
+func (p *Permissions) NSC(account, user string) string {
 	args := []string{"nsc add user", "--account " + account, "--name " + user}
 	list := func(flag string, patterns []string) {
 		for _, subject := range patterns {

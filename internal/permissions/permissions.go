@@ -51,7 +51,7 @@ func (r Responses) MarshalJSON() ([]byte, error) {
 }
 
 // JSON is the JSON form, in which ">" stands as it is.
-func (p Permissions) JSON() ([]byte, error) {
+func (p *Permissions) JSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

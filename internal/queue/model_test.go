@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -48,9 +49,7 @@ func newConsumerModel(now time.Time) *consumerModel {
 func (s *consumerState) clone() consumerState {
 	c := *s
 	c.acked, c.times, c.at = map[uint64]bool{}, map[uint64]int{}, map[uint64]time.Time{}
-	for k, v := range s.acked {
-		c.acked[k] = v
-	}
+	maps.Copy(c.acked, s.acked)
 	for k, v := range s.times {
 		c.times[k], c.at[k] = v, s.at[k]
 	}
