@@ -194,7 +194,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.ReadLedger:
 		r := retention.Read{}
 		w.ask(p, ledgerStream, "read", func() error {
-			r.Now = w.now
+			r.Now, p.forgets = w.now, w.forgets
 			if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
 				r.Ledger, r.Revision = m.Value.(retention.Ledger), m.Seq
 			}
@@ -207,6 +207,9 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.WriteLedger:
 		stored := false
 		w.ask(p, ledgerStream, "write", func() error {
+			if s.Revision == 0 && p.forgets != w.forgets {
+				return nil // a ledger that was written and deleted in between is not simulated
+			}
 			_, err := w.ledger.Publish(model.Publish{Subject: ledgerSubject, Value: s.Ledger, LastSubject: &s.Revision}, w.now)
 			stored = err == nil
 			if stored {

@@ -16,8 +16,9 @@ const shrinkPlays = 5000
 type Many struct {
 	// Seed is the first seed.
 	Seed uint64
-	// For is how long it goes on.
-	For time.Duration
+	// For is how long it goes on, Most how many seeds at most; 0 is no limit.
+	For  time.Duration
+	Most int
 	// Steps is how many actions a run has.
 	Steps int
 	Config
@@ -60,7 +61,7 @@ func (m Many) Run(ctx context.Context) (t Total) {
 			t.Shrunk = Shrink(r.Script, m.Config, shrinkPlays)
 			return t
 		}
-		if t.Took >= m.For || ctx.Err() != nil {
+		if t.Took >= m.For || t.Seeds == m.Most || ctx.Err() != nil {
 			return t
 		}
 		if m.Report != nil && m.Every > 0 && now.Sub(told) >= m.Every {

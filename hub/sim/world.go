@@ -61,10 +61,12 @@ type World struct {
 	lanes      map[string]*model.Stream // by service
 	away       map[string]bool          // streams without a leader
 	// lagging are the answers of servers that lag behind, by service.
-	lagging map[string]model.ConsumerInfo
+	lagging map[string]lag
 	// life counts the restarts, rollbacks and creations of ingest: readers and orders
 	// to purge of an earlier life reach nothing.
 	life int
+	// forgets counts deletions of the ledger.
+	forgets int
 	// fast says that lanes append in fast batches of which a prefix may be stored.
 	fast bool
 
@@ -100,7 +102,7 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]model.ConsumerInfo),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]lag),
 		compiled: make(map[string]*match.Interest),
 	}
 	w.db = w.newIngest()
@@ -205,6 +207,7 @@ func (w *World) rollback(lost int) {
 	}
 	last := info.Last - uint64(lost)
 	w.judge.gone(func(seq uint64) bool { return seq > last })
+	w.judge.rolledBack(last)
 	w.db = w.db.Until(last)
 	w.restart()
 }
@@ -220,6 +223,8 @@ func (w *World) forget() {
 	if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
 		_ = w.ledger.Delete(m.Seq) // it is there
 	}
+	w.forgets++
+	w.judge.forgotten()
 }
 
 func (w *World) restart() {
