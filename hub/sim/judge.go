@@ -154,7 +154,7 @@ func (j *judge) appended(lane string, seq uint64) {
 	if j.copied[key] {
 		j.fail("D: lane %s holds event %s (%d) twice for interest %s", lane, mark.Position, e.index, in.ID)
 	}
-	if last, any := j.last[in.ID]; any && e.index < last {
+	if last, had := j.last[in.ID]; had && e.index < last {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID] = true, e.index

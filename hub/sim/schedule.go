@@ -15,6 +15,8 @@ type scheduler struct {
 }
 
 // usual are the verbs' weights before a run changes them.
+//
+//nolint:gochecknoglobals // a table
 var usual = [verbs]int{
 	Serve: 400, Tell: 400, Lose: 15, Wake: 150, Pass: 15, Publish: 40, Retry: 5, Burst: 15,
 	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 2, Trim: 12, TrimLane: 25, Pull: 50, Crash: 10,

@@ -19,7 +19,7 @@ var (
 // TestSimulation runs one seed after the other for a while.
 func TestSimulation(t *testing.T) {
 	r := Many{Seed: *first, For: *duration, Most: *most, Steps: Steps}.Run(t.Context())
-	t.Log(r)
+	t.Log(r.String())
 	if r.Broken != "" {
 		t.Fatalf("seed %d: %s\nshrunken, which breaks %s:\n%s", r.Seed, r.Broken, r.Shrunk.Broken, Format(r.Shrunk.Script))
 	}

@@ -43,6 +43,8 @@ const (
 )
 
 // Flaws are all flaws.
+//
+//nolint:gochecknoglobals // a table
 var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
 
 // Names of streams.
@@ -97,6 +99,7 @@ const (
 	hubCount     = 2
 )
 
+//nolint:gochecknoglobals // a table
 var entities = [...]string{"user", "tenant"}
 
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
@@ -194,9 +197,6 @@ func (w *World) name(prefix string) string {
 	w.ids++
 	return fmt.Sprint(prefix, w.ids)
 }
-
-// lane is a service's lane, nil where there is none.
-func (w *World) lane(s string) *model.Stream { return w.lanes[s] }
 
 // rollback is a disk that lost ingest's last events, seen when the server starts again.
 func (w *World) rollback(lost int) {

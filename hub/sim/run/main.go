@@ -57,9 +57,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "from seed %d\n", *seed)
 	t := sim.Many{
 		Seed: *seed, For: *duration, Most: *most, Steps: *steps, Config: cfg,
-		Every: 10 * time.Second, Report: func(t sim.Total) { fmt.Fprintln(out, t) },
+		Every: 10 * time.Second, Report: func(t sim.Total) { fmt.Fprintln(out, t.String()) },
 	}.Run(ctx)
-	fmt.Fprintln(out, t)
+	fmt.Fprintln(out, t.String())
 	if t.Broken == "" {
 		return nil
 	}
