@@ -19,8 +19,8 @@ var retentionMutants = []mutant{
 	{
 		name: "read-past-the-break", guarantee: "2: what was copied before a rollback was noticed does not come again",
 		file: "hub/internal/ingest/retention/epoch.go",
-		old:  `			if found && at.Equal(r.mark.Time) {`,
-		new:  `			if !found && at.Equal(r.mark.Time) {`,
+		old:  "	if r.mark.Time.IsZero() {\n		if !l",
+		new:  "	if r.mark.Seq > 0 {\n		if !l",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
@@ -29,6 +29,20 @@ var retentionMutants = []mutant{
 		old:  `				return identify(now, atLeast, then)`,
 		new:  `				return write`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "lost-ledger-hides-pins", guarantee: "1: a trim under way looks again where the ledger was lost",
+		file: "hub/internal/ingest/retention/recall.go",
+		old:  "	l.Released, l.Forgotten = nil, l.Pinnings\n	return l",
+		new:  "	return l",
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "unresumed-registration", guarantee: "2: a registration beside a rollback waits until the lane has resumed",
+		file: "hub/internal/ingest/retention/ledger.go",
+		old:  `return pos.Epoch < l.EpochOf(pos.Seq) }`,
+		new:  `return pos.Epoch < l.EpochOf(pos.Seq) && pos.Seq == 0 }`,
+		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{
 		name: "purge-of-another-stream", guarantee: "1: a stream created during a trim keeps its events",

@@ -65,8 +65,8 @@ const (
 	// Away has a stream lose its leader, Back get it back.
 	Away
 	Back
-	// Lag has a server answer the next question about a lane's consumer with what is
-	// true now.
+	// Lag has a server answer what it is asked about a lane's consumer with what is true
+	// now, for some seconds.
 	Lag
 	// Batches, as the first action, has lanes append in fast batches, of which a prefix
 	// may be stored, instead of atomic ones.
@@ -75,6 +75,7 @@ const (
 	verbs
 )
 
+//nolint:gochecknoglobals // a table
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag", "batches",

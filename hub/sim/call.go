@@ -32,8 +32,9 @@ type process struct {
 	name string
 	hub  *hub // nil for those that are no hub's
 	dead bool
-	// life is that of ingest at the last look.
-	life int
+	// life is that of ingest at the last look, forgets how often the ledger was deleted
+	// when it was last read.
+	life, forgets int
 }
 
 func (p *process) frozen() bool { return p.hub != nil && p.hub.frozen }

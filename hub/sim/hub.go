@@ -101,7 +101,7 @@ func (w *World) onHub(a Action) {
 }
 
 func (w *World) toHub(i int, h *hub, a Action, service int) {
-	switch a.Verb {
+	switch a.Verb { //nolint:exhaustive // the others follow
 	case Start:
 		if !h.alive {
 			w.hubs[i] = w.newHub(h.name)
@@ -114,7 +114,7 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 	if !h.alive || h.frozen {
 		return
 	}
-	switch a.Verb {
+	switch a.Verb { //nolint:exhaustive // World.Do takes the others
 	case Kill:
 		h.kill()
 	case Freeze:
@@ -161,6 +161,8 @@ func cut(name string) (before, after string, found bool) {
 }
 
 // perform takes the steps of an operation on ingest, each with a request of its own.
+//
+//nolint:funlen // one case a step
 func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention.Need, error)), done func(error)) {
 	w := h.w
 	next := func(step retention.Step) { h.perform(p, step, lanes, done) }
@@ -194,9 +196,10 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.ReadLedger:
 		r := retention.Read{}
 		w.ask(p, ledgerStream, "read", func() error {
-			r.Now = w.now
+			r.Now, p.forgets = w.now, w.forgets
 			if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
-				r.Ledger, r.Revision = m.Value.(retention.Ledger), m.Seq
+				r.Ledger, _ = m.Value.(retention.Ledger) // there is nothing else
+				r.Revision = m.Seq
 			}
 			return nil
 		}, answer(func() retention.Step {
@@ -207,6 +210,9 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.WriteLedger:
 		stored := false
 		w.ask(p, ledgerStream, "write", func() error {
+			if s.Revision == 0 && p.forgets != w.forgets {
+				return nil // a ledger that was written and deleted in between is not simulated
+			}
 			_, err := w.ledger.Publish(model.Publish{Subject: ledgerSubject, Value: s.Ledger, LastSubject: &s.Revision}, w.now)
 			stored = err == nil
 			if stored {

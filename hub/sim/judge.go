@@ -34,6 +34,10 @@ type judge struct {
 	// not answered, but a trim may have passed its since, and the lane is then cut off.
 	pinned   map[string]time.Time
 	outlived map[string]bool
+	// since is where each interest is pinned; beyond are those that begin behind the end
+	// of an ingest which lost its tail: no event proves where that was.
+	since  map[string]uint64
+	beyond map[string]bool
 	// harmed says that events of ingest were lost by hand or by a disk.
 	harmed bool
 }
@@ -55,6 +59,7 @@ func newJudge(w *World) *judge {
 	return &judge{
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
 		effects: make(map[copyOf]bool), ended: make(map[string]bool), pinned: make(map[string]time.Time), outlived: make(map[string]bool),
+		since: make(map[string]uint64), beyond: make(map[string]bool),
 	}
 }
 
@@ -70,6 +75,13 @@ func (j *judge) gone(which func(seq uint64) bool) {
 	j.harmed = true
 	for _, s := range j.stored {
 		s.gone = s.gone || which(s.seq)
+	}
+}
+
+// rolledBack takes the loss of ingest's tail.
+func (j *judge) rolledBack(last uint64) {
+	for id, since := range j.since {
+		j.beyond[id] = j.beyond[id] || since > last
 	}
 }
 
@@ -100,7 +112,15 @@ func (j *judge) detached(lane string, why error) {
 // pins takes a ledger that was stored.
 func (j *judge) pins(l retention.Ledger) {
 	for id, p := range l.Pins {
-		j.pinned[id] = p.Until
+		j.pinned[id], j.since[id] = p.Until, p.Seq
+	}
+}
+
+// forgotten takes the deletion of the ledger: pins that only their own hub knows are
+// lost, and their registrations are refused.
+func (j *judge) forgotten() {
+	for id := range j.pinned {
+		j.pinned[id] = time.Time{}
 	}
 }
 
@@ -134,7 +154,7 @@ func (j *judge) appended(lane string, seq uint64) {
 	if j.copied[key] {
 		j.fail("D: lane %s holds event %s (%d) twice for interest %s", lane, mark.Position, e.index, in.ID)
 	}
-	if last, any := j.last[in.ID]; any && e.index < last {
+	if last, had := j.last[in.ID]; had && e.index < last {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID] = true, e.index
@@ -184,6 +204,9 @@ func (j *judge) settle() {
 			continue
 		}
 		in := state.Find(a.entity)
+		if j.beyond[a.id] {
+			continue
+		}
 		if in == nil || in.ID != a.id {
 			if !j.ended[a.service+"/"+a.entity] {
 				j.fail("L: the registration of %s for %s (%s) is lost", a.service, a.entity, a.id)

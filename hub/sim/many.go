@@ -16,8 +16,9 @@ const shrinkPlays = 5000
 type Many struct {
 	// Seed is the first seed.
 	Seed uint64
-	// For is how long it goes on.
-	For time.Duration
+	// For is how long it goes on, Most how many seeds at most; 0 is no limit.
+	For  time.Duration
+	Most int
 	// Steps is how many actions a run has.
 	Steps int
 	Config
@@ -40,9 +41,9 @@ type Total struct {
 }
 
 // String is the figures in one line.
-func (t Total) String() string {
+func (t *Total) String() string {
 	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed",
-		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Counts.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed)
+		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed)
 }
 
 // Run runs until the time is over, ctx ends, or a run breaks a guarantee.
@@ -60,7 +61,7 @@ func (m Many) Run(ctx context.Context) (t Total) {
 			t.Shrunk = Shrink(r.Script, m.Config, shrinkPlays)
 			return t
 		}
-		if t.Took >= m.For || ctx.Err() != nil {
+		if t.Took >= m.For || t.Seeds == m.Most || ctx.Err() != nil {
 			return t
 		}
 		if m.Report != nil && m.Every > 0 && now.Sub(told) >= m.Every {
@@ -71,7 +72,7 @@ func (m Many) Run(ctx context.Context) (t Total) {
 }
 
 func (t *Total) add(c Counts) {
-	t.Counts.Steps += c.Steps
+	t.Steps += c.Steps
 	t.Faults += c.Faults
 	t.Events += c.Events
 	t.Copies += c.Copies

@@ -122,15 +122,15 @@ func (c *change) edit(l *writer, tip record.Tip) {
 		return
 	}
 	l.h.perform(l.self, c.anchor.Look(*l.h.known, func() retention.Step {
-		if len(s.Interests) > 0 && l.h.known.Stale(s.Pos.Position) {
-			l.lane.Recheck()
-			return retention.Done{Err: errLost} // the service is told to ask again
-		}
 		start := c.start
 		if b := c.anchor.Bounds(); c.middle && b.Messages > 0 {
 			start.Seq = b.First + (b.Last-b.First)/2
 		}
 		return c.anchor.Begin(start, func(b retention.Beginning) retention.Step {
+			if len(s.Interests) > 0 && l.h.known.Stale(s.Pos.Position) {
+				l.lane.Recheck()
+				return retention.Done{Err: errLost} // the service is told to ask again
+			}
 			in := record.Interest{ID: c.id, Entity: c.entity, Ops: []string{"create", "update", "delete"}, Since: b.At, Rev: 1}
 			c.made, c.since = true, b.At.Seq
 			l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})

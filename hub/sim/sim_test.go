@@ -12,13 +12,14 @@ import (
 
 var (
 	duration = flag.Duration("sim.for", 4*time.Second, "how long TestSimulation runs")
+	most     = flag.Int("sim.most", 3000, "how many seeds at most")
 	first    = flag.Uint64("sim.seed", 1, "the first seed of TestSimulation")
 )
 
 // TestSimulation runs one seed after the other for a while.
 func TestSimulation(t *testing.T) {
-	r := Many{Seed: *first, For: *duration, Steps: Steps}.Run(t.Context())
-	t.Log(r)
+	r := Many{Seed: *first, For: *duration, Most: *most, Steps: Steps}.Run(t.Context())
+	t.Log(r.String())
 	if r.Broken != "" {
 		t.Fatalf("seed %d: %s\nshrunken, which breaks %s:\n%s", r.Seed, r.Broken, r.Shrunk.Broken, Format(r.Shrunk.Script))
 	}
@@ -63,7 +64,7 @@ func TestScripts(t *testing.T) {
 func TestFlawsAreFound(t *testing.T) {
 	for _, flaw := range Flaws {
 		t.Run(strings.ReplaceAll(string(flaw), " ", "-"), func(t *testing.T) {
-			for seed := uint64(1); seed <= 3000; seed++ {
+			for seed := uint64(1); seed <= 6000; seed++ {
 				if r := Run(seed, Steps, Config{Flaw: flaw}); r.Broken != "" {
 					t.Logf("seed %d: %s", seed, r.Broken)
 					return

@@ -82,7 +82,7 @@ func (t *laneTrim) look(then func(record.Tip, history.Found)) {
 }
 
 // keepLane is how long a lane's copies are kept.
-const keepLane = time.Minute
+const keepLane = time.Second
 
 // step answers the next question of a look.
 func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
@@ -153,9 +153,8 @@ func (t *laneTrim) floors(info model.ConsumerInfo, there bool, last uint64) map[
 // consumerInfo is what the server says of a lane's consumer: as it is, or as it was when
 // the server began to lag behind.
 func (w *World) consumerInfo(s service) (info model.ConsumerInfo, there bool) {
-	if old, lags := w.lagging[s.text]; lags {
-		delete(w.lagging, s.text)
-		return old, true
+	if old, lags := w.lagging[s.text]; lags && w.now.Before(old.until) {
+		return old.info, true
 	}
 	c, err := w.lanes[s.text].Consumer(workers)
 	if err != nil {
@@ -164,11 +163,20 @@ func (w *World) consumerInfo(s service) (info model.ConsumerInfo, there bool) {
 	return c.Info(), true
 }
 
-// lag has the next answer about a lane's consumer be that of now, however late it comes.
+// lag is what a server that lags behind says of a consumer, until it has caught up.
+type lag struct {
+	info  model.ConsumerInfo
+	until time.Time
+}
+
+// lagTime is for how long a server lags behind.
+const lagTime = 3 * time.Second
+
+// lag has the answers about a lane's consumer be those of now for a while.
 func (w *World) lag(text string) {
 	if l := w.lanes[text]; l != nil {
 		if c, err := l.Consumer(workers); err == nil {
-			w.lagging[text] = c.Info()
+			w.lagging[text] = lag{c.Info(), w.now.Add(lagTime)}
 		}
 	}
 }

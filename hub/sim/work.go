@@ -66,10 +66,9 @@ func (w *World) handle(p *process, s service, m model.Message) {
 		w.judge.fail("P: a worker of %s got no copy: %d %s", s.text, m.Seq, m.Subject)
 		return
 	}
-	effect := func() error {
+	effect := func() {
 		w.Counts.Effects++
 		w.judge.effects[copyOf{s.text, e.index}] = true
-		return nil
 	}
 	ack := func(then func(error)) {
 		w.ask(p, s.text, "ack", func() error {
@@ -80,7 +79,7 @@ func (w *World) handle(p *process, s service, m model.Message) {
 			return err
 		}, then)
 	}
-	store := func(then func(error)) { w.ask(p, "", "effect", effect, then) }
+	store := func(then func(error)) { w.ask(p, "", "effect", func() error { effect(); return nil }, then) }
 	if w.cfg.Flaw == AckBeforeEffect {
 		ack(func(error) { store(func(error) {}) })
 		return

@@ -43,6 +43,8 @@ const (
 )
 
 // Flaws are all flaws.
+//
+//nolint:gochecknoglobals // a table
 var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
 
 // Names of streams.
@@ -61,10 +63,12 @@ type World struct {
 	lanes      map[string]*model.Stream // by service
 	away       map[string]bool          // streams without a leader
 	// lagging are the answers of servers that lag behind, by service.
-	lagging map[string]model.ConsumerInfo
+	lagging map[string]lag
 	// life counts the restarts, rollbacks and creations of ingest: readers and orders
 	// to purge of an earlier life reach nothing.
 	life int
+	// forgets counts deletions of the ledger.
+	forgets int
 	// fast says that lanes append in fast batches of which a prefix may be stored.
 	fast bool
 
@@ -95,12 +99,13 @@ const (
 	hubCount     = 2
 )
 
+//nolint:gochecknoglobals // a table
 var entities = [...]string{"user", "tenant"}
 
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]model.ConsumerInfo),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]lag),
 		compiled: make(map[string]*match.Interest),
 	}
 	w.db = w.newIngest()
@@ -193,9 +198,6 @@ func (w *World) name(prefix string) string {
 	return fmt.Sprint(prefix, w.ids)
 }
 
-// lane is a service's lane, nil where there is none.
-func (w *World) lane(s string) *model.Stream { return w.lanes[s] }
-
 // rollback is a disk that lost ingest's last events, seen when the server starts again.
 func (w *World) rollback(lost int) {
 	info := w.db.Info()
@@ -205,6 +207,7 @@ func (w *World) rollback(lost int) {
 	}
 	last := info.Last - uint64(lost)
 	w.judge.gone(func(seq uint64) bool { return seq > last })
+	w.judge.rolledBack(last)
 	w.db = w.db.Until(last)
 	w.restart()
 }
@@ -220,6 +223,8 @@ func (w *World) forget() {
 	if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
 		_ = w.ledger.Delete(m.Seq) // it is there
 	}
+	w.forgets++
+	w.judge.forgotten()
 }
 
 func (w *World) restart() {

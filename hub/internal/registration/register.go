@@ -205,11 +205,6 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if s.Dropped {
 		return s, false, lane.ErrDropped
 	}
-	if now := r.cfg.Ingest.Ledger(); r.lane != nil && len(s.Interests) > 0 && s.Detached == nil && now.Stale(s.Pos.Position) {
-		// What is due from when cannot be told from a position of before the rollback.
-		r.lane.Recheck()
-		return s, false, contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")
-	}
 	changed := false
 	if s.Detached != nil {
 		if err := r.mayStartOver(); err != nil {
@@ -233,6 +228,9 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 		}
 		s, changed = next, changed || touched
 	}
+	if err := r.unresumed(tip.State); err != nil {
+		return s, false, err
+	}
 	if len(s.Interests) > request.MaxInterests {
 		return s, false, contract.Errorf(contract.CodeLimit, "at most %d interests for one service", request.MaxInterests)
 	}
@@ -241,6 +239,18 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	}
 	s, err = s.Bounded(tip.State, r.cfg.Conn.MaxPayload())
 	return s, true, reply.Limited(err)
+}
+
+// unresumed refuses what was begun beside a position of before a rollback that was
+// noticed since: the position does not compare with where the new interests begin. It is
+// asked once they have begun, by the ledger as it was then.
+func (r *registration) unresumed(s lane.State) error {
+	ledger := r.cfg.Ingest.Ledger()
+	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || !ledger.Stale(s.Pos.Position) {
+		return nil
+	}
+	r.lane.Recheck()
+	return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")
 }
 
 // mayStartOver insists that a service that goes on from a detached lane says from

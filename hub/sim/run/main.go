@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("sim", flag.ContinueOnError)
 	duration := flags.Duration("for", time.Minute, "how long to run")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "the first seed; by default another each time")
+	most := flags.Int("runs", 0, "how many seeds at most; 0 is no limit")
 	steps := flags.Int("steps", sim.Steps, "actions of a run")
 	script := flags.String("script", "", "play the script of this file instead")
 	trace := flags.Bool("trace", false, "print everything that happens in the script")
@@ -55,10 +56,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "from seed %d\n", *seed)
 	t := sim.Many{
-		Seed: *seed, For: *duration, Steps: *steps, Config: cfg,
-		Every: 10 * time.Second, Report: func(t sim.Total) { fmt.Fprintln(out, t) },
+		Seed: *seed, For: *duration, Most: *most, Steps: *steps, Config: cfg,
+		Every: 10 * time.Second, Report: func(t sim.Total) { fmt.Fprintln(out, t.String()) },
 	}.Run(ctx)
-	fmt.Fprintln(out, t)
+	fmt.Fprintln(out, t.String())
 	if t.Broken == "" {
 		return nil
 	}

@@ -3,6 +3,8 @@ package retention
 import (
 	"fmt"
 	"time"
+
+	"github.com/replhub/replhub/hub/internal/event"
 )
 
 // Found is what Identify found out.
@@ -121,29 +123,20 @@ func (r resume) trimmed() Step {
 
 // behind goes on from a mark in an epoch that is over, where next begins.
 func (r resume) behind(l Ledger, next Range) Step {
-	same := next.Created.Equal(l.Current().Created)
-	switch {
-	case same && r.mark.Seq+1 < next.First:
-		// Before the break, in the part that survived.
-		if r.mark.Seq+1 < r.bounds.First {
-			return r.trimmed()
-		}
-		return r.then(r.mark)
-	case same && !r.mark.Time.IsZero():
-		// Whoever stood in the part that survived may have read past the break before
-		// anybody noticed it: events of the new epoch under the number of the old.
-		return ReadTime{r.mark.Seq, func(at time.Time, found bool) Step {
-			if found && at.Equal(r.mark.Time) {
-				return r.then(Mark{Position: l.PositionOf(r.mark.Seq), Time: at})
-			}
-			return r.from(l, next)
-		}}
+	if !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= next.First {
+		return r.from(l, next)
 	}
-	return r.from(l, next)
+	// Before the break, in the part that survived.
+	if r.mark.Seq+1 < r.bounds.First {
+		return r.trimmed()
+	}
+	return r.then(r.mark)
 }
 
 // from goes on in the epochs from next on, at the first event stored after the mark's
-// time: what survived of the events before was dealt with. Epochs of streams that are
+// time: what survived of the events before was dealt with. That may be more than the
+// part before the break, since whoever stood there may have read on before anybody
+// noticed: events of the new epoch under the number of the old. Epochs of streams that are
 // gone are passed over: only the present one can be read.
 func (r resume) from(l Ledger, next Range) Step {
 	for _, e := range l.Epochs {
@@ -154,6 +147,10 @@ func (r resume) from(l Ledger, next Range) Step {
 	}
 	begin := max(next.First, 1)
 	if r.mark.Time.IsZero() {
+		if !l.knows(r.mark.Epoch) && r.mark.Seq+1 >= r.bounds.First && r.mark.Seq <= r.bounds.Last {
+			// The ledger was lost: nothing but the sequence is known of the place.
+			return r.then(Mark{Position: event.Position{Epoch: l.EpochOf(r.mark.Seq + 1), Seq: r.mark.Seq}})
+		}
 		return r.beforeFirst(l, begin, begin)
 	}
 	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), func(seq uint64) Step { return r.beforeFirst(l, begin, seq) })
@@ -162,7 +159,14 @@ func (r resume) from(l Ledger, next Range) Step {
 // beforeFirst goes on in front of the first event that the mark's reader needs. begin
 // is where the epoch begins: events from there on may be trimmed.
 func (r resume) beforeFirst(l Ledger, begin, seq uint64) Step {
-	if begin < r.bounds.First && seq <= r.bounds.First {
+	if seq > r.bounds.Last+1 {
+		// Ingest was rolled back again, to before the present epoch began.
+		r.mark = Mark{Position: event.Position{Epoch: l.Current().Epoch, Seq: seq - 1}}
+		return r.beginAt(r.bounds.Last + 1)
+	}
+	// Of another stream the mark's sequence says nothing.
+	other := r.mark.Time.Before(l.Current().Created)
+	if begin < r.bounds.First && seq <= r.bounds.First && (other || r.mark.Seq+1 < r.bounds.First) {
 		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
 	}
 	return l.MarkBefore(seq, func(m Mark) Step {

@@ -87,6 +87,11 @@ func (l *Ledger) after(epoch uint64) (next Range, over bool) {
 	return Range{}, false
 }
 
+// knows reports whether the ledger has a range of an epoch.
+func (l *Ledger) knows(epoch uint64) bool {
+	return slices.ContainsFunc(l.Epochs, func(r Range) bool { return r.Epoch == epoch })
+}
+
 // begin adds an epoch. Floor and pins speak of the stream before.
 func (l *Ledger) begin(r Range) {
 	if !l.Current().Created.Equal(r.Created) {

@@ -88,7 +88,7 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 // ingest was not rolled back or created again between Resume and the opening.
 func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step {
-		if !b.Created.Equal(l.Current().Created) {
+		if !b.Created.Equal(l.Current().Created) || m.Seq > b.Last {
 			return then(false)
 		}
 		return prove(m, then)
