@@ -48,12 +48,7 @@ func newConsumerModel(now time.Time) *consumerModel {
 
 func (s *consumerState) clone() consumerState {
 	c := *s
-	c.acked, c.times, c.at = map[uint64]bool{}, map[uint64]int{}, map[uint64]time.Time{}
-	maps.Copy(c.acked, s.acked)
-	for k, v := range s.times {
-		c.times[k], c.at[k] = v, s.at[k]
-	}
-	c.naks = slices.Clone(s.naks)
+	c.acked, c.times, c.at, c.naks = maps.Clone(s.acked), maps.Clone(s.times), maps.Clone(s.at), slices.Clone(s.naks)
 	return c
 }
 
