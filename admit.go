@@ -37,7 +37,7 @@ func (s *Subscriber) admit(ctx context.Context, j *job) (l queue.Letter, refused
 		return queue.Letter{}, false
 	}
 	_, err = readReply(answer)
-	no, ok := errors.AsType[*Refused](err)
+	no, ok := errors.AsType[*RefusedError](err)
 	switch {
 	case ok && no.Code == CodeLimit:
 		s.client.log.Warn("a dead letter is refused; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)

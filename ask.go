@@ -22,7 +22,7 @@ const (
 var ErrNoService = errors.New("config: Service is empty: say which service this is")
 
 // ask sends a control request about the client's own service and decodes the
-// reply. A refusal is a *Refused. With Config.WaitForHub it asks again until
+// reply. A refusal is a *RefusedError. With Config.WaitForHub it asks again until
 // ctx ends, else at most for Config.Timeout: the verbs used here may be asked
 // twice.
 func (c *Client) ask(ctx context.Context, verb string, req, reply any) error {
@@ -40,7 +40,7 @@ func (c *Client) waitForHub(ctx context.Context) error {
 		subject = subjects.Control(contract.VerbDescribe, c.service)
 	}
 	err := c.control(ctx, subject, struct{}{}, nil)
-	if _, ok := errors.AsType[*Refused](err); ok {
+	if _, ok := errors.AsType[*RefusedError](err); ok {
 		return nil
 	}
 	return err
@@ -112,7 +112,7 @@ func inDoubt(err error, doubt bool) error {
 
 // passes reports whether what a hub, or its absence, answered may pass.
 func passes(err error) bool {
-	refusal, ok := errors.AsType[*Refused](err)
+	refusal, ok := errors.AsType[*RefusedError](err)
 	return !ok || refusal.Code == CodeUnavailable
 }
 
@@ -127,9 +127,9 @@ func readReply(m *nats.Msg) ([]byte, error) {
 	var refusal contract.Refusal
 	if err := json.Unmarshal(m.Data, &refusal); err != nil || refusal.Error == nil {
 		// Not the hub's form: something else serves that subject.
-		return nil, &Refused{Code: CodeInternal, Message: m.Header.Get(headerError)}
+		return nil, &RefusedError{Code: CodeInternal, Message: m.Header.Get(headerError)}
 	}
-	return nil, &Refused{Code: Code(refusal.Error.Code), Field: refusal.Error.Field, Message: refusal.Error.Message}
+	return nil, &RefusedError{Code: Code(refusal.Error.Code), Field: refusal.Error.Field, Message: refusal.Error.Message}
 }
 
 // isNoResponders reports whether the server said that nobody listens.

@@ -36,7 +36,7 @@ type Backfill struct {
 //
 // It returns once the backfill is in force; the rows come as Deliveries with a
 // Row, and Describe tells how far they are. Asking again for one that is under way
-// gives that one. One with another filter meanwhile is a *Refused of CodeBusy; an
+// gives that one. One with another filter meanwhile is a *RefusedError of CodeBusy; an
 // owner that serves no rows (see ServeSnapshot) one of CodeUnavailable. Unregister
 // ends a backfill together with its interest.
 func (c *Client) Backfill(ctx context.Context, entity, filter string) (Backfill, error) {

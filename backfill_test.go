@@ -26,7 +26,7 @@ func TestBackfill(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		r := replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}}
-		ended <- c.Subscribe(ctx, replhub.Subscription{Registration: r}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
+		ended <- c.RunSubscriber(ctx, replhub.SubscriberConfig{Registration: r}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if d.Row == 0 {
@@ -46,7 +46,7 @@ func TestBackfill(t *testing.T) {
 		return err
 	})
 	_, err := c.Backfill(t.Context(), "user", "")
-	if r, ok := errors.AsType[*replhub.Refused](err); !ok || r.Code != replhub.CodeUnavailable || r.Field != "entity" {
+	if r, ok := errors.AsType[*replhub.RefusedError](err); !ok || r.Code != replhub.CodeUnavailable || r.Field != "entity" {
 		t.Errorf("without an owner: %v", err)
 	}
 	l.serve(owner, numbers(5))

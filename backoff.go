@@ -10,7 +10,7 @@ import (
 const maxProbePause = 3 * time.Second
 
 // backoff is the wait before the attempt that follows a number of failed ones.
-func (s Subscription) backoff(attempts int) time.Duration {
+func (s SubscriberConfig) backoff(attempts int) time.Duration {
 	d := s.MaxBackoff
 	if shift := attempts - 1; shift < 32 && s.MinBackoff<<shift < d {
 		d = s.MinBackoff << shift
@@ -19,6 +19,6 @@ func (s Subscription) backoff(attempts int) time.Duration {
 }
 
 // probePause is the time until the next probe, after a number of failed ones.
-func (s Subscription) probePause(probes int) time.Duration {
+func (s SubscriberConfig) probePause(probes int) time.Duration {
 	return min(s.backoff(probes), maxProbePause)
 }

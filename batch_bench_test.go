@@ -57,15 +57,15 @@ func benchmarkBatches(b *testing.B, workers, size int) {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(b.Context())
-	sub := replhub.Subscription{Workers: workers, MaxBatch: size}
+	sub := replhub.SubscriberConfig{Workers: workers, MaxBatch: size}
 	done := make(chan error, 1)
 	b.ResetTimer()
 	go func() {
 		if size == 1 {
-			done <- client.Subscribe(ctx, sub, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error { return apply(ctx, d) }))
+			done <- client.RunSubscriber(ctx, sub, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error { return apply(ctx, d) }))
 			return
 		}
-		done <- client.SubscribeBatch(ctx, sub, replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
+		done <- client.RunBatchSubscriber(ctx, sub, replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
 			return apply(ctx, batch...)
 		}))
 	}()

@@ -40,7 +40,7 @@ func (f BatchHandlerFunc) HandleBatch(ctx context.Context, batch []*Delivery) er
 
 // NewBatchSubscriber is NewSubscriber with a handler of batches. Middleware wraps
 // handlers of one delivery and is refused: wrap HandleBatch.
-func NewBatchSubscriber(client *Client, sub Subscription, handler BatchHandler) (*Subscriber, error) {
+func NewBatchSubscriber(client *Client, sub SubscriberConfig, handler BatchHandler) (*Subscriber, error) {
 	switch {
 	case handler == nil:
 		return nil, errors.New("subscribe: the handler is missing")
@@ -55,8 +55,9 @@ func NewBatchSubscriber(client *Client, sub Subscription, handler BatchHandler) 
 	return s, nil
 }
 
-// SubscribeBatch is NewBatchSubscriber and Run.
-func (c *Client) SubscribeBatch(ctx context.Context, sub Subscription, handler BatchHandler) error {
+// RunBatchSubscriber makes a Subscriber of batches and runs it: it blocks until ctx ends
+// or the subscription cannot go on, see Subscriber.Run.
+func (c *Client) RunBatchSubscriber(ctx context.Context, sub SubscriberConfig, handler BatchHandler) error {
 	s, err := NewBatchSubscriber(c, sub, handler)
 	if err != nil {
 		return err

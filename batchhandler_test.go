@@ -31,7 +31,7 @@ func TestBatches(t *testing.T) {
 				l.feed(0, 3000, keyed(50))
 				rec := newBook()
 				var largest atomic.Int64
-				i := l.batches("sharing", replhub.Subscription{Workers: workers, MaxBatch: 200}, func(_ context.Context, batch []*replhub.Delivery) error {
+				i := l.batches("sharing", replhub.SubscriberConfig{Workers: workers, MaxBatch: 200}, func(_ context.Context, batch []*replhub.Delivery) error {
 					largest.Store(max(largest.Load(), int64(len(batch))))
 					keys := map[string]func(){}
 					for _, d := range batch {
@@ -186,7 +186,7 @@ func TestBatchOfAKilledInstance(t *testing.T) {
 	rec := newBook()
 	begun := make(chan struct{})
 	var once atomic.Bool
-	sub := replhub.Subscription{Registration: users(queue), Instance: "one", Workers: 1, DrainTimeout: time.Millisecond}
+	sub := replhub.SubscriberConfig{Registration: users(queue), Instance: "one", Workers: 1, DrainTimeout: time.Millisecond}
 	first := l.batches("sharing", sub, func(ctx context.Context, batch []*replhub.Delivery) error {
 		if len(batch) > 1 && once.CompareAndSwap(false, true) {
 			close(begun)
@@ -219,7 +219,7 @@ func TestDrainFinishesABatch(t *testing.T) {
 			l.register("sharing", users(queue))
 			l.feed(0, 300, keyed(30))
 			begun, finish := make(chan int, 1), make(chan struct{})
-			i := l.batches("sharing", replhub.Subscription{Workers: 1, MaxBatch: 10}, func(_ context.Context, batch []*replhub.Delivery) error {
+			i := l.batches("sharing", replhub.SubscriberConfig{Workers: 1, MaxBatch: 10}, func(_ context.Context, batch []*replhub.Delivery) error {
 				begun <- len(batch)
 				<-finish
 				return nil
@@ -233,7 +233,7 @@ func TestDrainFinishesABatch(t *testing.T) {
 				t.Error(err)
 			}
 			rec := newBook()
-			l.batches("sharing", replhub.Subscription{}, func(_ context.Context, batch []*replhub.Delivery) error {
+			l.batches("sharing", replhub.SubscriberConfig{}, func(_ context.Context, batch []*replhub.Delivery) error {
 				rec.noteAll("", batch)
 				return nil
 			})
@@ -248,16 +248,16 @@ func TestBatchSubscriberIsChecked(t *testing.T) {
 	handler := replhub.BatchHandlerFunc(func(context.Context, []*replhub.Delivery) error { return nil })
 	for want, create := range map[string]func() (*replhub.Subscriber, error){
 		"handler is missing": func() (*replhub.Subscriber, error) {
-			return replhub.NewBatchSubscriber(client, replhub.Subscription{}, nil)
+			return replhub.NewBatchSubscriber(client, replhub.SubscriberConfig{}, nil)
 		},
 		"wrap HandleBatch": func() (*replhub.Subscriber, error) {
-			return replhub.NewBatchSubscriber(client, replhub.Subscription{Middleware: []replhub.Middleware{nil}}, handler)
+			return replhub.NewBatchSubscriber(client, replhub.SubscriberConfig{Middleware: []replhub.Middleware{nil}}, handler)
 		},
 		"MaxBatch -1": func() (*replhub.Subscriber, error) {
-			return replhub.NewBatchSubscriber(client, replhub.Subscription{MaxBatch: -1}, handler)
+			return replhub.NewBatchSubscriber(client, replhub.SubscriberConfig{MaxBatch: -1}, handler)
 		},
 		replhub.ErrNoService.Error(): func() (*replhub.Subscriber, error) {
-			return replhub.NewBatchSubscriber(l.client(), replhub.Subscription{}, handler)
+			return replhub.NewBatchSubscriber(l.client(), replhub.SubscriberConfig{}, handler)
 		},
 	} {
 		if _, err := create(); err == nil || !strings.Contains(err.Error(), want) {

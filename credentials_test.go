@@ -78,7 +78,7 @@ func TestRotatedCredentials(t *testing.T) {
 	ended := make(chan error, 2)
 	go func() {
 		r := replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Echo: true}}}
-		ended <- c.Subscribe(ctx, replhub.Subscription{Registration: r}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
+		ended <- c.RunSubscriber(ctx, replhub.SubscriberConfig{Registration: r}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 			mu.Lock()
 			defer mu.Unlock()
 			got[d.Key]++

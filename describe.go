@@ -12,29 +12,29 @@ type State string
 
 // The states of a lane.
 const (
-	StateLive     State = "live"     // up to date with what is published
-	StateBehind   State = "behind"   // catching up
-	StateFilling  State = "filling"  // copying what an interest is due from before
-	StateStalled  State = "stalled"  // cannot be written to; see Reason
-	StateDetached State = "detached" // cut off, with events missed: register with a Start
-	StateParked   State = "parked"   // written by a newer hub than the one that runs
+	StateLive         State = "live"         // up to date with what is published
+	StateBehind       State = "behind"       // catching up
+	StateFilling      State = "filling"      // copying what an interest is due from before
+	StateStalled      State = "stalled"      // cannot be written to; see Reason
+	StateDetached     State = "detached"     // cut off, with events missed: register with a Start
+	StateIncompatible State = "incompatible" // written by a newer hub than the one that runs
 )
 
 // Status is how a service's lane stands.
 type Status struct {
 	State State
-	// Reason says in words why the lane is stalled, detached or parked.
+	// Reason says in words why the lane is stalled, detached or incompatible.
 	Reason string
 	// Entities are those of the interests in force.
 	Entities []string
 	// Lag counts published events that the hub has not dealt with for this
-	// service, and LagTime is the age of the oldest of them.
-	Lag     uint64
-	LagTime time.Duration
-	// Backlog counts copies that no instance has acknowledged, and BacklogTime
-	// is the age of the oldest of them.
-	Backlog     uint64
-	BacklogTime time.Duration
+	// service, and LagAge is the age of the oldest such event.
+	Lag    uint64
+	LagAge time.Duration
+	// Backlog counts copies that no instance has acknowledged, and OldestUnacked
+	// is the age of the oldest such copy.
+	Backlog       uint64
+	OldestUnacked time.Duration
 	// DeadLetters counts those stored for this service.
 	DeadLetters uint64
 	// Fills are under way: older events, snapshots and backfills. Filled are the
@@ -44,7 +44,7 @@ type Status struct {
 }
 
 // Describe asks how the service's lane stands. A service that never registered
-// is a *Refused of CodeNotFound.
+// is a *RefusedError of CodeNotFound.
 func (c *Client) Describe(ctx context.Context) (Status, error) {
 	var reply contract.LaneStatus
 	if err := c.ask(ctx, contract.VerbDescribe, contract.Describe{}, &reply); err != nil {
@@ -52,8 +52,8 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 	}
 	status := Status{
 		State: State(reply.State), Reason: reply.Reason,
-		Lag: reply.Lag, LagTime: seconds(reply.LagSeconds),
-		Backlog: reply.Backlog, BacklogTime: seconds(reply.OldestUnacked),
+		Lag: reply.Lag, LagAge: seconds(reply.LagSeconds),
+		Backlog: reply.Backlog, OldestUnacked: seconds(reply.OldestUnacked),
 		DeadLetters: reply.DeadLetters,
 	}
 	status.Fills, status.Filled = fillsOf(&reply)

@@ -21,7 +21,7 @@ func TestDrainFinishesWhatHasBegunAndGivesBackTheRest(t *testing.T) {
 			l.startHub()
 			begun, finish := make(chan struct{}, 10), make(chan struct{})
 			var handled atomic.Int32
-			first := l.instance("sharing", replhub.Subscription{Registration: users(queue), Workers: 2},
+			first := l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue), Workers: 2},
 				func(context.Context, *replhub.Delivery) error {
 					begun <- struct{}{}
 					<-finish
@@ -34,7 +34,7 @@ func TestDrainFinishesWhatHasBegunAndGivesBackTheRest(t *testing.T) {
 			stopped := make(chan error, 1)
 			go func() { stopped <- first.stop() }()
 			rec := newBook()
-			l.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+			l.instance("sharing", replhub.SubscriberConfig{}, func(_ context.Context, d *replhub.Delivery) error {
 				defer rec.begin("second", d)()
 				return nil
 			})
@@ -61,7 +61,7 @@ func TestDrainIsBounded(t *testing.T) {
 	l.startHub()
 	begun, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
-	i := l.instance("sharing", replhub.Subscription{Registration: users(replhub.Queue{}), DrainTimeout: 100 * time.Millisecond},
+	i := l.instance("sharing", replhub.SubscriberConfig{Registration: users(replhub.Queue{}), DrainTimeout: 100 * time.Millisecond},
 		func(context.Context, *replhub.Delivery) error {
 			close(begun)
 			<-release // heeds nothing
@@ -78,7 +78,7 @@ func TestDrainCutsHandlersShort(t *testing.T) {
 	l := newLab(t)
 	l.startHub()
 	begun := make(chan struct{}, 2)
-	i := l.instance("sharing", replhub.Subscription{Registration: users(replhub.Queue{}), DrainTimeout: 10 * time.Millisecond},
+	i := l.instance("sharing", replhub.SubscriberConfig{Registration: users(replhub.Queue{}), DrainTimeout: 10 * time.Millisecond},
 		func(ctx context.Context, _ *replhub.Delivery) error {
 			begun <- struct{}{}
 			<-ctx.Done()
@@ -91,7 +91,7 @@ func TestDrainCutsHandlersShort(t *testing.T) {
 	}
 	deadLetters(t, l, 0)
 	again := make(chan int, 1)
-	l.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+	l.instance("sharing", replhub.SubscriberConfig{}, func(_ context.Context, d *replhub.Delivery) error {
 		again <- d.Attempt
 		return nil
 	})
@@ -136,7 +136,7 @@ func TestRunEndsWhenTheLaneDoes(t *testing.T) {
 			t.Run(name+"/"+order, func(t *testing.T) {
 				l := newLab(t)
 				l.startHub()
-				i := l.instance("sharing", replhub.Subscription{Registration: users(queue)},
+				i := l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue)},
 					func(context.Context, *replhub.Delivery) error { return nil })
 				tt.end(l, i)
 				if err := i.wait(); !errors.Is(err, tt.want) {
@@ -150,7 +150,7 @@ func TestRunEndsWhenTheLaneDoes(t *testing.T) {
 func TestRunNeedsALane(t *testing.T) {
 	l := newLab(t)
 	l.startHub()
-	i := l.instance("sharing", replhub.Subscription{}, func(context.Context, *replhub.Delivery) error { return nil })
+	i := l.instance("sharing", replhub.SubscriberConfig{}, func(context.Context, *replhub.Delivery) error { return nil })
 	if err := i.wait(); !errors.Is(err, replhub.ErrUnregistered) {
 		t.Errorf("Run ended with %v", err)
 	}
@@ -160,7 +160,7 @@ func TestRunEndsWithTheClient(t *testing.T) {
 	l := newLab(t)
 	l.startHub()
 	client := l.client(func(c *replhub.Config) { c.Service = "sharing" })
-	s, err := replhub.NewSubscriber(client, replhub.Subscription{Registration: users(replhub.Queue{})},
+	s, err := replhub.NewSubscriber(client, replhub.SubscriberConfig{Registration: users(replhub.Queue{})},
 		replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error { return nil }))
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestHeldKeyWaitsForItsEvent(t *testing.T) {
 	var repaired atomic.Bool
 	rec := newBook()
 	dead := make(chan struct{}, 1)
-	l.instance("sharing", replhub.Subscription{
+	l.instance("sharing", replhub.SubscriberConfig{
 		Registration: users(orders["key"]), HoldKey: true, MaxAttempts: 2, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond,
 		OnDead: func(*replhub.Delivery, error) { dead <- struct{}{} },
 	}, func(_ context.Context, d *replhub.Delivery) error {
@@ -209,7 +209,7 @@ func TestDeadLetterIsRedriven(t *testing.T) {
 			var repaired atomic.Bool
 			got := make(chan replhub.Delivery, 1)
 			dead := make(chan struct{}, 1)
-			l.instance("sharing", replhub.Subscription{
+			l.instance("sharing", replhub.SubscriberConfig{
 				Registration: users(queue),
 				OnDead:       func(*replhub.Delivery, error) { dead <- struct{}{} },
 			}, func(_ context.Context, d *replhub.Delivery) error {
@@ -280,7 +280,7 @@ func TestSubscriptionIsChecked(t *testing.T) {
 	l := newLab(t)
 	client := l.client(func(c *replhub.Config) { c.Service = "sharing" })
 	handler := replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error { return nil })
-	for field, sub := range map[string]replhub.Subscription{
+	for field, sub := range map[string]replhub.SubscriberConfig{
 		"Workers": {Workers: -1}, "MaxInFlight": {MaxInFlight: -1}, "MaxAttempts": {MaxAttempts: -1}, "MinBackoff": {MinBackoff: -1},
 		"MaxBackoff": {MinBackoff: time.Second, MaxBackoff: time.Millisecond}, "DrainTimeout": {DrainTimeout: -1}, "Instance": {Instance: "a b"},
 	} {
@@ -288,10 +288,10 @@ func TestSubscriptionIsChecked(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := replhub.NewSubscriber(client, replhub.Subscription{}, nil); err == nil {
+	if _, err := replhub.NewSubscriber(client, replhub.SubscriberConfig{}, nil); err == nil {
 		t.Error("no handler is needed")
 	}
-	if _, err := replhub.NewSubscriber(l.client(), replhub.Subscription{}, handler); !errors.Is(err, replhub.ErrNoService) {
+	if _, err := replhub.NewSubscriber(l.client(), replhub.SubscriberConfig{}, handler); !errors.Is(err, replhub.ErrNoService) {
 		t.Errorf("without a service: %v", err)
 	}
 }

@@ -50,7 +50,7 @@ func newDriver(s *Subscriber, p plan, serving, handlers context.Context, stop co
 }
 
 // scheduling is what the scheduler needs of a subscription.
-func (s Subscription) scheduling(p plan, batches bool) queue.Config {
+func (s SubscriberConfig) scheduling(p plan, batches bool) queue.Config {
 	return queue.Config{
 		Ordered: p.ordered, AckWait: p.ackWait, Batches: batches,
 		Workers: s.Workers, MaxInFlight: s.MaxInFlight, MaxBatch: s.MaxBatch, MaxAttempts: s.MaxAttempts,

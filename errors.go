@@ -18,9 +18,9 @@ var (
 	// ErrInvalidEvent: the event cannot be published as it is; the message names
 	// the field.
 	ErrInvalidEvent = errors.New("invalid event")
-	// ErrNotRegisteredSubject: the hub's stream of events does not take this
+	// ErrUnknownSubject: the hub's stream of events does not take this
 	// entity and op.
-	ErrNotRegisteredSubject = errors.New("the hub's stream does not take this subject")
+	ErrUnknownSubject = errors.New("the hub's stream does not take this subject")
 	// ErrTooLarge: event and headers exceed the server's limit for a message.
 	ErrTooLarge = errors.New("too large for the server")
 	// ErrIngestFull: the hub's stream of events is full and refuses more. The

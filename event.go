@@ -1,6 +1,7 @@
 package replhub
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -51,9 +52,10 @@ type Position struct {
 	Seq uint64
 }
 
-// Less reports whether p comes before o.
-func (p Position) Less(o Position) bool {
-	return p.Epoch < o.Epoch || (p.Epoch == o.Epoch && p.Seq < o.Seq)
+// Compare is negative where p comes before o, 0 where they are equal, and positive
+// where p comes after o.
+func (p Position) Compare(o Position) int {
+	return cmp.Or(cmp.Compare(p.Epoch, o.Epoch), cmp.Compare(p.Seq, o.Seq))
 }
 
 // Delivery is one change as a subscriber gets it: at least once, so more than

@@ -33,10 +33,10 @@ func ExampleKeyOf() {
 }
 
 // The order of changes, for those who apply them without package inbox.
-func ExamplePosition_Less() {
+func ExamplePosition_Compare() {
 	applied := replhub.Position{Epoch: 1, Seq: 900}
 	for _, incoming := range []replhub.Position{{Epoch: 1, Seq: 899}, {Epoch: 1, Seq: 901}, {Epoch: 2, Seq: 5}} {
-		fmt.Println(applied.Less(incoming))
+		fmt.Println(applied.Compare(incoming) < 0)
 	}
 	// Output:
 	// false

@@ -147,10 +147,10 @@ func ExampleClient_Register() {
 			Entity: "user",
 			Filter: "has(data.tenant) && data.tenant == 'acme'",
 			Fields: []string{"id", "name"},
-			Start:  replhub.StartAll,
+			Start:  replhub.StartAll(),
 		}},
 	})
-	var refused *replhub.Refused
+	var refused *replhub.RefusedError
 	switch {
 	case errors.As(err, &refused):
 		fmt.Println(refused.Code, refused.Field)

@@ -141,7 +141,7 @@ func (s *scene) handles(n int) {
 func TestServerThatForgetsDeliveriesKeepsTheOrder(t *testing.T) {
 	s := newScene(t, false)
 	begun, finish := make(chan struct{}, 4), make(chan struct{})
-	i := s.instance("sharing", replhub.Subscription{Workers: 2}, func(_ context.Context, d *replhub.Delivery) error {
+	i := s.instance("sharing", replhub.SubscriberConfig{Workers: 2}, func(_ context.Context, d *replhub.Delivery) error {
 		defer s.rec.begin("a", d)()
 		begun <- struct{}{}
 		<-finish
@@ -185,7 +185,7 @@ func TestHeldBackEventsAreHandledAfterAReconnect(t *testing.T) {
 	one := func(int) string { return "k" }
 	s.feed(0, 1, one)
 	first := s.ask("$JS.API.CONSUMER.MSG.NEXT.SUB_sharing.workers-0", `{"batch":1,"expires":10000000000,"group":"`+contract.GroupWorkers+`"}`)
-	i := s.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+	i := s.instance("sharing", replhub.SubscriberConfig{}, func(_ context.Context, d *replhub.Delivery) error {
 		defer s.rec.begin("a", d)()
 		return nil
 	})
@@ -209,7 +209,7 @@ func TestHeldBackEventsAreHandledAfterAReconnect(t *testing.T) {
 // ack wait is over.
 func TestLostAcknowledgementHoldsUpNothing(t *testing.T) {
 	s := newScene(t, true)
-	i := s.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+	i := s.instance("sharing", replhub.SubscriberConfig{}, func(_ context.Context, d *replhub.Delivery) error {
 		s.rec.begin("a", d)()
 		return nil
 	})
@@ -236,7 +236,7 @@ func TestQueueThatIsMadeAnewMeanwhileIsNoticed(t *testing.T) {
 	for _, restarts := range []int{0, 1} {
 		t.Run(fmt.Sprintf("after %d restarts", restarts), func(t *testing.T) {
 			s := newScene(t, false)
-			i := s.instance("sharing", replhub.Subscription{}, func(_ context.Context, d *replhub.Delivery) error {
+			i := s.instance("sharing", replhub.SubscriberConfig{}, func(_ context.Context, d *replhub.Delivery) error {
 				s.rec.begin("a", d)()
 				return nil
 			})

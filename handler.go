@@ -23,9 +23,9 @@ import (
 //     letter at once, since no other attempt can change it.
 //   - an error that package database knows as a refusal for what other rows are like,
 //     such as a foreign key's: it is tried again after back-offs of at most 3 s, which
-//     use up no attempt, for Subscription.MaxWait, and then becomes a dead letter.
+//     use up no attempt, for SubscriberConfig.MaxWait, and then becomes a dead letter.
 //   - any other error: it is tried again after a back-off, up to
-//     Subscription.MaxAttempts, and then becomes a dead letter.
+//     SubscriberConfig.MaxAttempts, and then becomes a dead letter.
 //
 // A panic is caught and counts as an error. Handle is called concurrently for
 // different keys, and one at a time for one key. ctx ends when the subscriber

@@ -68,7 +68,7 @@ func ExampleNewSubscriber() {
 	}
 	defer client.Close()
 
-	subscriber, err := replhub.NewSubscriber(client, replhub.Subscription{
+	subscriber, err := replhub.NewSubscriber(client, replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}},
 		MaxAttempts:  2,
 		MinBackoff:   time.Millisecond,
@@ -155,7 +155,7 @@ func ExampleUnavailable() {
 }
 
 // A handler of what waits, in one transaction for one.
-func ExampleClient_SubscribeBatch() {
+func ExampleClient_RunBatchSubscriber() {
 	url, stop := exampleHub()
 	defer stop()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -175,7 +175,7 @@ func ExampleClient_SubscribeBatch() {
 	publishFrom(url, "profile", replhub.Event{Entity: "user", Op: replhub.Delete, Key: "42"})
 
 	handled := 0
-	err = client.SubscribeBatch(ctx, replhub.Subscription{MaxBatch: 100}, replhub.BatchHandlerFunc(
+	err = client.RunBatchSubscriber(ctx, replhub.SubscriberConfig{MaxBatch: 100}, replhub.BatchHandlerFunc(
 		func(_ context.Context, batch []*replhub.Delivery) error {
 			for _, d := range batch { // one transaction, in a service
 				fmt.Println(d.Op, d.Entity, d.Key)

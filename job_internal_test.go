@@ -27,7 +27,7 @@ func TestParseReply(t *testing.T) {
 }
 
 func TestBackoffGrowsWithinItsBounds(t *testing.T) {
-	s := Subscription{MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Second}
+	s := SubscriberConfig{MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Second}
 	for attempts, want := range map[int]time.Duration{
 		1: s.MinBackoff, 2: 2 * s.MinBackoff, 3: 4 * s.MinBackoff, 4: 8 * s.MinBackoff, 5: s.MaxBackoff, 50: s.MaxBackoff, 500: s.MaxBackoff,
 	} {

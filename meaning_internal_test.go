@@ -58,7 +58,7 @@ func TestMeaningOf(t *testing.T) {
 }
 
 func TestProbesComeSoon(t *testing.T) {
-	s := Subscription{MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Hour}
+	s := SubscriberConfig{MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Hour}
 	for probes := range 100 {
 		if d := s.probePause(probes + 1); d < 50*time.Millisecond || d > maxProbePause {
 			t.Errorf("after %d probes %s", probes, d)

@@ -55,7 +55,7 @@ func (m *membership) round(ctx context.Context) (time.Duration, error) {
 	soon := joinEvery*4/5 + rand.N(joinEvery*2/5)
 	sent := m.d.time()
 	reply, err := m.join(ctx, false)
-	refusal, refused := errors.AsType[*Refused](err)
+	refusal, refused := errors.AsType[*RefusedError](err)
 	switch {
 	case ctx.Err() != nil:
 		return 0, nil

@@ -35,7 +35,7 @@ func (c *Client) whyNoResponders(ctx context.Context, subject string) outcome {
 			return outcome{kind: retry, err: nats.ErrNoResponders}
 		}
 	}
-	return outcome{kind: refused, err: fmt.Errorf("%w: it takes %s", ErrNotRegisteredSubject, strings.Join(takes, ", "))}
+	return outcome{kind: refused, err: fmt.Errorf("%w: it takes %s", ErrUnknownSubject, strings.Join(takes, ", "))}
 }
 
 // matches reports whether a subject is one of those that a pattern of NATS

@@ -19,8 +19,8 @@ import (
 
 // quick is a subscription that has used up all attempts of an event within some
 // twenty milliseconds.
-func quick(queue replhub.Queue) replhub.Subscription {
-	return replhub.Subscription{
+func quick(queue replhub.Queue) replhub.SubscriberConfig {
+	return replhub.SubscriberConfig{
 		Registration: users(queue), Instance: "one", Workers: 4, MaxInFlight: 40,
 		MaxAttempts: 3, MinBackoff: 5 * time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 	}
@@ -74,7 +74,7 @@ func TestOutageIsNoPoison(t *testing.T) {
 	server := sqltest.OwnPostgres(t)
 	holding := quick(orders["key"])
 	holding.HoldKey = true
-	for name, sub := range map[string]replhub.Subscription{"none": quick(orders["none"]), "key": quick(orders["key"]), "key, held": holding} {
+	for name, sub := range map[string]replhub.SubscriberConfig{"none": quick(orders["none"]), "key": quick(orders["key"]), "key, held": holding} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.startHub()

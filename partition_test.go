@@ -32,7 +32,7 @@ func TestPartitionsFollowTheInstances(t *testing.T) {
 	of := make(map[int]string)   // who last handled each partition
 	busy := make(map[int]string) // who is at work on it, by key
 	start := func(who string) *instance {
-		return l.instance("sharing", replhub.Subscription{Registration: users(queue), Instance: who}, func(ctx context.Context, d *replhub.Delivery) error {
+		return l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue), Instance: who}, func(ctx context.Context, d *replhub.Delivery) error {
 			defer rec.begin(who, d)()
 			p := subjects.Partition(d.Key, partitions)
 			mu.Lock()
@@ -119,7 +119,7 @@ func TestNextHolderSettlesWhatWasDelivered(t *testing.T) {
 	l.startHub()
 	queue := replhub.Queue{Order: replhub.OrderKey, Partitions: 2, AckWait: 30 * time.Second}
 	stuck := make(chan struct{}, 100)
-	first := l.instance("sharing", replhub.Subscription{Registration: users(queue), DrainTimeout: time.Millisecond},
+	first := l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue), DrainTimeout: time.Millisecond},
 		func(ctx context.Context, _ *replhub.Delivery) error {
 			stuck <- struct{}{}
 			<-ctx.Done()
@@ -132,7 +132,7 @@ func TestNextHolderSettlesWhatWasDelivered(t *testing.T) {
 	first.kill()
 	rec := newBook()
 	began := time.Now()
-	l.instance("sharing", replhub.Subscription{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
+	l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
 		defer rec.begin("second", d)()
 		return nil
 	})
@@ -156,7 +156,7 @@ func TestPartitionsStayWithoutAHub(t *testing.T) {
 	}
 	rec := newBook()
 	queue := replhub.Queue{Order: replhub.OrderKey, Partitions: 4}
-	l.instance("sharing", replhub.Subscription{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
+	l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
 		defer rec.begin("a", d)()
 		return nil
 	})

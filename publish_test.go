@@ -132,7 +132,7 @@ func TestPublishWithoutAHub(t *testing.T) {
 	l := newLab(t)
 	_, err := l.client().Publish(t.Context(), user("42", 1))
 	wants(t, err, replhub.ErrNoHub)
-	wantsNot(t, err, replhub.ErrUnknownOutcome, replhub.ErrNotRegisteredSubject)
+	wantsNot(t, err, replhub.ErrUnknownOutcome, replhub.ErrUnknownSubject)
 }
 
 func TestPublishIntoAStreamThatIsNotTheHubs(t *testing.T) {
@@ -153,7 +153,7 @@ func TestPublishOfASubjectThatIsNotTaken(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := c.Publish(t.Context(), replhub.Event{Entity: "account", Op: replhub.Update})
-	wants(t, err, replhub.ErrNotRegisteredSubject)
+	wants(t, err, replhub.ErrUnknownSubject)
 	wantsNot(t, err, replhub.ErrNoHub, replhub.ErrUnknownOutcome)
 }
 

@@ -25,8 +25,8 @@ const (
 	CodeInternal      Code = "internal"       // a fault of the hub's
 )
 
-// Refused is a request that the hub refused; find it with errors.As.
-type Refused struct { //nolint:errname // it reads as what happened, and its errors.As needs no stutter
+// RefusedError is a request that the hub refused; find it with errors.As.
+type RefusedError struct {
 	Code Code
 	// Field is the path of the field at fault in the hub's JSON, such as
 	// "interests[0].ops[1]"; empty when none is.
@@ -36,7 +36,7 @@ type Refused struct { //nolint:errname // it reads as what happened, and its err
 }
 
 // Error implements error.
-func (e *Refused) Error() string {
+func (e *RefusedError) Error() string {
 	if e.Field != "" {
 		return fmt.Sprintf("refused: %s: %s: %s", e.Code, e.Field, e.Message)
 	}

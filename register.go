@@ -29,27 +29,30 @@ type Interest struct {
 	Echo bool
 }
 
-// Start is where a first registration begins: StartNew, StartAll,
-// StartSnapshot, StartAt or StartFrom.
-type Start string
+// Start is where a first registration begins: StartNew, StartAll, StartSnapshot,
+// StartAt or StartFrom. The zero Start is StartNew where one is needed, and none where
+// the interest is registered already.
+type Start struct{ text string }
 
-// Where a first registration begins.
-const (
-	// StartNew begins with what is published from now on.
-	StartNew Start = "new"
-	// StartAll begins with all that the hub still holds.
-	StartAll Start = "all"
-	// StartSnapshot begins with the rows that the entity's owner has.
-	StartSnapshot Start = "snapshot"
-)
+// StartNew begins with what is published from now on.
+func StartNew() Start { return Start{"new"} }
+
+// StartAll begins with all that the hub still holds.
+func StartAll() Start { return Start{"all"} }
+
+// StartSnapshot begins with the rows that the entity's owner has.
+func StartSnapshot() Start { return Start{"snapshot"} }
 
 // StartAt begins with what was stored at t or later; refused as too_old when
 // the hub does not hold that any more.
-func StartAt(t time.Time) Start { return Start(t.UTC().Format(time.RFC3339Nano)) }
+func StartAt(t time.Time) Start { return Start{t.UTC().Format(time.RFC3339Nano)} }
 
 // StartFrom begins with an ingest sequence, from 1 on; refused as too_old when
 // the hub does not hold it any more.
-func StartFrom(seq uint64) Start { return Start(strconv.FormatUint(seq, 10)) }
+func StartFrom(seq uint64) Start { return Start{strconv.FormatUint(seq, 10)} }
+
+// String is the start as it is on the wire; empty for the zero Start.
+func (s Start) String() string { return s.text }
 
 // Order is how the instances of a service share its queue.
 type Order string
@@ -106,7 +109,7 @@ type Registered struct {
 }
 
 // Register puts interests in force and returns once they are. It is idempotent:
-// a service does it at each start. A refusal is a *Refused; without a hub the
+// a service does it at each start. A refusal is a *RefusedError; without a hub the
 // error is ErrNoHub, unless Config.WaitForHub. Where no answer comes it is
 // ErrUnknownOutcome, and registering again is safe.
 func (c *Client) Register(ctx context.Context, r Registration) (Registered, error) {
@@ -139,7 +142,7 @@ func (r Registration) request() contract.Register {
 			ops = append(ops, string(op))
 		}
 		out.Interests = append(out.Interests, contract.Interest{
-			Entity: in.Entity, Ops: ops, Filter: in.Filter, Fields: in.Fields, Start: contract.Start(in.Start), Echo: in.Echo,
+			Entity: in.Entity, Ops: ops, Filter: in.Filter, Fields: in.Fields, Start: contract.Start(in.Start.text), Echo: in.Echo,
 		})
 	}
 	if r.Queue != (Queue{}) {

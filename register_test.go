@@ -25,8 +25,8 @@ func TestRegisterPutsInterestsInForce(t *testing.T) {
 	}
 	r := replhub.Registration{
 		Interests: []replhub.Interest{
-			{Entity: "user", Start: replhub.StartAll, Ops: []replhub.Op{replhub.Update}, Filter: "key != 'x' || data.gone == 1", Fields: []string{"id"}, Echo: true},
-			{Entity: "tenant", Start: replhub.StartNew},
+			{Entity: "user", Start: replhub.StartAll(), Ops: []replhub.Op{replhub.Update}, Filter: "key != 'x' || data.gone == 1", Fields: []string{"id"}, Echo: true},
+			{Entity: "tenant", Start: replhub.StartNew()},
 		},
 		Queue:    replhub.Queue{Order: replhub.OrderKey, Partitions: 2, AckWait: time.Minute, MaxDeliver: 3},
 		MaxBytes: 1 << 20,
@@ -88,14 +88,14 @@ func TestRegisterThatIsRefused(t *testing.T) {
 		"entity":    {replhub.Registration{Interests: []replhub.Interest{{Entity: "User"}}}, replhub.CodeInvalidName, "interests[0].entity"},
 		"op":        {replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Ops: []replhub.Op{"x"}}}}, replhub.CodeInvalidValue, "interests[0].ops[0]"},
 		"filter":    {replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Filter: "1 +"}}}, replhub.CodeInvalidFilter, "interests[0].filter"},
-		"start":     {replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: "soon"}}}, replhub.CodeInvalidValue, "interests[0].start"},
+		"start":     {replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartAt(time.Now().Add(time.Hour))}}}, replhub.CodeInvalidValue, "interests[0].start"},
 		"order":     {replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}, Queue: replhub.Queue{Order: "x"}}, replhub.CodeInvalidValue, "queue.order"},
 		"nothing":   {replhub.Registration{}, replhub.CodeNotFound, ""},
 		"max bytes": {replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}, MaxBytes: 1}, replhub.CodeInvalidValue, "max_bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := c.Register(t.Context(), tc.r)
-			refused, ok := errors.AsType[*replhub.Refused](err)
+			refused, ok := errors.AsType[*replhub.RefusedError](err)
 			if !ok || refused.Code != tc.code || refused.Field != tc.field || refused.Message == "" {
 				t.Errorf("error %v, want a refusal %s of %q", err, tc.code, tc.field)
 			}
@@ -122,7 +122,7 @@ func TestUnregisterAndDescribe(t *testing.T) {
 	l.startHub()
 	c := l.client(asSharing)
 	_, err := c.Describe(t.Context())
-	if refused, ok := errors.AsType[*replhub.Refused](err); !ok || refused.Code != replhub.CodeNotFound {
+	if refused, ok := errors.AsType[*replhub.RefusedError](err); !ok || refused.Code != replhub.CodeNotFound {
 		t.Errorf("error %v, want not_found", err)
 	}
 	if _, err := c.Register(t.Context(), replhub.Registration{Interests: []replhub.Interest{
@@ -142,7 +142,7 @@ func TestUnregisterAndDescribe(t *testing.T) {
 			t.Logf("status %+v", status)
 			return errors.New("not live")
 		}
-		if status.BacklogTime <= 0 {
+		if status.OldestUnacked <= 0 {
 			return errors.New("no age of the backlog")
 		}
 		return count("backlog", int(status.Backlog), 1)
@@ -213,7 +213,7 @@ func TestRegisterWaitsForTheHub(t *testing.T) {
 	}
 	// What waiting does not mend is said at once.
 	_, err = c.Register(t.Context(), replhub.Registration{Interests: []replhub.Interest{{Entity: "User"}}})
-	if refused, ok := errors.AsType[*replhub.Refused](err); !ok || refused.Code != replhub.CodeInvalidName {
+	if refused, ok := errors.AsType[*replhub.RefusedError](err); !ok || refused.Code != replhub.CodeInvalidName {
 		t.Errorf("error %v", err)
 	}
 }

@@ -144,7 +144,7 @@ func (d *driver) watchLane(ctx context.Context) {
 		switch {
 		case err == nil && status.State == StateDetached:
 			d.stop(fmt.Errorf("%w: %s", ErrDetached, status.Reason))
-		case err == nil && len(status.Entities) == 0 && status.Backlog == 0 && status.State != StateParked:
+		case err == nil && len(status.Entities) == 0 && status.Backlog == 0 && status.State != StateIncompatible:
 			d.stop(ErrUnregistered)
 		}
 		select {

@@ -67,7 +67,7 @@ func slowKeyRound(b *testing.B, queue replhub.Queue, fails int) time.Duration {
 	var handled, attempts atomic.Int64
 	all := make(chan struct{})
 	ctx, cancel := context.WithCancel(b.Context())
-	sub, err := replhub.NewSubscriber(client, replhub.Subscription{
+	sub, err := replhub.NewSubscriber(client, replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}, Queue: queue},
 		// Its attempts are over with the publishing.
 		MaxAttempts: fails + 1, MinBackoff: 50 * time.Millisecond, MaxBackoff: 400 * time.Millisecond,

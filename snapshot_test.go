@@ -195,8 +195,8 @@ func TestSubscribeWithASnapshot(t *testing.T) {
 	defer cancel()
 	var mu sync.Mutex
 	got := make(map[string]bool)
-	err := sharing.Subscribe(ctx, replhub.Subscription{
-		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot}}},
+	err := sharing.RunSubscriber(ctx, replhub.SubscriberConfig{
+		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot()}}},
 	}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -248,8 +248,8 @@ func ExampleClient_ServeSnapshot() {
 		return
 	}
 	defer sharing.Close()
-	err = sharing.Subscribe(ctx, replhub.Subscription{
-		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot}}},
+	err = sharing.RunSubscriber(ctx, replhub.SubscriberConfig{
+		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot()}}},
 		Workers:      1,
 	}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 		fmt.Println(d.Op, d.Key, string(d.Data))

@@ -29,7 +29,7 @@ func newStanding(t *testing.T, l *lab) *standing {
 	s := &standing{l: l, book: newBook(), finish: make(chan struct{})}
 	begun := make(chan struct{}, 2)
 	queue := replhub.Queue{Order: replhub.OrderKey, Partitions: 1}
-	s.instance = l.instance("sharing", replhub.Subscription{Registration: users(queue), Workers: 2}, func(_ context.Context, d *replhub.Delivery) error {
+	s.instance = l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue), Workers: 2}, func(_ context.Context, d *replhub.Delivery) error {
 		select {
 		case begun <- struct{}{}:
 		default: // only the first two are waited for
@@ -129,7 +129,7 @@ func TestStandstillCountsNothingThatOthersMayHaveSettled(t *testing.T) {
 	l.startHub()
 	rec, begun, finish := newBook(), make(chan struct{}, 3), make(chan struct{})
 	queue := replhub.Queue{Order: replhub.OrderKey, Partitions: 1, AckWait: time.Hour} // what is not called for does not come
-	i := l.instance("sharing", replhub.Subscription{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
+	i := l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
 		begun <- struct{}{}
 		<-finish
 		defer rec.begin("a", d)()

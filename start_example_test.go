@@ -26,7 +26,7 @@ func ExampleStartFrom() {
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err = client.Subscribe(ctx, replhub.Subscription{
+	err = client.RunSubscriber(ctx, replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartFrom(3)}}},
 	}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 		fmt.Println("begins with", d.Key, "at", d.Position.Seq)

@@ -104,7 +104,7 @@ func benchmarkHandler(b *testing.B, queue replhub.Queue) {
 	b.ResetTimer()
 	done := make(chan error, 1)
 	go func() {
-		done <- client.Subscribe(ctx, replhub.Subscription{}, replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error {
+		done <- client.RunSubscriber(ctx, replhub.SubscriberConfig{}, replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error {
 			if handled.Add(1) == int64(b.N) {
 				close(all)
 			}

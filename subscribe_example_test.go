@@ -9,7 +9,7 @@ import (
 )
 
 // A subscriber registers what it wants and handles it until its context ends.
-func ExampleClient_Subscribe() {
+func ExampleClient_RunSubscriber() {
 	url, stop := exampleHub()
 	defer stop()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -27,7 +27,7 @@ func ExampleClient_Subscribe() {
 		cancel() // enough for an example
 		return nil
 	})
-	subscriber, err := replhub.NewSubscriber(client, replhub.Subscription{
+	subscriber, err := replhub.NewSubscriber(client, replhub.SubscriberConfig{
 		Registration: replhub.Registration{
 			Interests: []replhub.Interest{{Entity: "user"}},
 			Queue:     replhub.Queue{Order: replhub.OrderKey, Partitions: 4},

@@ -30,7 +30,7 @@ type instance struct {
 }
 
 // instance starts a subscriber with a connection of its own.
-func (l *lab) instance(service string, sub replhub.Subscription, handle replhub.HandlerFunc) *instance {
+func (l *lab) instance(service string, sub replhub.SubscriberConfig, handle replhub.HandlerFunc) *instance {
 	l.t.Helper()
 	return l.launch(service, sub, func(i *instance, client *replhub.Client) (*replhub.Subscriber, error) {
 		return replhub.NewSubscriber(client, sub, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
@@ -43,7 +43,7 @@ func (l *lab) instance(service string, sub replhub.Subscription, handle replhub.
 }
 
 // batches is instance with a handler of batches.
-func (l *lab) batches(service string, sub replhub.Subscription, handle replhub.BatchHandlerFunc) *instance {
+func (l *lab) batches(service string, sub replhub.SubscriberConfig, handle replhub.BatchHandlerFunc) *instance {
 	l.t.Helper()
 	return l.launch(service, sub, func(i *instance, client *replhub.Client) (*replhub.Subscriber, error) {
 		return replhub.NewBatchSubscriber(client, sub, replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
@@ -56,7 +56,7 @@ func (l *lab) batches(service string, sub replhub.Subscription, handle replhub.B
 }
 
 // launch starts the subscriber that create makes.
-func (l *lab) launch(service string, sub replhub.Subscription, create func(*instance, *replhub.Client) (*replhub.Subscriber, error)) *instance {
+func (l *lab) launch(service string, sub replhub.SubscriberConfig, create func(*instance, *replhub.Client) (*replhub.Subscriber, error)) *instance {
 	l.t.Helper()
 	nc, err := nats.Connect(l.url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {

@@ -25,7 +25,7 @@ func TestSubscribeHandlesEveryEvent(t *testing.T) {
 			l := newLab(t)
 			l.startHub()
 			rec := newBook()
-			i := l.instance("sharing", replhub.Subscription{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
+			i := l.instance("sharing", replhub.SubscriberConfig{Registration: users(queue)}, func(_ context.Context, d *replhub.Delivery) error {
 				defer rec.begin("", d)()
 				return nil
 			})
@@ -54,7 +54,7 @@ func TestDeliveryHoldsTheEvent(t *testing.T) {
 	l := newLab(t)
 	l.startHub()
 	got := make(chan replhub.Delivery, 1)
-	l.instance("sharing", replhub.Subscription{Registration: users(replhub.Queue{Order: replhub.OrderKey, Partitions: 2})},
+	l.instance("sharing", replhub.SubscriberConfig{Registration: users(replhub.Queue{Order: replhub.OrderKey, Partitions: 2})},
 		func(_ context.Context, d *replhub.Delivery) error {
 			got <- *d
 			return nil
@@ -87,7 +87,7 @@ func TestFailingKeyHoldsUpItselfAlone(t *testing.T) {
 			l.startHub()
 			rec := newBook()
 			var failures atomic.Int32
-			l.instance("sharing", replhub.Subscription{
+			l.instance("sharing", replhub.SubscriberConfig{
 				Registration: users(queue), Workers: 2, MaxInFlight: 20, MinBackoff: 20 * time.Millisecond, MaxAttempts: 1000,
 			}, func(_ context.Context, d *replhub.Delivery) error {
 				if d.Key == "k0" && failures.Add(1) < 8 {
@@ -159,7 +159,7 @@ func TestDeadLetters(t *testing.T) {
 			l.startHub()
 			good := make(chan string, 1)
 			told := make(chan error, 1)
-			l.instance("sharing", replhub.Subscription{
+			l.instance("sharing", replhub.SubscriberConfig{
 				Registration: users(replhub.Queue{}), MaxAttempts: 3, MinBackoff: time.Millisecond,
 				OnDead: func(_ *replhub.Delivery, err error) { told <- err },
 			}, func(ctx context.Context, d *replhub.Delivery) error {

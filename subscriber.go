@@ -24,7 +24,7 @@ var (
 	// ErrUnregistered: the service has no lane, or no interests and nothing left
 	// to handle. To start anew, register and run again.
 	ErrUnregistered = errors.New("the service is not registered: register, and run again")
-	// ErrDrainTimeout: handlers did not end within Subscription.DrainTimeout;
+	// ErrDrainTimeout: handlers did not end within SubscriberConfig.DrainTimeout;
 	// they were left behind, and their events will be delivered again.
 	ErrDrainTimeout = errors.New("handlers did not end in time")
 )
@@ -53,7 +53,7 @@ const (
 // is no order.
 type Subscriber struct {
 	client  *Client
-	cfg     Subscription
+	cfg     SubscriberConfig
 	handler Handler
 	batches BatchHandler // in place of handler; nil for none
 	stream  string
@@ -66,7 +66,7 @@ type Subscriber struct {
 }
 
 // NewSubscriber checks the subscription. The client must name its service.
-func NewSubscriber(client *Client, sub Subscription, handler Handler) (*Subscriber, error) {
+func NewSubscriber(client *Client, sub SubscriberConfig, handler Handler) (*Subscriber, error) {
 	if handler == nil {
 		return nil, errors.New("subscribe: the handler is missing")
 	}
@@ -82,7 +82,7 @@ func NewSubscriber(client *Client, sub Subscription, handler Handler) (*Subscrib
 	return s, nil
 }
 
-func newSubscriber(client *Client, sub Subscription) (*Subscriber, error) {
+func newSubscriber(client *Client, sub SubscriberConfig) (*Subscriber, error) {
 	if client.service.IsZero() {
 		return nil, fmt.Errorf("subscribe: %w", ErrNoService)
 	}
@@ -95,8 +95,9 @@ func newSubscriber(client *Client, sub Subscription) (*Subscriber, error) {
 	}, nil
 }
 
-// Subscribe is NewSubscriber and Run.
-func (c *Client) Subscribe(ctx context.Context, sub Subscription, handler Handler) error {
+// RunSubscriber makes a Subscriber and runs it: it blocks until ctx ends or the
+// subscription cannot go on, see Subscriber.Run.
+func (c *Client) RunSubscriber(ctx context.Context, sub SubscriberConfig, handler Handler) error {
 	s, err := NewSubscriber(c, sub, handler)
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func (s *Subscriber) Ready() <-chan struct{} { return s.ready }
 // Run registers and handles events until ctx ends; then it takes no more, lets
 // the handlers under way finish within DrainTimeout, gives the rest back, and
 // returns nil. It ends by itself with ErrDetached, ErrUnregistered, ErrClosed,
-// or a *Refused registration. Call it once.
+// or a *RefusedError registration. Call it once.
 func (s *Subscriber) Run(ctx context.Context) error {
 	if err := s.register(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -141,7 +142,7 @@ func (s *Subscriber) register(ctx context.Context) error {
 	for _, warning := range registered.Warnings {
 		s.client.log.Warn("registered, but look at this", "service", s.client.Service(), "warning", warning)
 	}
-	refusal, refused := errors.AsType[*Refused](err)
+	refusal, refused := errors.AsType[*RefusedError](err)
 	switch {
 	case err == nil:
 		return nil

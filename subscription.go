@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Subscription says what a subscriber handles and how. The zero Subscription
+// SubscriberConfig says what a subscriber handles and how. The zero SubscriberConfig
 // works where the service is registered already.
-type Subscription struct {
+type SubscriberConfig struct {
 	// Registration is put in force when Run begins; one without interests and
 	// queue leaves what is registered.
 	Registration Registration
@@ -70,7 +70,7 @@ type Subscription struct {
 // thousand events a second in batches of 1, 100, 250, 500 and 1000.
 const defaultMaxBatch = 500
 
-func (s Subscription) withDefaults() Subscription {
+func (s SubscriberConfig) withDefaults() SubscriberConfig {
 	s.Workers = cmp.Or(s.Workers, 16)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, 1000)
 	s.MaxBatch = cmp.Or(s.MaxBatch, defaultMaxBatch)
@@ -83,7 +83,7 @@ func (s Subscription) withDefaults() Subscription {
 	return s
 }
 
-func (s Subscription) validate() error {
+func (s SubscriberConfig) validate() error {
 	switch {
 	case s.Workers < 0:
 		return fmt.Errorf("subscription: Workers %d: must be positive", s.Workers)

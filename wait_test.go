@@ -24,15 +24,15 @@ var errNoParent = database.Mark(errors.New(`violates foreign key constraint "chi
 // eachHandler runs a test with handlers of one delivery and of batches, in either
 // order. handle is called for one delivery after the other, and its error is the
 // batch's.
-func eachHandler(t *testing.T, test func(t *testing.T, queue replhub.Queue, start func(l *lab, sub replhub.Subscription, handle replhub.HandlerFunc) *instance)) {
+func eachHandler(t *testing.T, test func(t *testing.T, queue replhub.Queue, start func(l *lab, sub replhub.SubscriberConfig, handle replhub.HandlerFunc) *instance)) {
 	for name, queue := range orders {
 		t.Run(name, func(t *testing.T) {
-			test(t, queue, func(l *lab, sub replhub.Subscription, handle replhub.HandlerFunc) *instance {
+			test(t, queue, func(l *lab, sub replhub.SubscriberConfig, handle replhub.HandlerFunc) *instance {
 				return l.instance("sharing", sub, handle)
 			})
 		})
 		t.Run(name+", batches", func(t *testing.T) {
-			test(t, queue, func(l *lab, sub replhub.Subscription, handle replhub.HandlerFunc) *instance {
+			test(t, queue, func(l *lab, sub replhub.SubscriberConfig, handle replhub.HandlerFunc) *instance {
 				return l.batches("sharing", sub, func(ctx context.Context, batch []*replhub.Delivery) error {
 					for _, d := range batch {
 						if err := handle(ctx, d); err != nil {
@@ -49,7 +49,7 @@ func eachHandler(t *testing.T, test func(t *testing.T, queue replhub.Queue, star
 // A row before its parent waits for much longer than it takes to use up all
 // attempts, holds up its own key alone, and is no outage.
 func TestChildWaitsForItsParent(t *testing.T) {
-	eachHandler(t, func(t *testing.T, queue replhub.Queue, start func(*lab, replhub.Subscription, replhub.HandlerFunc) *instance) {
+	eachHandler(t, func(t *testing.T, queue replhub.Queue, start func(*lab, replhub.SubscriberConfig, replhub.HandlerFunc) *instance) {
 		l := newLab(t)
 		l.startHub()
 		var tries, children atomic.Int32
@@ -107,7 +107,7 @@ func TestChildWaitsForItsParent(t *testing.T) {
 // One whose parent does not come becomes a dead letter that says why, and its key
 // goes on.
 func TestWaitIsBounded(t *testing.T) {
-	eachHandler(t, func(t *testing.T, queue replhub.Queue, start func(*lab, replhub.Subscription, replhub.HandlerFunc) *instance) {
+	eachHandler(t, func(t *testing.T, queue replhub.Queue, start func(*lab, replhub.SubscriberConfig, replhub.HandlerFunc) *instance) {
 		l := newLab(t)
 		l.startHub()
 		sub := quick(queue)

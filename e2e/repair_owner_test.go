@@ -234,8 +234,8 @@ func (r *columnReplica) subscribe(url string, columns ...string) {
 		r.t.Fatal(err)
 	}
 	r.columns, r.client = columns, connectAs(r.t, url, r.service)
-	s, err := replhub.NewBatchSubscriber(r.client, replhub.Subscription{Registration: replhub.Registration{Interests: []replhub.Interest{{
-		Entity: "user", Fields: append([]string{"id"}, columns...), Start: replhub.StartSnapshot,
+	s, err := replhub.NewBatchSubscriber(r.client, replhub.SubscriberConfig{Registration: replhub.Registration{Interests: []replhub.Interest{{
+		Entity: "user", Fields: append([]string{"id"}, columns...), Start: replhub.StartSnapshot(),
 	}}}}, table.Handler(r.db))
 	if err != nil {
 		r.t.Fatal(err)

@@ -70,8 +70,8 @@ func (r *tableReplica) subscribe(url string) (stop func()) {
 			r.t.Fatal(err)
 		}
 		r.t.Cleanup(client.Close)
-		s, err := replhub.NewBatchSubscriber(client, replhub.Subscription{
-			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot}}},
+		s, err := replhub.NewBatchSubscriber(client, replhub.SubscriberConfig{
+			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot()}}},
 			Workers:      replicaWorkers,
 		}, r.users.Handler(r.db))
 		if err != nil {

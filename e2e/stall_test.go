@@ -159,7 +159,7 @@ func TestPurgedLane(t *testing.T) {
 	w.Publish(harness.Load{}, 300)
 	hub.Start()
 	caughtUp(w, "copies", "other")
-	if s := w.Describe("everything"); s.State == contract.LaneParked && s.Reason == "" {
+	if s := w.Describe("everything"); s.State == contract.LaneIncompatible && s.Reason == "" {
 		t.Errorf("the lane without a state record: %+v", s)
 	}
 	w.Finish("purged lane", 2, settleWithin)

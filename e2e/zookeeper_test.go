@@ -284,7 +284,7 @@ func TestForeignZnodes(t *testing.T) {
 	z.create("/replhub/nonsense", "x")
 	z.create("/replhub/entities/user/wrong", `{"v":1,"filter":"this is no CEL ("}`)
 	z.set("/replhub/entities/user/filtered", `{"v":2,"secret_rule":true}`)
-	w.AwaitState("filtered", contract.LaneParked, registryTime)
+	w.AwaitState("filtered", contract.LaneIncompatible, registryTime)
 	z.awaitAlarm("entities/user/garbage")
 	z.awaitAlarm("entities/user/wrong")
 	z.awaitAlarm("entities/user/huge")

@@ -105,13 +105,13 @@ func TestRegistrationKeepsANewerRecord(t *testing.T) {
 	w.startHub()
 	w.register("s", `{"entities":["user"]}`)
 	w.put("entities.user.s", `{"v":2,"only":"x"}`)
-	w.awaitState("s", contract.LaneParked)
+	w.awaitState("s", contract.LaneIncompatible)
 	w.register("s", `{"entities":["user"]}`)
 	record, err := w.recordOf("entities.user.s")
 	if err != nil || record["v"] != 2.0 {
 		t.Errorf("the record is %v, %v", record, err)
 	}
-	w.awaitState("s", contract.LaneParked)
+	w.awaitState("s", contract.LaneIncompatible)
 }
 
 // Somebody publishes on a lane's state subject: that is no state.

@@ -144,7 +144,7 @@ func TestReadyAndDegraded(t *testing.T) {
 	if _, err := bucket.Put(t.Context(), "entities.user.sharing", []byte(`{"v":99}`)); err != nil {
 		t.Fatal(err)
 	}
-	o.awaitHealth(w, http.StatusOK, "lane sharing parked")
+	o.awaitHealth(w, http.StatusOK, "lane sharing is incompatible")
 
 	stopping, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -68,7 +68,7 @@ func TestLagOfALaneInAnEarlierEpoch(t *testing.T) {
 	w.users(0, 30)
 	w.copies("old", 30)
 	w.put("entities.user.old", `{"v":2}`) // as a newer hub would: the lane is parked
-	w.awaitState("old", contract.LaneParked)
+	w.awaitState("old", contract.LaneIncompatible)
 	w.deleteStream(contract.StreamIngest)
 	w.eventually("ingest to be made again", func() error {
 		_, err := w.js.Stream(t.Context(), contract.StreamIngest)

@@ -152,7 +152,7 @@ func TestLettersOfInstancesKeepToTheQuota(t *testing.T) {
 	well := make(chan string, 10)
 	done := make(chan error, 1)
 	go func() {
-		done <- client.Subscribe(ctx, replhub.Subscription{
+		done <- client.RunSubscriber(ctx, replhub.SubscriberConfig{
 			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}, {Entity: "tenant"}}},
 		}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 			if d.Entity == "tenant" {

@@ -149,7 +149,7 @@ func TestRecordOfANewerFormParksTheLane(t *testing.T) {
 			return nil
 		}
 	}
-	w.eventually("the lane to be parked", state(contract.LaneParked))
+	w.eventually("the lane to be parked", state(contract.LaneIncompatible))
 	w.publish("db.user.create", `{"id":"1"}`)
 	w.put("entities.user.s", string(record.Value()))
 	w.eventually("the lane to go on", state(contract.LaneLive))

@@ -60,7 +60,7 @@ func rising(records []record) bool {
 		before, r := records[n-1].stamp, records[n].stamp
 		byVersion := before.Version > 0 && before.Version < r.Version
 		neither := before.Version == 0 && r.Version == 0
-		if records[n].ofSnapshot || records[0].ofSnapshot || before.Origin != r.Origin || !before.Position.Less(r.Position) || !byVersion && !neither {
+		if records[n].ofSnapshot || records[0].ofSnapshot || before.Origin != r.Origin || before.Position.Compare(r.Position) >= 0 || !byVersion && !neither {
 			return false
 		}
 	}

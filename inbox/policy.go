@@ -33,7 +33,7 @@ func Newest(current, incoming Stamp) bool {
 
 // ByPosition lets the change win that ingest stored last, versions or not.
 func ByPosition(current, incoming Stamp) bool {
-	return current.Position.Less(incoming.Position)
+	return current.Position.Compare(incoming.Position) < 0
 }
 
 // ByTime lets the change of the latest time win, and of equal times that of the

@@ -31,12 +31,12 @@ func BenchmarkSnapshot(b *testing.B) {
 	}()
 	ways := []struct {
 		name      string
-		subscribe func(service string, sub replhub.Subscription, r *replica) *replhubtest.Instance
+		subscribe func(service string, sub replhub.SubscriberConfig, r *replica) *replhubtest.Instance
 	}{
-		{"batch", func(service string, sub replhub.Subscription, r *replica) *replhubtest.Instance {
+		{"batch", func(service string, sub replhub.SubscriberConfig, r *replica) *replhubtest.Instance {
 			return hub.SubscribeBatch(b, service, sub, r.users.Handler(r.DB))
 		}},
-		{"single", func(service string, sub replhub.Subscription, r *replica) *replhubtest.Instance {
+		{"single", func(service string, sub replhub.SubscriberConfig, r *replica) *replhubtest.Instance {
 			return hub.Subscribe(b, service, sub, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
 				_, err := r.inbox.Replicate(ctx, r.DB, d, r.users)
 				return err
@@ -51,8 +51,8 @@ func BenchmarkSnapshot(b *testing.B) {
 			r := newReplica(b, inbox.Config{})
 			service := fmt.Sprintf("%s-%d", way.name, rounds)
 			began := time.Now()
-			instance := way.subscribe(service, replhub.Subscription{
-				Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot}}},
+			instance := way.subscribe(service, replhub.SubscriberConfig{
+				Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot()}}},
 				Workers:      8,
 			}, r)
 			replhubtest.Await(b, "all rows", func() error {

@@ -62,7 +62,7 @@ func renews(policy Policy, current, incoming Stamp) bool {
 // up to its position, and has the place of the last that was applied if that is
 // later: what is older than either stays old.
 func merged(current, incoming Stamp) Stamp {
-	if incoming.Position.Less(current.Position) {
+	if incoming.Position.Compare(current.Position) < 0 {
 		incoming.Position = current.Position
 	}
 	if incoming.Time.Before(current.Time) {
@@ -82,7 +82,7 @@ func lost(current, incoming Stamp) Outcome {
 // regressed reports whether incoming lost though ingest stored it later: its
 // origin gave a lower version after a greater one.
 func regressed(current, incoming Stamp) bool {
-	return versioned(current, incoming) && incoming.Version < current.Version && current.Position.Less(incoming.Position)
+	return versioned(current, incoming) && incoming.Version < current.Version && current.Position.Compare(incoming.Position) < 0
 }
 
 // keepVersion is the version of the row that incoming is applied to under

@@ -15,7 +15,7 @@ const (
 	// with eight and 1.02 to 1.09 without (BenchmarkApply, PostgreSQL 15 on 2 cores).
 	mostTurns = 8
 	// mostInTurn is how many calls share a transaction; see
-	// replhub.Subscription.MaxBatch.
+	// replhub.SubscriberConfig.MaxBatch.
 	mostInTurn = 500
 )
 

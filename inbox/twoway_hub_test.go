@@ -123,7 +123,7 @@ func (x exchange) run(t *testing.T) (a, b *peer) {
 		chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{
 			Seed: uint64(n + 1), WithinKey: true, Replays: x.late, Overtaken: x.late, MaxDelay: longestDelay,
 		})
-		hub.SubscribeBatch(t, p.name, replhub.Subscription{
+		hub.SubscribeBatch(t, p.name, replhub.SubscriberConfig{
 			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Echo: x.echo}}},
 		}, chaos.WrapBatch(x.handler(p.replica)))
 	}

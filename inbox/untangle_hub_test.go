@@ -103,7 +103,7 @@ func (r *things) subscribe(hub *replhubtest.Hub, queue replhub.Queue) (stop func
 	for n := range 2 {
 		_, table := r.process()
 		client := hub.Client(r.t, "sharing", func(c *replhub.Config) { c.Logger = slog.New(slog.DiscardHandler) })
-		sub := replhub.Subscription{
+		sub := replhub.SubscriberConfig{
 			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "thing"}}, Queue: queue},
 			Instance:     "instance" + strconv.Itoa(n), Workers: 4, MaxBatch: 20, MinBackoff: 5 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
 		}

@@ -75,7 +75,7 @@ var sdkMutants = []mutant{
 	{
 		name: "two-way-takes-all", guarantee: "7: both sides of a two-way replication end equal",
 		file: "inbox/policy.go",
-		old:  `return current.Position.Less(incoming.Position)`,
+		old:  `return current.Position.Compare(incoming.Position) < 0`,
 		new:  `return current.Position != incoming.Position || true`,
 		pkg:  "./inbox", test: "TestTwoWayThroughAHub",
 	},

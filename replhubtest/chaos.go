@@ -163,7 +163,7 @@ var errInjected = errors.New("injected by the chaos")
 func again() error { return replhub.RetryAfter(time.Millisecond, errInjected) }
 
 // Wrap is a replhub.Middleware. It spoils at most three attempts of one event, so
-// Subscription.MaxAttempts, 10 by default, must be more than that for none to
+// SubscriberConfig.MaxAttempts, 10 by default, must be more than that for none to
 // become a dead letter.
 func (c *Chaos) Wrap(handler replhub.Handler) replhub.Handler {
 	return replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {

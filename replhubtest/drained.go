@@ -17,7 +17,7 @@ import (
 // AwaitDrained waits until all that was published before is dealt with for a
 // service: copied to it where it is due, and acknowledged by its instances. It
 // fails the test when that does not happen in time, with how the lane stands, and
-// at once when the lane is detached or parked.
+// at once when the lane is detached or incompatible.
 //
 // An event that became a dead letter is dealt with; see DeadLetters.
 func (h *Hub) AwaitDrained(t T, service string, waits ...Wait) {
@@ -29,7 +29,7 @@ func (h *Hub) AwaitDrained(t T, service string, waits ...Wait) {
 		switch {
 		case err != nil:
 			return err
-		case status.State == replhub.StateDetached, status.State == replhub.StateParked:
+		case status.State == replhub.StateDetached, status.State == replhub.StateIncompatible:
 			return finalError{fmt.Errorf("its lane is %s: %s", status.State, status.Reason)}
 		case status.State != replhub.StateLive || status.Lag > 0 || status.Backlog > 0:
 			return fmt.Errorf("its lane is %s, %d events are not copied, %d not acknowledged, %d are dead letters%s",
@@ -57,7 +57,7 @@ func (h *Hub) DeadLetters(t T, service string) int {
 	letters := 0
 	err := await(t, func() error {
 		status, err := d.describe(t.Context())
-		if refused, ok := errors.AsType[*replhub.Refused](err); ok && refused.Code == replhub.CodeNotFound {
+		if refused, ok := errors.AsType[*replhub.RefusedError](err); ok && refused.Code == replhub.CodeNotFound {
 			return finalError{err}
 		}
 		letters = int(status.DeadLetters)

@@ -64,7 +64,7 @@ func Example() {
 
 	hub := replhubtest.Start(t)
 	replica := &names{all: make(map[string]string)}
-	hub.Subscribe(t, "sharing", replhub.Subscription{
+	hub.Subscribe(t, "sharing", replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}},
 	}, replhub.JSON(func(_ context.Context, d *replhub.Delivery, user struct{ Name string }) error {
 		replica.put(d.Key, user.Name)
@@ -89,7 +89,7 @@ func ExampleNewChaos() {
 	hub := replhubtest.Start(t)
 	chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{Seed: 1, Duplicates: 0.5, LostAcks: 0.5})
 	replica := &names{all: make(map[string]string)}
-	hub.Subscribe(t, "sharing", replhub.Subscription{
+	hub.Subscribe(t, "sharing", replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}},
 		Middleware:   []replhub.Middleware{chaos.Wrap},
 	}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {

@@ -149,10 +149,10 @@ func (s *source) changes(n int) []replhub.Event {
 func (s *source) read(context.Context) (map[string]person, error) { return s.rows, nil }
 
 // users registers interest in the entity "user".
-func users(order replhub.Order) replhub.Subscription {
+func users(order replhub.Order) replhub.SubscriberConfig {
 	queue := replhub.Queue{Order: order, AckWait: 1e9}
 	if order == replhub.OrderKey {
 		queue.Partitions = 4
 	}
-	return replhub.Subscription{Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}, Queue: queue}}
+	return replhub.SubscriberConfig{Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}, Queue: queue}}
 }

@@ -207,7 +207,7 @@ func TestFailuresSayWhatWasMissed(t *testing.T) {
 		},
 		"not registered": {
 			func(t replhubtest.T) {
-				hub.Subscribe(t, "late", replhub.Subscription{}, counting(new(atomic.Int64)))
+				hub.Subscribe(t, "late", replhub.SubscriberConfig{}, counting(new(atomic.Int64)))
 			},
 			"subscribe late: ",
 		},

@@ -27,7 +27,7 @@ var errKilled = errors.New("the instance was killed")
 // Subscribe runs an instance of a service, over a connection of its own, and
 // returns when it asks for events. When it ends by itself, with an error that
 // neither Stop nor Err was asked for, the test fails.
-func (h *Hub) Subscribe(t T, service string, sub replhub.Subscription, handler replhub.Handler) *Instance {
+func (h *Hub) Subscribe(t T, service string, sub replhub.SubscriberConfig, handler replhub.Handler) *Instance {
 	t.Helper()
 	life, kill := context.WithCancel(context.Background())
 	return h.subscribe(t, service, kill, func(client *replhub.Client) (*replhub.Subscriber, error) {
@@ -36,7 +36,7 @@ func (h *Hub) Subscribe(t T, service string, sub replhub.Subscription, handler r
 }
 
 // SubscribeBatch is Subscribe with a handler of batches.
-func (h *Hub) SubscribeBatch(t T, service string, sub replhub.Subscription, handler replhub.BatchHandler) *Instance {
+func (h *Hub) SubscribeBatch(t T, service string, sub replhub.SubscriberConfig, handler replhub.BatchHandler) *Instance {
 	t.Helper()
 	life, kill := context.WithCancel(context.Background())
 	return h.subscribe(t, service, kill, func(client *replhub.Client) (*replhub.Subscriber, error) {

@@ -21,7 +21,7 @@ func ExampleHub_Redeliver() {
 
 	hub := replhubtest.Start(t)
 	r := newSQLReplica(t)
-	hub.Subscribe(t, "sharing", replhub.Subscription{
+	hub.Subscribe(t, "sharing", replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}, Queue: replhub.Queue{Order: replhub.OrderKey}},
 	}, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
 		_, err := r.in.Replicate(ctx, r.db, d, r.people)
@@ -55,7 +55,7 @@ func ExampleInstance_Kill() {
 	hub := replhubtest.Start(t)
 	replica := &names{all: make(map[string]string)}
 	subscribe := func() *replhubtest.Instance {
-		return hub.Subscribe(t, "sharing", replhub.Subscription{
+		return hub.Subscribe(t, "sharing", replhub.SubscriberConfig{
 			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}},
 		}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 			replica.put(d.Key, string(d.Data))

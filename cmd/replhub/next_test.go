@@ -220,7 +220,7 @@ func TestNextBesideAnInstance(t *testing.T) {
 	r := &recorder{t: t, next: map[string]int{}, by: map[string]int{}, came: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	sub, err := replhub.NewSubscriber(b.client(t, "sharing"), replhub.Subscription{}, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
+	sub, err := replhub.NewSubscriber(b.client(t, "sharing"), replhub.SubscriberConfig{}, replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
 		n, err := strconv.Atoi(string(d.Data))
 		r.take("instance", d.Key, n)
 		return err
@@ -318,7 +318,7 @@ func TestNextWithoutAPartition(t *testing.T) {
 	must(t, "register", "sharing", "user", "--order", "key")
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	sub, err := replhub.NewSubscriber(b.client(t, "sharing"), replhub.Subscription{}, replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error {
+	sub, err := replhub.NewSubscriber(b.client(t, "sharing"), replhub.SubscriberConfig{}, replhub.HandlerFunc(func(context.Context, *replhub.Delivery) error {
 		return errors.New("nothing was published")
 	}))
 	if err != nil {

@@ -69,20 +69,20 @@ func instance(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, j.close()) }()
 	subscription := subscriptionOf(svc, s)
 	if s.batches {
-		return client.SubscribeBatch(ctx, subscription, noting(j, a))
+		return client.RunBatchSubscriber(ctx, subscription, noting(j, a))
 	}
-	return client.Subscribe(ctx, subscription, one(noting(j, a)))
+	return client.RunSubscriber(ctx, subscription, one(noting(j, a)))
 }
 
-func subscriptionOf(svc service, s settings) replhub.Subscription {
+func subscriptionOf(svc service, s settings) replhub.SubscriberConfig {
 	// The server's deliveries are many where so much is killed.
 	queue := replhub.Queue{Order: replhub.OrderNone, AckWait: 4 * time.Second, MaxDeliver: 1000}
 	if svc.ordered && s.without != withoutExclusivity {
 		queue.Order, queue.Partitions = replhub.OrderKey, s.partitions
 	}
-	return replhub.Subscription{
+	return replhub.SubscriberConfig{
 		Registration: replhub.Registration{
-			Interests: []replhub.Interest{{Entity: "account", Fields: svc.fields, Start: replhub.StartAll}},
+			Interests: []replhub.Interest{{Entity: "account", Fields: svc.fields, Start: replhub.StartAll()}},
 			Queue:     queue,
 		},
 		Workers: s.workers, Instance: s.name, MaxAttempts: 1000, MaxBackoff: time.Second,

@@ -109,8 +109,8 @@ func (w *world) unordered(owner *replhub.Client) {
 	sharing := w.client("sharing")
 	var rows, handled, away, parked atomic.Int64
 	stop := w.run("sharing", func(ctx context.Context) error {
-		return sharing.Subscribe(ctx, replhub.Subscription{
-			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot}}},
+		return sharing.RunSubscriber(ctx, replhub.SubscriberConfig{
+			Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartSnapshot()}}},
 			MinBackoff:   time.Millisecond,
 		}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 			switch {
@@ -156,10 +156,10 @@ func (w *world) ordered(owner *replhub.Client) {
 	begin := func(instance string) (stop func()) {
 		client := w.client("keyed")
 		return w.run(instance, func(ctx context.Context) error {
-			return client.Subscribe(ctx, replhub.Subscription{
+			return client.RunSubscriber(ctx, replhub.SubscriberConfig{
 				Instance: instance, MinBackoff: time.Millisecond, MaxAttempts: 2,
 				Registration: replhub.Registration{
-					Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartAll}},
+					Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartAll()}},
 					Queue:     replhub.Queue{Order: replhub.OrderKey, Partitions: 4},
 				},
 			}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {

@@ -53,14 +53,14 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer client.Close()
-	return client.Subscribe(ctx, replhub.Subscription{
+	return client.RunSubscriber(ctx, replhub.SubscriberConfig{
 		Registration: replhub.Registration{
 			Interests: []replhub.Interest{
 				{
-					Entity: "user", Fields: []string{"id", "tenant", "profile.email"}, Start: replhub.StartSnapshot,
+					Entity: "user", Fields: []string{"id", "tenant", "profile.email"}, Start: replhub.StartSnapshot(),
 					Filter: fmt.Sprintf("has(data.tenant) && data.tenant == %q", *tenant),
 				},
-				{Entity: "share", Start: replhub.StartAll},
+				{Entity: "share", Start: replhub.StartAll()},
 			},
 			// Its instances share four partitions, each key in order.
 			Queue: replhub.Queue{Order: replhub.OrderKey, Partitions: 4},

@@ -60,9 +60,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	relayed := make(chan error, 1)
 	go func() { relayed <- s.relay.Run(ctx) }()
-	err = client.Subscribe(ctx, replhub.Subscription{
+	err = client.RunSubscriber(ctx, replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{
-			{Entity: "user", Fields: []string{"id", "name"}, Start: replhub.StartAll},
+			{Entity: "user", Fields: []string{"id", "name"}, Start: replhub.StartAll()},
 		}},
 	}, replhub.HandlerFunc(s.handle))
 	stop()

@@ -24,9 +24,9 @@ func main() {
 	people := must(in.NewTable(inbox.TableConfig{Table: "people", Columns: []inbox.Column{{Name: "name"}}}))
 	client := must(replhub.Connect(ctx, replhub.Config{URL: os.Getenv("NATS_URL"), Service: "sharing"}))
 
-	users := replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Fields: []string{"id", "name"}, Start: replhub.StartAll}}}
+	users := replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Fields: []string{"id", "name"}, Start: replhub.StartAll()}}}
 	// Each change once, and never back to an older state.
-	must(0, client.SubscribeBatch(ctx, replhub.Subscription{Registration: users}, people.Handler(db)))
+	must(0, client.RunBatchSubscriber(ctx, replhub.SubscriberConfig{Registration: users}, people.Handler(db)))
 }
 
 func must[T any](value T, err error) T {

@@ -67,7 +67,7 @@ const (
 	TroubleLettersFull    Trouble = "dlq_full"         // stalled: redrive or remove dead letters
 	TroubleIngestFull     Trouble = "ingest_full"      // detached: it pinned a full ingest
 	TroubleTrimmed        Trouble = "trimmed"          // detached: events that it needed are gone
-	TroubleNewerRecord    Trouble = "newer_record"     // parked: a newer replhub wrote it
+	TroubleNewerRecord    Trouble = "newer_record"     // incompatible: a newer replhub wrote it
 	TroubleDisk           Trouble = "disk"             // stalled: nats-server cannot write to its disk; restart it
 	TroubleNotReachable   Trouble = "unreachable"      // stalled: NATS does not answer
 	TroubleRecordTooLarge Trouble = "record_too_large" // stalled: its state record does not fit max_payload
@@ -112,7 +112,7 @@ func Metrics() []Metric {
 
 		lane(MetricLaneOwned, "1 if this hub copies events into the lane, else 0."),
 		gauge(MetricLaneState, "1 for the lane's present state, 0 for the other states.", LabelService, LabelState),
-		gauge(MetricLaneTrouble, "1 while the lane is stalled, detached or parked. The label reason says why.", LabelService, LabelState, LabelReason),
+		gauge(MetricLaneTrouble, "1 while the lane is stalled, detached or incompatible. The label reason says why.", LabelService, LabelState, LabelReason),
 		lane(MetricLanePosition, "Ingest sequence of the last event that the lane processed."),
 		lane(MetricLaneLagEvents, "Number of ingest events that the lane has not processed."),
 		lane(MetricLaneLagSeconds, "Age in seconds of the oldest event that the lane has not processed."),
@@ -141,5 +141,5 @@ func Metrics() []Metric {
 
 // LaneStates are the states that a lane can be in.
 func LaneStates() []string {
-	return []string{LaneLive, LaneBehind, LaneFilling, LaneStalled, LaneDetached, LaneParked}
+	return []string{LaneLive, LaneBehind, LaneFilling, LaneStalled, LaneDetached, LaneIncompatible}
 }

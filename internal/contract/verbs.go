@@ -197,12 +197,12 @@ type InterestStatus struct {
 
 // Lane states.
 const (
-	LaneLive     = "live"     // at the end of ingest
-	LaneBehind   = "behind"   // catching up
-	LaneFilling  = "filling"  // copying what an interest is due from before
-	LaneStalled  = "stalled"  // an append does not succeed; see Reason
-	LaneDetached = "detached" // cut off; register again with a start
-	LaneParked   = "parked"   // a record of a newer form: this hub must not touch it
+	LaneLive         = "live"         // at the end of ingest
+	LaneBehind       = "behind"       // catching up
+	LaneFilling      = "filling"      // copying what an interest is due from before
+	LaneStalled      = "stalled"      // an append does not succeed; see Reason
+	LaneDetached     = "detached"     // cut off; register again with a start
+	LaneIncompatible = "incompatible" // written by a newer hub: this one must not touch it
 )
 
 // LaneStatus is one service's lane, as describe and services report it.

@@ -119,7 +119,7 @@ func (w *world) lookAtLanes(ctx context.Context) {
 		return
 	}
 	for _, l := range reply.Services {
-		if l.State == contract.LaneDetached || l.State == contract.LaneParked {
+		if l.State == contract.LaneDetached || l.State == contract.LaneIncompatible {
 			w.odd.note("%s: lane %s is %s: %s", w.age(), l.Service, l.State, l.Reason)
 		}
 	}

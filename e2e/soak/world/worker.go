@@ -159,7 +159,7 @@ func (c *crew) keyed(ctx context.Context, nc *nats.Conn) error {
 		return err
 	}
 	defer client.Close()
-	return client.Subscribe(ctx, replhub.Subscription{
+	return client.RunSubscriber(ctx, replhub.SubscriberConfig{
 		Workers: 4, MaxAttempts: 1 << 20, MinBackoff: 10 * time.Millisecond, MaxBackoff: time.Second, DrainTimeout: 5 * time.Second,
 	}, replhub.HandlerFunc(func(_ context.Context, d *replhub.Delivery) error {
 		if rand.IntN(failOneIn) == 0 {

@@ -54,7 +54,7 @@ func (v *Verbs) Backfill(ctx context.Context, service subjects.Name, req contrac
 func (v *Verbs) mayBackfill(ctx context.Context, l *lane.Lane, b *backfill) error {
 	service := l.Service()
 	if reason := l.Parked(); reason != "" {
-		return contract.Errorf(contract.CodeConflict, "the lane of %s is parked: %s", service, reason)
+		return contract.Errorf(contract.CodeConflict, "the lane of %s is incompatible: %s", service, reason)
 	}
 	state, err := v.cfg.Lanes.State(ctx, service)
 	if err != nil {

@@ -133,7 +133,7 @@ func collectLane(emit emitter, s report.Lane) {
 		emit(contract.MetricLaneState, oneIf(s.State == state), s.Service, state)
 	}
 	switch s.State {
-	case contract.LaneStalled, contract.LaneDetached, contract.LaneParked:
+	case contract.LaneStalled, contract.LaneDetached, contract.LaneIncompatible:
 		emit(contract.MetricLaneTrouble, 1, s.Service, s.State, string(s.Trouble))
 	}
 	emit(contract.MetricLanePosition, float64(s.Seq), s.Service)

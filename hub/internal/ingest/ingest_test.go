@@ -128,7 +128,7 @@ func TestSeqAt(t *testing.T) {
 // that the stream is not there: ingest made anew at once would go with it.
 func TestIngestMadeAnewOutlivesTheDeletion(t *testing.T) {
 	g, js := open(t, 1)
-	for n := range 1000 { // which the server deletes in between
+	for n := range 300 { // which the server deletes in between
 		_, err := js.CreateConsumer(t.Context(), "DB", jetstream.ConsumerConfig{Durable: fmt.Sprintf("c%d", n), AckPolicy: jetstream.AckExplicitPolicy})
 		if err != nil {
 			t.Fatal(err)
@@ -144,7 +144,7 @@ func TestIngestMadeAnewOutlivesTheDeletion(t *testing.T) {
 		if b.Last == 0 {
 			break // made anew
 		}
-		if time.Since(begun) > 10*time.Second {
+		if time.Since(begun) > time.Minute {
 			t.Fatal("it is still there")
 		}
 	}

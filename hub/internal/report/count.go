@@ -85,7 +85,7 @@ func (r *Reporter) stateOf(service subjects.Name, s lane.State, end ingest.Mark)
 	r.describeState(&status, service, s, end)
 	r.describeQuota(&status, service)
 	switch status.State {
-	case contract.LaneDetached, contract.LaneParked:
+	case contract.LaneDetached, contract.LaneIncompatible:
 	default:
 		if r.cfg.Lacking.Lacks(service, lanes.Consumers) {
 			return contract.LaneStalled
@@ -122,7 +122,7 @@ func (r *Reporter) readCount(ctx context.Context, services []subjects.Name, end 
 			switch {
 			case errors.Is(errs[i], lane.ErrNoLane):
 			case errors.Is(errs[i], lane.ErrStateLost), errors.Is(errs[i], lane.ErrNewer):
-				counts[contract.LaneParked]++
+				counts[contract.LaneIncompatible]++
 			case errs[i] != nil:
 				counts[contract.LaneStalled]++
 			default:

@@ -29,7 +29,7 @@ func (r *Reporter) lane(ctx context.Context, service subjects.Name, end ingest.M
 	tip, err := lane.NewLook(r.cfg.JS, service, stream).Tip(ctx)
 	switch {
 	case errors.Is(err, lane.ErrStateLost), errors.Is(err, lane.ErrNewer):
-		status.State, status.Reason, status.Trouble = contract.LaneParked, err.Error(), troubleOf(err)
+		status.State, status.Reason, status.Trouble = contract.LaneIncompatible, err.Error(), troubleOf(err)
 		return status, nil
 	case err != nil:
 		return Lane{}, err
@@ -81,7 +81,7 @@ func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.Sta
 		status.Trouble = troubleOfDetached(s.Detached)
 	case parked != "":
 		// A record that a newer hub wrote is all that a lane is parked for.
-		status.State, status.Reason, status.Trouble = contract.LaneParked, parked, contract.TroubleNewerRecord
+		status.State, status.Reason, status.Trouble = contract.LaneIncompatible, parked, contract.TroubleNewerRecord
 	case status.State != "":
 	case len(s.Fills) > 0:
 		status.State, status.Reason = contract.LaneFilling, status.Fill.Stalled

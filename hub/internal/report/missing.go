@@ -33,7 +33,7 @@ func (r *Reporter) describeMissing(ctx context.Context, status *Lane, service su
 	}
 	slices.SortFunc(status.Workers, func(a, b contract.WorkerStatus) int { return strings.Compare(a.Consumer, b.Consumer) })
 	switch status.State {
-	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
+	case contract.LaneDetached, contract.LaneIncompatible, contract.LaneStalled:
 	default:
 		status.State, status.Reason, status.Trouble = contract.LaneStalled, consumers.MissingText(missing), contract.TroubleOther
 	}
@@ -46,7 +46,7 @@ func (r *Reporter) describeQuota(status *Lane, service subjects.Name) {
 		return
 	}
 	switch status.State {
-	case contract.LaneDetached, contract.LaneParked, contract.LaneStalled:
+	case contract.LaneDetached, contract.LaneIncompatible, contract.LaneStalled:
 	default:
 		status.State, status.Reason, status.Trouble = contract.LaneStalled, text, contract.TroubleLettersFull
 	}

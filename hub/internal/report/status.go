@@ -53,7 +53,7 @@ func (r *Reporter) Degraded() []string {
 		case s.State.Detached != nil:
 			reasons = append(reasons, fmt.Sprintf("lane %s detached: %s", l.Service(), s.State.Detached.Reason))
 		case l.Parked() != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s parked: %s", l.Service(), l.Parked()))
+			reasons = append(reasons, fmt.Sprintf("lane %s is incompatible: %s", l.Service(), l.Parked()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
 		case r.cfg.Letters.OverQuota(l.Service()) != "":
