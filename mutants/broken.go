@@ -108,7 +108,7 @@ var brokenMutants = []mutant{
 		old: `			_ = msg.NakWithDelay(quotaRetry)
 			continue`,
 		new: `			_ = msg.NakWithDelay(quotaRetry)
-			sleep(ctx, captureRetry)
+			_ = retry.Sleep(ctx, captureRetry)
 			continue`,
 		pkg: "./hub", test: "TestAdvisoriesOverTheQuotaKeepNobodyElsesBack",
 	},

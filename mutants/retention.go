@@ -35,7 +35,7 @@ var retentionMutants = []mutant{
 		file: "hub/internal/ingest/retention/recall.go",
 		old:  "	l.Released, l.Forgotten = nil, l.Pinnings\n	return l",
 		new:  "	return l",
-		pkg:  "./hub/sim", test: "TestScripts",
+		pkg:  "./hub/internal/ingest/retention", test: "TestAllowed",
 	},
 	{
 		name: "unresumed-registration", guarantee: "2: a registration beside a rollback waits until the lane has resumed",

@@ -57,6 +57,15 @@ func TestAllowed(t *testing.T) {
 			}
 		})
 	}
+	// Pins that another hub set were lost with the ledger: what this hub knows stands in
+	// for it, and says nothing of them.
+	known := Ledger{Floor: 1}
+	known.pin("a", 40, later)
+	looked := known.Pinnings
+	again := Read{Known: &known, Random: 5}.lastKnown()
+	if _, told := again.allowed(80, looked); told {
+		t.Error("a look from before the ledger was lost is taken for one since")
+	}
 	// A ledger that was lost begins to count again.
 	if _, known := (&Ledger{}).allowed(80, 7); known {
 		t.Error("a count from before the ledger was lost is taken for one of this ledger")
