@@ -26,7 +26,7 @@ func pages(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	texts := make(map[string]string)
-	for _, name := range append(names, more...) {
+	for _, name := range slices.Concat(names, more, []string{filepath.Join(root, "llms.txt")}) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -1,2 +1,0 @@
-// Package pages has the tests of what the documentation says of the repository.
-package pages
