@@ -14,16 +14,16 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// admitTime bounds the wait for a hub's word on a dead letter.
+// admitTime bounds the wait for a hub's answer about a dead letter.
 const admitTime = time.Second
 
-// admit asks a hub whether a letter may be stored: a service has a quota of the
-// dead letters. refused has what comes of the letter then. Without an answer, of a
-// hub that is away or too old to know, the letter is stored.
+// admit asks a hub whether a dead letter may be stored, because each service has a
+// quota of dead letters. Where it may not, refused is the letter's outcome. Without
+// an answer the letter is stored: the hub is away, or too old to know the request.
 func (s *Subscriber) admit(ctx context.Context, j *job) (l queue.Letter, refused bool) {
 	req := contract.Letter{Bytes: letterSize(j.letter)}
 	if millis, err := strconv.ParseInt(j.in.incarnation, 36, 64); err == nil && millis > 0 {
-		created := time.UnixMilli(millis + 1).UTC() // it is rounded down
+		created := time.UnixMilli(millis + 1).UTC() // the time is rounded down
 		req.Consumer = &created
 	}
 	body, err := json.Marshal(req)

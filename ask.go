@@ -18,13 +18,13 @@ const (
 	headerError     = "Nats-Service-Error"
 )
 
-// ErrNoService: the call needs Config.Service.
+// ErrNoService means that the call needs Config.Service.
 var ErrNoService = errors.New("config: Service is empty: say which service this is")
 
-// ask sends a control request about the client's own service and decodes the
-// reply. A refusal is a *RefusedError. With Config.WaitForHub it asks again until
-// ctx ends, else at most for Config.Timeout: the verbs used here may be asked
-// twice.
+// ask sends a control request about the client's own service and decodes the reply. A
+// refusal is a *RefusedError. With Config.WaitForHub it repeats the request until ctx
+// ends, otherwise for at most Config.Timeout. Repeating is safe, because the verbs
+// used here are idempotent.
 func (c *Client) ask(ctx context.Context, verb string, req, reply any) error {
 	if c.service.IsZero() {
 		return fmt.Errorf("%s: %w", verb, ErrNoService)
@@ -32,7 +32,7 @@ func (c *Client) ask(ctx context.Context, verb string, req, reply any) error {
 	return c.control(ctx, subjects.Control(verb, c.service), req, reply)
 }
 
-// waitForHub returns once a hub answers, whatever it answers.
+// waitForHub returns once a hub answers; a refusal counts as an answer.
 func (c *Client) waitForHub(ctx context.Context) error {
 	subject := subjects.Control(contract.VerbStatus, subjects.Name{})
 	if !c.service.IsZero() {
@@ -68,8 +68,9 @@ func (c *Client) control(ctx context.Context, subject string, req, reply any) er
 	return nil
 }
 
-// converse sends a request: once, and again when the connection was lost
-// meanwhile; with Config.WaitForHub until a hub answers or ctx ends.
+// converse sends a request, and repeats it when the connection was lost before the
+// answer. With Config.WaitForHub it repeats the request until a hub answers or ctx
+// ends.
 func (c *Client) converse(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 	doubt := false
 	var last error
@@ -110,13 +111,13 @@ func inDoubt(err error, doubt bool) error {
 	return fmt.Errorf("%w; %w: asking again is safe", err, ErrUnknownOutcome)
 }
 
-// passes reports whether what a hub, or its absence, answered may pass.
+// passes reports whether a hub's answer, or its absence, may be temporary.
 func passes(err error) bool {
 	refusal, ok := errors.AsType[*RefusedError](err)
 	return !ok || refusal.Code == CodeUnavailable
 }
 
-// readReply takes a refusal out of an answer.
+// readReply returns the refusal that an answer holds, if any.
 func readReply(m *nats.Msg) ([]byte, error) {
 	if isNoResponders(m) {
 		return nil, ErrNoHub
@@ -132,5 +133,5 @@ func readReply(m *nats.Msg) ([]byte, error) {
 	return nil, &RefusedError{Code: Code(refusal.Error.Code), Field: refusal.Error.Field, Message: refusal.Error.Message}
 }
 
-// isNoResponders reports whether the server said that nobody listens.
+// isNoResponders reports whether the server said that the subject has no subscriber.
 func isNoResponders(m *nats.Msg) bool { return len(m.Data) == 0 && m.Header.Get("Status") == "503" }

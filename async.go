@@ -17,8 +17,8 @@ func (p *Pending) ID() string { return p.id }
 // Done is closed when the event is stored or has failed.
 func (p *Pending) Done() <-chan struct{} { return p.done }
 
-// Wait returns what Publish would have, or the context's error when that ends
-// before; the event goes on then.
+// Wait returns what Publish would have returned. If the context ends first, it
+// returns the context's error, and the event stays under way.
 func (p *Pending) Wait(ctx context.Context) (Ack, error) {
 	select {
 	case <-p.done:
@@ -28,11 +28,11 @@ func (p *Pending) Wait(ctx context.Context) (Ack, error) {
 	}
 }
 
-// PublishAsync begins to publish an event and returns before it is stored; what
-// came of it is in the Pending. It waits while Config.MaxPending events are under
-// way, which is all that ctx bounds: the event itself has Config.PublishTimeout.
-// An error is a *PublishError, and nothing was sent. The payload and the headers
-// must not change until the event is done.
+// PublishAsync begins to publish an event and returns before it is stored; the
+// Pending tells the outcome. PublishAsync waits while Config.MaxPending events are
+// under way. ctx bounds only this wait; Config.PublishTimeout bounds the event
+// itself. An error is a *PublishError and means that nothing was sent. The payload
+// and the headers must not change until the event is done.
 func (c *Client) PublishAsync(ctx context.Context, ev Event) (*Pending, error) {
 	if err := c.inflight.begin(); err != nil {
 		return nil, publishError(&ev, err, false)
@@ -43,7 +43,7 @@ func (c *Client) PublishAsync(ctx context.Context, ev Event) (*Pending, error) {
 		return nil, err
 	}
 	pending := &Pending{id: p.event.ID, done: make(chan struct{})}
-	// Close waits for it by inflight.
+	// Close waits for it through inflight.
 	go func() {
 		defer c.inflight.end()
 		defer c.leave()
@@ -71,5 +71,5 @@ func (c *Client) admit(ctx context.Context, ev Event) (*parcel, error) {
 	return p, err
 }
 
-// leave gives room back.
+// leave gives the room of one event back.
 func (c *Client) leave() { <-c.room }

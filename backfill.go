@@ -7,37 +7,40 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// Backfill is a backfill that is in force: an owner's rows once more.
+// Backfill is a backfill that is in force: it copies an owner's rows to the service
+// again.
 type Backfill struct {
 	Entity string
-	// Filter is what rows must pass beside the interest's own filter.
+	// Filter is the CEL filter that rows must pass in addition to the interest's own
+	// filter.
 	Filter string
-	// ID names the backfill; its rows come under other ids than those of any other.
+	// ID names the backfill. Its rows have ids that no other backfill's rows have.
 	ID string
-	// Position is the last event that there was when the backfill was asked for:
-	// its rows have this position or a later one.
+	// Position is that of the last event in ingest when the backfill was requested.
+	// The rows have this position or a later one.
 	Position Position
-	// Began is when it was asked for.
+	// Began is when the backfill was requested.
 	Began time.Time
-	// UnderWay says that it had been asked for before, and Rows how many rows it
-	// has dealt with.
+	// UnderWay says that the backfill was already running before this request, and
+	// Rows how many rows it had processed by then.
 	UnderWay bool
 	Rows     uint64
-	// Warnings are as in Registered, of the filter.
+	// Warnings are about the filter, as in Registered.
 	Warnings []string
 }
 
-// Backfill has the rows that an entity's owner has copied once more to this
-// service, which is registered for the entity: all of them, or those that filter,
-// CEL as in Interest.Filter, matches; empty matches all. It repairs a replica: one
-// that has got a new column, whose interest has got wider fields, or that has lost
-// rows. The interest stays as it is, its own filter and fields hold, and live
-// events go on. Rows that the owner has no more stay in the replica.
+// Backfill copies the rows of an entity's owner to this service again. The service
+// must be registered for the entity. filter is CEL as in Interest.Filter and selects
+// the rows; an empty filter selects all rows. A backfill repairs a replica that has a
+// new column, whose interest has wider fields, or that has lost rows. The interest
+// does not change: its own filter and fields apply, and live events go on. A backfill
+// does not delete rows from the replica that the owner no longer has.
 //
-// It returns once the backfill is in force; the rows come as Deliveries with a
-// Row, and Describe tells how far they are. Asking again for one that is under way
-// gives that one. One with another filter meanwhile is a *RefusedError of CodeBusy; an
-// owner that serves no rows (see ServeSnapshot) one of CodeUnavailable. Unregister
+// Backfill returns once the backfill is in force. The rows come as Deliveries with a
+// Row, and Describe reports the progress. A second request while the backfill is
+// under way returns the same backfill. A request with another filter meanwhile is
+// refused: the error is a *RefusedError of CodeBusy. Where the owner serves no rows
+// (see ServeSnapshot), the error is a *RefusedError of CodeUnavailable. Unregister
 // ends a backfill together with its interest.
 func (c *Client) Backfill(ctx context.Context, entity, filter string) (Backfill, error) {
 	var reply contract.Backfilling
@@ -55,13 +58,13 @@ type Fill struct {
 	Entities []string
 	// ID is that of a snapshot or backfill; empty where published events are copied.
 	ID string
-	// Filter is a backfill's.
+	// Filter is that of a backfill; empty otherwise.
 	Filter string
-	// Rows is how many rows are dealt with, of those that the owner has.
+	// Rows is how many of the owner's rows the hub has processed.
 	Rows uint64
-	// Began is when the rows were asked for; zero for events.
+	// Began is when the rows were requested; zero for events.
 	Began time.Time
-	// Waits is why the rows do not come; empty when they do.
+	// Waits is the reason why no rows come; empty while they come.
 	Waits string
 }
 
@@ -70,12 +73,12 @@ type Fill struct {
 type Filled struct {
 	ID     string
 	Entity string
-	// Rows is how many rows the owner had, those that a filter left out included.
+	// Rows is how many rows the owner had, including those that a filter left out.
 	Rows         uint64
 	Began, Ended time.Time
 }
 
-// fillsOf are the fills of a lane's status.
+// fillsOf returns the fills of a lane's status.
 func fillsOf(s *contract.LaneStatus) (under []Fill, ended []Filled) {
 	all := s.OtherFills
 	if s.Fill != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxProbePause bounds the time between two probes, so that a subscriber goes on
-// soon after what was away is back.
+// maxProbePause bounds the time between two probes, so that a subscriber resumes soon
+// after an outage ends.
 const maxProbePause = 3 * time.Second
 
 // backoff is the wait before the attempt that follows a number of failed ones.

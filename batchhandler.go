@@ -8,24 +8,25 @@ import (
 	"github.com/replhub/replhub/internal/queue"
 )
 
-// BatchHandler handles several deliveries at once, in one transaction for one.
+// BatchHandler handles several deliveries at once, for example in one transaction.
 //
-// HandleBatch answers for the whole batch. Nil: all are done, and acknowledged after
-// it has returned. An error: none is done, so that the handler has to undo what it
-// did, as a transaction that is rolled back does. What the error means is as for a
-// [Handler]. An outage lets the whole batch wait. Any other error has the batch
-// halved, and its halves handled, until the delivery that it is about is alone: that
-// one uses up an attempt, is tried again alone, or becomes a dead letter, and the
-// others are done. One that waits for another row (database.Waits) is tried again
-// together with what has come behind it in its own row. So HandleBatch is called about twice for each halving, 18 times
-// for one that fails among 500. Deliveries that come for a second time, after an
-// instance died for example, come in smaller batches, from the fourth time on alone.
+// HandleBatch answers for the whole batch. Nil means that all deliveries are done;
+// they are acknowledged after it returns. An error means that no delivery is done:
+// the handler must undo its work, as a rolled-back transaction does. Errors mean the
+// same as for a [Handler]. At an outage the whole batch waits. At any other error the
+// subscriber halves the batch and hands over the halves, until the delivery at fault
+// is alone. That delivery uses up an attempt, is tried again alone, or becomes a dead
+// letter; the others are done. A delivery that waits for another row (database.Waits)
+// is tried again together with the later deliveries of its own row. HandleBatch is
+// called about twice for each halving: 18 times when one delivery among 500 fails.
+// Redeliveries, for example after an instance died, come in smaller batches, and from
+// the fourth delivery on alone.
 //
-// A batch is what waits when a worker becomes free, shared out evenly over the
-// workers: one delivery when one waits, since nothing waits for a batch to fill. It
-// has deliveries of one key in their order, and no key is in two batches at a time.
-// The slice is the subscriber's again when HandleBatch returns. A panic is caught and
-// counts as an error.
+// When a worker becomes free, its batch is an even share of the deliveries that wait.
+// The subscriber does not wait for a batch to fill: when one delivery waits, the
+// batch has one delivery. Deliveries of one key are in order, and no key is in two
+// batches at a time. The slice must not be used after HandleBatch has returned. A
+// panic is caught and counts as an error.
 type BatchHandler interface {
 	HandleBatch(ctx context.Context, batch []*Delivery) error
 }
@@ -55,8 +56,8 @@ func NewBatchSubscriber(client *Client, sub SubscriberConfig, handler BatchHandl
 	return s, nil
 }
 
-// RunBatchSubscriber makes a Subscriber of batches and runs it: it blocks until ctx ends
-// or the subscription cannot go on, see Subscriber.Run.
+// RunBatchSubscriber makes a Subscriber of batches and runs it. It blocks until ctx
+// ends or the subscription cannot continue; see Subscriber.Run.
 func (c *Client) RunBatchSubscriber(ctx context.Context, sub SubscriberConfig, handler BatchHandler) error {
 	s, err := NewBatchSubscriber(c, sub, handler)
 	if err != nil {
@@ -109,10 +110,11 @@ func (w *worker) callPart(ctx context.Context, part []int) error {
 	return err
 }
 
-// cutShort reports whether the time of a job's handlers is over.
+// cutShort reports whether the time of a job's handlers is over, so that their
+// context has ended.
 func cutShort(j *queue.Job) bool { return jobOf(j).in.ctx.Err() != nil }
 
-// batchContext ends when that of one of the batch's intakes does.
+// batchContext ends when the context of one of the batch's intakes ends.
 func batchContext(b *queue.Batch) (context.Context, context.CancelFunc) {
 	first := jobOf(b.Jobs[0]).in
 	ctx, cancel := context.WithCancel(first.ctx)
@@ -132,8 +134,8 @@ func batchContext(b *queue.Batch) (context.Context, context.CancelFunc) {
 	}
 }
 
-// metOutage reports whether the error of a part is an outage, and not the end of a
-// payload that is cut off.
+// metOutage reports whether the error of a part is an outage. The unexpected end of a
+// truncated payload is not.
 func metOutage(b *queue.Batch, err error, part []int) bool {
 	return meaningOf(err, nil) == queue.Unavailable &&
 		!slices.ContainsFunc(part, func(i int) bool { return saysNoJSON(err, jobOf(b.Jobs[i]).msg.Data) })

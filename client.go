@@ -20,8 +20,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Client publishes events and registers interests. It is made by Connect, and
-// all its methods may be called concurrently.
+// Client publishes events and registers interests. Connect makes it. All its methods
+// may be called concurrently.
 type Client struct {
 	cfg     Config
 	log     *slog.Logger
@@ -38,12 +38,12 @@ type Client struct {
 	batches    batchState
 
 	closing sync.Once
-	closed  chan struct{} // closed when what is under way has to end
+	closed  chan struct{} // closed when the calls under way have to end
 }
 
-// Connect connects to NATS. Without Config.WaitForHub an error tells at once
-// that nobody listens, and a hub need not be up; with it Connect returns once a
-// hub answers. The context bounds Connect alone: the client lives until Close.
+// Connect connects to NATS. Without Config.WaitForHub it returns ErrNoServer at once
+// when no server listens, and does not need a hub. With Config.WaitForHub it returns
+// once a hub answers. The context bounds only Connect; the client lives until Close.
 func Connect(ctx context.Context, cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	service, err := cfg.validate()
@@ -94,9 +94,9 @@ func (c *Client) open(ctx context.Context) (err error) {
 // Service is the name given in Config; empty when none was.
 func (c *Client) Service() string { return c.service.String() }
 
-// Close ends what is under way, waits for it, and closes the connection unless
-// it was borrowed. Publishes without an answer end with ErrClosed, of unknown
-// outcome. Further calls do nothing.
+// Close ends the calls under way, waits for them, and closes the connection unless it
+// is Config.Conn. A publish without an answer ends with ErrClosed and
+// ErrUnknownOutcome. Further calls of Close do nothing.
 func (c *Client) Close() {
 	c.closing.Do(func() {
 		idle := c.inflight.stop()
@@ -110,8 +110,8 @@ func (c *Client) Close() {
 	})
 }
 
-// Drain takes nothing more on, waits until what is under way has ended, at most
-// until ctx ends, and closes the client. An error says that some was cut short.
+// Drain refuses new calls, waits until the calls under way have ended or ctx ends,
+// and closes the client. An error says that some calls were cut short.
 func (c *Client) Drain(ctx context.Context) error {
 	defer c.Close()
 	select {

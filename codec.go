@@ -18,15 +18,15 @@ type CodecFunc func(data []byte, v any) error
 // Decode calls f.
 func (f CodecFunc) Decode(data []byte, v any) error { return f(data, v) }
 
-// JSON makes a handler of payloads that are JSON. A payload that is not becomes
-// a dead letter at once: another attempt would not help. A delete whose payload
-// is empty brings the zero T; its key is in the delivery.
+// JSON makes a handler whose payloads are decoded from JSON. An event whose payload
+// is not valid JSON becomes a dead letter at once, because another attempt would not
+// help. A delete with an empty payload gives the zero T; the delivery has its key.
 func JSON[T any](handle func(ctx context.Context, d *Delivery, value T) error) Handler {
 	return Decode(CodecFunc(json.Unmarshal), handle)
 }
 
-// Decode makes a handler of payloads that a codec decodes, with what JSON says
-// of payloads that cannot be decoded.
+// Decode makes a handler whose payloads a codec decodes. Payloads that cannot be
+// decoded, and empty ones, are treated as by JSON.
 func Decode[T any](codec Codec, handle func(ctx context.Context, d *Delivery, value T) error) Handler {
 	return HandlerFunc(func(ctx context.Context, d *Delivery) error {
 		var value T

@@ -12,52 +12,51 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Config says how to reach the hub and as whom. The zero Config works against
-// "replhub dev" on this machine.
+// Config says how to reach the hub and who the client is. The zero Config works
+// against "replhub dev" on this machine.
 type Config struct {
-	// URL is where NATS listens, several separated by commas;
+	// URL is the NATS server's URL, or several separated by commas;
 	// nats://127.0.0.1:4222 by default.
 	URL string
-	// Credentials name the files that say who this client is; none by default.
+	// Credentials name the files that authenticate this client; none by default.
 	Credentials Credentials
-	// Options are those of nats.go, for what Credentials do not say and whatever
-	// else. The connection comes back for ever all the same: MaxReconnects,
-	// NoReconnect and the like change nothing of that. What they hold as a value
-	// stays as it is: UserInfo, Token, a tls.Config. To change credentials while
-	// the client runs, use Credentials, or the options that take a function or read
-	// their files themselves: UserCredentials, UserInfoHandler, TokenHandler,
-	// RootCAs, ClientCert, ClientTLSConfig.
+	// Options are options of nats.go, for settings that Config does not have. The
+	// client always reconnects without limit: MaxReconnects, NoReconnect and similar
+	// options have no effect. Options that hold a value, such as UserInfo, Token or a
+	// tls.Config, keep that value. To change credentials while the client runs, use
+	// Credentials, or the options that take a function or read their files
+	// themselves: UserCredentials, UserInfoHandler, TokenHandler, RootCAs,
+	// ClientCert, ClientTLSConfig.
 	Options []nats.Option
-	// Conn, when set, is used instead of a connection of the client's own, and is
-	// never closed by it. URL, Credentials and Options are then left empty, and
-	// whether it comes back is its owner's matter: see nats.MaxReconnects and
-	// nats.IgnoreAuthErrorAbort.
+	// Conn, when set, is the connection that the client uses; the client never closes
+	// it. URL, Credentials and Options must then be empty. The owner of Conn decides
+	// whether it reconnects: see nats.MaxReconnects and nats.IgnoreAuthErrorAbort.
 	Conn *nats.Conn
 	// Service is this service's name: the origin of what it publishes. It is
 	// required to register and to subscribe. The client's reply subjects begin with
 	// "_INBOX_<service>", so that a server can keep other services from reading them,
 	// unless Options has nats.CustomInboxPrefix or Conn is set.
 	Service string
-	// Domain is the JetStream domain; empty is the connection's own.
+	// Domain is the JetStream domain; by default the connection's own.
 	Domain string
-	// WaitForHub has Connect, Register, Unregister, Backfill and Describe wait for
-	// the server and a hub until their context ends, Connect also while the server
-	// refuses its credentials; by default they give an error at once.
+	// WaitForHub makes Connect, Register, Unregister, Backfill and Describe wait for
+	// the server and a hub until their context ends. Connect then also waits while
+	// the server refuses the credentials. By default these calls return an error at
+	// once.
 	WaitForHub bool
-	// Timeout bounds the wait for one answer: that of a control request, and of
-	// one attempt to publish; 5 s by default.
+	// Timeout bounds the wait for one answer, to a control request or to one attempt
+	// to publish; 5 s by default.
 	Timeout time.Duration
-	// PublishTimeout bounds one publish with all its attempts; 15 s by default.
-	// A context that ends earlier counts.
+	// PublishTimeout bounds one publish with all its attempts; 15 s by default. A
+	// context that ends earlier ends the publish earlier.
 	PublishTimeout time.Duration
-	// MaxPending bounds the events of PublishAsync and PublishBatch that are not
-	// acknowledged yet; 256 by default.
+	// MaxPending bounds the events of PublishAsync and PublishBatch that are not yet
+	// acknowledged; 256 by default.
 	MaxPending int
-	// Trace gives the headers that carry the context's trace, such as
-	// "traceparent" and "tracestate"; none by default. Headers that the event
-	// has itself win.
+	// Trace gives the headers that carry the context's trace, such as "traceparent"
+	// and "tracestate"; none by default. The event's own headers take precedence.
 	Trace func(ctx context.Context) map[string]string
-	// Logger takes what an operator should know; slog.Default by default.
+	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
 }
 

@@ -21,7 +21,8 @@ func (s *Subscriber) info(ctx context.Context, consumer string) (*jetstream.Cons
 	return c.CachedInfo(), nil
 }
 
-// schedulerInfo is what the scheduler needs of a consumer's state; nil of none.
+// schedulerInfo is the part of a consumer's state that the scheduler needs; nil where
+// there is no consumer.
 func schedulerInfo(info *jetstream.ConsumerInfo) *queue.Info {
 	if info == nil {
 		return nil
@@ -33,8 +34,9 @@ func schedulerInfo(info *jetstream.ConsumerInfo) *queue.Info {
 	}
 }
 
-// ackSubject is where an acknowledgement of a delivery goes. The server goes by
-// the stream sequence; the consumer's must be one that it has given out.
+// ackSubject is the subject for an acknowledgement of a delivery. The server
+// identifies the delivery by the stream sequence. The consumer sequence must be one
+// that the consumer has given out.
 func ackSubject(stream, consumer string, seq, consumerSeq uint64) string {
 	return "$JS.ACK." + stream + "." + consumer + ".1." + strconv.FormatUint(seq, 10) + "." + strconv.FormatUint(consumerSeq, 10) + ".0.0"
 }

@@ -2,14 +2,15 @@ package replhub
 
 import "github.com/replhub/replhub/internal/reconnect"
 
-// Credentials name the files that say who a client is. Each is read at every
-// attempt to connect, so they may be changed while the client runs, before the
-// server is told or after: the client loses its connection when the server knows
-// it no more, tries until the two agree, says once in its log what is wrong, and
-// goes on where it was. Replace a file by renaming another over it.
+// Credentials name the files that authenticate a client. The client reads each file
+// at every attempt to connect, so the files may be changed while it runs, before or
+// after the server's configuration changes. When the server no longer accepts the old
+// credentials, the client loses its connection, logs the reason once, reconnects as
+// soon as files and server agree, and continues. Replace a file by renaming another
+// over it.
 //
-// NATS takes one of File, NkeyFile, User with PasswordFile, and TokenFile; user,
-// password and token in Config.URL win over them.
+// Set at most one of File, NkeyFile, User with PasswordFile, and TokenFile. A user,
+// password or token in Config.URL takes precedence.
 type Credentials struct {
 	// File holds a user's JWT and seed, as nsc writes them (".creds").
 	File string

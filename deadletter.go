@@ -18,23 +18,23 @@ import (
 const (
 	// letterTime bounds one attempt to store a letter.
 	letterTime = 5 * time.Second
-	// maxErrorBytes and maxStackBytes bound the texts in a letter's headers, of
-	// which the server takes 64 KiB in all.
+	// maxErrorBytes and maxStackBytes bound the texts in a letter's headers, because
+	// the server accepts at most 64 KiB of headers.
 	maxErrorBytes = 1024
 	maxStackBytes = 4096
 	// maxHeaderBytes is that limit, less room for the letter's id.
 	maxHeaderBytes = 1<<16 - 1 - 256
 )
 
-// bury stores a job's dead letter and then settles the job, in this order: a crash in
-// between has the event delivered again, and never lost. Where the letter cannot be
-// stored it is tried again, and the key waits.
+// bury stores a job's dead letter before it settles the job: after a crash in
+// between, the server delivers the event again, and nothing is lost. Where the letter
+// cannot be stored, storing is tried again, and the key waits.
 func (d *driver) bury(j *job, cause error) queue.Verdict {
 	s := d.s
 	if j.letter == nil {
 		j.letter = s.letterOf(j, cause)
 	}
-	// The end of the handlers' time must not cut it off.
+	// The end of the handlers' time must not interrupt the storing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.in.ctx), letterTime)
 	defer cancel()
 	letter := s.store(ctx, j)
@@ -48,7 +48,7 @@ func (d *driver) bury(j *job, cause error) queue.Verdict {
 	return v
 }
 
-// store stores a job's dead letter, where the hub lets it.
+// store stores a job's dead letter if the hub admits it.
 func (s *Subscriber) store(ctx context.Context, j *job) queue.Letter {
 	if letter, refused := s.admit(ctx, j); refused {
 		return letter
@@ -64,13 +64,13 @@ func (s *Subscriber) store(ctx context.Context, j *job) queue.Letter {
 	if s.cfg.OnDead != nil {
 		s.cfg.OnDead(&j.delivery, errors.New(cause))
 	}
-	// A header that is missing, or that somebody else wrote, is a letter never redriven.
+	// Where the header is missing or not the hub's, the letter was never redriven.
 	redriven, _ := strconv.Atoi(header(j.msg.Header, contract.HeaderRedriven))
 	return queue.Letter{Stored: true, Seq: stored.Sequence, Redriven: redriven}
 }
 
-// letterOf makes the letter in the form that the hub's own have, so that the
-// hub can list it and redrive it.
+// letterOf makes the letter in the form of the hub's own letters, so that the hub can
+// list and redrive it.
 func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 	reason := contract.ReasonFailed
 	switch meaningOf(cause, j.msg.Data) {
@@ -108,9 +108,9 @@ func (s *Subscriber) letterOf(j *job, cause error) *nats.Msg {
 	return m
 }
 
-// letterID makes a letter unique by service, event and cause, and by the
-// consumer: rewound workers get a new one, and an event that is rewound to and
-// fails again is not the letter that may have been removed meanwhile.
+// letterID makes a letter unique by service, event, cause and consumer. A rewind
+// creates a new consumer, so an event that fails again after a rewind gets another
+// letter: the first one may have been removed meanwhile.
 func letterID(service string, j *job, reason string) string {
 	event := header(j.msg.Header, contract.HeaderPosition)
 	if header(j.msg.Header, contract.HeaderRow) != "" {
@@ -123,8 +123,8 @@ func letterID(service string, j *job, reason string) string {
 	return id + "/" + j.in.incarnation
 }
 
-// fitLetter takes out of a letter what the server has no room for: first the
-// publisher's headers, then the payload, which a redrive takes from ingest.
+// fitLetter shrinks a letter to the server's limits. It removes first the publisher's
+// headers, then the payload, which a redrive reads from ingest.
 func fitLetter(m *nats.Msg, reason string, maxPayload int64) {
 	large := func() bool {
 		n := len("NATS/1.0\r\n\r\n")

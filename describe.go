@@ -14,20 +14,20 @@ type State string
 const (
 	StateLive         State = "live"         // up to date with what is published
 	StateBehind       State = "behind"       // catching up
-	StateFilling      State = "filling"      // copying what an interest is due from before
-	StateStalled      State = "stalled"      // cannot be written to; see Reason
+	StateFilling      State = "filling"      // copying older events or rows to a new interest
+	StateStalled      State = "stalled"      // the hub cannot write to the lane; see Reason
 	StateDetached     State = "detached"     // cut off, with events missed: register with a Start
 	StateIncompatible State = "incompatible" // written by a newer hub than the one that runs
 )
 
-// Status is how a service's lane stands.
+// Status describes a service's lane.
 type Status struct {
 	State State
-	// Reason says in words why the lane is stalled, detached or incompatible.
+	// Reason explains, for people, why the lane is stalled, detached or incompatible.
 	Reason string
 	// Entities are those of the interests in force.
 	Entities []string
-	// Lag counts published events that the hub has not dealt with for this
+	// Lag counts the published events that the hub has not yet processed for this
 	// service, and LagAge is the age of the oldest such event.
 	Lag    uint64
 	LagAge time.Duration
@@ -35,16 +35,16 @@ type Status struct {
 	// is the age of the oldest such copy.
 	Backlog       uint64
 	OldestUnacked time.Duration
-	// DeadLetters counts those stored for this service.
+	// DeadLetters counts the dead letters stored for this service.
 	DeadLetters uint64
-	// Fills are under way: older events, snapshots and backfills. Filled are the
-	// last few snapshots and backfills that came to their end, oldest first.
+	// Fills are the copies of older events, the snapshots and the backfills under
+	// way. Filled are the last few completed snapshots and backfills, oldest first.
 	Fills  []Fill
 	Filled []Filled
 }
 
-// Describe asks how the service's lane stands. A service that never registered
-// is a *RefusedError of CodeNotFound.
+// Describe returns the status of the service's lane. For a service that never
+// registered, the error is a *RefusedError of CodeNotFound.
 func (c *Client) Describe(ctx context.Context) (Status, error) {
 	var reply contract.LaneStatus
 	if err := c.ask(ctx, contract.VerbDescribe, contract.Describe{}, &reply); err != nil {

@@ -9,16 +9,16 @@ import (
 	"github.com/replhub/replhub/internal/queue"
 )
 
-// driver runs a scheduler over the work queues as they are. It alone holds the lock:
-// each method of this file gives the scheduler one input, and then does without the
-// lock what the scheduler says. A message costs two rounds of the lock, one on
-// arrival and one when it is done.
+// driver runs a scheduler over the present work queues. Only the driver takes the
+// lock: each method of this file gives the scheduler one input under the lock, and
+// then performs the scheduler's outputs without the lock. A message takes the lock
+// twice, on arrival and when it is done.
 type driver struct {
 	s    *Subscriber
 	plan plan
 	// handlers is the context of the handlers; it ends when their time is over.
 	handlers context.Context //nolint:containedctx // it lives as long as the driver
-	// serving ends when no more is to be taken.
+	// serving ends when no more messages are to be taken.
 	serving context.Context //nolint:containedctx // it lives as long as the driver
 	stop    context.CancelCauseFunc
 
@@ -26,7 +26,7 @@ type driver struct {
 	rescheduled chan struct{} // has a token when something is due earlier than it was
 	ended       chan struct{} // closed when the drain is over
 	workers     sync.WaitGroup
-	tasks       sync.WaitGroup // questions under way, and partitions that end
+	tasks       sync.WaitGroup // requests under way, and partitions that end
 
 	mu   sync.Mutex // guards what follows
 	wake sync.Cond
@@ -49,7 +49,7 @@ func newDriver(s *Subscriber, p plan, serving, handlers context.Context, stop co
 	return d
 }
 
-// scheduling is what the scheduler needs of a subscription.
+// scheduling is the part of a subscription's config that the scheduler needs.
 func (s SubscriberConfig) scheduling(p plan, batches bool) queue.Config {
 	return queue.Config{
 		Ordered: p.ordered, AckWait: p.ackWait, Batches: batches,
@@ -58,7 +58,7 @@ func (s SubscriberConfig) scheduling(p plan, batches bool) queue.Config {
 	}
 }
 
-// step gives the scheduler an input, and does what that leads to.
+// step gives the scheduler an input and performs the outputs.
 func (d *driver) step(input func(now time.Time)) {
 	d.mu.Lock()
 	now := d.now()
@@ -69,7 +69,7 @@ func (d *driver) step(input func(now time.Time)) {
 	d.perform(r)
 }
 
-// rouse wakes a worker where there is something for it. The lock is held.
+// rouse wakes a worker if there is a job for it. The lock is held.
 func (d *driver) rouse(now time.Time) {
 	if d.idle > 0 && !d.waking && d.core.MayBegin(now) {
 		d.waking = true
@@ -77,8 +77,8 @@ func (d *driver) rouse(now time.Time) {
 	}
 }
 
-// collect takes what the scheduler wants done, and notes of it what others may look
-// at before it is done. The lock is held.
+// collect takes the scheduler's outputs, and publishes at once the state that others
+// may read before the outputs are performed. The lock is held.
 func (d *driver) collect() *queue.Ready {
 	r := d.core.Ready()
 	if r == nil {
@@ -102,12 +102,12 @@ func (d *driver) collect() *queue.Ready {
 	return r
 }
 
-// ending are the closed sources whose handlers are not through.
+// ending returns the closed sources whose handlers still run.
 func ending(r *queue.Ready) []*queue.Source {
 	return slices.DeleteFunc(slices.Clone(r.Unsubscribe), func(src *queue.Source) bool { return slices.Contains(r.Freed, src) })
 }
 
-// next notes what became of a worker's batch, and waits for the next one; false when
+// next notes the outcome of a worker's batch and waits for the next batch; false when
 // the worker is to end.
 func (d *driver) next(b *queue.Batch) bool {
 	d.mu.Lock()
@@ -156,7 +156,7 @@ func (d *driver) refresh(p *queue.Pull) bool {
 	return d.core.Refresh(p)
 }
 
-// held are the partitions that this instance is at work on.
+// held returns the partitions that this instance works on.
 func (d *driver) held() []int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -170,14 +170,14 @@ func (d *driver) time() time.Time {
 	return d.now()
 }
 
-// spilled is how many dead letters nobody will redrive.
+// spilled is how many spilled dead letters this instance has not redriven.
 func (d *driver) spilled() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.core.Spilled()
 }
 
-// drain ends the intake and has the workers end.
+// drain ends the intake and tells the workers to end.
 func (d *driver) drain() {
 	d.mu.Lock()
 	d.core.Drain(d.now())

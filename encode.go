@@ -20,17 +20,16 @@ const headerContentType = "Content-Type"
 // newID makes an event's id.
 func newID() string { return rand.Text() }
 
-// Validate reports why no publish could take the event: an ErrInvalidEvent that
-// names the field, or nil. Publish and the outbox's Enqueue ask it by themselves.
-// An empty Key or ID is fine; the size is not looked at, as its limit is the
-// server's.
+// Validate returns an ErrInvalidEvent that names the field at fault, or nil. Publish
+// and the outbox's Enqueue call it. An empty Key or ID is valid. Validate does not
+// check the size, because the limit is the server's.
 func (e Event) Validate() error {
 	_, err := message(&e, nil) // valid is what a message can be made of
 	return err
 }
 
-// encode makes the message of an event, with an id if it had none. Its errors
-// are ErrInvalidEvent.
+// encode makes the message of an event, and gives the event an id if it has none. Its
+// errors are ErrInvalidEvent.
 func (c *Client) encode(ctx context.Context, ev *Event) (*nats.Msg, error) {
 	var trace map[string]string
 	if c.cfg.Trace != nil {
@@ -46,7 +45,7 @@ func (c *Client) encode(ctx context.Context, ev *Event) (*nats.Msg, error) {
 	return m, nil
 }
 
-// message is what encode makes, without the origin.
+// message makes an event's message without the origin.
 func message(ev *Event, trace map[string]string) (*nats.Msg, error) {
 	subject, err := subjectOf(ev)
 	if err != nil {
@@ -84,7 +83,7 @@ func subjectOf(ev *Event) (subjects.Event, error) {
 	return subjects.NewEvent(entity, op), nil
 }
 
-// hubHeaders sets those that the contract names.
+// hubHeaders sets the headers that the contract names.
 func hubHeaders(header nats.Header, ev *Event) error {
 	if !carries(ev.ID) {
 		return invalid("ID", "%s cannot be a header's value", quote(ev.ID))
@@ -119,8 +118,8 @@ func hubHeaders(header nats.Header, ev *Event) error {
 	return nil
 }
 
-// ownHeaders adds the publisher's headers. What would not arrive as it is, is
-// refused rather than changed.
+// ownHeaders adds the publisher's headers. It refuses a header that would not arrive
+// unchanged.
 func ownHeaders(header nats.Header, own map[string][]string) error {
 	for name, values := range own {
 		field := fmt.Sprintf("Header[%s]", quote(name))
@@ -152,8 +151,8 @@ func addTrace(header nats.Header, trace map[string]string) error {
 	return nil
 }
 
-// checkName insists on a token as in HTTP, and leaves out what is a command to
-// servers and clients.
+// checkName accepts tokens as in HTTP, without the names that are commands to servers
+// and clients.
 func checkName(field, name string) error {
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !inToken(r) }) {
 		return invalid(field, "is no header name: letters, digits and !#$%%&'*+-.^_`|~")

@@ -6,45 +6,49 @@ import (
 	"strings"
 )
 
-// Errors that callers decide on, with errors.Is.
+// Errors that callers may test with errors.Is.
 var (
-	// ErrNoServer: no NATS server listens at Config.URL.
+	// ErrNoServer means that no NATS server listens at Config.URL.
 	ErrNoServer = errors.New("nobody answers there")
-	// ErrNoHub: the server runs, but no hub has made the stream that takes events,
-	// or none answers control requests.
+	// ErrNoHub means that the server runs, but no hub has created the stream of
+	// events, or no hub answers control requests.
 	ErrNoHub = errors.New("no hub on this server; start one with replhub dev or replhub serve")
-	// ErrClosed: the client was closed, or the connection that it borrowed.
+	// ErrClosed means that the client, or the connection in Config.Conn, was closed.
 	ErrClosed = errors.New("the client is closed")
-	// ErrInvalidEvent: the event cannot be published as it is; the message names
-	// the field.
+	// ErrInvalidEvent means that the event cannot be published as it is; the message
+	// names the field.
 	ErrInvalidEvent = errors.New("invalid event")
-	// ErrUnknownSubject: the hub's stream of events does not take this
+	// ErrUnknownSubject means that the hub's stream of events does not accept this
 	// entity and op.
 	ErrUnknownSubject = errors.New("the hub's stream does not take this subject")
-	// ErrTooLarge: event and headers exceed the server's limit for a message.
+	// ErrTooLarge means that event and headers exceed the server's limit for a
+	// message.
 	ErrTooLarge = errors.New("too large for the server")
-	// ErrIngestFull: the hub's stream of events is full and refuses more. The
-	// event is not stored.
+	// ErrIngestFull means that the hub's stream of events is full. The event is not
+	// stored.
 	ErrIngestFull = errors.New("the hub's stream of events is full")
-	// ErrDenied: the server does not let this user publish or ask that.
+	// ErrDenied means that this user may not publish on the subject or send the
+	// request.
 	ErrDenied = errors.New("denied by the server")
-	// ErrUnavailable: NATS or JetStream could not take it in time; it was not done.
+	// ErrUnavailable means that NATS or JetStream did not accept the call in time; it
+	// had no effect.
 	ErrUnavailable = errors.New("not available in time")
-	// ErrUnknownOutcome: an answer did not come, so it may or may not have been
-	// done. Doing it again is safe: an event under the same id is stored once.
+	// ErrUnknownOutcome means that no answer came, so the call may or may not have
+	// had its effect. Repeating it is safe: an event under the same id is stored
+	// once.
 	ErrUnknownOutcome = errors.New("unknown outcome")
 )
 
-// PublishError tells which event was not acknowledged, and why. What it is for
-// errors.Is is both its cause and, where Unknown, ErrUnknownOutcome.
+// PublishError tells which event was not acknowledged, and why. errors.Is matches its
+// cause and, where Unknown is set, ErrUnknownOutcome.
 type PublishError struct {
 	Entity string
 	Op     Op
 	Key    string
-	// ID is the event's id, made when it had none: publishing the event again
-	// under it, within the dedupe window, stores it once.
+	// ID is the event's id, generated when the event had none. Publishing the event
+	// again under this id within the dedupe window stores it once.
 	ID string
-	// Unknown says that the event may have been stored all the same.
+	// Unknown says that the event may have been stored despite the error.
 	Unknown bool
 	// Err is the cause.
 	Err error
@@ -64,7 +68,7 @@ func (e *PublishError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause, and ErrUnknownOutcome where it is unknown.
+// Unwrap returns the cause, and ErrUnknownOutcome where Unknown is set.
 func (e *PublishError) Unwrap() []error {
 	if e.Unknown {
 		return []error{e.Err, ErrUnknownOutcome}

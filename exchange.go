@@ -14,7 +14,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// kind is what an attempt came to.
+// kind is the result of an attempt.
 type kind uint8
 
 const (
@@ -29,7 +29,7 @@ const (
 type outcome struct {
 	kind kind
 	err  error // nil when answered
-	// doubt says that it may have been done all the same.
+	// doubt says that the request may have had its effect despite the error.
 	doubt bool
 }
 
@@ -58,7 +58,7 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg) (*nats.Msg, outcom
 		}
 		return nil, c.awaitConnection(ctx, timer, back)
 	}
-	// Who has ended before anything was sent is in no doubt.
+	// Nothing was sent yet, so the outcome is not in doubt.
 	if ctx.Err() != nil {
 		return nil, outcome{kind: ended, err: context.Cause(ctx)}
 	}
@@ -99,8 +99,8 @@ func (c *Client) awaitConnection(ctx context.Context, timer *time.Timer, back <-
 	}
 }
 
-// denied is the server's objection to the subject, which comes outside any
-// answer: a denied publish is else only silence.
+// denied is the server's permission error for the subject. It comes apart from the
+// answers: a denied publish gets no answer.
 func (c *Client) denied(subject string) error {
 	err := c.nc.LastError()
 	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `"`+subject+`"`) {
@@ -123,7 +123,7 @@ func sendFailed(err error, maxPayload int64) outcome {
 	}
 }
 
-// The server's codes and words for what it could not store.
+// The server's error codes for a message that it could not store.
 const (
 	codeStoreFailed     = 10077 // with the store's own error as description
 	codeMessageTooLarge = 10054
@@ -160,8 +160,8 @@ func readAck(m *nats.Msg) (Ack, outcome) {
 	return Ack{Seq: answer.Seq, Duplicate: answer.Duplicate}, outcome{}
 }
 
-// refusal says what an error of the stream means. It was not stored, unless its
-// words leave that open.
+// refusal translates an error of the stream. The event was not stored, unless the
+// error leaves that open.
 func refusal(e *jetstream.APIError) outcome {
 	storeFailed := e.ErrorCode == codeStoreFailed
 	switch {

@@ -13,24 +13,25 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// fastBatch is one fast-ingest batch (ADR-50): messages go out without waiting
-// for those before them. The server ends it at the first message that is missing
-// or refused, so a prefix is stored and nothing behind it. A message whose id is
-// stored already is passed over.
+// fastBatch is one fast-ingest batch (ADR-50): messages go out without waiting for
+// those before them. The server ends the batch at the first message that is missing
+// or refused, so it stores a prefix and nothing after it. The server skips a message
+// whose id is already stored.
 //
-// The first message goes out alone: its answer shows that the server takes it as a
-// part of a batch, and not as one of many single messages, of which the second may
-// be stored without the first. The answers also say how many may be on their way.
+// The first message goes out alone. Its answer shows whether the server supports
+// batches: a server that does not would store each message by itself, possibly the
+// second without the first. The answers also say how many messages may be
+// outstanding.
 type fastBatch struct {
 	client  *Client
 	id      string
-	reply   string // what the reply subjects begin with
+	reply   string // prefix of the reply subjects
 	sub     *nats.Subscription
 	answers chan *nats.Msg
 	back    <-chan struct{} // closed when the connection was lost and is back
 
 	sent, stored, window uint64
-	last                 string // the last subject, for words to the server about the batch
+	last                 string // the last subject, for commands about the batch
 	over                 bool   // the final answer is there
 	seq                  uint64 // of the last event that is stored, once over
 	duplicate            bool   // the batch was one event, and that was stored before
@@ -51,16 +52,16 @@ const (
 	// fastFlow is the distance between two answers, in messages, that a batch
 	// asks for. The server gives less to a stream with several open batches.
 	fastFlow = 200
-	// outstandingAnswers bounds the messages on their way: as many as this many
-	// answers acknowledge.
+	// outstandingAnswers bounds the outstanding messages: to the number that this
+	// many answers acknowledge.
 	outstandingAnswers = 4
-	// codeBatchesDisabled is the server's error of a stream that takes none.
+	// codeBatchesDisabled is the server's error code for a stream without batches.
 	codeBatchesDisabled = 10205
-	// maxBatchBytes ends a batch: the server drops what does not fit into a stream's
-	// queue (128 MiB), and answers by numbers of messages, however large they are.
+	// maxBatchBytes bounds a batch. The server drops messages that do not fit into a
+	// stream's queue (128 MiB), and its flow control counts messages, not bytes.
 	maxBatchBytes = 16 << 20
-	// answersAhead is room for answers that were not read yet. Each says all that
-	// those before it said; more than these are not on their way at a time.
+	// answersAhead is the room for unread answers. No more than these are outstanding
+	// at a time, and each answer includes the earlier ones.
 	answersAhead = 64
 )
 
@@ -79,12 +80,12 @@ func (c *Client) openBatch() (*fastBatch, error) {
 }
 
 func (b *fastBatch) close() {
-	// It fails only where the connection is closed, which ends it as well.
+	// It fails only where the connection is closed, which also ends the subscription.
 	_ = b.sub.Unsubscribe()
 }
 
 // publish sends the events and waits for the final answer. It reports whether the
-// batch went as it should, as far as it went.
+// batch ended without an error; the batch may be shorter than the events.
 func (b *fastBatch) publish(ctx context.Context, events []Event) bool {
 	for i, bytes := 0, 0; i < len(events); i++ {
 		msg, err := b.client.encode(ctx, &events[i])
@@ -105,7 +106,7 @@ func (b *fastBatch) publish(ctx context.Context, events []Event) bool {
 			return false
 		}
 		if b.send(msg, op) != nil {
-			return b.end(ctx, false) // it is larger than the connection takes
+			return b.end(ctx, false) // the message is larger than the connection accepts
 		}
 	}
 	return b.finish(ctx)
@@ -122,8 +123,8 @@ func (b *fastBatch) send(msg *nats.Msg, op string) error {
 	return nil
 }
 
-// end has the server store what was sent. It returns well, or false when the
-// server did not.
+// end has the server commit what was sent. It returns well, or false when the server
+// did not commit.
 func (b *fastBatch) end(ctx context.Context, well bool) bool {
 	if b.sent == 0 {
 		return well
@@ -137,7 +138,7 @@ func (b *fastBatch) end(ctx context.Context, well bool) bool {
 	return b.finish(ctx) && well
 }
 
-// room waits until another message may be on its way.
+// room waits until another message may be sent.
 func (b *fastBatch) room(ctx context.Context) bool {
 	return b.listen(ctx, func() bool { return b.sent-b.stored < b.window }) && !b.over
 }
@@ -147,8 +148,8 @@ func (b *fastBatch) finish(ctx context.Context) bool {
 	return b.listen(ctx, func() bool { return b.over }) && b.stored == b.sent
 }
 
-// listen takes answers until enough holds or the batch is over, and reports
-// whether it came to that.
+// listen takes answers until enough holds or the batch is over, and reports whether
+// enough holds.
 func (b *fastBatch) listen(ctx context.Context, enough func() bool) bool {
 	for len(b.answers) > 0 && !b.over {
 		b.take(<-b.answers)
@@ -175,9 +176,9 @@ func (b *fastBatch) listen(ctx context.Context, enough func() bool) bool {
 	return true
 }
 
-// take notes an answer. One with a type comes while the batch is open: "ack" says
-// how far the server is; "gap" and "err" that the final one, without a type,
-// follows.
+// take notes an answer. An answer with a type comes while the batch is open: "ack"
+// reports the progress; "gap" and "err" announce that the final answer, which has no
+// type, follows.
 func (b *fastBatch) take(m *nats.Msg) {
 	var answer struct {
 		Type   string `json:"type"`
@@ -217,7 +218,7 @@ func (b *fastBatch) take(m *nats.Msg) {
 	}
 }
 
-// acks are those of the events that are stored.
+// acks returns the acknowledgements of the stored events.
 func (b *fastBatch) acks() []Ack {
 	acks := make([]Ack, min(b.stored, b.sent))
 	if len(acks) == 1 && b.over {

@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// Handler handles deliveries. Its answer is what is to become of the event:
+// Handler handles deliveries. Its result decides what happens to the event:
 //
-//   - nil: it is done, and acknowledged.
-//   - RetryAfter(d, err): it is tried again after d.
-//   - Park(err): it is given up and becomes a dead letter at once.
-//   - Unavailable(err), or an error that package database knows as that of a
-//     database or a connection which is away: that is no fault of the event. The
-//     subscriber waits, see [Subscriber.State], and no attempt is used up.
-//   - an error that package database knows as a conflict of transactions, such as
-//     a deadlock: it is tried again after a back-off; the first 100 in a row use
-//     up no attempt.
-//   - an error that package database knows as one of the event's values, and one
-//     that says that the payload is no JSON where it is not: it becomes a dead
-//     letter at once, since no other attempt can change it.
-//   - an error that package database knows as a refusal for what other rows are like,
-//     such as a foreign key's: it is tried again after back-offs of at most 3 s, which
-//     use up no attempt, for SubscriberConfig.MaxWait, and then becomes a dead letter.
-//   - any other error: it is tried again after a back-off, up to
+//   - nil: the event is done and is acknowledged.
+//   - RetryAfter(d, err): the event is tried again after d.
+//   - Park(err): the event becomes a dead letter at once.
+//   - Unavailable(err), or an error that package database recognises as an outage of
+//     a database or a connection: the event is not at fault. The subscriber waits,
+//     see [Subscriber.State], and no attempt is used up.
+//   - an error that package database recognises as a conflict of transactions, such
+//     as a deadlock: the event is tried again after a back-off. The first 100
+//     conflicts in a row use up no attempt.
+//   - an error that package database recognises as an invalid value, or an error of a
+//     JSON decoder where the payload is not valid JSON: the event becomes a dead
+//     letter at once, since another attempt cannot succeed.
+//   - an error that package database recognises as a constraint that depends on other
+//     rows, such as a foreign key: the event is tried again after back-offs of at
+//     most 3 s, which use up no attempt, for SubscriberConfig.MaxWait, and then
+//     becomes a dead letter.
+//   - any other error: the event is tried again after a back-off, up to
 //     SubscriberConfig.MaxAttempts, and then becomes a dead letter.
 //
 // A panic is caught and counts as an error. Handle is called concurrently for
-// different keys, and one at a time for one key. ctx ends when the subscriber
-// has to stop and the time for that is over.
+// different keys, and one call at a time for one key. ctx ends when the subscriber
+// stops and SubscriberConfig.DrainTimeout is over.
 type Handler interface {
 	Handle(ctx context.Context, d *Delivery) error
 }
@@ -52,8 +53,8 @@ func Chain(h Handler, middleware ...Middleware) Handler {
 	return h
 }
 
-// RetryAfter asks for another attempt after d. It counts as an attempt all the
-// same. A nil err says that there is no fault, only that it is too early.
+// RetryAfter asks for another attempt after d. The present attempt still counts. A
+// nil err says that nothing failed and that it is only too early.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		err = errTooEarly
@@ -61,14 +62,14 @@ func RetryAfter(d time.Duration, err error) error {
 	return &retryError{after: d, err: err}
 }
 
-// Unavailable says that something which the handler needs is away, another service
-// for one, and that the event has no part in it. Errors of databases and of
-// connections need not be marked. The subscriber then begins nothing more, takes
-// nothing more, and tries one event at a time until one gets another answer.
+// Unavailable says that something which the handler needs is away, for example
+// another service, and that the event is not at fault. Errors of databases and of
+// connections need not be marked. The subscriber then takes no more events, and tries
+// one event at a time until one gets another answer.
 //
-// No attempt is used up, unless the event alone is concerned: one that answers so
-// twice, while another of its entity was handled in between, has each such answer
-// count as an attempt from then on, and waits by itself.
+// No attempt is used up, unless only this event is affected: if an event gets this
+// answer twice, and another event of its entity was handled in between, then each
+// further such answer counts as an attempt, and the event waits by itself.
 func Unavailable(err error) error {
 	if err == nil {
 		err = errUnavailable
@@ -76,7 +77,7 @@ func Unavailable(err error) error {
 	return &unavailableError{err: err}
 }
 
-// Park gives an event up: it becomes a dead letter with err as its reason.
+// Park makes the event a dead letter at once, with err as the reason.
 func Park(err error) error {
 	if err == nil {
 		err = errParked

@@ -2,8 +2,8 @@ package replhub
 
 import "sync"
 
-// inflight counts the calls under way, so that a client that ends can wait for
-// them. The zero inflight works.
+// inflight counts the calls under way, so that Close and Drain can wait for their
+// end. The zero inflight works.
 type inflight struct {
 	mu      sync.Mutex // guards what follows
 	n       int
@@ -11,7 +11,7 @@ type inflight struct {
 	idle    chan struct{} // closed when stopped and none is under way
 }
 
-// begin says that a call begins; it is refused once the client is ending.
+// begin notes that a call begins; it refuses the call once the client is ending.
 func (f *inflight) begin() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -31,7 +31,7 @@ func (f *inflight) end() {
 	}
 }
 
-// stop lets none begin any more, and returns what is closed when the last one
+// stop refuses further calls, and returns a channel that is closed when the last call
 // has ended.
 func (f *inflight) stop() <-chan struct{} {
 	f.mu.Lock()

@@ -24,7 +24,7 @@ type intake struct {
 	ctx    context.Context //nolint:containedctx // it lives as long as the intake
 	cancel context.CancelFunc
 	inbox  string             // prefix of the subscriptions' inboxes
-	sub    *nats.Subscription // of who opens and closes sources
+	sub    *nats.Subscription // used only by the goroutine that opens and closes sources
 	freed  chan struct{}      // closed when it is ended and no handler is under way
 }
 
@@ -44,7 +44,7 @@ func intakeOf(src *queue.Source) *intake {
 	return src.Owner.(*intake) //nolint:forcetypeassert // set when it was subscribed first
 }
 
-// inboxOf is where the messages of a subscription come.
+// inboxOf is the inbox for a subscription's messages.
 func (in *intake) inboxOf(epoch int) string { return in.inbox + strconv.Itoa(epoch) }
 
 // begin subscribes on a new inbox, in place of the one before.
@@ -62,8 +62,9 @@ func (in *intake) begin(epoch int) error {
 	return nil
 }
 
-// end ends the subscription. Messages on their way are taken and given back: the server
-// sends nothing more once it knows, so no message comes twice.
+// end ends the subscription. It takes the messages on their way and gives them back.
+// The server sends nothing more once it has the unsubscribe, so no message comes
+// twice.
 func (in *intake) end() {
 	if in.sub != nil {
 		_ = in.sub.Drain()
@@ -88,7 +89,7 @@ func (in *intake) take(epoch int, m *nats.Msg) {
 	in.d.step(func(now time.Time) { in.d.core.Delivered(now, in.src, &j.Job, at) })
 }
 
-// pullEnded takes a word of the server's that is no message.
+// pullEnded handles a status message of the server, which ends a pull.
 func (in *intake) pullEnded(epoch int, status string, m *nats.Msg) {
 	unsent, err := strconv.Atoi(header(m.Header, "Nats-Pending-Messages"))
 	if err != nil {

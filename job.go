@@ -13,8 +13,8 @@ import (
 	"github.com/replhub/replhub/internal/queue"
 )
 
-// job is a delivery on its way through this process: what the scheduler has of it,
-// and what only the worker needs that has it.
+// job is a delivery on its way through this process: the scheduler's part, and the
+// part that only the worker needs.
 type job struct {
 	queue.Job
 
@@ -29,7 +29,7 @@ func jobOf(j *queue.Job) *job {
 	return j.Owner.(*job) //nolint:forcetypeassert // set by newJob
 }
 
-// coordinates are what the reply subject of a delivery says of it.
+// coordinates are the numbers in a delivery's reply subject.
 type coordinates struct {
 	stream, consumer uint64 // sequences
 	delivered        int
@@ -73,7 +73,8 @@ func decimal(s string) uint64 {
 	return n
 }
 
-// newJob reads what the scheduler needs of a message; the rest waits for a worker.
+// newJob reads the part of a message that the scheduler needs; a worker reads the
+// rest.
 func newJob(in *intake, m *nats.Msg, c coordinates) *job {
 	j := &job{in: in, msg: m}
 	j.Owner, j.Reply, j.Seq, j.Delivered, j.Size = j, m.Reply, c.stream, c.delivered, len(m.Data)
@@ -109,7 +110,7 @@ func (j *job) build(service string) *Delivery {
 		Origin: header(h, contract.HeaderOrigin), ContentType: header(h, "Content-Type"),
 		Header: h, Data: j.msg.Data, Attempt: j.Attempt(), Row: decimal(header(h, contract.HeaderRow)),
 	}
-	// What the hub wrote parses; where it does not, the zero value says "none".
+	// The hub's values always parse; for anything else the zero value means "none".
 	j.delivery.Position.Epoch, j.delivery.Position.Seq, _ = contract.ParsePosition(header(h, contract.HeaderPosition))
 	j.delivery.Version, _ = strconv.ParseInt(header(h, contract.HeaderVersion), 10, 64)
 	j.delivery.Time, _ = time.Parse(time.RFC3339Nano, header(h, contract.HeaderTime))

@@ -8,12 +8,12 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// maxKey is the longest key that the hub takes, in bytes.
+// maxKey is the longest key that the hub accepts, in bytes.
 const maxKey = contract.MaxKey
 
-// KeyOf is the key that the hub sees in an event: Key, else the payload's
-// top-level "id", a string or a number as its JSON text; "" is none. Finding it
-// in the payload means parsing that: setting Key is cheaper.
+// KeyOf returns the key that the hub sees in an event: Key or, if that is empty, the
+// payload's top-level "id". An id is a string, or a number as its JSON text. "" means
+// none. Setting Key is cheaper, because KeyOf must otherwise parse the payload.
 func KeyOf(ev Event) string {
 	if ev.Key != "" {
 		return ev.Key

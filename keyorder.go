@@ -8,9 +8,8 @@ import (
 // rowKey is what order is kept for.
 type rowKey struct{ entity, key string }
 
-// keyOrder lets the events of one row be published one after the other, in the
-// order in which they entered, while those of other rows go on. The zero
-// keyOrder works.
+// keyOrder publishes the events of one row one after the other, in the order in which
+// they entered. Events of other rows do not wait. The zero keyOrder works.
 type keyOrder struct {
 	mu    sync.Mutex // guards lines
 	lines map[rowKey][]*place
@@ -42,7 +41,7 @@ func (o *keyOrder) enter(row rowKey) *place {
 	return p
 }
 
-// wait returns when all that entered before have left.
+// wait returns when all earlier events of the row have left.
 func (p *place) wait(ctx context.Context, closed <-chan struct{}) error {
 	if p == nil {
 		return nil
@@ -57,7 +56,7 @@ func (p *place) wait(ctx context.Context, closed <-chan struct{}) error {
 	}
 }
 
-// leave gives the place up, whether it was waited for to the end or not.
+// leave gives the place up. The place need not be the first.
 func (p *place) leave() {
 	if p == nil {
 		return

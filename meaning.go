@@ -13,8 +13,8 @@ import (
 	"github.com/replhub/replhub/internal/queue"
 )
 
-// meaningOf is what an error means that was answered to an event with a payload. Pure.
-// What the handler itself says comes first.
+// meaningOf classifies a handler's error, given the event's payload. Pure. The
+// handler's own classification comes first.
 func meaningOf(err error, payload []byte) queue.Meaning {
 	switch {
 	case is[*unavailableError](err):
@@ -47,9 +47,9 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// saysNoJSON reports whether an error is that of a JSON decoder which read the
-// payload. It may have read something else, and the end of input may be that of a
-// connection, so the payload must be broken JSON, too.
+// saysNoJSON reports whether an error comes from a JSON decoder that read the
+// payload. The decoder may have read something else, and an unexpected end of input
+// may come from a connection; so the payload itself must be invalid JSON, too.
 func saysNoJSON(err error, payload []byte) bool {
 	syntax := is[*json.SyntaxError](err)
 	if !syntax && !errors.Is(err, io.ErrUnexpectedEOF) || json.Valid(payload) {
@@ -66,8 +66,8 @@ func saysNoJSON(err error, payload []byte) bool {
 	}
 }
 
-// saysNATSIsAway reports whether an error is that of a handler which publishes or
-// asks over NATS itself.
+// saysNATSIsAway reports whether a handler that itself publishes or sends requests
+// over NATS found NATS away.
 func saysNATSIsAway(err error) bool {
 	for _, away := range []error{
 		ErrUnavailable, ErrNoHub, ErrIngestFull, nats.ErrNoResponders, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrConnectionReconnecting,

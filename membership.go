@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// joinEvery is the time between words to the hub, give or take a fifth.
+	// joinEvery is the time between requests to the hub, varied by up to a fifth.
 	joinEvery = 700 * time.Millisecond
 	// joinTimeout bounds the wait for an answer; the next request follows at once.
 	joinTimeout = time.Second
@@ -26,9 +26,9 @@ const (
 type membership struct {
 	s          *Subscriber
 	d          *driver
-	partitions int // 0: to be learned from the hub
+	partitions int // 0 until the hub reports it
 	generation uint64
-	told       bool // that there is no hub
+	told       bool // that no hub answers was logged
 }
 
 // run ends with ctx, or with an error that says why it cannot go on.
@@ -49,7 +49,7 @@ func (m *membership) run(ctx context.Context) error {
 	return nil
 }
 
-// round speaks to the hub once, and says how long until the next time.
+// round sends one request to the hub and returns the time until the next one.
 func (m *membership) round(ctx context.Context) (time.Duration, error) {
 	m.d.step(func(now time.Time) { m.d.core.CheckLease(now) })
 	soon := joinEvery*4/5 + rand.N(joinEvery*2/5)
@@ -78,7 +78,7 @@ func (m *membership) round(ctx context.Context) (time.Duration, error) {
 	freed := false
 	m.d.step(func(now time.Time) { freed = m.d.core.Assigned(now, sent, time.Duration(reply.TTL), reply.Assigned) })
 	if freed {
-		return 0, nil // say at once what was given up
+		return 0, nil // report at once what was given up
 	}
 	return soon, nil
 }
@@ -108,8 +108,9 @@ func (m *membership) join(ctx context.Context, leaving bool) (contract.Joined, e
 	return reply, err
 }
 
-// withoutHub keeps what is held while no hub answers. One that cannot reach
-// NATS may be missed by a hub that can, so its lease runs out.
+// withoutHub keeps the held partitions while no hub answers. Where this instance
+// cannot reach NATS, the lease runs out: a hub that can reach NATS may give the
+// partitions to another instance.
 func (m *membership) withoutHub(sent time.Time, err error) {
 	if !m.told {
 		m.s.client.log.Warn("no hub answers; the partitions stay as they are", "service", m.s.client.Service(), "err", err)

@@ -12,8 +12,9 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// whyNoResponders finds out why no stream took a subject. Another attempt may help
-// where the stream is there and has no leader just now, or this user may not ask.
+// whyNoResponders finds out why no stream took a message. Another attempt may help
+// where the stream exists and has no leader at present, or where this user may not
+// ask for the stream.
 func (c *Client) whyNoResponders(ctx context.Context, subject string) outcome {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -38,8 +39,7 @@ func (c *Client) whyNoResponders(ctx context.Context, subject string) outcome {
 	return outcome{kind: refused, err: fmt.Errorf("%w: it takes %s", ErrUnknownSubject, strings.Join(takes, ", "))}
 }
 
-// matches reports whether a subject is one of those that a pattern of NATS
-// stands for.
+// matches reports whether a subject matches a NATS pattern.
 func matches(pattern, subject string) bool {
 	for {
 		want, patternRest, morePattern := strings.Cut(pattern, ".")

@@ -19,7 +19,7 @@ const (
 // redriveTime bounds a request to redrive dead letters.
 const redriveTime = 10 * time.Second
 
-// perform does what the scheduler says. The lock is not held.
+// perform executes the scheduler's outputs. The lock is not held.
 func (d *driver) perform(r *queue.Ready) {
 	if r == nil {
 		return
@@ -55,7 +55,7 @@ func (d *driver) perform(r *queue.Ready) {
 	}
 }
 
-// resubscribe ends the intakes of closed sources, and begins those that are wanted.
+// resubscribe ends the intakes of closed sources and begins the requested ones.
 func (d *driver) resubscribe(r *queue.Ready) {
 	if len(r.Unsubscribe)+len(r.Subscribe) == 0 {
 		return
@@ -77,7 +77,7 @@ func (d *driver) resubscribe(r *queue.Ready) {
 	}
 }
 
-// tell logs what an operator should know, and shows it to the hub.
+// tell logs the outputs that an operator should know, and reports them to the hub.
 func (d *driver) tell(r *queue.Ready) {
 	log := d.s.client.log
 	for _, o := range r.Outages {
@@ -115,8 +115,8 @@ func (d *driver) ask(req queue.InfoRequest) {
 	d.step(func(now time.Time) { d.core.ConsumerInfo(now, req, schedulerInfo(info)) })
 }
 
-// letGo waits for the last handler of a source that was closed, has those cut short
-// that take longer than a drain may, and then has the hub told.
+// letGo waits for the handlers of a closed source, cancels those that take longer
+// than the drain timeout, and then reports to the hub that the partition is free.
 func (d *driver) letGo(in *intake) {
 	defer d.tasks.Done()
 	defer in.cancel()
@@ -152,8 +152,8 @@ func (d *driver) redrive(letters []uint64) {
 	d.step(func(now time.Time) { d.core.Redriven(now, letters, err != nil, reply.More, reply.Next) })
 }
 
-// respond sends an acknowledgement. One that gets lost has the event delivered
-// again, as does one that is sent into a closed connection.
+// respond sends an acknowledgement. If it is lost, or the connection is closed, the
+// server delivers the event again.
 func (s *Subscriber) respond(reply, ack string) {
 	_ = s.client.nc.Publish(reply, []byte(ack))
 }

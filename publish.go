@@ -10,26 +10,26 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Ack is the hub's acknowledgement of an event: it is stored in ingest, as
-// durable as that stream's replicas and sync setting make it.
+// Ack acknowledges an event: the event is stored in ingest, as durably as that
+// stream's replicas and sync setting make it.
 type Ack struct {
-	// Seq is its sequence in ingest, for replhub explain.
+	// Seq is the event's sequence in ingest; "replhub explain" takes it.
 	Seq uint64
-	// Duplicate says that an event of this id was stored already; Seq is that
-	// one's.
+	// Duplicate says that an event with this id was already stored; Seq is then that
+	// event's sequence.
 	Duplicate bool
 }
 
-// Publish returns once the event is stored. When an answer does not come, the
-// connection is lost or no leader is there, it tries again under the same id,
-// until Config.PublishTimeout or ctx ends. An error is a *PublishError.
+// Publish returns once the event is stored. When no answer comes, the connection is
+// lost or the stream has no leader, Publish tries again under the same id, until
+// Config.PublishTimeout or ctx ends. An error is a *PublishError.
 //
-// Through one client, events of one key go one after the other in the order of
-// the calls, by Publish, PublishAsync and PublishBatch alike: the next is sent
-// when the one before is stored or has failed, so a retry changes no order. Two
-// cases are left: an event that failed with ErrUnknownOutcome may be stored a
-// little later, and an event that the caller publishes again comes after what
-// went in between. Event.Version settles both where events are applied.
+// One client publishes the events of one key one after the other, in the order of the
+// calls of Publish, PublishAsync and PublishBatch. It sends the next event when the
+// one before is stored or has failed, so a retry does not change the order. Two
+// exceptions remain: an event that failed with ErrUnknownOutcome may be stored a
+// little later, and an event that the caller publishes again comes after the events
+// in between. With Event.Version set, a replica applies both correctly.
 func (c *Client) Publish(ctx context.Context, ev Event) (Ack, error) {
 	if err := c.inflight.begin(); err != nil {
 		return Ack{}, publishError(&ev, err, false)
@@ -50,8 +50,8 @@ type parcel struct {
 	place *place // its place among the events of its row
 }
 
-// prepare checks an event and takes its place in its row's order; the caller
-// gives that up with place.leave.
+// prepare checks an event and takes a place in its row's order. The caller gives the
+// place up with place.leave.
 func (c *Client) prepare(ctx context.Context, ev Event) (*parcel, error) {
 	p := &parcel{event: ev}
 	var err error
@@ -92,8 +92,8 @@ const (
 	lastRetry  = time.Second
 )
 
-// send makes attempts. What was in doubt once stays so until an acknowledgement
-// comes: that a later attempt is refused does not undo an earlier one.
+// send makes attempts. Once an outcome is in doubt, it stays in doubt until an
+// acknowledgement comes: the refusal of a later attempt does not undo an earlier one.
 func (c *Client) send(ctx context.Context, p *parcel) (Ack, error) {
 	doubt := false
 	var last error
@@ -114,7 +114,7 @@ func (c *Client) send(ctx context.Context, p *parcel) (Ack, error) {
 		}
 		last = out.err
 		if out.kind == lost {
-			continue // the connection is back: nothing to wait for
+			continue // the connection is back, so there is no need to wait
 		}
 		if err := c.rest(ctx, wait); err != nil {
 			return Ack{}, c.gaveUp(p, last, err, doubt)
@@ -136,8 +136,8 @@ func (c *Client) rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// gaveUp is the error of an event that nobody refused for good: end is what
-// ended the attempts, last what the last of them came to, if any.
+// gaveUp is the error of an event that was not refused for good. end is what ended
+// the attempts; last is the outcome of the last attempt, if any.
 func (c *Client) gaveUp(p *parcel, last, end error, doubt bool) error {
 	if last == nil {
 		last = errNoAnswer

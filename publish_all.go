@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// PublishAll publishes events one behind the other, without an acknowledgement
-// for each, which is several times as quick as PublishBatch on one connection. It
-// returns as PublishBatch does: the acknowledgements are those of the leading
-// events that are stored, the error is that of the first that is not known to be,
-// and events that had no id have one afterwards. Where the server
-// acknowledged several events at once, their Acks have no Seq, and do not tell of
-// duplicates; the first event's always does, and where that is a duplicate, so do
-// all others'.
+// PublishAll publishes events one behind the other, without an acknowledgement for
+// each. On one connection this is several times as fast as PublishBatch. It returns
+// as PublishBatch does: the acknowledgements are those of the leading events that are
+// stored, the error, a *PublishError, is that of the first event not known to be
+// stored, and events without an id are given one. Where the server acknowledged
+// several events at once, their Acks have neither Seq nor Duplicate. The first
+// event's Ack always has both, and where the first event is a duplicate, all Acks do.
 //
-// The order of the events holds as a whole, as long as none is refused; of one key
-// it holds always. What other calls publish of the same keys at the same time has
-// no order with it.
+// The order of all events holds as long as none is refused; the order of one key
+// always holds. Events that other calls publish of the same keys at the same time
+// have no order relative to these.
 //
-// It needs nats-server 2.14. Where the server takes no batches, and for the rest of
-// one that broke, it is PublishBatch, which finds out what became of each event: an
-// event that was stored already is known by its id.
+// It needs nats-server 2.14. Where the server does not support batches, and for the
+// rest of a batch that broke off, it falls back to PublishBatch, which finds out the
+// outcome of each event: the server recognises an event that is already stored by its
+// id.
 func (c *Client) PublishAll(ctx context.Context, events []Event) ([]Ack, error) {
 	for i := range events {
 		if events[i].ID == "" {
@@ -31,8 +31,8 @@ func (c *Client) PublishAll(ctx context.Context, events []Event) ([]Ack, error) 
 	if len(events) < fewestInBatch || !c.batches.allowed() {
 		return c.PublishBatch(ctx, events)
 	}
-	// The first one's acknowledgement tells whether it was stored before. Then those
-	// behind it may have been as well, which a batch would not tell.
+	// The first event's acknowledgement tells whether it was stored before. If it
+	// was, later events may have been as well, which a batch does not report.
 	first, err := c.Publish(ctx, events[0])
 	if err != nil {
 		return nil, err
@@ -54,12 +54,12 @@ func (c *Client) PublishAll(ctx context.Context, events []Event) ([]Ack, error) 
 // trips, is quicker than an acknowledgement for each.
 const fewestInBatch = 8
 
-// batchesAgain is the time after which a server that took no batch is asked
-// again: it may have been upgraded.
+// batchesAgain is the time after which a batch is tried again with a server that did
+// not support batches: it may have been upgraded.
 const batchesAgain = time.Minute
 
-// batchState is whether ingest takes batches, as far as is known. The zero
-// batchState is worth a try.
+// batchState says whether ingest accepts batches, as far as is known. With the zero
+// batchState, a batch is tried.
 type batchState struct{ refused atomic.Int64 }
 
 func (s *batchState) allowed() bool {
@@ -69,9 +69,9 @@ func (s *batchState) allowed() bool {
 
 func (s *batchState) refuse() { s.refused.Store(time.Now().UnixNano()) }
 
-// publishTogether publishes events in one batch, or as many as fit into one. It
-// returns what is known to be stored, and whether another batch may follow for the
-// rest.
+// publishTogether publishes the leading events that fit into one batch. It returns
+// the acknowledgements of those known to be stored, and whether another batch may
+// follow for the rest.
 func (c *Client) publishTogether(ctx context.Context, events []Event) (acks []Ack, goOn bool) {
 	if c.inflight.begin() != nil {
 		return nil, false // PublishBatch says why

@@ -6,15 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// PublishBatch publishes events, Config.MaxPending at a time, and returns when
-// nothing of it is under way any more. The acknowledgements are those of the
-// leading events that are stored; the error, a *PublishError, is that of the
-// first that is not known to be. Of the events after that one, those of the same
-// key were not sent, and those of other keys may be stored.
+// PublishBatch publishes events, Config.MaxPending at a time, and returns when no
+// event is under way. The acknowledgements are those of the leading events that are
+// stored. The error, a *PublishError, is that of the first event not known to be
+// stored. After that event, events of the same key were not sent; events of other
+// keys may be stored.
 //
-// An event without an id is given one in the slice, so that the rest of a batch
-// that failed, events[len(acks):], can be published again as it is: what was
-// stored already comes back as a duplicate, and the order of each key holds.
+// An event without an id is given one in the slice. The rest of a failed batch,
+// events[len(acks):], can therefore be published again as it is: events already
+// stored come back as duplicates, and the order of each key holds.
 func (c *Client) PublishBatch(ctx context.Context, events []Event) ([]Ack, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -55,8 +55,8 @@ type batchPublish struct {
 	next int
 }
 
-// work publishes one event after the other until none is left, or none may go
-// on any more.
+// work publishes one event after the other until none is left, or until no further
+// event may begin.
 func (b *batchPublish) work(ctx context.Context) {
 	for {
 		i, p := b.take(ctx)
@@ -67,7 +67,8 @@ func (b *batchPublish) work(ctx context.Context) {
 	}
 }
 
-// take is the next event with its place in its row's order; nil is none.
+// take returns the next event with its place in its row's order; nil when there is
+// none.
 func (b *batchPublish) take(ctx context.Context) (int, *parcel) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// pullTime is how long a request for messages stands. A partition's must be
-	// renewed within the two seconds that the server keeps a pin for.
+	// pullTime is how long a request for messages stands. A partition's request must
+	// be renewed within two seconds, after which the server drops a pin.
 	pullTime = 1500 * time.Millisecond
 	// headerPin is the server's proof that a partition's consumer is ours.
 	headerPin = "Nats-Pin-Id"
@@ -35,6 +35,7 @@ func (d *driver) pull(p queue.Pull) {
 		}
 	}
 	b = append(b, '}')
-	// An error is a closed connection; a lost request is noticed by its silence.
+	// An error means a closed connection; a lost request is noticed because no answer
+	// comes.
 	_ = d.s.client.nc.PublishRequest(d.s.api+"CONSUMER.MSG.NEXT."+d.s.stream+"."+in.consumer, in.inboxOf(p.Epoch), b)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // reconnects tells when a connection was lost and is back: an answer that was awaited
-// meanwhile may never come.
+// before may never come.
 type reconnects struct {
 	nc       *nats.Conn
 	statuses chan nats.Status
@@ -33,7 +33,7 @@ func (r *reconnects) watch() {
 	}
 }
 
-// next is closed at the next reconnect.
+// next returns a channel that is closed at the next reconnect.
 func (r *reconnects) next() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()

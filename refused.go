@@ -15,9 +15,9 @@ const (
 	CodeNotFound      Code = "not_found"      // no such service
 	CodeTooOld        Code = "too_old"        // a start before what is still held
 	CodeBacklog       Code = "backlog"        // order or partitions changed while the lane has a backlog
-	CodeInUse         Code = "in_use"         // something else depends on it
+	CodeInUse         Code = "in_use"         // another thing depends on it
 	CodeLimit         Code = "limit"          // a stated bound would be passed
-	CodeDetached      Code = "detached"       // events were missed: state a Start to begin anew
+	CodeDetached      Code = "detached"       // events were missed: register with a Start to begin again
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
 	CodeBusy          Code = "busy"           // another backfill of the entity is under way
 	CodePaused        Code = "paused"         // a backfill while the service's workers are paused
@@ -25,7 +25,7 @@ const (
 	CodeInternal      Code = "internal"       // a fault of the hub's
 )
 
-// RefusedError is a request that the hub refused; find it with errors.As.
+// RefusedError says that the hub refused a request; find it with errors.As.
 type RefusedError struct {
 	Code Code
 	// Field is the path of the field at fault in the hub's JSON, such as

@@ -7,9 +7,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// replies hands the answers that come to one wildcard subscription to those who
-// wait for them. nats.go's own requests do the same, but wait on when the
-// connection is lost.
+// replies hands the answers on one wildcard subscription to their waiters. nats.go's
+// own requests do the same, but continue to wait when the connection is lost.
 type replies struct {
 	nc     *nats.Conn
 	prefix string
@@ -30,8 +29,8 @@ func newReplies(nc *nats.Conn) (*replies, error) {
 	return r, nil
 }
 
-// await makes a reply subject and the channel that its first answer comes on.
-// Who waits no more says so with forget.
+// await makes a reply subject and the channel for its first answer. The caller ends
+// the wait with forget.
 func (r *replies) await() (subject string, answer <-chan *nats.Msg) {
 	ch := make(chan *nats.Msg, 1)
 	r.mu.Lock()
@@ -59,6 +58,6 @@ func (r *replies) take(m *nats.Msg) {
 }
 
 func (r *replies) close() {
-	// It fails only where the connection is closed, which ends it as well.
+	// It fails only where the connection is closed, which also ends the subscription.
 	_ = r.sub.Unsubscribe()
 }

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// describeEvery is the time between looks whether the lane is detached,
-	// should the hub's own word get lost.
+	// describeEvery is the time between checks whether the lane is detached, in case
+	// the hub's announcement is lost.
 	describeEvery = 15 * time.Second
-	// leaveTime bounds the farewell.
+	// leaveTime bounds the request that tells the hub that this instance leaves.
 	leaveTime = time.Second
 )
 
-// serve works on the queues as they are now, until ctx ends or they change.
+// serve works on the present queues until ctx ends or the queues change.
 func (s *Subscriber) serve(ctx context.Context) error {
 	p, err := s.lookAtQueues(ctx)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	return err
 }
 
-// run works until the context of serving ends, and then drains. begun is called when
-// events are asked for; cut ends the handlers' context.
+// run works until the context of serving ends, and then drains. It calls begun when
+// it has requested events; cut ends the handlers' context.
 func (d *driver) run(cut context.CancelFunc, begun func()) error {
 	done := make(chan struct{})
 	var timers sync.WaitGroup
@@ -89,7 +89,8 @@ func (d *driver) run(cut context.CancelFunc, begun func()) error {
 	return err
 }
 
-// finish gives back what has not begun, waits for what has, and says farewell.
+// finish gives back the events that have not begun, waits for the others, and tells
+// the hub that this instance leaves.
 func (d *driver) finish(m *membership, cut context.CancelFunc) error {
 	d.drain()
 	err := d.awaitWorkers(cut)
@@ -122,7 +123,7 @@ func (d *driver) awaitWorkers(cut context.CancelFunc) error {
 	case <-timer.C:
 	}
 	cut()
-	// A handler that heeds its context ends now.
+	// A handler that respects its context ends now.
 	timer.Reset(leaveTime)
 	select {
 	case <-quiet:
@@ -132,8 +133,8 @@ func (d *driver) awaitWorkers(cut context.CancelFunc) error {
 	}
 }
 
-// watchLane ends serve when the lane is detached, or when nothing is registered
-// and nothing left.
+// watchLane ends serve when the lane is detached, or when no interest is registered
+// and no event is left.
 func (d *driver) watchLane(ctx context.Context) {
 	every := time.NewTicker(describeEvery)
 	defer every.Stop()

@@ -18,31 +18,32 @@ import (
 )
 
 const (
-	// maxSnapshots bounds the calls of one SnapshotFunc at a time; more requests
+	// maxSnapshots bounds the concurrent calls of one SnapshotFunc; further requests
 	// wait.
 	maxSnapshots = 4
-	// snapshotPulse is how often a hub is told that rows are being looked for.
+	// snapshotPulse is the time between messages to the hub that an answer is in
+	// progress.
 	snapshotPulse = time.Second
 	// snapshotTime bounds one call where the request says nothing.
 	snapshotTime = time.Minute
 )
 
-// SnapshotFunc yields the rows of an entity that follow a key, in one order that
-// never changes, such as that of the primary key: all of them, or as many as
-// yield takes. after is the key of the last row before, empty for the first; the
-// row itself may be gone by now. An Event needs Key and Data; Version and Header
-// are those of the events of that row, and Op and ID are left out. With an
-// outbox, the version is the one that it keeps (see package outbox).
+// SnapshotFunc yields the rows of an entity that follow a key, until no row is left
+// or yield returns an error. The order must never change; the order of the primary
+// key is such an order. after is the key of the last row before, empty for the first;
+// that row itself may be gone. An Event needs Key and Data; Version and Header are
+// those of the row's events; Op and ID are left empty. With an outbox, the version is
+// the one that the outbox keeps (see package outbox).
 //
-// When yield returns an error it takes no more, and the function ends, with that
-// error or without one. It may also end earlier, say after a LIMIT of its query:
-// it is called again for the rows behind. Only a call that yields nothing and
-// returns nil ends the snapshot. An error of its own has it called again later,
-// for the same rows.
+// When yield returns an error, it takes no more rows, and the function must return,
+// with that error or with nil. The function may also return earlier, for example
+// after the LIMIT of its query: it is called again for the next rows. Only a call
+// that yields nothing and returns nil ends the snapshot. After an error of its own,
+// the function is called again later for the same rows.
 //
-// It must read what is committed when it is called, on the primary: a row has to
-// contain every change of it that was published before. Calls run at the same
-// time.
+// It must read the committed state at the time of the call, from the primary
+// database: a row has to contain each of its changes that was published before. Calls
+// run concurrently.
 //
 //	SELECT id, data FROM users WHERE id > $1 ORDER BY id LIMIT 1000
 type SnapshotFunc func(ctx context.Context, after string, yield func(Event) error) error
@@ -50,14 +51,15 @@ type SnapshotFunc func(ctx context.Context, after string, yield func(Event) erro
 // errEnough ends a SnapshotFunc.
 var errEnough = errors.New("no more rows are asked for now")
 
-// ServeSnapshot serves the rows of an entity that this service owns to whoever
-// registers with StartSnapshot, until ctx ends, and then returns nil once the
-// calls under way have ended; their contexts end with it. It ends by itself with
-// ErrClosed. Each instance of the owner may serve; no other service should. The
-// client must name its service, which is the rows' origin.
+// ServeSnapshot serves the rows of an entity that this service owns to services that
+// register with StartSnapshot or ask for a Backfill. When ctx ends, the contexts of
+// the calls under way end too; ServeSnapshot returns nil once these calls have
+// returned. It returns ErrClosed when the client is closed. Each instance of the
+// owner may serve; no other service should. Config.Service is required: it is the
+// rows' origin.
 //
-// Whoever may send to "replhub._snapshot.<entity>" gets the rows: give that
-// right to the hub alone.
+// Every user that may publish to "replhub._snapshot.<entity>" can get the rows: give
+// that permission only to the hub.
 func (c *Client) ServeSnapshot(ctx context.Context, entity string, rows SnapshotFunc) error {
 	name, err := subjects.ParseName(entity)
 	switch {
@@ -81,13 +83,13 @@ func (c *Client) ServeSnapshot(ctx context.Context, entity string, rows Snapshot
 	case <-c.closed:
 		end = ErrClosed
 	}
-	// Requests that are here already are refused, so that the hub asks another
-	// instance at once. It fails only where the connection is closed, which ends
-	// it as well.
+	// Requests that have already arrived are refused, so that the hub asks another
+	// instance at once. Drain fails only where the connection is closed, which also
+	// ends the subscription.
 	_ = sub.Drain()
 	cancel()
 	s.close()
-	// No request comes here any more once this has returned.
+	// No request arrives after this has returned.
 	_ = c.nc.FlushTimeout(c.cfg.Timeout)
 	return end
 }
@@ -128,7 +130,7 @@ func (s *snapshots) accept(ctx context.Context, m *nats.Msg) {
 	})
 }
 
-// close waits for what is under way; nothing begins any more.
+// close refuses further requests and waits for the answers under way.
 func (s *snapshots) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -136,7 +138,8 @@ func (s *snapshots) close() {
 	s.wg.Wait()
 }
 
-// serve answers one request, and says meanwhile that it is at work.
+// serve answers one request, and meanwhile tells the hub that the answer is in
+// progress.
 func (s *snapshots) serve(ctx context.Context, a *answer) {
 	limit := cmp.Or(time.Duration(a.asked.Timeout), snapshotTime)
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -185,7 +188,7 @@ type answer struct {
 	subject string
 	asked   contract.SnapshotRequest
 
-	// Of the function's goroutine.
+	// Used only by the function's goroutine.
 	rows, bytes int
 	failed      error
 }
@@ -245,7 +248,7 @@ func (a *answer) row(ev Event) (*nats.Msg, error) {
 	return &nats.Msg{Subject: a.subject, Header: header, Data: ev.Data}, nil
 }
 
-// beat says until ctx ends that an answer is being made.
+// beat tells the hub, until ctx ends, that an answer is in progress.
 func (a *answer) beat(ctx context.Context) {
 	tick := time.NewTicker(snapshotPulse)
 	defer tick.Stop()
@@ -270,7 +273,7 @@ func (a *answer) refuse(err error) {
 	a.say(contract.SnapshotError, nats.Header{contract.HeaderError: []string{oneLine(err.Error(), " ", maxErrorBytes)}})
 }
 
-// say sends a message that is no row.
+// say sends a message that is not a row.
 func (a *answer) say(what string, header nats.Header) {
 	if header == nil {
 		header = make(nats.Header, 1)

@@ -8,19 +8,19 @@ import (
 	"github.com/replhub/replhub/internal/queue"
 )
 
-// SubscriberState is what a subscriber waits for. The zero SubscriberState waits
-// for nothing but events.
+// SubscriberState says whether a subscriber waits for the end of an outage. The zero
+// SubscriberState means that there is none.
 type SubscriberState struct {
 	// Unavailable says that something which the handlers need, such as their
 	// database, is away, see [Unavailable]. Meanwhile the subscriber takes no more
 	// events, keeps those that it has, and tries one at a time until one gets another
 	// answer. No attempt is used up.
 	Unavailable bool
-	// Since is when that began.
+	// Since is when the outage began.
 	Since time.Time
-	// Attempts is how many have met it.
+	// Attempts is how many attempts the outage has failed.
 	Attempts int
-	// Err is what the last one was answered, up to a second ago.
+	// Err is the error of the last such attempt; it may be a second old.
 	Err error
 }
 
@@ -33,7 +33,7 @@ func (s *Subscriber) State() SubscriberState {
 	return SubscriberState{}
 }
 
-// show has State tell of an outage. The driver's lock is held.
+// show makes State report an outage. The driver's lock is held.
 func (s *Subscriber) show(o queue.Outage) {
 	if o.Phase == queue.OutageEnds {
 		s.state.Store(nil)
@@ -46,7 +46,8 @@ func stateOf(o queue.Outage) *SubscriberState {
 	return &SubscriberState{Unavailable: o.Phase != queue.OutageEnds, Since: o.Since, Attempts: o.Attempts, Err: o.Err}
 }
 
-// tell logs that an outage begins or ends, and tells the hubs, in between as well.
+// tell logs the begin and the end of an outage, and reports it to the hubs, also in
+// between.
 func (s *Subscriber) tell(o queue.Outage) {
 	switch o.Phase {
 	case queue.OutageBegins:
@@ -63,7 +64,7 @@ func (s *Subscriber) tell(o queue.Outage) {
 	s.tellHub(stateOf(o))
 }
 
-// forgetOutage ends what was told, with the queues that it was about.
+// forgetOutage ends the reported outage together with the queues that it was about.
 func (s *Subscriber) forgetOutage() {
 	if told := s.state.Swap(nil); told != nil {
 		over := *told
@@ -72,8 +73,9 @@ func (s *Subscriber) forgetOutage() {
 	}
 }
 
-// tellHub sends the hubs a word of an outage, for describe and the metrics. A word
-// that is lost follows within a second, or runs out with the hub's patience.
+// tellHub reports an outage to the hubs, for describe and the metrics. A lost report
+// is followed by another within a second; without reports the hub ends the outage
+// after a timeout.
 func (s *Subscriber) tellHub(told *SubscriberState) {
 	word := contract.Unavailable{Instance: s.cfg.Instance, Since: told.Since.UTC(), Attempts: told.Attempts, Over: !told.Unavailable}
 	if told.Unavailable {

@@ -17,24 +17,25 @@ import (
 
 // Errors with which Run ends by itself.
 var (
-	// ErrDetached: the hub has cut the service's lane off, and events were
-	// missed. To start anew, register with a Start in each interest, StartAll or
-	// StartSnapshot to get the missed state, and run again.
+	// ErrDetached means that the hub has cut off the service's lane, and that events
+	// were missed. To start again, register with a Start in each interest (StartAll
+	// or StartSnapshot gets the missed state), and run again.
 	ErrDetached = errors.New("the lane is detached and has missed events: register again with a Start in each interest, and run again")
-	// ErrUnregistered: the service has no lane, or no interests and nothing left
-	// to handle. To start anew, register and run again.
+	// ErrUnregistered means that the service has no lane, or no interests and no
+	// event left to handle. To start again, register and run again.
 	ErrUnregistered = errors.New("the service is not registered: register, and run again")
-	// ErrDrainTimeout: handlers did not end within SubscriberConfig.DrainTimeout;
-	// they were left behind, and their events will be delivered again.
+	// ErrDrainTimeout means that handlers did not end within
+	// SubscriberConfig.DrainTimeout. Run returned while they still ran, and their
+	// events will be delivered again.
 	ErrDrainTimeout = errors.New("handlers did not end in time")
 )
 
-// errReplan: the work queues are not as they were when Run looked.
+// errReplan means that the work queues have changed since Run looked.
 var errReplan = errors.New("the work queues have changed")
 
 const (
-	// planTime is how long a lane may be without work queues, as it is for a
-	// moment when they are created again; planPause is the time between looks.
+	// planTime is how long a lane may be without work queues, which happens briefly
+	// when the hub creates them again. planPause is the time between looks.
 	planTime  = 10 * time.Second
 	planPause = 200 * time.Millisecond
 )
@@ -44,18 +45,17 @@ const (
 // under OrderKey the partitions are spread over them, and follow within seconds
 // when one joins, leaves or dies.
 //
-// Delivery is at least once. Under OrderKey the events of one key come strictly
-// in order, redeliveries included, and one at a time; an instance that stood
-// still for longer than its lease (3 s) begins nothing more of what it had, but
-// a handler that runs at that moment cannot be stopped: its late effect is what
-// package inbox refuses. Under OrderNone events of one key are handled one at a
-// time and in the order of arrival within one instance; between instances there
-// is no order.
+// Delivery is at least once. Under OrderKey the events of one key come strictly in
+// order, redeliveries included, and one at a time. An instance that stood still for
+// longer than its lease (3 s) discards the events that it has not begun; a handler
+// that runs at that moment cannot be stopped, and package inbox refuses its late
+// effect. Under OrderNone the events of one key are handled one at a time and in the
+// order of arrival within one instance; between instances there is no order.
 type Subscriber struct {
 	client  *Client
 	cfg     SubscriberConfig
 	handler Handler
-	batches BatchHandler // in place of handler; nil for none
+	batches BatchHandler // set instead of handler for batches; else nil
 	stream  string
 	api     string // prefix of JetStream's requests
 	ready   chan struct{}
@@ -65,7 +65,8 @@ type Subscriber struct {
 	driver *driver // of one round of serve
 }
 
-// NewSubscriber checks the subscription. The client must name its service.
+// NewSubscriber makes a Subscriber and checks its config. The client needs
+// Config.Service.
 func NewSubscriber(client *Client, sub SubscriberConfig, handler Handler) (*Subscriber, error) {
 	if handler == nil {
 		return nil, errors.New("subscribe: the handler is missing")
@@ -95,8 +96,8 @@ func newSubscriber(client *Client, sub SubscriberConfig) (*Subscriber, error) {
 	}, nil
 }
 
-// RunSubscriber makes a Subscriber and runs it: it blocks until ctx ends or the
-// subscription cannot go on, see Subscriber.Run.
+// RunSubscriber makes a Subscriber and runs it. It blocks until ctx ends or the
+// subscription cannot continue; see Subscriber.Run.
 func (c *Client) RunSubscriber(ctx context.Context, sub SubscriberConfig, handler Handler) error {
 	s, err := NewSubscriber(c, sub, handler)
 	if err != nil {
@@ -105,7 +106,8 @@ func (c *Client) RunSubscriber(ctx context.Context, sub SubscriberConfig, handle
 	return s.Run(ctx)
 }
 
-// Ready is closed when the subscriber is registered and asks for events.
+// Ready returns a channel that is closed when the subscriber is registered and
+// requests events.
 func (s *Subscriber) Ready() <-chan struct{} { return s.ready }
 
 // Run registers and handles events until ctx ends; then it takes no more, lets
@@ -131,8 +133,8 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	}
 }
 
-// register puts the registration in force. A lane that is there goes on when no
-// hub is.
+// register puts the registration in force. Without a hub, the work on an existing
+// lane goes on.
 func (s *Subscriber) register(ctx context.Context) error {
 	r := s.cfg.Registration
 	if len(r.Interests) == 0 && r.Queue == (Queue{}) && r.MaxBytes == 0 {
@@ -158,10 +160,10 @@ func (s *Subscriber) register(ctx context.Context) error {
 	return nil
 }
 
-// plan is how the lane is to be worked on.
+// plan says which work queues the lane has.
 type plan struct {
 	ordered    bool
-	partitions int // 0: to be learned from the hub
+	partitions int // 0 until the hub reports it
 	ackWait    time.Duration
 	created    time.Time
 }

@@ -13,53 +13,55 @@ import (
 // SubscriberConfig says what a subscriber handles and how. The zero SubscriberConfig
 // works where the service is registered already.
 type SubscriberConfig struct {
-	// Registration is put in force when Run begins; one without interests and
-	// queue leaves what is registered.
+	// Registration is put in force when Run begins. A Registration without interests
+	// and queue keeps what is registered.
 	Registration Registration
-	// Workers is how many handlers run at a time; 16 by default.
+	// Workers is how many handlers run concurrently; 16 by default.
 	Workers int
 	// MaxInFlight bounds the events that this instance has taken and not
-	// acknowledged, those that wait behind a failing event of their key left
-	// out; 1000 by default. Within it the subscriber takes what its handlers do in
-	// about a tenth of a second, and at least two for each worker. The server
-	// gives at most 1000 from one work queue or partition to all instances.
+	// acknowledged; 1000 by default. Events that wait behind a failing event of their
+	// key do not count. Within this bound the subscriber takes as many events as its
+	// handlers process in about a tenth of a second, and at least two for each
+	// worker. The server gives at most 1000 from one work queue or partition to all
+	// instances.
 	MaxInFlight int
-	// MaxBatch bounds the deliveries that a BatchHandler gets at once; 500 by default.
-	// Their payloads have 4 MiB at most, unless it is one. MaxInFlight, over Workers,
-	// bounds them too.
+	// MaxBatch bounds the deliveries that a BatchHandler gets at once; 500 by
+	// default. Their payloads have 4 MiB together at most, except that one delivery
+	// may be larger. MaxInFlight divided by Workers bounds a batch too.
 	MaxBatch int
-	// MaxAttempts is after how many attempts an event that fails becomes a dead
-	// letter; 10 by default. These attempts are made in this process and are one
-	// delivery to the server: Queue.MaxDeliver bounds something else, how often
-	// the event comes to an instance at all, be it that the one before died or
+	// MaxAttempts is the number of attempts after which a failing event becomes a
+	// dead letter; 10 by default. These attempts are made in this process and are one
+	// delivery to the server. Queue.MaxDeliver bounds the deliveries: how often the
+	// event comes to an instance, for example because the instance before died or
 	// gave its partition up.
 	MaxAttempts int
 	// MinBackoff is the wait after the first failure, doubled at each further
 	// one up to MaxBackoff, less up to half of it by chance; 100 ms and 30 s by
 	// default.
 	MinBackoff, MaxBackoff time.Duration
-	// MaxWait bounds how long an event waits that the database refuses for what other
-	// rows are like (database.Waits): a row before the one that its foreign key names,
-	// a value that another row has until its own change comes. It is tried again after
-	// back-offs of at most 3 s, which use up none of MaxAttempts, and holds up its own
-	// key alone; then it becomes a dead letter with the reason "waits". 10 minutes by
-	// default; with a negative one such errors are as any other. An event that waits
-	// keeps its lane from being trimmed behind it. Where the server gives this queue no
-	// more because too many events wait, half of these become dead letters at once, and are
-	// redriven by this instance when the others are through.
+	// MaxWait bounds how long an event waits when the database refuses it because of
+	// other rows (database.Waits): the row that a foreign key names is still missing,
+	// or another row still has a unique value. The event is tried again after
+	// back-offs of at most 3 s, uses up none of MaxAttempts, and holds up only its
+	// own key. After MaxWait it becomes a dead letter with the reason "waits". The
+	// default is 10 minutes; if negative, such errors are treated like any other. An
+	// event that waits keeps its lane from being trimmed behind it. Where so many
+	// events wait that the server delivers no more to this queue, half of the waiting
+	// events become dead letters at once; this instance redrives these when the other
+	// events are done.
 	MaxWait time.Duration
 	// HoldKey keeps the key of an event that has become a dead letter held: the
 	// event stays unacknowledged and is tried again at MaxBackoff until it
 	// succeeds, and its key's later events wait. By default the key goes on.
 	HoldKey bool
 	// OnDead is called after a dead letter was stored; for alarms. Nothing by
-	// default. It must return soon.
+	// default. OnDead must return soon and may be called concurrently.
 	OnDead func(d *Delivery, cause error)
 	// DrainTimeout bounds the end of Run: handlers under way may finish within
 	// it, and then their context is cancelled; 10 s by default.
 	DrainTimeout time.Duration
-	// Instance names this process among the service's instances, in letters,
-	// digits, "_" and "-", at most 64; random by default. No two may share one.
+	// Instance names this process among the service's instances, in letters, digits,
+	// "_" and "-", at most 64; random by default. No two instances may share one.
 	Instance string
 	// Middleware is put around the handler; the first is outermost.
 	Middleware []Middleware

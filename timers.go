@@ -2,8 +2,8 @@ package replhub
 
 import "time"
 
-// runTimers has the scheduler do what is due, and tells it of reconnects, until done
-// is closed.
+// runTimers triggers the scheduler's timed work and reports reconnects to it, until
+// done is closed.
 func (d *driver) runTimers(done <-chan struct{}) {
 	due := time.NewTimer(0)
 	defer due.Stop()

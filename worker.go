@@ -11,7 +11,7 @@ import (
 	"github.com/replhub/replhub/internal/queue"
 )
 
-// worker hands jobs to the handler until the driver has it end.
+// worker hands jobs to the handler until the driver ends it.
 type worker struct {
 	d     *driver
 	s     *Subscriber
@@ -37,10 +37,10 @@ func (w *worker) attempt() {
 	w.attemptBatch()
 }
 
-// attemptOne makes one attempt at a job: at its dead letter, when it failed for good,
-// or else at the handler. It acknowledges what is done: the scheduler lets go of a
-// partition when the last job is settled, and the next holder calls for what is not
-// acknowledged.
+// attemptOne makes one attempt at a job: it stores the dead letter of a job that
+// failed for good, and otherwise calls the handler. It acknowledges a done job before
+// the scheduler learns of it: the scheduler gives a partition up when the last job is
+// settled, and the next holder requests everything that is not acknowledged.
 func (w *worker) attemptOne(j *job) queue.Verdict {
 	if j.Burying() {
 		return w.d.bury(j, nil)
@@ -80,7 +80,7 @@ func (d *driver) failed(j *job, err error) queue.Verdict {
 	return v
 }
 
-// answerOf is what the scheduler needs to know of a handler's error.
+// answerOf is the part of a handler's error that the scheduler needs.
 func answerOf(err error, payload []byte) queue.Answer {
 	a := queue.Answer{Means: meaningOf(err, payload), Err: err}
 	a.Unique = a.Means == queue.Waits && database.IsUnique(err)
@@ -98,7 +98,7 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("the handler panicked: %v", e.value) }
 
-// Unwrap gives the panic's value where it was an error.
+// Unwrap returns the panic's value where it was an error.
 func (e *panicError) Unwrap() error {
 	err, _ := e.value.(error)
 	return err

@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// Abandon ends a transaction in which a statement failed with err, and returns
-// err: as [ErrConflict] where it is a conflict ([Classify]), and joined with the
-// error of a rollback that failed. tx is rolled back when it has the Rollback of a
-// *sql.Tx; with another one the caller has to do that.
+// Abandon ends a transaction in which a statement failed with err, and returns err:
+// as [ErrConflict] if it is a conflict ([Classify]), and joined with the error of a
+// failed rollback. Abandon rolls tx back if it has the Rollback of a *sql.Tx;
+// otherwise the caller must do that.
 //
 // A server may have rolled the transaction back already, as MariaDB does at a
-// deadlock and at error 1020, while the driver believes in it. Without Abandon its
-// Commit then succeeds, and keeps what came after the failure alone.
+// deadlock and at error 1020, while the driver still considers it open. Without
+// Abandon its Commit then succeeds, and keeps only the statements after the failure.
 func Abandon(tx Tx, err error) error {
 	if Classify(err) == Conflict && !errors.Is(err, ErrConflict) {
 		err = fmt.Errorf("%w: %w", ErrConflict, err)

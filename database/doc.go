@@ -1,5 +1,6 @@
-// Package database is what the packages outbox and inbox know of a database:
-// its dialect, a transaction in it, and the schema of a package's tables.
+// Package database holds what the packages outbox and inbox share about databases:
+// dialects, transactions, the classes of errors, and the schema of a package's
+// tables.
 //
-// It needs the standard library alone. The driver is the service's own choice.
+// It imports only the standard library. The driver is the service's own choice.
 package database

@@ -20,18 +20,19 @@ const (
 	Unknown Class = iota
 	// Unavailable errors are those of a database that is away, or of the way to it:
 	// no connection, a shutdown or start, too many connections, a fail-over to a
-	// server that only reads, a full disk, a password that was changed. The event has
-	// no part in them.
+	// server that only reads, a full disk, a password that was changed. The event is
+	// not at fault.
 	Unavailable
-	// Conflict errors are those of a transaction that was given up for the sake of
-	// another, or of its time limit: serialization, deadlock, lock timeout, a busy
-	// SQLite file. The same transaction goes through when it is run again.
+	// Conflict errors are those of a transaction that was given up in favour of
+	// another, or for its time limit: serialization, deadlock, lock timeout, a busy
+	// SQLite file. The same transaction succeeds when it is run again.
 	Conflict
-	// Waits errors are refusals for what other rows are like now: foreign keys and
-	// unique values, see [IsUnique]. They pass when a change of another row comes.
+	// Waits errors are refusals because of the present state of other rows: foreign
+	// keys and unique values, see [IsUnique]. They end when a change of another row
+	// comes.
 	Waits
-	// Invalid errors are refusals of a value for what it is: its type, length or
-	// range, not-null, check. No other attempt changes them.
+	// Invalid errors are refusals of a value itself: its type, length or range,
+	// not-null, check. Another attempt cannot succeed.
 	Invalid
 )
 
@@ -53,8 +54,7 @@ func (c Class) String() string {
 	}
 }
 
-// Mark returns err with a class that Classify takes over whatever err is
-// otherwise; nil for a nil err.
+// Mark returns err with a class that takes precedence in Classify; nil for a nil err.
 func Mark(err error, class Class) error {
 	if err == nil {
 		return nil
@@ -80,8 +80,8 @@ func (m *marked) Unwrap() error { return m.error }
 // errors are looked into; the first that has a class gives it. What was wrapped
 // without %w is recognised by the words that each database uses.
 //
-// Two errors are taken for those of a connection that others return as well, and
-// callers that know better must look first: context.DeadlineExceeded, also of
+// Two errors count as those of a connection although other code returns them as well;
+// callers that can tell must check for them first: context.DeadlineExceeded, also of
 // their own deadline, and io.ErrUnexpectedEOF, also of a payload's decoder.
 func Classify(err error) Class {
 	if err == nil {

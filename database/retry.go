@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// ErrConflict says that a transaction was given up for the sake of another one,
-// or of a time limit: nothing of it is kept, and it goes through when it is run
-// again from its beginning. [InTransaction] does that.
+// ErrConflict means that a transaction was given up in favour of another one, or for
+// a time limit: none of its changes are kept, and it succeeds when it is run again
+// from its beginning. [InTransaction] does that.
 var ErrConflict = errors.New("the transaction was given up because of another one and is to be run again from its beginning")
 
-// attempts is how often Retry runs. Beyond that the conflict is none of chance.
+// attempts is how often Retry runs. A conflict that lasts longer is not a
+// coincidence.
 const attempts = 10
 
 // The time between two attempts, which doubles from the first to the last.

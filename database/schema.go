@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Schema is the statements that create what is missing of a package's tables, in
-// order. They may be run again. Services that keep migrations of their own take
-// the statements from here.
+// Schema holds the statements, in order, that create the missing tables of a package.
+// They may be run again. Services with migrations of their own can copy the
+// statements from here.
 type Schema []string
 
 // String is the statements as one script.

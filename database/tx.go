@@ -18,8 +18,8 @@ type Tx interface {
 // ErrNoTransaction says that a *sql.DB was given where a transaction is needed.
 var ErrNoTransaction = errors.New("not a transaction: what is written would stay even if the change beside it is rolled back")
 
-// CheckTx returns [ErrNoTransaction] for a *sql.DB, which has the methods of a
-// Tx and is none.
+// CheckTx returns [ErrNoTransaction] for a *sql.DB, which has the methods of a Tx but
+// is not a transaction.
 func CheckTx(tx Tx) error {
 	if _, ok := tx.(*sql.DB); ok {
 		return ErrNoTransaction
@@ -97,18 +97,18 @@ type standardRows struct{ *sql.Rows }
 //	err := box.Enqueue(ctx, database.Pgx(tx), event)
 func Pgx[T PgxTag, R PgxRows](tx PgxTx[T, R]) Tx { return pgxTx[T, R]{tx} }
 
-// PgxTx is what Pgx needs of a pgx.Tx.
+// PgxTx is the part of a pgx.Tx that Pgx uses.
 type PgxTx[T PgxTag, R PgxRows] interface {
 	Exec(ctx context.Context, query string, args ...any) (T, error)
 	Query(ctx context.Context, query string, args ...any) (R, error)
 }
 
-// PgxTag is what Pgx needs of a pgconn.CommandTag.
+// PgxTag is the part of a pgconn.CommandTag that Pgx uses.
 type PgxTag interface {
 	RowsAffected() int64
 }
 
-// PgxRows is what Pgx needs of a pgx.Rows.
+// PgxRows is the part of a pgx.Rows that Pgx uses.
 type PgxRows interface {
 	Row
 

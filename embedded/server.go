@@ -14,11 +14,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Errors that callers decide on.
+// Errors that callers may test with errors.Is.
 var (
-	// ErrPortTaken: something else listens on Config.Port.
+	// ErrPortTaken means that another process listens on Config.Port.
 	ErrPortTaken = errors.New("the port is taken")
-	// ErrStoreInUse: another server holds Config.StoreDir.
+	// ErrStoreInUse means that another server holds Config.StoreDir.
 	ErrStoreInUse = errors.New("the folder is in use by another server")
 )
 
@@ -99,7 +99,7 @@ func startError(cfg Config, err error) error {
 	return fmt.Errorf("start nats-server: %w", err)
 }
 
-// ClientURL is where others connect, as in "nats://127.0.0.1:4222".
+// ClientURL is the URL for clients, such as "nats://127.0.0.1:4222".
 func (s *Server) ClientURL() string { return s.nats.ClientURL() }
 
 // StoreDir is the folder of the streams.

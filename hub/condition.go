@@ -6,13 +6,13 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// condition is how the hub's own work goes, as its watches last found it. It may be
-// used concurrently.
+// condition is the state of the hub's own work, as its watches last found it. It may
+// be used concurrently.
 type condition struct {
 	// dispatching is false while ingest cannot be reached.
 	dispatching atomic.Bool
-	// disk is why nats-server stores nothing, full what is known of an ingest that is
-	// nearly full; nil without trouble.
+	// disk is why nats-server cannot store, full describes an ingest that is nearly
+	// full; each is nil without trouble.
 	disk atomic.Pointer[string]
 	full atomic.Pointer[contract.IngestFull]
 	// unknown are the lanes that keep ingest from being trimmed.
@@ -22,8 +22,8 @@ type condition struct {
 // Dispatching reports whether ingest can be reached.
 func (c *condition) Dispatching() bool { return c.dispatching.Load() }
 
-// Disk is what is wrong with the server's disk in words, as far as ingest has shown;
-// empty when nothing is.
+// Disk describes the trouble with the server's disk, as far as ingest has shown it;
+// empty without trouble.
 func (c *condition) Disk() string {
 	if text := c.disk.Load(); text != nil {
 		return *text
@@ -34,5 +34,6 @@ func (c *condition) Disk() string {
 // IngestFull is nil while ingest is not nearly full.
 func (c *condition) IngestFull() *contract.IngestFull { return c.full.Load() }
 
-// Untrimmed is why ingest is not trimmed, a text for each lane that cannot be read.
+// Untrimmed says why ingest is not trimmed, with one text for each lane that cannot
+// be read.
 func (c *condition) Untrimmed() []string { return c.unknown.degraded() }

@@ -15,38 +15,40 @@ import (
 
 // What to do when ingest is nearly full of events that a lane still needs.
 const (
-	// OnFullDetach cuts the lane off that pins ingest.
+	// OnFullDetach cuts off the lane that pins ingest.
 	OnFullDetach = "detach"
 	// OnFullRefuse lets ingest refuse publishers.
 	OnFullRefuse = "refuse"
 )
 
-// Parts of MemoryBytes, in sixteenths; see there. The tail holds about twice what
-// it asks for at a time.
+// Parts of MemoryBytes, in sixteenths; see Config.MemoryBytes. The tail holds about
+// twice as much as it requests at a time.
 const (
 	windowPart, tailPart, lanesPart, allParts = 5, 1, 10, 16
 
 	minMemory = 16 << 20
 )
 
-// Config is what a Hub needs. Conn and Registry have no default.
+// Config configures a Hub. Conn and Registry are required; all other fields have
+// defaults.
 type Config struct {
-	// Conn is borrowed: its owner closes it after Run has returned.
+	// Conn is the connection to NATS. The hub does not close it; its owner closes it
+	// after Run has returned.
 	Conn *nats.Conn
 	// Domain is the JetStream domain; empty is the connection's own.
 	Domain string
-	// Registry holds what services asked for. Run runs it.
+	// Registry holds the services' registrations. Hub.Run runs it.
 	Registry Registry
 	// RegistryKind names it in reports: "zk" or "kv".
 	RegistryKind string
 	// ID tells hubs apart, one token of letters, digits, "_" and "-"; random by
 	// default. Two hubs of one id forward requests to each other's shadow.
 	ID string
-	// Replicas of every stream; by default 3 where the server has a cluster of
-	// three or more, else 1.
+	// Replicas is that of every stream; by default 3 where the server has a cluster
+	// of three or more, else 1.
 	Replicas int
 	// History is how long acknowledged events stay in ingest and lanes; 24 h by
-	// default. Ingest never trims what is younger than TrimGuard.
+	// default. Events younger than TrimGuard always stay in ingest.
 	History time.Duration
 	// DedupeWindow is how long a publisher's retry is recognised; 10 min by default,
 	// and TrimGuard where that is stated and shorter.
@@ -54,44 +56,44 @@ type Config struct {
 	// Limits of the streams in bytes: 4 GiB, 1 GiB and 1 GiB by default. Each
 	// lane may state its own.
 	IngestMaxBytes, LaneMaxBytes, DLQMaxBytes int64
-	// DLQServiceMaxBytes bounds the dead letters of one service, which stalls alone
-	// when they reach it; an eighth of DLQMaxBytes by default.
+	// DLQServiceMaxBytes bounds the dead letters of one service; an eighth of
+	// DLQMaxBytes by default. At the bound only that service stalls.
 	DLQServiceMaxBytes int64
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
-	// MemoryBytes bounds what the hub holds of events at a time, in bytes, headers
-	// and what the program needs beside them included; 128 MiB by default, at least
-	// 16 MiB. Five sixteenths are the window of the newest events that all lanes
-	// read from, one what is asked for ahead of it, four the readers of lanes that
-	// are further behind (fills too), three the rows of snapshots, and three the
-	// appends that are being built. A part may be passed by one event that is larger
-	// than the part. Not in it: what Go's collector has not taken back yet (GOGC),
-	// the decoded form of a payload while a filter or fields look at it (of payloads
-	// above 64 KiB two at a time), and requests under way.
+	// MemoryBytes bounds the events that the hub holds in memory, in bytes, including
+	// headers and the program's overhead; 128 MiB by default, at least 16 MiB. Five
+	// sixteenths are for the window of the newest events that all lanes read, one for
+	// events requested ahead of the window, four for the readers of lanes that are
+	// further behind (fills too), three for the rows of snapshots, and three for the
+	// appends that are being built. One event that is larger than its part may exceed
+	// it. Not included: garbage that Go has not yet collected (GOGC), the decoded
+	// form of a payload while a filter or fields look at it (two payloads above 64
+	// KiB at a time), and requests under way.
 	MemoryBytes int64
-	// WindowBytes makes the window smaller or larger than its part of MemoryBytes;
-	// tests do.
+	// WindowBytes sets the window's size in bytes, by default its part of
+	// MemoryBytes; for tests.
 	WindowBytes int
-	// TrimGuard is the youngest age at which ingest may trim an event: a server
-	// that syncs lazily can lose a lane's newest copies. 5 min by default, and
+	// TrimGuard is the least age at which an event may be trimmed from ingest: a
+	// server that syncs lazily can lose a lane's newest copies. 5 min by default;
 	// only tests have a reason to lower it. It is never below DedupeWindow: a server
 	// that restarts rebuilds the window from what ingest still holds.
 	TrimGuard time.Duration
 	// TrimEvery is the time between trims; 15 s by default.
 	TrimEvery time.Duration
-	// StartTimeout bounds the wait for NATS and, when there is no lane yet, for
-	// the registry; 10 s by default.
+	// StartTimeout bounds the wait at the start for NATS and, while no lane exists,
+	// for the registry; 10 s by default.
 	StartTimeout time.Duration
 	// Now is this host's clock; time.Now by default. The hub compares times of
-	// several hosts by the server's clock alone, so that a wrong one does no harm;
+	// several hosts only by the server's clock, so a wrong host clock does no harm;
 	// tests set it wrong.
 	Now func() time.Time
 	// Version is reported by status.
 	Version string
-	// Logger takes what an operator should know; slog.Default by default.
+	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
-	// OwnAll has this hub copy into every lane, whatever other hubs there are.
-	// Tests use it to have hubs fight.
+	// OwnAll makes this hub copy into every lane, regardless of other hubs; for tests
+	// of hubs that compete.
 	OwnAll bool
 	// Failpoint is called at named steps of a lane; tests kill the process there.
 	Failpoint func(step string)
@@ -125,14 +127,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// minDedupeWindow is the shortest that nats-server takes.
+// minDedupeWindow is the shortest window that nats-server accepts.
 const minDedupeWindow = 100 * time.Millisecond
 
-// ValidID reports whether a hub may be called so.
+// ValidID reports whether id may name a hub.
 func ValidID(id string) bool { return request.ValidID(id) }
 
-// RegistryFolders are what a registry must have at the start, and RegistryRecords the
-// patterns of what counts as a record there.
+// RegistryFolders are the folders that a registry must have at the start, and
+// RegistryRecords the patterns of its records.
 func RegistryFolders() []string { return record.Folders() }
 
 // RegistryRecords are the patterns of records.

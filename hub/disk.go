@@ -10,13 +10,13 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// diskEvery is how often ingest is looked into while it does not grow. A server
-// whose disk was full answers publishers nothing, and the hub sees no events: that
-// looks like publishers that have nothing to say.
+// diskEvery is the time between looks into ingest while it does not grow. A server
+// whose disk was full does not answer publishers, and the hub sees no events: this
+// looks like publishers without events.
 const diskEvery = 10 * time.Second
 
-// diskWatch looks for a write error of the server's in ingest. A lane finds that of
-// its own stream by itself.
+// diskWatch looks for a write error of the server in ingest. A lane finds a write
+// error of its own stream by itself.
 type diskWatch struct {
 	hub   *Hub
 	last  uint64

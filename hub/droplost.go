@@ -14,9 +14,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// dropLost gives up a lane whose stream nobody can read any more: the servers that
-// held it are gone, or somebody deleted it. Such a lane keeps ingest from being
-// trimmed, or its records keep an alarm up, until an operator says that it is lost.
+// dropLost gives up a lane whose stream cannot be read any more: its servers are
+// gone, or somebody deleted it. Such a lane keeps ingest from being trimmed, or its
+// records keep an alarm raised, until an operator declares it lost.
 func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) {
 	looking, cancel := context.WithTimeout(ctx, standTime)
 	_, err := lane.ReadTip(looking, h.js, service)
@@ -46,12 +46,12 @@ func (h *Hub) dropLost(ctx context.Context, service subjects.Name) (any, error) 
 	return contract.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
-// deleteTime bounds the wait for the answer to a deletion: a stream without a leader
-// has nobody to give it.
+// deleteTime bounds the wait for the answer to a deletion: for a stream without a
+// leader no server answers.
 const deleteTime = 2 * time.Second
 
-// deleteLost deletes a stream that may have no leader: nobody answers for it then,
-// and the meta layer's word that it is gone is what counts.
+// deleteLost deletes a stream that may have no leader. Then no server answers for the
+// stream, and the meta layer's answer that it is gone decides.
 func (h *Hub) deleteLost(ctx context.Context, service subjects.Name) error {
 	for {
 		deleting, cancel := context.WithTimeout(ctx, deleteTime)

@@ -12,9 +12,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// refuseForeign refuses to start for the first time beside a stream that somebody
-// else made under a lane's name: the account is likely not the hub's. Once the hub
-// has streams of its own, such a stream is an alarm.
+// refuseForeign refuses the first start beside a stream with a lane's name that is
+// not the hub's: the account is then likely the wrong one. Once the hub has streams
+// of its own, such a stream raises an alarm.
 func (h *Hub) refuseForeign(ctx context.Context) error {
 	for _, own := range []string{contract.StreamIngest, contract.StreamLedger} {
 		if _, err := h.js.Stream(ctx, own); !errors.Is(err, jetstream.ErrStreamNotFound) {

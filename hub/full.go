@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// fullRatio is how full ingest is when history goes early, and a lane that pins
-	// it without progress is detached.
+	// fullRatio is how full ingest is when history is trimmed early, and when a lane
+	// that pins ingest without progress is detached.
 	fullRatio = 0.9
 	// stuckAfter is how long a lane may stand at one place before it is stuck: many
-	// times what a lane with events before it takes for a block.
+	// times as long as a lane with pending events takes for a block.
 	stuckAfter = 2 * time.Second
-	// lookAgain is the longest time between two looks that belong together. A hub
-	// that stood still itself for longer has given its lanes no time to move.
+	// lookAgain is the longest time between two looks that belong together. If the
+	// hub itself stood still for longer, its lanes had no time to move.
 	lookAgain = 5 * time.Second
-	// stuckLooks is how many looks in a row must find the lane at one place.
+	// stuckLooks is how many looks in a row must find a stuck lane at one place.
 	stuckLooks = 3
 )
 
@@ -32,14 +32,14 @@ func (h *Hub) nearlyFull(b ingest.Bounds) bool {
 	return float64(b.Bytes) >= fullRatio*float64(h.cfg.IngestMaxBytes)
 }
 
-// verbDetach is what the hub that trims ingest asks of the hub that owns a lane.
+// verbDetach is the request of the hub that trims ingest to the hub that owns a lane.
 const verbDetach = "_detach"
 
-// detachRequest names what pins ingest.
+// detachRequest names the lane that pins ingest.
 type detachRequest struct {
-	// Below is the ingest sequence below which events could go but for the lane.
+	// Below is the ingest sequence below which only this lane keeps events.
 	Below uint64 `json:"below"`
-	// Reason is what the service is told.
+	// Reason is the reason that the service sees.
 	Reason string `json:"reason"`
 }
 
@@ -47,8 +47,8 @@ type detachReply struct {
 	Detached bool `json:"detached"`
 }
 
-// askToDetach has the owner of a lane that pins ingest detach the lane, if it makes
-// no progress. Only the owner can tell: it copies into the lane.
+// askToDetach asks the owner of a lane that pins ingest to detach the lane if it
+// makes no progress. Only the owner can tell, because it copies into the lane.
 func (h *Hub) askToDetach(ctx context.Context, service subjects.Name, b ingest.Bounds, below uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
@@ -79,13 +79,13 @@ func (h *Hub) doDetach(ctx context.Context, service subjects.Name, req detachReq
 	return h.detachIfStuck(ctx, service, req)
 }
 
-// detachIfStuck cuts off a lane that keeps ingest full and makes no progress, so
-// that one dead subscriber does not stop the publishers. The lane's state is looked
-// at once more within the append that detaches it.
+// detachIfStuck cuts off a lane that keeps ingest full and makes no progress, so that
+// one dead subscriber does not stop the publishers. The edit that detaches the lane
+// checks its state once more.
 func (h *Hub) detachIfStuck(ctx context.Context, service subjects.Name, req detachRequest) (detachReply, error) {
 	l := h.lanes.Get(service)
 	if l == nil || !l.Owned() {
-		return detachReply{}, nil // taken over just now: the next look asks again
+		return detachReply{}, nil // another hub has just taken over: the next look asks again
 	}
 	at, needs := l.Status().State.Lowest()
 	if !needs || !h.looks.stuck(service, at, l.WaitsToRead(), time.Now()) {
@@ -107,7 +107,7 @@ func (h *Hub) detachIfStuck(ctx context.Context, service subjects.Name, req deta
 	return detachReply{Detached: detached}, nil
 }
 
-// looks are where lanes that pin a full ingest stood when they were looked at.
+// looks record where lanes that pin a full ingest stood at each look.
 type looks struct {
 	mu     sync.Mutex // guards byLane
 	byLane map[subjects.Name]look
@@ -119,8 +119,8 @@ type look struct {
 	times       int
 }
 
-// stuck takes in a look at a lane, and reports whether the lane has stood at one
-// place for long enough, and not because it waits for its turn to read ingest.
+// stuck notes a look at a lane, and reports whether the lane has stood at one place
+// for long enough. A lane that waits for its turn to read ingest is not stuck.
 func (l *looks) stuck(service subjects.Name, at event.Position, waitsToRead bool, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,8 +137,8 @@ func (l *looks) stuck(service subjects.Name, at event.Position, waitsToRead bool
 	return seen.times >= stuckLooks && now.Sub(seen.since) >= stuckAfter
 }
 
-// tellDetached tells the service's instances, as far as they listen; whoever
-// was away sees it in describe and at the next registration.
+// tellDetached announces a detachment to the service's connected instances; other
+// instances see it in describe and at the next registration.
 func (h *Hub) tellDetached(service subjects.Name, reason string) {
 	if err := h.nc.Publish("replhub._detached."+service.String(), []byte(reason)); err != nil {
 		h.log.Debug("tell a service that it is detached", "err", err)

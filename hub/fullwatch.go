@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// fullEvery is how often at most it is asked what keeps a full ingest from
-	// being trimmed: every lane is read for that.
+	// fullEvery is the least time between searches for what keeps a full ingest from
+	// being trimmed: each search reads every lane.
 	fullEvery = 10 * time.Second
-	// fullSettle is for how long ingest must have room for it to be over: a trim
-	// frees as much as is published in a moment, and not for long.
+	// fullSettle is how long ingest must have room before the trouble counts as over:
+	// a trim may free only as much as publishers fill again in a moment.
 	fullSettle = 5 * time.Second
 )
 
-// fullWatch finds out, while ingest is nearly full, what keeps it from being
-// trimmed. It decides nothing; that is trimIngest's.
+// fullWatch finds out, while ingest is nearly full, what keeps it from being trimmed.
+// It only reports; trimIngest decides.
 type fullWatch struct {
 	hub     *Hub
 	episode episode.Episode
 	looked  time.Time
-	// pinner is the service whose lane was lowest, at its position and since when.
+	// pinner is the service whose lane was lowest, with its position and the time
+	// since when.
 	pinner string
 	at     uint64
 	since  time.Time
@@ -35,7 +36,7 @@ func newFullWatch(h *Hub) *fullWatch {
 	return &fullWatch{hub: h, episode: episode.Episode{Settle: min(fullSettle, 5*h.cfg.TrimEvery)}}
 }
 
-// look takes what ingest holds now.
+// look takes the present bounds of ingest.
 func (f *fullWatch) look(ctx context.Context, b ingest.Bounds) {
 	h, now := f.hub, f.hub.now()
 	if !h.nearlyFull(b) {
@@ -62,18 +63,19 @@ func (f *fullWatch) look(ctx context.Context, b ingest.Bounds) {
 	h.condition.full.Store(&full)
 }
 
-// pinning is what one look at a full ingest found.
+// pinning is the result of one look at a full ingest.
 type pinning struct {
-	// err: where a lane stands cannot be read.
+	// err says why a lane's position cannot be read; nil otherwise.
 	err error
-	// lane is the lowest lane's service, empty when none is below the end; lowest
-	// the sequence that it needs.
+	// lane is the service of the lowest lane, empty when no lane is below the end;
+	// lowest is the sequence that it needs.
 	lane   string
 	lowest uint64
-	// pin is the lowest sequence that a registration pins, when pinned.
+	// pin is the lowest sequence that a registration pins, if pinned is set.
 	pin    uint64
 	pinned bool
-	// old is the first sequence that is too young to go, last the end of ingest.
+	// old is the first sequence that is too young to be trimmed, last the end of
+	// ingest.
 	old, first, last uint64
 }
 
@@ -90,7 +92,7 @@ func (p pinning) by() string {
 	case p.lane != "" && p.lowest < limit:
 		return contract.FullByLane
 	case limit < p.first+(p.last-p.first)/2:
-		return contract.FullByYoung // what may go is the smaller part
+		return contract.FullByYoung // only the smaller part may be trimmed
 	default:
 		return contract.FullByNothing
 	}
@@ -126,8 +128,8 @@ func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) co
 	return full
 }
 
-// fullMessage says what is known of a full ingest, and what to do. What does not
-// change within an episode comes first.
+// fullMessage describes a full ingest, and says what to do. The parts that do not
+// change within an episode come first.
 func fullMessage(full contract.IngestFull, b ingest.Bounds, cfg Config) string {
 	text := fmt.Sprintf("ingest is nearly full since %s (%d of %d bytes, publishers are refused at the limit): ",
 		full.Since.UTC().Format(time.RFC3339), b.Bytes, cfg.IngestMaxBytes)

@@ -30,15 +30,15 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Registry is what the hub needs of a registry; zkmap.Map and kvmap.Map are
-// registries. All methods may be called concurrently.
+// Registry is the part of a registry that the hub uses; zkmap.Map and kvmap.Map
+// implement it. All methods may be called concurrently.
 type Registry interface {
 	// Run keeps the registry's local copy until ctx ends.
 	Run(ctx context.Context) error
-	// Snapshot is nil until the first complete load.
+	// Snapshot returns the newest snapshot; nil until the first complete load.
 	Snapshot() *tree.Snapshot
-	// Changed is closed when there is a newer snapshot than at the time of the call.
-	// Take the channel first, then the snapshot.
+	// Changed returns a channel that is closed when there is a newer snapshot than at
+	// the time of the call. Take the channel first, then the snapshot.
 	Changed() <-chan struct{}
 	Get(ctx context.Context, path string) (tree.Entry, error)
 	Put(ctx context.Context, path string, value []byte, expect tree.Version) (tree.Version, error)
@@ -46,11 +46,11 @@ type Registry interface {
 	// Join keeps an ephemeral record for as long as Run runs.
 	Join(path string, value []byte)
 	Status() tree.Status
-	// Alarms are records that were left out, in words.
+	// Alarms describes the records that were left out.
 	Alarms() []string
 }
 
-// Hub is one hub process. Run it once.
+// Hub is one hub. Call Run once.
 type Hub struct {
 	cfg      Config
 	log      *slog.Logger
@@ -62,8 +62,8 @@ type Hub struct {
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
 	troubles troubles
-	// condition is what is told of this hub; unknown the lanes that hold the trim, looks
-	// where lanes that pin a full ingest stood.
+	// condition is the reported state of this hub, unknown the lanes that keep ingest
+	// from being trimmed, looks the places of lanes that pin a full ingest.
 	condition condition
 	unknown   unknownLanes
 	looks     looks
@@ -82,7 +82,7 @@ type Hub struct {
 	rooms    rooms
 }
 
-// rooms are the parts of a hub that work on its lanes.
+// rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
 	consumers    *consumers.Watch
 	registration *registration.Registrar
@@ -92,7 +92,7 @@ type rooms struct {
 	unavailable  *report.Unavailable
 }
 
-// New checks the configuration.
+// New checks the configuration and makes a Hub. It does not use the network.
 func New(cfg Config) (*Hub, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -116,11 +116,12 @@ func New(cfg Config) (*Hub, error) {
 	return h, nil
 }
 
-// Ready is closed when the hub answers requests and copies events.
+// Ready returns a channel that is closed when the hub answers requests and copies
+// events.
 func (h *Hub) Ready() <-chan struct{} { return h.ready }
 
-// Run is the hub's life: it opens the streams, takes up the lanes, and works
-// until ctx ends; then it finishes the appends under way and returns nil.
+// Run opens the streams, takes up the lanes, and works until ctx ends; then it
+// finishes the appends under way and returns nil.
 func (h *Hub) Run(ctx context.Context) error {
 	if err := h.open(ctx); err != nil {
 		return err
@@ -157,8 +158,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	return err
 }
 
-// open connects to JetStream and makes the streams that exist before any lane.
-// A cluster that is still electing its leaders is waited for.
+// open connects to JetStream and makes the streams that exist before any lane. It
+// waits for a cluster that is still electing its leaders.
 func (h *Hub) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.StartTimeout)
 	defer cancel()
@@ -183,8 +184,8 @@ const (
 	openTry   = 5 * time.Second
 )
 
-// electing reports whether an error is that of a cluster without a leader, or
-// with one that took an answer with it.
+// electing reports whether an error means that a cluster has no leader, or that an
+// answer was lost with a leader.
 func electing(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	return ok && api.Code == 503 || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
@@ -224,7 +225,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.started = h.now() // of this hub's last records the ones from before are older
+	h.started = h.now() // records that this hub wrote before its start are older
 	h.rosters = partition.New(partition.Config{
 		JS: h.js, Replicas: h.replicas, Hub: h.cfg.ID, Room: func() int { return reply.Room(h.nc.MaxPayload()) }, Report: h.alarms.StreamDeleted, Logger: h.log,
 	})
@@ -244,8 +245,8 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	return nil
 }
 
-// awaitRegistry lets a hub without lanes wait for the registry: it would not
-// know of anybody. A hub with lanes dispatches from their states.
+// awaitRegistry makes a hub without lanes wait for the registry, because without it
+// the hub knows no service. A hub with lanes dispatches from their states.
 func (h *Hub) awaitRegistry(ctx context.Context) error {
 	found, err := h.lanes.List(ctx)
 	if err != nil {
@@ -257,8 +258,8 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 	patience, cancel := context.WithTimeout(ctx, h.cfg.StartTimeout)
 	defer cancel()
 	for {
-		// The channel first: a snapshot that comes after it is told by it. A registry
-		// that is quiet afterwards tells of no other.
+		// Take the channel first: it then announces any snapshot that comes after it.
+		// In the other order, a snapshot between the two calls would be missed.
 		changed := h.cfg.Registry.Changed()
 		if h.cfg.Registry.Snapshot() != nil {
 			return nil
@@ -299,11 +300,12 @@ func (h *Hub) discover(ctx context.Context) error {
 	return nil
 }
 
-// errNoSnapshot: a lane lost its state record, and the registry is not read yet.
+// errNoSnapshot means that a lane lost its state record while the registry is not
+// read yet.
 var errNoSnapshot = errors.New("the lane's state record is gone, and what its service asked for is not known before the registry is read")
 
-// recordedState is what else is known of a service whose lane lost its state record.
-// A hub that has just started waits for the registry.
+// recordedState returns what the registry and the consumers say of a service whose
+// lane lost its state record. A hub that has just started waits for the registry.
 func (h *Hub) recordedState(ctx context.Context, service subjects.Name) (lane.State, error) {
 	if h.book.Snapshot() == nil && time.Since(h.started) < h.cfg.StartTimeout {
 		return lane.State{}, errNoSnapshot

@@ -18,8 +18,8 @@ func (h *Hub) kept() []*hubstream.Kept {
 	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters.Kept())
 }
 
-// watchKept looks at the streams that all services share, and has those created
-// again that somebody deleted.
+// watchKept looks at the streams that all services share, and has deleted ones
+// created again.
 func (h *Hub) watchKept(ctx context.Context) error {
 	for {
 		for _, k := range h.kept() {
@@ -34,8 +34,8 @@ func (h *Hub) watchKept(ctx context.Context) error {
 	}
 }
 
-// foundKept raises an alarm for a stream that somebody else made under a name of
-// the hub's, and clears it when that is over.
+// foundKept raises an alarm for a stream with one of the hub's names that is not the
+// hub's, and clears the alarm when the stream is gone.
 func (h *Hub) foundKept(name string, err error) {
 	about := alarm.About{Kind: alarm.ForeignShared, Name: name}
 	foreign, ok := errors.AsType[*hubstream.ForeignError](err)

@@ -17,8 +17,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// standTime bounds the wait for one lane to say where it stands. An answer takes
-// milliseconds; a change of leaders takes one with it, which is asked for again.
+// standTime bounds the wait for one lane's position. An answer takes milliseconds; a
+// change of leaders loses it, and the request is repeated.
 const standTime = 3 * time.Second
 
 // lowestNeeded asks every lane's stream where the lane stands.
@@ -45,8 +45,9 @@ func (h *Hub) lowestNeeded(ctx context.Context) (retention.Need, error) {
 	return found, ctx.Err()
 }
 
-// standing is what a read of a lane's stream tells: its state, or why that cannot be
-// read. Only the server's own word that a lane does not exist lets a trim pass it.
+// standing is the result of reading a lane's stream: its state, or why the state
+// cannot be read. A trim passes a lane only if the server itself says that the lane
+// does not exist.
 func standing(s lane.State, err error) retention.Standing {
 	if errors.Is(err, lane.ErrNoLane) {
 		return retention.Standing{Gone: true}
@@ -64,8 +65,9 @@ func standing(s lane.State, err error) retention.Standing {
 	return retention.Standing{Needs: needs, At: at}
 }
 
-// withRegistered adds the services that the registry knows: a third source of names,
-// for a lane that neither the server's list nor this hub's memory has.
+// withRegistered adds the services that the registry knows. It is a third source of
+// names, for a lane that is missing both in the server's list and in this hub's
+// memory.
 func (h *Hub) withRegistered(services []subjects.Name) []subjects.Name {
 	snapshot := h.cfg.Registry.Snapshot()
 	if snapshot == nil {
@@ -83,8 +85,8 @@ func (h *Hub) withRegistered(services []subjects.Name) []subjects.Name {
 	return lanes.Sorted(all)
 }
 
-// unknownLanes are the lanes of which it cannot be told where they stand. While
-// there is one, ingest is not trimmed.
+// unknownLanes are the lanes whose position cannot be read. While there is one,
+// ingest is not trimmed.
 type unknownLanes struct {
 	mu    sync.Mutex // guards lanes
 	lanes map[subjects.Name]unknownLane
@@ -95,7 +97,8 @@ type unknownLane struct {
 	err   error
 }
 
-// set takes in the lanes that are unknown now, and logs which come and which go.
+// set takes the present unknown lanes, and logs which are new and which are known
+// again.
 func (u *unknownLanes) set(log *slog.Logger, now map[subjects.Name]error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -117,14 +120,14 @@ func (u *unknownLanes) set(log *slog.Logger, now map[subjects.Name]error) {
 	u.lanes = next
 }
 
-// reset forgets them: this hub does not trim ingest now.
+// reset forgets the unknown lanes: this hub does not trim ingest now.
 func (u *unknownLanes) reset() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.lanes = nil
 }
 
-// degraded says what is wrong and what to do, one text a lane.
+// degraded says for each lane what is wrong and what to do.
 func (u *unknownLanes) degraded() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()

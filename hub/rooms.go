@@ -16,7 +16,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// furnish makes the rooms, each out of those before it.
+// furnish makes the rooms; each depends on those before it.
 func (h *Hub) furnish() {
 	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
 	watch := consumers.New(consumers.Config{
@@ -45,7 +45,7 @@ func (h *Hub) furnish() {
 	}
 }
 
-// verbs are all control verbs.
+// verbs returns all control verbs.
 func (h *Hub) verbs() map[string]control.Verb {
 	r := &h.rooms
 	return map[string]control.Verb{
@@ -88,16 +88,16 @@ func (h *Hub) serveControl(ctx context.Context) error {
 		return fmt.Errorf("hear of outages: %w", err)
 	}
 	defer func() {
-		_ = told.Unsubscribe() // fails only where the connection is closed, which ends it as well
+		_ = told.Unsubscribe() // fails only where the connection is closed, which also ends the subscription
 	}()
 	return control.NewServer(control.Config{
 		Conn: h.nc, Hubs: h.hubs, Verbs: h.verbs(), Version: h.cfg.Version, StartTimeout: h.cfg.StartTimeout, Disk: h.condition.Disk, Logger: h.log,
 	}).Serve(ctx, h.ready)
 }
 
-// Handler answers /healthz, /readyz and /metrics; it may be used before Run. The
-// context of a request that has ended makes /readyz say that the hub stops: let a
-// server's BaseContext be the context of Run.
+// Handler answers /healthz, /readyz and /metrics; it may be used before Run. If a
+// request's context has ended, /readyz says that the hub stops: use the context of
+// Run as the server's BaseContext.
 func (h *Hub) Handler() http.Handler { return h.api.Handler() }
 
 // ServeHTTP serves Handler on a listener until ctx ends, and closes it. Once run, the

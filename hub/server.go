@@ -48,8 +48,8 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// peersTime bounds the wait for a cluster to tell of its servers: it does so a
-// moment after the connection stands, and what is chosen now lasts.
+// peersTime bounds the wait for a cluster to announce its servers. It does so a
+// moment after the connection stands, and the replicas chosen now stay.
 const peersTime = 2 * time.Second
 
 // hasPeers reports whether the cluster has n servers.
@@ -82,8 +82,8 @@ func parseVersion(version string) (major, minor int, err error) {
 	return major, minor, nil
 }
 
-// chooseReplicas is what was configured; else what ingest has already; else 3
-// where the server has peers for it, and 1 with a warning.
+// chooseReplicas returns the configured replicas; else those that ingest has; else 3
+// where the cluster has enough servers; else 1, with a warning.
 func (h *Hub) chooseReplicas(ctx context.Context) (int, error) {
 	if h.cfg.Replicas > 0 {
 		return h.cfg.Replicas, nil

@@ -11,10 +11,10 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// laneTime bounds the wait for one lane: its loop may be in trouble.
+// laneTime bounds the wait for one lane, because its loop may be in trouble.
 const laneTime = 10 * time.Second
 
-// trimLanesOften trims the lanes that this hub copies into, every now and then.
+// trimLanesOften trims the lanes that this hub copies into, periodically.
 func (h *Hub) trimLanesOften(ctx context.Context) error {
 	for retry.Sleep(ctx, h.cfg.TrimEvery) == nil {
 		h.lanes.Each(ctx, servicesOf(h.lanes.All()), h.trimLane)
@@ -22,8 +22,8 @@ func (h *Hub) trimLanesOften(ctx context.Context) error {
 	return nil
 }
 
-// trimIngestOften trims ingest, every now and then and when it is nearly full. It
-// does not wait for the lanes' trims, of which one may take long.
+// trimIngestOften trims ingest, periodically and when it is nearly full. It does not
+// wait for the trims of lanes, because one may take long.
 func (h *Hub) trimIngestOften(ctx context.Context) error {
 	for {
 		timer := time.NewTimer(h.cfg.TrimEvery)
@@ -61,15 +61,15 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 	switch {
 	case errors.Is(err, lane.ErrNoLane) || ctx.Err() != nil:
 	case errors.Is(err, lane.ErrNoConsumer):
-		h.log.Debug("trim lane", "service", service.String(), "err", err) // the watch of consumers sees to it
+		h.log.Debug("trim lane", "service", service.String(), "err", err) // the watch of consumers handles it
 	case !h.troubles.trimLane.Met(service.String(), err):
 	case purged > 0:
 		h.log.Debug("trimmed lane", "service", service.String(), "messages", purged)
 	}
 }
 
-// trimIngest trims ingest, if that is this hub's work, and has the lane detached
-// that keeps a full ingest from being trimmed.
+// trimIngest trims ingest if this hub is responsible for that, and has the lane
+// detached that keeps a full ingest from being trimmed.
 func (h *Hub) trimIngest(ctx context.Context) error {
 	for h.hubs.TrimsIngest() {
 		done, err := h.ingest.Trim(ctx, h.retention(), h.lowestNeeded)
@@ -93,18 +93,18 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 		if err != nil || !detached {
 			return err
 		}
-		// Perhaps another lane pins it as well.
+		// Perhaps another lane also pins ingest.
 	}
 	h.unknown.reset()
 	return nil
 }
 
-// retention is what a trim of ingest keeps beside what lanes need.
+// retention says which events a trim of ingest keeps beside those that lanes need.
 func (h *Hub) retention() retention.Policy {
 	return retention.Policy{History: h.cfg.History, Guard: h.cfg.TrimGuard, FullBytes: uint64(fullRatio * float64(h.cfg.IngestMaxBytes))}
 }
 
-// press has ingest trimmed soon: it is nearly full.
+// press requests a trim soon, because ingest is nearly full.
 func (h *Hub) press() {
 	select {
 	case h.pressed <- struct{}{}:

@@ -7,12 +7,12 @@ import (
 	"github.com/replhub/replhub/hub/internal/episode"
 )
 
-// settleTrouble is for how long work that a hub repeats must go well for trouble
-// with it to be over.
+// settleTrouble is how long repeated work of a hub must succeed before trouble with
+// it counts as over.
 const settleTrouble = 5 * time.Second
 
-// troubles are the episodes of what a hub does again and again. The
-// rooms keep their own.
+// troubles are the episodes of trouble with the hub's repeated work. The rooms keep
+// their own.
 type troubles struct {
 	reachIngest, trimIngest *episode.Log
 	trimLane                *episode.Logs

@@ -7,11 +7,11 @@ import (
 	"github.com/replhub/replhub/hub/internal/retry"
 )
 
-// watchEvery is how often the hub looks whether ingest can be reached.
+// watchEvery is the time between checks whether ingest can be reached.
 const watchEvery = 2 * time.Second
 
 // watchIngest keeps readiness up to date, and has a deleted ingest stream created
-// again at once: without it publishers find no responders.
+// again at once, because without the stream publishers find no responders.
 func (h *Hub) watchIngest(ctx context.Context) error {
 	every := min(watchEvery, h.cfg.TrimEvery)
 	disk := diskWatch{hub: h}

@@ -10,36 +10,34 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Config says where and how an inbox keeps what was applied. The zero value is
-// one on PostgreSQL.
+// Config says where and how an inbox records the applied changes. The zero value is
+// an inbox on PostgreSQL.
 type Config struct {
 	// Dialect is the database's; database.Postgres by default.
 	Dialect database.Dialect
 	// Table is the inbox's own table, with its schema before a dot or not;
 	// "replhub_inbox" by default. The name is taken as written, capitals too.
 	Table string
-	// Policy decides between what is applied and what comes; nil is [Newest],
-	// which costs least.
+	// Policy decides whether an incoming change replaces the applied one; nil means
+	// [Newest], which costs least.
 	Policy Policy
-	// Key says whose row a delivery is, to the inbox and to its tables; nil is its
-	// Key. What it returns must be a key by the one rule (see the package's
-	// documentation). Deliveries for which it is empty are refused with
-	// [ErrNoKey]: they have no order that could be guarded. For an entity whose
-	// events have no keys it may return the delivery's ID; the table then grows
-	// with each event.
+	// Key returns the key of a delivery's row, for the inbox and its tables; nil
+	// means the delivery's Key. The result must be a valid key (see the package's
+	// documentation). Deliveries for which it is empty are refused with [ErrNoKey]:
+	// they have no order that could be guarded. For an entity whose events have no
+	// keys it may return the delivery's ID; the table then grows with each event.
 	Key func(d *replhub.Delivery) string
-	// Time is the time that [ByTime] compares; nil is the delivery's Time, when
-	// ingest stored the event. Publishers may put their own into a header.
+	// Time returns the time that [ByTime] compares; nil means the delivery's Time,
+	// when ingest stored the event. A publisher may put its own time into a header.
 	Time func(d *replhub.Delivery) time.Time
-	// Retries is how often Do tries again when the database gives up a
-	// transaction in favour of another; 10 by default, negative is never.
+	// Retries is how often Do tries again when the database gives up a transaction in
+	// favour of another; 10 by default, negative means never.
 	Retries int
-	// Retryable tells of further errors after which Do tries again, beside those
-	// that are known: serialization failures, deadlocks and a busy SQLite file.
-	// Nil knows none.
+	// Retryable reports further errors after which Do tries again, beside the known
+	// ones: serialization failures, deadlocks and a busy SQLite file. Nil adds none.
 	Retryable func(err error) bool
-	// Logger is told, once for each, of payload members that no column takes, of
-	// columns without a member, and of publishers that began to count again;
+	// Logger gets one message for each payload member that no column takes, each
+	// column without a member, and each publisher whose versions restarted;
 	// slog.Default() by default.
 	Logger *slog.Logger
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // UnixSeconds is a Convert for columns of date and time: a number of seconds since
-// 1970, with or without a fraction, is that time in UTC. A null stays one.
+// 1970, with or without a fraction, is that time in UTC. A null stays null.
 func UnixSeconds(value any) (any, error) { return unixTime(value, 9) }
 
 // UnixMillis is UnixSeconds for milliseconds.
@@ -44,7 +44,7 @@ func unixTime(value any, digits int) (any, error) {
 
 // Truncate makes a Convert for columns of date and time, or of a time of day, that
 // cuts off what is finer than unit, such as time.Microsecond for PostgreSQL and
-// time.Second for MariaDB's datetime. A null stays one.
+// time.Second for MariaDB's datetime. A null stays null.
 func Truncate(unit time.Duration) func(value any) (any, error) {
 	kept := 0
 	for step := time.Second; step > unit && step > 1; step /= 10 {
@@ -64,8 +64,7 @@ func Truncate(unit time.Duration) func(value any) (any, error) {
 }
 
 // AssumeUTC is a Convert for columns of points in time (timestamptz, MariaDB's
-// timestamp): a date and time without an offset is taken for one in UTC. A null
-// stays one.
+// timestamp): a date and time without an offset counts as UTC. A null stays null.
 func AssumeUTC(value any) (any, error) {
 	return ofString(func(text string) (string, error) {
 		at, err := parseMoment(text)
@@ -76,8 +75,8 @@ func AssumeUTC(value any) (any, error) {
 	})(value)
 }
 
-// LowerUUID is a Convert for columns of UUIDs: it takes them in upper case, in
-// braces and without dashes as well. A null stays one.
+// LowerUUID is a Convert for columns of UUIDs: it takes them in upper case, in braces
+// and without dashes as well. A null stays null.
 func LowerUUID(value any) (any, error) {
 	return ofString(func(text string) (string, error) {
 		digits := strings.ToLower(text)
@@ -97,8 +96,8 @@ func LowerUUID(value any) (any, error) {
 	})(value)
 }
 
-// Hex is a Convert for binary columns: a string is the bytes as hexadecimal digits.
-// A null stays one.
+// Hex is a Convert for binary columns: a string has the bytes as hexadecimal digits.
+// A null stays null.
 func Hex(value any) (any, error) {
 	return ofString(func(text string) (string, error) {
 		raw, err := hex.DecodeString(text)
@@ -106,8 +105,8 @@ func Hex(value any) (any, error) {
 	})(value)
 }
 
-// ParseJSON is a Convert for columns of JSON: a string is JSON text, which is
-// stored as what it says instead of as a JSON string. A null stays one.
+// ParseJSON is a Convert for columns of JSON: a string is JSON text, which is stored
+// as the value that it encodes instead of as a JSON string. A null stays null.
 func ParseJSON(value any) (any, error) {
 	if value == nil {
 		return nil, nil
@@ -122,7 +121,7 @@ func ParseJSON(value any) (any, error) {
 	return json.RawMessage(text), nil
 }
 
-// ofString makes a Convert of what is done with a string.
+// ofString makes a Convert from a function of strings.
 func ofString(convert func(text string) (string, error)) func(value any) (any, error) {
 	return func(value any) (any, error) {
 		if value == nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Do is Apply in a transaction of its own: it begins one, applies, and commits,
-// or rolls back. When the database gives the transaction up in favour of another
-// it is tried again (Config.Retries), so effect may be called more than once and
-// should do nothing beyond tx. A commit that ends in an error may have happened;
-// Do again tells: it is a Duplicate then.
+// Do is Apply in a transaction of its own: it begins one, applies, and commits, or
+// rolls back. When the database gives the transaction up in favour of another, Do
+// tries again (Config.Retries), so effect may be called more than once and should
+// have no effects outside tx. A commit that returns an error may have happened;
+// another Do then returns Duplicate.
 func (i *Inbox) Do(ctx context.Context, db *sql.DB, d *replhub.Delivery, effect func(ctx context.Context, tx *sql.Tx) error) (Outcome, error) {
 	return i.retrying(ctx, d, func() (Outcome, error) { return i.once(ctx, db, d, effect) })
 }

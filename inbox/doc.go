@@ -1,6 +1,6 @@
 // Package inbox makes the effect of a delivery once, in the subscriber's own
-// database: the effect and one row per (entity, key), which says what was
-// applied last, are written in the same transaction.
+// database: the effect, and one row per (entity, key) that records the last applied
+// change, are written in the same transaction.
 //
 // What is promised: deliveries come at least once and, across instances, in any
 // order; with the inbox each change has its effect at most once, never after a
@@ -8,57 +8,57 @@
 // row back. That holds for instances that apply the same key at the same time,
 // and through a crash at any point. The table grows with keys, not with traffic.
 //
-// What is not promised: every change has its effect. When a newer one came
-// first, the older is skipped, which loses nothing as long as each carries the
-// whole entity. So an effect must treat every op that its service is sent: one
-// that passes over creates or reads leaves out what older changes said.
+// What is not promised: every change has its effect. When a newer change came first,
+// the older one is skipped. No data is lost as long as each change carries the whole
+// entity. So an effect must handle every op that its service gets: an effect that
+// ignores creates or reads may miss data.
 //
-// A key is 1 to [MaxKey] bytes of UTF-8 without control characters and without
-// white space at its ends. Two keys are the same if their bytes are; a JSON
-// number's text is the key, so that 42, 42.0 and 4.2e1 are three. It is one rule
-// for publishers, hub, inbox and tables: in a [Table] each key has a row of its
-// own, or is refused.
+// A key is 1 to [MaxKey] bytes of UTF-8 without control characters and without white
+// space at its ends. Two keys are the same if their bytes are; a JSON number's text
+// is the key, so that 42, 42.0 and 4.2e1 are three. This rule holds for publishers,
+// hub, inbox and tables: in a [Table] each key has a row of its own, or is refused.
 //
-// A [Table] stores a value as what it is, converts it by a rule that loses nothing,
-// or refuses it with a [*ValueError]. TYPES.md has the rules and, for each type of
-// each database, what becomes of each value. Payload members that no column takes
-// and columns without a member are counted ([Table.Unmapped]) and logged once.
+// A [Table] stores a value unchanged, converts it by a lossless rule, or refuses it
+// with a [*ValueError]. TYPES.md has the rules and, for each type of each database,
+// the stored form of each value. Payload members that no column takes and columns
+// without a member are counted ([Table.Unmapped]) and logged once.
 //
-// [Table.Handler] is all that a plain replica needs: what waits goes into the table
-// in one transaction with a few statements. [Inbox.ReplicateBatch] does that for a
-// handler of one's own, [Inbox.Replicate] for one delivery. [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
+// [Table.Handler] is all that a plain replica needs: it writes the waiting deliveries
+// into the table in one transaction with a few statements. [Inbox.ReplicateBatch]
+// does that for a handler of one's own, [Inbox.Replicate] for one delivery.
+// [Inbox.Do] makes any effect in a transaction of its own, [Inbox.Apply] in the
 // caller's.
 //
-// Unique values that change hands get there, also where only the final states arrive:
-// rows of one transaction give them up before they get new ones, and a delivery whose
+// Unique values may move between rows, even if only the final states arrive: rows of
+// one transaction give their values up before they get new ones. A delivery whose
 // value another row has is noted in a second table, beside the inbox's own, until
-// somebody has that row's own change as well; the two are then applied together. A row
-// is never changed for the sake of another row's event alone: where its change does
-// not come, the error is of the class database.Waits. Apply and Do do nothing of this.
+// that row's own change arrives; the two are then applied together. A row is never
+// changed only for another row's event: if its own change does not come, the error
+// has the class database.Waits. Apply and Do do not do this.
 //
-// A transaction holds the row of its key until it ends. A process that stands
-// still in the middle of one holds that key up, and in the order of keys its
-// whole partition, since the next holder has to settle that delivery first. Have
-// the database end such sessions: in PostgreSQL by lock_timeout, which makes it a
-// failed attempt that holds its own key alone, and
-// idle_in_transaction_session_timeout.
+// A transaction holds the row of its key until it ends. A process that stands still
+// in the middle of a transaction holds up that key and, with OrderKey, its whole
+// partition, since the next holder has to settle that delivery first. Let the
+// database end such sessions: in PostgreSQL by idle_in_transaction_session_timeout,
+// and by lock_timeout, which turns the wait into a failed attempt that holds up only
+// its own key.
 //
-// Order: among changes of one origin the greater version is the newer, where
-// both have one; otherwise the greater position is. A publisher should give
-// versions always or never, and never begin to count again: all that has a lower
-// one would be taken for old. A key that several services write (two-way
-// replication) needs a [Policy]; its subscribers register with echo, so that
-// each sees its own changes in the one order too, and effects never publish.
+// Order: among changes of one origin the greater version is the newer, where both
+// have one; otherwise the greater position is. A publisher should give versions
+// always or never, and never restart them: all changes with lower versions would
+// count as old. A key that several services write (two-way replication) needs a
+// [Policy]; its subscribers register with echo, so that each sees its own changes in
+// the one order too, and effects never publish.
 //
-// A row of a snapshot is applied if it is not older than what was applied: also
-// where its version or its position is the same. So a snapshot that is asked for
-// again gives a new column its values and brings lost rows back. One that is
-// delivered twice is applied twice, which a Table does not notice; an effect that
-// is more than a replica's looks at the delivery. Over a delete a row wins only if
-// it is newer. It leaves the later of the two positions.
+// A row of a snapshot is applied if it is not older than the applied change, so also
+// if its version or its position is the same. A repeated snapshot therefore fills a
+// new column and restores lost rows. A row that is delivered twice is applied twice,
+// which does not matter for a Table; any other effect must check the delivery itself.
+// A row replaces a delete only if it is newer. It leaves the later of the two
+// positions.
 //
 // A lower version of the same origin at a later position is counted
 // ([Stats.Regressed]) and warned about once for each origin: a publisher that was
-// restored from a backup gives versions that it gave before, and its changes are
-// passed over until they exceed the old ones. Begin a new generation of its outbox.
+// restored from a backup assigns versions a second time, and its changes are skipped
+// until they exceed the old ones. Begin a new generation of its outbox.
 package inbox

@@ -27,7 +27,7 @@ type Inbox struct {
 	regressed sync.Map
 }
 
-// New checks the config. It does not reach for the database; see Migrate.
+// New checks the config. It does not use the database; see Migrate.
 func New(cfg Config) (*Inbox, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -44,18 +44,19 @@ func New(cfg Config) (*Inbox, error) {
 	return &Inbox{cfg: cfg, sql: text, waiting: waiting, shapeDoubt: shapeDoubt}, nil
 }
 
-// Apply calls effect, which works in tx, once if d is newer than what was last
-// applied to its (entity, key), and says in the same transaction that d now is.
-// Otherwise it does nothing, and says why.
+// Apply calls effect once, in tx, if d is newer than the change last applied to its
+// (entity, key), and records d in the same transaction. Otherwise it writes nothing,
+// and the Outcome says why.
 //
-// It takes the lock of the key's row until tx ends; whoever applies another
-// delivery of the key waits. A transaction that applies several keys should take
-// them in one order everywhere, or be ready to be chosen in a deadlock.
+// It holds the lock of the key's row until tx ends; other calls for the same key
+// wait. A transaction that applies several keys should take them in the same order
+// everywhere, or be ready to be refused in a deadlock.
 //
-// After an error, effect's own included, tx must be rolled back: committed, it
-// would say that the effect was made. [Inbox.Do] sees to that. Where the database
-// has given tx up for another transaction, the error is database.ErrConflict, tx is
-// rolled back, and all of it is to be run again, as database.InTransaction does.
+// After an error, including effect's own, tx must be rolled back: if committed, it
+// would record the effect as made. [Inbox.Do] does that. Where the database has given
+// tx up for another transaction, the error is database.ErrConflict, tx is rolled
+// back, and the whole transaction should be run again, as database.InTransaction
+// does.
 func (i *Inbox) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery, effect func() error) (Outcome, error) {
 	if err := database.CheckTx(tx); err != nil {
 		return 0, fmt.Errorf("inbox: %w", err)
@@ -171,12 +172,13 @@ func (i *Inbox) lock(ctx context.Context, tx database.Tx, entity, key string) (S
 	return current, nil
 }
 
-// Current returns what was last applied to (entity, key) and locks its row until
-// tx ends; a zero Stamp says nothing was. Whoever writes a key that others write
-// too, under ByVersion or ByTime, calls it in the transaction of that write, and
-// publishes the write with a version, or a time, greater than the one returned:
-// otherwise the write is in this database, loses everywhere else, and the
-// replicas differ. Of its errors, database.ErrConflict is as with [Inbox.Apply].
+// Current returns the stamp of the change last applied to (entity, key) and locks its
+// row until tx ends; a zero Stamp means that no change was applied. A service that
+// writes a key which others write too, under ByVersion or ByTime, calls it in the
+// transaction of that write, and publishes the write with a version, or a time,
+// greater than the one returned. Otherwise the write is in this database but loses
+// everywhere else, and the replicas differ. database.ErrConflict means the same as
+// with [Inbox.Apply].
 func (i *Inbox) Current(ctx context.Context, tx database.Tx, entity, key string) (Stamp, error) {
 	current, err := i.lock(ctx, tx, entity, key)
 	if err != nil {

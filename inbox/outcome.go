@@ -2,16 +2,16 @@ package inbox
 
 import "strconv"
 
-// Outcome is what became of a delivery.
+// Outcome is the outcome of a delivery.
 type Outcome int
 
-// The outcomes. Zero is none of them: an error came between.
+// The outcomes. The zero Outcome comes with an error.
 const (
-	// Applied: the effect was made.
+	// Applied means that the effect was made.
 	Applied Outcome = iota + 1
-	// Duplicate: this very change is what was applied last.
+	// Duplicate means that this same change is already the last applied one.
 	Duplicate
-	// Stale: what was applied last wins over this change.
+	// Stale means that the last applied change is newer than this one.
 	Stale
 )
 

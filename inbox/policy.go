@@ -2,9 +2,9 @@ package inbox
 
 import "cmp"
 
-// Policy reports whether incoming is to replace current; both are of one
-// (entity, key), and of different positions unless one is a row of a snapshot. It
-// is called with the row locked and must depend on its arguments alone.
+// Policy reports whether incoming replaces current. Both belong to one (entity, key),
+// and have different positions unless one is a row of a snapshot. It is called with
+// the row locked and must depend only on its arguments.
 //
 // A row of a snapshot is also applied where neither wins over the other, or where
 // it has the same version of the same origin (see the package's documentation). To
@@ -16,9 +16,9 @@ import "cmp"
 // gives versions always or never; for several it is only as long as no origin's
 // older version stands after its newer one in ingest.
 //
-// A service that writes keys of which others write too must order its own
-// writes by the same rule. With ByPosition that comes by itself: the event is
-// stored after all that was applied when it committed. With others see
+// A service that writes keys of which others write too must order its own writes by
+// the same rule. With ByPosition that is automatic: the event is stored after all
+// changes that were applied when it committed. For other policies see
 // [Inbox.Current].
 type Policy func(current, incoming Stamp) bool
 
@@ -36,8 +36,8 @@ func ByPosition(current, incoming Stamp) bool {
 	return current.Position.Compare(incoming.Position) < 0
 }
 
-// ByTime lets the change of the latest time win, and of equal times that of the
-// greater position. It is as good as the clocks it compares.
+// ByTime lets the change of the latest time win, and of equal times the one with the
+// greater position. It is only as good as the clocks it compares.
 func ByTime(current, incoming Stamp) bool {
 	if c := incoming.Time.Compare(current.Time); c != 0 {
 		return c > 0
@@ -45,8 +45,8 @@ func ByTime(current, incoming Stamp) bool {
 	return ByPosition(current, incoming)
 }
 
-// ByVersion lets the greater version win, whoever gave it, and of equal ones the
-// greater position.
+// ByVersion lets the greater version win, whichever origin gave it, and of equal
+// versions the greater position.
 func ByVersion(current, incoming Stamp) bool {
 	if c := cmp.Compare(incoming.Version, current.Version); c != 0 {
 		return c > 0

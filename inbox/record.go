@@ -12,7 +12,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// MaxKey is the longest key, in bytes; the hub takes longer ones for none.
+// MaxKey is the longest key, in bytes; the hub treats longer keys as absent.
 const MaxKey = contract.MaxKey
 
 const (
@@ -20,8 +20,8 @@ const (
 	longestOrigin = 63
 )
 
-// ErrNoKey says that a delivery has no key and so no order: the inbox cannot
-// tell whether its effect was made. See Config.Key.
+// ErrNoKey means that a delivery has no key and so no order: the inbox cannot tell
+// whether its effect was made. See Config.Key.
 var ErrNoKey error = permanentError("the delivery has no key")
 
 const errNotAKey = permanentError("a key has at most 1024 bytes of UTF-8, no control characters, and no white space at its ends")

@@ -16,16 +16,16 @@ import (
 // the attempt to make it.
 var errRaced = errors.New("another transaction has just applied a delivery of the same key")
 
-// ReplicateBatch is Replicate for many deliveries: one transaction, with a few
-// statements however many there are; on PostgreSQL, under the default policy, one
-// statement where there are no deletes. Deliveries of one key come in their order;
-// the last that wins is applied, and those before it are Stale. It returns what
-// became of each.
+// ReplicateBatch is Replicate for many deliveries: one transaction with a few
+// statements, whatever the number of deliveries; on PostgreSQL, under the default
+// policy, one statement where there are no deletes. Deliveries of one key must be in
+// their order; the last that wins is applied, and those before it are Stale. It
+// returns the outcome of each delivery.
 //
-// After an error nothing was applied, unless the connection broke as the database
-// committed; the same batch then ends in duplicates. An error may be the fault of one
-// of them, which is for the caller to find, as a subscriber does that has
-// [Table.Handler].
+// After an error no delivery was applied, unless the connection broke while the
+// database committed; the same batch then ends in duplicates. One delivery may have
+// caused the error. The caller must find it, as a subscriber with [Table.Handler]
+// does.
 func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub.Delivery, t *Table) ([]Outcome, error) {
 	switch len(batch) {
 	case 0:
@@ -90,8 +90,8 @@ func (i *Inbox) replicateMany(ctx context.Context, db *sql.DB, batch []*replhub.
 	}
 }
 
-// Handler replicates into the table what a subscriber is delivered: in batches
-// when deliveries wait, one by one when they do not.
+// Handler returns a handler that replicates a subscriber's deliveries into the table:
+// in batches when several deliveries wait, otherwise one by one.
 func (t *Table) Handler(db *sql.DB) replhub.BatchHandler {
 	return replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
 		_, err := t.inbox.ReplicateBatch(ctx, db, batch, t)

@@ -9,9 +9,9 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Schema creates the inbox's table where it is missing, and a second one of its name
-// and "_waiting": deliveries wait there for rows that have a unique value in their
-// way.
+// Schema returns the statements that create the inbox's table, and a second one with
+// the suffix "_waiting", if missing. The second table holds deliveries that wait for
+// another row to give up a unique value.
 func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create, i.waiting.create} }
 
 // Migrate runs Schema. It may be called by many instances at once, at every
@@ -20,14 +20,13 @@ func (i *Inbox) Migrate(ctx context.Context, db *sql.DB) error {
 	return i.Schema().Migrate(ctx, db, i.cfg.Dialect, i.cfg.Table)
 }
 
-// Purge removes what no longer waits for a unique value (see Schema), and the
-// tombstones of deletes that were applied longer than
-// olderThan ago, and returns how many. A change that is older than its delete
-// and comes after the purge brings the row back, for good. So olderThan must
-// exceed the longest time that a delivery can be late: how long a lane may be
-// paused or behind, an outbox stand still, a dead letter wait for its redrive or
-// workers be rewound; weeks rather than hours. Keeping tombstones costs about a
-// hundred bytes each.
+// Purge removes deliveries that no longer wait for a unique value (see Schema), and
+// the tombstones of deletes that were applied longer than olderThan ago, and returns
+// the number of tombstones. A change that is older than its delete and comes after
+// the purge brings the row back permanently. So olderThan must exceed the longest
+// time that a delivery can be late: how long a lane may be paused or behind, an
+// outbox stand still, a dead letter wait for its redrive or workers be rewound; weeks
+// rather than hours. Keeping tombstones costs about a hundred bytes each.
 func (i *Inbox) Purge(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, error) {
 	res, err := db.ExecContext(ctx, i.sql.purge, toNano(time.Now().Add(-olderThan)))
 	if err != nil {

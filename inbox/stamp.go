@@ -6,16 +6,17 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// Stamp is what a change is ordered by.
+// Stamp has the values by which changes are ordered.
 type Stamp struct {
-	// Position is where the change stands in ingest. Zero: nothing was applied
-	// yet.
+	// Position is the change's position in ingest; zero means that no change was
+	// applied yet.
 	Position replhub.Position
-	// Origin is the service that published it; empty when it did not say.
-	// Publishers that do not say count as one.
+	// Origin is the service that published the change; empty when it did not name
+	// itself. All publishers without a name count as one.
 	Origin string
-	// Version is the publisher's own version of the key; 0 is none. Of a row it
-	// is the greatest that its origin has given since another wrote it.
+	// Version is the publisher's own version of the key; 0 means none. In the inbox
+	// it is the greatest version that the origin has given since another origin wrote
+	// the key.
 	Version int64
 	// Time is that of Config.Time, in UTC.
 	Time time.Time

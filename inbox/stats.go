@@ -25,7 +25,8 @@ type counters struct {
 	applied, duplicate, stale, tombstones, retries, regressed atomic.Uint64
 }
 
-// Stats may be called at any time; each number is right by itself.
+// Stats may be called at any time. Each number is exact, but they are not read
+// together.
 func (i *Inbox) Stats() Stats {
 	return Stats{
 		Applied:    i.stats.applied.Load(),

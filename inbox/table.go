@@ -15,7 +15,7 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// TableConfig says how an entity's JSON becomes a row.
+// TableConfig says how an entity's JSON maps to a row.
 type TableConfig struct {
 	// Table is the replica's table, with its schema before a dot or not.
 	// Required. Names are taken as written, capitals too.
@@ -25,27 +25,27 @@ type TableConfig struct {
 	// the column's type and collation must tell keys apart, and in a column of
 	// numbers, dates or UUIDs a key in any but the type's one form is refused.
 	Key string
-	// Columns are what is taken from the payload. At least one.
+	// Columns map the payload's fields. At least one is required.
 	Columns []Column
 }
 
-// Column takes one field of the payload into one column.
+// Column maps one field of the payload to one column.
 type Column struct {
 	// Name is the column's.
 	Name string
 	// Path is where the field is in the payload, its levels parted by dots, such
 	// as "address.city"; by default it is Name.
 	Path string
-	// Default is stored where the payload lacks the field; nil stores NULL. It is
-	// given to the database as it is.
+	// Default is stored if the payload lacks the field; nil stores NULL. It is given
+	// to the database unchanged.
 	Default any
-	// Convert turns the field's value into what is stored. It is given nil, a
-	// string, a bool, a json.Number, a map[string]any or a []any, and depends on
-	// that alone. A json.RawMessage that it returns is JSON, and is stored as the
-	// payload's own would be; everything else that it returns is given to the
-	// database as it is. By default a value is stored as the table of types in
-	// TYPES.md says: exactly, by a rule that loses nothing, or not at all. See
-	// [UnixMillis], [Truncate], [AssumeUTC], [LowerUUID], [Hex] and [ParseJSON].
+	// Convert turns the field's value into the stored value. Its argument is nil, a
+	// string, a bool, a json.Number, a map[string]any or a []any, and the result must
+	// depend only on it. A json.RawMessage that it returns is JSON, and is stored
+	// like a value of the payload; any other result is given to the database
+	// unchanged. By default a value is stored as the table of types in TYPES.md says:
+	// unchanged, by a lossless rule, or it is refused. See [UnixMillis], [Truncate],
+	// [AssumeUTC], [LowerUUID], [Hex] and [ParseJSON].
 	Convert func(value any) (any, error)
 }
 
@@ -53,15 +53,15 @@ type Column struct {
 // other op inserts it or, if there is one, replaces the columns that were named.
 // Other columns are left alone.
 //
-// A payload is the whole entity, so a field that is missing is gone: its column
-// becomes its Default, else NULL. To leave it as it was would make the row depend
-// on changes that the inbox may have skipped. It is safe for concurrent use.
+// A payload is the whole entity, so a missing field was removed: its column becomes
+// its Default, else NULL. If the column kept its old value, the row would depend on
+// changes that the inbox may have skipped. A Table may be used concurrently.
 //
-// At its first use, and again after a minute and after errors, it reads the types
-// of its columns from the database's catalog, and returns a [*TableError] that says
-// what cannot work and what mends it. For a value that its column cannot keep as it
-// is it returns a [*ValueError] and writes nothing. TYPES.md says what becomes of
-// each value in each type.
+// At its first use, and again after a minute and after errors, it reads the types of
+// its columns from the database's catalog, and returns a [*TableError] that lists the
+// problems and their remedies. For a value that its column cannot hold exactly it
+// returns a [*ValueError] and writes no row. TYPES.md has the stored form of each
+// value in each type.
 type Table struct {
 	inbox   *Inbox
 	cfg     TableConfig
@@ -89,8 +89,8 @@ type Table struct {
 	unmapped unmappedNames
 }
 
-// NewTable checks the config of a table in the inbox's database. It does not
-// reach for the database; see [Table.Check].
+// NewTable checks the config of a table in the inbox's database. It does not use the
+// database; see [Table.Check].
 func (i *Inbox) NewTable(cfg TableConfig) (*Table, error) {
 	d := i.cfg.Dialect
 	cfg.Key = cmp.Or(cfg.Key, "id")
@@ -140,9 +140,9 @@ func columnNames(columns []Column) []string {
 	return names
 }
 
-// Check reads the types of the table's columns now instead of at the first
-// delivery: a service that calls it at its start learns then what cannot work, as
-// a [*TableError].
+// Check reads the types of the table's columns now instead of at the first delivery:
+// a service that calls it at its start gets a [*TableError] then if the table cannot
+// work.
 func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 	_, err := t.readShape(ctx, db)
 	return err
@@ -188,8 +188,8 @@ func removeStatement(d database.Dialect, table, key string) string {
 	}
 }
 
-// Apply makes d's change in the table. It belongs into the effect of
-// [Inbox.Apply]; by itself it guards nothing.
+// Apply makes d's change in the table. Call it in the effect of [Inbox.Apply]; by
+// itself it does not guard against old changes.
 func (t *Table) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery) error {
 	c, err := t.prepare(ctx, tx, d)
 	if err != nil {

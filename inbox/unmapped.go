@@ -16,7 +16,8 @@ type Unmapped struct {
 	// Column is the column whose member is missing in payloads; empty for a member
 	// that no column takes.
 	Column string
-	// Deliveries counts those that were written to the table without it.
+	// Deliveries counts the deliveries that were written to the table without the
+	// member or column.
 	Deliveries uint64
 }
 
@@ -48,11 +49,11 @@ func (u *unmappedNames) note(name Unmapped) (first bool) {
 	return !known
 }
 
-// Unmapped returns what was counted since NewTable of payload members that no
-// column takes, and of columns whose member payloads lack. Each was logged at its
-// first (Config.Logger). A delivery that comes again counts again; the member "id" and
-// that of the key's column are the key's and do not count. At most 1000 names are
-// told apart; what else there was is one more, without an entity. They are in the
+// Unmapped returns the counts since NewTable of payload members that no column takes,
+// and of columns whose member payloads lack. The first occurrence of each was logged
+// (Config.Logger). A delivery that comes again counts again; the member "id" and that
+// of the key's column are the key's and do not count. At most 1000 names are counted
+// separately; all others are counted in one more, without an entity. They are in the
 // order of entity, member and column.
 func (t *Table) Unmapped() []Unmapped {
 	u := &t.unmapped

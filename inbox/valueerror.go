@@ -8,17 +8,16 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// ValueError says that a delivery holds what a table's column cannot keep as it
-// is. Nothing was written. No second attempt can change it: either the column's
-// type is altered, or the publisher's value, or a [Column]'s Convert says how one
-// becomes the other.
+// ValueError says that a delivery has a value that a table's column cannot hold
+// exactly. No row was written. Another attempt cannot succeed: alter the column's
+// type, change the publisher's value, or set the [Column]'s Convert.
 type ValueError struct {
 	// Table, Entity and Key say which row it is about.
 	Table, Entity, Key string
 	// Column is the column, Type its type in the database's words. Both are empty
 	// where the payload as a whole is no JSON object.
 	Column, Type string
-	// Value is the value as JSON, or the key as text, cut short when it is long.
+	// Value is the value as JSON, or the key as text, shortened when it is long.
 	Value string
 	// Reason says why it was refused.
 	Reason string
@@ -58,13 +57,13 @@ func (e permanentError) Error() string { return string(e) }
 // Class is database.Invalid.
 func (permanentError) Class() database.Class { return database.Invalid }
 
-// TableError says that a table cannot be a replica of what its config names,
-// whatever is delivered. It is about the table, not about a delivery: once the
-// table is altered, the same delivery is applied.
+// TableError says that a table does not fit its config, so that no delivery can be
+// applied. It is about the table, not about a delivery: once the table is altered,
+// the same delivery is applied.
 type TableError struct {
 	// Table is the table's name as in its config.
 	Table string
-	// Problems says what is wrong, each with what mends it.
+	// Problems lists the problems, each with its remedy.
 	Problems []string
 }
 

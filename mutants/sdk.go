@@ -103,8 +103,8 @@ var sdkMutants = []mutant{
 	{
 		name: "running-counts-after-doubt", guarantee: "7: what others may have settled during a standstill hides nothing",
 		file: "internal/queue/partition.go",
-		old:  `s.forget() // what still runs`,
-		new:  `// what still runs`,
+		old:  `s.forget() // a job that still`,
+		new:  `// a job that still`,
 		pkg:  "./internal/queue", test: "TestScripts",
 	},
 	{

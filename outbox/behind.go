@@ -45,12 +45,12 @@ func (h *locked) readBehind(ctx context.Context) (found []row, seen snapshot, er
 	return found, seen, nil
 }
 
-// wholeEvery is how often an idle relay looks at all rows: somebody may have
-// written some by hand, or set the sequence back.
+// wholeEvery is the time between looks of an idle relay at all rows: somebody may
+// have written rows by hand, or set the sequence back.
 const wholeEvery = time.Minute
 
-// withRowsBehind are the shards that have rows behind their horizons, and now and
-// then those that have any.
+// withRowsBehind returns the shards that have rows behind their horizons, and at
+// times the shards that have any rows.
 func (l *locks) withRowsBehind(ctx context.Context) (found []int, err error) {
 	for {
 		again, err := l.lookBehind(ctx, &found)
@@ -65,13 +65,13 @@ func (l *locks) withRowsBehind(ctx context.Context) (found []int, err error) {
 		if found, err = l.lookWhole(ctx); err != nil {
 			return nil, fmt.Errorf("find rows to publish: %w", err)
 		}
-		// A look that takes long is made more seldom.
+		// A look that takes long is made less often.
 		l.whole = time.Now().Add(100 * time.Since(now))
 	}
 	return found, err
 }
 
-// lookBehind finds the shards with rows behind their horizons. It is to be called
+// lookBehind finds the shards with rows behind their horizons. It must be called
 // again when a horizon has moved back.
 func (l *locks) lookBehind(ctx context.Context, found *[]int) (again bool, err error) {
 	from := make([]int64, l.box.cfg.Shards)
@@ -97,8 +97,8 @@ func (l *locks) lookBehind(ctx context.Context, found *[]int) (again bool, err e
 	return false, nil
 }
 
-// lookWhole finds the shards with rows. A horizon that hides one is no horizon; the
-// others stay, as without them each scan would read what was deleted since.
+// lookWhole finds the shards with rows. A horizon that hides a row is dropped. The
+// others stay, because without them each scan would read the rows deleted since.
 func (l *locks) lookWhole(ctx context.Context) (found []int, err error) {
 	lowest, _, err := l.shardsBehind(ctx, nil)
 	if err != nil {

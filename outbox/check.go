@@ -8,11 +8,12 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// maxText bounds a key, an id and a content type, in bytes: what the tables'
-// columns hold.
+// maxText bounds a key, an id and a content type, in bytes, to the size of the
+// tables' columns.
 const maxText = 1024
 
-// check refuses what could never be published, or not be kept until then.
+// check refuses an event that could never be published, or that the table cannot
+// hold.
 func check(ev *replhub.Event, maxBytes int) error {
 	if err := ev.Validate(); err != nil {
 		return err

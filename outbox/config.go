@@ -12,21 +12,21 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// Publisher is what a relay publishes by: a *replhub.Client. The
-// acknowledgements are those of the leading events that are stored, the error
-// is that of the first event that is not known to be. Events of one key are
-// stored in their order, or not at all.
+// Publisher publishes a relay's events; a *replhub.Client is one. The
+// acknowledgements are those of the leading events that are stored, the error is that
+// of the first event that is not known to be. Events of one key are stored in their
+// order, or not at all.
 //
-// Where it has PublishAll, as a *replhub.Client has, that is used for more than one
-// event. A type that embeds a *replhub.Client to do something with each event, such
-// as to count or to change it, has the client's PublishAll too: it must override
-// both methods, or hold the client in a field.
+// If the Publisher also has PublishAll, as a *replhub.Client has, the relay uses that
+// for more than one event. A type that embeds a *replhub.Client, for example to count
+// or change each event, inherits PublishAll too: it must override both methods, or
+// hold the client in a field.
 type Publisher interface {
 	PublishBatch(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
 }
 
-// publishing has a Publisher publish with an acknowledgement for each event, or
-// all together where it can.
+// publishing makes a Publisher publish with an acknowledgement for each event, or all
+// together if it can.
 func publishing(p Publisher) func(context.Context, []replhub.Event) ([]replhub.Ack, error) {
 	all, ok := p.(interface {
 		PublishAll(ctx context.Context, events []replhub.Event) ([]replhub.Ack, error)
@@ -37,16 +37,17 @@ func publishing(p Publisher) func(context.Context, []replhub.Event) ([]replhub.A
 	return p.PublishBatch
 }
 
-// RelayConfig says what a relay works with. Only DB and Publisher have no
-// default.
+// RelayConfig configures a Relay. DB and Publisher are required; all other fields
+// have defaults.
 type RelayConfig struct {
-	// DB is the database with the outbox. At most Workers of its connections are
-	// used at once, and one will do. With pgx, stdlib.OpenDBFromPool makes one of
-	// a pool.
+	// DB is the database with the outbox. The relay uses at most Workers connections
+	// at once; one suffices. With pgx, stdlib.OpenDBFromPool makes a *sql.DB from a
+	// pool.
 	DB        *sql.DB
 	Publisher Publisher
-	// Workers is how many shards are worked on at once while rows wait beyond a batch;
-	// 4 by default. Until then the rows of all shards go together.
+	// Workers is how many shards are published concurrently while more rows wait than
+	// one batch takes; 4 by default. With fewer rows, one batch takes the rows of all
+	// shards.
 	Workers int
 	// BatchSize bounds the rows that are published and deleted at once; 256 by
 	// default, at most 10,000. A batch of large rows is cut at 8 MiB.
@@ -56,21 +57,22 @@ type RelayConfig struct {
 	// looks more often than that, down to once a millisecond, while there is
 	// traffic: rows that it found, or an Enqueue by the same Outbox.
 	Poll time.Duration
-	// PublishTimeout bounds one batch's way to the hub, during which its shard is
+	// PublishTimeout bounds the publishing of one batch, during which its shard is
 	// locked; 10 s by default. On SQLite it is at most half of Lease.
 	PublishTimeout time.Duration
-	// Lease, on SQLite only, is how long a relay that died keeps others from its
-	// shard; 5 s by default. The other databases notice at once.
+	// Lease, on SQLite only, is how long the shard of a dead relay stays blocked for
+	// others; 5 s by default. The other databases release it at once.
 	Lease time.Duration
 	// MinBackoff and MaxBackoff bound the time before the next try when NATS, the
 	// hub or the database is away; it doubles from 100 ms to 5 s by default, with
 	// jitter.
 	MinBackoff, MaxBackoff time.Duration
-	// Poison says of which errors an event will never be published: it is set
-	// aside, and those behind it go on. By default replhub.ErrInvalidEvent and
-	// replhub.ErrTooLarge. All other errors make the relay wait and try again.
+	// Poison reports whether an error means that its event can never be published.
+	// The relay sets such an event aside and continues with the next ones. By default
+	// these errors are replhub.ErrInvalidEvent and replhub.ErrTooLarge. After any
+	// other error the relay waits and tries again.
 	Poison func(error) bool
-	// Logger takes what an operator should know; slog.Default by default.
+	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
 }
 

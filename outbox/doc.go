@@ -2,40 +2,40 @@
 // Enqueue writes the event into a table inside that transaction, and a Relay
 // publishes the rows that were committed.
 //
-// What is promised: an event leaves if its transaction commits, never
-// otherwise; it leaves at least once, under one id, so that a retry within the
-// hub's dedupe window is stored once; the events of one (entity, key) leave in
-// the order of their commits, with any number of relays; and each carries a
-// version that counts up by key in that order, so that the inbox refuses an old
-// event that a paused relay sent after the window. Rows are deleted as they are
+// What is promised: an event is published if its transaction commits, and never
+// otherwise. It is published at least once, under one id, so that a retry within the
+// hub's dedupe window is stored once. The events of one (entity, key) are published
+// in the order of their commits, with any number of relays. Each event carries a
+// version that counts up by key in that order, so that the inbox refuses an old event
+// that a paused relay sent after the window. Rows are deleted when they are
 // acknowledged: the table is as long as the backlog.
 //
-// What is not promised: order between keys, or of events without a key, also
-// where one transaction enqueued them; and versions that go on once the table of
-// versions was dropped, as inboxes would then take new events for old ones.
+// What is not promised: order between keys, or of events without a key, even if one
+// transaction enqueued them. Versions do not continue after the table of versions was
+// dropped; inboxes would then treat new events as old ones.
 //
 // # Delay
 //
-// A commit waits for nothing of the outbox's: there is no NOTIFY, which has
-// PostgreSQL's commits wait for each other. The relay looks for rows every 5 ms
-// when idle, every millisecond while there is traffic, and soon after an Enqueue
-// in its own process. A look takes the database less than 0.1 ms on PostgreSQL and
-// 0.15 ms on MariaDB: 2 to 3 % of a core for each relay that is idle. Where dozens
-// of processes run relays on one outbox, give them a longer Poll; what a process
-// enqueues itself is published as soon all the same.
+// A commit does not wait for the outbox: there is no NOTIFY, which makes PostgreSQL's
+// commits wait for each other. The relay looks for rows every 5 ms when idle, every
+// millisecond while there is traffic, and soon after an Enqueue in its own process. A
+// look takes the database less than 0.1 ms on PostgreSQL and 0.15 ms on MariaDB: 2 to
+// 3 % of a core for each idle relay. If dozens of processes run relays on one outbox,
+// give them a longer Poll; events that a process enqueues itself are still published
+// as soon.
 //
 // # Restores
 //
-// A database that was restored from a backup gives versions a second time, and
-// subscribers would drop its changes as old ones. A generation above the versions
-// prevents that: see [Outbox.NewGeneration] for the restores that a relay notices
-// and for those of which it must be told.
+// A database that was restored from a backup assigns versions a second time, and
+// subscribers would drop its changes as old. A generation above the versions prevents
+// that: see [Outbox.NewGeneration] for the restores that a relay notices and for
+// those that need a call.
 //
 // # Snapshots
 //
-// A row of a snapshot ([replhub.SnapshotFunc]) may contain changes whose events
-// are still in the table. Give it the version that they have, or a replica that
-// has the row goes back to an older one of them for a moment:
+// A row of a snapshot ([replhub.SnapshotFunc]) may contain changes whose events are
+// still in the table. Give the row the version of these events; otherwise a replica
+// that has the row goes back to an older change for a moment:
 //
 //	SELECT u.id, u.data, COALESCE((g.generation << 44) + v.version, 0) FROM users u
 //	CROSS JOIN replhub_outbox_generation g
@@ -44,13 +44,13 @@
 //
 // # Poolers
 //
-// Behind PgBouncer everything works with session pooling as it is. With
-// transaction pooling the driver must prepare no statements before PgBouncer 1.21,
-// nor with max_prepared_statements = 0 since: in pgx's DSN
-// default_query_exec_mode=exec (or simple_protocol). Without that Enqueue fails now
-// and then, with an error that says so, and nothing is lost. The relay keeps a
-// connection for as long as a batch is on its way, one for each of its Workers.
-// Statement pooling has no transactions, and no outbox.
+// Behind PgBouncer everything works with session pooling. With transaction pooling
+// the driver must prepare no statements before PgBouncer 1.21, nor with
+// max_prepared_statements = 0 since: in pgx's DSN default_query_exec_mode=exec (or
+// simple_protocol). Otherwise Enqueue fails at times, with an error that says so, and
+// no event is lost. The relay keeps a connection while a batch is on its way, one for
+// each of its Workers. The outbox does not work with statement pooling, which has no
+// transactions.
 //
 // # Transactions that are held open
 //

@@ -14,25 +14,24 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Enqueue writes the event into the outbox within tx. It leaves when tx
-// commits; the caller commits.
+// Enqueue writes the event into the outbox within tx. The caller commits tx; the
+// event is published after that.
 //
-// The event is checked here, as nobody is there to be told later: an error that
-// is replhub.ErrInvalidEvent or replhub.ErrTooLarge has written nothing. Any
-// other is the database's, and the transaction cannot go on: Enqueue rolls it back
-// when tx has the Rollback of a *sql.Tx, and its Commit fails from then on. Of
-// these, database.ErrConflict says that the transaction goes through when it is
-// run again from its beginning, which database.InTransaction does: a deadlock, or
-// on MariaDB a row that has changed since the transaction's snapshot (error 1020).
-// MariaDB rolls the transaction back by itself then, and without telling the
-// driver: a caller that has such an error from a statement of its own must not go
-// on to Enqueue, which is database.ErrNoTransaction there.
+// Enqueue checks the event, because a later error could not reach the caller: if the
+// error is replhub.ErrInvalidEvent or replhub.ErrTooLarge, no row was written. Any
+// other error is the database's, and the transaction cannot continue: Enqueue rolls
+// it back when tx has the Rollback of a *sql.Tx, and its Commit then fails.
+// database.ErrConflict among these says that the transaction succeeds when it is run
+// again from its beginning, as database.InTransaction does: a deadlock, or on MariaDB
+// a row that has changed since the transaction's snapshot (error 1020). MariaDB then
+// rolls the transaction back without telling the driver. A caller that gets such an
+// error from a statement of its own must not call Enqueue afterwards; Enqueue would
+// return database.ErrNoTransaction.
 //
-// An event without an ID is given one. An event with a key (replhub.KeyOf) is
-// given the key's next version; a Version of its own is taken where it is
-// greater. Until tx ends, other transactions that enqueue the same key wait:
-// enqueue several keys in one order everywhere, or the database ends a deadlock
-// by refusing one of them.
+// An event without an ID is given one. An event with a key (replhub.KeyOf) is given
+// the key's next version, or its own Version if that is greater. Until tx ends, other
+// transactions that enqueue the same key wait. Enqueue several keys in the same order
+// everywhere; otherwise the database ends a deadlock by refusing one transaction.
 func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) error {
 	if err := database.CheckTx(tx); err != nil {
 		return fmt.Errorf("enqueue: %w", err)
@@ -48,7 +47,7 @@ func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) 
 	return nil
 }
 
-// row is an event as the table holds it.
+// row is an event in the form of the table.
 type row struct {
 	id     int64
 	shard  int
@@ -121,7 +120,7 @@ func (o *Outbox) insert(ctx context.Context, tx database.Tx, r *row) error {
 	if err := o.execOne(ctx, tx, o.sql.version, ev.Entity, ev.Key, max(1, ev.Version)); err != nil {
 		return err
 	}
-	// The second statement, so that the id is drawn under the version's lock.
+	// This is the second statement, so that the id is drawn under the version's lock.
 	return o.execOne(ctx, tx, o.sql.insertKeyed,
 		r.shard, ev.Entity, string(ev.Op), ev.Key, ev.Entity, ev.Key, ev.ID, ev.ContentType, r.header, ev.Data, now)
 }
@@ -141,8 +140,8 @@ func (o *Outbox) execOne(ctx context.Context, tx database.Tx, statement string, 
 	return err
 }
 
-// pooled adds what to do about an error of prepared statements, which are those of
-// another client behind a pooler.
+// pooled adds advice to an error about a prepared statement: behind a pooler, the
+// statement belongs to another client.
 func pooled(err error) error {
 	stated, ok := errors.AsType[interface {
 		error

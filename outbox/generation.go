@@ -9,10 +9,10 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// A version that goes out is a generation and, below it, the key's own count. The
-// tables hold counts; the relay adds the generation in force as it publishes.
-// Nothing in Enqueue depends on it, and rows that a restore brought back leave
-// under the new generation.
+// A published version consists of a generation and, below it, the key's own count.
+// The tables hold counts; the relay adds the generation in force as it publishes.
+// Nothing in Enqueue depends on it, and rows that a restore brought back leave under
+// the new generation.
 const (
 	// counterBits is the room for the count: 1.7e13, which takes milliseconds since
 	// 1970 as the owner's own versions.
@@ -32,7 +32,7 @@ func checkVersion(version int64) error {
 	return nil
 }
 
-// versionIn is a row's version in a generation; 0 stays none.
+// versionIn is a row's version in a generation; 0 stays 0, which means none.
 func versionIn(generation, count int64) (int64, error) {
 	switch {
 	case count == 0:
@@ -56,22 +56,22 @@ type place struct {
 // its place has none.
 func (p place) moved() bool { return p.here != "" && p.here != p.recorded }
 
-// NewGeneration has every event that is published from now on count as newer than
-// all that were published before, and returns the generation's number. Call it
-// once after the database was restored from a backup, before or after relays run:
-// the restored database gives versions a second time, and subscribers would take
-// the new changes for old ones.
+// NewGeneration makes every event that is published from now on count as newer than
+// all earlier ones, and returns the generation's number. Call it once after the
+// database was restored from a backup, before or after relays run: the restored
+// database assigns versions a second time, and subscribers would treat the new
+// changes as old.
 //
-// On PostgreSQL a relay does so by itself after a point-in-time recovery or a
-// fail-over (another timeline), in another cluster, and where the tables were
-// created again, as pg_restore does. It cannot notice that a snapshot of the disk
-// or the virtual machine was put back, or that rows alone were restored into the
-// tables; nor does it notice anything on MariaDB and SQLite.
+// On PostgreSQL a relay begins a generation by itself after a point-in-time recovery
+// or a fail-over (another timeline), in another cluster, and where the tables were
+// created again, as pg_restore does. It cannot notice that a snapshot of the disk or
+// the virtual machine was put back, or that rows alone were restored into the tables;
+// nor does it notice anything on MariaDB and SQLite.
 //
-// The number is that of hours since 2026, or one more than the last one, so that
-// it exceeds even those that the backup does not know. It is an error beyond
-// 524,287. The same by hand is the statement that [Outbox.GenerationStatement]
-// returns.
+// The number is the number of hours since 2026, or one more than the last one, so
+// that it exceeds even generations that the backup does not contain. A number beyond
+// 524,287 is an error. [Outbox.GenerationStatement] returns the statement for doing
+// the same by hand.
 func (o *Outbox) NewGeneration(ctx context.Context, db *sql.DB) (generation int64, err error) {
 	err = database.InTransaction(ctx, db, o.readCommitted(), func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, o.GenerationStatement()); err != nil {

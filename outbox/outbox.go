@@ -10,7 +10,8 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Config says where the outbox lies. The zero value is one on PostgreSQL.
+// Config says where the outbox's tables are. The zero value is an outbox on
+// PostgreSQL.
 type Config struct {
 	// Dialect is the database's; database.Postgres by default.
 	Dialect database.Dialect
@@ -18,16 +19,16 @@ type Config struct {
 	// lower-case letters, digits and "_", at most 40, and a schema with a "."
 	// before them if wanted; "replhub_outbox" by default.
 	Table string
-	// Shards is how many relays can publish at the same time; 16 by default, at
-	// most 256. Keys are spread over them: change it only when the outbox is
-	// empty and nobody enqueues, or events of one key may change places.
+	// Shards is how many relays can publish at the same time; 16 by default, at most
+	// 256. Keys are spread over the shards. Change the number only while the outbox
+	// is empty and no transaction enqueues; otherwise events of one key may be
+	// published out of order.
 	Shards int
 	// MaxBytes is the largest event, headers included; 1 MiB by default, as is
 	// nats-server's limit (max_payload).
 	MaxBytes int
-	// Trace gives the headers that carry the context's trace, such as
-	// "traceparent", taken by Enqueue; none by default. Headers that the event
-	// has itself win.
+	// Trace gives the headers that carry the context's trace, such as "traceparent",
+	// taken by Enqueue; none by default. The event's own headers take precedence.
 	Trace func(ctx context.Context) map[string]string
 }
 
@@ -64,7 +65,7 @@ type Outbox struct {
 	audience audience
 }
 
-// New makes an Outbox; it touches no database.
+// New makes an Outbox. It does not use the database.
 func New(cfg Config) (*Outbox, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// The relay has no way to hear of a commit: NOTIFY would have commits wait for
-// each other. So it looks, often while rows may be due and seldom otherwise.
+// The database does not notify the relay of a commit: NOTIFY would make commits wait
+// for each other. So the relay polls, often while rows may be due and seldom
+// otherwise.
 const (
 	// soonest is the least time between two looks that find nothing.
 	soonest = time.Millisecond
@@ -52,8 +53,8 @@ func (a *audience) leave(r *Relay) {
 	delete(a.relays, r)
 }
 
-// expect tells the relays that rows were written, which may be committed soon.
-// It never blocks on a relay.
+// expect tells the relays that rows were written that may be committed soon. It never
+// blocks on a relay.
 func (a *audience) expect() {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

@@ -48,7 +48,7 @@ func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	return p.most > 0, p.err
 }
 
-// together is how many of some shards one batch takes.
+// together is how many shards one batch takes.
 func (r *Relay) together(some int, many bool) int {
 	switch {
 	case many || r.failed:
@@ -62,7 +62,7 @@ func (r *Relay) together(some int, many bool) int {
 	}
 }
 
-// unpublishedError is what keeps events from being published; the database is well.
+// unpublishedError says why events cannot be published while the database works.
 type unpublishedError struct{ error }
 
 func (e unpublishedError) Error() string { return "publish: " + e.error.Error() }
@@ -152,7 +152,7 @@ func (r *Relay) claim(ctx, late context.Context, some []int) (hold, error) {
 	}
 }
 
-// outcome is what became of the leading rows of a batch.
+// outcome is the outcome of the leading rows of a batch.
 type outcome struct {
 	published []row
 	aside     []refusal
@@ -164,8 +164,8 @@ type refusal struct {
 	err error
 }
 
-// publish publishes rows in order, without those that are poison. The error is
-// that of the first row with which nothing was done.
+// publish publishes rows in order, except poison rows. The error is that of the first
+// row that was neither published nor refused.
 func (r *Relay) publish(ctx context.Context, rows []row) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.PublishTimeout)
 	defer cancel()
@@ -216,7 +216,7 @@ func (r *Relay) publishPrefix(ctx context.Context, rows []row) (stored int, err 
 	return len(acks), broken
 }
 
-// count counts, and tells of what was set aside, once that is committed.
+// count counts the rows, and logs those that were set aside, after the commit.
 func (r *Relay) count(out outcome) {
 	r.counters.published.Add(uint64(len(out.published)))
 	r.counters.setAside.Add(uint64(len(out.aside)))

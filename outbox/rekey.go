@@ -9,22 +9,22 @@ import (
 )
 
 // Rekey writes the events of a row whose key has changed: a delete of the old key,
-// and a create of the row as it is under its new one, which ev is. Both leave when
-// tx commits, or neither. A single update would leave a second row at every
-// replica. The delete has ev's headers and no payload.
+// and ev, a create of the row under its new key. Both are published when tx commits,
+// or neither. A single update would leave a second row in every replica. The delete
+// has ev's headers and no payload.
 //
-// ev's Op is Create, or empty. Errors are those of Enqueue, and
-// replhub.ErrInvalidEvent where ev has no key, or the old one: an Enqueue of an
-// update is what fits that.
+// ev's Op must be Create or empty. Errors are those of Enqueue. The error is
+// replhub.ErrInvalidEvent where ev has no key or still has the old one; use Enqueue
+// with an update for that.
 //
-// The delete is enqueued first, but no order holds between two keys: the create
-// may be published before the delete, and a replica then has both rows for a
-// moment. Where a column of the replica is unique, it refuses the create until the
-// delete is applied: the delete waits for nothing, and the create passes when it
-// is tried again. Rows that swap their keys, or take over a key that another row
-// gives up in the same transaction, are no case for Rekey: it would delete a key
-// that has a row afterwards. Enqueue the state of each key at the end of the
-// transaction instead.
+// The delete is enqueued first, but no order holds between two keys: the create may
+// be published before the delete, and a replica then has both rows for a moment.
+// Where a column of the replica is unique, the replica refuses the create until the
+// delete is applied. The delete does not wait, and the create succeeds when it is
+// tried again. Rows that swap their keys, or take over a key that another row gives
+// up in the same transaction, must not use Rekey: it would delete a key that has a
+// row afterwards. Enqueue the state of each key at the end of the transaction
+// instead.
 func (o *Outbox) Rekey(ctx context.Context, tx database.Tx, oldKey string, ev replhub.Event) error {
 	if ev.Op == "" {
 		ev.Op = replhub.Create

@@ -17,7 +17,7 @@ type Relay struct {
 	cfg    RelayConfig
 	box    *Outbox
 	shards shards
-	// publishAll is the Publisher's way of publishing several events.
+	// publishAll is the Publisher's method for several events.
 	publishAll func(context.Context, []replhub.Event) ([]replhub.Ack, error)
 
 	wake     chan struct{} // holds one: rows are there
@@ -46,14 +46,14 @@ func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
 	return r, nil
 }
 
-// Wake tells the relay that a transaction with events was committed, so that
-// they leave at once instead of at the next look. A service need not call it: in
-// its own process Enqueue has the relay look soon. It never blocks; without a
-// running relay it does nothing.
+// Wake tells the relay that a transaction with events was committed, so that they are
+// published at once instead of at the next look. A service need not call it: Enqueue
+// makes the relays of its own process look soon. Wake never blocks; without a running
+// relay it has no effect.
 func (r *Relay) Wake() {
 	select {
 	case r.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // the relay will look anyway
 	}
 }
 
@@ -61,8 +61,8 @@ func (r *Relay) Wake() {
 // after Run's context ended.
 const settleTimeout = 5 * time.Second
 
-// Run publishes until ctx ends, and returns nil then. NATS, the hub or the
-// database being away is logged once an episode, and waited for. A relay runs
+// Run publishes until ctx ends, and then returns nil. When NATS, the hub or the
+// database is away, it logs that once per outage, waits and tries again. Call Run
 // once.
 func (r *Relay) Run(ctx context.Context) error {
 	late, cancel := outlive(ctx, settleTimeout)
@@ -89,7 +89,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// look makes a pass, once it is known what the database tells of itself.
+// look makes a pass, once the database's abilities are known.
 func (r *Relay) look(ctx, late context.Context) (found bool, err error) {
 	if !r.ready {
 		if err := r.shards.begin(ctx, r.cfg.Logger); err != nil {

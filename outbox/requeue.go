@@ -9,10 +9,10 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Requeue gives the events that were set aside back to the relays, after their
-// cause was put right (the server's limit was raised, a row mended by hand). It
-// returns how many. They keep their events' ids and versions: where newer ones of their keys
-// have left meanwhile, the inbox lets those win.
+// Requeue gives the events that were set aside back to the relays, after their cause
+// was repaired (the server's limit was raised, a row corrected by hand). It returns
+// their number. The events keep their ids and versions: if newer events of their keys
+// were published meanwhile, the inbox keeps the newer ones.
 func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
 	err = database.InTransaction(ctx, db, o.readCommitted(), func(tx *sql.Tx) error {
 		n, err = o.requeue(ctx, tx)
@@ -34,8 +34,8 @@ func (o *Outbox) readCommitted() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
-// requeue moves by id: what is set aside meanwhile stays. The rows get ids of
-// their own, since relays have passed the old ones.
+// requeue moves rows by id: rows that are set aside meanwhile stay. The rows get ids
+// of their own, since relays have passed the old ones.
 func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
 	lock := " FOR UPDATE" // two that requeue at once
 	if o.cfg.Dialect == database.SQLite {

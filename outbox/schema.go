@@ -11,7 +11,7 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Schema creates what is missing of the outbox's tables.
+// Schema returns the statements that create the missing tables of the outbox.
 func (o *Outbox) Schema() database.Schema {
 	var tables []string
 	switch o.cfg.Dialect {
@@ -50,7 +50,7 @@ func (o *Outbox) firstRows(table, column string, first, count int) string {
 	return fmt.Sprintf("%s %s_%s (%s) VALUES %s%s", into, o.cfg.Table, table, column, strings.Join(values, ", "), conflict)
 }
 
-// Migrate runs Schema. Many instances may do so at once.
+// Migrate runs Schema. Many instances may call it at once.
 func (o *Outbox) Migrate(ctx context.Context, db *sql.DB) error {
 	return o.Schema().Migrate(ctx, db, o.cfg.Dialect, o.cfg.Table)
 }

@@ -19,11 +19,12 @@ import (
 type shards interface {
 	// begin is called once, before the rest.
 	begin(ctx context.Context, log *slog.Logger) error
-	// withRows are the shards that have rows to publish, or, where many is true, that
-	// may have some: there are more rows than one batch takes, and each shard's are to
-	// be read by themselves.
+	// withRows returns the shards that have rows to publish. If many is true, the
+	// shards may have rows: there are more rows than one batch takes, and each shard
+	// must be read by itself.
 	withRows(ctx context.Context) (found []int, many bool, err error)
-	// forget is called after an error of the database: what is known of it may hold no more.
+	// forget is called after an error of the database, when the knowledge about it
+	// may be outdated.
 	forget()
 	// claim holds those of some shards that no other relay holds; nil when there is
 	// none. late outlives ctx, which bounds the call alone.

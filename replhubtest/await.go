@@ -17,9 +17,9 @@ func Within(d time.Duration) Wait { return func(w *waiting) { w.patience = d } }
 // look is the time between two looks at a condition.
 const look = 20 * time.Millisecond
 
-// Await waits until check returns nil, and fails the test at once with check's
-// last error when it does not in time. What names the condition, as in "waited
-// for what".
+// Await waits until check returns nil. If check does not in time, Await fails the
+// test at once with check's last error. what names the condition, as in "waited for
+// what".
 func Await(t T, what string, check func() error, waits ...Wait) {
 	t.Helper()
 	if err := await(t, check, waits); err != nil {

@@ -14,15 +14,15 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// ChaosConfig says what is done to a handler. Each share is that of deliveries,
-// from 0 to 1; 0 stands for its default and less than 0 for never. The zero
-// ChaosConfig does a little of all that may happen to any subscriber.
+// ChaosConfig says which faults a Chaos causes. Each share is a share of the
+// deliveries, from 0 to 1; 0 means its default and less than 0 means never. The zero
+// ChaosConfig causes a little of every fault that any subscriber may meet.
 type ChaosConfig struct {
-	// Seed makes the choices: the same seed makes the same ones for the same
-	// events, in whatever order they come. 0 is a random one, which the test's
+	// Seed determines the choices: the same seed makes the same choices for the same
+	// events, in whatever order they come. 0 means a random seed, which the test's
 	// log names.
 	Seed uint64
-	// Duplicates are handled twice in a row, as an event is whose first
+	// Duplicates are handled twice in a row, like an event whose first
 	// acknowledgement came late; 0.1 by default.
 	Duplicates float64
 	// LostAcks are handled, and then delivered again as if they had not been:
@@ -90,7 +90,7 @@ func (c ChaosConfig) validate() error {
 	return nil
 }
 
-// ChaosStats counts what was done.
+// ChaosStats counts the faults.
 type ChaosStats struct {
 	// Deliveries are those that came, and Handled the calls of the handler.
 	Deliveries, Handled int
@@ -98,8 +98,9 @@ type ChaosStats struct {
 	Duplicates, LostAcks, Crashes, Delays, Replays, Overtaken int
 }
 
-// Chaos does to handlers what crashes, networks and other instances do. One may
-// stand for several instances of a service. It is safe for concurrent use.
+// Chaos causes the faults that crashes, networks and other instances cause in
+// handlers. One Chaos may serve several instances of a service. It may be used
+// concurrently.
 type Chaos struct {
 	t       T
 	cfg     ChaosConfig
@@ -150,7 +151,7 @@ func NewChaos(t T, cfg ChaosConfig) *Chaos {
 	return c
 }
 
-// Stats is what was done so far.
+// Stats returns the counts so far.
 func (c *Chaos) Stats() ChaosStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,12 +14,12 @@ import (
 // as a string, a struct or a map.
 type Rows[Row any] func(ctx context.Context) (map[string]Row, error)
 
-// Converged waits until the replica's rows are the source's, and fails the test
-// when they do not become so in time, with the rows that differ. Rows are compared
-// by their JSON: members in any order, numbers by value of their text.
+// Converged waits until the replica's rows equal the source's. If they do not in
+// time, it fails the test and names the rows that differ. Rows are compared by their
+// JSON: members in any order, numbers by value of their text.
 //
-// Both are read anew at each look, the source first. For a replica that has some
-// fields or rows only, read those of the source.
+// Each look reads both again, the source first. If a replica has only some fields or
+// rows, read only those of the source.
 func Converged[S, R any](t T, source Rows[S], replica Rows[R], waits ...Wait) {
 	t.Helper()
 	check := func() error {

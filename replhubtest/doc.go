@@ -1,6 +1,6 @@
-// Package replhubtest is for a service's own tests: a hub in one line, publish
-// and await helpers, a middleware that does to a handler what crashes and
-// networks do, and an assertion that a replica converged.
+// Package replhubtest is for a service's own tests: a hub in one line, publish and
+// await helpers, a middleware that causes the faults of crashes and networks, and an
+// assertion that a replica converged.
 //
 //	hub := replhubtest.Start(t)
 //	chaos := replhubtest.NewChaos(t, replhubtest.ChaosConfig{})
@@ -9,13 +9,12 @@
 //	replhubtest.Converged(t, replhubtest.SQL(source, "SELECT id, name FROM users"),
 //		replhubtest.SQL(replica, "SELECT id, name FROM people"))
 //
-// The hub is the real one, on a real nats-server in this process, on a port of
-// its own: what a test sees is what a service gets. All that is started ends
-// with the test.
+// The hub is the real one, on a real nats-server in this process, on a port of its
+// own, so a test sees what a service gets. Everything that is started ends with the
+// test.
 //
-// What is not promised: the timing of a cluster, and what a power loss does to a
-// disk. A chaos finds what a handler gets wrong; that it finds nothing proves
-// nothing.
+// What is not promised: the timing of a cluster, and the effects of a power loss on a
+// disk. A Chaos can find faults of a handler; it cannot prove that there are none.
 //
 // This package links a nats-server and a hub. The SDK does not import it.
 package replhubtest

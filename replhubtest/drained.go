@@ -14,12 +14,12 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// AwaitDrained waits until all that was published before is dealt with for a
-// service: copied to it where it is due, and acknowledged by its instances. It
-// fails the test when that does not happen in time, with how the lane stands, and
-// at once when the lane is detached or incompatible.
+// AwaitDrained waits until all events published before are processed for a service:
+// copied to it where it is due, and acknowledged by its instances. If that does not
+// happen in time, it fails the test with the lane's status. It fails the test at once
+// when the lane is detached or incompatible.
 //
-// An event that became a dead letter is dealt with; see DeadLetters.
+// An event that became a dead letter counts as processed; see DeadLetters.
 func (h *Hub) AwaitDrained(t T, service string, waits ...Wait) {
 	t.Helper()
 	d := desk{hub: h, service: service}
@@ -49,7 +49,7 @@ func because(reason string) string {
 	return "; " + reason
 }
 
-// DeadLetters is how many dead letters are stored for a service.
+// DeadLetters returns how many dead letters are stored for a service.
 func (h *Hub) DeadLetters(t T, service string) int {
 	t.Helper()
 	d := desk{hub: h, service: service}
@@ -113,9 +113,9 @@ func (d *desk) close() {
 	}
 }
 
-// Redeliver has the server deliver a service's copies once more, from an ingest
-// sequence on (1: all that its lane holds), whether they were acknowledged or not,
-// and returns how many those are.
+// Redeliver makes the server deliver a service's copies again, from an ingest
+// sequence on (1 means all that its lane holds), whether they were acknowledged or
+// not, and returns their number.
 func (h *Hub) Redeliver(t T, service string, from uint64) int {
 	t.Helper()
 	reply, err := h.rewind(t.Context(), service, from)

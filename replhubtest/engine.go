@@ -25,7 +25,7 @@ type engine struct {
 	err    error // after done
 }
 
-// StartHub starts a hub, if none runs, and returns when it answers. It takes up
+// StartHub starts a hub, if none runs, and returns when it answers. The hub continues
 // the lanes where the one before left them.
 func (h *Hub) StartHub(t T) {
 	t.Helper()
@@ -106,8 +106,8 @@ func (e *engine) end() error {
 	}
 }
 
-// StopHub stops the hub, if one runs, as a restart would: what it is appending is
-// finished first.
+// StopHub stops the hub, if one runs, as a restart would: the hub first finishes its
+// appends.
 func (h *Hub) StopHub(t T) {
 	t.Helper()
 	if e := h.takeEngine(); e != nil {
@@ -117,8 +117,8 @@ func (h *Hub) StopHub(t T) {
 	}
 }
 
-// KillHub takes the hub, if one runs, off the server in the middle of whatever it
-// does, as a crash would: answers to what it has sent reach nobody.
+// KillHub disconnects the hub, if one runs, in the middle of its work, as a crash
+// would: it gets no answer to its last requests.
 func (h *Hub) KillHub(t T) {
 	t.Helper()
 	if e := h.takeEngine(); e != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/replhub/replhub/embedded"
 )
 
-// Hub is a nats-server and a hub in this process, on a port of their own. Its
-// methods may be called concurrently, each with the test that is to fail.
+// Hub is a nats-server and a hub in this process, on a port of their own. Its methods
+// may be called concurrently. Each takes the test that it fails on an error.
 type Hub struct {
 	options options
 	log     *slog.Logger
@@ -54,7 +54,8 @@ func (h *Hub) end(t T) {
 	h.StopServer(t)
 }
 
-// URL is where NATS listens. It stays when the server is stopped and started.
+// URL is the URL of the NATS server. It stays the same when the server is stopped and
+// started.
 func (h *Hub) URL() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,9 +72,9 @@ func (h *Hub) connect(name string) (*nats.Conn, error) {
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { h.log.Warn("NATS connection", "err", err) }))
 }
 
-// Client connects as a service; an empty name is nobody in particular. The
-// client is closed when the test ends. Changes are made to its Config before it
-// connects.
+// Client connects as a service; with an empty name the client has no service. The
+// client is closed when the test ends. The changes are applied to its Config before
+// it connects.
 func (h *Hub) Client(t T, service string, changes ...func(*replhub.Config)) *replhub.Client {
 	t.Helper()
 	cfg := replhub.Config{
@@ -91,8 +92,8 @@ func (h *Hub) Client(t T, service string, changes ...func(*replhub.Config)) *rep
 	return client
 }
 
-// Publish publishes events, in their order, as nobody in particular, and returns
-// once all are stored. Publish by a Client where the origin matters.
+// Publish publishes events, in their order and without an origin, and returns once
+// all are stored. Use a Client where the origin matters.
 func (h *Hub) Publish(t T, events ...replhub.Event) []replhub.Ack {
 	t.Helper()
 	client, err := h.briefly(t.Context(), "")

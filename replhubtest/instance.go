@@ -24,9 +24,9 @@ type Instance struct {
 
 var errKilled = errors.New("the instance was killed")
 
-// Subscribe runs an instance of a service, over a connection of its own, and
-// returns when it asks for events. When it ends by itself, with an error that
-// neither Stop nor Err was asked for, the test fails.
+// Subscribe runs an instance of a service, over a connection of its own, and returns
+// when the instance requests events. If the instance ends by itself with an error,
+// and neither Stop nor Err was called, the test fails.
 func (h *Hub) Subscribe(t T, service string, sub replhub.SubscriberConfig, handler replhub.Handler) *Instance {
 	t.Helper()
 	life, kill := context.WithCancel(context.Background())
@@ -127,18 +127,17 @@ func within(ctx, life context.Context, handle func(context.Context) error) error
 	return err
 }
 
-// Stop has the instance drain and leave, as a restart would, and returns what Run
-// did.
+// Stop drains the instance, as a restart would, and returns Run's error.
 func (i *Instance) Stop() error {
 	i.stop()
 	<-i.done
 	return i.Err()
 }
 
-// Kill takes the instance off the server in the middle of whatever it does, as a
-// crash would: nothing more is acknowledged, handlers under way find their context
-// cancelled, and no farewell is said. What it had is delivered to others after
-// Queue.AckWait, or a few seconds under OrderKey.
+// Kill disconnects the instance in the middle of its work, as a crash would: it sends
+// no further acknowledgements, the contexts of running handlers are cancelled, and it
+// does not tell the hub that it leaves. Its events are delivered to other instances
+// after Queue.AckWait, or after a few seconds under OrderKey.
 func (i *Instance) Kill() {
 	i.asked.Do(func() {}) // how it ended is no news
 	i.kill()
@@ -147,10 +146,10 @@ func (i *Instance) Kill() {
 	<-i.done
 }
 
-// Done is closed when the instance has ended.
+// Done returns a channel that is closed when the instance has ended.
 func (i *Instance) Done() <-chan struct{} { return i.done }
 
-// Err is what Run returned, once Done is closed; nil before.
+// Err returns Run's error, once Done is closed; nil before.
 func (i *Instance) Err() error {
 	select {
 	case <-i.done:

@@ -8,7 +8,7 @@ import (
 	"github.com/replhub/replhub/hub"
 )
 
-// Option changes what Start starts. Without any, all is as "replhub dev" has it.
+// Option configures Start. Without options, the defaults are those of "replhub dev".
 type Option func(*options)
 
 type options struct {
@@ -18,11 +18,11 @@ type options struct {
 	noHub  bool
 }
 
-// WithLogger takes what server, hub and clients log. By default their warnings
-// are in the test's own log.
+// WithLogger sets the logger of server, hub and clients. By default their warnings go
+// to the test's own log.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
-// WithMaxPayload is the largest message that the server takes, in bytes, headers
+// WithMaxPayload sets the largest message that the server accepts, in bytes, headers
 // included; 1 MiB by default.
 func WithMaxPayload(bytes int) Option { return func(o *options) { o.server.MaxPayload = bytes } }
 
@@ -32,10 +32,10 @@ func WithIngestLimit(bytes int64) Option {
 	return func(o *options) { o.hub.IngestMaxBytes, o.hub.OnFull = bytes, hub.OnFullRefuse }
 }
 
-// WithDedupeWindow is how long a publisher's retry is known as one; 10 minutes by
+// WithDedupeWindow sets how long a publisher's retry is recognised; 10 minutes by
 // default. A relay that a test pauses for longer publishes an event twice.
 func WithDedupeWindow(d time.Duration) Option { return func(o *options) { o.hub.DedupeWindow = d } }
 
-// WithoutHub leaves the hub out until StartHub: for what a service does when it
-// is up before any hub.
+// WithoutHub starts no hub until StartHub: for tests of a service that starts before
+// any hub.
 func WithoutHub() Option { return func(o *options) { o.noHub = true } }

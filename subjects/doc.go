@@ -3,6 +3,6 @@
 // prints the same again, and no value that parsed can escape its place in a
 // subject.
 //
-// It is not promised that a name that parses is known to anyone, and no
-// grammar but replhub's own is parsed: for NATS, more subjects are valid.
+// A name that parses need not exist. Only replhub's own grammar is parsed: for NATS,
+// more subjects are valid.
 package subjects

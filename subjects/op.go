@@ -66,11 +66,10 @@ func (e *OpError) Error() string {
 // OpSet is a set of operations; the zero OpSet is empty.
 type OpSet uint8
 
-// DefaultOps is what an interest wants unless it says otherwise: every change,
-// no reads.
+// DefaultOps are an interest's default operations: every change, no reads.
 const DefaultOps OpSet = 1<<Create | 1<<Update | 1<<Delete
 
-// NewOpSet makes a set of ops; what is no operation is left out.
+// NewOpSet makes a set of ops; invalid values are left out.
 func NewOpSet(ops ...Op) OpSet {
 	var set OpSet
 	for _, op := range ops {

@@ -11,8 +11,8 @@ import (
 	"github.com/replhub/replhub/internal/tree"
 )
 
-// maxTries bounds how often one write starts over because the record came or
-// went under its hands.
+// maxTries bounds how often one write starts over because the record was created or
+// deleted meanwhile.
 const maxTries = 10
 
 // found is a znode as it was read.

@@ -17,8 +17,8 @@ import (
 	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
-// Config says which tree to mirror and how. Servers and Records are needed;
-// every other field's zero value stands for its default.
+// Config says which tree to mirror and how. Servers and Records are required; every
+// other field's zero value means its default.
 type Config struct {
 	// Servers are the ensemble's addresses, "host:port"; without a port, 2181.
 	// Names are resolved at each dial.
@@ -54,7 +54,7 @@ type Config struct {
 	// TLS encrypts connections; an empty ServerName is the dialled host.
 	// Default: none.
 	TLS *tls.Config
-	// Logger takes what is worth telling an operator. Default: discards.
+	// Logger gets the messages for operators. Default: discards.
 	Logger *slog.Logger
 }
 

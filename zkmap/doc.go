@@ -2,9 +2,9 @@
 // "entities/user/sharing" is the znode of that name below Config.Root. Reads
 // of a snapshot may be stale, never torn; Get asks the leader first.
 //
-// Which paths are records is said by Config.Records, by shape and not by
-// having children: a znode made by hand, empty, is a record if its path fits,
-// and a folder is none though it is empty.
+// Config.Records says which paths are records, by their shape and not by whether they
+// have children: an empty znode made by hand is a record if its path fits, and an
+// empty folder is not.
 //
 // A record's version is the zxid of its last change. It grows over the whole
 // tree, also when the record is deleted and made again. (ZooKeeper's own
@@ -47,7 +47,7 @@
 //	strangers: odd names, large values,    | left out, one alarm each                  | TestAlone/Garbage, TestAlone/Auth
 //	forbidden znodes                       |                                           |
 //
-// It is not promised that several records changed in one moment show up
-// together, that a snapshot of one session is newer than the last of the one
-// before, or that SASL works: the library has none.
+// It is not promised that several records changed in one moment show up together, or
+// that a snapshot of one session is newer than the last of the session before. SASL
+// does not work: the library does not support it.
 package zkmap

@@ -68,7 +68,7 @@ func showBackfilling(w io.Writer, r *contract.Backfilling) error {
 	return err
 }
 
-// backfill asks for a backfill and shows how far it is until its end.
+// backfill requests a backfill and shows its progress until its end.
 func (a *app) backfill(ctx context.Context, service string, req contract.Backfill, every time.Duration) error {
 	l, err := a.connect()
 	if err != nil {
@@ -108,7 +108,7 @@ type backfillLine struct {
 	Service string `json:"service"`
 	Entity  string `json:"entity"`
 	ID      string `json:"id"`
-	// UnderWay says that it had been asked for before.
+	// UnderWay says that the backfill was already under way before the request.
 	UnderWay bool   `json:"under_way,omitempty"`
 	Rows     uint64 `json:"rows"`
 	After    string `json:"after,omitempty"`

@@ -10,7 +10,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// backfillWatch shows how far a backfill is, and remembers what it has shown.
+// backfillWatch shows a backfill's progress, and remembers what it has shown.
 type backfillWatch struct {
 	app   *app
 	begun contract.Backfilling
@@ -32,8 +32,8 @@ func (w *backfillWatch) begin() error {
 	return w.printJSON(line)
 }
 
-// look asks once how far the backfill is. A hub that is away is said once and
-// waited for; a refusal is the end.
+// look asks once for the backfill's progress. If the hub is away, it says so once and
+// waits; a refusal ends the watch.
 func (w *backfillWatch) look(ctx context.Context, l *link) (done bool, err error) {
 	var lane contract.LaneStatus
 	_, err = l.ask(ctx, contract.VerbDescribe, w.begun.Service, contract.Describe{}, &lane)

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// errOutputClosed: nobody reads the output any more, as in "replhub watch | head".
-// The command ends, in good order, and says nothing: nobody would read it.
+// errOutputClosed means that the output's reader is gone, as in "replhub watch |
+// head". The command ends in good order and without a message, because nobody would
+// read it.
 var errOutputClosed = errors.New("the output is closed")
 
 // lookAtOutput is the time between looks whether somebody still reads the output

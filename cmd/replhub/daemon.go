@@ -26,12 +26,12 @@ type daemon struct {
 	drain time.Duration
 }
 
-// errDrain: a stop took too long. After it the hub still runs, and the process
+// errDrain means that a stop took too long. The hub then still runs, and the process
 // must end.
 var errDrain = errors.New("did not stop in time")
 
-// run runs until ctx ends or something fails, and then until what is under way
-// is finished, at most for d.drain. It calls ready once when the hub works.
+// run runs until ctx ends or a part fails, and then until the work under way is
+// finished, at most for d.drain. It calls ready once when the hub works.
 func (d daemon) run(ctx context.Context, ready func()) error {
 	h, err := hub.New(d.cfg)
 	if err != nil {

@@ -42,8 +42,8 @@ func (e *refused) Error() string {
 	return fmt.Sprintf("%s (%s)", printable(e.reason.Message), printable(where))
 }
 
-// refuse makes a refusal here that looks like the hub's, for what would not
-// make a subject to ask it on.
+// refuse makes a refusal in the hub's form, for a name with which no valid request
+// subject can be made.
 func refuse(reason *contract.Error) error {
 	body, err := json.Marshal(contract.Refusal{Error: reason})
 	if err != nil {
@@ -77,8 +77,8 @@ func failf(code contract.Code, format string, args ...any) error {
 	return &failure{code: code, err: fmt.Errorf(format, args...)}
 }
 
-// incomplete is the error of a verb that did a part, or nothing, of what it was
-// asked, with the reply that says which.
+// incomplete is the error of a verb that did only a part of the request, or none,
+// with the reply that says which.
 type incomplete struct {
 	failure
 
@@ -109,8 +109,8 @@ func (e *incomplete) body() json.RawMessage {
 	return body
 }
 
-// incomplete shows what was done of a verb, and returns the error about the
-// rest; with --json exit shows both.
+// incomplete shows the part that a verb did, and returns the error about the rest;
+// with --json exit shows both.
 func (a *app) incomplete(e *incomplete, show func(io.Writer) error) error {
 	if !a.json {
 		if err := show(a.out); err != nil {
@@ -120,8 +120,8 @@ func (a *app) incomplete(e *incomplete, show func(io.Writer) error) error {
 	return e
 }
 
-// exit tells an error to whom it concerns and returns the exit code: in words on
-// stderr, and with --json on stdout in the form of the hub's refusals.
+// exit reports an error and returns the exit code. It prints a text on stderr, and
+// with --json also the form of the hub's refusals on stdout.
 func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	if outputClosed(ctx, err) {
 		return exitDone
@@ -146,7 +146,8 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	return code
 }
 
-// isUsage: what fails before a verb begins is the command line's fault.
+// isUsage reports whether the command line is at fault: an error before a verb begins
+// always is.
 func (a *app) isUsage(err error) bool {
 	_, usage := errors.AsType[*usageError](err)
 	return usage || !a.began

@@ -60,7 +60,7 @@ func humanTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z
 
 func count[N int | int64 | uint64](n N) string { return fmt.Sprint(n) }
 
-// list joins words, or says what stands for none.
+// list joins words; for no words it returns a given text.
 func list(words []string, none string) string {
 	if len(words) == 0 {
 		return none

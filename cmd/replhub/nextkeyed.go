@@ -50,8 +50,8 @@ type keyedQueue struct {
 type partition struct {
 	number   int
 	consumer jetstream.Consumer
-	// settled: no copy is with anybody else. What another instance had and did
-	// not acknowledge comes before anything new.
+	// settled says that no other instance has a copy. Copies that another instance
+	// had and did not acknowledge come before new ones.
 	settled bool
 	pin     string
 	called  time.Time // when others' copies were called for last
@@ -121,7 +121,7 @@ func (q *keyedQueue) round(ctx context.Context, share []int) (jetstream.Msg, err
 	return nil, nil
 }
 
-// open begins the work on a partition; nil when it is another's by now.
+// open begins the work on a partition; nil when another instance has it by now.
 func (q *keyedQueue) open(ctx context.Context, n int) (*partition, error) {
 	if !q.member.begin(n) {
 		return nil, nil
@@ -198,9 +198,9 @@ func (q *keyedQueue) settle(ctx context.Context, p *partition, info *jetstream.C
 	return false
 }
 
-// call asks the server to deliver again what others have. It does not say which
-// copies those are, so all are called for that are not known here: an answer for
-// one that is acknowledged does nothing.
+// call asks the server to redeliver the copies of other instances. The server does
+// not say which copies those are, so call requests all copies that are not known
+// here; the request has no effect for an acknowledged copy.
 func (q *keyedQueue) call(p *partition, info *jetstream.ConsumerInfo) {
 	// One that starts in the middle has an ack floor of 0 at first, on a cluster.
 	from := max(info.AckFloor.Stream+1, info.Config.OptStartSeq)
@@ -269,7 +269,7 @@ func (q *keyedQueue) letGo() {
 	}
 }
 
-// giveBack gives back all that is held of a partition, and the partition itself.
+// giveBack gives back all held copies of a partition, and the partition itself.
 func (q *keyedQueue) giveBack(p *partition) {
 	p.held.copies = append(p.held.copies, p.waiting...)
 	p.waiting = nil
@@ -292,7 +292,7 @@ func (q *keyedQueue) unpin(p *partition) {
 	_ = stream.UnpinConsumer(ctx, p.consumer.CachedInfo().Name, contract.GroupWorkers) // likewise
 }
 
-// rest says that nothing of a partition is in work, where that is so.
+// rest reports that no copy of a partition is in work, if that is so.
 func (q *keyedQueue) rest(p *partition) {
 	if len(p.waiting) == 0 && len(p.held.copies) == 0 {
 		q.member.finish(p.number)

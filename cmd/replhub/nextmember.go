@@ -22,8 +22,8 @@ const (
 )
 
 // membership is this command's place among the instances of a service whose queue
-// keeps keys in order. A goroutine of its own tells the hub that the instance
-// lives; the methods may be called beside it.
+// keeps keys in order. Its goroutine tells the hub that the instance is alive; the
+// methods may be called concurrently with it.
 type membership struct {
 	link     *link
 	service  subjects.Name
@@ -65,8 +65,8 @@ func join(ctx context.Context, l *link, service subjects.Name) (*membership, err
 	return m, nil
 }
 
-// live tells the hub about once a second that the instance is there, at once
-// where a partition was given up.
+// live tells the hub about once a second that the instance is alive, and at once when
+// a partition was given up.
 func (m *membership) live(ctx context.Context) {
 	again := time.NewTicker(joinEvery)
 	defer again.Stop()
@@ -121,7 +121,7 @@ func (m *membership) fail(err error) {
 	m.fault = err
 }
 
-// poke has the hub told at once; m.mu is held.
+// poke makes live tell the hub at once; m.mu is held.
 func (m *membership) poke() {
 	select {
 	case m.news <- struct{}{}:
@@ -181,7 +181,7 @@ func (m *membership) ours(partition int) bool {
 	return time.Now().Before(m.until) && slices.Contains(m.assigned, partition)
 }
 
-// finish says that nothing of a partition is in work any more.
+// finish notes that no copy of a partition is in work any more.
 func (m *membership) finish(partition int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,7 +191,7 @@ func (m *membership) finish(partition int) {
 	}
 }
 
-// leave gives every partition back. Nothing may be in work any more.
+// leave gives every partition back. No copy may be in work any more.
 func (m *membership) leave() error {
 	m.stop()
 	m.mu.Lock()

@@ -134,9 +134,9 @@ func (h *heldCopies) extend(ackWait time.Duration) {
 	}
 }
 
-// giveBack has everything delivered again, in the lane's order. It waits until
-// the server has taken the last one back, and so those before it: the next that
-// asks then gets the first copy.
+// giveBack makes the server redeliver all held copies, in the lane's order. It waits
+// until the server has taken the last one back, and so the earlier ones: the next
+// request then gets the first copy.
 func (h *heldCopies) giveBack(l *link) error {
 	slices.SortFunc(h.copies, bySequence)
 	copies := h.copies

@@ -117,8 +117,8 @@ func pubTarget(args []string) (subjects.Event, []string, error) {
 	return subjects.NewEvent(entity, op), args[2:], nil
 }
 
-// refuseNothing refuses an event that says nothing: which row is deleted, or what
-// became of it. given says that there is a payload, be it an empty one.
+// refuseNothing refuses an event without content: a delete with neither key nor payload, or another
+// op without a payload. given says that a payload was given, possibly an empty one.
 func refuseNothing(event subjects.Event, header nats.Header, given bool, payload []byte) error {
 	switch {
 	case event.Op() != subjects.Delete && !given:

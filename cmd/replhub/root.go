@@ -19,7 +19,7 @@ const (
 // force in the lane, which takes the longest.
 const defaultTimeout = 10 * time.Second
 
-// app is what every verb shares: the outside world and the global flags.
+// app holds what every verb shares: the environment and the global flags.
 type app struct {
 	in          io.Reader
 	out, errOut io.Writer

@@ -68,8 +68,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	if err := failpoints(&cfg); err != nil {
 		return err
 	}
-	// Bound before anything else: a second hub by mistake is told so before it
-	// has touched a stream.
+	// The address is bound first, so that a second hub started by mistake fails
+	// before it has changed a stream.
 	listener, err := listenHTTP(ctx, s.HTTPAddr, contract.EnvHTTPAddr)
 	if err != nil {
 		return err

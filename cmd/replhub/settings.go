@@ -16,10 +16,10 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// settings are what the environment says to replhub serve. The names of the
-// fields make the names of the variables, without the prefix; a test compares
-// them with package contract's. (A tag that names a variable would not do: envconfig
-// then takes it without the prefix, too.)
+// settings are the environment variables of replhub serve. The names of the fields
+// make the names of the variables, without the prefix; a test compares them with
+// package contract's. (A tag that names a variable would not do: envconfig then takes
+// it without the prefix, too.)
 type settings struct {
 	NATS         natsSettings
 	JSDomain     string `split_words:"true"`
@@ -226,8 +226,8 @@ func knownVariables() []string {
 	return known
 }
 
-// refuseUnknown refuses a misspelt variable: its meaning would be lost in
-// silence.
+// refuseUnknown refuses a misspelt variable, which would otherwise be ignored
+// silently.
 func refuseUnknown(environment, known []string) error {
 	for _, entry := range environment {
 		name, _, _ := strings.Cut(entry, "=")

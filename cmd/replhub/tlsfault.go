@@ -14,13 +14,13 @@ type tlsKind int
 
 const (
 	tlsNone              tlsKind = iota
-	tlsUnknownCA                 // nobody that is trusted has signed the server's certificate
+	tlsUnknownCA                 // no trusted authority has signed the server's certificate
 	tlsOtherName                 // the certificate is another server's
 	tlsClientCertificate         // the server wants a certificate of ours, or another one
 	tlsGreeting                  // one side waits for a handshake, the other for the server's greeting
 )
 
-// tlsFault tells what is wrong with the encryption from the error of a connect.
+// tlsFault classifies what is wrong with the encryption by the error of a connect.
 func tlsFault(err error) tlsKind {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return tlsUnknownCA

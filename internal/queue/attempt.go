@@ -18,9 +18,9 @@ const (
 // Answer is what a handler answered to an event that it did not handle.
 type Answer struct {
 	Means Meaning
-	// Err is the error; of an outage it is told.
+	// Err is the error; that of an outage is reported.
 	Err error
-	// Unique: of an event that Waits, that another row has the value which must be
+	// Unique says that the event Waits because another row has a value which must be
 	// unique.
 	Unique bool
 	// RetryAfter is the time before the next attempt, where the handler gave one.
@@ -32,13 +32,13 @@ type Verdict struct {
 	Kind     VerdictKind
 	Evidence Evidence
 	After    time.Duration // until the next attempt
-	Err      error         // of an outage: the handler's error
-	// WaitsLong: the event has been waiting for another row for some time; to be
+	Err      error         // the handler's error, for an outage
+	// WaitsLong says that the event has waited for another row for some time; to be
 	// logged once.
 	WaitsLong bool
 }
 
-// VerdictKind is what becomes of a job.
+// VerdictKind is the kind of a verdict.
 type VerdictKind uint8
 
 // Kinds of verdicts.
@@ -63,22 +63,22 @@ const (
 )
 
 const (
-	// maxConflicts is after how many conflicts in a row an event is at fault: with
-	// the back-off's defaults it takes about three quarters of an hour.
+	// maxConflicts is the number of conflicts in a row after which an event is at
+	// fault. With the default back-off this takes about three quarters of an hour.
 	maxConflicts = 100
-	// quietWaits is after how many tries an event that waits is logged.
+	// quietWaits is the number of tries after which an event that waits is logged.
 	quietWaits = 10
-	// letterRetry is the wait after a dead letter that could not be stored. Meanwhile
-	// the row waits.
+	// letterRetry is the wait before a dead letter is stored again that could not be
+	// stored. Meanwhile the row waits.
 	letterRetry = time.Second
 )
 
-// Judge decides what becomes of a job that a worker has, and that its handler
-// answered with an error. It is settled by Done.
+// Judge decides what becomes of a worker's job whose handler returned an error. Done
+// settles the job.
 func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 	s.now = now
 	if j.doubted {
-		return Verdict{Kind: Abandoned} // whether it is still ours nobody knows, nor whether a dead letter is due
+		return Verdict{Kind: Abandoned} // the job may not be ours any more, so a dead letter may not be due
 	}
 	if a.Means == Unavailable && !s.proofs.against(j) {
 		return Verdict{Kind: Stalled, Err: a.Err}
@@ -115,8 +115,9 @@ func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 
 // Letter is the outcome of storing a dead letter.
 type Letter struct {
-	// Stored: under Seq in the stream of dead letters. Else it is tried again, unless
-	// it is Needless, because the service was dropped.
+	// Stored says that the letter is stored, under Seq in the stream of dead letters.
+	// Otherwise storing is tried again, unless the letter is Needless because the
+	// service was dropped.
 	Stored, Needless bool
 	Seq              uint64
 	// Redriven is how often the event was redriven for want of room.

@@ -1,16 +1,16 @@
 package queue
 
-// maxHandedBytes bounds the payloads of one batch, unless it is one delivery. It is
-// what a database takes in one statement without a thought: MariaDB's default
-// max_allowed_packet is 16 MiB, and values grow on their way into a statement.
+// maxHandedBytes bounds the payloads of a batch of several deliveries. Databases
+// accept a statement of this size by default: MariaDB's max_allowed_packet is 16 MiB,
+// and values grow when they are encoded into a statement.
 const maxHandedBytes = 4 << 20
 
-// Batch is what a worker has under way: one job, unless the handler takes more. A
-// worker uses the same one again and again.
+// Batch is the work that a worker has under way: one job, unless the handler takes
+// several. A worker reuses its Batch.
 type Batch struct {
 	Jobs []*Job
 
-	verdicts []Verdict // by jobs
+	verdicts []Verdict // by the index of the job
 	sources  []*Source // of the jobs
 	halving  halving
 }
@@ -20,7 +20,7 @@ func (b *Batch) reset() {
 	b.Jobs = b.Jobs[:0]
 }
 
-// Begin clears what was noted of an attempt.
+// Begin clears the notes of the last attempt.
 func (b *Batch) Begin() {
 	b.verdicts = append(b.verdicts[:0], make([]Verdict, len(b.Jobs))...)
 	b.halving.begin(len(b.Jobs))
@@ -30,7 +30,8 @@ func (b *Batch) Begin() {
 func (b *Batch) Conclude(i int, v Verdict) { b.verdicts[i] = v }
 
 // share is how many jobs a worker may take. All jobs, waiting or under way, are
-// shared out evenly, so that no worker is idle while another has a long batch.
+// divided evenly among the workers, so that no worker is idle while another has a
+// long batch.
 func (s *Scheduler) share() int {
 	if s.cfg.MaxBatch == 1 {
 		return 1
@@ -42,9 +43,9 @@ func (s *Scheduler) share() int {
 	return min((there+s.cfg.Workers-1)/s.cfg.Workers, s.cfg.MaxBatch)
 }
 
-// fill adds to a batch of one what waits, as far as there is room: the rest of its
-// row, then the next row, and so on. One that waits for another row has the rest of
-// its own with it, and nothing else.
+// fill adds waiting jobs to a batch of one, as far as there is room: the rest of its
+// row, then the next row, and so on. A job that waits for another row gets only the
+// rest of its own row.
 func (s *Scheduler) fill(b *Batch, share int) {
 	first := b.Jobs[0]
 	if first.waits > 0 {
@@ -76,9 +77,10 @@ func (s *Scheduler) fill(b *Batch, share int) {
 	}
 }
 
-// room is how many jobs may be in a batch with this one. One that has failed is
-// tried alone. One that comes again may have brought a process down, or have had a
-// batch answered that something is away: each time the batch is an eighth of before.
+// room is how many jobs may be in a batch with this one. A job that has failed is
+// tried alone. A redelivered job may have crashed a process, or may have caused the
+// outage answer of its batch: with each redelivery or such answer the batch shrinks
+// to an eighth.
 func (j *Job) room(share int) int {
 	if j.burying || j.attempts > 0 || j.conflicts > 0 {
 		return 1

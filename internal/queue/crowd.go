@@ -2,31 +2,33 @@ package queue
 
 import "time"
 
-// A server has a bound on the events of a work queue that are delivered and not
-// acknowledged, 1000 by default. Events that wait for other rows would reach it, and
-// what they wait for may be behind them. So where a queue stands still for that
-// reason, half of those that wait give their places up: they become dead letters,
-// which this instance has redriven when the others have gone.
+// The server bounds the events of a work queue that are delivered and not
+// acknowledged, to 1000 by default. Events that wait for other rows can reach this
+// bound while the rows that they wait for are behind them in the queue. So where a
+// queue stands still for this reason, half of its waiting events give their places
+// up: they become dead letters, which this instance redrives when the other waiting
+// events are done.
 const (
-	// crowdedAfter is for how many seconds nothing must have come.
+	// crowdedAfter is the number of seconds without a message after which a queue may
+	// be crowded.
 	crowdedAfter = 1
-	// maxSpilled bounds the dead letters that are remembered, and redriveAtOnce
-	// those that are redriven in one request.
+	// maxSpilled bounds the remembered dead letters, and redriveAtOnce those redriven
+	// in one request.
 	maxSpilled    = 10_000
 	redriveAtOnce = 1000
-	// maxSpills is how often an event is redriven so.
+	// maxSpills is how often an event is redriven for want of room.
 	maxSpills = 10
 )
 
-// crowding is whether waiting events fill a source's queue up.
+// crowding says whether waiting events fill a source's queue.
 type crowding struct {
 	tookAt uint32 // the second of the last message
-	// mostWaiting bounds the events that wait for other rows; 0 is no bound.
+	// mostWaiting bounds the events that wait for other rows; 0 means no bound.
 	mostWaiting int
 	looking     bool // the server is being asked
 }
 
-// spills are the dead letters of events that gave their places up to others, to be
+// spills are the dead letters of events that gave their places up. They are to be
 // redriven.
 type spills struct {
 	letters   []uint64
@@ -42,12 +44,11 @@ func (s *spills) add(l Letter) {
 // waiting is how many of the source's jobs wait for an attempt.
 func (s *Source) waiting() int { return s.count - s.active }
 
-// crowded reports whether an event that waits for another row has to give its place
-// up.
+// crowded reports whether an event that waits for another row must give its place up.
 func (s *Source) crowded() bool { return s.mostWaiting > 0 && s.waiting() >= s.mostWaiting }
 
-// makeRoom sees to queues that stand still, and to the events that gave their places
-// up, once a second.
+// makeRoom checks once a second for queues that stand still, and for dead letters to
+// redrive.
 func (s *Scheduler) makeRoom() {
 	crowded := false
 	for _, src := range s.sources {
@@ -68,13 +69,14 @@ func (s *Scheduler) makeRoom() {
 	}
 }
 
-// standsStill reports whether nothing comes though there is room.
+// standsStill reports whether no message comes although there is room.
 func (s *Source) standsStill() bool {
 	return s.active < s.size && s.s.seconds-s.tookAt >= crowdedAfter && !s.closed && !s.looking
 }
 
-// crowdedBy takes the server's answer: whether the queue stands still because too many
-// of its events are unacknowledged. waiting is how many waited when it was asked.
+// crowdedBy takes the server's answer, and decides whether the queue stands still
+// because too many of its events are unacknowledged. waiting is how many events
+// waited when the request was made.
 func (s *Source) crowdedBy(waiting int, info *Info) {
 	s.looking = false
 	if info == nil || info.Undelivered == 0 || info.MaxUnacknowledged <= 0 || info.Unacknowledged < info.MaxUnacknowledged {
@@ -88,8 +90,9 @@ func (s *Source) crowdedBy(waiting int, info *Info) {
 	out.Crowded = append(out.Crowded, Crowded{Source: s, Waiting: waiting})
 }
 
-// Redriven takes the outcome of a request to redrive dead letters. Where it failed, all
-// are tried again; where there are more, those with a sequence greater than next.
+// Redriven takes the outcome of a request to redrive dead letters. If the request
+// failed, all letters are requested again; if more remain, the letters with a
+// sequence greater than next.
 func (s *Scheduler) Redriven(now time.Time, letters []uint64, failed, more bool, next uint64) {
 	s.now = now
 	p := &s.spills
@@ -106,5 +109,6 @@ func (s *Scheduler) Redriven(now time.Time, letters []uint64, failed, more bool,
 	}
 }
 
-// Spilled is how many dead letters nobody will redrive, should this be the end.
+// Spilled is how many dead letters are not yet redriven. If the scheduler ends now,
+// they stay in the stream of dead letters.
 func (s *Scheduler) Spilled() int { return len(s.spills.letters) }

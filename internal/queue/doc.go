@@ -1,17 +1,17 @@
-// Package queue decides what one instance of a service does with the events of
-// its work queues: what it pulls, what it begins and in which order, what it
-// acknowledges, gives back or tries again, and when it asks the server what
-// others have taken.
+// Package queue decides what one instance of a service does with the events of its
+// work queues: which events it pulls, in which order it begins them, which it
+// acknowledges, gives back or tries again, and when it asks the server for the
+// deliveries of other instances.
 //
-// The [Scheduler] is a state machine. It has no goroutine, no clock, no lock and
-// no connection: each input is a method that says what happened and when, and
-// [Scheduler.Ready] returns what is to be done about it. The driver, in package
-// replhub, serialises the inputs under one lock and does what Ready says without
-// it. The same inputs at the same times always give the same outputs.
+// The [Scheduler] is a state machine. It has no goroutine, no clock, no lock and no
+// connection: each input is a method that says what happened and when, and
+// [Scheduler.Ready] returns the outputs. The driver, in package replhub, serialises
+// the inputs under one lock and performs the outputs without it. The same inputs at
+// the same times always give the same outputs.
 //
-// What is promised: events of one row are handed out in the order of the lane and
-// one at a time, redeliveries, reconnects and changes of the holder included. What
-// is not: that an event is handed out once. It is handed out again until it is
+// What is promised: events of one row are handed out in the order of the lane and one
+// at a time, across redeliveries, reconnects and changes of the holder. What is not
+// promised: that an event is handed out once. It is handed out again until it is
 // settled.
 //
 // The files, each readable alone:

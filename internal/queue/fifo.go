@@ -34,7 +34,7 @@ func (q *fifo) pop() *Job {
 	return j
 }
 
-// peek is the first job that is not discarded; nil for none.
+// peek returns the first job that is not discarded; nil for none.
 func (q *fifo) peek() *Job {
 	for !q.empty() {
 		if j := q.jobs[q.head]; j.state != jobDiscarded {

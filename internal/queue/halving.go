@@ -1,13 +1,13 @@
 package queue
 
-// halving finds the event that a batch failed for: the batch's parts are handed to
-// the handler one after the other, and one that fails in two halves, in order, until
-// the event is alone. Events behind a failed event of their row are not handed over.
-// After an outage nothing more is handed over.
+// halving finds the event that made a batch fail. The batch's parts are handed to the
+// handler one after the other. A part that fails is handed over again in two halves,
+// in order, until the event is alone. Events behind a failed event of their row are
+// not handed over. After an outage no part is handed over.
 type halving struct {
-	parts  [][]int // to be handed over, the last first; places in the batch
+	parts  [][]int // to be handed over, in reverse order; places in the batch
 	places []int   // all
-	away   bool    // something that the handler needs
+	away   bool    // something that the handler needs is away
 	failed map[Row]bool
 }
 
@@ -20,9 +20,9 @@ func (h *halving) begin(n int) {
 	h.away, h.failed = false, nil
 }
 
-// Part is the next part of the batch to hand to the handler, as places in Jobs; nil
-// when there is none any more. ended: the time of some handlers is over, and cut says
-// of which jobs; those are abandoned, and the others put back untried.
+// Part returns the next part of the batch for the handler, as places in Jobs; nil
+// when no part is left. ended says that the time of some handlers is over, and cut of
+// which jobs: these are abandoned, and the others put back untried.
 func (b *Batch) Part(ended bool, cut func(*Job) bool) []int {
 	h := &b.halving
 	for len(h.parts) > 0 {
@@ -35,8 +35,8 @@ func (b *Batch) Part(ended bool, cut func(*Job) bool) []int {
 	return nil
 }
 
-// allowed are those of a part that may be handled; the verdicts of the others are
-// noted.
+// allowed returns the places of a part that may be handled, and notes the verdicts of
+// the others.
 func (b *Batch) allowed(part []int, ended bool, cut func(*Job) bool) []int {
 	if !ended && !b.halving.away && len(b.halving.failed) == 0 {
 		return part
@@ -56,7 +56,8 @@ func (b *Batch) allowed(part []int, ended bool, cut func(*Job) bool) []int {
 	return may
 }
 
-// Handled notes that the handler has handled a part, and that it is acknowledged.
+// Handled notes that the handler has handled a part, and that its events are
+// acknowledged.
 func (b *Batch) Handled(part []int) {
 	for _, i := range part {
 		b.verdicts[i] = Verdict{Kind: Finished, Evidence: WasHandled}
@@ -66,7 +67,7 @@ func (b *Batch) Handled(part []int) {
 // Cut notes that the handlers' time was over before a part was handled.
 func (b *Batch) Cut(part []int, cut func(*Job) bool) { b.allowed(part, true, cut) }
 
-// Away notes that a part was answered with an outage.
+// Away notes that the handler answered a part with an outage.
 func (b *Batch) Away(part []int, err error) {
 	for _, i := range part {
 		b.verdicts[i] = Verdict{Kind: Stalled, Err: err}
@@ -74,7 +75,7 @@ func (b *Batch) Away(part []int, err error) {
 	b.halving.away = true
 }
 
-// Failed notes the verdict of one that was alone in its part.
+// Failed notes the verdict of a job that was alone in its part.
 func (b *Batch) Failed(i int, v Verdict) {
 	b.verdicts[i] = v
 	switch v.Kind {
@@ -89,7 +90,7 @@ func (b *Batch) Failed(i int, v Verdict) {
 	}
 }
 
-// Halve has the halves of a part handed over next.
+// Halve makes the halves of a part the next parts.
 func (b *Batch) Halve(part []int) {
 	half := len(part) / 2
 	b.halving.parts = append(b.halving.parts, part[half:], part[:half])

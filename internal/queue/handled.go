@@ -2,12 +2,12 @@ package queue
 
 import "slices"
 
-// handledRoom is how many settled copies a partition remembers: as many as the
-// server has unacknowledged at most, by default.
+// handledRoom is how many settled copies a partition remembers: the server's default
+// bound of unacknowledged deliveries.
 const handledRoom = 1024
 
-// handled are the copies that were settled last: the server may not hear of it, and
-// deliver them again behind newer ones of their row. A ring.
+// handled is a ring of the copies settled last. The server may miss their
+// acknowledgements and deliver them again behind newer copies of their row.
 type handled struct {
 	seqs []uint64
 	at   int

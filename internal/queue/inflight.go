@@ -10,11 +10,11 @@ import (
 type inflight struct {
 	first, latest *Job
 	count         int
-	active        int    // those that are not blocked
+	active        int    // jobs that are not blocked
 	linked        uint64 // how many were ever put in flight
-	// memory counts how often the server forgot what it had delivered, or others may
-	// have settled it. A job of an older memory stands for nothing that the server
-	// counts, until the server delivers it again.
+	// memory counts how often the server forgot its deliveries, or other instances
+	// may have settled them. A job of an older memory corresponds to no delivery that
+	// the server counts, until the server delivers it again.
 	memory int
 }
 
@@ -33,7 +33,7 @@ func (f *inflight) link(j *Job) {
 	f.latest = j
 }
 
-// unlink takes it out.
+// unlink takes a job out.
 func (s *Source) unlink(j *Job) {
 	j.unblock()
 	s.count--
@@ -52,7 +52,7 @@ func (s *Source) unlink(j *Job) {
 	j.earlier, j.later = nil, nil
 }
 
-// known is the job in flight of a copy, or nil.
+// known returns a copy's job in flight, or nil.
 func (f *inflight) known(seq uint64) *Job {
 	for j := f.latest; j != nil; j = j.earlier {
 		if j.Seq == seq {
@@ -63,9 +63,9 @@ func (f *inflight) known(seq uint64) *Job {
 }
 
 // since counts the jobs that were in flight when a number of jobs had been linked,
-// and still are: the server counted those as unacknowledged in between. It may not
-// have counted later ones yet, and does not count forgotten ones at all: either would
-// stand for a delivery that another instance has.
+// and still are: the server counted these as unacknowledged in between. It may not
+// have counted later jobs yet, and does not count forgotten ones. Counting either
+// here would hide a delivery of another instance.
 func (f *inflight) since(linked uint64) int {
 	n := 0
 	for j := f.first; j != nil && j.linked <= linked; j = j.later {
@@ -76,14 +76,14 @@ func (f *inflight) since(linked uint64) int {
 	return n
 }
 
-// forget notes that the server does not know of all that it has delivered, or that
-// others may have settled it. Which deliveries is in doubt, so none counts until it
-// comes again: the session calls for those that the server knows as delivered, and the
+// forget notes that the server has forgotten some of its deliveries, or that other
+// instances may have settled some. It is unknown which, so no delivery counts until
+// it comes again: the session requests the deliveries that the server knows, and the
 // server delivers the others by itself.
 func (f *inflight) forget() { f.memory++ }
 
-// discard takes all jobs out that no worker has, and returns their reply subjects
-// in the order of the lane.
+// discard takes out all jobs that no worker has, and returns their reply subjects in
+// the order of the lane.
 func (s *Source) discard() []string {
 	var gone []*Job
 	for j := s.first; j != nil; {

@@ -2,28 +2,29 @@ package queue
 
 import "time"
 
-// Row is what events are kept in order by. An empty key has no order.
+// Row identifies the events that are kept in order. Events with an empty key have no
+// order.
 type Row struct{ Entity, Key string }
 
-// Job is a delivery on its way through this process. The driver fills in the
-// exported fields and embeds it in what it knows of the delivery itself.
+// Job is a delivery on its way through this process. The driver fills in the exported
+// fields and embeds the Job in its own record of the delivery.
 type Job struct {
 	Row Row
 	// Seq is the copy's sequence in the lane.
 	Seq uint64
 	// Delivered is how often the server has delivered it, from 1.
 	Delivered int
-	// Size is that of the payload, in bytes.
+	// Size is the payload's size in bytes.
 	Size int
-	// Reply is where acknowledgements go.
+	// Reply is the subject for acknowledgements.
 	Reply string
-	// Owner is what embeds the job.
+	// Owner is the driver's record that embeds the job.
 	Owner any
 
 	src     *Source
 	state   jobState
 	blocked bool   // waits for an attempt, or behind one of its row that does
-	doubted bool   // was at work when others may have got the partition, and settled it
+	doubted bool   // was running when another instance may have got the partition and settled the copy
 	tick    uint32 // when the server last heard that it is in work
 
 	// In its source's deliveries in flight.
@@ -36,13 +37,13 @@ type Job struct {
 	line   *line
 	behind *Job // the next of its row
 
-	// In outages. begunAt and failedAt are of Scheduler.begun, at its last attempt
-	// and at its last answer that something is away; returns counts the outages that
-	// it waited for, and doubts the answers in a batch that were disproved.
+	// For outages. begunAt and failedAt are values of Scheduler.begun, at the job's
+	// last attempt and at its last answer that something is away. returns counts the
+	// outages that the job waited for, doubts the disproved answers of its batches.
 	begunAt, failedAt uint64
 	returns, doubts   int
 
-	// Of its attempts.
+	// For attempts.
 	attempts  int
 	conflicts int // in a row
 	waits     int // answers that another row must come, change or go first
@@ -59,19 +60,20 @@ const (
 	jobReady jobState = iota
 	jobRunning
 	jobWaiting   // for its next attempt
-	jobDiscarded // others will have it
+	jobDiscarded // another instance will get it
 )
 
-// Attempt is the number of the attempt that begins next, the server's deliveries
-// included, from 1.
+// Attempt is the number of the attempt that begins next, from 1. Earlier deliveries
+// by the server count as attempts.
 func (j *Job) Attempt() int { return j.Delivered + j.attempts }
 
 // Attempts is how many attempts have failed here.
 func (j *Job) Attempts() int { return j.attempts }
 
-// Tries is how many attempts have failed here, those included that use up none.
+// Tries is how many attempts have failed here, including those that do not count
+// against MaxAttempts.
 func (j *Job) Tries() int { return j.attempts + j.waits }
 
-// Burying reports whether the job's dead letter is to be stored; its handler is not
-// called any more.
+// Burying reports whether the job's dead letter is to be stored; its handler is then
+// not called again.
 func (j *Job) Burying() bool { return j.burying }

@@ -2,20 +2,20 @@ package queue
 
 import "time"
 
-// lease is how long this instance may count on its partitions. It is renewed by
-// each answer of a hub, from when the request was sent, and by finding no hub,
-// who alone could give the partitions to another instance. A process that stood
-// still finds it over.
+// lease is how long this instance may rely on its partitions. Each answer of a hub
+// renews it, counted from when the request was sent. Finding no hub renews it too,
+// because only a hub could give the partitions to another instance. A process that
+// stood still finds its lease expired.
 type lease struct {
 	from time.Time
 	ttl  time.Duration
 }
 
-// leaseTTL holds until a hub has said how long.
+// leaseTTL holds until a hub has said how long a lease is.
 const leaseTTL = 3 * time.Second
 
-// over reports whether the time is up, by the monotonic clock or by that on the
-// wall: while a machine is suspended only the latter goes on.
+// over reports whether the time is over, by the monotonic clock or by the wall clock:
+// while a machine is suspended, only the wall clock goes on.
 func (l *lease) over(now time.Time) bool {
 	return now.Sub(l.from) > l.ttl || now.Round(0).Sub(l.from.Round(0)) > l.ttl
 }
@@ -26,5 +26,5 @@ func (l *lease) renew(from time.Time) {
 	}
 }
 
-// lapsed reports whether the time is over for which partitions are held.
+// lapsed reports whether the lease on the partitions is over.
 func (s *Scheduler) lapsed() bool { return s.cfg.Ordered && s.lease.over(s.now) }

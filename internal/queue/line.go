@@ -6,11 +6,11 @@ type rows struct {
 	ready fifo
 }
 
-// line are the jobs of one row in order. Its head is ready, running or waiting; the
-// others follow when those before them are settled, or run in the head's batch.
+// line holds the jobs of one row in order. Its head is ready, running or waiting. The
+// other jobs follow when those before them are settled, or run in the head's batch.
 type line struct{ head, tail *Job }
 
-// enqueue takes a job in, behind those of its row that are older.
+// enqueue inserts a job behind the older jobs of its row.
 func (r *rows) enqueue(j *Job) {
 	if j.Row.Key == "" {
 		r.offer(j)
@@ -32,7 +32,7 @@ func (r *rows) enqueue(j *Job) {
 		l.tail = j
 		return
 	}
-	at := l.head // has begun, whatever comes now, and the rest of its batch too
+	at := l.head // the head has begun, and so has the rest of its batch
 	for at.behind != nil && (at.behind.state == jobRunning || at.behind.Seq < j.Seq) {
 		at = at.behind
 	}
@@ -48,11 +48,11 @@ func (r *rows) offer(j *Job) {
 	r.ready.push(j)
 }
 
-// first reports whether nothing of its row is before the job.
+// first reports whether no job of the row is before this one.
 func (j *Job) first() bool { return j.line == nil || j.line.head == j }
 
-// remove takes out a job that does not run and is the first of its row, and lets
-// the next of the row begin.
+// remove takes out a job that does not run and is the first of its row, and makes the
+// next one of the row ready.
 func (r *rows) remove(j *Job) {
 	j.src.unlink(j)
 	l := j.line
@@ -103,7 +103,7 @@ func (j *Job) blockFrom() {
 	}
 }
 
-// unblockRow ends that of a job and its row.
+// unblockRow notes that a job and its row no longer wait.
 func (j *Job) unblockRow() {
 	if j.line == nil {
 		j.unblock()

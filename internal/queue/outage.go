@@ -2,24 +2,24 @@ package queue
 
 import "time"
 
-// outage is a time in which something that the handlers need is away. It begins
-// with an answer that says so. From then on nothing begins but a probe, one event
-// at a time, the first at once: where that gets another answer, nothing was away
-// but for one event, and nobody is told.
+// outage is a time in which something that the handlers need is away. It begins with
+// an answer that says so. From then on only probes begin, one event at a time, the
+// first at once. Where the first probe gets another answer, only one event was
+// affected, and no outage is reported.
 type outage struct {
-	since    time.Time // zero: there is none
-	told     bool      // a probe has met it too
+	since    time.Time // zero without an outage
+	told     bool      // a probe has met the outage too
 	err      error     // the last answer
-	attempts int       // that were answered so
+	attempts int       // attempts that met the outage
 	probes   int
 	probe    *Job      // under way
 	due      time.Time // of the next one
-	stalled  []*Job    // were answered so, and wait for the end
+	stalled  []*Job    // met the outage, and wait for its end
 }
 
 func (o *outage) on() bool { return !o.since.IsZero() }
 
-// pick takes out the stalled job that is to probe; nil for none.
+// pick takes out the stalled job for the next probe; nil for none.
 func (o *outage) pick() *Job {
 	for len(o.stalled) > 0 {
 		j := o.stalled[0]
@@ -31,24 +31,25 @@ func (o *outage) pick() *Job {
 	return nil
 }
 
-// mayProbe reports whether it is time for a probe, and there is an event for it.
+// mayProbe reports whether a probe is due and there is an event for it.
 func (s *Scheduler) mayProbe() bool {
 	o := &s.outage
 	return o.probe == nil && s.candidates() > 0 && !s.now.Before(o.due) && !s.lapsed()
 }
 
-// candidates is how many jobs there are to probe with.
+// candidates is how many jobs may serve as a probe.
 func (s *Scheduler) candidates() int { return s.ready.len() + len(s.outage.stalled) }
 
-// stall puts a job aside that was answered with an outage. attempts is how many
-// attempts that answer was for. An outage is told when the first probe has met it.
+// stall puts aside a job whose handler answered with an outage. attempts is the
+// number of attempts that the answer counts for. An outage is reported when the first
+// probe has met it.
 func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	s.stopped(j)
 	j.state = jobReady
 	j.src.settledInherited(j)
 	j.blockFrom()
 	if s.proofs.against(j) {
-		j.doubts++ // it was one of a batch
+		j.doubts++ // the job was one of a batch
 	}
 	j.failedAt, s.proofs.wanted = s.begun, true
 	o := &s.outage
@@ -57,7 +58,7 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	}
 	o.err = err
 	o.attempts += attempts
-	if j.first() { // the rest of its row follows
+	if j.first() { // the job is the head, and the rest of its row follows
 		o.stalled = append(o.stalled, j)
 	}
 	if o.probe != j {
@@ -73,7 +74,7 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	}
 }
 
-// answered notes that a handler has answered with something else than an outage.
+// answered notes that a handler has given an answer that is not an outage.
 func (s *Scheduler) answered(j *Job, handled bool) {
 	if handled {
 		s.proofs.add(j)
@@ -83,7 +84,7 @@ func (s *Scheduler) answered(j *Job, handled bool) {
 	}
 }
 
-// recover ends the outage, and has those begin that waited for its end.
+// recover ends the outage, and makes the jobs ready that waited for its end.
 func (s *Scheduler) recover() {
 	over := s.outage
 	s.outage = outage{}
@@ -92,8 +93,8 @@ func (s *Scheduler) recover() {
 		if j.state == jobDiscarded {
 			continue
 		}
-		// One outage after the other, each over with the first probe, is that event's
-		// own: it does not have everybody stop without a pause.
+		// If outages follow one another, each over with the first probe, then one
+		// event causes them: it must not stop all others without a pause.
 		if j.returns++; j.returns > 1 {
 			s.delay(j, s.now.Add(s.cfg.ProbePause(j.returns-1)))
 			continue
@@ -110,7 +111,8 @@ func (s *Scheduler) recover() {
 	}
 }
 
-// unanswered notes that a probe, if the job was one, has shown nothing.
+// unanswered notes that a job ended without an answer. If it was a probe, the probe
+// has no result.
 func (s *Scheduler) unanswered(j *Job) {
 	if s.outage.probe == j {
 		s.outage.probe = nil

@@ -2,40 +2,42 @@ package queue
 
 import "time"
 
-// The deliveries that the server counts as unacknowledged, beside those that this
-// instance has: the difference is with another instance, which may be gone.
+// The server's count of unacknowledged deliveries is compared with the deliveries
+// that this instance has. The difference is held by another instance, which may be
+// gone.
 
-// nakSpan bounds the sequences that are called for one by one; beyond it the server's
-// ack wait has to do.
+// nakSpan bounds the sequences whose redelivery is requested one by one; beyond it,
+// the server redelivers after its ack wait.
 const nakSpan = 100_000
 
 // InfoRequest is a consumer to ask the server about.
 type InfoRequest struct {
 	Source  *Source
-	session int // that asks; 0: a queue that stands still
+	session int // the session that asks; 0 for a queue that stands still
 	waiting int // jobs that waited then
 }
 
-// Info is what the server says of a consumer.
+// Info is the server's report on a consumer.
 type Info struct {
 	Created time.Time
-	// AckFloor is up to where all is acknowledged, Start where the consumer begins;
-	// both of the lane's sequences.
+	// AckFloor is the sequence up to which every copy is acknowledged, Start the one
+	// at which the consumer begins; both are sequences of the lane.
 	AckFloor, Start uint64
 	// Delivered and DeliveredSeq are the lane's and the consumer's sequences of the
 	// last delivery.
 	Delivered, DeliveredSeq uint64
-	// Unacknowledged is how many deliveries are, of MaxUnacknowledged; 0 is no bound.
+	// Unacknowledged is how many deliveries are unacknowledged, and MaxUnacknowledged
+	// their bound; 0 means no bound.
 	Unacknowledged, MaxUnacknowledged int
 	// Undelivered is how many messages have not been delivered.
 	Undelivered uint64
 }
 
-// floor is the sequence up to which a consumer has nothing to ask of workers. One
-// that starts in the middle has an ack floor of 0 at first, on a cluster.
+// floor is the sequence up to which a consumer needs no acknowledgement. On a
+// cluster, a consumer that starts in the middle has an ack floor of 0 at first.
 func (i *Info) floor() uint64 { return max(i.AckFloor, max(i.Start, 1)-1) }
 
-// ConsumerInfo takes the answer to a request; nil where there is none.
+// ConsumerInfo takes the answer to an InfoRequest; nil where no answer came.
 func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
 	s.now = now
 	if req.session == 0 {
@@ -45,8 +47,8 @@ func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
 	req.Source.session.seen(req.Source, req.session, info)
 }
 
-// remembered reports whether the consumer is still the one that was seen before, and
-// knows of all that came from it. Where it is not, or does not, the session is over.
+// remembered reports whether the consumer is the one seen before and still knows all
+// its deliveries. Otherwise the session is over.
 func (s *Source) remembered(info *Info) bool {
 	n := &s.session
 	if s.created.IsZero() {
@@ -54,7 +56,7 @@ func (s *Source) remembered(info *Info) bool {
 	}
 	switch {
 	case !info.Created.Equal(s.created):
-		s.s.todo().QueuesChanged = true // created again while nobody was there to be told
+		s.s.todo().QueuesChanged = true // created again while no hub could announce it
 		return false
 	case info.DeliveredSeq < n.look.newest && n.look.memory == s.memory:
 		s.newest = info.DeliveredSeq
@@ -66,9 +68,9 @@ func (s *Source) remembered(info *Info) bool {
 	return true
 }
 
-// callFor has the server deliver again each copy that another instance may have, and
-// acknowledges again each copy that was handled here, since the server may have lost or
-// forgotten the acknowledgement. A copy for which neither is true is not mentioned.
+// callFor makes the server redeliver each copy that another instance may have, and
+// acknowledges again each copy that was handled here, since the server may have lost
+// the acknowledgement. Other copies are left out.
 func (s *Source) callFor(info *Info) {
 	floor := info.floor()
 	if info.Delivered > floor+nakSpan {

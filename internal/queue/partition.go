@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Assigned takes a hub's answer in: the partitions that are this instance's, and for
-// how long. sent is when the question was. It reports whether a partition was given
-// up at once, so that others may have it.
+// Assigned takes a hub's answer: the partitions of this instance, and the lease. sent
+// is when the request was sent. It reports whether a partition was given up at once,
+// so that another instance may have it.
 func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions []int) (freed bool) {
 	s.now = now
 	s.lease.ttl = ttl
@@ -25,7 +25,7 @@ func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions 
 	return freed
 }
 
-// assign takes a partition up, or confirms one that is held.
+// assign takes a partition, or confirms one that is held.
 func (s *Scheduler) assign(partition int) {
 	i := slices.IndexFunc(s.sources, func(src *Source) bool { return src.Partition == partition })
 	if i < 0 {
@@ -43,8 +43,8 @@ func (s *Scheduler) assign(partition int) {
 	}
 }
 
-// Held are the partitions that this instance is at work on, those included that it
-// is giving up.
+// Held returns the partitions that this instance works on, including those that it is
+// giving up.
 func (s *Scheduler) Held() []int {
 	list := make([]int, 0, len(s.sources))
 	for _, src := range s.sources {
@@ -54,28 +54,29 @@ func (s *Scheduler) Held() []int {
 	return list
 }
 
-// NoHub notes that no hub answered a question that was sent at that time, while the
-// server can be reached: nobody gives partitions to anybody.
+// NoHub notes that no hub answered a request sent at that time, while the server can
+// be reached. Without a hub, no partition changes its holder.
 func (s *Scheduler) NoHub(now, sent time.Time) {
 	s.now = now
 	if s.lease.over(now) {
-		return // found out at the next CheckLease
+		return // CheckLease finds that the lease is over
 	}
 	s.lease.renew(sent)
 	for _, src := range s.sources {
 		if src.session.confirmed || src.closed || src.session.proving || src.Pin == "" {
 			continue
 		}
-		// Nobody but the server can tell whose the partition is now, and it says
-		// so with a message: those that were ours will do.
+		// Only the server can tell whose the partition is now, and it does so with a
+		// message: the partitions that were ours stay ours until then.
 		src.session.proving = true
 		s.ack(AckNak, src.session.discarded...)
 		src.pull()
 	}
 }
 
-// CheckLease discards everything that has not begun when the time is over: others
-// may have it. What a hub, or the pin, confirms is collected again.
+// CheckLease discards every job that has not begun when the lease is over, because
+// another instance may have it. The jobs of a partition that a hub or the pin
+// confirms are collected again.
 func (s *Scheduler) CheckLease(now time.Time) {
 	s.now = now
 	if len(s.sources) == 0 || !s.lapsed() {
@@ -95,7 +96,7 @@ func (s *Source) doubt() {
 	s.session.confirmed, s.session.proving = false, false
 	s.session.discarded = s.discard()
 	s.session.last, s.asked = 0, 0
-	s.forget() // what still runs here may be settled elsewhere by now
+	s.forget() // a job that still runs here may be settled by another instance
 	for j := s.first; j != nil; j = j.later {
 		j.doubted = true
 	}
@@ -103,7 +104,7 @@ func (s *Source) doubt() {
 	s.session.begin(s)
 }
 
-// close ends a source's intake and gives back what has not begun.
+// close ends a source's intake and gives back the jobs that have not begun.
 func (s *Scheduler) close(src *Source) {
 	if src.closed {
 		return
@@ -117,7 +118,7 @@ func (s *Scheduler) close(src *Source) {
 	}
 }
 
-// free lets go of a closed source whose handlers have ended.
+// free removes a closed source whose handlers have ended.
 func (s *Scheduler) free(src *Source) {
 	i := slices.Index(s.sources, src)
 	if i < 0 {

@@ -2,18 +2,18 @@ package queue
 
 import "time"
 
-// Ready is what the driver is to do after an input, in the order of the fields, and
-// without the lock that serialises the inputs.
+// Ready holds the outputs that the driver performs after an input, in the order of
+// the fields, and without the lock that serialises the inputs.
 type Ready struct {
-	// Unsubscribe are sources that take nothing more. Messages on their way to them
-	// are still to be reported with Delivered, which gives them back.
+	// Unsubscribe are sources that take no more messages. Messages on their way must
+	// still be reported with Delivered, which gives them back.
 	Unsubscribe []*Source
 	// Subscribe are sources that need a subscription on a new inbox, in place of the
 	// one before.
 	Subscribe []Subscribe
 	// Acks are acknowledgements to send to the subjects of deliveries.
 	Acks []Ack
-	// Settle are deliveries to settle of which this instance may have no message.
+	// Settle are deliveries to settle whose message this instance may not have.
 	Settle []Settle
 	// Infos are consumers to ask the server about; the answer goes to ConsumerInfo.
 	Infos []InfoRequest
@@ -21,23 +21,26 @@ type Ready struct {
 	Pulls []Pull
 	// Freed are sources whose last handler has ended after they were closed.
 	Freed []*Source
-	// Redrive are dead letters to have redriven; the answer goes to Redriven.
+	// Redrive are dead letters to redrive; the answer goes to Redriven.
 	Redrive []uint64
-	// Outages are to be shown, and told at either end.
+	// Outages are to be shown by State, and logged and reported at the begin and the
+	// end.
 	Outages []Outage
-	// Crowded are queues of which waiting events give their places up; to be logged.
+	// Crowded are queues whose waiting events give their places up; to be logged.
 	Crowded []Crowded
-	// StoodStill is how long this instance was without a word from a hub, where that
-	// was too long, so that what had not begun was discarded; to be logged.
+	// StoodStill is how long this instance had no answer from a hub, when that was
+	// longer than the lease, so that the jobs that had not begun were discarded; to
+	// be logged. Otherwise it is zero.
 	StoodStill time.Duration
-	// QueuesChanged: the consumer is not the one that this scheduler was made for.
+	// QueuesChanged says that the consumer is not the one that this scheduler was
+	// made for.
 	QueuesChanged bool
-	// Rescheduled: Next may be earlier than it was.
+	// Rescheduled says that Next may be earlier than before.
 	Rescheduled bool
 }
 
-// Subscribe asks for a subscription. Epoch counts a source's subscriptions: what
-// comes on it is reported with that number.
+// Subscribe asks for a subscription. Epoch counts a source's subscriptions; the
+// driver reports messages with the epoch of their subscription.
 type Subscribe struct {
 	Source *Source
 	Epoch  int
@@ -54,9 +57,9 @@ type AckKind uint8
 
 // Acknowledgements.
 const (
-	AckDone     AckKind = iota // it is settled
+	AckDone     AckKind = iota // the delivery is settled
 	AckNak                     // deliver it again
-	AckProgress                // it is still in work
+	AckProgress                // the delivery is still in work
 )
 
 // Settle are deliveries of a consumer by their sequences in the lane: Done were
@@ -64,7 +67,7 @@ const (
 type Settle struct {
 	Source    *Source
 	Done, Nak []uint64
-	// Consumer is a sequence that the consumer has given out.
+	// Consumer is a consumer sequence that the consumer has given out.
 	Consumer uint64
 }
 
@@ -77,15 +80,15 @@ type Pull struct {
 	Pin string
 }
 
-// Outage is a change in what the scheduler knows about an outage.
+// Outage reports the begin, the progress or the end of an outage.
 type Outage struct {
 	Phase    OutagePhase
 	Since    time.Time
-	Attempts int // answered so, until now
+	Attempts int // that have met the outage so far
 	Err      error
 }
 
-// OutagePhase says what of an outage is news.
+// OutagePhase says which part of an outage is reported.
 type OutagePhase uint8
 
 // Phases of an outage.
@@ -101,17 +104,17 @@ type Crowded struct {
 	Waiting int
 }
 
-// outputs collect what is to be done.
+// outputs collect the next Ready.
 type outputs struct{ out *Ready }
 
-// Ready returns what is to be done since it was called last; nil for nothing.
+// Ready returns the outputs since it was last called; nil for none.
 func (o *outputs) Ready() *Ready {
 	r := o.out
 	o.out = nil
 	return r
 }
 
-// todo is where outputs are added.
+// todo returns the Ready to which outputs are added.
 func (o *outputs) todo() *Ready {
 	if o.out == nil {
 		o.out = &Ready{}
@@ -136,8 +139,8 @@ func (o *outputs) askInfo(req InfoRequest) {
 	out.Infos = append(out.Infos, req)
 }
 
-// subscribe has a source take messages on a new inbox. What was sent to the one
-// before says nothing of whose the partition is now.
+// subscribe makes a source take messages on a new inbox. Messages to the old inbox do
+// not prove whose the partition is now.
 func (o *outputs) subscribe(src *Source) {
 	src.epoch++
 	out := o.todo()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// retries are jobs by the time of their next attempt, and in the order of the lane; a
-// heap.
+// retries is a heap of jobs by the time of their next attempt, then in the order of
+// the lane.
 type retries []*Job
 
 // Len implements heap.Interface.
@@ -38,9 +38,8 @@ func (r *retries) Pop() any {
 	return j
 }
 
-// retry lets a job wait for its next attempt, and all of its row with it. They do
-// not count against what may be in flight meanwhile: a row that fails must not keep
-// others out.
+// retry lets a job wait for its next attempt, and its row with it. These jobs do not
+// count against the window meanwhile: a row that fails must not keep others out.
 func (s *Scheduler) retry(j *Job, due time.Time) {
 	s.stopped(j)
 	j.src.settledInherited(j)
@@ -57,7 +56,7 @@ func (s *Scheduler) delay(j *Job, due time.Time) {
 	}
 }
 
-// revive makes those ready whose time has come.
+// revive makes the jobs ready whose time has come.
 func (s *Scheduler) revive() {
 	for j := s.retries.next(); j != nil && !j.due.After(s.now); j = s.retries.next() {
 		heap.Pop(&s.retries)
@@ -66,7 +65,7 @@ func (s *Scheduler) revive() {
 	}
 }
 
-// next is the job whose time comes first; nil for none.
+// next returns the job whose time comes first; nil for none.
 func (r *retries) next() *Job {
 	for len(*r) > 0 {
 		if j := (*r)[0]; j.state != jobDiscarded {

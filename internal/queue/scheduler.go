@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Scheduler holds the jobs of all sources and hands them to workers: those of one
-// row in order and one at a time, those of different rows side by side. Its methods
-// must not be called concurrently. Those that take a time are inputs; it must not go
-// backwards.
+// Scheduler holds the jobs of all sources and hands them to workers: jobs of one row
+// in order and one at a time, jobs of different rows concurrently. Its methods must
+// not be called concurrently. Methods that take a time are inputs; the time must not
+// go backwards.
 type Scheduler struct {
 	cfg Config
 	now time.Time // of the input under way
@@ -16,7 +16,7 @@ type Scheduler struct {
 
 	sources []*Source // open, or with handlers under way
 	shares  int       // sources that share what may be in flight
-	lease   lease     // without meaning when there are no partitions to hold
+	lease   lease     // unused in a lane without order
 
 	rows
 	retries retries
@@ -29,12 +29,12 @@ type Scheduler struct {
 	spills spills
 
 	ticks   uint32 // counts the rounds of in-progress acknowledgements
-	seconds uint32 // counts seconds, roughly; it stands while the process does
-	// When the next of either is due.
+	seconds uint32 // counts seconds, roughly; stands still while the process does
+	// When the next round and the next second are due.
 	nextTick, nextSecond time.Time
 }
 
-// New makes a scheduler that holds nothing.
+// New makes a scheduler without sources and jobs.
 func New(now time.Time, cfg Config) *Scheduler {
 	return &Scheduler{
 		cfg: cfg, now: now, lease: lease{from: now, ttl: leaseTTL},
@@ -46,7 +46,7 @@ func New(now time.Time, cfg Config) *Scheduler {
 // progressEvery is the time between rounds of in-progress acknowledgements.
 func (c *Config) progressEvery() time.Duration { return max(c.AckWait/4, 10*time.Millisecond) }
 
-// MayBegin reports whether a worker would get something to do.
+// MayBegin reports whether Take would return a batch.
 func (s *Scheduler) MayBegin(now time.Time) bool {
 	s.now = now
 	return s.mayBegin()
@@ -62,7 +62,8 @@ func (s *Scheduler) mayBegin() bool {
 	return !s.ready.empty() && !s.lapsed()
 }
 
-// Take fills b with what a worker is to begin; false when there is nothing now.
+// Take fills b with the next jobs for a worker; false when there is no job to begin
+// now.
 func (s *Scheduler) Take(now time.Time, b *Batch) bool {
 	s.now = now
 	b.reset()
@@ -84,9 +85,9 @@ func (s *Scheduler) Take(now time.Time, b *Batch) bool {
 	return false
 }
 
-// pick takes out the job that is to begin; nil where all that there was is
-// discarded. A probe is one that has not been tried yet, or the one whose last
-// attempt is longest ago: a single event that always answers so stops nobody else.
+// pick takes out the job that is to begin; nil where all ready jobs are discarded. A
+// probe is a job that has not been tried yet, or the job whose last attempt is
+// longest ago: so a single event that always answers with an outage stops no other.
 func (s *Scheduler) pick() *Job {
 	for !s.ready.empty() {
 		if j := s.ready.pop(); j.state != jobDiscarded {
@@ -96,7 +97,7 @@ func (s *Scheduler) pick() *Job {
 	return s.outage.pick()
 }
 
-// begin adds a job to what a worker has under way.
+// begin adds a job to a worker's batch.
 func (s *Scheduler) begin(b *Batch, j *Job) {
 	j.state = jobRunning
 	s.begun++
@@ -106,8 +107,8 @@ func (s *Scheduler) begin(b *Batch, j *Job) {
 	b.Jobs = append(b.Jobs, j)
 }
 
-// Done notes what became of a batch, by the verdicts of its jobs. The driver has
-// acknowledged what is done.
+// Done notes the outcome of a batch by the verdicts of its jobs. The driver has
+// already acknowledged the done jobs.
 func (s *Scheduler) Done(now time.Time, b *Batch) {
 	s.now = now
 	b.sources = b.sources[:0]
@@ -115,7 +116,7 @@ func (s *Scheduler) Done(now time.Time, b *Batch) {
 	for i, j := range b.Jobs {
 		s.settle(j, b.verdicts[i], attempts)
 		if b.verdicts[i].Kind == Stalled {
-			attempts = 0 // it was one for all
+			attempts = 0 // the batch's outage counts once
 		}
 		if !slices.Contains(b.sources, j.src) {
 			b.sources = append(b.sources, j.src)
@@ -127,7 +128,8 @@ func (s *Scheduler) Done(now time.Time, b *Batch) {
 	b.reset()
 }
 
-// settle notes what became of a job. attempts is how many an outage counts for it.
+// settle notes the outcome of a job. attempts is the number of attempts that an
+// outage counts for it.
 func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 	mine := j.src.mine() && !j.doubted
 	switch {
@@ -155,7 +157,7 @@ func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 	}
 }
 
-// release puts a job back that was not tried.
+// release puts back a job that was not tried.
 func (s *Scheduler) release(j *Job) {
 	s.stopped(j)
 	j.state = jobReady
@@ -164,7 +166,7 @@ func (s *Scheduler) release(j *Job) {
 	}
 }
 
-// stopped notes that a worker is through with a job.
+// stopped notes that a worker has finished with a job.
 func (s *Scheduler) stopped(j *Job) {
 	s.running--
 	j.src.running--
@@ -173,8 +175,8 @@ func (s *Scheduler) stopped(j *Job) {
 	}
 }
 
-// Tick does what is due by now: retries, looks at consumers, in-progress
-// acknowledgements, lost pulls.
+// Tick runs the periodic work that is due: retries, requests for consumer info,
+// in-progress acknowledgements, stalled pulls.
 func (s *Scheduler) Tick(now time.Time) {
 	s.now = now
 	if !now.Before(s.nextTick) {
@@ -212,8 +214,8 @@ func (s *Scheduler) Next() time.Time {
 	return next
 }
 
-// progress extends the time of what has been in flight for a quarter of the ack
-// wait or longer.
+// progress sends in-progress acknowledgements for the jobs that have been in flight
+// for a quarter of the ack wait or longer.
 func (s *Scheduler) progress() {
 	s.ticks++
 	for _, src := range s.sources {
@@ -226,7 +228,7 @@ func (s *Scheduler) progress() {
 	}
 }
 
-// second sees to silent sources, and to queues that stand still, once a second.
+// second checks once a second for silent sources and for queues that stand still.
 func (s *Scheduler) second() {
 	s.seconds++
 	if s.outage.told {
@@ -240,8 +242,8 @@ func (s *Scheduler) second() {
 	}
 }
 
-// Reconnected notes that the connection was lost and is back: what was under way is
-// lost, requests as well as messages.
+// Reconnected notes that the connection was lost and is back: requests and messages
+// under way are lost.
 func (s *Scheduler) Reconnected(now time.Time) {
 	s.now = now
 	for _, src := range s.sources {
@@ -251,8 +253,8 @@ func (s *Scheduler) Reconnected(now time.Time) {
 	}
 }
 
-// Drain ends the intake and gives back what has not begun. What runs is reported
-// with Done.
+// Drain ends the intake and gives back the jobs that have not begun. Done still
+// reports the running ones.
 func (s *Scheduler) Drain(now time.Time) {
 	s.now = now
 	for _, src := range slices.Clone(s.sources) {
@@ -261,7 +263,7 @@ func (s *Scheduler) Drain(now time.Time) {
 	s.closed = true
 }
 
-// InFlight is how many events are taken and not settled.
+// InFlight returns how many events are taken and not settled.
 func (s *Scheduler) InFlight() int {
 	n := 0
 	for _, src := range s.sources {
@@ -270,6 +272,6 @@ func (s *Scheduler) InFlight() int {
 	return n
 }
 
-// Sources are the consumers in use, those included that only wait for their
+// Sources returns the consumers in use, including those that only wait for their
 // handlers to end.
 func (s *Scheduler) Sources() []*Source { return slices.Clone(s.sources) }

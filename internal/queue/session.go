@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// session is one unbroken run of deliveries of a partition to this instance. It
-// begins when the partition comes here and after every doubt: a lost pin, a gap
-// in the deliveries, a reconnect. Copies that were delivered before it, to this instance
-// or another, are settled first: the session collects them all, puts them into the
-// rows' lines in order, and holds new copies back until the old ones are settled, or
-// have failed once and so hold up their own rows alone.
+// session is one unbroken run of deliveries of a partition to this instance. A
+// session begins when this instance gets the partition, and after every doubt: a lost
+// pin, a gap in the deliveries, a reconnect. Copies delivered before the session, to
+// this instance or another, are settled first. The session collects all these old
+// copies, puts them into the rows' lines in order, and holds new copies back until
+// each old copy is settled, or has failed once and so holds up only its own row.
 type session struct {
 	number int
 	state  sessionState
-	// confirmed: a hub has given us the partition, or the pin proves it.
+	// confirmed says that a hub has given us the partition, or that the pin proves
+	// it.
 	confirmed bool
-	// proving: asked for a message that would prove it.
+	// proving says that a message was requested that would prove it.
 	proving   bool
 	began     time.Time
 	last      uint64 // the consumer's sequence of the last delivery; 0: none yet
-	looked    bool   // at what was delivered before; nothing is asked for until then
+	looked    bool   // earlier deliveries were looked at; no message is requested before that
 	held      []*Job
-	discarded []string // replies of what was discarded at the last doubt
+	discarded []string // reply subjects of the jobs discarded at the last doubt
 	inherited int      // jobs from before the session that are not settled
 	look      look
 }
@@ -31,39 +32,39 @@ type session struct {
 type sessionState uint8
 
 const (
-	sessionCollecting sessionState = iota // what was delivered before
-	sessionSettling                       // the new waits for the old
+	sessionCollecting sessionState = iota // collects the copies delivered before
+	sessionSettling                       // new copies wait for the old ones
 	sessionOpen
 )
 
-// look is a session's look at what the server has outstanding.
+// look is a session's look at the server's outstanding deliveries.
 type look struct {
-	wanted bool      // as soon as the partition is confirmed and none is under way
-	asking bool      // one is under way
-	due    time.Time // of the next one; zero: when there is news
+	wanted bool      // a look is wanted, once the partition is confirmed and no other is under way
+	asking bool      // a look is under way
+	due    time.Time // when the next look is due; zero means when there is news
 	pause  time.Duration
-	called time.Time // when what others have taken was called for last
-	// As they were when the server was asked.
+	called time.Time // when other instances' deliveries were last called for
+	// Values from when the server was asked.
 	linked, newest uint64
 	memory         int
 }
 
 const (
-	// settlePoll is the time between looks whether the old is settled, at first;
-	// slowPoll that when it takes long.
+	// settlePoll is the time at first between looks whether the old copies are
+	// settled; slowPoll is that time when settling takes long.
 	settlePoll = 50 * time.Millisecond
 	slowPoll   = 500 * time.Millisecond
-	// settleRoom is room for new copies beside those that were delivered before.
+	// settleRoom is the room for new copies beside the old ones.
 	settleRoom = 16
-	// nakEvery is the least time between calls for what others have taken. Each
-	// counts as a delivery to the server.
+	// nakEvery is the least time between calls for other instances' deliveries. The
+	// server counts each call as a delivery.
 	nakEvery = time.Second
-	// nakAfter lets messages on their way arrive before they are called for.
+	// nakAfter lets messages on their way arrive before they are requested again.
 	nakAfter = 250 * time.Millisecond
 )
 
-// inSession takes a delivery's place in the session; false for one that is known
-// already.
+// inSession notes a delivery's place in the session; false for a delivery that is
+// already known.
 func (s *Source) inSession(j *Job, at Place) bool {
 	n := &s.session
 	if at.Seq <= s.newest {
@@ -82,9 +83,10 @@ func (s *Source) inSession(j *Job, at Place) bool {
 		s.highest = j.Seq
 		return true
 	}
-	// Delivered before, here or elsewhere, whether the server knows that or not.
+	// The copy was delivered before, here or elsewhere, whether the server knows that
+	// or not.
 	if known := s.known(j.Seq); known != nil {
-		known.memory, known.doubted = s.memory, false // nobody has settled it
+		known.memory, known.doubted = s.memory, false // no instance has settled it
 		return false
 	}
 	return !s.handled.has(j.Seq)
@@ -93,7 +95,7 @@ func (s *Source) inSession(j *Job, at Place) bool {
 // hold keeps a delivery until the session allows it.
 func (n *session) hold(s *Source, j *Job) {
 	if n.state == sessionSettling && j.Delivered > 1 {
-		n.admit(s, j) // turned up late; its line puts it where it belongs
+		n.admit(s, j) // an old copy that came late; its line puts it in order
 		return
 	}
 	n.held = append(n.held, j)
@@ -107,8 +109,8 @@ func (n *session) admit(s *Source, j *Job) {
 	s.s.enqueue(j)
 }
 
-// settledInherited notes that a job from before the session is settled, or failed
-// once and so holds up its own row alone.
+// settledInherited notes that a job from before the session is settled, or has failed
+// once and so holds up only its own row.
 func (s *Source) settledInherited(j *Job) {
 	if !j.inherited {
 		return
@@ -119,15 +121,15 @@ func (s *Source) settledInherited(j *Job) {
 	}
 }
 
-// mayAsk: nothing is asked for before it is clear that the partition is ours, and
-// that what others left is called for.
+// mayAsk reports whether messages may be requested: the partition is known to be
+// ours, and the deliveries that other instances left are called for.
 func (n *session) mayAsk(s *Source) bool {
 	return !s.s.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
 }
 
-// proven notes that a message came by our pin, in answer to what was asked since
-// the doubt. That a request ends without one proves nothing: the server looks at
-// its pin when it has a message.
+// proven notes that a message came with our pin, in answer to a request made since
+// the doubt. A request that ends without a message proves nothing: the server checks
+// the pin only when it has a message.
 func (n *session) proven(s *Source) {
 	if n.proving {
 		n.proving, n.confirmed = false, true
@@ -135,7 +137,7 @@ func (n *session) proven(s *Source) {
 	}
 }
 
-// unpinned notes that the server does not know our pin any more.
+// unpinned notes that the server no longer knows our pin.
 func (n *session) unpinned(s *Source) {
 	s.Pin, n.proving = "", false
 	n.restart(s)
@@ -148,15 +150,16 @@ func (n *session) restart(s *Source) {
 		return
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
-		n.looked = false // copies that were sent and lost have to be called for
+		n.looked = false // copies that were sent and lost must be called for
 		n.news(s)
 		return
 	}
 	n.begin(s)
 }
 
-// begin begins a session, with a look at once. What the one before held back is
-// called for with the rest: nothing else may ever come that shows whose the pin is.
+// begin begins a session with an immediate look. Copies that the session before held
+// back are called for with the rest, because no other message may ever come that
+// shows whose the pin is.
 func (n *session) begin(s *Source) {
 	for _, j := range n.held {
 		s.unlink(j)
@@ -168,13 +171,13 @@ func (n *session) begin(s *Source) {
 	n.news(s)
 }
 
-// news has the session look at the consumer, now or once the look under way is over.
+// news requests a look at the consumer, now or once the look under way is over.
 func (n *session) news(s *Source) {
 	n.look.wanted = true
 	n.lookAt(s)
 }
 
-// tick has the session look when it is time to.
+// tick makes the session look when a look is due.
 func (n *session) tick(s *Source) {
 	if !n.look.due.IsZero() && !s.s.now.Before(n.look.due) {
 		n.look.due = time.Time{}
@@ -182,7 +185,8 @@ func (n *session) tick(s *Source) {
 	}
 }
 
-// lookAt asks the server about the consumer where the session wants that and may.
+// lookAt asks the server about the consumer if the session wants a look and may have
+// one.
 func (n *session) lookAt(s *Source) {
 	k := &n.look
 	if !k.wanted || k.asking || !n.confirmed || s.closed || n.number == 0 || n.state == sessionOpen {
@@ -194,7 +198,7 @@ func (n *session) lookAt(s *Source) {
 	s.s.askInfo(InfoRequest{Source: s, session: n.number})
 }
 
-// lookAgain has the next look made after a pause, or at once when there was news.
+// lookAgain schedules the next look after a pause, or at once when there was news.
 func (n *session) lookAgain(s *Source, wait bool) {
 	n.look.asking = false
 	if wait {
@@ -204,10 +208,10 @@ func (n *session) lookAgain(s *Source, wait bool) {
 	n.lookAt(s)
 }
 
-// seen takes the answer to a look; nil where there is none.
+// seen takes the answer to a look; nil where no answer came.
 func (n *session) seen(s *Source, number int, info *Info) {
 	if n.number != number || s.closed {
-		return // of a session before
+		return // the answer is for an earlier session
 	}
 	if info == nil {
 		n.lookAgain(s, true)
@@ -217,7 +221,7 @@ func (n *session) seen(s *Source, number int, info *Info) {
 		return
 	}
 	others := info.Unacknowledged - s.since(n.look.linked)
-	// Nothing can be on its way where nothing was asked for.
+	// No message can be on its way where none was requested.
 	quietBefore := n.number == 1
 	s.size = max(s.size, min(info.Unacknowledged, handledRoom)+settleRoom)
 	if others > 0 && s.s.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.s.now.Sub(n.began) > nakAfter) {
@@ -231,7 +235,7 @@ func (n *session) seen(s *Source, number int, info *Info) {
 	}
 	wait := true
 	if others <= 0 && n.last == 0 {
-		// Nothing to settle, and whose the pin is shows when something comes.
+		// There is nothing to settle, and the next message shows whose the pin is.
 		wait, n.look.pause = false, 0
 	}
 	n.looked = true
@@ -243,7 +247,7 @@ func (n *session) seen(s *Source, number int, info *Info) {
 // others is how many deliveries other instances may have.
 func (n *session) advance(s *Source, info *Info, others int) bool {
 	if n.last == 0 {
-		return false // whose the pin is nobody knows yet
+		return false // it is not known yet whose the pin is
 	}
 	if n.state == sessionCollecting && others <= 0 {
 		n.release(s)
@@ -264,8 +268,8 @@ func (n *session) advance(s *Source, info *Info, others int) bool {
 	return true
 }
 
-// release lets the copies that were delivered before into the rows' lines, in the order
-// of the lane, and goes on holding the new ones.
+// release lets the old copies into the rows' lines, in the order of the lane, and
+// continues to hold the new ones back.
 func (n *session) release(s *Source) {
 	slices.SortFunc(n.held, func(a, b *Job) int { return cmp.Compare(a.Seq, b.Seq) })
 	fresh := n.held[:0]

@@ -3,21 +3,22 @@ package queue
 import "time"
 
 // Source is one consumer of the lane as this instance uses it: that of a partition,
-// or the only one of a lane without order. It asks only for what it has room for, so
-// that every message that the server has sent is known here and kept alive.
+// or the only one of a lane without order. It requests only as many messages as it
+// has room for, so that every message that the server has sent is known here and kept
+// alive.
 type Source struct {
 	// Partition is the partition's number; -1 in a lane without order.
 	Partition int
 	// Pin is the server's proof that the partition's consumer is ours; empty for none.
 	Pin string
-	// Owner is what the driver has for it.
+	// Owner is the driver's record of the source.
 	Owner any
 
 	s       *Scheduler
 	epoch   int // counts the subscriptions
 	closed  bool
 	running int    // jobs that workers have
-	heard   uint32 // the second of the server's last word
+	heard   uint32 // the second of the server's last message
 	inflight
 	window
 	session session
@@ -26,13 +27,13 @@ type Source struct {
 	crowding
 }
 
-// queueState is what was seen of the consumer.
+// queueState is what deliveries have shown of the consumer.
 type queueState struct {
 	// newest is the consumer's sequence of the last delivery.
 	newest uint64
-	// highest is the greatest of the lane's sequences that came for the first time.
+	// highest is the greatest lane sequence among the first deliveries.
 	highest uint64
-	// created is when the consumer was; zero while that is unknown.
+	// created is when the consumer was created; zero while that is unknown.
 	created time.Time
 }
 
@@ -53,21 +54,21 @@ func (s *Scheduler) newSource(partition int) *Source {
 	return src
 }
 
-// Place is where a delivery stands among those of its consumer.
+// Place is a delivery's place among those of its consumer.
 type Place struct {
-	// Epoch is of the subscription that it came on.
+	// Epoch is that of the subscription on which it came.
 	Epoch int
 	// Seq is the consumer's sequence.
 	Seq uint64
-	// Pin is the pin that it came with.
+	// Pin is the pin in the message.
 	Pin string
 }
 
-// Delivered takes a message in.
+// Delivered takes a message.
 func (s *Scheduler) Delivered(now time.Time, src *Source, j *Job, at Place) {
 	s.now = now
 	if src.closed || at.Epoch != src.epoch {
-		if src.closed && at.Epoch == src.epoch { // it was on its way when the intake ended
+		if src.closed && at.Epoch == src.epoch { // the message was on its way when the intake ended
 			s.ack(AckNak, j.Reply)
 		}
 		return
@@ -101,12 +102,12 @@ type PullEnd uint8
 const (
 	PullOver        PullEnd = iota // its time is over, or there are no messages
 	PullUnpinned                   // the pin is not that of the partition's holder
-	PullNoConsumer                 // the consumer is not there, or not as it was
+	PullNoConsumer                 // the consumer is gone or has changed
 	PullInterrupted                // anything else, such as a change of leaders
 )
 
-// PullEnded takes a word of the server's on a request. unsent is how many messages of
-// it will not come; -1 is all that were asked for.
+// PullEnded takes the server's message that a request has ended. unsent is how many
+// of its messages will not come; -1 means all requested ones.
 func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd, unsent int) {
 	s.now = now
 	if epoch != src.epoch {
@@ -130,13 +131,13 @@ func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd
 	case PullNoConsumer:
 		src.asked = 0
 		s.todo().QueuesChanged = true
-	case PullInterrupted: // asked for again within a second
+	case PullInterrupted: // the next second requests messages again
 		src.asked = 0
 		src.session.restart(src)
 	}
 }
 
-// mine reports whether jobs of the source may be begun here.
+// mine reports whether this instance may begin jobs of the source.
 func (s *Source) mine() bool {
 	return !s.closed && !s.s.closed && (!s.s.cfg.Ordered || s.session.confirmed)
 }

@@ -1,12 +1,12 @@
 package queue
 
-// wait is what becomes of an event that another row keeps from being handled.
+// wait is what becomes of an event that cannot be handled because of another row.
 type wait uint8
 
 const (
-	waitNot  wait = iota // it is as any other failure
-	waitOn               // it is tried again, and uses up no attempt
-	waitOver             // it has waited for as long as it may
+	waitNot  wait = iota // the answer is a failure like any other
+	waitOn               // the event is tried again, and uses up no attempt
+	waitOver             // the event has waited for as long as it may
 )
 
 // mayWait decides on a job that its handler answered with Waits.
@@ -20,8 +20,8 @@ func (s *Scheduler) mayWait(j *Job, a Answer) wait {
 	case s.now.Sub(j.waitsFrom) >= s.cfg.MaxWait:
 		return waitOver
 	case !s.cfg.Batches && a.Unique && j.behind != nil:
-		// The value was given to another row since, so one behind this event gives its
-		// row another one. A handler of batches gets the two together.
+		// Another row has the value since, so a later event of this row gives the row
+		// another value. A handler of batches gets the two events together.
 		return waitNot
 	case !s.cfg.HoldKey && j.src.crowded():
 		j.gaveUp = true

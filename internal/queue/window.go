@@ -3,25 +3,25 @@ package queue
 import "time"
 
 const (
-	// fast and slow are the times between two requests that have the window grow
-	// and shrink.
+	// fast and slow are the times between two requests at which the window grows and
+	// shrinks.
 	fast = 100 * time.Millisecond
 	slow = time.Second
-	// silence is how many seconds without a word from the server make a request
-	// lost.
+	// silence is the number of seconds without a message from the server after which
+	// a request counts as lost.
 	silence = 4
 )
 
 // window is how many jobs of a source may be in flight, at most ceiling: as many as
-// are done in about a tenth of a second, so that the rest is left to others where the
-// handlers are slow.
+// are done in about a tenth of a second. Slow handlers so leave the rest to other
+// instances.
 type window struct {
 	size, ceiling int
 	asked         int // messages that the server may still send
 	askedAt       time.Time
 }
 
-// pull asks for as many messages as there is room for.
+// pull requests as many messages as there is room for.
 func (s *Source) pull() {
 	n := s.credit()
 	if n == 0 {
@@ -31,14 +31,14 @@ func (s *Source) pull() {
 	out.Pulls = append(out.Pulls, Pull{Source: s, Epoch: s.epoch, Batch: n, Pin: s.Pin})
 }
 
-// Refresh brings a pull up to date that is about to be sent, and reports whether its
+// Refresh updates a pull that is about to be sent, and reports whether its
 // subscription still stands.
 func (s *Scheduler) Refresh(p *Pull) bool {
 	p.Pin = p.Source.Pin
 	return p.Epoch == p.Source.epoch
 }
 
-// credit is how many messages to ask for now.
+// credit is how many messages to request now.
 func (s *Source) credit() int {
 	switch {
 	case s.closed, s.s.closed, !s.session.mayAsk(s):
@@ -51,7 +51,7 @@ func (s *Source) credit() int {
 		return 0
 	}
 	if s.s.lapsed() {
-		return 0 // a new pin, got now, would seem to prove that the partition is ours
+		return 0 // a new pin, obtained now, would seem to prove that the partition is ours
 	}
 	s.pace()
 	free = max(s.size-s.asked-s.active, 0)
@@ -59,8 +59,8 @@ func (s *Source) credit() int {
 	return free
 }
 
-// creditForProbe asks for one event, and only where there is no other than the one
-// that may have met the outage alone.
+// creditForProbe requests one event, and only where the sole candidate is the event
+// that may itself cause the outage.
 func (s *Source) creditForProbe() int {
 	if s.asked > 0 || s.active >= s.size || s.s.candidates() > 1 || s.s.lapsed() {
 		return 0
@@ -69,7 +69,7 @@ func (s *Source) creditForProbe() int {
 	return 1
 }
 
-// pace fits the window to how long the jobs take that were asked for last.
+// pace adapts the window to the time that the last requested jobs took.
 func (s *Source) pace() {
 	took := s.s.now.Sub(s.askedAt)
 	s.askedAt = s.s.now
@@ -82,7 +82,7 @@ func (s *Source) pace() {
 	}
 }
 
-// watch notices a request that was lost, and asks where nothing is asked for.
+// watch detects a lost request, and requests messages where no request stands.
 func (s *Source) watch() {
 	if s.asked > 0 && s.s.seconds-s.heard > silence {
 		s.asked = 0

@@ -5,6 +5,6 @@
 // in a row. That is what happens when a password, a JWT or a certificate is
 // changed at the server before it is changed at the client.
 //
-// It does not outlive what nats.go closes for other reasons, such as a message
-// that is larger than the server takes.
+// A connection that nats.go closes for other reasons stays closed, for example after
+// a message that is larger than the server accepts.
 package reconnect

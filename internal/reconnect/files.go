@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Files say as whom to connect, and whom to trust. Each is read at every attempt
-// to connect. An empty name is none.
+// Files name the files with the client's credentials and the trusted authorities.
+// Each file is read at every attempt to connect. An empty name means no file.
 type Files struct {
 	// Creds holds a user's JWT and seed, Nkey the seed of an nkey, Token a token.
 	Creds, Nkey, Token string
@@ -43,9 +43,9 @@ func (e *FileError) Error() string {
 // Unwrap gives the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// Options are the options of a connection by these files, which the Keeper keeps.
-// A file that cannot be used now is a *FileError; later one fails the attempt, or
-// what it said before is used once more.
+// Options are the options of a connection by these files, which the Keeper keeps. If
+// a file cannot be used now, the error is a *FileError. If that happens later, the
+// attempt fails, or the earlier content is used again.
 func (k *Keeper) Options(f Files) ([]nats.Option, error) {
 	var opts []nats.Option
 	for _, add := range []func(Files) (nats.Option, error){k.creds, k.nkey, k.password, k.token, k.tls} {

@@ -10,14 +10,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// settle is for how long a connection must stand for its trouble to be over.
+// settle is how long a connection must stand before its trouble counts as over.
 const settle = 2 * time.Second
 
-// maxTold bounds the reasons that are told in one time of trouble.
+// maxTold bounds the reasons that are logged in one time of trouble.
 const maxTold = 8
 
-// Keeper keeps one connection for good and tells of its trouble: when it begins,
-// for each further reason, and when it is over. It is safe for concurrent use.
+// Keeper keeps one connection for good and logs its trouble: when it begins, each
+// further reason, and when it is over. It may be used concurrently.
 type Keeper struct {
 	log    *slog.Logger
 	settle time.Duration
@@ -36,9 +36,9 @@ type Keeper struct {
 // NewKeeper makes a Keeper for a connection that is about to be made.
 func NewKeeper(log *slog.Logger) *Keeper { return &Keeper{log: log, settle: settle} }
 
-// Option makes a connection come back for ever. It must be the last of all: what
-// options before it say of errors and delays is kept, what they say of giving up
-// is not.
+// Option makes a connection come back for ever. It must be the last option: it keeps
+// the handlers of errors and the delays of earlier options, and overrides their
+// limits on reconnecting.
 func (k *Keeper) Option() nats.Option {
 	return func(o *nats.Options) error {
 		o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true
@@ -104,7 +104,7 @@ func (k *Keeper) listen(o *nats.Options) {
 	}
 }
 
-// warn tells of what the server objects to on a connection that stands.
+// warn logs an objection of the server on a standing connection.
 func (k *Keeper) warn(sub *nats.Subscription, err error) {
 	subject := ""
 	if sub != nil {

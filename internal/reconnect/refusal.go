@@ -24,8 +24,8 @@ type refusalWords struct{ words, do string }
 
 const tooMany = "the server or the account has reached its max_connections: raise them, or close other clients"
 
-// Refusal reports whether an error is a server's word that it does not take this
-// client now. It may pass without a change of this program.
+// Refusal reports whether an error says that a server does not accept this client
+// now. The refusal may end without a change of this program.
 func Refusal(err error) bool {
 	words, _ := refusal(err)
 	return words != ""
@@ -56,7 +56,7 @@ func kindOf(err error) string {
 	return err.Error()
 }
 
-// advice is what to do about an error.
+// advice says what to do about an error.
 func advice(err error) string {
 	if _, do := refusal(err); do != "" {
 		return do

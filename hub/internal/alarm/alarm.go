@@ -1,5 +1,5 @@
-// Package alarm keeps what an operator should look at: each alarm stays until what it
-// is about is over, or for good where somebody should find out who did it.
+// Package alarm keeps the alarms for operators. An alarm stays until its cause is
+// over, or for good if somebody should find out who caused it.
 package alarm
 
 import (
@@ -13,7 +13,7 @@ import (
 // most bounds the alarms kept: a flood of garbage is one fault.
 const most = 100
 
-// Kind is the kind of thing that an alarm is about.
+// Kind is the kind of an alarm's subject.
 type Kind int
 
 // The kinds.
@@ -26,13 +26,14 @@ const (
 	Deleted                    // a stream that somebody deleted
 )
 
-// About is what an alarm is about. There is one alarm about a thing at a time.
+// About identifies an alarm's subject. There is at most one alarm for a subject at a
+// time.
 type About struct {
 	Kind Kind
 	Name string
 }
 
-// String is what the log calls the thing.
+// String is the subject's name in the log.
 func (a About) String() string {
 	switch a.Kind {
 	case RecordVanished:
@@ -77,21 +78,21 @@ func (s *Set) Raise(about About, text string) {
 // streams.
 func (s *Set) StreamDeleted(stream, text string) { s.Raise(About{Deleted, stream}, text) }
 
-// Clear removes an alarm whose matter is over.
+// Clear removes an alarm whose cause is over.
 func (s *Set) Clear(about About) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.text, about)
 }
 
-// ClearKind removes the alarms of a kind, but for those about the names to keep.
+// ClearKind removes the alarms of a kind, except those about the names to keep.
 func (s *Set) ClearKind(kind Kind, keep func(name string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.text, func(about About, _ string) bool { return about.Kind == kind && !keep(about.Name) })
 }
 
-// Texts are the alarms in words, in the order of what they are about.
+// Texts returns the alarms' texts, in the order of their subjects.
 func (s *Set) Texts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

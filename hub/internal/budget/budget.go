@@ -1,6 +1,7 @@
-// Package budget shares a number of bytes out. Shares are given in the order in
-// which they were asked for, so nobody starves; one that is larger than all there
-// is passes when it is alone. It is not promised that a holder keeps to its share.
+// Package budget divides a number of bytes into shares. Shares are given in the order
+// of the requests, so that no request starves. A share larger than the budget is
+// given when no other share is out. The package does not enforce that a holder keeps
+// to its share.
 package budget
 
 import (
@@ -22,7 +23,7 @@ type Budget struct {
 // New makes a budget of a number of bytes.
 func New(size int64) *Budget { return &Budget{size: size, free: size} }
 
-// Size is how many bytes there are in all.
+// Size is the budget's size in bytes.
 func (b *Budget) Size() int64 { return b.size }
 
 // Share is a part of a budget, given or waited for.
@@ -33,8 +34,8 @@ type Share struct {
 	over  bool
 }
 
-// Ask asks for a share and returns at once; Ready tells when it is given. End must
-// be called in the end, given or not.
+// Ask requests a share and returns at once; Ready tells when it is given. End must be
+// called at the end, whether or not the share was given.
 func (b *Budget) Ask(bytes int64) *Share {
 	s := &Share{b: b, bytes: min(bytes, b.size), ready: make(chan struct{})}
 	b.mu.Lock()
@@ -70,14 +71,15 @@ func (b *Budget) Wait(ctx context.Context, bytes int64) (*Share, error) {
 	}
 }
 
-// Waiting is how many shares are waited for.
+// Waiting is how many requests for shares wait.
 func (b *Budget) Waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.queue)
 }
 
-// give gives to those that wait, in their order. The caller holds the lock.
+// give gives shares to the waiting requests, in their order. The caller holds the
+// lock.
 func (b *Budget) give() {
 	for len(b.queue) > 0 && b.queue[0].bytes <= b.free {
 		s := b.queue[0]
@@ -101,7 +103,7 @@ func (s *Share) Given() bool {
 	}
 }
 
-// Shrink gives back what a given share has beyond a number of bytes.
+// Shrink reduces a given share to a number of bytes and gives the rest back.
 func (s *Share) Shrink(bytes int64) {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
@@ -113,8 +115,8 @@ func (s *Share) Shrink(bytes int64) {
 	s.b.give()
 }
 
-// End gives the share back, or no longer waits for it. A second End, and one of a
-// nil share, does nothing.
+// End gives the share back, or ends the wait for it. A second End, and End of a nil
+// share, have no effect.
 func (s *Share) End() {
 	if s == nil {
 		return

@@ -1,6 +1,6 @@
 // Package consumers looks after the consumers of the lanes that this hub owns: a
-// consumer that is deleted by hand, or lost in a rewind that was cut short, comes back
-// within seconds, behind what is known to be acknowledged.
+// consumer that is deleted by hand, or lost in a rewind that was cut short, is
+// created again within seconds, behind the copies that are known to be acknowledged.
 package consumers
 
 import (
@@ -29,8 +29,9 @@ const (
 	lookPace = 5 * time.Millisecond
 	// lookTime bounds one look.
 	lookTime = 2 * time.Second
-	// confirmAfter is when a lane that lacks a consumer is looked at a second time,
-	// before anything is done: a registration or a rewind may be under way.
+	// confirmAfter is the time until a second look at a lane that lacks a consumer.
+	// The consumer is created only after that look, because a registration or a
+	// rewind may be under way.
 	confirmAfter = 500 * time.Millisecond
 )
 
@@ -41,7 +42,7 @@ type Config struct {
 	Lanes   *lanes.Set
 	Lacking *lanes.Lacking
 	Letters *deadletter.Office
-	// Now is the servers' time, Started when this process began by it.
+	// Now is the servers' time, Started when this process began, by that time.
 	Now     func() time.Time
 	Started time.Time
 	// Every is the time between two looks, where that is shorter than two seconds.
@@ -54,8 +55,8 @@ type Config struct {
 type Watch struct {
 	cfg Config
 
-	// The rest is Run's goroutine's. streams are handles of the lanes' streams; a
-	// handle holds no more than the name.
+	// The rest is used only by Run's goroutine. streams are handles of the lanes'
+	// streams; a handle holds no more than the name.
 	streams map[subjects.Name]jetstream.Stream
 	// since is when a lane was found to lack consumers.
 	since map[subjects.Name]lack
@@ -66,14 +67,14 @@ func New(cfg Config) *Watch {
 	return &Watch{cfg: cfg, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]lack)}
 }
 
-// Settled tells what this hub knows of a service's consumers.
+// Settled returns what this hub knows of a service's consumers.
 func (w *Watch) Settled(service subjects.Name) lane.SettledFunc {
 	return func(consumer string) lane.Settled { return w.cfg.Letters.Settled(service, consumer) }
 }
 
-// Ensure creates the consumers of the queue that is in force once they are created: a
-// registration beside this one may have changed it meanwhile. It returns the state
-// that they are of.
+// Ensure creates the consumers of the queue in force, and checks afterwards that the
+// same queue is still in force: a concurrent registration may have changed it. It
+// returns the state of that queue.
 func (w *Watch) Ensure(ctx context.Context, service subjects.Name, s lane.State) (lane.State, error) {
 	for {
 		if err := lane.EnsureConsumers(ctx, w.cfg.JS, service, s, w.Settled(service)); err != nil {
@@ -87,7 +88,7 @@ func (w *Watch) Ensure(ctx context.Context, service subjects.Name, s lane.State)
 	}
 }
 
-// lack is how many consumers a lane lacked, and since when it was not fewer.
+// lack is how many consumers a lane lacked, and since when the number has not fallen.
 type lack struct {
 	since   time.Time
 	missing int
@@ -164,7 +165,7 @@ func (w *Watch) stream(ctx context.Context, service subjects.Name) (jetstream.St
 	return s, err
 }
 
-// whole finishes a rewind of which every consumer is there, and whose hub is not.
+// whole finishes a rewind whose consumers all exist, and whose hub is gone.
 func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
 	delete(w.since, l.Service())
 	w.cfg.Lacking.Clear(l.Service(), lanes.Consumers)
@@ -178,9 +179,9 @@ func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
 	}
 }
 
-// notes takes what a look has found to be missing, and reports whether it is to be
-// created: when a second look, some time after the first, finds no fewer. Fewer than
-// before means that a registration or a rewind is creating them.
+// notes takes the missing consumers of a look, and reports whether to create them: if
+// a second look, some time after the first, finds no fewer. Fewer than before means
+// that a registration or a rewind is creating them.
 func (w *Watch) notes(service subjects.Name, missing int, now time.Time, confirm time.Duration) (create bool) {
 	known, before := w.since[service]
 	if !before || missing < known.missing {
@@ -215,7 +216,7 @@ func (w *Watch) lacks(ctx context.Context, l *lane.Lane, missing []string, confi
 	w.cfg.Lacking.Clear(service, lanes.Consumers)
 }
 
-// MissingText says what consumers that a lane lacks mean.
+// MissingText says what missing consumers mean for a lane.
 func MissingText(missing []string) string {
 	if len(missing) == 1 {
 		return fmt.Sprintf("consumer %s is missing: its copies wait until the hub has created it again", missing[0])

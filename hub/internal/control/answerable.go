@@ -2,8 +2,8 @@ package control
 
 import "strings"
 
-// answerable reports whether a request came from somebody who waits for the answer
-// at a reply subject of their own. Others are passed over.
+// answerable reports whether a request has a reply subject of the caller's own. Other
+// requests are ignored.
 //
 // The server sends its own answers to whatever reply subject a request to JetStream
 // names, and asks no permissions for that: an empty acknowledgement sent to

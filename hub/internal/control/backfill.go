@@ -13,9 +13,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Backfill has an owner's rows copied once more into the lane of a service that
-// is registered for the entity. The answer comes when the backfill is in force in
-// the lane; from then on it goes on whatever becomes of this hub.
+// Backfill copies an owner's rows again into the lane of a service that is registered
+// for the entity. It answers when the backfill is in force in the lane; from then on
+// the backfill survives the end of this hub.
 func (v *Verbs) Backfill(ctx context.Context, service subjects.Name, req contract.Backfill) (any, error) {
 	b, err := parseBackfill(req)
 	if err != nil {
@@ -48,9 +48,9 @@ func (v *Verbs) Backfill(ctx context.Context, service subjects.Name, req contrac
 	return b.reply(service, state)
 }
 
-// mayBackfill refuses what is clear before the lane is changed: a lane that would
-// not take the rows, and an owner that gives none. An owner is asked unless the
-// backfill is under way already.
+// mayBackfill refuses a backfill that cannot succeed before the lane is changed: the
+// lane would not take the rows, or the owner serves none. It asks the owner unless
+// the backfill is already under way.
 func (v *Verbs) mayBackfill(ctx context.Context, l *lane.Lane, b *backfill) error {
 	service := l.Service()
 	if reason := l.Parked(); reason != "" {
@@ -80,7 +80,7 @@ func (v *Verbs) mayBackfill(ctx context.Context, l *lane.Lane, b *backfill) erro
 	return nil
 }
 
-// backfill is a request that was checked.
+// backfill is a checked request.
 type backfill struct {
 	lane.Backfill
 
@@ -110,10 +110,10 @@ func parseBackfill(req contract.Backfill) (backfill, error) {
 // lay lays the backfill over a lane's state. changed is false where it is under
 // way already.
 //
-// Another one of the same entity is refused rather than queued: a caller who waits
-// for its rows should not wait for those of others unknown, and one fill of rows
-// an interest bounds the state record. One that began before the interest's
-// definition changed is begun again: its first rows have the old fields.
+// Another backfill of the same entity is refused rather than queued: a caller should
+// not wait for the rows of an unknown other request, and one fill of rows per
+// interest bounds the state record. A backfill that began before the interest's
+// definition changed is begun again, because its first rows have the old fields.
 func (b backfill) lay(service subjects.Name, s lane.State) (next lane.State, changed bool, err error) {
 	switch {
 	case s.Dropped:
@@ -144,7 +144,7 @@ func whichRows(filter string) string {
 	return fmt.Sprintf("the rows that %q matches", request.Clip(filter))
 }
 
-// reply tells of the fill that is in force for the request.
+// reply describes the fill that is in force for the request.
 func (b backfill) reply(service subjects.Name, s lane.State) (any, error) {
 	in := s.Find(b.entity.String())
 	if in == nil || s.Rows(in.ID) == nil {

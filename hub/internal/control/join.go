@@ -14,7 +14,8 @@ import (
 // joinTime bounds one request: instances ask again soon.
 const joinTime = 2 * time.Second
 
-// Join answers an instance that says that it lives, and what it holds.
+// Join answers an instance that reports that it is alive and which partitions it
+// holds.
 func (v *Verbs) Join(ctx context.Context, service subjects.Name, req contract.Join) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()

@@ -24,7 +24,7 @@ func (v *Verbs) Resume(ctx context.Context, service subjects.Name, _ None) (any,
 	return v.pauseUntil(ctx, service, time.Time{})
 }
 
-// pauseUntil pauses a service's workers, or has them go on at the zero time.
+// pauseUntil pauses a service's workers; the zero time resumes them.
 func (v *Verbs) pauseUntil(ctx context.Context, service subjects.Name, until time.Time) (any, error) {
 	workers, err := lane.Workers(ctx, v.cfg.JS, service)
 	if err != nil {
@@ -42,8 +42,8 @@ func (v *Verbs) pauseUntil(ctx context.Context, service subjects.Name, until tim
 	return reply, nil
 }
 
-// pauseConsumer pauses one consumer, and takes the server's word for it: a time
-// that its clock has passed pauses nothing.
+// pauseConsumer pauses one consumer, and checks the server's answer: a time that the
+// server's clock has passed does not pause the consumer.
 func (v *Verbs) pauseConsumer(ctx context.Context, service subjects.Name, name string, until time.Time) error {
 	stream := subjects.LaneStream(service)
 	if until.IsZero() {

@@ -26,7 +26,7 @@ const (
 	redriveTime = 2 * time.Second
 	// redriveBytes bounds the copies of one append.
 	redriveBytes = 1 << 20
-	// maxLeftMessage bounds, in bytes, why a letter stays.
+	// maxLeftMessage bounds, in bytes, the text that says why a letter stays.
 	maxLeftMessage = 300
 	// maxRedriveSeqs bounds the letters that a request names.
 	maxRedriveSeqs = 10_000
@@ -35,11 +35,10 @@ const (
 // Redrive puts the events of dead letters back into their lane and removes
 // the letters, in the letters' order.
 //
-// A letter is removed after its copy is in the lane, so a crash in between
-// leaves both. The lane's state record remembers such letters until they are
-// removed, and they are read within the append's compare-and-set: the hub that finds
-// the letter still there and the record without it is the only one who can
-// append.
+// A letter is removed after its copy is in the lane, so a crash in between leaves
+// both. The lane's state record remembers such letters until they are removed, and
+// they are read within the append's compare-and-set: only a hub that finds the letter
+// still there and missing in the record can append.
 func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract.Redrive) (any, error) {
 	switch {
 	case req.All == (len(req.Seqs) > 0):
@@ -81,14 +80,14 @@ type redrive struct {
 	lane    *lane.Lane
 	service subjects.Name
 
-	// What is left to do: all letters from a sequence on, or these, ascending.
+	// The letters left to do: all from a sequence on, or these, ascending.
 	all  bool
 	from uint64
 	seqs []uint64
 
 	redriven int
 	left     []contract.RedriveLeft
-	// leftBytes is what left takes of the reply, at is the last letter looked at.
+	// leftBytes is the size of left in the reply, at the last letter looked at.
 	leftBytes int
 	at        uint64
 }
@@ -97,7 +96,7 @@ type redrive struct {
 // portion may end a little behind the bound.
 func (r *redrive) mostLeft() int { return reply.Room(r.cfg.Conn.MaxPayload()) / 2 }
 
-// portion is what one append of a redrive covers.
+// portion is the part of a redrive that one append covers.
 type portion struct {
 	chosen []lane.Redriven
 	// letters are those that may be removed afterwards: chosen, or found in the
@@ -173,7 +172,7 @@ func (r *redrive) choose(ctx context.Context, s lane.State) (portion, error) {
 			continue
 		}
 		if s.HasRedriven(idOf(letter)) {
-			t.letters = append(t.letters, letter) // a crash left it behind
+			t.letters = append(t.letters, letter) // a crash left the letter behind
 			continue
 		}
 		msg, why, err := r.copyOf(ctx, s, letter)
@@ -262,7 +261,7 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.L
 
 func idOf(l *deadletter.Letter) lane.LetterID { return lane.LetterID{Seq: l.Seq, Time: l.Time} }
 
-// positionOf is the event that a copy's or letter's headers speak of.
+// positionOf is the position of the event in a copy's or letter's headers.
 func positionOf(h nats.Header) (pos event.Position, ok bool) {
 	return event.ParsePosition(h.Get(contract.HeaderPosition))
 }

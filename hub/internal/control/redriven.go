@@ -9,10 +9,10 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane"
 )
 
-// settle brings the redrives of others to their end that a crash cut short: the
-// copies of these letters are in the lane, so the letters go. A letter that
-// somebody else has removed is forgotten. Without this the lane's state record
-// would name such letters for ever, and the record is bounded.
+// settle finishes redrives that a crash cut short: the copies of these letters are in
+// the lane, so it removes the letters. It forgets letters that somebody has already
+// removed. Otherwise the lane's state record would name such letters for ever, and
+// the record is bounded.
 func (r *redrive) settle(ctx context.Context) error {
 	state, err := r.cfg.Lanes.State(ctx, r.service)
 	if err != nil || len(state.Redriven) == 0 {
@@ -43,7 +43,7 @@ func (r *redrive) settle(ctx context.Context) error {
 	return r.forget(ctx, state.Redriven)
 }
 
-// forget takes letters that are removed out of the lane's state.
+// forget takes removed letters out of the lane's state.
 func (r *redrive) forget(ctx context.Context, ids []lane.LetterID) error {
 	_, err := r.lane.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
 		next := tip.State.Forget(ids)

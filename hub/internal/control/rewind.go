@@ -38,10 +38,10 @@ func (v *Verbs) Rewind(ctx context.Context, service subjects.Name, req contract.
 	return contract.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
 }
 
-// rewindTarget is where to rewind to; a place that ingest has not come to is
-// refused.
+// rewindTarget is the place to rewind to; it refuses a place that ingest has not
+// reached.
 func (v *Verbs) rewindTarget(ctx context.Context, to request.Moment) (lane.RewindTarget, error) {
-	_, b, err := v.cfg.Ingest.End(ctx) // which tells the server's time as well
+	_, b, err := v.cfg.Ingest.End(ctx) // which also updates the server's time
 	if err != nil {
 		return lane.RewindTarget{}, err
 	}

@@ -41,12 +41,12 @@ const (
 // Verb is one control verb. It answers with a reply for JSON, or an error of which a
 // *contract.Error reaches the caller as it is.
 type Verb struct {
-	// Service says that the subject names one.
+	// Service says that the subject names a service.
 	Service bool
-	// Owner says that the hub which owns the lane should do it: the others would have
-	// to win the lane from it.
+	// Owner says that the hub which owns the lane should perform the verb: another
+	// hub would have to compete with the owner's appends.
 	Owner bool
-	// Internal says that only hubs ask for it, of each other.
+	// Internal says that only hubs send this verb, to each other.
 	Internal bool
 	Do       func(ctx context.Context, service subjects.Name, data []byte) (any, error)
 }
@@ -74,7 +74,7 @@ type Config struct {
 	Version string
 	// StartTimeout bounds the wait until the server knows that the hub listens.
 	StartTimeout time.Duration
-	// Disk is what is wrong with the server's disk in words; empty when nothing is.
+	// Disk describes the trouble with the server's disk; empty without trouble.
 	Disk   func() string
 	Logger *slog.Logger
 }
@@ -130,7 +130,8 @@ func (c *Server) Serve(ctx context.Context, ready chan<- struct{}) error {
 	}
 	close(ready)
 	<-ctx.Done()
-	// They fail only where the connection is closed, which ends them as well.
+	// They fail only where the connection is closed, which also ends the
+	// subscriptions.
 	_ = sub.Unsubscribe()
 	_ = svc.Stop()
 	c.mu.Lock()
@@ -191,9 +192,8 @@ func (c *Server) begin(work func()) error {
 	return nil
 }
 
-// tie ends a context when the hub stops and the connection was lost meanwhile:
-// what was asked over it may not be answered any more, and a shutdown should not
-// wait for that.
+// tie ends a context when the hub stops after the connection was lost: requests sent
+// before the loss may never be answered, and a shutdown should not wait for them.
 func tie(ctx, stopping context.Context, nc *nats.Conn) (_ context.Context, untie func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	lost := nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
@@ -243,7 +243,7 @@ func (c *Server) forward(ctx context.Context, name string, v Verb, service subje
 	return json.RawMessage(m.Data), nil, true
 }
 
-// acceptForwarded does what another hub has forwarded.
+// acceptForwarded performs a request that another hub has forwarded.
 func (c *Server) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last := c.cfg.Hubs.Asked(m.Subject)
 	if !answerable(m.Reply) {
@@ -293,7 +293,7 @@ func (c *Server) encode(body any, err error) (data []byte, refused *contract.Err
 	return data, refused
 }
 
-// refusalOf makes an error of the hub's fit for a caller.
+// refusalOf turns an error of the hub into a refusal for the caller.
 func (c *Server) refusalOf(err error) *contract.Error {
 	if refusal, ok := errors.AsType[*contract.Error](reply.Limited(err)); ok {
 		return refusal

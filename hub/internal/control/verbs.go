@@ -27,8 +27,8 @@ type VerbsConfig struct {
 	Logger    *slog.Logger
 }
 
-// Verbs are those that concern a lane's work. Each method answers one verb, and may be
-// called concurrently.
+// Verbs are the verbs that concern a lane's work. Each method answers one verb. The
+// methods may be called concurrently.
 type Verbs struct{ cfg VerbsConfig }
 
 // NewVerbs makes Verbs.

@@ -51,7 +51,7 @@ func (o *Office) advisoriesConfig() jetstream.StreamConfig {
 	}
 }
 
-// advisory is what the server says of an exhausted or terminated delivery.
+// advisory is the server's message about an exhausted or terminated delivery.
 type advisory struct {
 	Time       time.Time `json:"timestamp"`
 	Stream     string    `json:"stream"`
@@ -61,8 +61,8 @@ type advisory struct {
 	Reason     string    `json:"reason"`
 }
 
-// decodeAdvisory returns the failed delivery that an advisory speaks of; ours
-// is false for a stream or consumer that is none of a lane's.
+// decodeAdvisory returns the failed delivery of an advisory; ours is false for a
+// stream or consumer that is not a lane's.
 func decodeAdvisory(subject string, data []byte) (f failed, service subjects.Name, ours bool, err error) {
 	kind, rest, _ := strings.Cut(strings.TrimPrefix(subject, advisoryPrefix), ".")
 	stream, consumer, _ := strings.Cut(rest, ".")

@@ -26,7 +26,7 @@ import (
 // backup of the stream, which holds its consumers' state (inspect.go); a backup
 // reads the whole lane, so one is made only for a reason.
 
-// auditAll audits the lanes every now and then until ctx ends.
+// auditAll audits the lanes periodically until ctx ends.
 func (o *Office) auditAll(ctx context.Context) error {
 	for retry.Sleep(ctx, o.cfg.AuditEvery) == nil {
 		o.reviewQuotas(ctx)

@@ -18,15 +18,16 @@ import (
 const (
 	// captureConsumer is shared by all hubs: each advisory is one hub's work.
 	captureConsumer = "letters"
-	// captureAckWait is after how long another hub takes over what one has not
-	// finished.
+	// captureAckWait is the time after which another hub takes over an unfinished
+	// advisory.
 	captureAckWait = 30 * time.Second
 	// captureAhead bounds the advisories fetched ahead, so those that wait for
 	// captureAckWait when a hub dies.
 	captureAhead = 50
 	// captureRetry is the wait after a letter that could not be stored.
 	captureRetry = time.Second
-	// quotaRetry is when an advisory of a service over its quota comes again.
+	// quotaRetry is the time until an advisory of a service over its quota is
+	// delivered again.
 	quotaRetry = 10 * time.Second
 	// settleTime bounds the wait for the server to confirm a settlement.
 	settleTime = 2 * time.Second
@@ -57,7 +58,8 @@ func (o *Office) capture(ctx context.Context) error {
 		AckPolicy:   jetstream.AckExplicitPolicy,
 		AckWait:     captureAckWait,
 		MaxDeliver:  -1,
-		// Those of services over their quota wait, and must not keep others' back.
+		// Advisories of services over their quota wait, and must not hold back those
+		// of others.
 		MaxAckPending: -1,
 	})
 	if err != nil {
@@ -75,7 +77,7 @@ func (o *Office) capture(ctx context.Context) error {
 		}
 		err = o.handle(ctx, msg)
 		if errors.Is(err, ErrQuota) {
-			// That service's alone: the others' advisories go on.
+			// Only that service's advisory waits; the others continue.
 			_ = msg.NakWithDelay(quotaRetry)
 			continue
 		}
@@ -150,13 +152,13 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 	return o.settle(ctx, stream, f)
 }
 
-// settle acknowledges an exhausted delivery in its consumer's name. The message
-// is no longer pending there; the acknowledgement makes the consumer forget its
-// redelivery count, the only trace that it has no letter (nats-server 2.15.2,
-// consumer.go, processAckMsgLocked). One that gets lost leaves work to the audit.
+// settle acknowledges an exhausted delivery in its consumer's name. The message is no
+// longer pending there; the acknowledgement makes the consumer forget its redelivery
+// count, the only trace that it has no letter (nats-server 2.15.2, consumer.go,
+// processAckMsgLocked). If the acknowledgement is lost, the audit does it again.
 func (o *Office) settle(ctx context.Context, stream jetstream.Stream, f failed) error {
 	if f.reason != contract.ReasonMaxDeliver {
-		return nil // to the consumer it is acknowledged already
+		return nil // the consumer already counts it as acknowledged
 	}
 	consumer, err := stream.Consumer(ctx, f.consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {

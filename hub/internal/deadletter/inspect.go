@@ -113,7 +113,7 @@ func receive(ctx context.Context, chunks *nats.Subscription, w io.Writer) error 
 	}
 }
 
-// errBackup: the backup is of a form that this hub does not know.
+// errBackup means that the backup has a form that this hub does not know.
 var errBackup = errors.New("not a backup that this hub can read")
 
 // readConsumerStates takes the consumers' states off the front of a backup, up

@@ -17,7 +17,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// ErrNoLetter: the stream holds no such letter of the service's.
+// ErrNoLetter means that the stream holds no such letter of the service.
 var ErrNoLetter = errors.New("no such dead letter")
 
 // Letter is a stored dead letter.
@@ -32,9 +32,9 @@ type Letter struct {
 	Data   []byte
 }
 
-// Whole reports whether the letter carries the copy itself. The letter of an
-// event that could not be expanded does not: what the service was not to see
-// stays unseen.
+// Whole reports whether the letter carries the copy itself. The letter of an event
+// that could not be expanded does not, because the service may not be allowed to see
+// the payload.
 func (l *Letter) Whole() bool {
 	switch l.Header.Get(contract.HeaderReason) {
 	case contract.ReasonNotJSON, contract.ReasonNotObject, contract.ReasonFilter, contract.ReasonTooLarge:
@@ -52,8 +52,7 @@ func (l *Letter) Redriven() int {
 	return n
 }
 
-// CopyHeader returns the headers of the copy that the letter speaks of, in a
-// map of the caller's own.
+// CopyHeader returns the headers of the letter's copy, in a new map.
 func (l *Letter) CopyHeader() nats.Header {
 	h := copyHeader(l.Header)
 	for _, name := range []string{
@@ -91,7 +90,7 @@ func (o *Office) Letter(ctx context.Context, service subjects.Name, seq uint64) 
 	return l, err
 }
 
-// Remove removes a letter. It is no error when it is gone.
+// Remove removes a letter. It succeeds if the letter is already gone.
 func (o *Office) Remove(ctx context.Context, l *Letter) error {
 	m, err := message(ctx, o.dlq, l.Seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !l.Time.IsZero() && !m.Time.Equal(l.Time)) {
@@ -121,9 +120,9 @@ func (o *Office) Purge(ctx context.Context, service subjects.Name) error {
 	return nil
 }
 
-// Put stores the letter of an event that could not be expanded. It has no
-// payload: what the service was not to see stays unseen. added is false where the
-// letter was there.
+// Put stores the letter of an event that could not be expanded. It has no payload,
+// because the service may not be allowed to see it. added is false if the letter was
+// already stored.
 func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error) {
 	h := nats.Header(e.CopyHeader().Clone())
 	if reason == contract.ReasonTooLarge {
@@ -141,7 +140,7 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	return added, err
 }
 
-// failed is a delivery that came to no good end.
+// failed is a delivery that was exhausted or terminated.
 type failed struct {
 	stream, consumer string
 	// seq is the copy's sequence in its lane.
@@ -187,12 +186,12 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 	return m, id
 }
 
-// ErrFull: the stream of dead letters takes no more, of any service.
+// ErrFull means that the stream of dead letters is full, for all services.
 var ErrFull = errors.New("dead letters are full")
 
-// post stores a letter under an id and returns its sequence; added is false where it
-// was there. An id that was used for a letter which has been removed since is no
-// reason to drop this one.
+// post stores a letter under an id and returns its sequence; added is false if the
+// letter was already stored. If the letter of an id was removed since, the new letter
+// is stored nevertheless.
 func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (seq uint64, added bool, err error) {
 	for {
 		m.Header.Set(contract.HeaderMsgID, id)

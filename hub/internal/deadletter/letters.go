@@ -1,26 +1,26 @@
-// Package deadletter keeps the dead letters of all services: of events that could
-// not be expanded, of deliveries that no worker acknowledged within max_deliver,
-// and of those that a worker gave up.
+// Package deadletter keeps the dead letters of all services: of events that could not
+// be expanded, of deliveries that no worker acknowledged within max_deliver, and of
+// deliveries that a worker gave up.
 //
-// The promise: a letter is durable before the event it speaks of can be trimmed
-// from its lane; one put twice is stored once; a full stream of letters stalls
-// what depends on it and drops nothing. It rests on what nats-server does with
-// a delivery that is exhausted (2.15.2, consumer.go, hasMaxDeliveries and
-// getNextMsg): the message leaves the pending ones and the ack floor passes it,
-// so it holds up nobody; its redelivery count stays with the consumer until the
-// message is acknowledged or leaves the stream, and it counts in
-// num_redelivered. So the office acknowledges the message in the consumer's
-// name once its letter is stored, and a consumer with num_redelivered 0 has no
-// exhausted delivery without a letter. One with more is audited (audit.go).
+// The promise: a letter is durable before its event can be trimmed from the lane;
+// storing a letter is idempotent; a full stream of letters stalls the lanes that need
+// it and drops no letter. It rests on what nats-server does with a delivery that is
+// exhausted (2.15.2, consumer.go, hasMaxDeliveries and getNextMsg): the message
+// leaves the pending ones and the ack floor passes it, so it does not block other
+// messages; its redelivery count stays with the consumer until the message is
+// acknowledged or leaves the stream, and it counts in num_redelivered. So the office
+// acknowledges the message in the consumer's name once its letter is stored, and a
+// consumer with num_redelivered 0 has no exhausted delivery without a letter. One
+// with more is audited (audit.go).
 //
-// Not promised: a letter for a message that a worker terminated while the
-// server lost its advisory. To the server that is the same as acknowledged.
-// Nor one for an exhausted message right at the ack floor when advisory and
-// server are lost together: the server does not restore that one's count. And
-// where the server's backups do not hold redelivery counts (before 2.15, and in
-// a cluster), the audit knows that an advisory was lost but not whose: the lane
-// is not trimmed behind it and a warning says so, until the workers are rewound
-// or num_redelivered is seen at 0.
+// Not promised: a letter for a message that a worker terminated while the server lost
+// its advisory. To the server such a message looks acknowledged. Nor is a letter
+// promised for an exhausted message right at the ack floor when advisory and server
+// are lost together: the server does not restore the count of that message. And where
+// the server's backups do not hold redelivery counts (before 2.15, and in a cluster),
+// the audit knows that an advisory was lost but not whose: the lane is not trimmed
+// behind it and a warning says so, until the workers are rewound or num_redelivered
+// is seen at 0.
 package deadletter
 
 import (
@@ -40,7 +40,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Config is what an Office needs. Only JS has no default.
+// Config configures an Office. Only JS is required.
 type Config struct {
 	JS jetstream.JetStream
 	// Replicas of the streams; 1 by default.
@@ -50,7 +50,7 @@ type Config struct {
 	// ServiceMaxBytes bounds the dead letters of one service; an eighth of MaxBytes
 	// by default.
 	ServiceMaxBytes int64
-	// DedupeWindow is how long a letter put again is recognised; 2 h by default.
+	// DedupeWindow is how long a repeated letter is recognised; 2 h by default.
 	DedupeWindow time.Duration
 	// AuditEvery is the time between looks for exhausted deliveries whose
 	// advisory was lost; 15 s by default. One is looked into when two looks in
@@ -63,9 +63,9 @@ type Config struct {
 	// Owns says which services this office audits; nil is all. Two offices that
 	// audit one service only do the work twice.
 	Owns func(subjects.Name) bool
-	// Report takes what was lost with a stream that somebody deleted; nil logs it.
+	// Report is called with the loss of a stream that somebody deleted; nil logs it.
 	Report func(stream, text string)
-	// Logger takes what an operator should know; slog.Default by default.
+	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
 }
 
@@ -99,11 +99,11 @@ type Office struct {
 	capturing, auditing *episode.Log
 }
 
-// settleTrouble is for how long work must go well for trouble with it to be over.
+// settleTrouble is how long work must succeed before trouble with it counts as over.
 const settleTrouble = 2 * time.Second
 
-// Open creates or takes over the streams. It is called before any consumer of a
-// lane is made, so that no advisory has nowhere to go.
+// Open creates or takes over the streams. It must be called before any consumer of a
+// lane is made, so that every advisory is stored.
 func Open(ctx context.Context, cfg Config) (*Office, error) {
 	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
 	o.capturing = episode.NewLog(o.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
@@ -122,8 +122,8 @@ func (o *Office) keep(sc jetstream.StreamConfig, loss string) *hubstream.Kept {
 	return hubstream.NewKept(hubstream.KeptConfig{JS: o.cfg.JS, Stream: sc, Loss: loss, Report: o.cfg.Report, Logger: o.cfg.Logger})
 }
 
-// Kept are the streams that somebody may delete by hand, to be looked at now and
-// then.
+// Kept returns the streams that somebody may delete by hand, so that the hub looks at
+// them periodically.
 func (o *Office) Kept() []*hubstream.Kept { return []*hubstream.Kept{o.dlq, o.advisories} }
 
 func (o *Office) dlqConfig() jetstream.StreamConfig {
@@ -150,7 +150,7 @@ func (o *Office) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Count is how many dead letters of a service there are.
+// Count returns the number of a service's dead letters.
 func (o *Office) Count(ctx context.Context, service subjects.Name) (uint64, error) {
 	n, err := o.count(ctx, o.dlq, subjects.DeadLetterFilter(service))
 	if err != nil {

@@ -21,10 +21,9 @@ const (
 	proveShare    = 20
 )
 
-// Prove looks into what Hold keeps of a lane beyond what its workers have not
-// acknowledged, as often as it may, and returns in words why something is still
-// kept; empty when nothing is. floors are what the workers have dealt with, by
-// consumer. It is for lanes that are full.
+// Prove examines the acknowledged copies that Hold keeps in a full lane, as often as
+// it may, and returns a description of why some are still kept; empty when none are.
+// floors are the consumers' floors, by name.
 func (o *Office) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
 	suspects, err := o.holding(ctx, service, floors)
 	if err != nil || len(suspects) == 0 {
@@ -46,7 +45,7 @@ func (o *Office) Prove(ctx context.Context, service subjects.Name, floors map[st
 		info.Name, info.NumRedelivered, info.NumAckPending), nil
 }
 
-// holding are the consumers of a lane for which Hold keeps what is acknowledged.
+// holding returns the consumers of a lane for which Hold keeps acknowledged copies.
 func (o *Office) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
 	workers, err := lane.Workers(ctx, o.cfg.JS, service)
 	if errors.Is(err, lane.ErrNoLane) {

@@ -18,17 +18,17 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// The dead letters of all services share one stream. Each service has a quota of
-// it, so that one whose filter fails on every event stalls alone, and not all
-// whose next poison event finds the stream full.
+// The dead letters of all services share one stream. Each service has a quota of it.
+// So a service whose filter fails on every event stalls alone; without the quota
+// every other service would stall at its next poison event.
 //
-// A writer of a letter asks the service's tally first: the hub's lane, the
-// capture of advisories, and the service's own instances by a control request.
-// A tally counts what it admits, and now and then reads the sizes of the letters
-// that it has not read yet, which others may have stored. Removed letters are
-// told by their number, so a tally of letters of unlike sizes is an estimate
-// until it is at zero again. A tally that cannot be had admits: the stream has a
-// limit of its own.
+// A writer of a letter asks the service's tally first: the hub's lane, the capture of
+// advisories, and the service's own instances by a control request. A tally counts
+// the letters that it admits, and at times reads the sizes of letters that it has not
+// read yet, which others may have stored. Removed letters are only counted, so a
+// tally of letters of different sizes is an estimate until it is at zero again. A
+// letter is admitted if the tally cannot be read, because the stream has a limit of
+// its own.
 
 const (
 	// lookEvery is the longest time between two looks at what is stored while
@@ -39,18 +39,18 @@ const (
 	quotaShare = 8
 	// lookBatch is how many letters are read at once.
 	lookBatch = 500
-	// storedOverhead is what the server keeps with a message, about.
+	// storedOverhead is about how many bytes the server stores beside a message.
 	storedOverhead = 34
 )
 
-// ErrQuota: the service's dead letters have reached their quota.
+// ErrQuota means that the service's dead letters have reached their quota.
 var ErrQuota = errors.New("dead letters are full for this service")
 
-// tally is what is known of one service's letters.
+// tally is the knowledge of one service's letters.
 type tally struct {
 	mu sync.Mutex // guards the rest; held during a look
-	// stream is the creation time of the stream that was read, next the first
-	// sequence that was not, bytes and count what was read and is still there.
+	// stream is the creation time of the stream that was read, next the first unread
+	// sequence, bytes and count are those of the letters read that still exist.
 	stream time.Time
 	next   uint64
 	bytes  uint64
@@ -60,7 +60,7 @@ type tally struct {
 	looked   time.Time
 }
 
-// quotas are the tallies, and the set of those that are used up.
+// quotas are the tallies, and the set of the exhausted ones.
 type quotas struct {
 	mu      sync.Mutex // guards the rest
 	tallies map[subjects.Name]*tally
@@ -96,8 +96,8 @@ func (q *quotas) note(service subjects.Name, text string) {
 	q.over[service] = overQuota{text, time.Now()}
 }
 
-// Admit takes a letter of a size into a service's tally, or returns an ErrQuota
-// that says what to do. The last letter admitted may pass the quota.
+// Admit takes a letter of a size into a service's tally, or returns an ErrQuota that
+// says what to do. The last letter admitted may exceed the quota.
 func (o *Office) Admit(ctx context.Context, service subjects.Name, size int) error {
 	t := o.quotas.tally(service)
 	t.mu.Lock()
@@ -136,8 +136,8 @@ func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.
 	return seq, added, err
 }
 
-// retract takes a letter that was not stored, or was there before, out of the tally
-// again. One that was stored though the answer said otherwise is found at the next
+// retract takes a letter that was not stored, or was already stored before, out of
+// the tally again. A letter that was stored despite an error is found at the next
 // look.
 func (o *Office) retract(service subjects.Name, size int) {
 	t := o.quotas.tally(service)
@@ -148,7 +148,7 @@ func (o *Office) retract(service subjects.Name, size int) {
 
 func (o *Office) quota() uint64 { return uint64(o.cfg.ServiceMaxBytes) }
 
-// OverQuota is why a service's letters are refused; empty when they are not.
+// OverQuota returns why a service's letters are refused; empty when they are not.
 func (o *Office) OverQuota(service subjects.Name) string {
 	o.quotas.mu.Lock()
 	defer o.quotas.mu.Unlock()
@@ -156,7 +156,7 @@ func (o *Office) OverQuota(service subjects.Name) string {
 }
 
 // refused returns the error of a service that was over its quota a moment ago,
-// which costs nothing.
+// without a request.
 func (o *Office) refused(service subjects.Name) error {
 	o.quotas.mu.Lock()
 	defer o.quotas.mu.Unlock()
@@ -166,18 +166,18 @@ func (o *Office) refused(service subjects.Name) error {
 	return nil
 }
 
-// reviewQuotas looks again at the services over their quota: nobody may have
-// asked since letters were removed.
+// reviewQuotas looks again at the services over their quota, because no letter may
+// have been offered since letters were removed.
 func (o *Office) reviewQuotas(ctx context.Context) {
 	o.quotas.mu.Lock()
 	services := slices.Collect(maps.Keys(o.quotas.over))
 	o.quotas.mu.Unlock()
 	for _, service := range services {
-		_ = o.Admit(ctx, service, 0) // which takes note of what it finds
+		_ = o.Admit(ctx, service, 0) // which notes the present state
 	}
 }
 
-// look brings a tally up to what is stored.
+// look brings a tally up to date with the stream.
 func (o *Office) look(ctx context.Context, service subjects.Name, t *tally) error {
 	filter := subjects.DeadLetterFilter(service)
 	return o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
@@ -218,7 +218,7 @@ func (t *tally) read(ctx context.Context, s jetstream.Stream, filter string, las
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.DeleteConsumer(context.WithoutCancel(ctx), c.CachedInfo().Name) }() // it goes by itself as well
+	defer func() { _ = s.DeleteConsumer(context.WithoutCancel(ctx), c.CachedInfo().Name) }() // the consumer also expires by itself
 	for left := c.CachedInfo().NumPending; left > 0 && t.bytes < enough; {
 		batch, err := c.FetchNoWait(int(min(left, lookBatch)))
 		if err != nil {
@@ -232,7 +232,7 @@ func (t *tally) read(ctx context.Context, s jetstream.Stream, filter string, las
 			}
 			payload, err := strconv.Atoi(m.Headers().Get(nats.MsgSize))
 			if err != nil {
-				payload = 0 // an empty one has none
+				payload = 0 // an empty message has no payload
 			}
 			left--
 			t.bytes += uint64(storedSize(m.Subject(), m.Headers(), payload))
@@ -252,7 +252,7 @@ func (t *tally) read(ctx context.Context, s jetstream.Stream, filter string, las
 	return nil
 }
 
-// storedSize is about what a message takes in a stream.
+// storedSize is about how many bytes a message takes in a stream.
 func storedSize(subject string, header nats.Header, payload int) int {
 	n := storedOverhead + len(subject) + len("NATS/1.0\r\n\r\n") + payload
 	for name, values := range header {

@@ -1,6 +1,6 @@
-// Package episode tells of trouble once: when it begins, when it has another
-// reason than any before, and when it is over. It is over when work has gone well
-// for some time, not when one attempt happened to succeed. Deciding is pure.
+// Package episode reports trouble once: when it begins, when it has a new reason, and
+// when it is over. Trouble is over when work has succeeded for some time, not at the
+// first success. The package's decisions are pure.
 package episode
 
 import (
@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// maxReasons bounds the reasons that one episode tells apart.
+// maxReasons bounds the reasons that one episode distinguishes.
 const maxReasons = 8
 
-// Episode is a time of trouble, or none. The zero value is none, and is over as
-// soon as something goes well. Not for concurrent use; see Log.
+// Episode is a time of trouble, or none. The zero value means no trouble; its trouble
+// is over at the first success. It must not be used concurrently; see Log.
 type Episode struct {
-	// Settle is for how long work must go well for the trouble to be over.
+	// Settle is how long work must succeed before the trouble counts as over.
 	Settle time.Duration
 
 	began    time.Time
@@ -23,19 +23,19 @@ type Episode struct {
 	cause    error
 	told     []string // reasons without their numbers
 	failures int
-	// well is since when work has gone well without a failure; zero when the last
-	// thing was one.
+	// well is since when work has succeeded without a failure; zero when the last
+	// result was a failure.
 	well time.Time
 }
 
-// News is what is worth telling.
+// News is the part of a result that is worth reporting.
 type News int
 
-// What a failure or a success can mean to somebody who reads along.
+// The kinds of news.
 const (
 	Nothing News = iota
 	Began        // trouble, and there was none before
-	Changed      // trouble goes on, for a reason that was not told yet
+	Changed      // trouble continues for a reason that was not reported yet
 	Over         // no trouble any more
 )
 
@@ -46,7 +46,7 @@ func (e *Episode) FailWith(now time.Time, err error) News {
 	return news
 }
 
-// Fail notes a failure. Reasons that differ in their numbers alone are one.
+// Fail notes a failure. Reasons that differ only in numbers count as the same.
 func (e *Episode) Fail(now time.Time, reason string) News {
 	e.failures++
 	e.well = time.Time{}
@@ -63,9 +63,8 @@ func (e *Episode) Fail(now time.Time, reason string) News {
 	return Changed
 }
 
-// Succeed notes that something went well. After Over, lasted says how long it was
-// from the first failure until things went well for good, and failures how many
-// there were.
+// Succeed notes a success. With Over, lasted is the time from the first failure to
+// the beginning of the lasting success, and failures is the number of failures.
 func (e *Episode) Succeed(now time.Time) (news News, lasted time.Duration, failures int) {
 	if e.began.IsZero() {
 		return Nothing, 0, 0
@@ -90,11 +89,11 @@ func (e *Episode) Since() time.Time { return e.began }
 // Reason is the latest reason; empty without trouble.
 func (e *Episode) Reason() string { return e.reason }
 
-// Cause is the error of the latest failure; nil without trouble, and where Fail
-// was told a reason in words.
+// Cause is the error of the latest failure; nil without trouble, and if Fail was
+// called with a text.
 func (e *Episode) Cause() error { return e.cause }
 
-// Left is for how much longer work must go well; Settle when the last thing was a
+// Left is how much longer work must succeed; Settle when the last result was a
 // failure, 0 without trouble.
 func (e *Episode) Left(now time.Time) time.Duration {
 	switch {

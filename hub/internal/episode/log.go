@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Log tells an operator of the episodes of one piece of work that is done again
-// and again. It may be used concurrently.
+// Log logs the episodes of trouble with one repeated piece of work. It may be used
+// concurrently.
 type Log struct {
 	log  *slog.Logger
 	what string
@@ -39,7 +39,7 @@ func (l *Log) Met(err error) {
 	}
 }
 
-// Succeeded notes that an attempt went well.
+// Succeeded notes that an attempt succeeded.
 func (l *Log) Succeeded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +96,7 @@ func (l *Logs) Met(name string, err error) bool {
 	return err == nil
 }
 
-// Forget drops pieces of work that are no more.
+// Forget drops pieces of work that no longer exist.
 func (l *Logs) Forget(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

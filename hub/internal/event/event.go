@@ -49,9 +49,9 @@ type Event struct {
 	decoded decodedValue
 }
 
-// Decode makes an Event of what ingest stored. header and data stay shared with
-// the Event and must not be written again. The one error is a subject that is
-// not an event's, a *subjects.SubjectError.
+// Decode makes an Event of a message in ingest. header and data stay shared with the
+// Event and must not be changed afterwards. The one error is a subject that is not an
+// event's, a *subjects.SubjectError.
 func Decode(pos Position, t time.Time, subject string, header map[string][]string, data []byte) (*Event, error) {
 	s, err := subjects.ParseEvent(subject)
 	if err != nil {
@@ -86,7 +86,7 @@ func origin(header map[string][]string) string {
 func version(header map[string][]string) string {
 	v := first(header, contract.HeaderVersion)
 	if v == "" {
-		return "" // parsing it would make an error for each event
+		return "" // parsing an empty value would allocate an error for each event
 	}
 	if _, err := strconv.ParseInt(v, 10, 64); err != nil {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// MaxKey is the longest key, in bytes; what is longer counts as no key.
+// MaxKey is the longest key, in bytes; a longer key counts as absent.
 const MaxKey = contract.MaxKey
 
 // key is the event's key: the header's, else the payload's top-level "id", a

@@ -10,14 +10,15 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// RowOf is what a row of a snapshot is numbered and named by.
+// RowOf identifies a row of a snapshot.
 type RowOf struct {
 	Entity subjects.Name
 	// Snapshot is the id of the snapshot or backfill.
 	Snapshot string
 	// Number of the row in the snapshot, from 1.
 	Number uint64
-	// Origin is the service whose row it is; empty when it did not say.
+	// Origin is the service whose row it is; empty when the owner did not name
+	// itself.
 	Origin string
 }
 
@@ -42,10 +43,10 @@ func Row(pos Position, t time.Time, r RowOf, header map[string][]string, data []
 	}, nil
 }
 
-// rowID is the same for the same row of the same snapshot: one that is asked for
-// again after a crash, and is by then another row, is another event. So is the
-// row of another snapshot of the same interest: what is told apart by ids (dead
-// letters, an inbox) must not take it for the first one's.
+// rowID is the same for the same row of the same snapshot. If the number is that of
+// another row when it is fetched again after a crash, that row gets another id. So
+// does the same row in another snapshot of the interest, because dead letters and the
+// inbox distinguish rows by their ids.
 func rowID(r RowOf, key string) string {
 	f := fnv.New64a()
 	_, _ = f.Write([]byte(key)) // never fails

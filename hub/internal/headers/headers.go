@@ -1,6 +1,6 @@
-// Package headers reads the headers of a stream's messages, without their
-// payloads and in few round trips. It is for questions, asked now and then: each
-// makes a consumer that the server removes again.
+// Package headers reads the headers of a stream's messages, without their payloads
+// and in few round trips. It is for occasional questions: each call makes a consumer,
+// which the server removes again.
 package headers
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// unused is after how long the server removes a consumer that was left behind.
+// unused is the time after which the server removes an abandoned consumer.
 const unused = 10 * time.Second
 
 // Entry is one message without its payload.
@@ -34,7 +34,7 @@ func Since(ctx context.Context, stream jetstream.Stream, subject string, from ti
 	}
 	info := c.CachedInfo()
 	defer func() {
-		// The server does it as well, a little later.
+		// The server also removes it, a little later.
 		_ = stream.DeleteConsumer(context.WithoutCancel(ctx), info.Name)
 	}()
 	left := int(min(info.NumPending, uint64(limit)))

@@ -41,9 +41,9 @@ type API struct{ cfg Config }
 // New makes an API.
 func New(cfg Config) *API { return &API{cfg} }
 
-// Handler answers /healthz, /readyz and /metrics.
-// The context of a request that has ended makes /readyz say that the hub stops:
-// let a server's BaseContext be the context of Run.
+// Handler answers /healthz, /readyz and /metrics. If a request's context has ended,
+// /readyz says that the hub stops: use the context of Run as the server's
+// BaseContext.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", a.healthz)
@@ -75,7 +75,7 @@ func (a *API) Serve(ctx, run context.Context, listener net.Listener) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpStopTime)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
-		_ = server.Close() // whoever is still reading is cut off
+		_ = server.Close() // clients that still read are cut off
 	}
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err)

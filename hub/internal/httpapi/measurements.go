@@ -7,8 +7,8 @@ import (
 	"github.com/replhub/replhub/hub/internal/report"
 )
 
-// measureEvery is the least time between two rounds of questions to the server,
-// however often somebody scrapes.
+// measureEvery is the least time between two rounds of requests to the server,
+// however often clients scrape.
 const measureEvery = 5 * time.Second
 
 // measurements keep the latest round. Concurrent scrapes share one.

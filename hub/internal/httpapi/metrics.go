@@ -23,13 +23,13 @@ func (a *API) metricsHandler() http.Handler {
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		Registry: registry,
-		// One value that cannot be had is no reason to withhold the others.
+		// If one value cannot be read, the others are still reported.
 		ErrorHandling: promhttp.ContinueOnError,
 	})
 }
 
-// collector turns what the hub knows into metrics at each scrape: nothing is
-// counted for its sake on the way of an event.
+// collector turns the hub's state into metrics at each scrape. The processing of
+// events keeps no counters for it.
 type collector struct {
 	api      *API
 	metrics  map[string]metric
@@ -110,8 +110,8 @@ func collectCounts(emit emitter, service string, n lane.Counts) {
 	emit(contract.MetricLaneDeadLettered, float64(n.Dead), service)
 }
 
-// collectMeasured emits what the server was asked for. What it did not answer
-// is absent: an old value would look like a good one.
+// collectMeasured emits the values that the server was asked for. A value without an
+// answer is absent, because an old value would look valid.
 func collectMeasured(emit emitter, m *report.Measurement, ingestMaxBytes int64) {
 	if m == nil {
 		return

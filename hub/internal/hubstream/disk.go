@@ -11,28 +11,28 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrDisk: nats-server cannot write to its disk. It keeps that to itself: a message
-// that it could not store gets no answer (nats-server 2.15, stream.go,
-// processJetStreamMsgLocked), and from then on it refuses to store anything in that
-// stream, also when there is room again, until it is restarted.
+// ErrDisk means that nats-server cannot write to its disk. The server does not report
+// that: a message that it could not store gets no answer (nats-server 2.15,
+// stream.go, processJetStreamMsgLocked), and from then on it refuses to store
+// anything in that stream, also when there is room again, until it is restarted.
 var ErrDisk = errors.New("nats-server cannot write to its disk, and does not try again until it is restarted: restart nats-server after freeing space")
 
-// What the server says of a lack of room, and of batches that were never ended.
+// The server's codes for a lack of room, and for batches that were never ended.
 const (
 	codeNoResources  jetstream.ErrorCode = 10023
 	codeManyInFlight jetstream.ErrorCode = 10211 // batches that were never ended
 	noSpace                              = "no space left on device"
 )
 
-// noSubject is none that any of the hub's streams takes.
+// noSubject is a subject that none of the hub's streams takes.
 const noSubject = "replhub._none"
 
-// writeErrorTime bounds the question for a write error.
+// writeErrorTime bounds the request that finds a write error.
 const writeErrorTime = time.Second
 
-// Diagnose returns err, the outcome of storing something in a stream, or an ErrDisk
-// where that is why. It asks the server when err is a wait in vain; it does not need
-// ctx to go on.
+// Diagnose returns err, the outcome of storing a message in a stream, or an ErrDisk
+// if the disk is the cause. It asks the server when err is a timeout; it works even
+// if ctx has ended.
 func Diagnose(ctx context.Context, js jetstream.JetStream, stream string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrDisk):
@@ -52,10 +52,10 @@ func Diagnose(ctx context.Context, js jetstream.JetStream, stream string, err er
 	return err
 }
 
-// WriteError is an ErrDisk when the server has given up storing anything in a
-// stream; nil when it has not, or when that cannot be told. It asks for a purge of
-// messages that cannot be there, which the server refuses for a write error before
-// it looks for them.
+// WriteError returns an ErrDisk when the server no longer stores messages in a
+// stream; nil when it does, or when that is unknown. It asks for a purge of messages
+// that cannot be there, which the server refuses for a write error before it looks
+// for them.
 func WriteError(ctx context.Context, js jetstream.JetStream, stream string) error {
 	s, err := js.Stream(ctx, stream)
 	if err == nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// KeptConfig is what a Kept needs. JS, Stream and Logger have no default.
+// KeptConfig configures a Kept. JS, Stream and Logger are required.
 type KeptConfig struct {
 	JS     jetstream.JetStream
 	Stream jetstream.StreamConfig
-	// Loss says what goes with the stream, for the report of its deletion.
+	// Loss says what is lost with the stream, for the report of its deletion.
 	Loss string
-	// Restore puts back what this process knows of the content; nil does
-	// nothing. It is called after each deletion, also where another process has
-	// created the stream again, so it merges. An error has it called again.
+	// Restore puts back this process's knowledge of the content; nil has no effect.
+	// It is called after each deletion, also if another process has created the
+	// stream again, so it must merge. After an error it is called again.
 	Restore func(ctx context.Context) error
 	// Report takes the sentence that says what was deleted and lost, once for
 	// each deletion; nil logs it as an error.
@@ -29,8 +29,8 @@ type KeptConfig struct {
 	Logger *slog.Logger
 }
 
-// Kept is a stream that the hub cannot work without. One that is deleted while
-// the hub runs is created again, by whoever needs it first or by Look, which the
+// Kept is a stream that the hub cannot work without. If it is deleted while the hub
+// runs, it is created again, by the first caller that needs it or by Look, which the
 // hub calls every few seconds. Its methods may be called concurrently.
 type Kept struct {
 	cfg KeptConfig
@@ -39,7 +39,7 @@ type Kept struct {
 
 	mu     sync.Mutex // guards the rest
 	handle jetstream.Stream
-	// created tells one stream of the name from the next.
+	// created is the creation time, which distinguishes streams of the same name.
 	created time.Time
 	// gone is since when the stream is known to be missing; zero when it is there.
 	gone time.Time
@@ -73,8 +73,8 @@ func (k *Kept) Missing() bool {
 }
 
 const (
-	// leaderTime is for how long an op is called again that a stream which is there
-	// does not answer: longer than an election takes.
+	// leaderTime is how long an op is repeated if an existing stream does not answer:
+	// longer than an election takes.
 	leaderTime = 4 * time.Second
 	// leaderPause is the time between two calls.
 	leaderPause = 20 * time.Millisecond
@@ -114,16 +114,16 @@ func Gone(err error) bool {
 }
 
 // Leaderless reports whether an error may mean that a stream has no leader, or that
-// the server asked has not heard of it yet. Nothing was stored then.
+// the server asked does not know it yet. The message was then not stored.
 func Leaderless(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		ok && api.Code == http.StatusServiceUnavailable
 }
 
-// Look asks the server for the stream, with fresh information, and creates it
-// when it is not there. It returns a *ForeignError for a stream of its name that
-// somebody else made.
+// Look asks the server for the stream, with fresh information, and creates it when it
+// is not there. It returns a *ForeignError for a stream of its name that is not the
+// hub's.
 func (k *Kept) Look(ctx context.Context) (jetstream.Stream, error) {
 	s, err := k.cfg.JS.Stream(ctx, k.Name())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -179,8 +179,8 @@ func (k *Kept) missed() time.Time {
 	return k.gone
 }
 
-// met takes note of the stream that exists, and restores one that is not the
-// stream that was there before.
+// met notes the present stream, and restores its content if it is not the stream from
+// before.
 func (k *Kept) met(ctx context.Context, s jetstream.Stream) {
 	k.mu.Lock()
 	before, now := k.created, s.CachedInfo().Created

@@ -1,6 +1,6 @@
 // Package hubstream creates the hub's streams and recognises them again by their
 // metadata (contract.MetadataKey). A stream of the same name without that metadata is
-// somebody else's and is never touched. It does not look into what a stream holds.
+// foreign and is never changed. It does not look into what a stream holds.
 package hubstream
 
 import (
@@ -21,8 +21,8 @@ import (
 // end (nats-server 2.15, stream.go, stop, and filestore.go, Delete).
 const DeletionTime = time.Second
 
-// ForeignError refuses a stream that has a name of the hub's and not the metadata that
-// says that it is the hub's.
+// ForeignError refuses a stream that has one of the hub's names without the hub's
+// metadata.
 type ForeignError struct{ Stream string }
 
 // Error says what is wrong and what to do.

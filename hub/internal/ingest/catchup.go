@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// CatchUp reads ingest for one lane that is not within the tail's window. Not
-// for concurrent use.
+// CatchUp reads ingest for one lane that is not within the tail's window. It must not
+// be used concurrently.
 type CatchUp struct {
 	r          *reader
 	blockBytes int
 }
 
-// Portion is how much a CatchUp takes at a time, in bytes: Pull is what one request
-// to the server is for, Block what a block of events may have.
+// Portion is how much a CatchUp takes at a time, in bytes: Pull bounds one request to
+// the server, Block bounds a block of events.
 type Portion struct{ Pull, Block int64 }
 
-// Most is the most that a CatchUp of this portion holds: a block, which an event
-// may pass, and what it has asked for ahead.
+// Most is the most that a CatchUp of this portion holds: a block, which one event may
+// exceed, and the events requested ahead.
 func (p Portion) Most(maxPayload int64) int64 {
 	return p.Block + maxPayload + Ahead(p.Pull, maxPayload)
 }
@@ -35,8 +35,9 @@ func (g *Ingest) CatchUp(ctx context.Context, at Mark, p Portion) (*CatchUp, err
 // gatherTime bounds how long Next gathers events behind the first.
 const gatherTime = 20 * time.Millisecond
 
-// Next returns the events that follow, at most a block of them. It waits for the first up to the given time, and then gathers
-// what comes within 20 ms. No events and no error means that there were none.
+// Next returns the events that follow, at most a block. It waits for the first up to
+// the given time, and then gathers the events that come within 20 ms. No events and
+// no error mean that no event came.
 func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 	b := Block{Before: c.r.at}
 	first, cancel := context.WithTimeout(ctx, wait)
@@ -59,7 +60,7 @@ func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 	}
 }
 
-// ignoreDeadline drops the error of a wait that ended by its own time.
+// ignoreDeadline drops the error of a wait that ended by its own deadline.
 func ignoreDeadline(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil

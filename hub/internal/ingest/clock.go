@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// clock tells the time of ingest's server: what the server said last, and what
-// has passed on this host since. Times that several hosts write and compare go
-// by it, since hosts' clocks differ: when events were stored, how long a pin
-// holds, where a start or a pause lies. What one process waits for goes by that
-// process's own clock.
+// clock tells the time of ingest's server: the server's last time plus the time
+// passed on this host since. It is used for times that several hosts write and
+// compare, since hosts' clocks differ: when events were stored, how long a pin holds,
+// where a start or a pause lies. Waits within one process use that process's own
+// clock.
 type clock struct {
 	local func() time.Time
 
@@ -17,9 +17,9 @@ type clock struct {
 	told, heard time.Time  // the server's time, and when it came, by local
 }
 
-// hear takes the time from an answer of the server that has just come in. An
-// answer that took long makes the clock late by that, never early: what is too
-// young to be trimmed, or a pin, is at most kept for longer.
+// hear takes the time from an answer of the server that has just come in. A slow
+// answer makes the clock late, never early, so that young events and pins are at most
+// kept for longer.
 func (c *clock) hear(told time.Time) {
 	if told.IsZero() {
 		return
@@ -39,6 +39,6 @@ func (c *clock) now() time.Time {
 	return c.told.Add(c.local().Sub(c.heard)).UTC()
 }
 
-// Now is the time by ingest's server, as told within the last seconds. May be
-// called concurrently.
+// Now is the time by ingest's server, as it was read within the last seconds. It may
+// be called concurrently.
 func (g *Ingest) Now() time.Time { return g.clock.now() }

@@ -6,10 +6,10 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// decode makes an event of what ingest stored. The stream takes things that are
-// no events as well: entities that are no names of the grammar, and answers of
-// the server's to a request whose reply subject was one of ingest's. Of these it
-// makes an event that nobody can want, so that those behind it are reached.
+// decode makes an event of a message that ingest stored. The stream also takes
+// messages that are not events: with entity names outside the grammar, and the
+// server's answers to a request whose reply subject was one of ingest's. decode makes
+// these an event that matches no interest, so that readers pass over them.
 func (g *Ingest) decode(seq uint64, t time.Time, subject string, header map[string][]string, data []byte) *event.Event {
 	pos := g.PositionOf(seq)
 	if isServerReply(header, data) {
@@ -24,11 +24,11 @@ func (g *Ingest) decode(seq uint64, t time.Time, subject string, header map[stri
 	return e
 }
 
-// replyType begins every answer of the server's JetStream API.
+// replyType is the beginning of every answer of the JetStream API.
 const replyType = `{"type":"io.nats.jetstream.api.v1.`
 
-// isServerReply recognises what the server itself sent to an ingest subject:
-// somebody who may not publish there can name it as the reply subject of a
+// isServerReply recognises an answer that the server itself sent to an ingest
+// subject: a client that may not publish there can name it as the reply subject of a
 // request.
 func isServerReply(header map[string][]string, data []byte) bool {
 	return len(header) == 0 && len(data) > len(replyType) && string(data[:len(replyType)]) == replyType

@@ -31,22 +31,22 @@ type Config struct {
 	// DedupeWindow is how long a retry under the same id is recognised; 10
 	// minutes by default.
 	DedupeWindow time.Duration
-	// WindowBytes bounds the events that the shared tail keeps in memory, headers
-	// and what the program needs beside them included; 48 MiB by default, about
-	// 40,000 small events. One event may be larger than that.
+	// WindowBytes bounds the events that the shared tail keeps in memory, including
+	// headers and the program's overhead; 48 MiB by default, about 40,000 small
+	// events. One event may be larger than that.
 	WindowBytes int
-	// TailPullBytes is what the tail asks the server for at a time, and it may
-	// hold about twice as much beside its window (Ahead); 2 MiB by default.
+	// TailPullBytes is how much the tail requests at a time; 2 MiB by default. The
+	// tail may hold about twice as much beside its window (Ahead).
 	TailPullBytes int64
-	// Now is this host's clock; time.Now by default. What it says matters only by
-	// how it goes on: the time of day is the server's.
+	// Now is this host's clock; time.Now by default. Only its progress matters: the
+	// time of day is the server's.
 	Now func() time.Time
-	// Logger takes what an operator should know; slog.Default by default.
+	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
-	// Report takes what was lost with a stream that somebody deleted; nil logs it.
+	// Report is called with the loss of a stream that somebody deleted; nil logs it.
 	Report func(stream, text string)
-	// Failpoint is called at named steps; tests kill the process there. Nil
-	// does nothing.
+	// Failpoint is called at named steps, where tests kill the process. Nil has no
+	// effect.
 	Failpoint func(step string)
 }
 
@@ -69,7 +69,7 @@ func (c Config) withDefaults() Config {
 // Ingest is the stream and its ledger. Its methods may be called concurrently.
 type Ingest struct {
 	cfg Config
-	// events and record are the stream of events and that of the ledger.
+	// events is the stream of events, record the stream of the ledger.
 	events, record *hubstream.Kept
 	ledger         atomic.Pointer[retention.Ledger]
 	rates          rate
@@ -101,8 +101,8 @@ func (g *Ingest) keep(sc jetstream.StreamConfig, loss string, restore func(conte
 	})
 }
 
-// Kept are the streams that somebody may delete by hand, to be looked at now and
-// then.
+// Kept returns the streams that somebody may delete by hand, so that the hub looks at
+// them periodically.
 func (g *Ingest) Kept() []*hubstream.Kept { return []*hubstream.Kept{g.events, g.record} }
 
 func (g *Ingest) streamConfig() jetstream.StreamConfig {
@@ -111,20 +111,20 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 		Description: "replhub: every event",
 		Subjects:    subjects.IngestSubjects(),
 		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardNew, // a full stream refuses publishers, it forgets nothing
+		Discard:     jetstream.DiscardNew, // a full stream refuses publishers and loses nothing
 		MaxMsgs:     -1,
 		MaxBytes:    g.cfg.MaxBytes,
 		Storage:     jetstream.FileStorage,
 		Replicas:    g.cfg.Replicas,
 		Duplicates:  g.cfg.DedupeWindow,
 		DenyDelete:  true, // readers insist on contiguous sequences
-		// Publishers with many events at a time: replhub.Client.PublishAll.
+		// For replhub.Client.PublishAll.
 		AllowBatchPublish: takesBatches(g.cfg.JS.Conn().ConnectedServerVersion()),
 	}
 }
 
-// takesBatches reports whether a server has fast ingest: since 2.14. Others refuse
-// a stream's configuration that names it.
+// takesBatches reports whether a server has fast ingest, which came with 2.14. Older
+// servers refuse a stream's configuration that names it.
 func takesBatches(version string) bool {
 	var major, minor int
 	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
@@ -134,7 +134,7 @@ func takesBatches(version string) bool {
 }
 
 // stream looks the stream up at its leader, and creates it again when somebody
-// deleted it: without it publishers have nowhere to go.
+// deleted it: without it publishers find no stream.
 func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := g.events.Look(ctx)
 	if err != nil {
@@ -144,7 +144,7 @@ func (g *Ingest) stream(ctx context.Context) (jetstream.Stream, error) {
 	return s, nil
 }
 
-// Bounds asks the stream's leader.
+// Bounds asks the stream's leader for the stream's bounds.
 func (g *Ingest) Bounds(ctx context.Context) (Bounds, error) {
 	s, err := g.stream(ctx)
 	if err != nil {

@@ -72,7 +72,8 @@ func (g *Ingest) writeLedger(ctx context.Context, l retention.Ledger, revision u
 	return true, nil
 }
 
-// reportLost says that a ledger was not there at the start, though ingest was.
+// reportLost reports that the ledger was missing at the start, though ingest was
+// there.
 func (g *Ingest) reportLost(b Bounds) {
 	text := fmt.Sprintf("stream %s was deleted while no hub ran: the epochs go on behind those that the lanes know, and the trim floor is ingest's first event, %d", g.record.Name(), b.First)
 	if g.cfg.Report != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// perform takes the steps of an operation, one after the other. lanes answers
-// retention.LookAtLanes; nil where the operation asks for none.
+// perform performs the steps of an operation, one after the other. lanes answers
+// retention.LookAtLanes; it may be nil where the operation has no such step.
 func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes func(context.Context) (retention.Need, error)) error {
 	for {
 		var err error

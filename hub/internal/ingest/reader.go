@@ -22,36 +22,36 @@ const (
 	// bytes at a time (see Ahead): enough to hide the round trip, little enough to
 	// bound memory with large events.
 	pullMessages = 2000
-	// messageOverhead is about what the client keeps of a message beside the bytes
-	// that the server counts, wordsOverhead what the server counts beside those
-	// of the publisher's: subjects.
+	// messageOverhead is about the memory of a message in the client beyond the bytes
+	// that the server counts. wordsOverhead is the part of the server's count beyond
+	// the publisher's bytes: subjects.
 	messageOverhead = 600
 	wordsOverhead   = 64 << 10
-	// pullExpires is how long the server keeps a request for events that are
-	// not there yet.
+	// pullExpires is how long the server keeps a request for events that have not
+	// come yet.
 	pullExpires = 30 * time.Second
-	// heartbeat is how often a consumer without events shows itself, and
-	// silence how long it may not.
+	// heartbeat is the time between signs of life of a consumer without events, and
+	// silence the longest time without one.
 	heartbeat = time.Second
 	silence   = 2500 * time.Millisecond
 	// The server forgets a reader's consumer after this long without a request.
 	inactiveThreshold = 30 * time.Second
 )
 
-// errGap: the consumer passed over a sequence. The server does so in silence
-// when it clamps a start to the first sequence it holds.
+// errGap means that the consumer skipped a sequence. The server does so silently when
+// it moves a start to the first sequence that it holds.
 var errGap = errors.New("ingest events are not contiguous")
 
-// errSilent: the consumer, or the connection to it, is gone; a restarted server
-// has forgotten it.
+// errSilent means that the consumer, or the connection to it, is gone; for example a
+// restarted server has forgotten the consumer.
 var errSilent = errors.New("the reader of ingest fell silent")
 
 // reader reads ingest from a mark on through a consumer of its own.
 //
-// It asks for events itself instead of leaving that to the client's iterator:
-// that takes a stored event with a Status header and no body for a word of the
-// server's and swallows it. Here an event is what comes with the address to
-// acknowledge it at, and nothing else does.
+// It requests events itself instead of using the client's iterator, which takes a
+// stored event with a Status header and no body for a status message and drops it.
+// Here a message is an event exactly if it has a reply subject for its
+// acknowledgement.
 type reader struct {
 	g    *Ingest
 	name string // the consumer's
@@ -60,12 +60,12 @@ type reader struct {
 	msgs chan *nats.Msg
 	// at is the last event returned.
 	at Mark
-	// asked is how many events were asked for and have not come.
+	// asked is how many requested events have not come yet.
 	asked int
-	// pull is how many bytes one request is for.
+	// pull is the size of one request in bytes.
 	pull int64
-	// heard is when anything last came, reconnects how often the connection
-	// had been lost when the reader began: what was under way then is gone.
+	// heard is when the last message came. reconnects is how often the connection had
+	// been lost when the reader began: requests under way at a later loss are gone.
 	heard      time.Time
 	reconnects uint64
 	look       *time.Ticker
@@ -90,8 +90,8 @@ func (g *Ingest) newReader(ctx context.Context, at Mark, pullBytes int64) (*read
 	nc := g.cfg.JS.Conn()
 	r := &reader{
 		g: g, at: at, pull: pullBytes, name: cons.CachedInfo().Name,
-		// Never full: words of the server's come one a heartbeat, and the
-		// reader does not stay away for long.
+		// The channel is never full: status messages come once a heartbeat, and the
+		// reader reads often.
 		msgs:       make(chan *nats.Msg, pullMessages+100),
 		heard:      time.Now(),
 		idle:       func() {},
@@ -110,8 +110,8 @@ func (g *Ingest) newReader(ctx context.Context, at Mark, pullBytes int64) (*read
 }
 
 // prove checks that a reader which was opened behind a mark reads the stream that
-// Resume found: in between ingest may have been created again or rolled back, and have
-// come to other events under the sequences that follow.
+// Resume found: in between ingest may have been created again or rolled back, and may
+// have other events under the following sequences.
 func (g *Ingest) prove(ctx context.Context, at Mark) error {
 	return g.perform(ctx, g.ledger.Load().Prove(at, func(is bool) retention.Step {
 		if !is {
@@ -166,18 +166,17 @@ func (r *reader) ask() error {
 	return nil
 }
 
-// pullSize is how many bytes a request is for: no event is larger than what one
-// request may take.
+// pullSize is the size of a request in bytes: at least that of the largest possible
+// event.
 func pullSize(bytes, maxPayload int64) int64 { return max(bytes, maxPayload+wordsOverhead) }
 
-// Ahead is how many bytes a reader may hold that were asked for and not read, when
-// its requests are for pullBytes each: a second one is made before all of the
-// first has come.
+// Ahead is how many requested and unread bytes a reader may hold when its requests
+// are for pullBytes each: it makes a second request before the first is complete.
 func Ahead(pullBytes, maxPayload int64) int64 {
 	return 2*pullSize(pullBytes, maxPayload) + pullMessages*messageOverhead
 }
 
-// pullRequest is the server's form.
+// pullRequest is the server's form of a request.
 type pullRequest struct {
 	Batch     int           `json:"batch"`
 	MaxBytes  int64         `json:"max_bytes"`
@@ -185,7 +184,7 @@ type pullRequest struct {
 	Heartbeat time.Duration `json:"idle_heartbeat"`
 }
 
-// take makes an event of what came; nil for a word of the server's.
+// take makes an event of a message; nil for a status message of the server.
 func (r *reader) take(m *nats.Msg) (*event.Event, error) {
 	r.heard = time.Now()
 	if m.Reply == "" {
@@ -205,8 +204,8 @@ func (r *reader) take(m *nats.Msg) (*event.Event, error) {
 	return e, nil
 }
 
-// The server's words, by the Status header, and what 409 says when a request
-// has only come to its end.
+// The server's status messages, by the Status header, and the texts of a 409 that
+// only ends a request.
 const (
 	statusHeartbeat = "100"
 	statusExpired   = "408"
@@ -215,8 +214,8 @@ const (
 	endedByBatch    = "Batch Completed"
 )
 
-// heed does as the server says: a request that ended without all it asked for
-// is asked again, everything else ends the reader.
+// heed handles a status message: after a request that ended incomplete the reader
+// requests the rest again; any other status ends the reader.
 func (r *reader) heed(m *nats.Msg) error {
 	status, says := m.Header.Get("Status"), m.Header.Get("Description")
 	switch {
@@ -231,8 +230,8 @@ func (r *reader) heed(m *nats.Msg) error {
 	return fmt.Errorf("%w: the server says %s %s", errSilent, status, says)
 }
 
-// alive reports an error when the reader has reason to think that nothing will
-// come any more.
+// alive returns an error when the reader has reason to believe that no more messages
+// will come.
 func (r *reader) alive() error {
 	switch {
 	case len(r.msgs) > 0:
@@ -245,8 +244,8 @@ func (r *reader) alive() error {
 	return nil
 }
 
-// close ends the reader and its consumer, on a best-effort basis: the server
-// removes an idle consumer by itself.
+// close ends the reader and tries to delete its consumer; the server removes an idle
+// consumer by itself.
 func (r *reader) close() {
 	r.look.Stop()
 	if err := r.sub.Unsubscribe(); err != nil {

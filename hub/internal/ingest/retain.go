@@ -8,25 +8,25 @@ import (
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 )
 
-// What may go and where readers go on is package retention's to decide; here it is
-// asked.
+// Package retention decides which events may be purged and where readers continue.
+// The functions here call it.
 
-// The words that package retention has for places in ingest.
+// Types of package retention for places in ingest.
 type (
 	// Mark is a place in ingest.
 	Mark = retention.Mark
-	// Bounds is what the stream's leader says it holds.
+	// Bounds is what ingest holds, according to the stream's leader.
 	Bounds = retention.Bounds
 )
 
-// ErrTrimmed: events after the mark are gone from ingest. Going on would lose
-// them in silence.
+// ErrTrimmed means that events after the mark are gone from ingest. Reading on would
+// lose them silently.
 var ErrTrimmed = retention.ErrTrimmed
 
 // MarkOf is the mark of an event.
 func MarkOf(e *event.Event) Mark { return retention.MarkOf(e) }
 
-// identify has the ledger know the stream that exists now; see retention.Identify.
+// identify brings the ledger up to the present stream; see retention.Identify.
 func (g *Ingest) identify(ctx context.Context, atLeast uint64) error {
 	return g.perform(ctx, retention.Identify(atLeast, func(f retention.Found) retention.Step {
 		if f.Lost {
@@ -36,8 +36,8 @@ func (g *Ingest) identify(ctx context.Context, atLeast uint64) error {
 	}), nil)
 }
 
-// KnowEpoch has the current epoch not be below one that was seen elsewhere, in a
-// lane. A ledger that was lost while no hub ran begins with the first.
+// KnowEpoch raises the current epoch to at least one that was seen in a lane. It is
+// needed because a ledger that was lost while no hub ran begins with the first epoch.
 func (g *Ingest) KnowEpoch(ctx context.Context, seen uint64) error {
 	if g.Epoch() >= seen {
 		return nil
@@ -54,9 +54,9 @@ func (g *Ingest) End(ctx context.Context) (m Mark, b Bounds, err error) {
 	return m, b, err
 }
 
-// Resume checks a mark that was recorded earlier against the stream as it is,
-// and returns the mark to read on from; see retention.Resume. ErrTrimmed means that
-// events after the mark are gone.
+// Resume checks a mark that was recorded earlier against the present stream, and
+// returns the mark from which to continue; see retention.Resume. ErrTrimmed means
+// that events after the mark are gone.
 func (g *Ingest) Resume(ctx context.Context, m Mark) (Mark, error) {
 	at, err := g.mark(ctx, func(then func(Mark) retention.Step) retention.Step { return retention.Resume(m, then) })
 	if err == nil && at.Epoch != m.Epoch {
@@ -65,8 +65,7 @@ func (g *Ingest) Resume(ctx context.Context, m Mark) (Mark, error) {
 	return at, err
 }
 
-// MarkBefore is the mark of the event before seq, where a reader that wants
-// seq first has to stand.
+// MarkBefore is the mark of the event before seq, from which a reader gets seq first.
 func (g *Ingest) MarkBefore(ctx context.Context, seq uint64) (Mark, error) {
 	l := g.ledger.Load()
 	return g.mark(ctx, func(then func(Mark) retention.Step) retention.Step { return l.MarkBefore(seq, then) })
@@ -91,8 +90,8 @@ func (g *Ingest) SeqAt(ctx context.Context, t time.Time) (seq uint64, err error)
 	return seq, err
 }
 
-// Trim purges what no lane needs and is old enough; see retention.Trim. lanes says
-// what the lanes need now.
+// Trim purges the events that no lane needs and that are old enough; see
+// retention.Trim. lanes returns what the lanes need now.
 func (g *Ingest) Trim(ctx context.Context, p retention.Policy, lanes func(context.Context) (retention.Need, error)) (done retention.Trimmed, err error) {
 	err = g.perform(ctx, retention.Trim(p, func(t retention.Trimmed) retention.Step {
 		done = t
@@ -101,8 +100,8 @@ func (g *Ingest) Trim(ctx context.Context, p retention.Policy, lanes func(contex
 	return done, err
 }
 
-// Anchor finds and pins where the interests of a registration begin. Its methods are
-// not for concurrent use.
+// Anchor finds and pins where the interests of a registration begin. Its methods must
+// not be called concurrently.
 type Anchor struct {
 	g *Ingest
 	a *retention.Anchor
@@ -162,10 +161,10 @@ func (g *Ingest) EpochOf(seq uint64) uint64 { return g.ledger.Load().EpochOf(seq
 // PositionOf is the position of a sequence of the present stream.
 func (g *Ingest) PositionOf(seq uint64) event.Position { return g.ledger.Load().PositionOf(seq) }
 
-// Was reports whether there can have been an event at a position.
+// Was reports whether an event can have been at a position.
 func (g *Ingest) Was(pos event.Position) bool { return g.ledger.Load().Was(pos) }
 
-// restoreLedger stores what this hub knows and the ledger does not say.
+// restoreLedger stores what this hub knows and the ledger lacks.
 func (g *Ingest) restoreLedger(ctx context.Context) error {
 	return g.perform(ctx, retention.Restore(func() retention.Step { return retention.Done{} }), nil)
 }

@@ -14,12 +14,12 @@ const (
 	// The tail reads at the pace of its furthest reader, this many events and
 	// half of its window ahead, so that lanes that restart together far behind read ingest once.
 	tailAhead = 20 * blockEvents
-	// When no reader has moved for this long, the tail goes on without them;
-	// whoever is not within its window reads by itself meanwhile.
+	// When no reader has moved for this long, the tail continues without waiting; a
+	// lane that is not within its window then reads by itself.
 	tailPatience = time.Second
 	// retryDelay paces attempts while NATS is away.
 	retryDelay = 200 * time.Millisecond
-	// tailSettle is for how long reading must go well for trouble to be over.
+	// tailSettle is how long reading must succeed before trouble counts as over.
 	tailSettle = 2 * time.Second
 )
 
@@ -33,35 +33,34 @@ type Tail struct {
 	mu        sync.Mutex // guards followers
 	followers map[Follower]struct{}
 
-	// newest is the last event, as long as the followers were not told of it,
-	// and untold how many they were not told of.
+	// newest is the last event while it is not yet announced to the followers, and
+	// untold counts the unannounced events.
 	newest *event.Event
 	untold int
 }
 
-// A Follower is told that there is more at the end of the tail.
+// A Follower is called when there are new events at the end of the tail.
 type Follower interface {
-	// Follow is called on the tail's goroutine, so it must not wait. e is the
-	// newest event; nil when the tail began anew. Others may have come before it
-	// untold: whoever stands right before e may take it at once, and reports
-	// that; everybody else gets what it needs with After.
+	// Follow is called on the tail's goroutine, so it must not block. e is the newest
+	// event; nil when the tail began again. Earlier events may not have been
+	// announced. A follower that stands right before e may take it at once, and then
+	// returns true; any other follower reads its events with After.
 	Follow(e *event.Event) (took bool)
 }
 
-// tellEvery is how many events may come at once before the followers are told
-// of one; it is told of the last of fewer.
+// tellEvery is how many events may come at once before one is announced to the
+// followers. Of fewer events, the last is announced.
 const tellEvery = 64
 
-// NewTail makes a tail that starts after a mark. It reads nothing before Run.
+// NewTail makes a tail that starts after a mark. It does not read before Run.
 func (g *Ingest) NewTail(at Mark) *Tail {
 	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), trouble: episode.NewLog(g.cfg.Logger, "read ingest", tailSettle), followers: make(map[Follower]struct{})}
 	t.w.reset(at)
 	return t
 }
 
-// Run reads until ctx ends. Trouble with NATS is not an end: the tail resumes,
-// and a resumption in another epoch begins a new generation, in which every
-// lane checks its own mark.
+// Run reads until ctx ends. After trouble with NATS the tail resumes. Resuming in
+// another epoch begins a new generation, in which every lane checks its own mark.
 func (t *Tail) Run(ctx context.Context) error {
 	for {
 		_, _, at := t.w.state()
@@ -80,8 +79,8 @@ func (t *Tail) Run(ctx context.Context) error {
 func (t *Tail) read(ctx context.Context, at Mark) error {
 	from, err := t.g.Resume(ctx, at)
 	if errors.Is(err, ErrTrimmed) {
-		// Nobody needs what is gone from here: lanes that do find out by
-		// their own marks.
+		// The tail itself does not need the events that are gone. A lane that does
+		// finds out by its own mark.
 		from, err = t.firstHeld(ctx)
 	}
 	if err != nil {
@@ -119,7 +118,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 	}
 }
 
-// tell has the followers know of the newest event.
+// tell announces the newest event to the followers.
 func (t *Tail) tell() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -135,14 +134,14 @@ func (t *Tail) tell() {
 	t.newest, t.untold = nil, 0
 }
 
-// tellRest tells of what the followers were not told of yet.
+// tellRest announces the events that are not yet announced.
 func (t *Tail) tellRest() {
 	if t.untold > 0 {
 		t.tell()
 	}
 }
 
-// Follow has f told of what comes, from now until stop is called.
+// Follow calls f for new events, from now until stop is called.
 func (t *Tail) Follow(f Follower) (stop func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -183,21 +182,21 @@ func (t *Tail) pace(ctx context.Context) error {
 	return nil
 }
 
-// Join returns the generation to read in. A position is good within one
-// generation: after a change, Resume it.
+// Join returns the generation to read in. A position is valid within one generation;
+// after a change, call Resume.
 func (t *Tail) Join() uint64 {
 	generation, _, _ := t.w.state()
 	return generation
 }
 
-// After returns the events that follow a position, up to a block; none at the
-// end, where followers are told of more. ok is false when the position is
-// outside of the window or of another generation.
+// After returns the events that follow a position, up to a block; none at the end,
+// where the tail calls followers for new events. ok is false when the position is
+// outside the window or from another generation.
 func (t *Tail) After(generation uint64, pos event.Position) (b Block, ok bool) {
 	return t.w.after(generation, pos)
 }
 
-// Current reports whether the generation still stands.
+// Current reports whether a generation is the present one.
 func (t *Tail) Current(generation uint64) bool {
 	now, _, _ := t.w.state()
 	return now == generation

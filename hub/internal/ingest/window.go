@@ -12,23 +12,23 @@ import (
 const blockEvents = 1000
 
 const (
-	// A block ends by bytes as well: at a part of the window, so that dropping
-	// the oldest leaves most of it, and within bounds that make blocks worth
-	// their while.
+	// A block also ends by bytes: at a part of the window, so that dropping the
+	// oldest block keeps most of the window, and within bounds that keep blocks
+	// efficient.
 	blockParts    = 32
 	minBlockBytes = 16 << 10
 	maxBlockBytes = 4 << 20
-	// blockOverhead is what a block takes beside its events.
+	// blockOverhead is the memory that a block takes beside its events.
 	blockOverhead = blockEvents*8 + 512
 )
 
-// Block is a run of consecutive events, shared by all who read it.
+// Block is a run of consecutive events, shared by all its readers.
 type Block struct {
 	// Events are contiguous; read-only.
 	Events []*event.Event
 	// Before is the mark that the first event follows.
 	Before Mark
-	// entities that occur; nil while the block still grows.
+	// entities that occur in the block; nil while the block still grows.
 	entities map[subjects.Name]struct{}
 }
 
@@ -63,12 +63,12 @@ type window struct {
 	// nothing in another generation.
 	generation uint64
 	blocks     []*fillingBlock
-	// bytes is what the blocks take, at most limit as long as there is more than
-	// one; each has about blockBytes at most.
+	// bytes is the memory of the blocks; at most limit, unless there is only one
+	// block. Each block has about blockBytes at most.
 	bytes, limit, blockBytes int
 	start, end               Mark
-	// read is the furthest that any reader has taken; see ahead. added counts the
-	// bytes of all events ever added, readBytes those up to read.
+	// read is the furthest position that any reader has taken; see ahead. added
+	// counts the bytes of all events ever added, readBytes the bytes up to read.
 	read             uint64
 	added, readBytes int
 	progress         chan struct{}
@@ -79,9 +79,9 @@ type fillingBlock struct {
 	entities map[subjects.Name]struct{}
 	before   Mark
 	bytes    int
-	// added is the window's as of the last event.
+	// added is the window's count as of the last event.
 	added int
-	// closed says that nothing is added any more.
+	// closed says that no more events are added.
 	closed bool
 }
 
@@ -92,7 +92,7 @@ func newWindow(limit int) *window {
 	}
 }
 
-// reset empties the window and has it start after a mark.
+// reset empties the window and makes it start after a mark.
 func (w *window) reset(at Mark) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,7 +103,7 @@ func (w *window) reset(at Mark) {
 	w.read, w.readBytes = at.Seq, w.added
 }
 
-// add appends an event and drops the oldest blocks over the limit.
+// add appends an event and drops the oldest blocks beyond the limit.
 func (w *window) add(e *event.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,8 +156,8 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, ok bool)
 	})
 	found := w.blocks[i]
 	skip := pos.Seq - found.before.Seq
-	// A lane may know of a new epoch before the tail does: what the window holds
-	// under these sequences are then other events, copied already.
+	// A lane may know of a new epoch before the tail does. The window then holds
+	// other events under these sequences, which the lane has already copied.
 	if pos.Epoch > found.events[skip].Pos.Epoch {
 		return Block{}, false
 	}
@@ -172,8 +172,8 @@ func (w *window) after(generation uint64, pos event.Position) (b Block, ok bool)
 	return b, true
 }
 
-// took notes how far a reader has come; added is the window's as of the event.
-// The caller holds the lock.
+// took notes a reader's progress; added is the window's count as of the event. The
+// caller holds the lock.
 func (w *window) took(e *event.Event, added int) {
 	if e.Pos.Seq <= w.read {
 		return
@@ -192,22 +192,22 @@ func (w *window) followed(e *event.Event) {
 	w.took(e, w.added)
 }
 
-// ahead reports whether so much was read in beyond the furthest reader that it
-// would soon push out what that needs next.
+// ahead reports whether the window is so far beyond the furthest reader that more
+// events would soon push out those that this reader needs next.
 func (w *window) ahead() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.end.Seq >= w.read+tailAhead || w.added-w.readBytes > w.limit/2
 }
 
-// skip declares everything read in as taken, so that the tail goes on.
+// skip marks all events in the window as taken, so that the tail continues.
 func (w *window) skip() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.read, w.readBytes = w.end.Seq, w.added
 }
 
-// state returns what a reader needs to join.
+// state returns the values that a reader needs to join.
 func (w *window) state() (generation uint64, start, end Mark) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

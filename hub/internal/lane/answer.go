@@ -11,14 +11,14 @@ import (
 	"github.com/replhub/replhub/hub/internal/hubstream"
 )
 
-// fastReply is any of the answers to a fast-ingest batch. One with a type comes
-// while the batch is open: "ack" says how far the server is, "gap" and "err" that
-// it has ended the batch. One without is the final acknowledgement.
+// fastReply is any of the answers to a fast-ingest batch. An answer with a type comes
+// while the batch is open: "ack" reports the server's progress, "gap" and "err" say
+// that it has ended the batch. An answer without a type is the final acknowledgement.
 type fastReply struct {
 	Type   string `json:"type"`
 	Stream string `json:"stream"`
-	// Batch is, in a final acknowledgement, the batch that it is for. A server
-	// that takes a message as a single one names none.
+	// Batch is the batch of a final acknowledgement. A server that takes the message
+	// as a single one leaves it empty.
 	Batch string `json:"batch"`
 	// Seq is, in an "ack", how many messages of the batch are stored, and Flow
 	// how many messages there are from this answer to the next.
@@ -28,7 +28,7 @@ type fastReply struct {
 	Error *jetstream.APIError `json:"error"`
 }
 
-// outcome is what an answer says that ends an append.
+// outcome is the content of an answer that ends an append.
 func (r fastReply) outcome(stream string) error {
 	switch {
 	case r.Error != nil && hubstream.WrongSequence(r.Error):
@@ -69,8 +69,8 @@ func (a *Appender) receive(m *nats.Msg) {
 	b.finished(r)
 }
 
-// progressed notes how far the server is. Answers may be lost: each says all
-// that those before it said.
+// progressed notes the server's progress. Answers may be lost; each one includes the
+// earlier ones.
 func (b *OpenAppend) progressed(r fastReply) {
 	if r.Seq < b.stored.Load() {
 		return
@@ -83,8 +83,8 @@ func (b *OpenAppend) progressed(r fastReply) {
 	}
 }
 
-// finished notes the answer that ends the batch: an error, a gap or the end.
-// The first decides.
+// finished notes the answer that ends the batch: an error, a gap or the end. The
+// first such answer decides.
 func (b *OpenAppend) finished(r fastReply) {
 	if b.isOver() {
 		return

@@ -33,8 +33,8 @@ const (
 	Fast Kind = "fast"
 )
 
-// ErrFenced: the stream's last sequence is not what the writer expected:
-// another writer has been there.
+// ErrFenced means that the stream's last sequence is not the one that the writer
+// expected, because another writer has appended.
 var ErrFenced = errors.New("another writer has appended to the lane")
 
 // Appender appends to lanes over one connection. It may be used concurrently
@@ -51,7 +51,7 @@ type Appender struct {
 	open map[string]*OpenAppend
 }
 
-// Message is one to append: see package core.
+// Message is a message to append: see package core.
 type Message = core.Message
 
 // own makes a message with headers of its own.
@@ -77,15 +77,15 @@ func NewAppender(js jetstream.JetStream, batches Kind) (*Appender, error) {
 // Close ends the appender.
 func (a *Appender) Close() {
 	if a.sub != nil {
-		// The connection may be closed already, which ends it as well.
+		// The connection may already be closed, which also ends the subscription.
 		_ = a.sub.Unsubscribe()
 	}
 }
 
-// Append puts messages behind the stream's last sequence and returns the kind
-// used. After any error the lane must be read again: with ErrFenced somebody
-// else has written, with every other error what was stored is unknown. ctx needs
-// an end: an answer may be lost.
+// Append puts messages behind the stream's last sequence and returns the kind used.
+// After any error the lane must be read again: at ErrFenced another writer has
+// appended, and at every other error it is unknown what was stored. ctx needs a
+// deadline, because an answer may be lost.
 func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs []Message) (Kind, error) {
 	switch {
 	case len(msgs) == 1:
@@ -103,8 +103,8 @@ func (a *Appender) Append(ctx context.Context, stream string, last uint64, msgs 
 	}
 }
 
-// expected is the server's compare-and-set, contract.HeaderExpectedLastSeq. There is
-// one way only to append, and it goes through here.
+// expected is the server's compare-and-set, contract.HeaderExpectedLastSeq. Every
+// append goes through here.
 func expected(last uint64) []string {
 	return []string{strconv.FormatUint(last, 10)}
 }

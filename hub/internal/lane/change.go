@@ -9,16 +9,17 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
-// Edit makes a lane's next state from the end of its stream, whose state has
-// the cursors of the last copy. The next state is in force only if nothing was
-// appended behind that end; otherwise the edit is called again. It decides from
-// its argument alone. changed false leaves the lane as it is.
+// Edit makes a lane's next state from the end of its stream, whose state has the
+// cursors of the last copy. The next state is in force only if nothing was appended
+// behind that end; otherwise the edit is called again. It must depend only on its
+// argument. If changed is false, the lane stays as it is.
 type Edit func(ctx context.Context, tip Tip) (next State, changed bool, err error)
 
 type change struct {
 	ctx  context.Context //nolint:containedctx // a queued request: its caller's patience goes with it
 	edit Edit
-	// copies, when not nil, is what the edit wants in front of its state record.
+	// copies, when not nil, returns the copies that go in front of the edit's state
+	// record.
 	copies *[]*nats.Msg
 	done   chan changed
 }
@@ -66,7 +67,7 @@ func (l *Lane) nextChange() *change {
 	return nil
 }
 
-// refuseChanges answers whoever waits with an error.
+// refuseChanges answers every waiting caller with an error.
 func (d *driver) refuseChanges(why error) {
 	if d.current != nil {
 		d.current.done <- changed{err: why}
@@ -91,7 +92,7 @@ func (l *Lane) abandonChanges(why error) {
 }
 
 // wanted is the change that has waited longest among those whose callers still wait.
-// The one that the core is at stays.
+// The change that the core works on stays.
 func (d *driver) wanted() core.Wanted {
 	if !d.core.Changing() && (d.current == nil || d.current.ctx.Err() != nil) {
 		d.current = d.nextChange()
@@ -116,7 +117,7 @@ func (d *driver) edit(e core.Edit) {
 	d.core.Edited(edited)
 }
 
-// answer tells whoever asked for the change what came of it.
+// answer reports the outcome to the change's caller.
 func (d *driver) answer(a core.Answer) {
 	if a.Recorded {
 		d.env.Failpoint("changed")
@@ -125,7 +126,8 @@ func (d *driver) answer(a core.Answer) {
 	d.current = nil
 }
 
-// abandonCurrent has the change that the core was at answered with the others.
+// abandonCurrent puts the change that the core worked on back, to be answered with
+// the others.
 func (d *driver) abandonCurrent() {
 	if d.current != nil {
 		d.requeue(d.current)

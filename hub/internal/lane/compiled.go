@@ -9,9 +9,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// compiled keeps a lane's interests compiled, so that one more interest costs
-// what it takes itself, however many there are. The zero compiled works. It is
-// safe for concurrent use.
+// compiled keeps a lane's interests compiled, so that a new interest costs only its
+// own compilation. The zero compiled works. It may be used concurrently.
 type compiled struct {
 	compiler match.Compiler
 
@@ -19,7 +18,7 @@ type compiled struct {
 	kept map[compiledKey]compiledInterest
 }
 
-// compiledKey is an interest, or the same interest as rows are judged by it.
+// compiledKey identifies an interest, or the interest as it judges rows.
 type compiledKey struct {
 	id   string
 	rows bool
@@ -32,9 +31,8 @@ type compiledInterest struct {
 	ready *match.Interest
 }
 
-// get compiles an interest, unless it is there already with the same definition:
-// as events are judged by it, or as the rows of a snapshot are where that is not
-// nil.
+// get returns an interest compiled, from memory if its definition has not changed.
+// The result judges events, or the rows of a snapshot if that is not nil.
 func (c *compiled) get(in Interest, of *Snapshot) (*match.Interest, error) {
 	key, only := compiledKey{in.ID, of != nil}, ""
 	if of != nil {
@@ -74,13 +72,13 @@ func (c *compiled) keep(s State) {
 // Compiled is an interest that is in force in the lane, ready to expand events.
 func (l *Lane) Compiled(in Interest) (*match.Interest, error) { return l.compiled.get(in, nil) }
 
-// ExpandAnew expands one event under the interests in force in a state, whether
+// ExpandAnew expands one event again under the interests in force in a state, whether
 // or not they are in a fill.
 func (l *Lane) ExpandAnew(s State, e *event.Event) (match.Decision, error) {
 	return expandAnew(&l.compiled, s, l.service, e)
 }
 
-// ExpandAnew is Lane.ExpandAnew for a lane that is not at hand.
+// ExpandAnew is Lane.ExpandAnew without a Lane.
 func ExpandAnew(s State, service subjects.Name, e *event.Event) (match.Decision, error) {
 	return expandAnew(new(compiled), s, service, e)
 }

@@ -20,9 +20,10 @@ func StreamConfig(service subjects.Name, replicas int, fast bool) jetstream.Stre
 		Description: "replhub: what the service " + service.String() + " is to know",
 		Subjects:    []string{subjects.LaneSubjects(service)},
 		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardNew, // a lane stalls, it forgets nothing
+		Discard:     jetstream.DiscardNew, // a full lane stalls and loses nothing
 		MaxMsgs:     -1,
-		// The hub keeps a lane's limit itself: the server would reserve it whole.
+		// The hub keeps a lane's limit itself, because the server would reserve the
+		// whole limit.
 		MaxBytes:           -1,
 		Storage:            jetstream.FileStorage,
 		Replicas:           replicas,
@@ -32,8 +33,8 @@ func StreamConfig(service subjects.Name, replicas int, fast bool) jetstream.Stre
 	}
 }
 
-// Create makes a lane's stream with its first state record. It is no error
-// when another hub was first.
+// Create makes a lane's stream with its first state record. It is not an error if
+// another hub was first.
 func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service subjects.Name, replicas int, first State, hub string) error {
 	stream, err := hubstream.Ensure(ctx, js, StreamConfig(service, replicas, a.kind == Fast))
 	if err != nil {
@@ -56,9 +57,9 @@ func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service su
 const createPause = 20 * time.Millisecond
 
 // appendFirst appends to a new, empty stream, and tries again for a while: on a
-// cluster the stream may have no leader yet, or the server that this hub is
-// connected to may not have heard of it. Where another message is first, that of
-// another hub or of an attempt whose answer was lost, all is well.
+// cluster the stream may have no leader yet, or the server that this hub is connected
+// to may not have heard of it. It succeeds too if another message is first: that of
+// another hub, or of an attempt whose answer was lost.
 func (a *Appender) appendFirst(ctx context.Context, stream string, msg Message) error {
 	ctx, cancel := context.WithTimeout(ctx, core.MaxPatience)
 	defer cancel()

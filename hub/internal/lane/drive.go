@@ -12,18 +12,18 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
-// driver does what the core of a lane says, on Run's goroutine. Another may have it
-// follow while it stands at the end of ingest.
+// driver performs the steps of a lane's core, on Run's goroutine. The tail's
+// goroutine may call Follow while the lane stands at the end of ingest.
 type driver struct {
 	*Lane
 
 	working sync.Mutex // guards the rest; held while it runs and does not stand
 	core    *core.Lane
-	// current is the change that the core is to decide on next, or is at.
+	// current is the change that the core decides on next, or works on.
 	current    *change
 	liveSource source
 	fillSource source
-	// found is what was read last and is not copied yet, foundBy its source.
+	// found is the block read last and not yet copied, foundBy its source.
 	found   ingest.Block
 	foundBy *source
 	fetches fetches
@@ -32,13 +32,13 @@ type driver struct {
 	open  *OpenAppend
 	held  int64
 	leave *budget.Share
-	// heavyUntil is until when the lane does not follow, after an event that took
-	// long to expand.
+	// heavyUntil is the time until which the lane does not follow, after an event
+	// that took long to expand.
 	heavyUntil time.Time
 }
 
-// run fills the lane until ctx ends. It returns ErrNoLane when there is none any more,
-// else nil.
+// run fills the lane until ctx ends. It returns ErrNoLane when the lane no longer
+// exists, else nil.
 func (d *driver) run(ctx context.Context) error {
 	d.working.Lock()
 	defer d.working.Unlock()
@@ -57,8 +57,8 @@ func (d *driver) run(ctx context.Context) error {
 	return nil
 }
 
-// step does one step of work: what the core says, and tells it what came of that. It
-// returns ErrNoLane when there is no lane any more.
+// step performs the core's next step and reports the outcome to it. It returns
+// ErrNoLane when the lane no longer exists.
 func (d *driver) step(ctx context.Context) error {
 	d.observe()
 	step := d.core.Next(d.world())
@@ -73,7 +73,7 @@ func (d *driver) step(ctx context.Context) error {
 	return err
 }
 
-// observe tells the core what happened beside its steps.
+// observe reports to the core what happened beside its steps.
 func (d *driver) observe() {
 	if d.stale.Swap(false) {
 		d.core.Recheck()
@@ -95,7 +95,7 @@ func (d *driver) observe() {
 	}
 }
 
-// world is what the core cannot know by itself.
+// world returns the facts that the core cannot know by itself.
 func (d *driver) world() core.World {
 	return core.World{
 		Now: time.Now(), Clock: d.env.Ingest.Now(),
@@ -105,7 +105,7 @@ func (d *driver) world() core.World {
 	}
 }
 
-// do does a step. An error says that it did not succeed.
+// do performs a step. An error says that the step failed.
 func (d *driver) do(ctx context.Context, step core.Step) error {
 	switch step := step.(type) {
 	case core.ReadTip:
@@ -138,7 +138,7 @@ func (d *driver) do(ctx context.Context, step core.Step) error {
 	return nil
 }
 
-// doSurely does a step that cannot fail, or whose failure is an answer.
+// doSurely performs a step that cannot fail, or whose failure is an answer.
 func (d *driver) doSurely(ctx context.Context, step core.Step) {
 	switch step := step.(type) {
 	case core.StoreLetter:
@@ -160,15 +160,15 @@ func (d *driver) doSurely(ctx context.Context, step core.Step) {
 	}
 }
 
-// failed tells the core of a step that did not succeed. What was sent is in doubt, so
-// the open append is of no more use.
+// failed reports a failed step to the core. The messages sent are then in doubt, so
+// the open append is dropped.
 func (d *driver) failed(err error) {
 	d.drop()
 	d.closeReaders()
 	d.core.Failed(failure(err))
 }
 
-// failure is what an error says of the step that ended with it.
+// failure translates a step's error for the core.
 func failure(err error) core.Failure {
 	return core.Failure{
 		Err:       err,
@@ -186,8 +186,7 @@ func (d *driver) diagnose(ctx context.Context, asked core.Diagnose) {
 	d.core.Diagnosed(d.cause(ctx, asked))
 }
 
-// publish says what the core knows to whoever asks: its status, its counts, and what
-// people are to know.
+// publish makes the core's status, counts and notes available to other goroutines.
 func (d *driver) publish() {
 	if s := d.core.NewStatus(); s != nil {
 		d.status.Store(s)

@@ -17,18 +17,19 @@ import (
 type Found struct {
 	// Seq is its sequence in the lane's stream.
 	Seq uint64
-	// Consumer is the work queue that it is in; empty where it was dealt with
-	// under a queue that the service has no more.
+	// Consumer is the work queue that has the copy; empty where the copy was
+	// processed under a queue that the service no longer has.
 	Consumer string
 }
 
-// maxPassed is how many messages that do not stand in ingest's order a look for
-// a copy passes over at one place: what came back, and rows of snapshots.
+// maxPassed bounds the messages out of ingest's order (redriven copies, and rows of
+// snapshots) that a search for a copy passes over at one place.
 const maxPassed = 64
 
-// FindCopy finds an event's copy: ok is false where the lane does not hold it, or
-// not where the order of ingest puts it. Copies of one entity ascend by position
-// within one registration, fills included, so about twenty reads do.
+// FindCopy finds an event's copy. ok is false where the lane does not hold the copy,
+// or does not hold it at its place in ingest's order. Copies of one entity ascend by
+// position within one registration, fills included, so a binary search needs about
+// twenty reads.
 func FindCopy(ctx context.Context, js jetstream.JetStream, service, entity subjects.Name, s State, pos event.Position) (found Found, ok bool, err error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -10,9 +10,9 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/history"
 )
 
-// lowestFloor is the lowest proven floor of a lane's consumers, last when there are
-// none. last is the lane's last sequence as the stream's leader has said it before,
-// floors are what the consumers are known to have dealt with, by name.
+// lowestFloor is the lowest proven floor of a lane's consumers, or last without
+// consumers. last is the lane's last sequence, read from the stream's leader before;
+// floors are the consumers' known floors, by name.
 func lowestFloor(ctx context.Context, stream jetstream.Stream, last uint64, consumers map[string]*jetstream.ConsumerInfo, floors map[string]uint64) (uint64, error) {
 	lowest := history.NewLowest(last, floors)
 	for {
@@ -28,8 +28,8 @@ func lowestFloor(ctx context.Context, stream jetstream.Stream, last uint64, cons
 	}
 }
 
-// floorOf is the proven floor of one consumer, which has dealt with what its filter
-// lets through up to floor.
+// floorOf is the proven floor of one consumer, which has processed the messages of
+// its filter up to floor.
 func floorOf(ctx context.Context, stream jetstream.Stream, last uint64, cfg jetstream.ConsumerConfig, floor uint64) (uint64, error) {
 	match, err := lastMatch(ctx, stream, last, cfg)
 	if err != nil {

@@ -9,16 +9,16 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
-// followCost is what an event may cost that a lane takes on the tail's goroutine:
-// all others wait for it. A lane with a filter that costs more works by itself
-// for followPause.
+// followCost bounds the time that a lane may spend on an event on the tail's
+// goroutine, because all other lanes wait meanwhile. A lane whose filter takes longer
+// works on its own goroutine for followPause.
 const (
 	followCost  = 100 * time.Microsecond
 	followPause = time.Second
 )
 
-// wait waits as the core says, or until ctx ends. While the lane stands at the end of
-// ingest, the tail may have it follow on the tail's own goroutine.
+// wait performs the core's Wait, or waits until ctx ends. While the lane stands at
+// the end of ingest, the tail may have it follow on the tail's own goroutine.
 func (d *driver) wait(ctx context.Context, w core.Wait) {
 	if w.Release {
 		d.closeReaders()
@@ -49,18 +49,18 @@ func (d *driver) wait(ctx context.Context, w core.Wait) {
 	}
 }
 
-// Follow takes an event if the lane stands right before it and nothing about it
-// needs waiting for; else it has the lane's own goroutine see to it. So when
-// events are few, one goroutine makes all copies of an event and they leave
-// together, instead of each lane being woken for its own.
+// Follow takes an event if the lane stands right before it and can process it without
+// waiting; otherwise it leaves the event to the lane's own goroutine. So when events
+// are few, one goroutine makes all copies of an event and sends them together, and
+// the lanes' goroutines are not woken.
 func (d *driver) Follow(e *event.Event) (took bool) {
 	if e != nil && d.working.TryLock() {
 		took = d.follow(e)
 		d.working.Unlock()
 	}
 	if !took {
-		// Not a nudge: a lane that waits for anything else is not to be woken by
-		// events. The token stays until it stands at the end again.
+		// This is not a nudge: a lane that waits for something else must not be woken
+		// by events. The token stays until the lane stands at the end again.
 		select {
 		case d.more <- struct{}{}:
 		default:
@@ -101,7 +101,7 @@ func (d *driver) sendFollowed(a core.Append) bool {
 	}
 	d.held++
 	d.env.Failpoint("append")
-	if err := d.open.Send(context.Background(), a.Msgs); err != nil { // does not wait: it is ready
+	if err := d.open.Send(context.Background(), a.Msgs); err != nil { // does not wait, because the append is ready
 		d.failed(err)
 		return false
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
-// ForwardsError refuses a rewind to a place that the workers have not come to:
-// what lies before it would be left out.
+// ForwardsError refuses a rewind to a place that the workers have not reached: the
+// copies before it would be skipped.
 type ForwardsError struct {
-	// Next is the position of a copy before that place which no worker got yet.
+	// Next is the position of a copy before that place that no worker has got yet.
 	Next event.Position
 }
 
@@ -23,14 +23,14 @@ func (e *ForwardsError) Error() string {
 	return fmt.Sprintf("a rewind goes back, not forwards: the workers have not got event %s yet, which lies before it", e.Next)
 }
 
-// refuseForwards refuses a rewind to a sequence of the lane where no consumer
-// would go back and one has copies before it that no worker got.
+// refuseForwards refuses a rewind to a sequence of the lane if no consumer would go
+// back and some consumer has undelivered copies before it.
 func refuseForwards(ctx context.Context, stream jetstream.Stream, s State, have map[string]*jetstream.ConsumerInfo, from uint64) error {
 	var forwards *ForwardsError
 	for _, name := range Consumers(s.Queue) {
 		c := have[name]
 		if c == nil || c.Delivered.Stream >= from {
-			return nil // it goes back; a missing one begins anew
+			return nil // the consumer goes back; a missing one is created again
 		}
 		next, found, err := undelivered(ctx, stream, c, from)
 		if err != nil {
@@ -46,8 +46,8 @@ func refuseForwards(ctx context.Context, stream jetstream.Stream, s State, have 
 	return nil
 }
 
-// undelivered is the first copy before a sequence that a consumer has not handed
-// to a worker.
+// undelivered finds the first copy before a sequence that a consumer has not
+// delivered.
 func undelivered(ctx context.Context, stream jetstream.Stream, c *jetstream.ConsumerInfo, before uint64) (event.Position, bool, error) {
 	from := max(c.Delivered.Stream+1, c.Config.OptStartSeq)
 	if from >= before {

@@ -8,7 +8,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/history"
 )
 
-// notAcknowledged is why most full lanes are full.
+// notAcknowledged is the usual reason of a full lane.
 const notAcknowledged = "are not acknowledged; have workers catch up, raise max_bytes, or unregister"
 
 // measure asks the server how much the stream holds.
@@ -31,7 +31,7 @@ func (d *driver) findHistory(ctx context.Context) error {
 	return nil
 }
 
-// purgeHistory purges what was found.
+// purgeHistory purges the history that was found.
 func (d *driver) purgeHistory(ctx context.Context, p core.Purge) error {
 	if _, err := d.purge(ctx, p.Below, d.env.Ingest.Now()); err != nil {
 		return err
@@ -40,7 +40,8 @@ func (d *driver) purgeHistory(ctx context.Context, p core.Purge) error {
 	return nil
 }
 
-// prove looks into what a full lane keeps because a dead letter might be missing.
+// prove examines the copies that a full lane keeps because a dead letter might be
+// missing.
 func (d *driver) prove(ctx context.Context) error {
 	if d.env.Prove == nil {
 		d.core.Proved(false, d.notAcknowledged())
@@ -58,7 +59,7 @@ func (d *driver) prove(ctx context.Context) error {
 	return nil
 }
 
-// notAcknowledged says in words why copies of a full lane are kept for its workers.
+// notAcknowledged describes why copies of a full lane are kept for its workers.
 func (l *Lane) notAcknowledged() string {
 	if name := l.standings.behind(); name != "" {
 		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, history.StandsAfter)

@@ -16,9 +16,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Letters stores the dead letters of events that could not be expanded. Put
-// returns once the letter is durable; a letter put twice is stored once. added is
-// false where it was there.
+// Letters stores the dead letters of events that could not be expanded. Put returns
+// once the letter is durable; a letter put twice is stored once. added is false if
+// the letter was already stored.
 type Letters interface {
 	Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error)
 }
@@ -30,37 +30,36 @@ type Env struct {
 	Tail     *ingest.Tail
 	Appender *Appender
 	Letters  Letters
-	// Hold returns the lowest sequence of a lane that must not be trimmed
-	// because a dead letter of it is not stored yet, given the consumers whose
-	// floors were taken. Nil holds nothing.
+	// Hold returns the lowest sequence of a lane that must not be trimmed because a
+	// dead letter of it is not stored yet, given the consumers whose floors were
+	// taken. Nil holds no messages back.
 	Hold Hold
-	// Prove looks into what Hold keeps of a full lane beyond what its workers have
-	// not acknowledged, and returns in words why it still keeps something; empty when
-	// it does not. floors are what the consumers have dealt with, by name. Nil keeps
-	// nothing.
+	// Prove examines the acknowledged copies that Hold keeps in a full lane, and
+	// returns a description of why it still keeps some; empty when it keeps none.
+	// floors are the consumers' floors, by name. Nil keeps none.
 	Prove func(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error)
 	// Memory is how many bytes all lanes together may hold of events, rows and
 	// appends, beside the tail's window: DefaultMemory by default.
 	Memory int64
-	// Recorded is what else is known of a service that lost its state record: its
-	// queue, limit and interests, but not where it stood. An error has it asked
-	// again. Nil knows nothing.
+	// Recorded returns what is known from elsewhere of a service that lost its state
+	// record: its queue, limit and interests, but not its position. After an error it
+	// is called again. Nil means that nothing is known.
 	Recorded func(ctx context.Context, service subjects.Name) (State, error)
 	// Hub is the writer's id, for people.
 	Hub string
 	Log *slog.Logger
-	// Failpoint is called at named steps; tests kill the process there. Nil
-	// does nothing.
+	// Failpoint is called at named steps, where tests kill the process. Nil has no
+	// effect.
 	Failpoint func(step string)
 
 	memory  *memory
 	appends *semaphore.Weighted
 }
 
-// maxInFlight bounds the events whose copies are in flight at a time: eight
-// full blocks, or any number of lanes with an event each. Few large appends keep
-// the server's streams out of each other's way (with prototypes, eight writers
-// did best at every number of lanes); small ones must not wait for each other.
+// maxInFlight bounds the events whose copies are in flight at a time: eight full
+// blocks, or any number of lanes with an event each. Few large appends keep the
+// server's streams out of each other's way (with prototypes, eight writers did best
+// at every number of lanes); small appends must not wait for each other.
 const maxInFlight = 8 * 1000
 
 // NewEnv completes an environment. The fields must not change afterwards.
@@ -76,7 +75,8 @@ func NewEnv(env Env) *Env {
 	return &env
 }
 
-// Lane is one service's stream and the loop that fills it.
+// Lane is one service's stream and the loop that fills it. Its methods may be called
+// concurrently.
 type Lane struct {
 	env     *Env
 	service subjects.Name
@@ -84,7 +84,7 @@ type Lane struct {
 	log     *slog.Logger
 
 	wake   chan struct{}
-	more   chan struct{} // of the tail: there are events behind the last one
+	more   chan struct{} // from the tail: there are events behind the last one
 	owned  atomic.Bool
 	stale  atomic.Bool
 	queued atomic.Bool // for a reader of ingest
@@ -103,8 +103,8 @@ type Lane struct {
 	driver driver
 }
 
-// New makes a lane for a service. It does nothing before Run; its stream is
-// made by Create.
+// New makes a lane for a service. The lane is idle before Run; Create makes its
+// stream.
 func New(env *Env, service subjects.Name) *Lane {
 	l := &Lane{
 		env:     env,
@@ -123,11 +123,11 @@ func New(env *Env, service subjects.Name) *Lane {
 	return l
 }
 
-// Service is whose lane it is.
+// Service is the service whose lane this is.
 func (l *Lane) Service() subjects.Name { return l.service }
 
-// Own has this hub copy into the lane, or leave that to another. Ownership is
-// for efficiency: two owners only get in each other's way.
+// Own makes this hub copy into the lane, or leave that to another hub. Ownership only
+// serves efficiency: two owners refuse each other's appends and do no harm.
 func (l *Lane) Own(owned bool) {
 	if l.owned.Swap(owned) != owned {
 		l.nudge()
@@ -137,11 +137,11 @@ func (l *Lane) Own(owned bool) {
 // Owned reports whether this hub copies into the lane.
 func (l *Lane) Owned() bool { return l.owned.Load() }
 
-// WaitsToRead reports whether the lane waits for its turn to read ingest: it stands
-// still then, though nothing is wrong with it.
+// WaitsToRead reports whether the lane waits for its turn to read ingest. It then
+// stands still without being in trouble.
 func (l *Lane) WaitsToRead() bool { return l.queued.Load() }
 
-// Park stops copying for a reason, and an empty reason goes on.
+// Park stops copying for a reason; an empty reason resumes it.
 func (l *Lane) Park(reason string) {
 	if l.Parked() != reason {
 		l.parked.Store(&reason)
@@ -149,14 +149,14 @@ func (l *Lane) Park(reason string) {
 	}
 }
 
-// Recheck has the lane read its stream again: it was dropped, or another hub
+// Recheck makes the lane read its stream again, because it was dropped or another hub
 // changed it.
 func (l *Lane) Recheck() {
 	l.stale.Store(true)
 	l.nudge()
 }
 
-// Parked is why the lane is parked; empty when it is not.
+// Parked returns why the lane is parked; empty when it is not.
 func (l *Lane) Parked() string {
 	if reason := l.parked.Load(); reason != nil {
 		return *reason

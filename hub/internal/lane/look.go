@@ -12,15 +12,15 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Look is a lane's stream as a question found it, for whoever asks several
-// things at once: each lookup of a stream is a request of its own.
+// Look is a lane's stream, looked up once for several questions, because each lookup
+// is a request of its own.
 type Look struct {
 	js      jetstream.JetStream
 	service subjects.Name
 	stream  jetstream.Stream
 }
 
-// NewLook looks at a lane through its stream, just looked up.
+// NewLook makes a Look of a stream that was just looked up.
 func NewLook(js jetstream.JetStream, service subjects.Name, stream jetstream.Stream) Look {
 	return Look{js, service, stream}
 }
@@ -33,8 +33,8 @@ func (l Look) Workers(ctx context.Context) (map[string]*jetstream.ConsumerInfo, 
 	return hubConsumers(ctx, l.js, l.stream)
 }
 
-// State is the newest state record, without what the copies behind it say of
-// the lane's position.
+// State returns the newest state record as written, with the position that it states;
+// the copies behind it may have moved the position.
 func (l Look) State(ctx context.Context) (State, error) {
 	if cfg := l.stream.CachedInfo().Config; !hubstream.Is(cfg) {
 		return State{}, fmt.Errorf("%w: %w", ErrNoLane, &hubstream.ForeignError{Stream: cfg.Name})
@@ -44,7 +44,7 @@ func (l Look) State(ctx context.Context) (State, error) {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return State{}, ErrNoLane // dropped meanwhile
 	case errors.Is(err, jetstream.ErrMsgNotFound) && l.stream.CachedInfo().State.LastSeq == 0:
-		return State{}, ErrNoLane // being made
+		return State{}, ErrNoLane // the lane is being created
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return State{}, ErrStateLost
 	case err != nil:

@@ -7,44 +7,43 @@ import (
 	"github.com/replhub/replhub/hub/internal/match"
 )
 
-// memory is what all lanes of a hub may hold together, in three budgets: the
-// readers of lanes that are not within the tail's window, the rows of snapshots,
-// and the appends that are being built. Each is shared out in order, and what is
-// larger than its budget passes alone.
+// memory bounds what all lanes of a hub may hold together, in three budgets: the
+// readers of lanes that are not within the tail's window, the rows of snapshots, and
+// the appends that are being built. Each budget serves its callers in order. A share
+// larger than its budget is given when nobody else has one.
 //
-// A lane asks for them in one order only, reader or rows before append, and whoever
-// has a share of the appends waits for the server alone: so nobody waits in a ring.
+// A lane asks for shares in one order only, reader or rows before append, and a lane
+// with a share of the appends waits only for the server. So no deadlock is possible.
 type memory struct {
 	readers, chunks, appends *budget.Budget
-	// portion is how much one reader takes at a time, reader what it holds at most.
+	// portion is how much one reader takes at a time, reader the most that it holds.
 	portion ingest.Portion
 	reader  int64
-	// chunk is the most that rows of a snapshot take which were asked for together.
+	// chunk is the most memory for rows of a snapshot that are requested together.
 	chunk int64
 	// decode has a token for each large payload that may be decoded at a time.
 	decode chan struct{}
 }
 
-// DefaultMemory is what lanes may hold where nothing else is said: 80 MiB.
+// DefaultMemory is the default of Env.Memory: 80 MiB.
 const DefaultMemory = 80 << 20
 
 const (
 	// Parts of the whole, in tenths.
 	readersPart, chunksPart, appendsPart, allParts = 4, 3, 3, 10
-	// A reader's requests and blocks are for such parts of all that readers have;
-	// with the largest messages that the server takes by default, six of them run
-	// at a time.
+	// A reader's requests and blocks take such parts of the readers' budget. With the
+	// largest messages that the server accepts by default, six readers run at a time.
 	pullPart, blockPart = 40, 32
 	// minPortion keeps readers going at any budget.
 	minPortion = 16 << 10
-	// largePayload is what a payload has that is not decoded beside many others:
-	// as JSON it takes up to some 25 times as much for that moment.
+	// largePayload is the size from which payloads are decoded a few at a time only:
+	// decoding JSON takes up to some 25 times the payload's size.
 	largePayload = 64 << 10
-	// largeAtOnce bounds these.
+	// largeAtOnce is how many large payloads are decoded at a time.
 	largeAtOnce = 2
 )
 
-// newMemory shares a number of bytes out; maxPayload is the server's.
+// newMemory divides a number of bytes into the budgets; maxPayload is the server's.
 func newMemory(bytes, maxPayload int64) *memory {
 	m := &memory{
 		readers: budget.New(bytes * readersPart / allParts),

@@ -11,12 +11,12 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
-// Oldest is the time of the oldest copy that a lane's consumers have not
-// acknowledged: when ingest stored its event, or when the copy came back from the
-// dead letters. found is false when there is none.
+// Oldest returns the time of the oldest copy that a lane's consumers have not
+// acknowledged: when ingest stored its event, or when the copy was redriven. found is
+// false when there is no such copy.
 //
-// A consumer is asked about in terms of its own filter: the message behind its
-// ack floor may be another partition's, or a state record.
+// A consumer is judged by its own filter: the message behind its ack floor may be
+// another partition's, or a state record.
 func Oldest(ctx context.Context, stream jetstream.Stream, consumers map[string]*jetstream.ConsumerInfo) (oldest time.Time, found bool, err error) {
 	for _, c := range consumers {
 		if c.NumPending == 0 && c.NumAckPending == 0 {
@@ -35,7 +35,7 @@ func Oldest(ctx context.Context, stream jetstream.Stream, consumers map[string]*
 
 // firstUnacked is the time of the first copy behind a consumer's ack floor.
 func firstUnacked(ctx context.Context, stream jetstream.Stream, c *jetstream.ConsumerInfo) (time.Time, bool, error) {
-	// A consumer that starts in the middle has a floor of 0 at first.
+	// A consumer that starts in the middle has an ack floor of 0 at first.
 	from := max(c.AckFloor.Stream+1, c.Config.OptStartSeq)
 	m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(c.Config.FilterSubject))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -15,24 +15,24 @@ import (
 )
 
 // OpenAppend is one fast-ingest append that is open: messages go out without waiting
-// for those before them. Each carries the sequence that it expects, and the
-// server ends the batch at the first that does not fit or is missing, so
-// however much is on its way, a prefix is stored and nothing behind it.
+// for those before them. Each carries the sequence that it expects, and the server
+// ends the batch at the first message that does not fit or is missing. So the server
+// stores a prefix of the messages and nothing behind it.
 //
-// The first message goes out alone (ADR-50): its answer shows that the server
-// takes it as a batch, and not as one of many single messages, of which the
-// second may be stored without the first. The answers also say how many messages
-// may be on their way.
+// The first message goes out alone (ADR-50). Its answer shows whether the server
+// supports batches: a server that does not would store each message by itself,
+// possibly the second without the first. The answers also say how many messages may
+// be outstanding.
 //
-// A batch belongs to one goroutine. After any error it is over, and the lane
-// must be read again.
+// A batch must be used by one goroutine. After any error the batch is over, and the
+// lane must be read again.
 type OpenAppend struct {
 	a      *Appender
 	id     string
 	stream string
-	// subject is one of the stream's, for words to the server about the batch.
+	// subject is one of the stream's, for commands about the batch.
 	subject string
-	reply   string // what the reply subjects begin with
+	reply   string // prefix of the reply subjects
 	// expect is the last sequence that the next message states, sent how many
 	// messages the batch has.
 	expect, sent uint64
@@ -58,7 +58,7 @@ const (
 	fastStart  = ".0.$FI"
 	fastAdd    = ".1.$FI"
 	fastCommit = ".2.$FI"
-	fastEnd    = ".3.$FI" // a commit that is no message itself
+	fastEnd    = ".3.$FI" // a commit without a message
 	fastPing   = ".4.$FI"
 )
 
@@ -66,18 +66,18 @@ const (
 	// fastFlow is the distance between two answers, in messages, that a batch
 	// asks for. The server gives less to a stream with several open batches.
 	fastFlow = 500
-	// outstandingAnswers bounds the messages on their way: as many as this many
-	// answers acknowledge. ADR-50 finds two or three enough; with two, a hub with
-	// one lane made 9 % fewer copies a second than with four.
+	// outstandingAnswers bounds the outstanding messages: to the number that this
+	// many answers acknowledge. ADR-50 finds two or three enough; with two, a hub
+	// with one lane made 9 % fewer copies a second than with four.
 	outstandingAnswers = 4
-	// pingEvery is the delay after which a batch asks for an answer that may be
-	// lost: a few times within a lane's patience.
+	// pingEvery is the delay after which a batch asks for a possibly lost answer. It
+	// is a fraction of a lane's patience.
 	pingEvery = core.MinPatience / 4
 )
 
-// Open begins a batch behind the stream's last sequence. onFail is called when
-// the server ends the batch, on a goroutine that must not be held up. Drop must
-// be called in the end.
+// Open begins a batch behind the stream's last sequence. onFail is called when the
+// server ends the batch, on a goroutine that must not block. Drop must be called at
+// the end.
 func (a *Appender) Open(stream string, last uint64, onFail func()) *OpenAppend {
 	b := &OpenAppend{
 		a: a, id: nuid.Next(), stream: stream, expect: last, onFail: onFail,
@@ -91,14 +91,14 @@ func (a *Appender) Open(stream string, last uint64, onFail func()) *OpenAppend {
 	return b
 }
 
-// Drop forgets a batch, whatever became of it.
+// Drop forgets a batch, whether or not it has ended.
 func (b *OpenAppend) Drop() {
 	b.a.mu.Lock()
 	delete(b.a.open, b.id)
 	b.a.mu.Unlock()
 }
 
-// Unstored is how many messages were sent and not yet said to be stored.
+// Unstored is how many messages were sent and not yet confirmed as stored.
 func (b *OpenAppend) Unstored() int { return int(b.sent - b.stored.Load()) }
 
 // Stored is the stream's sequence up to which the server has said that the batch's
@@ -110,7 +110,7 @@ func (b *OpenAppend) Ready() bool {
 	return b.Err() == nil && b.sent-b.stored.Load() < b.window.Load()
 }
 
-// Err is why the server has ended the batch; nil while it has not.
+// Err returns why the server has ended the batch; nil while it has not.
 func (b *OpenAppend) Err() error {
 	select {
 	case <-b.over:
@@ -120,8 +120,8 @@ func (b *OpenAppend) Err() error {
 	}
 }
 
-// Send appends messages without waiting for the last ones to be stored. It waits
-// while as many are on their way as the server allows.
+// Send appends messages without waiting until they are stored. It waits while as many
+// messages are outstanding as the server allows.
 func (b *OpenAppend) Send(ctx context.Context, msgs []Message) error {
 	for _, m := range msgs {
 		op := fastAdd
@@ -135,7 +135,7 @@ func (b *OpenAppend) Send(ctx context.Context, msgs []Message) error {
 	return nil
 }
 
-// SendLast appends messages, the last of the batch, and returns once all of it
+// SendLast appends the last messages of the batch, and returns once the whole batch
 // is stored.
 func (b *OpenAppend) SendLast(ctx context.Context, msgs []Message) error {
 	last := len(msgs) - 1
@@ -149,7 +149,7 @@ func (b *OpenAppend) SendLast(ctx context.Context, msgs []Message) error {
 	return b.finish(ctx)
 }
 
-// Settle ends the batch and returns once all of it is stored.
+// Settle ends the batch and returns once the whole batch is stored.
 func (b *OpenAppend) Settle(ctx context.Context) error {
 	if b.sent == 0 {
 		return nil
@@ -187,7 +187,7 @@ func (b *OpenAppend) replyTo(n uint64, op string) string {
 	return b.reply + string(strconv.AppendUint(digits[:0], n, 10)) + op
 }
 
-// finish waits for the end of a batch that was committed.
+// finish waits for the end of a committed batch.
 func (b *OpenAppend) finish(ctx context.Context) error {
 	if err := b.listen(ctx, func() bool { return false }); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (b *OpenAppend) finish(ctx context.Context) error {
 }
 
 // listen waits for enough or for the batch's end. A ping, which states the last
-// message sent, brings back an answer that was lost.
+// message sent, makes the server repeat a lost answer.
 func (b *OpenAppend) listen(ctx context.Context, enough func() bool) error {
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()

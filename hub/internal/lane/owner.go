@@ -20,16 +20,17 @@ import (
 )
 
 const (
-	// chunkRows and chunkBytes bound what an owner is asked for at a time: as many
-	// rows as an append takes.
+	// chunkRows and chunkBytes bound one request to an owner: to as many rows as an
+	// append takes.
 	chunkRows  = 1000
 	chunkBytes = 2 << 20
-	// chunkTime bounds the wait for an answer, silenceTime that for its next
+	// chunkTime bounds the wait for a whole answer, silenceTime the wait for its next
 	// message.
 	chunkTime   = time.Minute
 	silenceTime = 5 * time.Second
-	// probeTime bounds the wait for any word of an owner, which says "wait" each
-	// second: less than a hub waits for another that it has forwarded a request to.
+	// probeTime bounds the wait for any message of an owner, which sends "wait" each
+	// second. It is shorter than a hub waits for a hub to which it has forwarded a
+	// request.
 	probeTime = 2 * time.Second
 )
 
@@ -41,9 +42,9 @@ type owner struct {
 	interest Interest
 }
 
-// ask asks once for the rows that follow a place. The position that they get is
-// read first: what is in ingest by then was committed by its owner before, and
-// so is in the rows.
+// ask asks once for the rows that follow a place. It first reads the position that
+// the rows get: an event that is in ingest by then was committed by its owner before,
+// and so is contained in the rows.
 func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, chunkTime)
 	defer cancel()
@@ -57,7 +58,7 @@ func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for rows of %s: %w", o.interest.Entity, err)
 	}
-	// It fails only where the connection is closed, which ends it as well.
+	// It fails only where the connection is closed, which also ends the subscription.
 	defer func() { _ = sub.Unsubscribe() }()
 	msgs, origin, err := o.receive(ctx, sub)
 	if err != nil {
@@ -69,8 +70,8 @@ func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
 	return o.decode(at, from, origin, msgs)
 }
 
-// watermark is the last event in ingest. Rows that are asked for before there is
-// any come before the first one of the epoch, and behind all of those before.
+// watermark is the last event in ingest. Rows that are requested while ingest is
+// empty come before the epoch's first event, and behind all events of earlier epochs.
 func watermark(ctx context.Context, g *ingest.Ingest) (ingest.Mark, error) {
 	at, b, err := g.End(ctx)
 	if err != nil {
@@ -95,7 +96,7 @@ func AskOwner(ctx context.Context, nc *nats.Conn, service, entity subjects.Name)
 	if err != nil {
 		return fmt.Errorf("ask for rows of %s: %w", entity, err)
 	}
-	// It fails only where the connection is closed, which ends it as well.
+	// It fails only where the connection is closed, which also ends the subscription.
 	defer func() { _ = sub.Unsubscribe() }()
 	m, err := sub.NextMsgWithContext(ctx)
 	switch {
@@ -111,7 +112,7 @@ func AskOwner(ctx context.Context, nc *nats.Conn, service, entity subjects.Name)
 	return nil
 }
 
-// request sends a request and returns where its answer comes in.
+// request sends a request and returns the subscription for its answer.
 func (o owner) request(r contract.SnapshotRequest) (*nats.Subscription, error) {
 	r.Entity, r.Service = o.interest.Entity, o.service.String()
 	data, err := json.Marshal(r)
@@ -130,7 +131,7 @@ func (o owner) request(r contract.SnapshotRequest) (*nats.Subscription, error) {
 	return sub, nil
 }
 
-// receive takes an answer in, whole and in order, and whose it is.
+// receive reads a whole answer in order, and returns the rows and their owner's name.
 func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nats.Msg, origin string, err error) {
 	n, data, kept := 0, 0, 0
 	for {
@@ -150,15 +151,15 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 			}
 			name, err := subjects.ParseName(m.Header.Get(contract.HeaderOrigin))
 			if err != nil {
-				return rows, "", nil // it did not say
+				return rows, "", nil // the owner did not name itself
 			}
 			return rows, name.String(), nil
 		}
 		if number != strconv.Itoa(n+1) {
 			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, record.Clip(number), n)
 		}
-		// An owner does not count headers: rows for which they leave no room are
-		// asked for again.
+		// An owner does not count headers; rows that do not fit because of them are
+		// requested again.
 		if kept < chunkBytes {
 			rows = append(rows, m)
 			kept += m.Size()
@@ -188,7 +189,7 @@ func (o owner) next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, err
 	return m, nil
 }
 
-// decode makes rows of an answer's messages.
+// decode makes rows from an answer's messages.
 func (o owner) decode(at ingest.Mark, from Snapshot, origin string, msgs []*nats.Msg) (*chunk, error) {
 	entity, err := subjects.ParseName(o.interest.Entity)
 	if err != nil {
@@ -202,7 +203,7 @@ func (o owner) decode(at ingest.Mark, from Snapshot, origin string, msgs []*nats
 		if err != nil {
 			return nil, fmt.Errorf("the owner of %s: %w", o.interest.Entity, err)
 		}
-		// It would be asked for the same rows for ever.
+		// The owner would be asked for the same rows for ever.
 		if e.Key == from.After {
 			return nil, fmt.Errorf("the owner of %s gives row %s again: rows must begin behind the key that is asked for", o.interest.Entity, strconv.QuoteToASCII(record.Clip(e.Key)))
 		}

@@ -17,12 +17,12 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// pinnedTTL is how long a partition's consumer stays with an instance that has
-// stopped asking: about the time of a failover.
+// pinnedTTL is how long a partition's consumer stays pinned to an instance that no
+// longer sends requests: about the time of a failover.
 const pinnedTTL = 2 * time.Second
 
-// What the server answers when a consumer of the same name is removed while it
-// makes or updates one (nats-server, JSConsumerCreateErrF, JSConsumerDoesNotExist).
+// The server's error codes when a consumer of the same name is removed while it
+// creates or updates one (nats-server, JSConsumerCreateErrF, JSConsumerDoesNotExist).
 const (
 	codeConsumerCreate jetstream.ErrorCode = 10012
 	codeConsumerGone   jetstream.ErrorCode = 10149
@@ -62,10 +62,10 @@ func consumerConfigs(service subjects.Name, s State, stream *jetstream.StreamInf
 	return configs
 }
 
-// EnsureConsumers makes the consumers of a state's queue as it says, and removes
-// those of an earlier one. Consumers that others made stay untouched. A consumer
-// that is missing starts behind what settled can prove, or where the state has it
-// start.
+// EnsureConsumers makes the consumers of a state's queue, and removes those of an
+// earlier queue. Consumers that are not the hub's stay untouched. A missing consumer
+// starts behind the copies that settled proves as acknowledged, or where the state
+// says.
 func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjects.Name, s State, settled SettledFunc) error {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -86,7 +86,7 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 		}
 		if ok {
 			cfg.PauseUntil = old.Config.PauseUntil // an update must not resume it
-			// Nor start it again elsewhere than it was made to.
+			// Nor may an update change where it starts.
 			cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.Config.DeliverPolicy, old.Config.OptStartSeq, old.Config.OptStartTime
 			cfg.Metadata[generationKey] = GenerationOf(old)
 		} else {
@@ -104,9 +104,9 @@ func EnsureConsumers(ctx context.Context, js jetstream.JetStream, service subjec
 	return nil
 }
 
-// createConsumer creates or updates a consumer. A registration beside this one, here
-// or at another hub, may be removing it: the server then fails, at its folder or
-// at the consumer itself, which is over within milliseconds.
+// createConsumer creates or updates a consumer. A concurrent registration, here or at
+// another hub, may be removing the consumer. The server then returns an error, which
+// is over within milliseconds.
 func createConsumer(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) error {
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
 		_, err := stream.CreateOrUpdateConsumer(ctx, cfg)
@@ -133,8 +133,8 @@ func sameConsumer(have, want jetstream.ConsumerConfig) bool {
 		have.FilterSubject == want.FilterSubject && have.PriorityPolicy == want.PriorityPolicy
 }
 
-// Idle reports whether every copy up to the end of a lane is acknowledged, none of
-// them still lacks its dead letter, and the end is still where the tip says.
+// Idle reports whether every copy up to the end of a lane is acknowledged, no copy
+// still lacks its dead letter, and the end is still where the tip says.
 func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if err != nil {
@@ -149,7 +149,7 @@ func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
 	}
 	for _, name := range Consumers(tip.State.Queue) {
 		if consumers[name] == nil {
-			return false, nil // nobody can tell what a missing one has not acknowledged
+			return false, nil // it is unknown which copies a missing consumer has not acknowledged
 		}
 	}
 	floor, err := lowestFloor(ctx, stream, tip.Last, consumers, l.standings.look(consumers, time.Now()))
@@ -160,7 +160,7 @@ func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
 	return low > tip.Last, err
 }
 
-// Workers are the consumers of a lane that the hub made, by name.
+// Workers returns the lane's consumers that the hub made, by name.
 func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name) (map[string]*jetstream.ConsumerInfo, error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -172,10 +172,10 @@ func Workers(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	return hubConsumers(ctx, js, stream)
 }
 
-// hubConsumers are a lane's consumers that the hub made, by name. The list of
-// consumers leaves out those whose leader does not answer: their names come from
-// the meta layer, and each is then asked by itself, so that a consumer is absent
-// only where the server says that it does not exist.
+// hubConsumers are a lane's consumers that the hub made, by name. The server's list
+// leaves out consumers whose leader does not answer. The names therefore come from
+// the meta layer, and each consumer left out is looked up by itself. So a consumer is
+// absent only if the server says that it does not exist.
 func hubConsumers(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream) (map[string]*jetstream.ConsumerInfo, error) {
 	name := stream.CachedInfo().Config.Name
 	found, err := listConsumers(ctx, stream)
@@ -222,7 +222,7 @@ func listConsumers(ctx context.Context, stream jetstream.Stream) (map[string]*je
 	})
 }
 
-// IsWorkers reports whether a consumer has a name of a work queue's.
+// IsWorkers reports whether a consumer has the name of a work queue.
 func IsWorkers(name string) bool {
 	if name == contract.ConsumerWorkers {
 		return true

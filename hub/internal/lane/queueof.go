@@ -10,8 +10,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// QueueOf reads a lane's queue off the consumers that it has, for a lane whose
-// state record is lost; the default where it has none.
+// QueueOf derives a lane's queue from its consumers, for a lane whose state record is
+// lost. Without consumers it is the default.
 func QueueOf(ctx context.Context, js jetstream.JetStream, service subjects.Name) (contract.Queue, error) {
 	have, err := Workers(ctx, js, service)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
-// readTip reads where the lane stands from its stream. Rows on their way stay: the
-// core gives up those that do not come next, and an owner has few hands for those who
-// ask again.
+// readTip reads the lane's position from its stream. Fetches of rows go on: the core
+// drops those that do not come next, and an owner has little capacity for repeated
+// requests.
 func (d *driver) readTip(ctx context.Context) error {
 	d.closeReaders()
 	tip, err := ReadTip(ctx, d.env.JS, d.service)
@@ -27,7 +27,7 @@ func (d *driver) readTip(ctx context.Context) error {
 	return nil
 }
 
-// recall gets what is known of a lane whose state record is gone.
+// recall gets what is known from elsewhere of a lane whose state record is gone.
 func (d *driver) recall(ctx context.Context) error {
 	state := First(ingest.Mark{}, DefaultQueue(), 0)
 	if d.env.Recorded != nil {
@@ -42,7 +42,7 @@ func (d *driver) recall(ctx context.Context) error {
 
 // checkCursors checks the cursors of a state against ingest.
 func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
-	// The generation first: a tail that begins again after this is noticed.
+	// Read the generation first, so that a later restart of the tail is noticed.
 	generation := d.env.Tail.Join()
 	state, err := resume(ctx, d.env.Ingest, c.State)
 	if errors.Is(err, ingest.ErrTrimmed) {
@@ -62,7 +62,7 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 	return nil
 }
 
-// resume has the cursors of a state go on in ingest as it is now.
+// resume moves the cursors of a state to their places in the present ingest.
 func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 	if s.Detached != nil || len(s.Interests) == 0 {
 		return s, nil
@@ -84,7 +84,8 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 	return s, nil
 }
 
-// readEvents reads what follows a cursor, from the tail or from ingest itself.
+// readEvents reads the events that follow a cursor, from the tail or from ingest
+// itself.
 func (d *driver) readEvents(ctx context.Context, r core.ReadEvents) error {
 	src := &d.liveSource
 	if r.Fill {
@@ -102,9 +103,9 @@ func (d *driver) readEvents(ctx context.Context, r core.ReadEvents) error {
 	return nil
 }
 
-// admit takes a share of what all lanes may have on their way, and of the memory
-// for that. A lane that has to wait holds no events meanwhile: its source gives them
-// again.
+// admit takes a share of the events that all lanes may have on their way, and of the
+// memory for them. A lane that has to wait holds no events meanwhile; its source
+// returns them again later.
 func (d *driver) admit(ctx context.Context, a core.Admit) error {
 	events := int64(a.Events)
 	defer func() { d.found = ingest.Block{} }()
@@ -141,14 +142,15 @@ func (d *driver) tryAdmit(events, bytes int64) bool {
 	return true
 }
 
-// endLeave gives back what was admitted and is not on its way any more.
+// endLeave gives back the admitted share that is no longer on its way.
 func (d *driver) endLeave() {
 	d.leave.End()
 	d.leave = nil
 	d.release()
 }
 
-// release gives back what is no longer on its way, and counts what is stored.
+// release gives back the share of events that are no longer on their way, and counts
+// the stored ones.
 func (d *driver) release() {
 	var keep int64
 	if d.open != nil {

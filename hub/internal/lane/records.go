@@ -6,7 +6,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// A lane's state record, and what it consists of: see package record.
+// A lane's state record and its parts: see package record.
 type (
 	State    = record.State
 	Tip      = record.Tip
@@ -24,7 +24,7 @@ type (
 	StateTooLargeError = record.StateTooLargeError
 )
 
-// Words of state records: see package record.
+// Constants of state records: see package record.
 const (
 	Live              = record.Live
 	Filling           = record.Filling

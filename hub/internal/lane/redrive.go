@@ -13,28 +13,28 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Redriven is one event that is to be put back into a lane.
+// Redriven is one event that is put back into a lane.
 type Redriven struct {
 	ID LetterID
 	// Copy is the message to append; RedrivenCopy makes one.
 	Copy *nats.Msg
 }
 
-// ErrTooMany: a redrive of more than MaxRedriven copies.
+// ErrTooMany refuses a redrive of more than MaxRedriven copies.
 var ErrTooMany = fmt.Errorf("more than %d letters at once", MaxRedriven)
 
-// Select chooses the events that are to be put back, given the end of the
-// lane's stream. Like an Edit it may be called again when another writer was
-// faster; it must look each letter up anew, since that writer may have redriven
-// it, and leave out those that the state has already.
+// Select chooses the events to put back, given the end of the lane's stream. Like an
+// Edit it is called again when another writer was faster. Each call must look each
+// letter up again, since that writer may have redriven it, and must leave out the
+// letters that the state names.
 type Select func(ctx context.Context, tip Tip) ([]Redriven, error)
 
-// Redrive has Run append copies of events that came back from the dead letters,
-// and returns the state that is then in force. The copies and a state record
-// behind them are one atomic batch: both are in the stream or neither is. The
-// record names their letters, so that no crash before the letters are removed
-// puts an event in twice, and it says where the lane stands, which these copies
-// do not move. Call Change with State.Forget once the letters are gone.
+// Redrive makes Run append copies of redriven events, and returns the state that is
+// then in force. The copies and a state record behind them are one atomic batch: both
+// are in the stream or neither is. The record names their letters, so that no crash
+// before the letters are removed puts an event in twice, and it says where the lane
+// stands, which these copies do not move. Call Change with State.Forget once the
+// letters are gone.
 func (l *Lane) Redrive(ctx context.Context, choose Select) (State, error) {
 	var copies []*nats.Msg
 	edit := func(ctx context.Context, tip Tip) (State, bool, error) {
@@ -71,7 +71,7 @@ func RedrivenCopy(s State, service, entity subjects.Name, op subjects.Op, header
 	return &nats.Msg{Subject: subjects.NewCopy(service, entity, op, partition).String(), Header: header, Data: data}
 }
 
-// errNoRoom: it does not fit the server's limits as a copy.
+// errNoRoom means that an event does not fit the server's limits as a copy.
 var errNoRoom = errors.New("as a copy it exceeds the server's max_payload or its 64 KiB for headers")
 
 // Fits reports whether a copy fits the server's limits.

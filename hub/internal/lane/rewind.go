@@ -15,14 +15,14 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
-// RewindTarget is where workers are to start again: at an ingest sequence, or
-// at a time by ingest's clock.
+// RewindTarget is where workers start again: at an ingest sequence, or at a time by
+// ingest's clock.
 type RewindTarget struct {
 	Epoch, Seq uint64
 	Time       time.Time
 }
 
-// TooOldError refuses a rewind to before what the lane still holds.
+// TooOldError refuses a rewind to a place that the lane no longer holds.
 type TooOldError struct {
 	// Held is the position of the lane's first copy, At when ingest stored it.
 	Held event.Position
@@ -34,8 +34,8 @@ func (e *TooOldError) Error() string {
 	return fmt.Sprintf("the lane holds copies only from event %s (%s) on", e.Held, e.At.Format(time.RFC3339Nano))
 }
 
-// planRewind decides where a service's workers start again for a target. It goes
-// back, never forward: what is not acknowledged stays due.
+// planRewind decides where a service's workers start again for a target. It moves
+// them back, never forward: unacknowledged copies stay due.
 func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*Rewound, error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -59,7 +59,7 @@ func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*R
 	}
 	plan := &Rewound{ID: nuid.Next(), From: from, Starts: make(map[string]uint64)}
 	for _, name := range Consumers(s.Queue) {
-		start := max(s.StartOf(name), 1) // a missing one has acknowledged nothing
+		start := max(s.StartOf(name), 1) // for a missing consumer, no acknowledgement is known
 		if old := have[name]; old != nil {
 			floor, err := floorOf(ctx, stream, last, old.Config, floors[name])
 			if err != nil {
@@ -77,9 +77,9 @@ func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*R
 	return plan, nil
 }
 
-// findCopy finds a lane's sequence of the first copy at or after a target. Within one registration
-// copies ascend by ingest position; where a fill lies in between they do not,
-// and the first copy that fits from the front is taken: rather more than less.
+// findCopy finds a lane's sequence of the first copy at or after a target. Within one
+// registration copies ascend by ingest position. With a fill in between they do not;
+// then the first fitting copy from the front is taken, so that no copy is missed.
 func findCopy(ctx context.Context, stream jetstream.Stream, target RewindTarget) (uint64, error) {
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 {

@@ -13,26 +13,26 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// A rewind deletes consumers and creates them elsewhere. Where that is goes into
-// the lane's state first: a consumer that is missing then, since the rewind was
-// cut short or somebody deleted it, is created at that place and no other, by
-// whichever hub notices.
+// A rewind deletes consumers and creates them at another place. The place is first
+// recorded in the lane's state. A consumer that is missing later, since the rewind
+// was cut short or somebody deleted it, is then created at exactly that place, by the
+// hub that notices.
 //
 // The server can reset a consumer in place from 2.14 on, but not below the place
-// where it was created to start, and the consumer keeps its creation time, by
-// which subscribers tell what comes again from what they have handled.
+// where it was created to start, and the consumer keeps its creation time, by which
+// subscribers recognise a rewind.
 
 // generationKey is the consumers' metadata that says under which queue and rewind
 // each was created.
 const generationKey = "replhub_generation"
 
-// laneOf tells a lane from one of the same name that was dropped before it: their
-// sequences have nothing to do with each other.
+// laneOf distinguishes a lane from an earlier, dropped lane of the same name: their
+// sequences are unrelated.
 func laneOf(stream *jetstream.StreamInfo) string {
 	return strconv.FormatInt(stream.Created.UnixNano(), 36) + "/"
 }
 
-// generation names the place where the state has the consumers of a stream start.
+// generation names the place where a state makes the consumers of a stream start.
 func generation(s State, stream *jetstream.StreamInfo) string {
 	id := laneOf(stream) + strconv.FormatUint(s.QueueFrom, 10)
 	if s.Rewound != nil {
@@ -51,22 +51,22 @@ func startAt(cfg *jetstream.ConsumerConfig, from uint64) {
 	}
 }
 
-// Settled is what is known of a consumer from before it went missing.
+// Settled is the knowledge of a consumer from before it went missing.
 type Settled struct {
 	// UpTo is a sequence up to which every copy is acknowledged, or its dead letter
 	// stored.
 	UpTo uint64
-	// Generation is the consumer's: what another rewind, queue or lane has settled
-	// says nothing of the copies that are due since.
+	// Generation is the consumer's generation. Acknowledgements of another generation
+	// (rewind, queue or lane) say nothing about the copies that are due now.
 	Generation  string
 	PausedUntil *time.Time
 }
 
-// SettledFunc tells what is known of a consumer; nil knows nothing.
+// SettledFunc returns what is known of a consumer; with nil nothing is known.
 type SettledFunc func(consumer string) Settled
 
-// goOn has a missing consumer of a stream start behind what is proven, and be
-// paused as it was.
+// goOn makes a missing consumer start behind the copies that are proven to be
+// acknowledged, and be paused as it was.
 func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, settled SettledFunc) {
 	from := s.StartOf(cfg.Durable)
 	if settled != nil {
@@ -87,10 +87,10 @@ func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, 
 	startAt(cfg, from)
 }
 
-// Rewind has the lane's workers start again from a target, and returns the ingest
-// sequence of the first copy that they get again (0 when there is none yet) and
-// how many those are. What workers hold unacknowledged at that moment is delivered
-// again as well.
+// Rewind makes the lane's workers start again from a target. It returns the ingest
+// sequence of the first copy that they get again (0 when there is none yet) and the
+// number of such copies. Copies that workers hold unacknowledged at that moment are
+// delivered again as well.
 func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, redelivered uint64, err error) {
 	state, err := l.Change(ctx, func(ctx context.Context, tip Tip) (State, bool, error) {
 		plan, err := l.planRewind(ctx, tip.State, target)
@@ -109,8 +109,8 @@ func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, redelivere
 	return l.FinishRewind(ctx, state)
 }
 
-// FinishRewind creates the consumers that a recorded rewind has not come to yet,
-// and notes that it is done.
+// FinishRewind creates the consumers that a recorded rewind has not yet created, and
+// records that it is done.
 func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, redelivered uint64, err error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -148,7 +148,7 @@ func (l *Lane) recreate(ctx context.Context, stream jetstream.Stream, cfg jetstr
 		}
 		if err == nil {
 			if info := old.CachedInfo(); GenerationOf(info) == cfg.Metadata[generationKey] {
-				return info, nil // another hub has come to it
+				return info, nil // another hub has created it
 			}
 			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return nil, err
@@ -178,10 +178,10 @@ func (l *Lane) rewindDone(ctx context.Context, id string) error {
 	return err
 }
 
-// MissingConsumers are the consumers that a state's queue has and the server does
-// not. The names come from the server that leads the others, so that one whose
-// leader does not answer is not missing. It costs one request with a stream handle
-// that was got before, which may be of any age.
+// MissingConsumers returns the consumers of a state's queue that the server does not
+// have. The names come from the server that leads the others, so that one whose
+// leader does not answer is not missing. It costs one request. The stream handle may
+// be of any age.
 func MissingConsumers(ctx context.Context, stream jetstream.Stream, s State) ([]string, error) {
 	have := make(map[string]bool)
 	list := stream.ConsumerNames(ctx)
@@ -220,7 +220,7 @@ func Unsettled(ctx context.Context, stream jetstream.Stream, service subjects.Na
 		if err != nil {
 			return 0, fmt.Errorf("count the copies for consumer %s: %w", name, err)
 		}
-		_ = stream.DeleteConsumer(ctx, c.CachedInfo().Name) // it goes by itself as well
+		_ = stream.DeleteConsumer(ctx, c.CachedInfo().Name) // the consumer also expires by itself
 		return c.CachedInfo().NumPending, nil
 	}
 	return 0, nil

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// Delays after an owner that did not answer.
+	// Delays after an owner did not answer.
 	minOwnerBackoff = 250 * time.Millisecond
 	maxOwnerBackoff = 5 * time.Second
 )
 
-// chunk is what an owner answered: the rows that follow a place in a snapshot;
-// none at its end.
+// chunk is an owner's answer: the rows that follow a place in a snapshot; no rows at
+// its end.
 type chunk struct {
 	rows   []*event.Event
 	origin string
@@ -28,8 +28,8 @@ type chunk struct {
 // size estimates how many bytes the rows take in memory.
 func (c *chunk) size() int64 { return int64(ingest.Block{Events: c.rows}.Size()) }
 
-// fetches get the rows of snapshots for the core, each under its number. Its methods
-// but news are for the lane's goroutine; the zero fetches works.
+// fetches get the rows of snapshots for the core, each under its number. Except for
+// news, its methods must be called on the lane's goroutine. The zero fetches works.
 type fetches struct {
 	of map[int]*fetch
 	wg sync.WaitGroup
@@ -45,12 +45,12 @@ type fetched struct {
 	trouble string
 }
 
-// fetch gets one chunk, however often it has to ask for it.
+// fetch gets one chunk, and asks for it as often as needed.
 type fetch struct {
 	number int
 	cancel context.CancelFunc
-	// memory is where the chunk's share comes from, most what is asked for before
-	// it is known how large the chunk is.
+	// memory is the budget of the chunk's share; most is the share taken before the
+	// chunk's size is known.
 	memory *budget.Budget
 	most   int64
 
@@ -105,7 +105,7 @@ func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, erro
 	}
 }
 
-// keeps holds a chunk's share until the fetch is dropped; false when that has happened.
+// keeps holds a chunk's share until the fetch is dropped; false if it already was.
 func (f *fetch) keeps(share *budget.Share, bytes int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,7 +118,7 @@ func (f *fetch) keeps(share *budget.Share, bytes int64) bool {
 	return true
 }
 
-// drop ends a fetch and lets go of its chunk.
+// drop ends a fetch and releases its chunk.
 func (r *fetches) drop(number int) {
 	f := r.of[number]
 	if f == nil {
@@ -144,7 +144,7 @@ func (r *fetches) tell(n fetched) {
 	r.came = append(r.came, n)
 }
 
-// news takes what came since the last call.
+// news returns the news since the last call.
 func (r *fetches) news() []fetched {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,10 +153,10 @@ func (r *fetches) news() []fetched {
 	return came
 }
 
-// wait waits for the goroutines of what was dropped.
+// wait waits for the goroutines of dropped fetches.
 func (r *fetches) wait() { r.wg.Wait() }
 
-// fetch begins to fetch what follows a place in an interest's snapshot.
+// fetch begins to fetch the rows that follow a place in an interest's snapshot.
 func (d *driver) fetch(ctx context.Context, f core.FetchRows) {
 	owner := owner{nc: d.env.JS.Conn(), ingest: d.env.Ingest, service: d.service, interest: f.Interest}
 	d.fetches.start(ctx, f.Number, d.env.memory.chunks, d.env.memory.chunk,
@@ -174,7 +174,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// differentOwner is the error of rows of two services.
+// differentOwner is the error for rows of two services in one snapshot.
 func differentOwner(entity, before, now string) error {
 	return fmt.Errorf("%s serves %s now, and the rows so far are of %s: one service must own it", orNobody(now), entity, orNobody(before))
 }

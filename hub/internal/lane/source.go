@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// catchUpSlice is how long a lane may read ingest by itself while others wait
-	// for the memory that this takes.
+	// catchUpSlice is how long a lane may read ingest by itself while others wait for
+	// memory to do the same.
 	catchUpSlice = time.Second
-	// catchUpWait is how long one read waits for the next event, so how long a
+	// catchUpWait is how long one read waits for the next event, and so how long a
 	// change of the lane may wait for the read.
 	catchUpWait = 200 * time.Millisecond
 )
 
-// errNewEpoch: the tail began anew in another epoch; the lane's cursors have
-// to be checked against ingest again.
+// errNewEpoch means that the tail began again in another epoch. The lane's cursors
+// must be checked against ingest again.
 var errNewEpoch = errors.New("ingest began a new epoch")
 
 // source yields a cursor's next events: from the tail where its window covers
@@ -34,16 +34,16 @@ type source struct {
 	// generation of the tail in which the cursor was checked.
 	generation uint64
 
-	// share is the part of memory that catchUp needs, waited for or given; a place
-	// among those that wait is kept from one call of next to the other.
+	// share is the part of memory that catchUp needs, waited for or given. The place
+	// in the queue for memory is kept from one call of next to the other.
 	share   *budget.Share
 	catchUp *ingest.CatchUp
 	began   time.Time
-	// kept was read by catchUp and put back.
+	// kept is a block that catchUp read and that was put back.
 	kept ingest.Block
 }
 
-// join has the source read in a generation in which its cursor was checked.
+// join makes the source read in a generation in which its cursor was checked.
 func (s *source) join(generation uint64) {
 	if s.generation != generation {
 		s.close()
@@ -51,8 +51,9 @@ func (s *source) join(generation uint64) {
 	}
 }
 
-// next returns what follows a mark: events; or none at the end, where the tail
-// tells of more; or none elsewhere, when the caller should just ask again.
+// next returns the events that follow a mark. It returns none at the end, where the
+// tail announces further events, and sometimes none elsewhere; the caller then asks
+// again.
 func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end bool, err error) {
 	b, ok := s.tail.After(s.generation, at.Position)
 	if ok {
@@ -85,7 +86,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 	return b, false, nil
 }
 
-// putBack returns a block that is to be had again by the next call of next.
+// putBack gives a block back, which the next call of next returns again.
 func (s *source) putBack(b ingest.Block) {
 	if s.catchUp != nil {
 		s.kept = b
@@ -121,7 +122,7 @@ func (s *source) open(ctx context.Context, at ingest.Mark) error {
 	return nil
 }
 
-// close ends the reader, and its place among those that wait for one.
+// close ends the reader, and gives up its place in the queue for memory.
 func (s *source) close() {
 	s.kept = ingest.Block{}
 	if s.catchUp != nil {

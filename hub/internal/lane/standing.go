@@ -9,14 +9,14 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/history"
 )
 
-// standings are where the consumers of one lane stand, for any goroutine. The zero
-// value knows nothing yet.
+// standings record where the consumers of one lane stand. It may be used
+// concurrently. The zero value is empty.
 type standings struct {
 	mu  sync.Mutex // guards all
 	all history.Standings
 }
 
-// look takes notice of where consumers stand, and gives their floors by name.
+// look notes where consumers stand, and returns their floors by name.
 func (s *standings) look(consumers map[string]*jetstream.ConsumerInfo, now time.Time) map[string]uint64 {
 	seen := make(map[string]history.Consumer, len(consumers))
 	for name, info := range consumers {
@@ -33,7 +33,7 @@ func (s *standings) look(consumers map[string]*jetstream.ConsumerInfo, now time.
 	return s.all.Look(seen, now)
 }
 
-// last are the floors of the last look.
+// last returns the floors of the last look.
 func (s *standings) last() map[string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,13 +7,13 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 )
 
-// Status is what a lane's loop last said of itself; immutable.
+// Status is the last report of a lane's loop; immutable.
 type Status = core.Status
 
 // Counts are a lane's totals since this hub started.
 type Counts = core.Counts
 
-// Status returns the latest; cheap, for any goroutine.
+// Status returns the latest status. It is cheap and may be called concurrently.
 func (l *Lane) Status() *Status { return l.status.Load() }
 
 // Counts returns the totals.
@@ -37,7 +37,7 @@ func (c *counts) get() Counts {
 	return c.all
 }
 
-// tell logs what the core has to say to people.
+// tell logs the core's notes.
 func (d *driver) tell(n core.Note) {
 	took := func(long time.Duration) string { return long.Round(time.Millisecond).String() }
 	switch n.Kind {

@@ -12,27 +12,28 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Errors that callers decide on.
+// Errors that callers test for.
 var (
-	// ErrNoLane: there is no stream, or it never got a state record.
+	// ErrNoLane means that there is no stream, or that it never got a state record.
 	ErrNoLane = errors.New("no such lane")
-	// ErrDropped: the lane has its last record, and its stream is about to go.
+	// ErrDropped means that the lane has its last record, and that its stream is
+	// about to be deleted.
 	ErrDropped = errors.New("the lane is being dropped")
-	// ErrStopped: this hub has stopped working on the lane.
+	// ErrStopped means that this hub has stopped working on the lane.
 	ErrStopped = errors.New("the hub is stopping")
-	// ErrNoConsumer: one of the lane's work queues is missing.
+	// ErrNoConsumer means that one of the lane's work queues is missing.
 	ErrNoConsumer = errors.New("consumer is missing")
-	// ErrStateLost: the stream's state record is gone, so nobody knows where
-	// the lane stands.
+	// ErrStateLost means that the stream's state record is gone, so that the lane's
+	// position is unknown.
 	ErrStateLost = errors.New("the lane's state record is gone")
 )
 
 // ReadTip reads a lane's newest state record S and its last message M from the
-// stream's leader. ErrNoLane is the server's explicit word that there is no lane: no
-// stream, a stream without a state record, or one that somebody else made (then the
-// error is a *hubstream.ForeignError as well). Any other error says nothing about where
-// the lane stands. M is S: as S says. M is a copy: it was made under S, and the
-// cursor of S's phase stands at M's event.
+// stream's leader. ErrNoLane means that the server explicitly said that there is no
+// lane: no stream, a stream without a state record, or a stream that is not the hub's
+// (then the error is a *hubstream.ForeignError as well). Any other error says nothing
+// about the lane's position. If M is S, the lane stands where S says. If M is a copy,
+// it was made under S, and the cursor of S's phase stands at M's event.
 func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name) (Tip, error) {
 	stream, err := js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -62,7 +63,7 @@ func readTipOf(ctx context.Context, stream jetstream.Stream, service subjects.Na
 	}
 }
 
-// errMoved: a state record was written between the two reads.
+// errMoved means that a state record was written between the two reads.
 var errMoved = errors.New("lane moved while it was read")
 
 func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name, last uint64) (Tip, error) {
@@ -88,7 +89,7 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 	for seq := last; seq > s.Sequence; seq-- {
 		m, err := stream.GetMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue // removed by hand; what lies before it is older
+			continue // removed by hand; the messages before it are older
 		}
 		if err != nil {
 			return Tip{}, fmt.Errorf("read lane %s at %d: %w", service, seq, err)
@@ -101,8 +102,8 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 	return tip, nil
 }
 
-// lastState is the newest state record that a hub appended. Foreign messages on
-// its subject are looked behind, from the front: records are few.
+// lastState is the newest state record that a hub appended. If a foreign message is
+// the last on its subject, the records are searched from the front; there are few.
 func lastState(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := stream.GetLastMsgForSubject(ctx, subject)
 	if err != nil || record.IsRecord(m.Header) {

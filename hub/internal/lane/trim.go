@@ -14,12 +14,12 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// ErrFull: the lane holds its limit in copies that nobody has acknowledged.
+// ErrFull means that unacknowledged copies fill the lane up to its limit.
 var ErrFull = core.ErrFull
 
-// Hold gives the lowest sequence of a service's lane that must stay because a dead
-// letter of it is not stored yet, or the largest number there is. workers are the
-// consumers, as one answer each of the server gave them.
+// Hold returns the lowest sequence of a service's lane that must stay because its
+// dead letter is not stored yet, or the greatest uint64. workers are the consumers,
+// each from one answer of the server.
 type Hold func(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error)
 
 // HoldNothing is a Hold without dead letters.
@@ -27,13 +27,13 @@ func HoldNothing(context.Context, subjects.Name, map[string]*jetstream.ConsumerI
 	return math.MaxUint64, nil
 }
 
-// Trim purges copies that every worker has acknowledged and that were stored
-// before cutoff. It keeps the last message and the newest state record, which
-// it renews where that would keep history. It returns how many messages went.
+// Trim purges copies that every worker has acknowledged and that were stored before
+// cutoff. It keeps the last message and the newest state record. It renews that
+// record if the old one would keep history. It returns how many messages were purged.
 func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	tip, err := ReadTip(ctx, l.env.JS, l.service)
 	if errors.Is(err, ErrStateLost) {
-		l.Recheck() // its loop writes another
+		l.Recheck() // its loop writes a new record
 		return 0, nil
 	}
 	if err != nil {
@@ -59,7 +59,7 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	return l.purge(ctx, stateSeq, cutoff)
 }
 
-// look finds what of the lane may go: messages that were stored before cutoff.
+// look finds which messages of the lane may be purged: those stored before cutoff.
 func (l *Lane) look(ctx context.Context, cutoff time.Time) (history.Found, error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -83,7 +83,7 @@ func (l *Lane) look(ctx context.Context, cutoff time.Time) (history.Found, error
 	}
 }
 
-// seen answers what a look asks for.
+// seen answers a question of a look.
 type seen struct {
 	lane      *Lane
 	stream    jetstream.Stream
@@ -134,7 +134,7 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 	return nil
 }
 
-// purge purges what may go, below the newest state record.
+// purge purges those messages, below the newest state record.
 func (l *Lane) purge(ctx context.Context, stateSeq uint64, cutoff time.Time) (uint64, error) {
 	found, err := l.look(ctx, cutoff)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// leaveTime bounds how long a lane that stops waits for what it has sent.
+// leaveTime bounds how long a lane that stops waits for its sent messages.
 const leaveTime = 2 * time.Second
 
 // storeLetter stores the dead letter of an event.
@@ -25,7 +25,7 @@ func (d *driver) storeLetter(ctx context.Context, s core.StoreLetter) {
 	d.core.LetterStored(added)
 }
 
-// append appends copies. A shutdown lets an append that has begun come to its end.
+// append appends copies. A shutdown waits for an append that has begun.
 func (d *driver) append(ctx context.Context, a core.Append) error {
 	d.env.Failpoint("append")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Patience)
@@ -56,7 +56,7 @@ func (d *driver) append(ctx context.Context, a core.Append) error {
 	return nil
 }
 
-// settle ends the open append and waits until all of it is stored.
+// settle ends the open append and waits until the whole append is stored.
 func (d *driver) settle(ctx context.Context, s core.Settle) error {
 	if err := d.open.Err(); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (d *driver) settle(ctx context.Context, s core.Settle) error {
 	return nil
 }
 
-// drop forgets the open append, whatever became of it.
+// drop forgets the open append, whether or not it has ended.
 func (d *driver) drop() {
 	if d.open != nil {
 		d.core.Progressed(d.open.Stored())
@@ -81,8 +81,9 @@ func (d *driver) drop() {
 	d.release()
 }
 
-// leaveSettled settles what was sent when the lane stops, so that a clean stop leaves
-// nothing on its way. What does not arrive is found by whoever reads the lane.
+// leaveSettled settles the sent messages when the lane stops, so that a clean stop
+// leaves no message on its way. If settling fails, the next reader of the lane finds
+// what was stored.
 func (d *driver) leaveSettled(ctx context.Context) {
 	if d.open == nil {
 		return
@@ -94,7 +95,7 @@ func (d *driver) leaveSettled(ctx context.Context) {
 	}
 }
 
-// record appends a state record, with what a redrive has in front of it.
+// record appends a state record, with a redrive's copies in front of it.
 func (d *driver) record(ctx context.Context, r core.Record) error {
 	msg, err := stateMessage(d.service, d.env.Hub, r.State)
 	if err == nil {

@@ -24,11 +24,11 @@ const (
 	maxLooks = 16
 )
 
-// List returns the services that have a lane, sorted. The names come from the
-// meta layer, which knows streams whose leader is away, and from this hub's memory.
-// A lane in the list may still turn out not to exist: only the server's explicit
-// "not found" (lane.ErrNoLane) says that. One that cannot be read is in the list. A
-// stream of a lane's name that is not the hub's is left out, and is an alarm.
+// List returns the services that have a lane, sorted. The names come from the meta
+// layer, which knows streams whose leader is away, and from this hub's memory. A lane
+// in the list may still turn out not to exist: only the server's explicit "not found"
+// (lane.ErrNoLane) says that. One that cannot be read is in the list. A stream of a
+// lane's name that is not the hub's is left out, and raises an alarm.
 func (s *Set) List(ctx context.Context) ([]subjects.Name, error) {
 	names, err := jsapi.StreamNames(ctx, s.cfg.JS, "sub.>")
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Set) List(ctx context.Context) ([]subjects.Name, error) {
 	return Sorted(found), ctx.Err()
 }
 
-// Sorted are the names of a set, in their order.
+// Sorted returns the names of a set in order.
 func Sorted(set map[subjects.Name]bool) []subjects.Name {
 	list := make([]subjects.Name, 0, len(set))
 	for name := range set {
@@ -86,8 +86,8 @@ func (s *Set) Each(ctx context.Context, services []subjects.Name, look func(cont
 }
 
 // mayBeLane looks at a stream of a lane's name that this hub has not taken up. It is
-// false for a stream that is gone, that has no state record yet, or that somebody
-// else made.
+// false for a stream that is gone, that has no state record yet, or that is not the
+// hub's.
 func (s *Set) mayBeLane(ctx context.Context, service subjects.Name) bool {
 	name := subjects.LaneStream(service)
 	stream, err := s.cfg.JS.Stream(ctx, name)
@@ -95,7 +95,7 @@ func (s *Set) mayBeLane(ctx context.Context, service subjects.Name) bool {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return false
 	case err != nil:
-		return true // whoever reads it learns why it cannot be read
+		return true // the reader learns why the lane cannot be read
 	}
 	info := stream.CachedInfo()
 	if !hubstream.Is(info.Config) {
@@ -111,8 +111,8 @@ func (s *Set) mayBeLane(ctx context.Context, service subjects.Name) bool {
 	return true
 }
 
-// allowBatches has a lane that was created before the server had fast ingest take
-// it. Until that is done the lane's appends fail, and say so.
+// allowBatches enables fast ingest on a lane that was created before the server had
+// it. Until then the lane's appends fail with an error that says so.
 func (s *Set) allowBatches(ctx context.Context, cfg jetstream.StreamConfig) {
 	if !s.cfg.Fast || cfg.AllowBatchPublish {
 		return

@@ -21,20 +21,20 @@ const (
 	membersPause = 100 * time.Millisecond
 	// maxNews bounds the lanes that were announced and not taken up yet.
 	maxNews = 256
-	// settleTrouble is for how long finding lanes must go well for trouble with it to
-	// be over.
+	// settleTrouble is how long finding lanes must succeed before trouble with it
+	// counts as over.
 	settleTrouble = 5 * time.Second
 )
 
 // Announce tells other hubs that a lane was created or changed.
 func (s *Set) Announce(service subjects.Name) {
 	if err := s.cfg.Conn.Publish(changedSubject, []byte(service.String())); err != nil {
-		s.cfg.Logger.Debug("announce a change", "err", err) // they look by themselves as well
+		s.cfg.Logger.Debug("announce a change", "err", err) // other hubs also look by themselves
 	}
 }
 
-// Follow follows who the live hubs are and which lanes they create, until ctx ends:
-// each lane is known here, and is copied into by its owner.
+// Follow follows the live hubs and the lanes that they create, until ctx ends. So
+// this hub knows every lane, and each lane's owner copies into it.
 func (s *Set) Follow(ctx context.Context) error {
 	news := make(chan subjects.Name, maxNews)
 	sub, err := s.cfg.Conn.Subscribe(changedSubject, func(m *nats.Msg) { s.hear(string(m.Data), news) })
@@ -77,14 +77,15 @@ func (s *Set) Follow(ctx context.Context) error {
 	}
 }
 
-// assign has each lane copied into by its owner.
+// assign makes this hub copy into the lanes that it owns, and into no others.
 func (s *Set) assign() {
 	for _, l := range s.All() {
 		l.Own(s.cfg.Hubs.Owns(l.Service()))
 	}
 }
 
-// find takes up the lanes that other hubs created, where nothing has told of them.
+// find takes up the lanes that other hubs created without their notice having
+// arrived.
 func (s *Set) find(ctx context.Context) error {
 	found, err := s.List(ctx)
 	if err != nil {
@@ -96,9 +97,9 @@ func (s *Set) find(ctx context.Context) error {
 	return nil
 }
 
-// hear takes note that a lane was created or changed. One that another hub may have
-// changed or dropped is read again; its owner needs no telling, since its next append
-// would show it.
+// hear notes that a lane was created or changed. A lane that another hub may have
+// changed or dropped is read again. The lane's owner needs no notice, since its next
+// append shows the change.
 func (s *Set) hear(name string, news chan<- subjects.Name) {
 	service, err := subjects.ParseName(name)
 	if err != nil {
@@ -110,6 +111,6 @@ func (s *Set) hear(name string, news chan<- subjects.Name) {
 	}
 	select {
 	case news <- service:
-	default: // it is found by looking
+	default: // the periodic look finds the lane
 	}
 }

@@ -17,8 +17,8 @@ const (
 	Consumers
 )
 
-// Lacking are the lanes whose stream or consumers are not there, in words. The zero
-// value is ready, and may be used concurrently.
+// Lacking describes the lanes whose stream or consumers are missing. The zero value
+// is ready, and may be used concurrently.
 type Lacking struct {
 	mu   sync.Mutex // guards text
 	text map[part]string
@@ -29,7 +29,7 @@ type part struct {
 	part    Part
 }
 
-// Set notes what is lacking, in words.
+// Set notes a description of a missing part.
 func (l *Lacking) Set(service subjects.Name, of Part, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +39,7 @@ func (l *Lacking) Set(service subjects.Name, of Part, text string) {
 	l.text[part{service, of}] = text
 }
 
-// Clear notes that a part is there, or that nobody needs it any more.
+// Clear notes that a part exists, or is no longer needed.
 func (l *Lacking) Clear(service subjects.Name, of Part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *Lacking) Lacks(service subjects.Name, of Part) bool {
 	return lacks
 }
 
-// Texts are what is lacking in words, sorted.
+// Texts returns the descriptions, sorted.
 func (l *Lacking) Texts() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -34,12 +34,12 @@ type Config struct {
 	Conn   *nats.Conn
 	Hubs   *ownership.Hubs
 	Alarms *alarm.Set
-	// Fast has lanes that were created before the server had fast ingest take it.
+	// Fast enables fast ingest on lanes that were created before the server had it.
 	Fast   bool
 	Logger *slog.Logger
 }
 
-// Set is the lanes that this hub knows. It may be used concurrently.
+// Set holds the lanes that this hub knows. It may be used concurrently.
 type Set struct {
 	cfg  Config
 	env  *lane.Env     // see Use
@@ -170,7 +170,8 @@ func (s *Set) Ended(ctx context.Context, l *lane.Lane) error {
 	return nil
 }
 
-// ErrStopping: the hub stops; another one, or it itself soon, does the request.
+// ErrStopping means that the hub stops; another hub, or this one after its restart,
+// can serve the request.
 var ErrStopping = contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send it again")
 
 // forget drops a lane whose stream is gone.
@@ -184,7 +185,7 @@ func (s *Set) forget(r *running) {
 	}
 }
 
-// Deleted notes that a lane's deletion has come to its end.
+// Deleted notes that a lane's deletion is complete.
 func (s *Set) Deleted(service subjects.Name) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,14 +208,14 @@ func (s *Set) MayCreate(ctx context.Context, service subjects.Name) error {
 	}
 }
 
-// Count is how many lanes there are.
+// Count is the number of lanes.
 func (s *Set) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.byName)
 }
 
-// OwnedBy are the services of the lanes that a hub owns.
+// OwnedBy returns the services of the lanes that a hub owns.
 func (s *Set) OwnedBy(hub string) []subjects.Name {
 	var services []subjects.Name
 	for _, l := range s.All() {

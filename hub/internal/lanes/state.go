@@ -22,13 +22,13 @@ func (s *Set) Existing(ctx context.Context, service subjects.Name) (*lane.Lane, 
 	return s.Add(service), nil
 }
 
-// State is a lane's state as its stream says now.
+// State returns a lane's present state from its stream.
 func (s *Set) State(ctx context.Context, service subjects.Name) (lane.State, error) {
 	tip, err := lane.ReadTip(ctx, s.cfg.JS, service)
 	return tip.State, err
 }
 
-// CheapState is State, from memory where this hub copies into the lane.
+// CheapState is State, but from memory if this hub copies into the lane.
 func (s *Set) CheapState(ctx context.Context, service subjects.Name) (lane.State, error) {
 	if l := s.Get(service); l != nil && l.Owned() {
 		if status := l.Status(); status.Last > 0 {

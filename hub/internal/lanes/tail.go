@@ -25,7 +25,7 @@ func (s *Set) StartOfTail(ctx context.Context, g *ingest.Ingest, services []subj
 	s.Each(ctx, services, func(ctx context.Context, service subjects.Name) {
 		tip, err := lane.ReadTip(ctx, s.cfg.JS, service)
 		if err != nil {
-			return // the lane's own loop will say what is wrong
+			return // the lane's own loop will report what is wrong
 		}
 		_, needs := tip.State.Lowest()
 		var m ingest.Mark

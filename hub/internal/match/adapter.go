@@ -8,9 +8,9 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// adapter gives an event's values to CEL. It differs from CEL's own in that
-// objects are gone over in the order of their names: in Go's random order a
-// macro would cost, and could yield, now this and now that.
+// adapter gives an event's values to CEL. It differs from CEL's own in that objects
+// are iterated in the order of their names: in Go's random order the cost, and
+// possibly the result, of a macro would vary.
 type adapter struct{}
 
 // NativeToValue implements types.Adapter.

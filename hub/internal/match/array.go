@@ -2,8 +2,8 @@ package match
 
 import "github.com/replhub/replhub/hub/internal/event/rawjson"
 
-// appendBelow appends what n keeps of a member's value; nothing where it keeps
-// nothing. The value is valid: a walk gave it.
+// appendBelow appends the part of a member's value that n keeps, if any. The value is
+// valid, because a walk returned it.
 func (n *node) appendBelow(out, value []byte) []byte {
 	switch value[0] {
 	case '{':
@@ -20,9 +20,9 @@ func (n *node) appendBelow(out, value []byte) []byte {
 // openArrays is how many arrays in arrays need no memory of their own.
 const openArrays = 8
 
-// appendArray appends what n keeps of an array's elements, and of the arrays in
-// it. It goes over arrays in arrays in one pass: a payload may nest them ten
-// thousand deep.
+// appendArray appends the parts of an array's elements that n keeps, and those of
+// nested arrays. It handles nested arrays in one pass, without recursion: a payload
+// may nest them ten thousand deep.
 func (n *node) appendArray(out, data []byte) []byte {
 	var few [openArrays]int
 	open := few[:0] // where each open array would be cut off again
@@ -36,7 +36,7 @@ func (n *node) appendArray(out, data []byte) []byte {
 			start := open[len(open)-1]
 			open = open[:len(open)-1]
 			if out[len(out)-1] == '[' {
-				out = out[:start] // it holds nothing
+				out = out[:start] // the array would be empty
 			} else {
 				out = append(out, ']')
 			}

@@ -7,9 +7,9 @@ import (
 	"cel.dev/cel-go/common/operators"
 )
 
-// check walks a filter's tree and says what in it is refused beyond CEL's own
-// rules, "" when nothing: what could make hubs decide differently, and what
-// could cost more than is counted.
+// check walks a filter's tree and returns the reason to refuse it beyond CEL's own
+// rules, "" for none. Refused are expressions that could make hubs decide
+// differently, and those that could cost more than is counted.
 func check(e ast.Expr) string {
 	c := checker{}
 	c.visit(e)
@@ -51,7 +51,7 @@ func (c *checker) call(call ast.CallExpr) {
 	args := call.Args()
 	switch name := call.FunctionName(); name {
 	case "matches":
-		// A pattern out of an event would cost its compilation, uncounted.
+		// The compilation of a pattern from an event would not be counted as cost.
 		if len(args) > 0 && args[len(args)-1].Kind() != ast.LiteralKind {
 			c.problem = "matches() takes its pattern as a literal only"
 		}
@@ -69,8 +69,8 @@ func (c *checker) call(call ast.CallExpr) {
 	}
 }
 
-// list refuses a literal around a macro's variable: macro in macro, it would
-// multiply a value beyond what is counted.
+// list refuses a literal around a macro's variable: in nested macros it would
+// multiply a value beyond the counted cost.
 func (c *checker) list(list ast.ListExpr) {
 	for _, element := range list.Elements() {
 		if c.mentions(element) {

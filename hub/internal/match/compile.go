@@ -63,7 +63,7 @@ func badFilter(format string, args ...any) error {
 	return contract.FieldErrorf(contract.CodeInvalidFilter, "filter", format, args...)
 }
 
-// newEnv is what filters may say: CEL's standard library with its macros.
+// newEnv is the environment of filters: CEL's standard library with its macros.
 func newEnv() (*cel.Env, error) {
 	return cel.NewCustomEnv(
 		cel.StdLib(),
@@ -82,7 +82,7 @@ func newEnv() (*cel.Env, error) {
 	)
 }
 
-// issueLine tells the first of a filter's faults in one line.
+// issueLine describes a filter's first fault in one line.
 func issueLine(issues *cel.Issues) string {
 	errs := issues.Errors()
 	if len(errs) == 0 {

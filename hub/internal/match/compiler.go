@@ -7,9 +7,9 @@ import (
 	"cel.dev/cel-go/cel"
 )
 
-// Compiler compiles definitions that belong together: they share what filters
-// may say, which takes longer to make than most filters take to compile. The
-// zero Compiler works. It is safe for concurrent use.
+// Compiler compiles definitions that share one CEL environment, because making the
+// environment takes longer than compiling most filters. The zero Compiler works. It
+// may be used concurrently.
 type Compiler struct {
 	once sync.Once
 	env  *cel.Env
@@ -41,14 +41,14 @@ func (c *Compiler) Compile(def Definition) (*Interest, error) {
 	return i, nil
 }
 
-// environment is what filters may say.
+// environment returns the CEL environment of filters.
 func (c *Compiler) environment() (*cel.Env, error) {
 	c.once.Do(func() { c.env, c.err = newEnv() })
 	return c.env, c.err
 }
 
-// CheckFilter refuses a filter that Compile would refuse, and returns what it
-// reads without a guard, as Interest.Unguarded does.
+// CheckFilter refuses a filter that Compile would refuse, and returns its unguarded
+// reads, as Interest.Unguarded does.
 func CheckFilter(text string) ([]Read, error) {
 	f, err := new(Compiler).filter(text)
 	if err != nil {
@@ -57,5 +57,5 @@ func CheckFilter(text string) ([]Read, error) {
 	return f.unguarded, nil
 }
 
-// Compile is a Compiler's Compile, for one definition alone.
+// Compile is a Compiler's Compile for a single definition.
 func Compile(def Definition) (*Interest, error) { return new(Compiler).Compile(def) }

@@ -16,11 +16,12 @@ import (
 // filter is a compiled CEL expression.
 type filter struct {
 	program cel.Program
-	// unguarded are the reads that end in a dead letter where they miss.
+	// unguarded are the reads that make a dead letter of an event that lacks the
+	// member.
 	unguarded []Read
 }
 
-// errNotFilterable: a payload that a filter is to judge has no members.
+// errNotFilterable means that the payload for a filter is not a JSON object.
 var errNotFilterable = errors.New("the payload is not a JSON object, so that it cannot be filtered")
 
 // passes evaluates the filter. On an error the event is dead for the reason
@@ -44,8 +45,8 @@ func (f *filter) passes(e *event.Event) (pass bool, reason string, err error) {
 	return bool(b), "", nil
 }
 
-// variables lends an event to a filter. What a filter does not name is not
-// made.
+// variables gives a filter access to an event. Values that the filter does not name
+// are not built.
 type variables struct{ e *event.Event }
 
 // ResolveName implements cel.Activation.
@@ -72,7 +73,7 @@ func (v variables) ResolveName(name string) (any, bool) {
 // Parent implements cel.Activation.
 func (v variables) Parent() cel.Activation { return nil }
 
-// explain turns an evaluation's error into a line that helps.
+// explain turns an evaluation's error into a helpful line.
 func explain(err error) error {
 	if cancelled, ok := errors.AsType[interpreter.EvalCancelledError](err); ok {
 		if cancelled.Cause == interpreter.CostLimitExceeded {

@@ -7,39 +7,39 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Definition is what a service wants of one entity, as it was registered.
+// Definition is the registered definition of a service's interest in one entity.
 type Definition struct {
 	ID     string
 	Entity subjects.Name
 	Ops    subjects.OpSet
-	// Filter is a CEL expression that yields a bool; empty passes everything.
-	// Deletes always pass. It is CEL's standard library with its macros, over
-	// data, entity, op, key, headers and time. Numbers are as event.Event.Value
-	// has them. A missing member is an error, except to has(), for which
-	// nothing but an object has members. Refused is what hosts could decide
-	// differently (time zones) or what could cost uncounted.
+	// Filter is a CEL expression that yields a bool; empty passes everything. Deletes
+	// always pass. It is CEL's standard library with its macros, over data, entity,
+	// op, key, headers and time. Numbers are as event.Event.Value has them. A missing
+	// member is an error, except to has(), for which nothing but an object has
+	// members. Expressions are refused that hosts could evaluate differently (time
+	// zones) or whose cost is not counted.
 	Filter string
-	// Only is a second filter, that of a backfill: what does not pass both is left
-	// out. It is judged where Filter is.
+	// Only is a second filter, that of a backfill: a row must pass both. It is
+	// applied where Filter is.
 	Only string
 	// Fields are the JSON paths that copies keep, through arrays in each of
 	// their elements; empty keeps the payload untouched.
 	Fields []string
 	// Since is the first position that the service is due.
 	Since event.Position
-	// Echo asks for events of the service's own origin too.
+	// Echo includes the events that the service itself published.
 	Echo bool
 }
 
 // Interest is a compiled Definition, immutable and safe for concurrent use.
 type Interest struct {
 	def    Definition
-	filter *filter     // nil: everything passes
-	only   *filter     // nil: everything passes
-	fields *projection // nil: the payload stays as it is
+	filter *filter     // nil: every event passes
+	only   *filter     // nil: every event passes
+	fields *projection // nil: the payload is unchanged
 }
 
-// Definition is what the interest was compiled from.
+// Definition returns the definition from which the interest was compiled.
 func (i *Interest) Definition() Definition {
 	def := i.def
 	def.Fields = slices.Clone(def.Fields)

@@ -30,8 +30,8 @@ type node struct {
 
 func newNode() *node { return &node{byName: map[string]int{}} }
 
-// add puts a path into the tree; false when it is there, above another or below
-// one.
+// add puts a path into the tree; false when the path, one above it or one below it is
+// already there.
 func (n *node) add(p path) bool {
 	for depth, name := range p {
 		last := depth == len(p)-1
@@ -53,7 +53,7 @@ func (n *node) add(p path) bool {
 
 func (n *node) leaf() bool { return len(n.children) == 0 }
 
-// What a payload is that fields cannot be taken from.
+// Errors for payloads from which no fields can be taken.
 var (
 	errNotJSON   = errors.New("the payload is not JSON, so that its fields cannot be told")
 	errNotObject = errors.New("the payload is not a JSON object, so that its fields cannot be told")
@@ -81,8 +81,8 @@ func (p *projection) project(op subjects.Op, data []byte) (kept []byte, reason s
 // stackChildren is how many children's values need no memory of their own.
 const stackChildren = 16
 
-// append appends what n keeps of an object. It descends with the tree of fields,
-// never with the payload.
+// append appends the part of an object that n keeps. Its recursion follows the tree
+// of fields, not the payload.
 func (n *node) append(out, data []byte) ([]byte, rawjson.Kind) {
 	var few [stackChildren][]byte
 	values := few[:]

@@ -6,7 +6,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Kind is what is to be done about an event.
+// Kind is the kind of a decision about an event.
 type Kind uint8
 
 // The kinds of decisions.
@@ -16,18 +16,18 @@ const (
 	Dead             // write a dead letter
 )
 
-// Decision is what a service gets of an event.
+// Decision says what a service gets for an event.
 type Decision struct {
 	Kind Kind
 	// Why is one of contract.Verdict* when skipped, of contract.Reason* when dead.
 	Why string
-	// Err says in words why an event is dead. It is one line, fit for a header.
+	// Err describes why an event is dead, in one line that fits a header.
 	Err error
 	// Subject is the copy's.
 	Subject string
 	// Data is the copy's payload. It may share the event's memory: read-only.
 	Data []byte
-	// Interest is the one that decided; nil when there is none in the entity.
+	// Interest is the interest that decided; nil when there is none in the entity.
 	Interest *Interest
 }
 
@@ -47,8 +47,8 @@ type want struct {
 	subjects [subjects.Delete + 1][]string
 }
 
-// mostSubjects bounds the subjects held ready for one op of one entity; beyond
-// it they are made as they are needed.
+// mostSubjects bounds the prepared subjects for one op of one entity; further
+// subjects are built when needed.
 const mostSubjects = 256
 
 // New makes a service's table. Zero or one partitions means not partitioned. A
@@ -57,8 +57,8 @@ func New(service subjects.Name, partitions int, interests []*Interest) *Table {
 	return (*Table)(nil).Renew(service, partitions, interests)
 }
 
-// Renew is New for a service that may have had the table before, nil for none:
-// what is made of an interest is taken over with it.
+// Renew is New for a service that had the table before, nil for none: it reuses the
+// prepared parts of interests that have not changed.
 func (t *Table) Renew(service subjects.Name, partitions int, interests []*Interest) *Table {
 	next := &Table{
 		service:    service,
@@ -94,7 +94,7 @@ func newWant(service subjects.Name, partitions int, i *Interest) *want {
 // Wants reports whether the service has an interest in the entity.
 func (t *Table) Wants(entity subjects.Name) bool { return t.entities[entity] != nil }
 
-// Expand decides what the service gets of e.
+// Expand decides what the service gets for e.
 func (t *Table) Expand(e *event.Event) Decision {
 	w := t.entities[e.Subject.Entity()]
 	if w == nil {
@@ -131,8 +131,8 @@ func (t *Table) Expand(e *event.Event) Decision {
 	return Decision{Kind: Copy, Subject: t.subject(w, e), Data: data, Interest: i}
 }
 
-// passes judges an event by both filters. An event that either filter leaves
-// out needs no word of the other: it is no dead letter because that one fails.
+// passes judges an event by both filters. If one filter leaves the event out, a
+// failure of the other does not make it a dead letter.
 func (i *Interest) passes(e *event.Event) (pass bool, reason string, err error) {
 	pass = true
 	for _, f := range [...]*filter{i.filter, i.only} {
@@ -150,7 +150,7 @@ func (i *Interest) passes(e *event.Event) (pass bool, reason string, err error) 
 	return pass, reason, err
 }
 
-// subject is that of e's copy.
+// subject is the subject of e's copy.
 func (t *Table) subject(w *want, e *event.Event) string {
 	p, op := subjects.Partition(e.Key, t.partitions), e.Subject.Op()
 	if ready := w.subjects[op]; p < len(ready) {

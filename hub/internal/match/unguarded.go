@@ -6,8 +6,8 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// Read is a member, element or header that a filter reads without knowing that
-// it is there. An event without it is a dead letter.
+// Read is a member, element or header that a filter reads without a check that it
+// exists. An event without it becomes a dead letter.
 type Read struct {
 	// Name is what is read, as in "data.tenant".
 	Name string
@@ -16,10 +16,10 @@ type Read struct {
 	Guard string
 }
 
-// unguarded tells which of a filter's reads nothing guards, each once, in the
-// order of the text. A read is guarded where, were it missing, CEL would not
-// look at it or would not mind: && is false as soon as one side is, and || true,
-// whatever error the other side ends in, and of c ? a : b one side is left out.
+// unguarded returns a filter's unguarded reads, each once, in the order of the text.
+// A read is guarded where, were it missing, CEL would not look at it or would not
+// mind: && is false as soon as one side is, and || true, whatever error the other
+// side ends in, and of c ? a : b one side is left out.
 func unguarded(e ast.Expr) []Read {
 	r := reader{told: make(map[string]bool), texts: make(map[ast.Expr]exprText), settled: make(map[ast.Expr]settled)}
 	r.visit(e, nil)
@@ -34,7 +34,7 @@ type reader struct {
 	told  map[string]bool
 	reads []Read
 
-	// What was found of a part is kept: parts lie in parts.
+	// The results for parts are kept, because parts contain parts.
 	texts   map[ast.Expr]exprText
 	settled map[ast.Expr]settled
 }

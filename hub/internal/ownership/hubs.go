@@ -21,11 +21,11 @@ import (
 const FinishTime = 25 * time.Second
 
 const (
-	// answerTime bounds the wait for another hub to show that it is there.
+	// answerTime bounds the wait for another hub to show that it is alive.
 	answerTime = 500 * time.Millisecond
 	// toHub precedes "<hub>.<verb>.<service>" in the subject of a request to a hub.
 	toHub = "replhub._to."
-	// noService fills the last token of a request that speaks of none.
+	// noService is the last token of a request without a service.
 	noService = "hub"
 
 	// onItsWay is how long the request of a hub that died may still be under way in
@@ -33,7 +33,7 @@ const (
 	onItsWay = 2 * time.Second
 )
 
-// Registry is what Hubs need of a registry: who is there.
+// Registry is the part of a registry that Hubs use: the records of live hubs.
 type Registry interface {
 	// Snapshot is nil until the first complete load.
 	Snapshot() *tree.Snapshot
@@ -50,7 +50,7 @@ type Config struct {
 	Registry Registry
 	// ID is this hub's.
 	ID string
-	// Alone has this hub own every lane, whatever other hubs there are.
+	// Alone makes this hub own every lane, regardless of other hubs.
 	Alone  bool
 	Logger *slog.Logger
 }
@@ -103,7 +103,7 @@ func (h *Hubs) TrimsIngest() bool {
 // Changed is closed when the members may have changed.
 func (h *Hubs) Changed() <-chan struct{} { return h.cfg.Registry.Changed() }
 
-// Enter has the other hubs find this one.
+// Enter makes this hub known to the other hubs.
 func (h *Hubs) Enter(version string, started time.Time) {
 	value, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started})
 	if err != nil {
@@ -112,9 +112,9 @@ func (h *Hubs) Enter(version string, started time.Time) {
 	h.cfg.Registry.Join(record.HubPath(h.cfg.ID), value)
 }
 
-// Refresh takes the live hubs from the registry. This hub is one of them whatever the
-// registry says; one that NATS knows nothing of is not, though its record lives on
-// until its session ends.
+// Refresh takes the live hubs from the registry. This hub always counts as live. A
+// hub that does not answer on NATS does not, though its record stays until its
+// session ends.
 func (h *Hubs) Refresh(ctx context.Context) {
 	known := *h.members.Load()
 	if snapshot := h.cfg.Registry.Snapshot(); snapshot != nil && h.cfg.Registry.Status().Connected {
@@ -132,8 +132,8 @@ func (h *Hubs) Refresh(ctx context.Context) {
 	}
 }
 
-// Answers reports whether a hub's process is there. One that is slow is: only the
-// certainty that nobody listens counts.
+// Answers reports whether a hub's process is alive. A slow hub counts as alive: only
+// the server's answer that nobody subscribes counts against it.
 func (h *Hubs) Answers(ctx context.Context, id string) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -146,23 +146,23 @@ func (h *Hubs) Ask(ctx context.Context, id, verb string, service subjects.Name, 
 	return h.cfg.Conn.RequestWithContext(ctx, toHub+id+"."+verb+"."+service.String(), data)
 }
 
-// AskHub is Ask for a request that speaks of no service.
+// AskHub is Ask for a request without a service.
 func (h *Hubs) AskHub(ctx context.Context, id, verb string) (*nats.Msg, error) {
 	return h.cfg.Conn.RequestWithContext(ctx, toHub+id+"."+verb+"."+noService, nil)
 }
 
-// Subject is what this hub has to listen to for the requests of others; Asked takes
-// the subject of one apart.
+// Subject is the subject pattern on which this hub gets the requests of other hubs;
+// Asked parses the subject of such a request.
 func (h *Hubs) Subject() string { return toHub + h.cfg.ID + ".*.*" }
 
-// Asked are the verb and the service of a request to this hub.
+// Asked returns the verb and the service of a request to this hub.
 func (h *Hubs) Asked(subject string) (verb, service string) {
 	verb, service, _ = strings.Cut(strings.TrimPrefix(subject, toHub+h.cfg.ID+"."), ".")
 	return verb, service
 }
 
-// GivenUp reports whether a hub will not finish what it began at a time: it has been
-// given the time for that, or it is gone. started is when this process began; now is
+// GivenUp reports whether a hub will not finish the work that it began at a time:
+// FinishTime is over, or the hub is gone. started is when this process began; now is
 // by the same clock.
 func (h *Hubs) GivenUp(ctx context.Context, id string, began, started, now time.Time) bool {
 	switch age := now.Sub(began); {
@@ -172,7 +172,7 @@ func (h *Hubs) GivenUp(ctx context.Context, id string, began, started, now time.
 		return false
 	}
 	if id == h.cfg.ID {
-		return began.Before(started) // by the process before this one
+		return began.Before(started) // the earlier process of this hub began it
 	}
 	return !h.Answers(ctx, id)
 }

@@ -1,9 +1,9 @@
-// Package ownership shares the lanes out over the live hubs by rendezvous hashing:
-// each hub computes the same owner from the same members. Members come from the
-// registry; with it away the hubs go on from what was last known.
+// Package ownership divides the lanes among the live hubs by rendezvous hashing: each
+// hub computes the same owner from the same members. Members come from the registry;
+// while it is away, the hubs use the last known members.
 //
-// Ownership is for efficiency: two hubs that both believe that they own a lane are
-// held apart by the lane's appends.
+// Ownership only serves efficiency: if two hubs both believe that they own a lane,
+// the expected sequence of the lane's appends keeps it consistent.
 package ownership
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// ownerOf is the member that copies into a service's lane; "" of no members.
+// ownerOf is the member that copies into a service's lane; "" without members.
 func ownerOf(service subjects.Name, members []string) string {
 	var owner string
 	var best uint64

@@ -6,16 +6,16 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// A roster may be deleted by hand, with its stream or without. What it said is
-// known to the instances: each says what it holds about once a second. Until
-// all have had the time to say so, what no instance claims counts as held by
-// somebody unknown, who loses it in silence like any other member.
+// A roster may be deleted by hand, with its stream or without. The instances know its
+// content: each reports its partitions about once a second. Until all have had the
+// time to report, a partition that no instance claims counts as held by an unknown
+// holder, which loses it after its time like any silent member.
 
-// unknownHolder stands for an instance that may hold a partition and has not
-// been heard since the roster was lost. No instance can be called so.
+// unknownHolder stands for an instance that may hold a partition and has not been
+// heard since the roster was lost. No instance can have this name.
 const unknownHolder = "?"
 
-// maxGeneration bounds the generations that an instance is believed.
+// maxGeneration bounds the generations that are accepted from an instance.
 const maxGeneration = 1 << 62
 
 // lose begins a roster in place of one that was lost: every partition has an
@@ -29,8 +29,9 @@ func (r *Roster) lose(partitions int, generation uint64) {
 	r.forgetMoves()
 }
 
-// recover applies what an instance says of a roster that was lost: it holds what
-// it says it holds, and what it was told then is no answer to this roster.
+// recover applies an instance's report about a lost roster: the instance holds the
+// partitions that it claims, and its generation is not an acknowledgement of this
+// roster.
 func (r *Roster) recover(req *contract.Join) (changed bool) {
 	if req.Generation > r.Generation && req.Generation < maxGeneration {
 		r.Generation = req.Generation
@@ -49,7 +50,7 @@ func (r *Roster) recover(req *contract.Join) (changed bool) {
 	return changed
 }
 
-// forgetMoves has every instance told once more whose the partitions are, under a
+// forgetMoves makes every instance be told again whose the partitions are, under a
 // generation that no instance knows yet, before a partition counts as given up.
 func (r *Roster) forgetMoves() {
 	r.Generation++

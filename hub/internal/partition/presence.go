@@ -9,11 +9,11 @@ import (
 // TTL is how long a silent instance keeps its partitions.
 const TTL = 3 * time.Second
 
-// presence is when the instances of one service were heard. It is pure: the time is
-// told.
+// presence records when the instances of one service were last heard. It is pure: the
+// time is an argument.
 type presence struct {
 	seen map[string]time.Time
-	last time.Time // of any
+	last time.Time // of any instance
 }
 
 func newPresence() presence { return presence{seen: make(map[string]time.Time)} }
@@ -46,8 +46,8 @@ func (p *presence) silent(id string, now time.Time) bool {
 	return heard && now.Sub(seen) > TTL
 }
 
-// prune removes the members that are silent from a roster that a hub keeps; the
-// roster of another hub stays as it is.
+// prune removes the silent members from a roster that this hub keeps; a roster of
+// another hub stays unchanged.
 func (p *presence) prune(r *Roster, hub string, now time.Time) {
 	if r.By == hub {
 		r.expire(func(id string) bool { return p.silent(id, now) })

@@ -2,8 +2,8 @@
 // partitions. Deciding is pure (Roster, presence); Rosters keeps the decisions in a
 // stream that all hubs share.
 //
-// A partition has at most one holder. It is not promised that a partition always
-// has one: between two holders there is a moment in which it has none.
+// A partition has at most one holder. It does not always have one: between two
+// holders there is a moment without a holder.
 package partition
 
 import (
@@ -13,11 +13,12 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// Roster is which instance of a service has which of its partitions.
+// Roster says which instance of a service has which partitions.
 //
-// A partition has a holder, who may be at work on it, and a target, who is to have
-// it. The target becomes the holder only after the partition had no holder: the old
-// one has said that it let go, or its time is over.
+// A partition has a holder, the instance that may work on it, and a target, the
+// instance that is to have it. The target becomes the holder only after the partition
+// had no holder: the old holder has reported that it gave the partition up, or its
+// time is over.
 type Roster struct {
 	V int `json:"v"`
 	// By is the hub that keeps the members' times.
@@ -49,7 +50,7 @@ func (r *Roster) resize(partitions int) bool {
 	return true
 }
 
-// expire removes members whose time is over, and reports whether there were any.
+// expire removes the members whose time is over, and reports whether there were any.
 func (r *Roster) expire(over func(id string) bool) bool {
 	gone := func(id string) bool { return id != "" && over(id) }
 	changed := slices.ContainsFunc(r.Members, gone)
@@ -87,8 +88,8 @@ func (r *Roster) apply(req contract.Join) bool {
 	return changed
 }
 
-// maxInstances bounds the instances of one service, and so its roster, which is
-// one message. Those beyond the partitions stand by.
+// maxInstances bounds the instances of one service, and so its roster, which is one
+// message. Instances beyond the number of partitions stand by.
 const maxInstances = 1000
 
 // full reports whether there is no place for a new instance.
@@ -107,8 +108,8 @@ func (r *Roster) letGo(req contract.Join) bool {
 		if holder != req.Instance || slices.Contains(req.Holding, p) {
 			continue
 		}
-		// One that has not seen the move may be about to begin: its word is
-		// older than that.
+		// An instance that has not seen the move may be about to begin: its report is
+		// older than the move.
 		told := r.Targets[p] != req.Instance && req.Generation >= r.Moved[p]
 		if req.Leaving || told {
 			r.Holders[p], changed = "", true
@@ -117,7 +118,7 @@ func (r *Roster) letGo(req contract.Join) bool {
 	return changed
 }
 
-// retarget spreads the partitions over the members as they are now.
+// retarget spreads the partitions over the present members.
 func (r *Roster) retarget() {
 	r.Generation++
 	for p, id := range assign(r.Members, r.Targets) {
@@ -138,9 +139,9 @@ func (r *Roster) assigned(id string) []int {
 	return list
 }
 
-// Of is who works on a partition, and who is to have it next where that is another;
-// "" where there is none. A partition that the roster does not have yet has neither:
-// a queue that was changed has its new number here with the next request.
+// Of returns the holder of a partition, and its target if that is another instance;
+// "" for none. A partition that the roster does not have yet has neither: a queue
+// that was changed has its new number here with the next request.
 func (r *Roster) Of(p int) (holder, next string) {
 	if p < 0 || p >= len(r.Holders) {
 		return "", ""
@@ -151,16 +152,17 @@ func (r *Roster) Of(p int) (holder, next string) {
 	return r.Holders[p], next
 }
 
-// present are all that the roster speaks of: members, and those who leave and
-// still hold something.
+// present returns all instances of the roster: the members, and leaving instances
+// that still hold a partition.
 func (r *Roster) present() []string {
 	all := slices.Concat(r.Members, slices.DeleteFunc(slices.Clone(r.Holders), func(id string) bool { return id == "" }))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// assign spreads partitions over members: shares differ by at most one, and no
-// more partitions move than that needs. current is who has each partition now.
+// assign spreads partitions over members: shares differ by at most one, and no more
+// partitions move than that needs. current has the present instance of each
+// partition.
 func assign(members []string, current []string) []string {
 	next := make([]string, len(current))
 	if len(members) == 0 {
@@ -170,7 +172,7 @@ func assign(members []string, current []string) []string {
 	for _, id := range current {
 		has[id]++
 	}
-	// Who has most keeps the larger shares.
+	// The instances with the most partitions keep the larger shares.
 	ranked := slices.SortedFunc(slices.Values(members), func(a, b string) int {
 		return cmp.Or(cmp.Compare(has[b], has[a]), cmp.Compare(a, b))
 	})

@@ -27,18 +27,18 @@ type Config struct {
 	Hub string
 	// Room is how many bytes a roster may have.
 	Room func() int
-	// Report is told of a stream that somebody deleted.
+	// Report is called when somebody deleted the stream.
 	Report func(stream, text string)
 	Logger *slog.Logger
 }
 
 // Rosters are the rosters of all services. One hub, the lane's owner, keeps the
-// instances' times in its memory, by its own clock, so that a request costs no
-// write. What is stored is the roster, by compare-and-set, with the name of the hub
-// that keeps it. A hub that finds another's name there takes over with a write, and
-// gives every member its full time again. So a hub's write that takes a partition
-// from a silent member succeeds only where no other hub has heard of that member for
-// as long: hubs' clocks need not agree. It may be used concurrently.
+// instances' times in its memory, by its own clock, so that a request costs no write.
+// The roster is stored by compare-and-set, with the name of the hub that keeps it. A
+// hub that finds another's name there takes over with a write, and gives every member
+// its full time again. So a hub's write that takes a partition from a silent member
+// succeeds only where no other hub has heard of that member for as long: hubs' clocks
+// need not agree. It may be used concurrently.
 type Rosters struct {
 	cfg    Config
 	stream *hubstream.Kept
@@ -119,7 +119,7 @@ func (s *Rosters) update(ctx context.Context, name subjects.Name, partitions int
 			err = s.write(ctx, name, r, revision)
 		}
 		if hubstream.WrongSequence(err) {
-			continue // another hub was first: decide on what it wrote
+			continue // another hub was first: decide on its roster
 		}
 		if err != nil {
 			return nil, err
@@ -129,8 +129,8 @@ func (s *Rosters) update(ctx context.Context, name subjects.Name, partitions int
 	}
 }
 
-// Present is a service's roster as it is now: without the members that this hub
-// knows to be silent. It stores nothing: the next request does.
+// Present returns a service's present roster, without the members that this hub knows
+// to be silent. It does not store the roster; the next request does.
 func (s *Rosters) Present(ctx context.Context, name subjects.Name) (*Roster, error) {
 	of, release, err := s.acquire(ctx, name)
 	if err != nil {

@@ -6,16 +6,17 @@ import (
 	"github.com/replhub/replhub/hub/internal/alarm"
 )
 
-// maxMisnamed bounds the alarms about misnamed records, so that a folder of
-// strangers leaves room for other alarms.
+// maxMisnamed bounds the alarms about misnamed records, so that a folder of foreign
+// records leaves room for other alarms.
 const maxMisnamed = 20
 
-// recordAlarms are the alarms about the registry's records that one look
-// raises. What the look before raised and this one does not, is over: the record
-// was corrected or deleted. It is one goroutine's.
+// recordAlarms are the alarms about the registry's records that one look raises. An
+// alarm that the look before raised and this one does not is over: the record was
+// corrected or deleted. It must be used by one goroutine.
 type recordAlarms struct {
 	alarms *alarm.Set
-	// up is what the last look left raised, now what this one raises, by path.
+	// up has the alarms that the last look left raised, now those that this look
+	// raises, by path.
 	up, now  map[string]bool
 	misnamed int
 }
@@ -34,14 +35,14 @@ func (a *recordAlarms) raiseMisnamed(path, text string) {
 	}
 }
 
-// keep leaves what a look could not judge as it is.
+// keep keeps the alarm of a record that a look could not judge.
 func (a *recordAlarms) keep(path string) {
 	if a.up[path] {
 		a.now[path] = true
 	}
 }
 
-// end clears what is over.
+// end clears the alarms that are over.
 func (a *recordAlarms) end() {
 	more := alarm.About{Kind: alarm.MoreMisnamed}
 	if n := a.misnamed - maxMisnamed; n > 0 {

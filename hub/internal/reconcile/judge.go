@@ -8,14 +8,14 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// verdict is what a record that has an id is to its lane.
+// verdict is the relation of a record with an id to its lane.
 type verdict int
 
 const (
-	agrees  verdict = iota // it says what is in force
-	differs                // its entity's interest is in force, and is another or otherwise defined
-	ended                  // it is of an interest that was ended
-	unknown                // the lane does not know it
+	agrees  verdict = iota // the record says what is in force
+	differs                // the entity's interest in force is another one, or is defined differently
+	ended                  // the record is of an ended interest
+	unknown                // the lane does not know the record's interest
 )
 
 // judge judges a record that has an id by its lane's state, which decides.

@@ -1,9 +1,8 @@
-// Package reconcile brings the registry and the lanes to agree. Both say the same in
-// two places. The lane's state record decides: it is what copies are made under. The
-// registry is how people see who wants what, and a second way to register: a record
-// without an id is a request. So reconciling goes one way for records that have an id
-// (put back, corrected, removed or told of, as the lane says) and the other way for
-// those without.
+// Package reconcile makes the registry and the lanes agree. Both hold the interests
+// of services. The lane's state record decides, because copies are made under it. The
+// registry shows the interests to people, and is a second way to register: a record
+// without an id is a request. So a record with an id follows the lane (it is put
+// back, corrected, removed or reported), and a lane follows a record without an id.
 package reconcile
 
 import (
@@ -29,13 +28,14 @@ import (
 )
 
 const (
-	// every is the time between looks when nothing tells of a change; everyAway that
-	// while the registry is away.
+	// every is the time between looks without a notice of a change; everyAway is that
+	// time while the registry is away.
 	every     = 10 * time.Second
 	everyAway = time.Second
 	// pause gathers changes that come together into one look.
 	pause = 200 * time.Millisecond
-	// settleTrouble is for how long a record must agree for trouble with it to be over.
+	// settleTrouble is how long a record must agree before trouble with it counts as
+	// over.
 	settleTrouble = 5 * time.Second
 )
 
@@ -50,15 +50,15 @@ type Config struct {
 	Logger       *slog.Logger
 }
 
-// Reconciler is one hub's view of what has to be done. It is Run's goroutine's.
+// Reconciler reconciles for one hub. Its fields are used only by Run's goroutine.
 type Reconciler struct {
 	cfg     Config
 	alarms  recordAlarms
 	cache   record.Cache
 	trouble *episode.Logs
-	// soon has a token when there is something to do before it is time.
+	// soon has a token when a look is needed before it is due.
 	soon chan struct{}
-	// away is that the registry could not be read at the last look.
+	// away says that the registry could not be read at the last look.
 	away bool
 	// gone are services with records and no stream; see streamless.
 	gone map[subjects.Name]*goneStream
@@ -73,7 +73,8 @@ func New(cfg Config) *Reconciler {
 	}
 }
 
-// Run reconciles after every change of the registry, and now and then, until ctx ends.
+// Run reconciles after every change of the registry, and periodically, until ctx
+// ends.
 func (r *Reconciler) Run(ctx context.Context) error {
 	for {
 		changed := r.cfg.Book.Changed()
@@ -132,7 +133,7 @@ func (r *Reconciler) look(ctx context.Context) {
 	}
 }
 
-// lookSoon has the next look come soon.
+// lookSoon requests an early look.
 func (r *Reconciler) lookSoon() {
 	select {
 	case r.soon <- struct{}{}:
@@ -140,7 +141,7 @@ func (r *Reconciler) lookSoon() {
 	}
 }
 
-// interest brings one record and its lane to agree.
+// interest makes one record and its lane agree.
 func (r *Reconciler) interest(ctx context.Context, path string, entry tree.Entry, entity, service subjects.Name, parked map[subjects.Name]string) {
 	found, newer, err := r.cache.Parse(path, entry.Value)
 	switch {
@@ -176,7 +177,7 @@ func (r *Reconciler) interest(ctx context.Context, path string, entry tree.Entry
 	}
 	state, err := r.cfg.Lanes.State(ctx, service)
 	if errors.Is(err, lane.ErrNoLane) {
-		r.lookSoon() // deleted just now, and to be told of once the lane has ended
+		r.lookSoon() // deleted just now, to be reported once the lane's loop has ended
 		return
 	}
 	if !r.trouble.Met(path, err) {
@@ -191,14 +192,14 @@ func (r *Reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		r.cfg.Logger.Info("removing the registry record of an interest that was ended", "path", path, "id", found.ID)
 		r.remove(ctx, path, entry.Version)
 	case unknown:
-		// It was ended with a lane that is no more, or the lane was rolled back.
-		// Registering it would leave a gap that nobody is told of.
+		// The interest ended with a lane that no longer exists, or the lane was
+		// rolled back. Registering it again would leave a gap without a notice.
 		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest that is not in force: lane %s does not know its id %s; register %s again with a start, or unregister it",
 			path, service, found.ID, entity))
 	}
 }
 
-// adopt registers what a record made by hand asks for; the write-through then
+// adopt registers the interest of a record made by hand; the write-through then
 // writes id and since back.
 func (r *Reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, found record.Interest) {
 	req, err := request.Parse(found.Request(entity.String()), r.cfg.Registration.Known(service))
@@ -238,8 +239,8 @@ func (r *Reconciler) remove(ctx context.Context, path string, version tree.Versi
 	}
 }
 
-// serviceRecordOf reports what is wrong with the record of a service that a
-// record made by hand registers: its queue would be another than was asked for.
+// serviceRecordOf reports a fault in the service's record when a record made by hand
+// registers an interest: the queue would then differ from the requested one.
 func (r *Reconciler) serviceRecordOf(service subjects.Name) error {
 	path := record.ServicePath(service)
 	_, newer, err := record.ParseService(r.cfg.Book.Snapshot().Entries[path].Value)
@@ -252,11 +253,11 @@ func (r *Reconciler) serviceRecordOf(service subjects.Name) error {
 	return nil
 }
 
-// service checks a service's record, and brings it to what its lane says.
+// service checks a service's record, and makes it agree with its lane.
 func (r *Reconciler) service(ctx context.Context, path, name string, entry tree.Entry, parked map[subjects.Name]string) {
 	service, err := subjects.ParseName(name)
 	if err != nil {
-		return // told as misnamed
+		return // reported as misnamed
 	}
 	r.cfg.Book.Seen(path)
 	found, newer, err := record.ParseService(entry.Value)
@@ -279,13 +280,13 @@ func (r *Reconciler) service(ctx context.Context, path, name string, entry tree.
 	}
 	state, err := r.cfg.Lanes.State(ctx, service)
 	if err != nil || found.Same(state) {
-		return // an unreadable lane says so itself
+		return // an unreadable lane is reported elsewhere
 	}
 	r.write(ctx, path, entry.Version, record.Encode(record.OfService(state)))
 }
 
-// putBack writes the records of a lane's interests that are not in the
-// registry. One that was there before did not go by unregistering.
+// putBack writes the records of a lane's interests that are not in the registry. A
+// record that was there before was not removed by unregistering.
 func (r *Reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *lane.Lane) {
 	if complete(snapshot, l.Service(), l.Status().State) {
 		return
@@ -298,7 +299,7 @@ func (r *Reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 		if _, there := snapshot.Entries[path]; there {
 			return
 		}
-		had := r.cfg.Book.WasSeen(path) // before: a registration beside this writes it too
+		had := r.cfg.Book.WasSeen(path) // read this first: a concurrent registration also writes the record
 		if err := r.cfg.Book.Overwrite(ctx, path, value, tree.Absent); err != nil {
 			if !errors.Is(err, tree.ErrConflict) {
 				r.cfg.Logger.Debug("put a registry record back", "path", path, "err", err)

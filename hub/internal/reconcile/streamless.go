@@ -11,15 +11,14 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// goneConfirm is how long a service must have been without a stream before that
-// is an alarm: a drop deletes the stream before the records.
+// goneConfirm is how long a service must have been without a stream before an alarm
+// is raised: a drop deletes the stream before the records.
 const goneConfirm = time.Second
 
-// goneStream is a service that the registry has records of and JetStream no
-// stream.
+// goneStream is a service that has records in the registry and no stream.
 type goneStream struct {
 	since time.Time
-	// looked is that this run has looked, found what it found.
+	// looked says that this run has looked, found is the result.
 	looked, found bool
 }
 
@@ -53,8 +52,8 @@ func (r *Reconciler) streamless(ctx context.Context, path string, service subjec
 	return true
 }
 
-// forgetFound ends a run: services that have their stream again, or no record any
-// more, lack nothing.
+// forgetFound ends a run: it forgets services that have their stream again, or no
+// record any more.
 func (r *Reconciler) forgetFound() {
 	for service, g := range r.gone {
 		if g.looked && g.found {
@@ -66,7 +65,7 @@ func (r *Reconciler) forgetFound() {
 	}
 }
 
-// next is the time until the next run when nothing tells of a change.
+// next is the time until the next run without a notice of a change.
 func (r *Reconciler) next() time.Duration {
 	if r.away {
 		return everyAway

@@ -24,12 +24,12 @@ const (
 	// writeTime bounds how long a request waits for its registry records;
 	// afterwards reconciling writes them.
 	writeTime = 2 * time.Second
-	// settleTrouble is for how long writing must go well for trouble with it to be
+	// settleTrouble is how long writing must succeed before trouble with it counts as
 	// over.
 	settleTrouble = 5 * time.Second
 )
 
-// Registry is what a Book needs of a registry.
+// Registry is the part of a registry that a Book uses.
 type Registry interface {
 	// Snapshot is nil until the first complete load.
 	Snapshot() *tree.Snapshot
@@ -41,8 +41,8 @@ type Registry interface {
 	Delete(ctx context.Context, path string, expect tree.Version) error
 }
 
-// Book is the registry, and what this hub remembers of its records: which were
-// there, and which are of lanes that were dropped. It may be used concurrently.
+// Book is the registry, with this hub's memory of its records: which were there, and
+// which are of dropped lanes. It may be used concurrently.
 type Book struct {
 	registry Registry
 	alarms   *alarm.Set
@@ -69,7 +69,7 @@ func (b *Book) Snapshot() *tree.Snapshot { return b.registry.Snapshot() }
 // Changed is closed when there is a newer snapshot.
 func (b *Book) Changed() <-chan struct{} { return b.registry.Changed() }
 
-// Reachable reports whether the registry answers, and was read.
+// Reachable reports whether the registry answers and has been read.
 func (b *Book) Reachable() bool { return b.registry.Snapshot() != nil && b.registry.Status().Connected }
 
 // Gone reports whether the registry itself says that a record is not there: the
@@ -82,8 +82,8 @@ func (b *Book) Gone(ctx context.Context, path string) bool {
 // Seen notes a record that is in the registry.
 func (b *Book) Seen(path string) { b.seen.Store(path, true) }
 
-// WasSeen reports whether a record was in the registry: one that is not there then
-// did not go by unregistering.
+// WasSeen reports whether a record was in the registry. If such a record is missing,
+// it was not removed by unregistering.
 func (b *Book) WasSeen(path string) bool { _, ok := b.seen.Load(path); return ok }
 
 // Overwrite writes a record over one of a version, or, with tree.Absent, where there
@@ -93,7 +93,7 @@ func (b *Book) Overwrite(ctx context.Context, path string, value []byte, expect 
 	return err
 }
 
-// Delete deletes a record of a version. One that is gone already is deleted.
+// Delete deletes a record of a version. It succeeds if the record is already gone.
 func (b *Book) Delete(ctx context.Context, path string, expect tree.Version) error {
 	b.seen.Delete(path)
 	if err := b.registry.Delete(ctx, path, expect); err != nil && !errors.Is(err, tree.ErrNotFound) {
@@ -102,8 +102,8 @@ func (b *Book) Delete(ctx context.Context, path string, expect tree.Version) err
 	return nil
 }
 
-// Remove takes records of what ended out of the registry; what it does not get done,
-// reconciling does later: the lane remembers what was ended.
+// Remove deletes the records of ended interests from the registry. Reconciling
+// deletes the rest later: the lane remembers its ended interests.
 func (b *Book) Remove(ctx context.Context, paths []string) {
 	if !b.registry.Status().Connected {
 		return
@@ -119,8 +119,8 @@ func (b *Book) Remove(ctx context.Context, paths []string) {
 	}
 }
 
-// Write brings the registry up to a lane's state after a change, within its time;
-// what it does not get done, reconciling does later.
+// Write brings the registry up to a lane's state after a change, within writeTime.
+// Reconciling writes the rest later.
 func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State) {
 	if !b.registry.Status().Connected {
 		return
@@ -174,9 +174,9 @@ func (b *Book) Queue(service subjects.Name) (queue contract.Queue, maxBytes int6
 }
 
 // State is what the registry and the consumers say of a service whose lane lost its
-// state record. The interests are those that were registered: they say what the
-// service is missing until it starts again. Nothing is copied for them, since the
-// lane is detached, and the next registration ends them.
+// state record. The interests are the registered ones: they show what the service is
+// missing until it starts again. No events are copied for them, since the lane is
+// detached, and the next registration ends them.
 func (b *Book) State(ctx context.Context, js jetstream.JetStream, service subjects.Name) lane.State {
 	queue, maxBytes, recorded := b.Queue(service)
 	if !recorded {
@@ -260,8 +260,8 @@ func (b *Book) Lost(paths []string) {
 // WasDropped reports whether an id is of an interest that ended with its lane.
 func (b *Book) WasDropped(id string) bool { return b.dropped.has(id) }
 
-// Leave notes what the registry says of a service that is dropped, in case the
-// registry cannot be told.
+// Leave notes the record of a dropped service, in case it cannot be deleted from the
+// registry.
 func (b *Book) Leave(service subjects.Name) {
 	if snapshot := b.registry.Snapshot(); snapshot != nil {
 		if entry, there := snapshot.Entries[ServicePath(service)]; there {
@@ -270,8 +270,8 @@ func (b *Book) Leave(service subjects.Name) {
 	}
 }
 
-// LeftBehind reports whether a service's record is of one that was dropped: it says
-// nothing about a later service of the name.
+// LeftBehind reports whether a service's record is left from a dropped service: it
+// does not apply to a later service of the name.
 func (b *Book) LeftBehind(service subjects.Name, value []byte) bool {
 	return b.dropped.leftBehind(service, value)
 }

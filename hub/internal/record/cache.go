@@ -6,8 +6,8 @@ import (
 	"github.com/replhub/replhub/internal/tree"
 )
 
-// Cache keeps what the interests' records say, by their paths: every look
-// goes over all records, and hardly one has changed since the last.
+// Cache keeps the parsed records of interests, by their paths: every look goes over
+// all records, and few have changed since the last look.
 type Cache map[string]cached
 
 type cached struct {

@@ -13,23 +13,23 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Records are checked as requests are: a field that nobody knows, or a value out
-// of range, is an alarm, and nothing is registered. An interest without the
-// filter that somebody misspelt would show a service what it is not to see.
+// Records are checked like requests: an unknown field, or a value out of range,
+// raises an alarm, and the record is not registered. If a misspelt filter were
+// ignored, a service would see events that it must not see.
 
-// IsNewer reports whether a record has a form that this hub does not know.
-// What else is in it is then not looked at.
+// IsNewer reports whether a record has a form that this hub does not know. Its other
+// content is then not checked.
 func IsNewer(data []byte) bool {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
-		return false // decode says what is wrong
+		return false // decode reports the fault
 	}
 	v, err := strconv.Atoi(string(fields["v"]))
 	return err == nil && v > current
 }
 
-// withoutQuotes takes "" for the empty record that it was meant to be: tools
-// differ in whether they take the quotes away.
+// withoutQuotes treats the value "" (two quotes) as an empty record, because some
+// tools pass the quotes on.
 func withoutQuotes(data []byte) []byte {
 	if string(bytes.TrimSpace(data)) == `""` {
 		return nil
@@ -54,7 +54,7 @@ func checkForm(form int) error {
 	return nil
 }
 
-// check refuses what only a hub writes in a record that was made by hand.
+// check refuses fields that only a hub writes in a record that was made by hand.
 func (r Interest) check() error {
 	if err := checkForm(r.Form); err != nil {
 		return err
@@ -96,8 +96,8 @@ func InWords(err error) error {
 	return fmt.Errorf("%s: %s", field, refusal.Message)
 }
 
-// Misnamed says what is wrong with a record's place in the registry, "" when
-// nothing is.
+// Misnamed says what is wrong with a record's place in the registry; "" for a valid
+// place.
 func Misnamed(path string) string {
 	folder, rest, _ := strings.Cut(path, "/")
 	names, words := []string{rest}, []string{"service"}

@@ -10,15 +10,15 @@ import (
 const maxDropped = 10_000
 
 // droppedLanes are the ids of interests that ended with their lane. The lane's own
-// list of them goes with its stream, and the registry may be away just then: its
-// records are removed when it is back. A hub that starts in between does not know
-// these ids, and tells of the records instead. The zero droppedLanes works; it may
-// be used concurrently.
+// list of ended ids is deleted with its stream, and the registry may be away at that
+// time: its records are then removed when it is back. A hub that starts in between
+// does not know these ids, and reports the records instead. The zero droppedLanes
+// works; it may be used concurrently.
 type droppedLanes struct {
 	mu    sync.Mutex // guards what follows
 	known map[string]bool
 	order []string // oldest first
-	// services are records of dropped services, as they were left behind.
+	// services are the left-behind records of dropped services.
 	services map[subjects.Name]string
 }
 
@@ -32,8 +32,8 @@ func (d *droppedLanes) left(service subjects.Name, record []byte) {
 	d.services[service] = string(record)
 }
 
-// leftBehind reports whether a service's record is of one that was dropped: it
-// says nothing about a later service of the name.
+// leftBehind reports whether a service's record is left from a dropped service: it
+// does not apply to a later service of the name.
 func (d *droppedLanes) leftBehind(service subjects.Name, record []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

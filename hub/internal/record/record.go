@@ -1,7 +1,7 @@
-// Package record is the registry as the hubs use it: which records there are and
-// where, what each says, and writing them. Reading and checking a record is pure; Book
-// reads and writes the registry. What is in force is not decided here: the lanes'
-// own state records say that.
+// Package record is the registry as the hubs use it: the places and the content of
+// its records, and writing them. Reading and checking a record is pure; Book reads
+// and writes the registry. The lanes' own state records, not this package, decide
+// what is in force.
 package record
 
 import (
@@ -16,8 +16,8 @@ import (
 // current is the form of registry records written here.
 const current = 1
 
-// Interest is what the registry holds of an interest. An empty record
-// made by hand is one as well: the short form of a registration.
+// Interest is the registry's record of an interest. An empty record made by hand is
+// the short form of a registration.
 type Interest struct {
 	Form   int             `json:"v"`
 	ID     string          `json:"id,omitempty"`
@@ -30,7 +30,7 @@ type Interest struct {
 	Since  *event.Position `json:"since,omitempty"`
 }
 
-// Service is what the registry holds of a service.
+// Service is the registry's record of a service.
 type Service struct {
 	Form     int            `json:"v"`
 	Queue    contract.Queue `json:"queue"`
@@ -78,7 +78,7 @@ func (r Interest) interest(entity string) lane.Interest {
 	return in
 }
 
-// Request is the registration that a record made by hand stands for.
+// Request is the registration that a record made by hand requests.
 func (r Interest) Request(entity string) contract.Register {
 	if len(r.Ops) == 0 && r.Filter == "" && len(r.Fields) == 0 && r.Start == "" && !r.Echo {
 		return contract.Register{Entities: []string{entity}}

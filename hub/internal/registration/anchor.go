@@ -14,8 +14,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// anchor finds where the new interests of one registration begin, and pins
-// ingest there (retention.Anchor). It is one request's, not for concurrent use.
+// anchor finds where the new interests of one registration begin, and pins ingest
+// there (retention.Anchor). It is for one request and must not be used concurrently.
 type anchor struct {
 	ingest *ingest.Ingest
 	held   *ingest.Anchor
@@ -26,7 +26,7 @@ func newAnchor(g *ingest.Ingest, service subjects.Name) *anchor {
 	return &anchor{ingest: g, held: g.NewAnchor(service.String() + "/" + nuid.Next())}
 }
 
-// look looks at ingest for an edit: its new interests begin together.
+// look reads ingest's bounds for an edit, so that its new interests begin together.
 func (a *anchor) look(ctx context.Context) (err error) {
 	a.bounds, err = a.held.Look(ctx)
 	return err
@@ -56,8 +56,8 @@ func tooOld(field string, e *retention.TooOldError) error {
 	return contract.FieldErrorf(contract.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for what it holds", e.Held)
 }
 
-// release ends the pin. A pin that has run out protects nothing: the request is
-// then refused rather than answered with a since that may be gone.
+// release ends the pin. If the pin has expired, the events may be gone, so the
+// request is refused rather than answered with such a since.
 func (a *anchor) release(ctx context.Context) error {
 	held, err := a.held.Release(ctx)
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 // dropLook is the time between two looks at a lane that is dropped.
 const dropLook = 50 * time.Millisecond
 
-// Drop answers replhub.drop: it deletes a lane that has no interests. Its last record comes first: deleting
-// a stream asks nothing about what is in it, but an append does. So a
-// registration that another hub puts in at the same time either comes before
-// that record, and nothing is dropped, or finds it, and creates the lane again.
+// Drop answers replhub.drop: it deletes a lane that has no interests. It first
+// appends a last record: deleting a stream does not check its content, but an append
+// does. So a concurrent registration by another hub either comes before that record,
+// and the lane is not dropped, or finds the record, and creates the lane again.
 func (r *Registrar) Drop(ctx context.Context, service subjects.Name) (any, error) {
 	l, err := r.cfg.Lanes.Existing(ctx, service)
 	if err != nil {
@@ -30,7 +30,7 @@ func (r *Registrar) Drop(ctx context.Context, service subjects.Name) (any, error
 		if n := len(s.Interests); n > 0 && s.Detached == nil {
 			return s, false, contract.Errorf(contract.CodeInUse, "%s has %d interests; unregister them first", service, n)
 		}
-		known := s.Dropped // by somebody who did not get it done
+		known := s.Dropped // by a request that did not finish
 		s.Dropped = true
 		return s, !known, nil
 	})
@@ -51,9 +51,9 @@ func (r *Registrar) Drop(ctx context.Context, service subjects.Name) (any, error
 	return contract.Dropped{Service: service.String(), Stream: subjects.LaneStream(service)}, nil
 }
 
-// DeleteLane deletes a lane that has its last record, and first what else is kept
-// under the service's name: while the stream is there, the hub that finishes the drop
-// comes by here, and no later service of the name exists that could see it.
+// DeleteLane deletes a lane that has its last record. It first deletes everything
+// else that is kept under the service's name: while the stream exists, a hub that
+// finishes the drop runs this function, and no later service of that name can exist.
 func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error {
 	if err := r.cfg.Letters.Purge(ctx, service); err != nil {
 		return err
@@ -69,8 +69,8 @@ func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error
 	return nil
 }
 
-// awaitDrop waits until a lane that has its last record is gone, and sees to it
-// when the hub that wrote the record does not.
+// awaitDrop waits until a lane that has its last record is gone, and deletes it if
+// the hub that wrote the record does not.
 func (r *Registrar) awaitDrop(ctx context.Context, service subjects.Name) error {
 	ticker := time.NewTicker(dropLook)
 	defer ticker.Stop()
@@ -102,8 +102,8 @@ func (r *Registrar) abandoned(ctx context.Context, s lane.State) bool {
 	return r.cfg.Hubs.GivenUp(ctx, s.Hub, s.Written, r.cfg.Started, r.cfg.Ingest.Now())
 }
 
-// EndRecords takes the records of a dropped service out of the registry, as far as it
-// can be reached.
+// EndRecords deletes the records of a dropped service from the registry, if the
+// registry can be reached.
 func (r *Registrar) EndRecords(ctx context.Context, service subjects.Name, paths []string) {
 	r.cfg.Book.Leave(service)
 	r.cfg.Book.Remove(ctx, paths)

@@ -1,4 +1,4 @@
-// Package registration puts what services ask for in force in their lanes: it
+// Package registration puts the requests of services in force in their lanes: it
 // registers, unregisters and drops. A lane's state record decides; the registry is
 // written through afterwards.
 package registration
@@ -49,8 +49,8 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
-// Registrar registers services, and ends what was registered. Its methods may be
-// called concurrently.
+// Registrar registers services, and ends their interests. Its methods may be called
+// concurrently.
 type Registrar struct{ cfg Config }
 
 // New makes a Registrar.
@@ -65,9 +65,9 @@ func (r *Registrar) Register(ctx context.Context, service subjects.Name, req con
 	return r.Apply(ctx, service, checked)
 }
 
-// Known is what a service's lane has in force, as far as this hub remembers: a
-// service that sends its registration at each start does not have all of it compiled
-// each time.
+// Known returns the interests in force in a service's lane, as far as this hub
+// remembers them. They save compiling a registration that a service repeats at each
+// start.
 func (r *Registrar) Known(service subjects.Name) request.Known {
 	l := r.cfg.Lanes.Get(service)
 	if l == nil {
@@ -83,10 +83,9 @@ func (r *Registrar) Known(service subjects.Name) request.Known {
 	}
 }
 
-// Apply puts a registration in force in the service's lane and returns once
-// it is: the lane's state record holds it, and the consumers exist. The
-// registry is written through afterwards; when it is away, the lane's state
-// stands in for it until it is back.
+// Apply puts a registration in force in the service's lane and returns once it is:
+// the lane's state record holds it, and the consumers exist. The registry is written
+// through afterwards; while it is away, the lane's state replaces it.
 func (r *Registrar) Apply(ctx context.Context, service subjects.Name, req request.Request) (contract.Registered, error) {
 	one := &registration{cfg: &r.cfg, registrar: r, service: service, request: req, anchor: newAnchor(r.cfg.Ingest, service)}
 	state, err := one.apply(ctx)
@@ -138,8 +137,8 @@ func (r *registration) apply(ctx context.Context) (lane.State, error) {
 }
 
 // laneFor returns the service's lane, created when it is not there. Only a
-// registration creates a lane, and only one that its first state would take: a
-// refused one leaves nothing behind.
+// registration creates a lane, and only if the lane's first state can hold it: a
+// refused registration leaves no lane behind.
 func (r *registration) laneFor(ctx context.Context) (*lane.Lane, error) {
 	if l := r.cfg.Lanes.Get(r.service); l != nil {
 		return l, nil
@@ -195,8 +194,8 @@ type registration struct {
 	lane *lane.Lane
 }
 
-// edit lays the request over a lane's state. New interests pin ingest first:
-// what they are due from cannot be trimmed before the lane says so itself.
+// edit lays the request over a lane's state. New interests pin ingest first, so that
+// their events cannot be trimmed before the lane's own state protects them.
 func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
 	if err := r.anchor.look(ctx); err != nil {
 		return tip.State, false, err
@@ -241,9 +240,9 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	return s, true, reply.Limited(err)
 }
 
-// unresumed refuses what was begun beside a position of before a rollback that was
-// noticed since: the position does not compare with where the new interests begin. It is
-// asked once they have begun, by the ledger as it was then.
+// unresumed refuses new interests beside a position from before a rollback that was
+// noticed since, because that position cannot be compared with the new interests'
+// starts. It is called after the interests have begun, with the ledger of that time.
 func (r *registration) unresumed(s lane.State) error {
 	ledger := r.cfg.Ingest.Ledger()
 	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || !ledger.Stale(s.Pos.Position) {
@@ -253,8 +252,8 @@ func (r *registration) unresumed(s lane.State) error {
 	return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")
 }
 
-// mayStartOver insists that a service that goes on from a detached lane says from
-// where: events are missing, and a routine registration must not hide that.
+// mayStartOver requires a stated start from a service whose lane is detached: events
+// are missing, and a routine registration must not hide that.
 func (r *registration) mayStartOver() error {
 	for _, w := range r.request.Wants {
 		if w.StartGiven {
@@ -331,8 +330,8 @@ func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted
 	return s.Add(in, from.Before), nil
 }
 
-// registered is the reply for a state that is in force: of the entities that the
-// request names, of all if it names none.
+// registered is the reply for a state that is in force. It covers the entities that
+// the request names, or all if it names none.
 func (r *Registrar) registered(service subjects.Name, s lane.State, req request.Request) contract.Registered {
 	out := contract.Registered{
 		Service:   service.String(),

@@ -1,5 +1,6 @@
-// Package reply keeps replies within what a message may have: lists come in pages,
-// texts are cut, and a reply that still does not fit is a refusal, never silence.
+// Package reply keeps replies within the size of a message: lists come in pages,
+// texts are cut, and a reply that still does not fit becomes a refusal, so that every
+// request gets an answer.
 package reply
 
 import (
@@ -17,7 +18,7 @@ import (
 const MaxText = 500
 
 const (
-	// envelope is kept free in a reply for what is around a page.
+	// envelope is the room in a reply for the fields around a page.
 	envelope = 1 << 10
 	// maxMessage and maxField bound, in bytes, the texts of a refusal, which may
 	// quote the request.
@@ -85,8 +86,8 @@ func Listed(texts []string, room int) []string {
 	return list
 }
 
-// Limited makes a refusal of a state record that does not fit max_payload. Nothing was
-// written then, so what was pinned for it may go.
+// Limited makes a refusal of a state record that does not fit max_payload. The record
+// was not written, so its pin may be released.
 func Limited(err error) error {
 	if large, ok := errors.AsType[*lane.StateTooLargeError](err); ok {
 		return contract.Errorf(contract.CodeLimit, "%v", large)
@@ -98,7 +99,7 @@ func Limited(err error) error {
 func Size(v any) int {
 	data, err := Marshal(v)
 	if err != nil {
-		return 0 // the reply cannot be encoded either, and says so
+		return 0 // encoding the reply fails with the same error
 	}
 	return len(data)
 }

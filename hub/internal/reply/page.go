@@ -22,11 +22,11 @@ const (
 	AtOnce = 32
 )
 
-// Paging is where a page begins and how long it may be.
+// Paging says where a page begins and how long it may be.
 type Paging struct {
 	// After is the name behind which the page begins; "" is the beginning.
 	After string
-	// Limit is how many items it may have, Room how many bytes they may take.
+	// Limit bounds the page's items, Room their bytes.
 	Limit, Room int
 }
 
@@ -44,13 +44,12 @@ func ParsePaging(after string, limit, unlimited, room int) (Paging, error) {
 	return Paging{After: after, Limit: cmp.Or(limit, unlimited), Room: room}, nil
 }
 
-// ErrLeftOut: a lane has no place in a list.
+// ErrLeftOut means that a lane does not appear in a list.
 var ErrLeftOut = errors.New("left out")
 
-// Collect fills a page with what read makes of lanes, several at a time. next is
-// the last lane that was looked at, empty at the end of the list: a page that
-// ends by its time may be short, or empty. An item that is larger than a page is
-// cut.
+// Collect fills a page with the items that read makes of lanes, several at a time.
+// next is the last lane that was read, empty at the end of the list. A page that ends
+// by its time may be short, or empty. An item that is larger than a page is cut.
 func Collect[T any](ctx context.Context, p Paging, services []subjects.Name, read func(context.Context, subjects.Name) (T, error), shrink func(*T, int)) (items []T, next string, err error) {
 	items = []T{}
 	used := 0

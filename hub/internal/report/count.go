@@ -103,14 +103,14 @@ func (r *Reporter) askCount(ctx context.Context, id string) (map[string]int, err
 		return nil, err
 	}
 	if text := m.Header.Get(micro.ErrorHeader); text != "" {
-		return nil, errors.New(text) // a hub that does not know how
+		return nil, errors.New(text) // an older hub that does not know this request
 	}
 	var counts map[string]int
 	return counts, json.Unmarshal(m.Data, &counts)
 }
 
-// readCount adds lanes that have to be read. Those for which there is no time
-// are stalled, as far as anybody can tell.
+// readCount adds lanes that have to be read. Lanes for which no time is left count as
+// stalled.
 func (r *Reporter) readCount(ctx context.Context, services []subjects.Name, end ingest.Mark, counts map[string]int) {
 	ctx, cancel := context.WithTimeout(ctx, reply.PageTime)
 	defer cancel()

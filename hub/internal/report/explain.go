@@ -89,7 +89,7 @@ func explain(reply contract.Explained, service subjects.Name, s lane.State, e *e
 	return reply, nil
 }
 
-// reached reports whether the lane has dealt with an event.
+// reached reports whether the lane has processed an event.
 func reached(s lane.State, e *event.Event) bool {
 	at := s.Pos.Position
 	if in := s.Find(e.Subject.Entity().String()); in != nil {
@@ -107,7 +107,7 @@ func reached(s lane.State, e *event.Event) bool {
 	return !at.Before(e.Pos)
 }
 
-// SkipReason says in words why an event is not due to a service.
+// SkipReason describes why a service does not get an event.
 func SkipReason(d match.Decision, service subjects.Name, e *event.Event) string {
 	entity, op := e.Subject.Entity(), e.Subject.Op()
 	switch d.Why {

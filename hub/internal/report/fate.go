@@ -29,8 +29,8 @@ type fate struct {
 	reply   contract.Explained
 }
 
-// explainFate adds what the streams say of an event that was due: its copy, its
-// deliveries, its dead letters, and how often it came back.
+// explainFate adds the facts in the streams about an event that was due: its copy,
+// its deliveries, its dead letters, and how often it was redriven.
 func (r *Reporter) explainFate(ctx context.Context, reply contract.Explained, service subjects.Name, s lane.State, e *event.Event) (contract.Explained, error) {
 	if reply.Verdict != contract.VerdictCopied && reply.Verdict != contract.VerdictDeadLettered {
 		return reply, nil
@@ -39,8 +39,8 @@ func (r *Reporter) explainFate(ctx context.Context, reply contract.Explained, se
 	if err := f.copies(ctx); err != nil {
 		return reply, err
 	}
-	// Deliveries before letters: one that is given up has its letter soon after,
-	// and settled says whether it may not have it yet.
+	// Read deliveries before letters: an exhausted delivery gets its letter soon
+	// after, and settled says whether the letter may still be missing.
 	settled, err := f.deliveries(ctx)
 	if err != nil {
 		return reply, err
@@ -52,7 +52,7 @@ func (r *Reporter) explainFate(ctx context.Context, reply contract.Explained, se
 	return f.reply, nil
 }
 
-// copies finds the event's copy, and those that came back.
+// copies finds the event's copy and its redriven copies.
 func (f *fate) copies(ctx context.Context) error {
 	entity, op := f.event.Subject.Entity(), f.event.Subject.Op()
 	found, ok, err := lane.FindCopy(ctx, f.cfg.JS, f.service, entity, f.state, f.event.Pos)
@@ -101,7 +101,7 @@ func (f *fate) deliveries(ctx context.Context) (settled bool, err error) {
 		return true, nil
 	}
 	if c.Consumer == "" {
-		c.State = contract.CopyAcknowledged // else the queue could not have changed
+		c.State = contract.CopyAcknowledged // otherwise the queue could not have changed
 		return true, nil
 	}
 	consumer, err := f.cfg.JS.Consumer(ctx, subjects.LaneStream(f.service), c.Consumer)
@@ -143,7 +143,8 @@ func (f *fate) firstOpen(ctx context.Context, info *jetstream.ConsumerInfo) erro
 	return nil
 }
 
-// stateOfCopy is what a consumer's counts say of one sequence, all of one moment.
+// stateOfCopy derives the state of one sequence from a consumer's counts, all from
+// one answer.
 func stateOfCopy(info *jetstream.ConsumerInfo, seq uint64) (state string, delivered *uint64) {
 	times := func(n uint64) *uint64 { return &n }
 	unsettled := info.Delivered.Consumer - info.AckFloor.Consumer
@@ -188,7 +189,7 @@ func explainedLetter(l *deadletter.Letter) contract.ExplainedLetter {
 	return out
 }
 
-// judge puts what was found into a verdict and a sentence.
+// judge turns the findings into a verdict and a sentence.
 func (f *fate) judge(settled bool) {
 	r := &f.reply
 	if n := len(r.Letters); n > 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// describeFills tells how far a lane's fills are. waiting says, by the ids of
+// describeFills reports the progress of a lane's fills. waiting says, by the ids of
 // interests, why snapshots wait.
 func describeFills(status *contract.LaneStatus, s lane.State, waiting map[string]string) {
 	for i, f := range s.Fills {

@@ -12,9 +12,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// lane reads a lane's status from its stream, and adds what this hub
-// knows when it is the one that copies into it. The dead letters are the
-// caller's to count.
+// lane reads a lane's status from its stream, and adds what this hub knows when it is
+// the one that copies into it. The caller counts the dead letters.
 func (r *Reporter) lane(ctx context.Context, service subjects.Name, end ingest.Mark) (Lane, error) {
 	stream, err := r.cfg.Lanes.Stream(ctx, service)
 	if err != nil {
@@ -45,9 +44,9 @@ func (r *Reporter) lane(ctx context.Context, service subjects.Name, end ingest.M
 	return status, nil
 }
 
-// describeState tells what a lane's state says, and returns where the lane stands.
+// describeState adds a lane's state to its status, and returns the lane's position.
 func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
-	// What is in the owner's memory is newer than the stream.
+	// The owner's memory is newer than the stream.
 	var waiting map[string]string
 	if l := r.cfg.Lanes.Get(service); l != nil && l.Owned() {
 		own := l.Status()
@@ -80,7 +79,7 @@ func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.Sta
 		status.State, status.Reason, status.Since = contract.LaneDetached, s.Detached.Reason, &s.Detached.Time
 		status.Trouble = troubleOfDetached(s.Detached)
 	case parked != "":
-		// A record that a newer hub wrote is all that a lane is parked for.
+		// A lane is parked only for a record that a newer hub wrote.
 		status.State, status.Reason, status.Trouble = contract.LaneIncompatible, parked, contract.TroubleNewerRecord
 	case status.State != "":
 	case len(s.Fills) > 0:
@@ -93,16 +92,16 @@ func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.Sta
 	return s.Pos
 }
 
-// describeLag tells how far a lane at a mark is behind the end of ingest, and the
-// age of the oldest event that it has not dealt with.
+// describeLag tells how far a lane at a mark is behind the end of ingest, and the age
+// of the oldest event that it has not processed.
 func (r *Reporter) describeLag(ctx context.Context, status *Lane, at, end ingest.Mark) {
 	if status.Lag == 0 {
 		return
 	}
 	next := at.Seq + 1
 	if at.Epoch < end.Epoch {
-		// The lane has not resumed yet: it goes on with the first event stored
-		// after its own, under whatever sequence.
+		// The lane has not resumed yet: it will continue with the first event stored
+		// after its last one, whatever that event's sequence.
 		next = 1
 		if !at.Time.IsZero() {
 			if seq, err := r.cfg.Ingest.SeqAt(ctx, at.Time.Add(1)); err == nil {
@@ -116,7 +115,7 @@ func (r *Reporter) describeLag(ctx context.Context, status *Lane, at, end ingest
 	}
 }
 
-// age is how many seconds ago ingest stored an event; 0 when it cannot be told.
+// age is how many seconds ago ingest stored an event; 0 when that is unknown.
 func (r *Reporter) age(ctx context.Context, seq uint64) float64 {
 	m, err := r.cfg.Ingest.MarkBefore(ctx, seq+1)
 	if err != nil || m.Time.IsZero() {

@@ -6,8 +6,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// describeLetters counts a service's dead letters. That they cannot be counted
-// now is no reason to withhold the rest.
+// describeLetters counts a service's dead letters. If they cannot be counted now, the
+// rest is still reported.
 func (r *Reporter) describeLetters(ctx context.Context, status *Lane, service subjects.Name) {
 	var err error
 	if status.DeadLetters, err = r.cfg.Letters.Count(ctx, service); err != nil {

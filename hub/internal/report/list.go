@@ -80,8 +80,8 @@ func (r *Reporter) Describe(ctx context.Context, service subjects.Name, req cont
 	return status.LaneStatus, nil
 }
 
-// shrinkLane makes a page of a lane's interests, and cuts what else does not fit
-// beside it. The numbers of what is left out stay.
+// shrinkLane makes a page of a lane's interests, and cuts the other lists that do not
+// fit beside it. The counts of the omitted items stay.
 func shrinkLane(s *contract.LaneStatus, p reply.Paging) {
 	s.Reason = reply.Cut(s.Reason, reply.MaxText)
 	if s.Fill != nil {
@@ -94,7 +94,7 @@ func shrinkLane(s *contract.LaneStatus, p reply.Paging) {
 	s.Interests = []contract.InterestStatus{}
 	page, left := reply.Fitting(interests[:min(len(interests), p.Limit)], p.Room-reply.Size(s)-len(`,"next":""`)-maxNameLen)
 	if len(page) == 0 && len(interests) > 0 {
-		page, left = interests[:1], left-1 // or there would be no end; the reply may be refused for its size
+		page, left = interests[:1], left-1 // otherwise paging would never end; the reply may be refused for its size
 	}
 	s.Interests = page
 	if left > 0 || len(interests) > p.Limit {
@@ -134,8 +134,8 @@ func (r *Reporter) Who(ctx context.Context, _ subjects.Name, req contract.Who) (
 	return out, err
 }
 
-// interestsOf is a lane's newest state record. Where that cannot be read now,
-// what this hub last knew stands in for it.
+// interestsOf is a lane's newest state record. If it cannot be read now, this hub's
+// last copy is used.
 func (r *Reporter) interestsOf(ctx context.Context, service subjects.Name) (lane.State, error) {
 	stream, err := r.cfg.Lanes.Stream(ctx, service)
 	if err != nil && !errors.Is(err, lane.ErrNoLane) {

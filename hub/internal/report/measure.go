@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// measureTime and measureLaneTime for each lane bound a round; what is not
-	// answered by then is left out. 5000 lanes have 8 s: a scrape has 10 by default.
+	// measureTime and measureLaneTime for each lane bound a round; requests not
+	// answered by then are left out. 5000 lanes have 8 s: a scrape has 10 by default.
 	measureTime     = 3 * time.Second
 	measureLaneTime = time.Millisecond
 	// maxMeasures bounds the lanes asked about at a time.
 	maxMeasures = 8
 )
 
-// Measurement is what one round of questions to the server brought.
+// Measurement is the result of one round of requests to the server.
 type Measurement struct {
 	Bounds ingest.Bounds
 	Rate   float64
@@ -33,8 +33,8 @@ type Measurement struct {
 }
 
 // Measure asks the server about ingest and about each lane that this hub owns; nil
-// when ingest cannot be reached. Where Dispatching is false no answer would come, and
-// the call takes its whole time.
+// when ingest cannot be reached. While Dispatching is false no answer comes, and the
+// call takes its full timeout.
 func (r *Reporter) Measure() *Measurement {
 	ctx, cancel := context.WithTimeout(context.Background(), measureTime+time.Duration(r.cfg.Lanes.Count())*measureLaneTime)
 	defer cancel()
@@ -78,8 +78,7 @@ func (r *Reporter) measure(ctx context.Context) (*Measurement, error) {
 	return m, group.Wait()
 }
 
-// measureLane is lane for a lane in this hub's memory, with half of the
-// questions.
+// measureLane is lane for a lane in this hub's memory, with half of the requests.
 func (r *Reporter) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mark) (Lane, error) {
 	stream, err := r.cfg.Lanes.Stream(ctx, l.Service())
 	if err != nil {
@@ -100,7 +99,7 @@ func (r *Reporter) measureLane(ctx context.Context, l *lane.Lane, end ingest.Mar
 	return status, nil
 }
 
-// countLetters counts the stored dead letters of all services in one question.
+// countLetters counts the stored dead letters of all services with one request.
 func (r *Reporter) countLetters(ctx context.Context) (map[string]uint64, error) {
 	s, err := r.cfg.JS.Stream(ctx, contract.StreamDLQ)
 	if err != nil {

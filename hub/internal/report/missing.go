@@ -13,15 +13,15 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// describeMissing tells of consumers that a lane lacks. What a missing consumer
-// is not known to have acknowledged is its backlog.
+// describeMissing reports the consumers that a lane lacks. The backlog of a missing
+// consumer is the copies that it is not known to have acknowledged.
 func (r *Reporter) describeMissing(ctx context.Context, status *Lane, service subjects.Name, stream jetstream.Stream, s lane.State) {
 	if len(status.Workers) == len(lane.Consumers(s.Queue)) {
 		return
 	}
 	missing, err := lane.MissingConsumers(ctx, stream, s)
 	if err != nil || len(missing) == 0 {
-		return // one whose leader did not answer is not missing
+		return // a consumer whose leader did not answer is not missing
 	}
 	for _, name := range missing {
 		n, err := lane.Unsettled(ctx, stream, service, s, name, r.cfg.Watch.Settled(service))
@@ -39,7 +39,7 @@ func (r *Reporter) describeMissing(ctx context.Context, status *Lane, service su
 	}
 }
 
-// describeQuota tells of a service whose dead letters are refused.
+// describeQuota reports that a service's dead letters are refused.
 func (r *Reporter) describeQuota(status *Lane, service subjects.Name) {
 	text := r.cfg.Letters.OverQuota(service)
 	if text == "" {

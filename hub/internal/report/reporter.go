@@ -1,6 +1,6 @@
-// Package report answers what people and monitors ask: the lanes, who is registered
-// for what, what became of an event, and what does not work as it should. It changes
-// nothing.
+// Package report answers the questions of people and monitors: about lanes,
+// registrations, the fate of an event, and what does not work as it should. It is
+// read-only.
 package report
 
 import (
@@ -28,22 +28,23 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Registry is what a report tells of the registry.
+// Registry is the part of the registry that reports show.
 type Registry interface {
 	Status() tree.Status
-	// Alarms are records that were left out, in words.
+	// Alarms describes the records that were left out.
 	Alarms() []string
 }
 
-// Hub is what a report tells of the hub's own work.
+// Hub is the part of the hub's own work that reports show.
 type Hub interface {
 	// Dispatching reports whether ingest can be reached.
 	Dispatching() bool
-	// Disk is what is wrong with the server's disk in words; empty when nothing is.
+	// Disk describes the trouble with the server's disk; empty without trouble.
 	Disk() string
-	// IngestFull is what is known of an ingest that is nearly full; nil when it is not.
+	// IngestFull describes an ingest that is nearly full; nil when it is not.
 	IngestFull() *contract.IngestFull
-	// Untrimmed is why ingest is not trimmed, a text for each lane that cannot be read.
+	// Untrimmed says why ingest is not trimmed, with one text for each lane that
+	// cannot be read.
 	Untrimmed() []string
 }
 
@@ -65,7 +66,7 @@ type Config struct {
 	// Kept are the streams that all services share.
 	Kept []*hubstream.Kept
 
-	// RegistryKind, Version and Started are told by Status, IngestMaxBytes is ingest's
+	// Status shows RegistryKind, Version and Started; IngestMaxBytes is ingest's
 	// limit.
 	RegistryKind, Version string
 	Started               time.Time
@@ -82,7 +83,7 @@ func New(cfg Config) *Reporter { return &Reporter{cfg} }
 // room is how many bytes a page may have.
 func (r *Reporter) room() int { return reply.Room(r.cfg.Conn.MaxPayload()) }
 
-// listed bounds a list of texts beside the rest of a reply.
+// listed bounds a list of texts to the room beside the rest of a reply.
 func (r *Reporter) listed(texts []string) []string { return reply.Listed(texts, r.room()/4) }
 
 func (r *Reporter) paging(after string, limit, unlimited int) (reply.Paging, error) {

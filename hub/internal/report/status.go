@@ -32,7 +32,7 @@ func (r *Reporter) Status(ctx context.Context) (contract.Status, error) {
 	return status, err
 }
 
-// Degraded is what keeps this hub from working as it should, though it works.
+// Degraded lists the troubles of a hub that works, but not as it should.
 func (r *Reporter) Degraded() []string {
 	reasons := []string{}
 	if s := r.cfg.Registry.Status(); !s.Connected {
@@ -66,7 +66,7 @@ func (r *Reporter) Degraded() []string {
 	return reasons
 }
 
-// missingStreams are the shared streams that are not there now, in words.
+// missingStreams describes the shared streams that are missing now.
 func (r *Reporter) missingStreams() []string {
 	var reasons []string
 	for _, k := range r.cfg.Kept {

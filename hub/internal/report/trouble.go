@@ -13,17 +13,17 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// Lane is a lane's status, and the class of what is wrong with the lane:
-// the status has that in words, and a metric's label with sentences would have no
-// end of values.
+// Lane is a lane's status, and the class of the lane's trouble. The status describes
+// the trouble in a sentence; a metric's label needs the class, because sentences have
+// unboundedly many values.
 type Lane struct {
 	contract.LaneStatus
 
-	// Trouble counts where the state is one of trouble.
+	// Trouble has a meaning only if the state is one of trouble.
 	Trouble contract.Trouble
 }
 
-// troubleOf is the class of what keeps a lane from getting on.
+// troubleOf is the class of the trouble that keeps a lane from making progress.
 func troubleOf(err error) contract.Trouble {
 	is := func(targets ...error) bool {
 		for _, target := range targets {

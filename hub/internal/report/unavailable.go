@@ -19,7 +19,7 @@ const (
 	// unavailableTTL is how long an instance's report of an outage holds; it sends one
 	// every second.
 	unavailableTTL = 5 * time.Second
-	// maxUnavailable bounds the instances that are remembered, of all services.
+	// maxUnavailable bounds the remembered instances of all services.
 	maxUnavailable = 10_000
 )
 
@@ -37,11 +37,11 @@ type outage struct {
 	heard time.Time
 }
 
-// NewUnavailable makes one that has heard nothing.
+// NewUnavailable makes an empty Unavailable.
 func NewUnavailable() *Unavailable { return &Unavailable{told: make(map[string]map[string]outage)} }
 
-// Hear takes what an instance tells of itself. A message that cannot be read is passed
-// over: nobody waits for an answer.
+// Hear takes an instance's report. It ignores a message that cannot be read, because
+// the sender does not wait for an answer.
 func (a *Unavailable) Hear(m *nats.Msg) {
 	service, err := subjects.ParseName(strings.TrimPrefix(m.Subject, contract.SubjectUnavailable))
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *Unavailable) Hear(m *nats.Msg) {
 	a.count++
 }
 
-// of are the instances of a service that wait, by their names.
+// of returns the waiting instances of a service, by name.
 func (a *Unavailable) of(service subjects.Name) []contract.Unavailable {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,22 +7,22 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// futureTolerance is how far ahead of the server's clock a client's may be before
-// what it calls "now" is refused as the future.
+// futureTolerance is how far a client's clock may be ahead of the server's before its
+// "now" is refused as a future time.
 const futureTolerance = time.Second
 
-// Moment is a place in ingest as a request names it: an event's sequence, a time, or
-// how long ago. The zero Moment names none.
+// Moment is a place in ingest as a request names it: by an event's sequence, a time,
+// or an age. The zero Moment names no place.
 type Moment struct {
-	Seq uint64 // 0: not by sequence
+	Seq uint64 // 0 for a moment that is not a sequence
 	At  time.Time
 	Ago time.Duration
 }
 
-// Moments is what a moment may be, for refusals.
+// Moments describes the forms of a moment, for refusals.
 const Moments = "an RFC 3339 time, how long ago such as \"5m\", or a sequence from 1 on"
 
-// ParseMoment parses a moment; ok is false where text is none.
+// ParseMoment parses a moment; ok is false if text is not a moment.
 func ParseMoment(text string) (m Moment, ok bool) {
 	if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return Moment{Seq: seq}, seq > 0
@@ -34,8 +34,8 @@ func ParseMoment(text string) (m Moment, ok bool) {
 	return Moment{At: at}, err == nil && !at.IsZero()
 }
 
-// Time is the moment's time where now is the server's; zero for a sequence. A time
-// to come is refused: it would stand for "now" without saying so.
+// Time is the moment's time where now is the server's; zero for a sequence. A future
+// time is refused, because it would silently mean "now".
 func (m Moment) Time(now time.Time, field string) (time.Time, error) {
 	switch {
 	case m.Ago > 0:
@@ -47,7 +47,7 @@ func (m Moment) Time(now time.Time, field string) (time.Time, error) {
 	return m.At, nil
 }
 
-// Beyond refuses a sequence that ingest has not come to.
+// Beyond refuses a sequence that ingest has not reached.
 func (m Moment) Beyond(last uint64, field string) error {
 	if m.Seq <= last+1 {
 		return nil

@@ -1,6 +1,6 @@
-// Package request checks what services and operators ask for: each request is
-// parsed once, into values that cannot be refused for their form any more. It is
-// pure. Whether a lane can take what is asked is not its matter.
+// Package request checks the requests of services and operators: each request is
+// parsed once, into values of valid form. It is pure. It does not check whether a
+// lane can fulfil the request.
 package request
 
 import (
@@ -18,29 +18,30 @@ import (
 )
 
 // Bounds on what may be registered. They keep a hub alive under a flood of
-// registrations; a service near them is doing something else than replication.
+// registrations; a service near them is not doing replication.
 const (
 	MaxInterests = 1000     // of one service
-	MaxServices  = 5000     // of all hubs
+	MaxServices  = 5000     // of all hubs together
 	MinLaneBytes = 64 << 10 // of a lane's limit
 	maxAckWait   = 24 * time.Hour
 )
 
 var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
-// ValidID reports whether a hub or an instance may be called so: 1 to 64 letters,
-// digits, "_" and "-".
+// ValidID reports whether s may name a hub or an instance: 1 to 64 letters, digits,
+// "_" and "-".
 func ValidID(id string) bool { return idGrammar.MatchString(id) }
 
-// Request is a registration that was checked.
+// Request is a checked registration.
 type Request struct {
 	Wants []Wanted
-	// Queue and MaxBytes are what it states; nil and 0 leave what is registered.
+	// Queue and MaxBytes are the stated values; nil and 0 keep the registered ones.
 	Queue    *contract.Queue
 	MaxBytes int64
 }
 
-// SpeaksOf reports whether the request names an entity, or none at all.
+// SpeaksOf reports whether the request names an entity, or names none and so means
+// all.
 func (r Request) SpeaksOf(entity string) bool {
 	return len(r.Wants) == 0 || slices.ContainsFunc(r.Wants, func(w Wanted) bool { return w.Def.Entity == entity })
 }
@@ -51,13 +52,13 @@ type Wanted struct {
 	// Field is where the request names it, for refusals.
 	Field string
 	// Full says that the definition was stated; in the short form a registered
-	// one stays as it is.
+	// definition stays unchanged.
 	Full  bool
 	Def   lane.Interest
 	Start Start
 	// StartGiven says that the request stated where to start.
 	StartGiven bool
-	// Unguarded are what the filter reads and an event may lack.
+	// Unguarded are the members that the filter reads and an event may lack.
 	Unguarded []match.Read
 }
 
@@ -65,7 +66,7 @@ type Wanted struct {
 // event.
 type Start struct {
 	All bool
-	// Snapshot begins where the zero Start does, and with the owner's rows beside.
+	// Snapshot begins where the zero Start does, and also copies the owner's rows.
 	Snapshot bool
 	Moment
 }
@@ -168,11 +169,11 @@ func parseInterest(in contract.Interest, field string, known Known) (Wanted, err
 	return w, nil
 }
 
-// Known returns the compiled form of a definition that is in force; nil for another
-// one.
+// Known returns the compiled form of a definition in force; nil for any other
+// definition.
 type Known func(lane.Interest) (*match.Interest, error)
 
-// within puts a refusal's field below another.
+// within prefixes a refusal's field with another.
 func within(field string, err error) error {
 	refusal, ok := errors.AsType[*contract.Error](err)
 	if !ok {
@@ -212,7 +213,7 @@ func parseOps(texts []string, field string) ([]string, error) {
 	return opNames(subjects.NewOpSet(ops...)), nil
 }
 
-// CheckQueue refuses a queue whose settings are out of range; nil is none.
+// CheckQueue refuses a queue whose settings are out of range; nil is valid.
 func CheckQueue(q *contract.Queue) error {
 	if q == nil {
 		return nil

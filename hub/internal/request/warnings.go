@@ -14,8 +14,9 @@ const (
 	maxWarningReads = 5
 )
 
-// Warnings are what is allowed in a request and hardly meant so, never nil: a
-// filter that makes a dead letter of each event without a member that it reads.
+// Warnings describes parts of a request that are allowed and probably not intended: a
+// filter that makes a dead letter of each event that lacks a member which the filter
+// reads. It is never nil.
 func (r Request) Warnings() []string {
 	texts := []string{}
 	more := 0
@@ -34,7 +35,8 @@ func (r Request) Warnings() []string {
 	return texts
 }
 
-// UnguardedWarning says what the filter on an entity reads that an event may lack.
+// UnguardedWarning names the members that the filter on an entity reads and an event
+// may lack.
 func UnguardedWarning(entity string, reads []match.Read) string {
 	names := make([]string, 0, maxWarningReads)
 	for _, read := range reads[:min(len(reads), maxWarningReads)] {

@@ -6,8 +6,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// JetStream is js whose reads of streams and consumers are repeated. What
-// changes something is not: whether it was done is for its caller to find out.
+// JetStream is js with repeated reads of streams and consumers. Calls that change
+// something are not repeated: their caller must find out whether they had their
+// effect.
 func JetStream(js jetstream.JetStream) jetstream.JetStream { return repeated{js} }
 
 type repeated struct{ jetstream.JetStream }

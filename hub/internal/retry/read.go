@@ -1,6 +1,6 @@
-// Package retry repeats a request that only reads from JetStream when its answer
-// does not come: an answer goes with the server that led a stream. Sleep is the
-// pause between two attempts at anything.
+// Package retry repeats a read-only JetStream request when its answer does not come:
+// an answer is lost with the server that led the stream. Sleep is the pause between
+// two attempts at anything.
 package retry
 
 import (
@@ -15,8 +15,8 @@ const (
 	lastWait  = 4 * time.Second
 )
 
-// Read calls read with contexts that end after one, two and four seconds, until
-// one does not end by that. It returns what the last call did.
+// Read calls read with contexts that end after one, two and four seconds, until a
+// call does not time out. It returns the last call's result.
 func Read[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
 	for wait := firstWait; ; wait *= 2 {
 		bounded, cancel := context.WithTimeout(ctx, wait)

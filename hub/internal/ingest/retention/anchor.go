@@ -7,9 +7,9 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// Start is where a new interest is to begin: behind the last event where it is zero.
+// Start is where a new interest is to begin. The zero Start is behind the last event.
 type Start struct {
-	// All asks for whatever ingest holds.
+	// All begins with the first event that ingest holds.
 	All bool
 	// Seq is a sequence, 0 for none; At a time, zero for none.
 	Seq uint64
@@ -18,10 +18,11 @@ type Start struct {
 
 // Beginning is where a new interest begins.
 type Beginning struct {
-	// At is the first event that it is due, Before the mark that this follows.
+	// At is the first event that the interest gets, Before the mark that this event
+	// follows.
 	At     event.Position
 	Before Mark
-	// Partial says that everything was asked for and older events are gone.
+	// Partial says that all events were requested and older ones are gone.
 	Partial bool
 }
 
@@ -29,7 +30,7 @@ type Beginning struct {
 type TooOldError struct {
 	// Held is the first sequence that a start may have.
 	Held uint64
-	// HeldSince is when that was stored, where the start was a time.
+	// HeldSince is when that event was stored, if the start was a time.
 	HeldSince time.Time
 }
 
@@ -38,16 +39,16 @@ func (e *TooOldError) Error() string {
 	return fmt.Sprintf("ingest holds events from %d on only", e.Held)
 }
 
-// Anchor finds where the new interests of one registration begin, and pins ingest
-// there first: what they are due from cannot be trimmed before the lane's own state
-// says so. It is one registration's.
+// Anchor finds where the new interests of one registration begin, and first pins
+// ingest there, so that their events cannot be trimmed before the lane's own state
+// protects them. An Anchor is for one registration.
 type Anchor struct {
 	id string
 	// lowest is the lowest sequence pinned, when pinned is set.
 	lowest uint64
 	pinned bool
 
-	// What was looked at for the edit under way.
+	// The results of the look for the edit under way.
 	bounds Bounds
 	ledger Ledger
 	marks  map[uint64]Mark
@@ -56,11 +57,11 @@ type Anchor struct {
 // NewAnchor makes the anchor of a registration with an id that no other has.
 func NewAnchor(id string) *Anchor { return &Anchor{id: id} }
 
-// Bounds is what ingest held at the last Look.
+// Bounds returns what ingest held at the last Look.
 func (a *Anchor) Bounds() Bounds { return a.bounds }
 
-// Look looks at ingest for an edit of the lane's state: the new interests of one
-// edit begin together. known is the ledger last read.
+// Look reads ingest's bounds for an edit of the lane's state, so that the new
+// interests of one edit begin together. known is the ledger last read.
 func (a *Anchor) Look(known Ledger, then func() Step) Step {
 	return End(known, func(b Bounds, l Ledger) Step {
 		a.bounds, a.ledger, a.marks = b, l, make(map[uint64]Mark)
@@ -112,7 +113,7 @@ func (a *Anchor) find(s Start, held uint64, then func(seq uint64) Step) Step {
 	})
 }
 
-// hold pins ingest from a sequence on, unless it is pinned from there already.
+// hold pins ingest from a sequence on, unless it is already pinned from there.
 func (a *Anchor) hold(seq uint64, then func(got uint64) Step) Step {
 	if a.pinned && seq >= a.lowest {
 		return then(seq)
@@ -133,9 +134,9 @@ func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
 	})
 }
 
-// Release ends the pin, once the lane's state holds the interests. held is false
-// for a pin that has run out: it protected nothing, and the registration is to be
-// refused rather than answered with a since that may be gone.
+// Release ends the pin, once the lane's state holds the interests. held is false for
+// a pin that has expired: the events may be gone, so the registration must be refused
+// rather than answered with such a since.
 func (a *Anchor) Release(then func(held bool) Step) Step {
 	if !a.pinned {
 		return then(true)

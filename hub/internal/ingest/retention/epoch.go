@@ -7,7 +7,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// Found is what Identify found out.
+// Found is the result of Identify.
 type Found struct {
 	Bounds Bounds
 	Ledger Ledger
@@ -15,9 +15,9 @@ type Found struct {
 	Lost bool
 }
 
-// Identify has the ledger speak of the stream that exists now: a stream of another
-// creation time begins an epoch. atLeast is an epoch seen elsewhere (in a lane)
-// that the current one must not fall behind, for a ledger that was lost.
+// Identify brings the ledger up to the present stream: a stream of another creation
+// time begins an epoch. atLeast is an epoch seen in a lane; the current epoch must
+// not be below it, even if the ledger was lost.
 func Identify(atLeast uint64, then func(Found) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step { return identify(b, atLeast, then) }}
 }
@@ -37,8 +37,9 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})
 		return true, nil
 	}, func(write Step) Step {
-		// An epoch begins only for the stream that is there after the ledger was read:
-		// the ledger may speak of a later stream than the one that was looked at.
+		// An epoch begins only for the stream that is there after the ledger was
+		// read: the ledger may be about a later stream than the one that was looked
+		// at.
 		return Look{func(now Bounds, _ time.Time) Step {
 			if !now.Created.Equal(b.Created) {
 				return identify(now, atLeast, then)
@@ -53,8 +54,8 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 	})
 }
 
-// End looks at ingest's last event. known is the ledger last read; where it speaks
-// of another stream, it is brought up to date.
+// End finds ingest's last event. known is the ledger last read; if it is about
+// another stream, it is brought up to date.
 func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step {
 		if known.Current().Created.Equal(b.Created) {
@@ -64,11 +65,11 @@ func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 	}}
 }
 
-// Resume checks a mark that was recorded earlier against the stream as it is, and
-// finds the mark to read on from. They differ when ingest was created again or
-// rolled back (a lost tail whose sequences are used again): reading goes on at the
-// first event stored after the mark's time, in a new epoch. ErrTrimmed means that
-// events after the mark are gone.
+// Resume checks a mark that was recorded earlier against the present stream, and
+// finds the mark from which to continue. The two marks differ when ingest was created
+// again or rolled back (its tail was lost and the sequences are used again): reading
+// then continues at the first event stored after the mark's time, in a new epoch.
+// ErrTrimmed means that events after the mark are gone.
 func Resume(m Mark, then func(Mark) Step) Step { return resumeAgain(m, 0, then) }
 
 func resumeAgain(m Mark, missed int, then func(Mark) Step) Step {
@@ -79,13 +80,13 @@ func resumeAgain(m Mark, missed int, then func(Mark) Step) Step {
 type resume struct {
 	bounds Bounds
 	mark   Mark
-	// missed is how often the event at the mark was missing within bounds.
+	// missed is how often the event at the mark was missing although within bounds.
 	missed int
 	then   func(Mark) Step
 }
 
-// maxMissed is how often the event at a mark has to be missing within bounds to be
-// deleted: once may be a rollback between the two questions.
+// maxMissed is how often the event at a mark must be missing within bounds to count
+// as deleted. Once may be a rollback between the two requests.
 const maxMissed = 3
 
 // in decides by the ledger.
@@ -104,7 +105,7 @@ func (r resume) in(l Ledger) Step {
 	return ReadTime{r.mark.Seq, r.proven}
 }
 
-// proven goes on where the event at the mark still has the mark's time.
+// proven continues at the mark if its event still has the mark's time.
 func (r resume) proven(at time.Time, found bool) Step {
 	switch {
 	case !found && r.missed+1 < maxMissed:
@@ -121,7 +122,7 @@ func (r resume) trimmed() Step {
 	return Done{fmt.Errorf("%w: position %s, first held %d", ErrTrimmed, r.mark.Position, r.bounds.First)}
 }
 
-// behind goes on from a mark in an epoch that is over, where next begins.
+// behind continues from a mark in an epoch that is over, and that next follows.
 func (r resume) behind(l Ledger, next Range) Step {
 	if !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= next.First {
 		return r.from(l, next)
@@ -133,11 +134,12 @@ func (r resume) behind(l Ledger, next Range) Step {
 	return r.then(r.mark)
 }
 
-// from goes on in the epochs from next on, at the first event stored after the mark's
-// time: what survived of the events before was dealt with. That may be more than the
-// part before the break, since whoever stood there may have read on before anybody
-// noticed: events of the new epoch under the number of the old. Epochs of streams that are
-// gone are passed over: only the present one can be read.
+// from continues in the epochs from next on, at the first event stored after the
+// mark's time, because surviving earlier events were already processed. These may
+// include events after the break: a reader may have read on before the break was
+// noticed, and so have taken events of the new epoch under the number of the old one.
+// Epochs of streams that are gone are passed over, because only the present stream
+// can be read.
 func (r resume) from(l Ledger, next Range) Step {
 	for _, e := range l.Epochs {
 		if e.Epoch >= next.Epoch && e.Created.Equal(l.Current().Created) {
@@ -148,7 +150,7 @@ func (r resume) from(l Ledger, next Range) Step {
 	begin := max(next.First, 1)
 	if r.mark.Time.IsZero() {
 		if !l.knows(r.mark.Epoch) && r.mark.Seq+1 >= r.bounds.First && r.mark.Seq <= r.bounds.Last {
-			// The ledger was lost: nothing but the sequence is known of the place.
+			// The ledger was lost: only the sequence of the place is known.
 			return r.then(Mark{Position: event.Position{Epoch: l.EpochOf(r.mark.Seq + 1), Seq: r.mark.Seq}})
 		}
 		return r.beforeFirst(l, begin, begin)
@@ -156,15 +158,15 @@ func (r resume) from(l Ledger, next Range) Step {
 	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), func(seq uint64) Step { return r.beforeFirst(l, begin, seq) })
 }
 
-// beforeFirst goes on in front of the first event that the mark's reader needs. begin
-// is where the epoch begins: events from there on may be trimmed.
+// beforeFirst continues in front of the first event that the mark's reader needs.
+// begin is where the epoch begins: events from there on may be trimmed.
 func (r resume) beforeFirst(l Ledger, begin, seq uint64) Step {
 	if seq > r.bounds.Last+1 {
 		// Ingest was rolled back again, to before the present epoch began.
 		r.mark = Mark{Position: event.Position{Epoch: l.Current().Epoch, Seq: seq - 1}}
 		return r.beginAt(r.bounds.Last + 1)
 	}
-	// Of another stream the mark's sequence says nothing.
+	// The mark's sequence has no meaning in another stream.
 	other := r.mark.Time.Before(l.Current().Created)
 	if begin < r.bounds.First && seq <= r.bounds.First && (other || r.mark.Seq+1 < r.bounds.First) {
 		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
@@ -204,5 +206,5 @@ func (r resume) beginAt(first uint64) Step {
 	})
 }
 
-// unchanged leaves the ledger as it is.
+// unchanged is an update that does not change the ledger.
 func unchanged(*Ledger, time.Time) (bool, error) { return false, nil }

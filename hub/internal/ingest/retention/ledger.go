@@ -11,28 +11,29 @@ import (
 type Ledger struct {
 	// Epochs are ascending; the last is the current one.
 	Epochs []Range `json:"epochs"`
-	// Floor: events of the current stream below it may be purged at any time.
+	// Floor is the sequence in the current stream below which events may be purged at
+	// any time.
 	Floor uint64 `json:"floor"`
 	// Pins keep ingest from a sequence on while a registration is under way.
 	Pins map[string]Pin `json:"pins,omitempty"`
-	// Pinnings counts pins that were set, released or have run out. A trim that
-	// read the lanes at one count knows nothing of what came later.
+	// Pinnings counts pins that were set, released or have expired. A trim that read
+	// the lanes at one count does not know of later registrations.
 	Pinnings uint64 `json:"pinnings,omitempty"`
-	// Released are the latest pins that were released or have run out, oldest
-	// first, and Forgotten is the count of the latest one that is not among them.
+	// Released are the latest pins that were released or have expired, oldest first.
+	// Forgotten is the count of the latest such pin that is no longer in Released.
 	Released  []Release `json:"released,omitempty"`
 	Forgotten uint64    `json:"forgotten,omitempty"`
 }
 
-// Range is one epoch: the events from First on, until the next range's First,
-// of the stream created at Created.
+// Range is one epoch: the events from First to the next range's First, in the stream
+// created at Created.
 type Range struct {
 	Epoch   uint64    `json:"epoch"`
 	First   uint64    `json:"first"`
 	Created time.Time `json:"created"`
 }
 
-// Current is the newest epoch. There is one from the first Identify on.
+// Current returns the newest epoch. One exists from the first Identify on.
 func (l *Ledger) Current() Range { return l.Epochs[len(l.Epochs)-1] }
 
 // EpochOf is the epoch of a sequence in the stream that exists now.
@@ -56,13 +57,13 @@ func (l *Ledger) PositionOf(seq uint64) event.Position {
 	return event.Position{Epoch: l.EpochOf(seq), Seq: seq}
 }
 
-// Stale reports whether a position was given before its event's epoch began: a rollback
-// was noticed since, and what comes from Resume lies elsewhere. Such a position does not
-// compare with those that are given now.
+// Stale reports whether a position was assigned before its event's epoch began: a
+// rollback was noticed since, and Resume moves the position. Such a position cannot
+// be compared with positions assigned now.
 func (l *Ledger) Stale(pos event.Position) bool { return pos.Epoch < l.EpochOf(pos.Seq) }
 
-// Was reports whether there can have been an event at a position: false for an
-// epoch that has not begun, and for a sequence before its epoch's first.
+// Was reports whether an event can have been at a position: false for an epoch that
+// has not begun, and for a sequence before its epoch's first.
 func (l *Ledger) Was(pos event.Position) bool {
 	if pos.Epoch > l.Current().Epoch {
 		return false
@@ -72,12 +73,12 @@ func (l *Ledger) Was(pos event.Position) bool {
 			return pos.Seq >= r.First
 		}
 	}
-	return pos.Epoch > 0 // before the first that the ledger knows
+	return pos.Epoch > 0 // an epoch before the first that the ledger knows is accepted
 }
 
 // after returns the range that follows an epoch's, and whether the epoch is over. A
 // range of an earlier stream ended before this one's first event. An epoch that the
-// ledger does not know, since it was lost, is over once there is a later one.
+// ledger lost is over once there is a later one.
 func (l *Ledger) after(epoch uint64) (next Range, over bool) {
 	for _, r := range l.Epochs {
 		if r.Epoch > epoch {
@@ -87,12 +88,13 @@ func (l *Ledger) after(epoch uint64) (next Range, over bool) {
 	return Range{}, false
 }
 
-// knows reports whether the ledger has a range of an epoch.
+// knows reports whether the ledger has the range of an epoch.
 func (l *Ledger) knows(epoch uint64) bool {
 	return slices.ContainsFunc(l.Epochs, func(r Range) bool { return r.Epoch == epoch })
 }
 
-// begin adds an epoch. Floor and pins speak of the stream before.
+// begin adds an epoch. In a new stream, the floor and the pins of the old stream are
+// dropped.
 func (l *Ledger) begin(r Range) {
 	if !l.Current().Created.Equal(r.Created) {
 		l.Floor = 0

@@ -8,20 +8,20 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// ErrTrimmed: events after the mark are gone from ingest. Going on would lose
-// them in silence.
+// ErrTrimmed means that events after the mark are gone from ingest. Reading on would
+// lose them silently.
 var ErrTrimmed = errors.New("ingest no longer holds the events after the position")
 
-// errCreatedAgain: the stream is another one than a moment before.
+// errCreatedAgain means that the stream has been replaced by another one since the
+// last step.
 var errCreatedAgain = errors.New("ingest was created again just now")
 
-// Mark is a place in ingest: the last event dealt with, and when ingest stored
-// it. The time proves, when a reader comes back, that the event at the sequence
-// is still the same one.
+// Mark is a place in ingest: the last processed event, and when ingest stored it.
+// When a reader comes back, the time proves that the event at the sequence is still
+// the same one.
 type Mark struct {
 	event.Position
-	// Time is zero where no event is known at the position; it then proves
-	// nothing and is not checked.
+	// Time is zero where no event is known at the position; it is then not checked.
 	Time time.Time `json:"time,omitzero"`
 }
 
@@ -33,7 +33,7 @@ func (m Mark) String() string {
 	return fmt.Sprintf("%s@%s", m.Position, m.Time.Format(time.RFC3339Nano))
 }
 
-// Bounds is what the stream's leader says it holds.
+// Bounds is what ingest holds, according to the stream's leader.
 type Bounds struct {
 	// First and Last are sequences; an empty stream has First == Last+1.
 	First, Last uint64
@@ -44,8 +44,8 @@ type Bounds struct {
 	Created             time.Time
 }
 
-// MarkBefore finds the mark of the event before seq, where a reader that wants
-// seq first has to stand.
+// MarkBefore finds the mark of the event before seq, from which a reader gets seq
+// first.
 func (l *Ledger) MarkBefore(seq uint64, then func(Mark) Step) Step {
 	if seq <= 1 {
 		return then(Mark{Position: event.Position{Epoch: l.EpochOf(seq)}})
@@ -73,7 +73,7 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 	mid := low + (high-low)/2
 	return ReadTime{mid, func(at time.Time, found bool) Step {
 		switch {
-		case !found: // trimmed meanwhile, or another stream: nothing is known of what is left
+		case !found: // trimmed meanwhile, or another stream: the rest is unknown
 			return Done{fmt.Errorf("ingest does not hold event %d any more: it was trimmed or created again meanwhile", mid)}
 		case at.Before(t):
 			return search(mid+1, high, t, then)
@@ -83,9 +83,9 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 	}}
 }
 
-// Prove finds whether a reader that was opened behind a mark is good: the stream is the
-// one that the ledger speaks of, and the event at the mark is still the mark's. So
-// ingest was not rolled back or created again between Resume and the opening.
+// Prove finds whether a reader that was opened behind a mark is valid: the stream is
+// the ledger's, and the event at the mark is still the mark's. So ingest was not
+// rolled back or created again between Resume and the opening.
 func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step {
 		if !b.Created.Equal(l.Current().Created) || m.Seq > b.Last {
@@ -105,7 +105,7 @@ func prove(m Mark, then func(bool) Step) Step {
 		if found {
 			return then(at.Equal(m.Time))
 		}
-		// The event may go once nothing before the next one is needed.
+		// The event may be purged once only later events are needed.
 		return Look{func(b Bounds, _ time.Time) Step { return then(b.First == m.Seq+1) }}
 	}}
 }

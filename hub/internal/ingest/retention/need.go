@@ -4,14 +4,13 @@ import "github.com/replhub/replhub/subjects"
 
 // Need is what the lanes still need of ingest.
 type Need struct {
-	// Seq is the sequence that the lane furthest behind stands at: everything up to
-	// there, that event itself apart, may go. It is the end of ingest where no lane
-	// needs anything.
+	// Seq is the sequence at which the lane furthest behind stands: events below it
+	// may be purged. It is the end of ingest where no lane needs an event.
 	Seq uint64
 	// Pinner is that lane, when Pinned is set.
 	Pinner subjects.Name
 	Pinned bool
-	// Unknown are the lanes of which it cannot be told, with the reason.
+	// Unknown are the lanes whose position cannot be read, with the reason.
 	Unknown map[subjects.Name]error
 	// Lowest is the mark furthest behind among the lanes that stand in the present
 	// epoch, also where that is the end of ingest or beyond; zero where there is none.
@@ -19,14 +18,14 @@ type Need struct {
 	stands bool
 }
 
-// NewNeed is the need of no lane at all, in an ingest whose last event is last.
+// NewNeed is the need without any lane, in an ingest whose last event is last.
 func NewNeed(last uint64) Need {
 	return Need{Seq: last, Unknown: make(map[subjects.Name]error)}
 }
 
-// Standing is what one lane's stream says.
+// Standing is the position of one lane, according to its stream.
 type Standing struct {
-	// Gone is the server's own word that there is no such lane.
+	// Gone says that the server itself reported that the lane does not exist.
 	Gone bool
 	// Err is why the lane cannot be read now.
 	Err error
@@ -36,8 +35,8 @@ type Standing struct {
 	At    Mark
 }
 
-// Take takes in what one lane's stream says. l is the ledger, and last the sequence
-// that NewNeed was given.
+// Take adds the standing of one lane. l is the ledger, and last the sequence that
+// NewNeed was given.
 func (n *Need) Take(service subjects.Name, s Standing, l Ledger, last uint64) {
 	switch {
 	case s.Gone:
@@ -61,9 +60,9 @@ func (n *Need) Take(service subjects.Name, s Standing, l Ledger, last uint64) {
 	}
 }
 
-// proven finds whether the lowest mark is still the event that the lane took there:
-// where ingest was rolled back and no lane has noticed yet, the lanes need events
-// below their marks.
+// proven finds whether the event at the lowest mark is still the one that the lane
+// processed. If ingest was rolled back and no lane has noticed yet, the lanes need
+// events below their marks.
 func (n *Need) proven(then func(bool) Step) Step {
 	if !n.stands {
 		return then(true)

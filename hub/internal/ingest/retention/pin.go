@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// pinTTL bounds how long a registration that died half-way keeps ingest from
-// being trimmed. A registration takes seconds; one that outlives its pin finds
-// it gone and is refused.
+// pinTTL bounds how long a registration that died half-way keeps ingest from being
+// trimmed. A registration takes seconds; one that outlives its pin is refused.
 const pinTTL = 10 * time.Minute
 
-// maxReleased bounds the memory of released pins. More than that between a trim's
-// look and its compare-and-set has the trim look again.
+// maxReleased bounds the remembered released pins. If more pins are released between
+// a trim's look and its compare-and-set, the trim looks again.
 const maxReleased = 128
 
 // Pin keeps ingest from a sequence on until a time.
@@ -21,17 +20,17 @@ type Pin struct {
 	Until time.Time `json:"until"`
 }
 
-// Release is a pin that is no more. Its registration may be in a lane by now, with a
-// since that a trim which looked at the lanes before does not know.
+// Release is a pin that has ended. Its registration may by now be in a lane, with a
+// since that is unknown to a trim that looked at the lanes before.
 type Release struct {
 	// Count is the ledger's count of pinnings at the release.
 	Count uint64 `json:"count"`
 	Seq   uint64 `json:"seq"`
 }
 
-// PinFrom keeps ingest from a sequence on until Unpin, or ten minutes. got is the
-// sequence pinned: want, or the floor where want lies below that. The floor cannot
-// pass a pin, nor a pin be set below the floor.
+// PinFrom keeps ingest from a sequence on until Unpin, at most for ten minutes. got
+// is the sequence pinned: want, or the floor if want is below the floor. The floor
+// cannot pass a pin, nor a pin be set below the floor.
 func PinFrom(id string, want uint64, then func(got uint64, l Ledger) Step) Step {
 	var got uint64
 	return update(func(l *Ledger, now time.Time) (bool, error) {
@@ -41,7 +40,7 @@ func PinFrom(id string, want uint64, then func(got uint64, l Ledger) Step) Step 
 	}, func(l Ledger) Step { return then(got, l) })
 }
 
-// Unpin takes a pin away; held is whether it still held.
+// Unpin releases a pin; held reports whether it was still set.
 func Unpin(id string, then func(held bool) Step) Step {
 	var held bool
 	return update(func(l *Ledger, _ time.Time) (bool, error) {
@@ -89,7 +88,7 @@ func (l *Ledger) unpin(id string) bool {
 	return true
 }
 
-// expire releases the pins whose time is over, and reports whether there were any.
+// expire releases the expired pins, and reports whether there were any.
 func (l *Ledger) expire(now time.Time) bool {
 	expired := false
 	for _, id := range slices.Sorted(maps.Keys(l.Pins)) {
@@ -100,16 +99,16 @@ func (l *Ledger) expire(now time.Time) bool {
 	return expired
 }
 
-// dropPins takes away what speaks of a stream that is no more.
+// dropPins removes the pins of a stream that no longer exists.
 func (l *Ledger) dropPins() {
 	l.Pinnings++
 	l.Pins, l.Released, l.Forgotten = nil, nil, l.Pinnings
 }
 
 // allowed is how far the floor may move towards want, for a trim that looked at the
-// lanes when the count of pinnings was looked: up to the lowest pin that is set, or
-// was set or released since. known is false when some of these are forgotten, and
-// the lanes have to be looked at again.
+// lanes when the count of pinnings was looked: up to the lowest pin that is set now,
+// or was set or released since. known is false when some such pins are forgotten; the
+// lanes must then be looked at again.
 func (l *Ledger) allowed(want, looked uint64) (seq uint64, known bool) {
 	if looked < l.Forgotten || looked > l.Pinnings {
 		return 0, false

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// The ledger may be deleted by hand, as a document or with its stream. What the
-// hubs last read of it then stands in for it: the first to write stores what it
-// knows, and one that knows more adds that.
+// The ledger may be deleted by hand, as a document or with its stream. The hubs' last
+// copies then replace it: the first hub to write stores what it knows, and a hub that
+// knows more adds its knowledge.
 
 // lostPinnings bounds the random step of the count of pinnings where the ledger was
-// lost: a trim that began before must not find its count.
+// lost: a trim that began before the loss must not find its own count again.
 const lostPinnings = 1 << 32
 
-// latest is the ledger to decide on: what was read, with what this hub knows and
-// the document does not, without the pins that have run out. improved reports
-// whether it differs from what was read.
+// latest is the ledger to decide on: the document read, plus this hub's knowledge
+// that the document lacks, without expired pins. improved reports whether it differs
+// from the document.
 func (r Read) latest() (l Ledger, improved bool) {
 	l = r.Ledger.clone()
 	if r.Revision == 0 {
@@ -26,8 +26,8 @@ func (r Read) latest() (l Ledger, improved bool) {
 	return l, older || expired
 }
 
-// lastKnown is the ledger as this hub last read it, for one that is gone; empty
-// before the first.
+// lastKnown is the ledger as this hub last read it, in place of a ledger that is
+// gone; empty if this hub has read none.
 func (r Read) lastKnown() Ledger {
 	if r.Known == nil {
 		return Ledger{}
@@ -39,17 +39,17 @@ func (r Read) lastKnown() Ledger {
 	return l
 }
 
-// clone is a copy that may be changed while others hold the original.
+// clone returns a copy that may be changed while others hold the original.
 func (l *Ledger) clone() Ledger {
 	c := *l
 	c.Epochs, c.Pins, c.Released = slices.Clone(l.Epochs), maps.Clone(l.Pins), slices.Clone(l.Released)
 	return c
 }
 
-// recall adds what this hub knows to a ledger that was put back by one that knew
-// less, and reports whether that was so. Otherwise the stored ledger is never
-// behind what was read before: epochs are only added, and within the newest one
-// the floor only rises.
+// recall adds this hub's knowledge to a ledger that was restored by a hub that knew
+// less, and reports whether it added any. Apart from such a restore, the stored
+// ledger is never behind what was read before: epochs are only added, and within the
+// newest epoch the floor only rises.
 func (l *Ledger) recall(known *Ledger) (older bool) {
 	if known == nil || len(known.Epochs) == 0 {
 		return false
@@ -80,7 +80,7 @@ func (l *Ledger) recallPins(known *Ledger) {
 	l.Released, l.Forgotten = nil, l.Pinnings
 }
 
-// Restore stores what this hub knows and the document does not say.
+// Restore stores what this hub knows and the document lacks.
 func Restore(then func() Step) Step {
 	return update(unchanged, func(Ledger) Step { return then() })
 }

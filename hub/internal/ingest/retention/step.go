@@ -2,10 +2,10 @@ package retention
 
 import "time"
 
-// A Step is the next thing that an operation needs: one question to a server, or
-// one write, with what follows its answer; Done is the end. A question that fails
-// ends the operation: nothing was decided since the last write, and a write of
-// unknown outcome is found by whoever reads next.
+// A Step is the next step of an operation: one request to a server, or one write,
+// with the function that takes its answer; Done is the end. A failed request ends the
+// operation. This is safe: nothing was decided since the last write, and the next
+// reader finds a write of unknown outcome.
 type Step interface{ step() }
 
 // Look asks ingest's leader what the stream holds, and what time it is there.
@@ -25,7 +25,7 @@ type ReadLedger struct {
 	Then func(Read) Step
 }
 
-// Read is an answer to ReadLedger.
+// Read is the answer to ReadLedger.
 type Read struct {
 	// Ledger and Revision are the document; zero where there is none.
 	Ledger   Ledger
@@ -48,7 +48,7 @@ type WriteLedger struct {
 	Then   func(stored bool) Step
 }
 
-// Remember has the hub know the document, which was read and not changed.
+// Remember makes the hub remember the document, which was read and not changed.
 type Remember struct {
 	Ledger Ledger
 	Then   func() Step
@@ -78,14 +78,13 @@ func (Purge) step()       {}
 func (Done) step()        {}
 
 // update changes the ledger by compare-and-set: change is called on each document
-// that turns up until one is stored. It returns false to leave the document as it
-// is.
+// read until one is stored. change returns false to leave the document as it is.
 func update(change func(l *Ledger, now time.Time) (bool, error), then func(Ledger) Step) Step {
 	return updateOnce(change, func(write Step) Step { return write }, then)
 }
 
-// updateOnce is update that looks once more between the document and the write: confirm
-// returns write, or another step where what change was decided on is not so any more.
+// updateOnce is update with a check between reading and writing: confirm returns
+// write, or another step if the facts on which change decided are no longer true.
 func updateOnce(change func(l *Ledger, now time.Time) (bool, error), confirm func(write Step) Step, then func(Ledger) Step) Step {
 	return ReadLedger{func(r Read) Step {
 		l, improved := r.latest()
@@ -104,7 +103,7 @@ func updateOnce(change func(l *Ledger, now time.Time) (bool, error), confirm fun
 		}
 		w.Then = func(stored bool) Step {
 			if !stored {
-				return updateOnce(change, confirm, then) // another hub was first: decide on what it wrote
+				return updateOnce(change, confirm, then) // another hub was first: decide on its document
 			}
 			return then(l)
 		}

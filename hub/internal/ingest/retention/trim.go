@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Policy says what a trim of ingest keeps beside what lanes need.
+// Policy says which events a trim of ingest keeps beside those that lanes need.
 type Policy struct {
-	// History is how long events are kept, Guard how long in any case, also where
+	// History is how long events are kept. Guard is how long they are kept even when
 	// ingest is nearly full: a server that syncs lazily can lose a lane's newest
 	// copies, and the dedupe window is rebuilt from what ingest holds.
 	History, Guard time.Duration
-	// FullBytes is the size from which ingest is nearly full, and history goes
-	// before publishers are refused; 0 is never.
+	// FullBytes is the size from which ingest is nearly full, and history is purged
+	// so that publishers are not refused; 0 means never.
 	FullBytes uint64
 }
 
-// cutoff is the time before which events were stored that may go.
+// cutoff is the time before which an event must have been stored to be purged.
 func (p Policy) cutoff(now time.Time, full bool) time.Time {
 	if full {
 		return now.Add(-p.Guard)
@@ -26,25 +26,28 @@ func (p Policy) cutoff(now time.Time, full bool) time.Time {
 
 // Trimmed is the result of a trim.
 type Trimmed struct {
-	// Full says that ingest is nearly full, Looked that the lanes were looked at,
-	// since something is old enough to go.
+	// Full says that ingest is nearly full. Looked says that the lanes were looked
+	// at, since some event is old enough to be purged.
 	Full, Looked bool
 	// Need is what the lanes need; zero unless Looked.
 	Need Need
 	// Unproven says that the event at the lowest mark is not the lane's: ingest was
-	// rolled back or created again, and nothing goes until the lanes have noticed.
+	// rolled back or created again, and no event is purged until the lanes have
+	// noticed.
 	Unproven bool
 	// Bounds is what ingest held before the purge.
 	Bounds Bounds
-	// Floor is the first sequence kept by decision, Purged how many events went.
+	// Floor is the first sequence kept by decision, Purged how many events were
+	// purged.
 	Floor, Purged uint64
-	// Below is the sequence below which events of a full ingest could go but for the
-	// lane Need.Pinner; 0 where the lane is not what keeps them.
+	// Below is the sequence below which only the lane Need.Pinner keeps events of a
+	// full ingest; 0 if something else keeps them.
 	Below uint64
 }
 
-// Trim moves the floor to what the lowest lane still needs, and purges below it what
-// is old enough. It is one hub's work; a second hub that does it does no harm.
+// Trim moves the floor to the first event that the lowest lane still needs, and
+// purges the events below it that are old enough. One hub should do it; a second one
+// does no harm.
 func Trim(p Policy, then func(Trimmed) Step) Step {
 	t := &trim{policy: p, then: then}
 	return Look{t.begin}
@@ -54,10 +57,10 @@ func Trim(p Policy, then func(Trimmed) Step) Step {
 type trim struct {
 	policy Policy
 	then   func(Trimmed) Step
-	// now is when it began.
+	// now is when the trim began.
 	now  time.Time
 	done Trimmed
-	// pinnings is the count of pinnings as of before the lanes were looked at.
+	// pinnings is the count of pinnings from before the look at the lanes.
 	pinnings uint64
 }
 
@@ -65,7 +68,7 @@ func (t *trim) begin(b Bounds, now time.Time) Step {
 	t.now, t.done.Bounds = now, b
 	t.done.Full = t.policy.FullBytes > 0 && b.Bytes >= t.policy.FullBytes
 	if !t.done.Full && b.FirstTime.After(now.Add(-t.policy.History)) {
-		return t.then(t.done) // all of it is history to be kept: no need to ask the lanes
+		return t.then(t.done) // all events are history to be kept: no need to ask the lanes
 	}
 	return ReadLedger{t.counted} // before the lanes are read
 }
@@ -82,7 +85,7 @@ func (t *trim) counted(r Read) Step {
 func (t *trim) lookedAt(n Need) Step {
 	t.done.Looked, t.done.Need = true, n
 	if len(n.Unknown) > 0 {
-		return t.then(t.done) // they may need anything
+		return t.then(t.done) // lanes that cannot be read may need any event
 	}
 	return Look{func(b Bounds, _ time.Time) Step {
 		t.done.Bounds = b
@@ -101,8 +104,8 @@ func (t *trim) proven(is bool) Step {
 	return t.done.Bounds.SeqAt(t.policy.cutoff(t.now, t.done.Full), t.raise)
 }
 
-// raise moves the floor first, and purges after: a registration that is answered in
-// between sees the floor, not the events that are about to go.
+// raise moves the floor before the purge, so that a registration that is answered in
+// between sees the floor, and not the events about to be purged.
 func (t *trim) raise(old uint64) Step {
 	b := t.done.Bounds
 	// Never the last event: it proves the end of the sequence to a reader.
@@ -116,7 +119,7 @@ func (t *trim) raise(old uint64) Step {
 		}
 		allowed, known := l.allowed(want, t.pinnings)
 		if !known || allowed <= l.Floor {
-			return false, nil // where it is not known, the next trim looks again
+			return false, nil // if the limit is not known, the next trim looks again
 		}
 		l.Floor = allowed
 		return true, nil
@@ -132,8 +135,8 @@ func (t *trim) raised(l Ledger) Step {
 }
 
 // purge purges below the floor, unless ingest has changed: a purge beyond the last
-// sequence would empty a stream and jump it, and a stream created again has other
-// events under these sequences.
+// sequence would empty the stream and make its sequence jump, and a stream created
+// again has other events under these sequences.
 func (t *trim) purge(b Bounds, _ time.Time) Step {
 	if !b.Created.Equal(t.done.Bounds.Created) || t.done.Floor > b.Last {
 		return Done{fmt.Errorf("ingest changed during a trim to %d: left alone", t.done.Floor)}
@@ -151,7 +154,7 @@ func (t *trim) stuck() Step {
 	}
 	return b.SeqAt(t.now.Add(-t.policy.Guard), func(old uint64) Step {
 		if limit := min(old, b.Last); limit > b.First && n.Seq < limit {
-			t.done.Below = limit // else what is too young to go fills it, not the lane
+			t.done.Below = limit // otherwise events too young to be purged fill ingest, not the lane
 		}
 		return t.then(t.done)
 	})

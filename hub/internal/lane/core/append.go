@@ -6,22 +6,22 @@ import (
 
 const (
 	// maxOpenBytes is the size at which an open append is closed and another one
-	// begun. The server drops what does not fit into a stream's queue (128 MiB), and
-	// answers by numbers of messages, however large they are.
+	// begun. The server drops messages that do not fit into a stream's queue (128
+	// MiB), and its flow control counts messages, not bytes.
 	maxOpenBytes = 16 << 20
-	// MinPatience is a hundred times and more what an append takes; MaxPatience
-	// is for links, disks and machines that are about to give up.
+	// MinPatience is more than a hundred times the duration of an append; MaxPatience
+	// is for links, disks and machines that are about to fail.
 	MinPatience = time.Second
 	MaxPatience = 8 * time.Second
 )
 
-// open is an append that is open: what was sent is not known to be stored.
+// open is an open append: its messages are sent and not known to be stored.
 type open struct{ bytes int }
 
-// append appends messages behind the tip: into the open append if there is one or one
-// is worth it. last has the append end with them. Whatever was sent is one append until
-// it is settled: the lane goes on as if it were stored, and is read again when it was
-// not.
+// append appends messages behind the tip, into the open append if there is one or if
+// opening one is worth it. last ends the append with these messages. All messages
+// sent are one append until it is settled: the lane continues as if they were stored,
+// and is read again if they were not.
 func (l *Lane) append(msgs []Message, bytes int, last bool) Step {
 	steady := len(msgs) > 1 || l.now.Sub(l.appendedAt) < settleAfter
 	l.appendedAt = l.now
@@ -41,8 +41,8 @@ func (l *Lane) append(msgs []Message, bytes int, last bool) Step {
 	return a
 }
 
-// Sent answers Append with Open or Add: the messages are on their way. It says nothing
-// of whether they are stored.
+// Sent answers Append with Open or Add: the messages are on their way, and may or may
+// not be stored.
 func (l *Lane) Sent() {
 	take[Append](l)
 	if l.open == nil {
@@ -71,7 +71,7 @@ func (l *Lane) Stored() {
 
 func (l *Lane) settle() Step { return Settle{l.patience.time()} }
 
-// Settled answers Settle: all that was sent is stored.
+// Settled answers Settle: all sent messages are stored.
 func (l *Lane) Settled() {
 	take[Settle](l)
 	l.patience.answered()
@@ -79,13 +79,13 @@ func (l *Lane) Settled() {
 	l.storedUpTo(l.tip.Last)
 }
 
-// Progressed says up to which sequence of the lane the open append is stored.
+// Progressed reports up to which sequence of the lane the open append is stored.
 func (l *Lane) Progressed(seq uint64) { l.storedUpTo(seq) }
 
-// AppendEnded says that the server has ended the open append by itself.
+// AppendEnded reports that the server has ended the open append by itself.
 func (l *Lane) AppendEnded(f Failure) {
 	if l.asked != nil || l.open == nil {
-		return // the answer that is awaited says so
+		return // the awaited answer will say so
 	}
 	l.fail(f)
 }
@@ -110,24 +110,25 @@ func (l *Lane) moved() {
 	l.gotOn()
 }
 
-// patience is how long a lane waits for the server's answer to an append; then
-// what was stored is unknown and the lane is read again. A change of leaders
-// takes answers with it, so the wait is short; where answers are slow, it grows
-// until they come in time. The zero value is ready to use.
+// patience is how long a lane waits for the server's answer to an append. After that
+// it is unknown what was stored, and the lane is read again. A change of leaders
+// loses answers, so the wait is short; where answers are slow, it grows until they
+// come in time. The zero value is ready to use.
 type patience time.Duration
 
 func (p *patience) time() time.Duration { return max(time.Duration(*p), MinPatience) }
 
-// answered takes an answer. It makes the patience a little shorter, so that few of
-// the next answers are missed where they are slow.
+// answered notes an answer. It makes the patience only a little shorter, so that few
+// later answers are missed where answers are slow.
 func (p *patience) answered() { *p = patience(p.time() * 15 / 16) }
 
-// missed takes an answer that did not come in time.
+// missed notes an answer that did not come in time.
 func (p *patience) missed() { *p = patience(min(2*p.time(), MaxPatience)) }
 
-// outgoing are the sizes of copies that were handed to an append and are not known
-// to be stored. They are counted once that is known: an append whose outcome is in
-// doubt is made again from where the lane is then found to stand.
+// outgoing are the sizes of copies that were handed to an append and are not known to
+// be stored. Copies are counted once they are known to be stored: an append whose
+// outcome is in doubt is repeated from the place where the lane is then found to
+// stand.
 type outgoing struct {
 	// first is the lane's sequence that the first of the sizes gets.
 	first uint64

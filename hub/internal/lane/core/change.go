@@ -5,28 +5,29 @@ import "github.com/replhub/replhub/hub/internal/lane/record"
 // change is the change under way.
 type change struct {
 	wanted Wanted
-	// fresh says that the lane was read for the change, known where it ended before
-	// that; decided that the edit was made at least once.
+	// fresh says that the lane was read for the change, known is where the lane ended
+	// before that, and decided says that the edit was made at least once.
 	fresh, decided bool
 	known          uint64
-	// edited is what was decided; nil when that is to be asked for.
+	// edited is the decision; nil when it is still to be requested.
 	edited   *Edited
 	room     bool // there is room for the copies
 	recorded bool
 }
 
-// Edited is how a change was decided on a tip.
+// Edited is the decision about a change, made on a tip.
 type Edited struct {
 	Next record.State
 	// Changed is false where the lane stays as it is.
 	Changed bool
 	// Copies is how many copies go in front of the record of a redrive.
 	Copies int
-	// Err is why the change is refused; it goes to whoever asked for it.
+	// Err is why the change is refused; the change's caller gets it.
 	Err error
 }
 
-// beginChange begins the change that has waited longest, once what was sent is stored.
+// beginChange begins the change that has waited longest, once all sent messages are
+// stored.
 func (l *Lane) beginChange(w World) Step {
 	if l.open != nil {
 		return l.settle()
@@ -36,8 +37,8 @@ func (l *Lane) beginChange(w World) Step {
 	return nil
 }
 
-// nextOfChange does the next thing for the change under way. What a hub that does not
-// own the lane knows of it is old, so it reads the lane first.
+// nextOfChange returns the next step of the change under way. A hub that does not own
+// the lane has old knowledge of it, so it reads the lane first.
 func (l *Lane) nextOfChange(w World) Step {
 	c := l.change
 	switch {
@@ -82,15 +83,15 @@ func (l *Lane) Edited(e Edited) {
 	l.change.edited, l.change.decided = &e, true
 }
 
-// reread has a change that was decided before the lane was read decided again, if
-// another writer has appended meanwhile.
+// reread requests a new decision on a change that was decided before the lane was
+// read, if another writer has appended meanwhile.
 func (c *change) reread(last uint64) {
 	if c.decided && !c.recorded && last != c.known {
 		c.edited = nil
 	}
 }
 
-// finishChange tells whoever asked for the change what came of it.
+// finishChange reports the outcome to the change's caller.
 func (l *Lane) finishChange(err error) {
 	l.answer = &Answer{State: l.tip.State, Err: err, Recorded: l.change.recorded}
 	l.change, l.room = nil, room{}

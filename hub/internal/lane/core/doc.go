@@ -1,8 +1,8 @@
-// Package core decides what a lane does next: what is read, appended, waited for.
-// It holds what one writer knows of its lane (the state record, the end of the
-// stream, the cursors, what is being copied, what is in doubt) and does nothing
-// itself: no goroutine, clock, context or server is in it. A driver does what it
-// says and tells it what came of that.
+// Package core decides what a lane does next: what it reads, appends and waits for.
+// It holds one writer's knowledge of its lane: the state record, the end of the
+// stream, the cursors, the events being copied, and the append in doubt. It acts on
+// nothing itself: it has no goroutine, clock, context or server. A driver performs
+// its steps and reports their outcomes.
 //
 // # The interface
 //
@@ -32,26 +32,26 @@
 //	Diagnose     Diagnosed
 //
 // Each but StoreLetter, Edit and Diagnose may be answered with Failed instead, which
-// says what is known of the failure. An answer that comes after the step's Patience
-// is none: the driver says Failed with Late, and forgets the answer. The other steps
-// (Wait, FetchRows, DropRows, Answer, RefuseChanges) ask for none; the rows of a
-// FetchRows come in with RowsCame and RowsLate, whenever they do, between an answer
-// and the next call of Next, or while the driver waits.
+// describes the failure. An answer that comes after the step's Patience does not
+// count: the driver calls Failed with Late, and drops the answer. The other steps
+// (Wait, FetchRows, DropRows, Answer, RefuseChanges) ask for no answer. The rows of a
+// FetchRows come in with RowsCame and RowsLate at any time between an answer and the
+// next call of Next, or while the driver waits.
 //
-// Beside the answers a driver says, at any time between two steps: Recheck (the lane
-// is to be read again), Progressed (how far the open append is stored) and
+// Beside the answers, a driver may report at any time between two steps: Recheck (the
+// lane is to be read again), Progressed (how far the open append is stored) and
 // AppendEnded (the server ended the open append by itself). While the step is a Wait
 // with Stand, Follow may take an event at once.
 //
 // # What holds
 //
-//   - At most one append is in doubt. An append is one Append or Record, or what was
-//     sent from an Append that opens one to the Settle or Append that closes it.
+//   - At most one append is in doubt. An append is one Append or Record, or all
+//     messages from an Append that opens it to the Settle or Append that closes it.
 //   - After any Failed, ReadTip comes before anything is appended.
-//   - What is appended was expanded under the newest state record alone, and states
-//     the last sequence that the lane was known to have.
+//   - Appended copies were expanded under the newest state record only, and state the
+//     lane's last known sequence.
 //   - The cursor moves over an event once its copy is sent, or its dead letter stored.
 //
-// A Lane is for one goroutine at a time. A process that is killed loses it: the next
-// one begins with New, and so with ReadTip.
+// A Lane must not be used concurrently. It is lost with its process: the next process
+// begins with New, and so with ReadTip.
 package core

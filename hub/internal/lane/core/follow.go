@@ -8,24 +8,24 @@ import (
 	"github.com/replhub/replhub/hub/internal/match"
 )
 
-// Followed is what came of Follow.
+// Followed is the outcome of Follow.
 type Followed int
 
-// What may come of Follow.
+// The outcomes of Follow.
 const (
-	// Left: the event waits for Next.
+	// Left means that the event waits for Next.
 	Left Followed = iota
-	// Took: the cursor stands behind the event.
+	// Took means that the cursor stands behind the event.
 	Took
-	// Copied: the copy is to be sent into the open append, and Sent, Failed or
-	// Unsent to be answered.
+	// Copied means that the driver must send the copy into the open append, and
+	// answer with Sent, Failed or Unsent.
 	Copied
 )
 
-// Follow takes an event if the lane stands right before it and nothing about it needs
-// waiting for. It may be called while the step is a Wait with Stand. ready says that the
+// Follow takes an event if the lane stands right before it and can process it without
+// waiting. It may be called while the step is a Wait with Stand. ready says that the
 // open append takes another message without waiting, and that the event may be judged
-// here and now.
+// at once.
 func (l *Lane) Follow(now, clock time.Time, e *event.Event, ready bool, maxPayload int) (Followed, Append) {
 	pos := l.tip.State.Pos
 	if !l.standing || l.stale || l.known != read || l.tip.State.Phase != record.Live || e.Pos.Epoch != pos.Epoch {
@@ -33,7 +33,7 @@ func (l *Lane) Follow(now, clock time.Time, e *event.Event, ready bool, maxPaylo
 	}
 	switch {
 	case e.Pos.Seq <= pos.Seq:
-		return Took, Append{} // it was faster
+		return Took, Append{} // the lane was faster
 	case e.Pos.Seq > pos.Seq+1:
 		return Left, Append{}
 	}
@@ -55,7 +55,7 @@ func (l *Lane) Follow(now, clock time.Time, e *event.Event, ready bool, maxPaylo
 	}
 }
 
-// followPast passes over an event. The first one has Next watch the time.
+// followPast passes over an event. The first passed event makes Next watch the time.
 func (l *Lane) followPast(e *event.Event) Followed {
 	if l.unrecorded == 0 || l.unrecorded >= recordAfter {
 		return Left

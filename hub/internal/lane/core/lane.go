@@ -12,41 +12,41 @@ import (
 )
 
 const (
-	// slice is how long live copying and a fill take turns for, so about how
+	// slice is the length of one turn of live copying or of a fill, and so about how
 	// long a live event waits while a fill is under way.
 	slice = 500 * time.Millisecond
 	// settleAfter is how long an append stays open without another message. A
 	// lane whose events are further apart appends them one by one.
 	settleAfter = 10 * time.Millisecond
-	// recordEvery is how often a lane that moves on without a copy writes down
-	// where it stands, and recordAfter how many events it may have to scan
-	// again after a crash.
+	// recordEvery is the time after which a lane that moves on without a copy records
+	// its position, and recordAfter the number of events after which it does. They
+	// bound what the lane scans again after a crash.
 	recordEvery = 30 * time.Second
 	recordAfter = 100_000
 )
 
-// Config is what a Lane is made with. The zero Config but for Service works.
+// Config configures a Lane. Only Service is required.
 type Config struct {
 	Service subjects.Name
-	// Fast says that the server takes appends that stay open.
+	// Fast says that the server supports appends that stay open.
 	Fast bool
-	// Compile makes an interest ready to judge events, or the rows of a snapshot
-	// where that is not nil: a pure function, which may remember. Nil is
+	// Compile makes an interest ready to judge events, or the rows of a snapshot if
+	// that is not nil. It must be pure, and may cache. Nil means
 	// record.Interest.CompileFor.
 	Compile func(in record.Interest, of *record.Snapshot) (*match.Interest, error)
-	// Expand is match.Table.Expand, which it must come to; a driver bounds how many
-	// large payloads are decoded at a time. Nil is match.Table.Expand.
+	// Expand must have the result of match.Table.Expand; a driver's version bounds
+	// how many large payloads are decoded at a time. Nil means match.Table.Expand.
 	Expand func(*match.Table, *event.Event) match.Decision
 }
 
-// World is what the driver knows beside what it answers.
+// World is the driver's knowledge that is not the answer to a step.
 type World struct {
-	// Now is the process's clock, by which the lane waits. Clock is that of ingest,
-	// which goes into records and tells how long the lane has stalled.
+	// Now is the process's clock, by which the lane waits. Clock is the clock of
+	// ingest, which times records and stalls.
 	Now, Clock time.Time
 	// Owned says that this hub copies into the lane, Parked that it must not.
 	Owned, Parked bool
-	// Change is whether somebody waits for a change, and for which.
+	// Change is the kind of change that a caller waits for, if any.
 	Change Wanted
 	// End is the last event that the hub has read in.
 	End event.Position
@@ -54,10 +54,10 @@ type World struct {
 	MaxPayload int
 }
 
-// Wanted is the change that has waited longest.
+// Wanted is the kind of the change that has waited longest.
 type Wanted int
 
-// What a change may be.
+// Kinds of changes.
 const (
 	WantsNothing Wanted = iota
 	WantsEdit           // of the state alone
@@ -80,7 +80,7 @@ type Lane struct {
 	now   time.Time // World.Now of the last Next or Follow
 	clock time.Time
 
-	asked    Step // the step that is not answered yet
+	asked    Step // the step that is not yet answered
 	known    known
 	stale    bool
 	standing bool // the last step was to stand at the end of ingest
@@ -95,11 +95,11 @@ type Lane struct {
 	open     *open    // the append that is open; nil when there is none
 	write    *Record  // a state record to append
 	change   *change  // the change under way
-	answer   *Answer  // what its caller is to be told
-	refuse   error    // what all callers are to be told
+	answer   *Answer  // the outcome for its caller
+	refuse   error    // the error for all waiting callers
 	work     *work    // what is being copied
-	readIn   *readIn  // what ReadEvents brought
-	leave    *leave   // to copy what had to wait for it
+	readIn   *readIn  // the events that ReadEvents brought
+	leave    *leave   // leave to copy, if it had to be waited for
 	followed work     // what Follow copies
 	sending  int      // bytes of the append that is asked for
 	room     room     // how room is made in a full lane
@@ -128,7 +128,7 @@ type Lane struct {
 	dirty  bool
 }
 
-// New makes a Lane that knows nothing yet.
+// New makes a Lane without any knowledge of its stream.
 func New(cfg Config) *Lane {
 	if cfg.Compile == nil {
 		cfg.Compile = record.Interest.CompileFor
@@ -139,7 +139,7 @@ func New(cfg Config) *Lane {
 	return &Lane{cfg: cfg, stall: episode.Episode{Settle: settleStall}}
 }
 
-// Next is what to do next. The step before must have been answered.
+// Next returns the next step. The step before must have been answered.
 func (l *Lane) Next(w World) Step {
 	if l.asked != nil {
 		panic(fmt.Sprintf("lane: %T was not answered", l.asked))
@@ -148,7 +148,7 @@ func (l *Lane) Next(w World) Step {
 	for {
 		step := l.next(w)
 		switch step := step.(type) {
-		case nil: // something was decided that asks for no step
+		case nil: // a decision was made that needs no step
 			continue
 		case Wait:
 			l.standing = step.Stand
@@ -160,7 +160,7 @@ func (l *Lane) Next(w World) Step {
 	}
 }
 
-// next is Next; nil has it called again.
+// next is one round of Next; after nil it is called again.
 func (l *Lane) next(w World) Step {
 	switch {
 	case len(l.rows.drops) > 0:
@@ -204,7 +204,8 @@ func (l *Lane) idle(w World) bool {
 		l.tip.State.Detached != nil || l.tip.State.Dropped || len(l.tip.State.Interests) == 0
 }
 
-// rest waits for something to copy. Nothing is held meanwhile: others wait for it.
+// rest waits for something to copy. Meanwhile the lane holds no shared resource,
+// because other lanes wait for it.
 func (l *Lane) rest() Step {
 	if l.open != nil {
 		return l.settle()
@@ -218,7 +219,7 @@ func (l *Lane) rest() Step {
 	return Wait{Release: true}
 }
 
-// nextOfPhase copies what the phase of the state record says.
+// nextOfPhase copies events or rows according to the phase of the state record.
 func (l *Lane) nextOfPhase(w World) Step {
 	if step, full := l.nextFetch(); full != nil {
 		l.fail(Failure{Err: full})
@@ -239,7 +240,8 @@ func (l *Lane) nextOfPhase(w World) Step {
 	}
 }
 
-// Recheck has the lane read again: it was dropped, or another hub changed it.
+// Recheck makes the lane be read again, because it was dropped or another hub changed
+// it.
 func (l *Lane) Recheck() { l.stale = true }
 
 // Tip is the end of the lane's stream as this writer knows it.
@@ -251,11 +253,10 @@ func (l *Lane) Copying() bool { return l.work != nil || l.leave != nil }
 // Changing reports whether a change is under way.
 func (l *Lane) Changing() bool { return l.change != nil || l.answer != nil }
 
-// Read reports whether the lane is read, and nothing happened since that has it read
-// again.
+// Read reports whether the lane is read and need not be read again.
 func (l *Lane) Read() bool { return l.known == read && l.trouble == nil && !l.stale }
 
-// table is that of the fill under way, or of live copying.
+// table returns the match table of the fill under way, or of live copying.
 func (l *Lane) table(fill bool) *match.Table {
 	if fill {
 		return l.fill

@@ -6,7 +6,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// Message is one to append. The copies of an event share their headers.
+// Message is a message to append. The copies of an event share their headers.
 type Message struct {
 	Subject string
 	Header  *event.Header
@@ -16,10 +16,11 @@ type Message struct {
 var errTooLarge = errors.New("the event with the hub's headers exceeds the server's max_payload or its 64 KiB for headers")
 
 const (
-	// headerLine is what the server counts before the first header.
+	// headerLine is the number of bytes that the server counts before the first
+	// header.
 	headerLine = len("NATS/1.0\r\n\r\n")
-	// expectRoom is kept for the header of the expected sequence, or those of
-	// an atomic batch (id, sequence, commit).
+	// expectRoom is the room for the header of the expected sequence, or for the
+	// headers of an atomic batch (id, sequence, commit).
 	expectRoom = 192
 	// maxHeaderBytes is the server's limit for the headers of a stored message.
 	maxHeaderBytes = 1<<16 - 1

@@ -8,7 +8,8 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
-// readIn is what a ReadEvents brought that had no events: whether that is the end.
+// readIn is the result of a ReadEvents without events: whether the lane is at the
+// end.
 type readIn struct{ end bool }
 
 // nextLive copies the next block of live events, or hands over to a fill, or waits for
@@ -29,7 +30,7 @@ func (l *Lane) nextLive() Step {
 	case fillWaits && found.end:
 		return l.record(l.tip.State.InFill(fill), WhyPhase)
 	case !found.end:
-		if l.open != nil { // it may wait long for a reader
+		if l.open != nil { // the lane may wait long for a reader
 			return l.settle()
 		}
 		return nil
@@ -38,7 +39,7 @@ func (l *Lane) nextLive() Step {
 	return l.waitForEvents()
 }
 
-// askedAgain asks for leave that had to be waited for.
+// askedAgain asks again for leave that could not be given at once.
 func (l *Lane) askedAgain() Step {
 	if l.leave == nil || l.leave.granted {
 		return nil
@@ -46,8 +47,8 @@ func (l *Lane) askedAgain() Step {
 	return l.admit()
 }
 
-// waitForEvents waits at the end of ingest. It ends an append to which nothing
-// is added, and writes the position down when the stream has not said it for a
+// waitForEvents waits at the end of ingest. It ends an append to which no message was
+// added for a while, and records the position when the stream has not stated it for a
 // while.
 func (l *Lane) waitForEvents() Step {
 	stand := Wait{Events: true, Stand: true}
@@ -66,8 +67,8 @@ func (l *Lane) waitForEvents() Step {
 	return stand
 }
 
-// EventsRead answers ReadEvents with what follows the mark: events, or none. end says
-// that there are none in ingest as far as the hub has read it in.
+// EventsRead answers ReadEvents with the events that follow the mark, or none. end
+// says that ingest has no more events, as far as the hub has read it.
 func (l *Lane) EventsRead(b ingest.Block, end bool) {
 	asked := take[ReadEvents](l)
 	if asked.Fill {
@@ -80,9 +81,9 @@ func (l *Lane) EventsRead(b ingest.Block, end bool) {
 	l.copyBlock(b, asked.Fill)
 }
 
-// nextFill copies the next block of the fill under way. A fill ends where the
-// live position stands; until it is there, live copying has a turn after every
-// slice, so that live events wait about that long.
+// nextFill copies the next block of the fill under way. A fill ends at the live
+// position. Until then live copying has a turn after every slice, so that live events
+// wait about one slice.
 func (l *Lane) nextFill(w World) Step {
 	s := l.tip.State
 	at, to := s.Fills[0].At, s.Pos
@@ -99,7 +100,7 @@ func (l *Lane) nextFill(w World) Step {
 	switch {
 	case found == nil:
 		return ReadEvents{Fill: true, From: at}
-	case l.open != nil: // it may wait long
+	case l.open != nil: // the lane may wait long
 		return l.settle()
 	}
 	l.readIn = nil
@@ -110,7 +111,7 @@ func (l *Lane) nextFill(w World) Step {
 	return nil
 }
 
-// sliceOver reports whether a fill has had its turn, and live events wait.
+// sliceOver reports whether a fill has had its turn while live events wait.
 func (l *Lane) sliceOver(w World) bool {
 	return l.now.Sub(l.phaseBegan) > slice && l.liveWaits(w)
 }
@@ -120,8 +121,8 @@ func (l *Lane) liveWaits(w World) bool { return l.tip.State.Pos.Before(w.End) }
 
 func (l *Lane) toLive() Step { return l.record(l.tip.State.In(record.Live), WhyPhase) }
 
-// readyFill is the first fill that can go on: one of a snapshot cannot while it
-// has no rows.
+// readyFill returns the first fill that can continue. The fill of a snapshot cannot
+// continue while it has no rows.
 func (l *Lane) readyFill() (i int, ok bool) {
 	for i, f := range l.tip.State.Fills {
 		if f.Snapshot == nil || l.rows.ready(f) {

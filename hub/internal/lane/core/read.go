@@ -9,11 +9,11 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// errStateGone is why a lane is cut off whose state record is gone, and with it the
-// knowledge of where the lane stood.
+// errStateGone is why a lane is cut off whose state record, and so its position, is
+// lost.
 var errStateGone = errors.New("the lane's state record is gone: the stream was purged by hand")
 
-// nextRead has the lane read. What was sent before is settled first.
+// nextRead makes the lane be read. Messages sent before are settled first.
 func (l *Lane) nextRead() Step {
 	switch {
 	case l.open != nil:
@@ -43,9 +43,10 @@ func (l *Lane) TipRead(tip record.Tip) {
 	l.tip, l.known = tip, unchecked
 }
 
-// StateLost answers ReadTip: the stream holds no state record, though messages up to
-// last. What this process knows is good as long as nobody has appended since;
-// otherwise where the lane stood is lost, and the lane is cut off loudly.
+// StateLost answers ReadTip: the stream holds messages up to last, but no state
+// record. This process's knowledge is still valid if no other writer has appended
+// since. Otherwise the lane's position is lost, and the lane is cut off with an
+// alarm.
 func (l *Lane) StateLost(last uint64) {
 	take[ReadTip](l)
 	mine := l.tip.StateSeq > 0 && l.tip.Last == last
@@ -65,8 +66,8 @@ func (l *Lane) Recalled(s record.State) {
 	l.detach(contract.TroubleOther, errStateGone.Error())
 }
 
-// CursorsChecked answers CheckCursors with the state whose cursors go on in ingest as
-// it is now.
+// CursorsChecked answers CheckCursors with the state whose cursors are valid in the
+// present ingest.
 func (l *Lane) CursorsChecked(s record.State) {
 	checked := take[CheckCursors](l)
 	live, fill, err := l.compile(s)
@@ -75,7 +76,7 @@ func (l *Lane) CursorsChecked(s record.State) {
 		return
 	}
 	if l.work != nil && !sameCursors(checked.State, s) {
-		l.endWork() // its events are of an epoch that is over
+		l.endWork() // its events are from an epoch that is over
 	}
 	l.tip.State, l.live, l.fill = s, live, fill
 	l.readTo = l.tip.Last
@@ -107,8 +108,8 @@ func sameCursors(a, b record.State) bool {
 	return a.Pos == b.Pos && slices.EqualFunc(a.Fills, b.Fills, func(x, y record.Fill) bool { return x.At == y.At })
 }
 
-// compile makes the tables of a state: of the live interests, and of those in the
-// first fill.
+// compile makes the match tables of a state: one of the live interests, and one of
+// the interests in the first fill.
 func (l *Lane) compile(s record.State) (live, fill *match.Table, err error) {
 	var liveInterests, fillInterests []*match.Interest
 	for _, in := range s.Interests {
@@ -131,7 +132,7 @@ func (l *Lane) compile(s record.State) (live, fill *match.Table, err error) {
 	return l.live.Renew(l.cfg.Service, partitions, liveInterests), l.fill.Renew(l.cfg.Service, partitions, fillInterests), nil
 }
 
-// record has a state record written next.
+// record makes a state record the next write.
 func (l *Lane) record(s record.State, why Why) Step {
 	l.toWrite(s, why)
 	return nil
@@ -141,7 +142,7 @@ func (l *Lane) toWrite(s record.State, why Why) {
 	l.write = &Record{State: s, Why: why}
 }
 
-// nextWrite appends the state record that is to be written.
+// nextWrite appends the state record to be written.
 func (l *Lane) nextWrite() Step {
 	if l.open != nil {
 		return l.settle()
@@ -150,8 +151,8 @@ func (l *Lane) nextWrite() Step {
 	return *l.write
 }
 
-// Recorded answers Record: the record is the lane's state, and every writer that has
-// not seen it is shut out. bytes is the record's size.
+// Recorded answers Record: the record is the lane's state, and the appends of every
+// writer that has not seen it are refused. bytes is the record's size.
 func (l *Lane) Recorded(bytes int) {
 	r := take[Record](l)
 	l.patience.answered()
@@ -172,8 +173,8 @@ func (l *Lane) Recorded(bytes int) {
 	l.finished = nil
 }
 
-// NotSent answers Record: the record is larger than the server takes, and nothing was
-// sent.
+// NotSent answers Record: the record is larger than the server accepts, and nothing
+// was sent.
 func (l *Lane) NotSent(err error) {
 	r := take[Record](l)
 	l.write = nil

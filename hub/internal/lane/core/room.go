@@ -5,16 +5,17 @@ import (
 	"fmt"
 )
 
-// ErrFull: the lane holds its limit in copies that nobody has acknowledged.
+// ErrFull means that unacknowledged copies fill the lane up to its limit.
 var ErrFull = errors.New("lane full")
 
-// room is how room is made in a full lane: it is measured, its history purged and it is
-// measured again; then what is kept for dead letters is looked into, and what that
-// lets go of is purged. The zero room is not full as far as is known.
+// room is the procedure that makes room in a full lane. The lane is measured, its
+// history purged, and it is measured again. Then the copies kept for dead letters are
+// examined, and those no longer needed are purged. The zero room means that the lane
+// is not known to be full.
 type room struct {
 	stage  roomStage
 	first  uint64 // message of the lane
-	keep   uint64 // of its messages the first to stay
+	keep   uint64 // the lane's first message to keep
 	purged bool
 	proved bool
 	free   bool
@@ -30,10 +31,10 @@ const (
 	roomPurged
 )
 
-// ensureRoom keeps the lane's limit: allowed is how many bytes may be appended, of which
-// the last message may pass the limit. Acknowledged history goes first; what is not
-// acknowledged never goes, so the lane stalls with full. 0 bytes and no error mean that
-// step comes first, or another decision.
+// ensureRoom keeps the lane's limit. allowed is how many bytes may be appended; the
+// last message may exceed the limit. Acknowledged history is purged to make room.
+// Unacknowledged copies never are, so the lane stalls as full. 0 bytes without an
+// error mean that step, or another decision, comes first.
 func (l *Lane) ensureRoom() (allowed int, next Step, full error) {
 	limit := l.tip.State.MaxBytes
 	if limit <= 0 {
@@ -92,8 +93,8 @@ func (l *Lane) Measured(bytes int64) {
 	l.room.stage = roomMeasured
 }
 
-// HistoryFound answers FindHistory: every worker has dealt with the messages below
-// keep, and no dead letter of them may be missing. first is the lane's first message.
+// HistoryFound answers FindHistory: every worker is done with the messages below
+// keep, and none of these lacks a dead letter. first is the lane's first message.
 func (l *Lane) HistoryFound(first, keep uint64) {
 	take[FindHistory](l)
 	l.room.first, l.room.keep, l.room.stage = first, keep, roomFound
@@ -105,8 +106,8 @@ func (l *Lane) Purged() {
 	l.room.purged, l.room.stage = true, roomPurged
 }
 
-// Proved answers Prove: free says that copies were let go of, why in words what keeps
-// those that are there.
+// Proved answers Prove: free says that copies were released, and why describes what
+// keeps the others.
 func (l *Lane) Proved(free bool, why string) {
 	take[Prove](l)
 	l.room.proved, l.room.free, l.room.why, l.room.stage = true, free, why, roomMeasured

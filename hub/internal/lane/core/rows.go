@@ -11,8 +11,8 @@ import (
 // rowsPatience is how long live events wait for an owner.
 const rowsPatience = 50 * time.Millisecond
 
-// rows are a lane's fetches of snapshots' rows: at most one chunk of each is on its
-// way or in memory. The zero rows works.
+// rows are a lane's fetches of snapshots' rows: at most one chunk of each snapshot is
+// on its way or in memory. The zero rows works.
 type rows struct {
 	last  int               // number of the last fetch
 	of    map[string]*fetch // by the id of the interest
@@ -20,19 +20,19 @@ type rows struct {
 	taken time.Time         // when a chunk was last taken
 }
 
-// fetch is of the rows that follow a place.
+// fetch is a fetch of the rows that follow a place.
 type fetch struct {
 	number int
 	from   record.Snapshot
-	// came says that the rows are there; none is the end of the snapshot.
+	// came says that the rows are there; no rows mean the end of the snapshot.
 	came   bool
 	rows   []*event.Event
 	origin string
-	// trouble is why they have not come yet, as far as that is known.
+	// trouble is why the rows have not come yet, as far as that is known.
 	trouble string
 }
 
-// follows reports whether the fetch is of what comes next in a snapshot.
+// follows reports whether the fetch is for the next rows of a snapshot.
 func (f *fetch) follows(s *record.Snapshot) bool {
 	return f.from.ID == s.ID && f.from.Row == s.Row && f.from.After == s.After
 }
@@ -43,7 +43,7 @@ func (r *rows) ready(fill record.Fill) bool {
 	return f != nil && f.came && f.follows(fill.Snapshot)
 }
 
-// next is the fetch of what comes next in a fill; nil when there is none.
+// next returns the fetch of a fill's next rows; nil when there is none.
 func (r *rows) next(fill record.Fill) *fetch {
 	f := r.of[fill.IDs[0]]
 	if f == nil || !f.follows(fill.Snapshot) {
@@ -61,7 +61,7 @@ func (r *rows) find(number int) *fetch {
 	return nil
 }
 
-// begin notes a fetch. The one before of the same interest is over.
+// begin notes a fetch. The earlier fetch of the same interest is over.
 func (r *rows) begin(in record.Interest, from record.Snapshot) FetchRows {
 	if r.of == nil {
 		r.of = make(map[string]*fetch)
@@ -71,7 +71,7 @@ func (r *rows) begin(in record.Interest, from record.Snapshot) FetchRows {
 	return FetchRows{Number: r.last, Interest: in, From: from}
 }
 
-// keep drops what is not wanted under a state.
+// keep drops the fetches that a state does not need.
 func (r *rows) keep(s record.State) {
 	for id, f := range r.of {
 		wanted := slices.ContainsFunc(s.Fills, func(fill record.Fill) bool {
@@ -82,7 +82,7 @@ func (r *rows) keep(s record.State) {
 			delete(r.of, id)
 		}
 	}
-	slices.Sort(r.drops) // of a map: a simulation repeats itself
+	slices.Sort(r.drops) // a map's order is random, and a simulation must be repeatable
 }
 
 func (r *rows) dropAll() { r.keep(record.State{}) }
@@ -95,8 +95,8 @@ func (r *rows) nextDrop() Step {
 	return DropRows{number}
 }
 
-// troubles are, by the ids of interests, why there are no rows; nil when there is
-// none.
+// troubles returns, by the ids of interests, why there are no rows; nil without
+// trouble.
 func (r *rows) troubles() map[string]string {
 	var all map[string]string
 	for id, f := range r.of {
@@ -110,8 +110,8 @@ func (r *rows) troubles() map[string]string {
 	return all
 }
 
-// RowsCame brings the rows of a fetch, whose owner named itself origin; none at the end
-// of the snapshot. Rows of a fetch that was dropped are of no use.
+// RowsCame brings the rows of a fetch, whose owner named itself origin; none at the
+// end of the snapshot. Rows of a dropped fetch are ignored.
 func (l *Lane) RowsCame(number int, rows []*event.Event, origin string) {
 	if f := l.rows.find(number); f != nil {
 		f.came, f.rows, f.origin, f.trouble = true, rows, origin, ""
@@ -127,8 +127,9 @@ func (l *Lane) RowsLate(number int, why string) {
 	}
 }
 
-// nextFetch sees to it that the next rows are on their way: of the first snapshot
-// whose owner answers, and of those whose owner did not. A full lane asks for nothing.
+// nextFetch makes sure that the next rows are being fetched: those of the first
+// snapshot whose owner answers, and of all before it whose owner did not answer. A
+// full lane fetches no rows.
 func (l *Lane) nextFetch() (next Step, full error) {
 	for i := range l.tip.State.Fills {
 		fill := l.tip.State.Fills[i]
@@ -150,7 +151,7 @@ func (l *Lane) nextFetch() (next Step, full error) {
 	return nil, nil
 }
 
-// fetch begins to fetch what follows a place in an interest's snapshot.
+// fetch begins to fetch the rows that follow a place in an interest's snapshot.
 func (l *Lane) fetch(id string, from record.Snapshot) Step {
 	for _, in := range l.tip.State.Interests {
 		if in.ID == id {
@@ -179,14 +180,13 @@ func (l *Lane) nextRows(w World) Step {
 		l.finished = &Note{Kind: SnapshotComplete, Fill: done, Lasted: l.clock.Sub(done.Snapshot.Began)}
 		return l.record(s.RowsDone(l.clock), WhyFillDone)
 	}
-	// The owner is at work on the next rows while these are copied.
+	// The owner prepares the next rows while these are copied.
 	last := f.rows[len(f.rows)-1]
 	l.work = &work{events: f.rows, fill: true, rows: f.number}
 	return l.fetch(s.Fills[0].IDs[0], s.Fills[0].Snapshot.Moved(last.Row, last.Key, f.origin))
 }
 
-// awaitRows waits for the rows of the fill under way, unless something else can
-// go on.
+// awaitRows waits for the rows of the fill under way, unless other work can continue.
 func (l *Lane) awaitRows(w World, f *fetch) Step {
 	if i, ok := l.readyFill(); ok {
 		return l.record(l.tip.State.InFill(i), WhyPhase)
@@ -199,7 +199,7 @@ func (l *Lane) awaitRows(w World, f *fetch) Step {
 	switch {
 	case stuck || (l.now.Sub(late) > rowsPatience && l.liveWaits(w)):
 		return l.toLive()
-	case l.open != nil: // it may wait long
+	case l.open != nil: // the lane may wait long
 		return l.settle()
 	}
 	return Wait{D: rowsPatience}

@@ -17,19 +17,20 @@ type Counts struct {
 	Dead, Foreign, Fenced, Retries uint64
 }
 
-// Counts are the totals.
+// Counts returns the totals.
 func (l *Lane) Counts() Counts { return l.counts }
 
-// Status is what a lane says of itself; immutable.
+// Status is a lane's report about itself; immutable.
 type Status struct {
-	// State is the state with its cursors as they stand now.
+	// State is the state with its present cursors.
 	State record.State
-	// Stalled is why the lane does not get on; empty when it does. It stays until
-	// the lane has got on for some seconds, or to the end of ingest.
+	// Stalled is why the lane makes no progress; empty when it does. It stays until
+	// the lane has made progress for some seconds, or reached the end of ingest.
 	Stalled string
-	// Cause is the error that Stalled tells in words; nil when the lane gets on.
+	// Cause is the error that Stalled describes; nil when the lane makes progress.
 	Cause error
-	// Since is when the lane last got on well before that; zero when it does now.
+	// Since is when the lane last made good progress before the stall; zero without a
+	// stall.
 	Since time.Time
 	// Last is the stream's last sequence.
 	Last uint64
@@ -37,7 +38,7 @@ type Status struct {
 	Waiting map[string]string
 }
 
-// NewStatus is the status if it changed since the last call, else nil.
+// NewStatus returns the status if it has changed since the last call, else nil.
 func (l *Lane) NewStatus() *Status {
 	if !l.dirty {
 		return nil
@@ -48,10 +49,10 @@ func (l *Lane) NewStatus() *Status {
 	}
 }
 
-// Stalling reports whether the lane does not get on, so that World.Clock matters.
+// Stalling reports whether the lane makes no progress, so that World.Clock matters.
 func (l *Lane) Stalling() bool { return l.stall.Open() }
 
-// Note is something to tell people.
+// Note is a message for operators.
 type Note struct {
 	Kind NoteKind
 	// Reason of a stall or a detachment, in words.
@@ -61,13 +62,13 @@ type Note struct {
 	// Since is when a stall began, Lasted how long a stall or a snapshot took.
 	Since  time.Time
 	Lasted time.Duration
-	// Mine says that what is gone is known here.
+	// Mine says that this process knows the lost state.
 	Mine bool
-	// Fill is the one that is complete.
+	// Fill is the completed fill.
 	Fill record.Fill
 }
 
-// NoteKind is what a note tells.
+// NoteKind is the subject of a note.
 type NoteKind int
 
 // The kinds of notes.
@@ -75,7 +76,7 @@ const (
 	StallBegan NoteKind = iota
 	StallChanged
 	StallOver
-	StallMoot // nothing is to be copied any more
+	StallMoot // there is nothing left to copy
 	ForeignMessages
 	StateGone
 	LaneDetached
@@ -84,7 +85,7 @@ const (
 
 func (l *Lane) note(n Note) { l.notes = append(l.notes, n) }
 
-// Notes takes what is to be told since the last call.
+// Notes returns the notes since the last call.
 func (l *Lane) Notes() []Note {
 	notes := l.notes
 	l.notes = nil

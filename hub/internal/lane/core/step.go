@@ -12,42 +12,41 @@ import (
 // Step is one thing for the driver to do: one of the types below.
 type Step interface{ step() }
 
-// ReadTip asks for the lane's newest state record and what lies behind it, from the
-// stream's leader (record.Tip). Readers of ingest may be closed, rows on their way
-// stay.
+// ReadTip asks the stream's leader for the lane's newest state record and the
+// messages behind it (record.Tip). The driver may close readers of ingest; fetches of
+// rows go on.
 type ReadTip struct{}
 
-// Recall asks for what is known of a lane elsewhere, since its state record is gone:
-// its queue, limit and interests. Where the lane stood is lost with the record.
+// Recall asks for the lane's queue, limit and interests as known from elsewhere,
+// since its state record is gone. The lane's position is lost with the record.
 type Recall struct{}
 
-// CheckCursors asks whether the cursors of a state still stand in ingest: its
-// position, and where its fills of events are.
+// CheckCursors asks whether the cursors of a state are still valid in ingest: its
+// position, and those of its fills of events.
 type CheckCursors struct{ State record.State }
 
 // ReadEvents asks for the events that follow a mark. The driver may wait a little
 // for the first one.
 type ReadEvents struct {
-	// Fill is set for the fill under way, not set for live copying.
+	// Fill is true for the fill under way, false for live copying.
 	Fill bool
 	From ingest.Mark
 }
 
-// Admit asks for leave to copy events, since what all lanes of a hub have in memory
-// and on their way is bounded. The leave is over when Copying is false.
+// Admit asks for leave to copy events, because the events that all lanes of a hub
+// have in memory and on their way are bounded. The leave ends when Copying is false.
 type Admit struct {
 	Events int
-	// Bytes is what building their copies may take.
+	// Bytes is the memory that building the copies may take.
 	Bytes int64
-	// Patient has the driver wait for the leave; else it says at once.
+	// Patient makes the driver wait for the leave; otherwise it answers at once.
 	Patient bool
-	// Again says that the events are read again once they are admitted: the driver
-	// may put aside what it has read.
+	// Again says that the events are read again once they are admitted, so the driver
+	// may put its events aside.
 	Again bool
 }
 
-// StoreLetter asks for a dead letter to be made durable. A letter stored twice is
-// there once.
+// StoreLetter asks for a dead letter to be made durable. Storing is idempotent.
 type StoreLetter struct {
 	Event    *event.Event
 	Decision match.Decision
@@ -56,8 +55,8 @@ type StoreLetter struct {
 // How an Append is made.
 type How int
 
-// The ways of an append. Whatever is sent from Open on is one append until Close or
-// Settle, of which the server stores a prefix.
+// The ways of an append. All messages from Open to Close or Settle are one append, of
+// which the server stores a prefix.
 const (
 	// Whole appends the messages and waits until they are stored.
 	Whole How = iota
@@ -65,13 +64,13 @@ const (
 	Open
 	// Add sends the messages into the open append.
 	Add
-	// Close sends the last messages of the open append and waits until all of it is
-	// stored.
+	// Close sends the last messages of the open append and waits until the whole
+	// append is stored.
 	Close
 )
 
-// Append appends copies behind the lane's last sequence. Each states the sequence
-// that it follows.
+// Append appends copies behind the lane's last sequence. Each copy states the
+// sequence that it follows.
 type Append struct {
 	How How
 	// Last is the last sequence of the lane as this writer knows it.
@@ -81,7 +80,7 @@ type Append struct {
 	Patience time.Duration
 }
 
-// Settle ends the open append and waits until all of it is stored.
+// Settle ends the open append and waits until the whole append is stored.
 type Settle struct{ Patience time.Duration }
 
 // Why a state record is written.
@@ -89,16 +88,16 @@ type Why string
 
 // The reasons of state records.
 const (
-	// WhyChange is a change of the lane that somebody asked for.
+	// WhyChange is a requested change of the lane.
 	WhyChange Why = "change"
 	// WhyFillDone ends a fill, WhyPhase changes between live copying and a fill.
 	WhyFillDone Why = "fill done"
 	WhyPhase    Why = "fill switch"
-	// WhyPosition writes down where the lane stands.
+	// WhyPosition records the lane's position.
 	WhyPosition Why = "position"
 	// WhyRoom renews the record in front of which history is purged.
 	WhyRoom Why = "room"
-	// WhyLost replaces a record that is gone, WhyDetached cuts the lane off.
+	// WhyLost replaces a lost record, WhyDetached cuts the lane off.
 	WhyLost     Why = "lost"
 	WhyDetached Why = "detached"
 )
@@ -117,41 +116,41 @@ type Record struct {
 // Measure asks how many bytes the lane's stream holds.
 type Measure struct{}
 
-// FindHistory asks which messages of the lane every worker has dealt with, however
+// FindHistory asks which messages of the lane every worker is done with, however
 // young they are.
 type FindHistory struct{}
 
 // Purge removes the messages below a sequence.
 type Purge struct{ Below uint64 }
 
-// Prove asks why copies that workers have dealt with are kept, and to let go of those
-// of which it is proven that no dead letter is missing.
+// Prove asks why copies that workers are done with are kept, and to release those
+// that provably lack no dead letter.
 type Prove struct{}
 
 // Edit asks for the change that has waited longest to be decided on the tip.
 type Edit struct{ Tip record.Tip }
 
-// Diagnose asks why an append or a read failed: a full disk looks like a refused or
-// lost append.
+// Diagnose asks why an append or a read failed, because a full disk looks like a
+// refused or lost append.
 type Diagnose struct {
 	Err error
-	// Refused is how often in a row appends were refused at the lane's last sequence,
-	// 0 when that is not the matter.
+	// Refused is how often in a row appends were refused at the lane's last sequence;
+	// 0 for other failures.
 	Refused int
 	Last    uint64
 }
 
-// Wait waits until D has passed, the driver is nudged, or what is waited for comes.
+// Wait waits until D has passed, the driver is nudged, or the awaited thing happens.
 type Wait struct {
-	// D is how long at most; 0 is for ever.
+	// D is the longest wait; 0 means no limit.
 	D time.Duration
-	// Jitter is how much longer at random.
+	// Jitter is the greatest random addition to D.
 	Jitter time.Duration
 	// Events ends the wait when there are more events in ingest.
 	Events bool
 	// Stand says that the lane stands at the end of ingest: Follow may be called.
 	Stand bool
-	// Release has the driver hold no reader of ingest meanwhile.
+	// Release says that the driver must hold no reader of ingest meanwhile.
 	Release bool
 }
 
@@ -163,10 +162,10 @@ type FetchRows struct {
 	From     record.Snapshot
 }
 
-// DropRows ends a fetch and lets go of its rows.
+// DropRows ends a fetch and releases its rows.
 type DropRows struct{ Number int }
 
-// Answer tells whoever asked for the change under way what came of it.
+// Answer is the outcome for the caller of the change under way.
 type Answer struct {
 	State record.State
 	Err   error
@@ -174,7 +173,7 @@ type Answer struct {
 	Recorded bool
 }
 
-// RefuseChanges answers everybody who waits for a change with an error.
+// RefuseChanges answers every waiting change with an error.
 type RefuseChanges struct{ Err error }
 
 func (ReadTip) step()       {}

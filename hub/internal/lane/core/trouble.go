@@ -14,27 +14,30 @@ const (
 	maxBackoff = 5 * time.Second
 	// fullBackoff is the longest delay of a full lane.
 	fullBackoff = time.Second
-	// settleStall is for how long a lane must get on for a stall to be over: longer
-	// than a full lane waits between two attempts (fullBackoff), of which each may
-	// copy a little.
+	// settleStall is how long a lane must make progress before a stall is over. It is
+	// longer than a full lane waits between two attempts (fullBackoff), because each
+	// attempt may copy a little.
 	settleStall = 2 * time.Second
 	// maxRefusals is how often in a row an append may be refused for its expected
-	// sequence while the stream does not move. Where there is another writer, it does.
+	// sequence while the stream does not move. If another writer were the cause, the
+	// stream would move.
 	maxRefusals = 3
 )
 
 // Failure is why a step did not succeed.
 type Failure struct {
 	Err error
-	// Refused: the stream's last sequence was not the one that the append stated, so
-	// another writer has been there. Of an open append a prefix may be stored.
+	// Refused says that the stream's last sequence was not the one that the append
+	// stated, so another writer has appended. A prefix of an open append may be
+	// stored.
 	Refused bool
-	// NotStored: nothing was stored, for sure, though nobody refused it.
+	// NotStored says that certainly nothing was stored, though the append was not
+	// refused.
 	NotStored bool
-	// Late: the server's answer did not come within the step's patience.
+	// Late says that the server's answer did not come within the step's patience.
 	Late bool
-	// NewEpoch: ingest began a new epoch, so the lane's cursors have to be checked
-	// again.
+	// NewEpoch says that ingest began a new epoch, so the lane's cursors must be
+	// checked again.
 	NewEpoch bool
 }
 
@@ -44,8 +47,8 @@ type refusals struct {
 	count int
 }
 
-// met takes a refusal of an append behind a last sequence, and reports whether there
-// were too many for another writer to be the reason.
+// met notes a refusal of an append behind a last sequence, and reports whether there
+// were too many refusals for another writer to be the reason.
 func (r *refusals) met(last uint64) bool {
 	if r.at != last {
 		*r = refusals{at: last}
@@ -69,8 +72,8 @@ func (l *Lane) Failed(f Failure) {
 	l.fail(f)
 }
 
-// fail gives up what is under way. After a failure nothing in memory is trusted: the
-// lane is read again.
+// fail gives up the work under way. After a failure the knowledge in memory is not
+// trusted: the lane is read again.
 func (l *Lane) fail(f Failure) {
 	l.endWork()
 	l.rows.dropAll()
@@ -78,7 +81,7 @@ func (l *Lane) fail(f Failure) {
 	l.readIn, l.leave, l.room = nil, nil, room{}
 	if l.change != nil {
 		if f.Refused || f.NotStored {
-			l.change = nil // decided again on what the lane then holds
+			l.change = nil // the change is decided again on the lane as it then is
 		} else {
 			l.finishChange(f.Err)
 		}
@@ -96,8 +99,8 @@ func (l *Lane) fail(f Failure) {
 
 // diagnose asks why a step failed.
 //
-// A server that could not write a message answers nothing to it, and to those behind
-// it that they expect another sequence, as if somebody else had appended.
+// A server that could not write a message does not answer it, and refuses the later
+// messages for their expected sequence, as if another writer had appended.
 func (l *Lane) diagnose() Step {
 	d := Diagnose{Err: l.trouble.Err, Last: l.readTo}
 	if l.trouble.Refused {
@@ -106,7 +109,7 @@ func (l *Lane) diagnose() Step {
 	return d
 }
 
-// Diagnosed answers Diagnose: the lane has stalled, and is tried again after a while.
+// Diagnosed answers Diagnose: the lane has stalled, and tries again after a while.
 func (l *Lane) Diagnosed(err error) {
 	take[Diagnose](l)
 	l.trouble = nil
@@ -130,8 +133,8 @@ func (l *Lane) Diagnosed(err error) {
 	l.dirty = true
 }
 
-// gotOn notes that the lane has dealt with events, or has none left. A turn that
-// only happened to succeed, as reading the lane again does, is not that.
+// gotOn notes that the lane has processed events, or has none left. A step that
+// merely succeeds, such as reading the lane again, is not progress.
 func (l *Lane) gotOn() {
 	l.backoff, l.dirty = 0, true
 	if !l.stall.Open() {
@@ -142,7 +145,7 @@ func (l *Lane) gotOn() {
 	}
 }
 
-// rests ends a stall of a lane that has nothing to copy any more.
+// rests ends the stall of a lane that has nothing left to copy.
 func (l *Lane) rests() {
 	l.dirty = true
 	if l.stall.Open() {

@@ -7,36 +7,37 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// maxAppendBytes bounds one append, and with it what a lane holds in memory
-// beside the events.
+// maxAppendBytes bounds one append, and so the memory that a lane needs beside the
+// events.
 const maxAppendBytes = 4 << 20
 
 // work is a block of events, or rows, that is being copied.
 type work struct {
-	// events are those not in the batch yet.
+	// events are the events that are not yet in the batch.
 	events []*event.Event
 	fill   bool
-	// last has the append end with the block: the lane had to wait for leave, so that
-	// others wait as well.
+	// last ends the append with the block: the lane had to wait for leave, so other
+	// lanes wait too.
 	last bool
-	// admitted: there is leave to copy it, which is asked for in one step.
+	// admitted says that there is leave to copy the block, which is asked for in one
+	// step.
 	admitted bool
-	// batch is what the next append takes; begun says that it is being expanded.
+	// batch is the content of the next append; begun says that it is being expanded.
 	batch batch
 	begun bool
 	room  int
-	// stop is why the event behind the batch cannot be dealt with; nil when it can.
+	// stop is why the event behind the batch cannot be processed; nil when it can.
 	stop error
-	// rows is the fetch that the rows are of; 0 for events.
+	// rows is the number of the rows' fetch; 0 for events.
 	rows int
 }
 
-// batch is what one append takes: the copies of a run of events.
+// batch is the content of one append: the copies of a run of events.
 type batch struct {
 	msgs  []Message
 	bytes int
-	// events is how many events the batch covers, skipped how many of them
-	// follow the last one copied, end is the last of them all.
+	// events is how many events the batch covers, skipped how many of these follow
+	// the last copied one, and end is the last event.
 	events, skipped int
 	end             *event.Event
 }
@@ -78,7 +79,7 @@ func (l *Lane) endWork() {
 }
 
 // nextOfWork appends the copies that the table of the phase makes of the block, a
-// batch at a time, and ends where an event cannot be dealt with.
+// batch at a time, and ends at an event that cannot be processed.
 func (l *Lane) nextOfWork(w World) Step {
 	k := l.work
 	if !k.admitted {
@@ -148,7 +149,7 @@ func (b *batch) add(e *event.Event, d match.Decision, maxPayload int) match.Deci
 	return d
 }
 
-// covered moves the first event into what the batch covers.
+// covered moves the first event into the batch's coverage.
 func (k *work) covered(e *event.Event) {
 	k.events = k.events[1:]
 	k.batch.events++
@@ -156,9 +157,10 @@ func (k *work) covered(e *event.Event) {
 	k.batch.end = e
 }
 
-// LetterStored answers StoreLetter. added is false where the letter was there: an event
-// behind which an append is in doubt is expanded again. A letter whose answer was lost
-// is there when it is stored again, and has not been counted.
+// LetterStored answers StoreLetter. added is false where the letter was already
+// stored: an event behind which an append is in doubt is expanded again. A letter
+// whose answer was lost is also found stored at the second attempt, and is then not
+// yet counted.
 func (l *Lane) LetterStored(added bool) {
 	e := take[StoreLetter](l).Event
 	if added || l.letterInDoubt == (letterInDoubt{e.Pos, e.Row}) {
@@ -168,17 +170,17 @@ func (l *Lane) LetterStored(added bool) {
 	l.work.covered(e)
 }
 
-// LetterFailed answers StoreLetter: the letter may not be stored, so the lane comes no
-// further. What lies before the event need not wait.
+// LetterFailed answers StoreLetter: the letter may not be stored, so the lane cannot
+// pass the event. The events before it need not wait.
 func (l *Lane) LetterFailed(err error) {
 	e := take[StoreLetter](l).Event
 	l.letterInDoubt = letterInDoubt{e.Pos, e.Row}
 	l.work.stop = err
 }
 
-// stop writes down how far the lane has come, and fails with why it comes no further:
-// the letters of the events before must not be stored again once somebody has removed
-// them.
+// stop records the lane's position, and then fails with the reason why the lane
+// cannot continue. The position is recorded because the letters of earlier events
+// must not be stored again once somebody has removed them.
 func (l *Lane) stop() Step {
 	switch {
 	case l.unrecorded > 0:
@@ -190,8 +192,8 @@ func (l *Lane) stop() Step {
 	return nil
 }
 
-// admit asks for leave to copy the block. A lane that has to wait for it holds neither
-// events nor an open append meanwhile.
+// admit asks for leave to copy the block. A lane that must wait for leave holds
+// neither events nor an open append meanwhile.
 func (l *Lane) admit() Step {
 	if a := l.leave; a != nil {
 		if l.open != nil {
@@ -202,15 +204,15 @@ func (l *Lane) admit() Step {
 	return Admit{Events: len(l.work.events), Bytes: appendSize(l.work.events), Again: l.work.rows == 0}
 }
 
-// leave is what had to be waited for; granted once it was given, and the events are
-// read again.
+// leave is a leave that had to be waited for; granted says that it was given, and
+// that the events are read again.
 type leave struct {
 	Admit
 
 	granted bool
 }
 
-// Admitted answers Admit. ok is true for one that is Patient.
+// Admitted answers Admit. ok is always true for a Patient one.
 func (l *Lane) Admitted(ok bool) {
 	a := take[Admit](l)
 	switch {
@@ -228,6 +230,6 @@ func (l *Lane) Admitted(ok bool) {
 	}
 }
 
-// appendSize is what building the copies of events takes: the events, which the tail
-// may have let go of, and what is projected of them.
+// appendSize is the memory that building the copies of events takes: the events,
+// which the tail may no longer hold, and their projections.
 func appendSize(events []*event.Event) int64 { return 2 * int64(ingest.Block{Events: events}.Size()) }

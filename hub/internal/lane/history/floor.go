@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// A lane is trimmed, and its queue changed, by what its consumers have dealt with.
-// The server's counts do not tell that: it raises num_pending after it has
-// acknowledged an append, and a consumer's leader may lag behind the stream's. Only
-// what stays true however late the answer comes counts: a consumer's ack floor, or
-// where it stands still (standing.go), and that no message which matches its filter
-// lies behind that.
+// A lane is trimmed, and its queue changed, according to what its consumers have
+// processed. The server's counts do not show that reliably: it raises num_pending
+// after it has acknowledged an append, and a consumer's leader may lag behind the
+// stream's. Only what stays true however late the answer comes counts: a consumer's
+// ack floor, or where it stands still (standing.go), and that no message which
+// matches its filter lies behind that.
 
 // ProvenFloor is the sequence of a lane up to which a consumer needs nothing, as far
 // as can be proven. floor is where the consumer stands, of any age. last is the lane's last
@@ -19,7 +19,7 @@ import (
 // filter, read after last was; 0 when none does.
 func ProvenFloor(floor, match, last uint64) uint64 {
 	if match <= floor {
-		return last // nothing between the two is the consumer's
+		return last // no message between the two matches the consumer's filter
 	}
 	return min(floor, last)
 }
@@ -42,7 +42,7 @@ func NewLowest(last uint64, floors map[string]uint64) *Lowest {
 	return &Lowest{last: last, floors: floors, rest: rest, floor: last}
 }
 
-// Next is the consumer of which the last match is to be read; more is false where no
+// Next returns the consumer whose last match must be read; more is false where no
 // consumer can lower the floor any further.
 func (l *Lowest) Next() (consumer string, more bool) {
 	if len(l.rest) == 0 || l.floors[l.rest[0]] >= l.floor {
@@ -58,5 +58,5 @@ func (l *Lowest) Match(seq uint64) {
 	l.rest = l.rest[1:]
 }
 
-// Floor is the lowest floor, once Next has no more.
+// Floor returns the lowest floor, once Next has returned false.
 func (l *Lowest) Floor() uint64 { return l.floor }

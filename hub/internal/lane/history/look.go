@@ -5,8 +5,8 @@ import "time"
 // Step is what a Look asks for next: one of the types below.
 type Step interface{ step() }
 
-// SeeStream asks the stream's leader for its bounds: StreamSeen. It comes first, so that
-// whatever is appended later counts as needed.
+// SeeStream asks the stream's leader for its bounds: StreamSeen. It comes first, so
+// that messages appended later count as needed.
 type SeeStream struct{}
 
 // SeeConsumers asks where the hub's consumers of the lane stand, all of them, one answer
@@ -27,12 +27,12 @@ type SeeTime struct{ Seq uint64 }
 // missing: HeldSeen.
 type SeeHeld struct{}
 
-// Found is the end of a Look: the messages below Keep may go. First is the lane's first
-// one.
+// Found ends a Look: the messages below Keep may be purged. First is the lane's first
+// sequence.
 type Found struct{ First, Keep uint64 }
 
-// Missing is the end of a Look at a lane that lacks a consumer: what that has not
-// acknowledged nobody can tell.
+// Missing ends a Look at a lane that lacks a consumer: it is unknown which copies
+// that consumer has not acknowledged.
 type Missing struct{ Consumer string }
 
 func (SeeStream) step()    {}
@@ -44,7 +44,7 @@ func (SeeHeld) step()      {}
 func (Found) step()        {}
 func (Missing) step()      {}
 
-// Look finds what of a lane may go.
+// Look finds which messages of a lane may be purged.
 type Look struct {
 	cutoff time.Time
 	next   Step
@@ -52,15 +52,14 @@ type Look struct {
 	first, last uint64
 	floors      map[string]uint64
 	lowest      *Lowest
-	// low to high is where the first message lies that was stored at the cutoff or
-	// later.
+	// low and high bound the first message that was stored at the cutoff or later.
 	low, high uint64
 }
 
 // NewLook begins a look for messages that were stored before a time.
 func NewLook(cutoff time.Time) *Look { return &Look{cutoff: cutoff, next: SeeStream{}} }
 
-// Next is what the look asks for, or its end.
+// Next returns the look's next question, or its end.
 func (l *Look) Next() Step { return l.next }
 
 // StreamSeen answers SeeStream: its first and last sequence, how many messages it holds
@@ -90,8 +89,8 @@ func (l *Look) RecordSeen(consumers []string) {
 	l.nextFloor()
 }
 
-// nextFloor asks for what the consumer with the lowest floor may still need, as long as
-// one can lower the lane's.
+// nextFloor asks for the last match of the consumer with the lowest floor, as long as
+// a consumer can lower the lane's floor.
 func (l *Look) nextFloor() {
 	if consumer, more := l.lowest.Next(); more {
 		l.next = SeeMatch{consumer}
@@ -107,7 +106,7 @@ func (l *Look) MatchSeen(seq uint64) {
 	l.nextFloor()
 }
 
-// search looks for the first message that is too young to go.
+// search looks for the first message that is too young to be purged.
 func (l *Look) search() {
 	switch {
 	case l.low < l.high:
@@ -119,7 +118,7 @@ func (l *Look) search() {
 	}
 }
 
-// TimeSeen answers SeeTime. A message that is gone already may go.
+// TimeSeen answers SeeTime. A message that is already gone counts as old enough.
 func (l *Look) TimeSeen(stored time.Time, found bool) {
 	mid := l.low + (l.high-l.low)/2
 	if !found || stored.Before(l.cutoff) {
@@ -133,9 +132,10 @@ func (l *Look) TimeSeen(stored time.Time, found bool) {
 // HeldSeen answers SeeHeld.
 func (l *Look) HeldSeen(lowest uint64) { l.next = Found{l.first, min(l.low, lowest)} }
 
-// Below is the sequence below which a lane is purged: what was found, but nothing from
-// its newest state record on, and nothing of a lane that shrank meanwhile (a purge
-// beyond the last message would empty the stream and have it jump). 0 is nothing.
+// Below is the sequence below which a lane is purged; 0 means no purge. It is the
+// sequence found, but at most that of the newest state record. A lane that shrank
+// meanwhile is not purged, because a purge beyond the last message would empty the
+// stream and make its sequence jump.
 func Below(f Found, stateSeq, last uint64) uint64 {
 	below := min(f.Keep, stateSeq)
 	if below <= f.First || below > last {

@@ -4,11 +4,12 @@ import (
 	"time"
 )
 
-// The ack floor that the server tells is its store's, and can stay behind for good:
-// a delivery that runs out does not move it (nats-server 2.15.2, filestore.go,
-// consumerFileStore.UpdateDelivered), nor does an acknowledgement of a copy whose
-// delivery the store missed while the leader moved (UpdateAcks). Both wait for the
-// next copy, and a full lane takes none: it would stay full for ever.
+// The ack floor that the server reports is its store's, and can stay behind
+// permanently: a delivery that runs out does not move it (nats-server 2.15.2,
+// filestore.go, consumerFileStore.UpdateDelivered), nor does an acknowledgement of a
+// copy whose delivery the store missed while the leader moved (UpdateAcks). Both are
+// corrected only with the next copy, and a full lane takes none: it would stay full
+// for ever.
 //
 // The leader itself drops a copy from what workers hold only when it is
 // acknowledged, terminated or exhausted. So an answer that says that no worker
@@ -17,20 +18,21 @@ import (
 // its store. Two equal answers that lie StandsAfter apart are not both from such a
 // moment.
 
-// StandsAfter is how long a consumer must stand still to count as settled up to
-// what it delivered.
+// StandsAfter is how long a consumer must stand still to count as settled up to its
+// last delivery.
 const StandsAfter = 10 * time.Second
 
-// Consumer is what one answer of the server says of a consumer.
+// Consumer is the content of one answer of the server about a consumer.
 type Consumer struct {
 	Created time.Time
 	// Delivered and AckFloor are where it stands.
 	Delivered, AckFloor Place
-	// Held is how many copies workers hold, Pending how many the server counts that
-	// wait for them, which proves nothing.
+	// Held is how many copies workers hold. Pending is the server's count of waiting
+	// copies, which proves nothing.
 	Held    int
 	Pending uint64
-	// Start is the lane's sequence from which it was created to deliver; 0 is all.
+	// Start is the lane's sequence at which it was created to start; 0 means the
+	// first.
 	Start uint64
 }
 
@@ -40,12 +42,12 @@ type Place struct{ Stream, Consumer uint64 }
 // standing is where a consumer stood at the last look.
 type standing struct {
 	at Consumer
-	// since is when it was first seen there without a copy in a worker's hands;
+	// since is when the consumer was first seen there while no worker held a copy;
 	// zero when a worker held one.
 	since time.Time
 }
 
-// look is the standing after another answer of the server.
+// look returns the standing after another answer of the server.
 func (s standing) look(at Consumer, now time.Time) standing {
 	next := standing{at: at}
 	if at.Held > 0 {
@@ -59,8 +61,8 @@ func (s standing) look(at Consumer, now time.Time) standing {
 }
 
 // floor is the sequence up to which workers need nothing. A consumer that starts in
-// the middle has an ack floor of 0 at first, on a cluster; what lies before its start
-// was dealt with when it was created there.
+// the middle has an ack floor of 0 at first, on a cluster; the copies before its
+// start were already processed when it was created.
 func (s standing) floor(now time.Time) uint64 {
 	before := max(s.at.Start, 1) - 1
 	if !s.since.IsZero() && now.Sub(s.since) >= StandsAfter {
@@ -69,16 +71,14 @@ func (s standing) floor(now time.Time) uint64 {
 	return max(s.at.AckFloor.Stream, before)
 }
 
-// Standings are where the consumers of one lane stand. The zero value knows nothing
-// yet.
+// Standings record where the consumers of one lane stand. The zero value is empty.
 type Standings struct {
 	of     map[string]standing
 	floors map[string]uint64 // is replaced, not changed
 }
 
-// Look takes notice of where consumers stand, and gives their floors by name as
-// these answers tell them. It forgets consumers that are gone. now is the process's
-// clock.
+// Look notes where consumers stand, and returns their floors by name. It forgets
+// consumers that are gone. now is the process's clock.
 func (s *Standings) Look(consumers map[string]Consumer, now time.Time) map[string]uint64 {
 	next := make(map[string]standing, len(consumers))
 	floors := make(map[string]uint64, len(consumers))
@@ -90,12 +90,12 @@ func (s *Standings) Look(consumers map[string]Consumer, now time.Time) map[strin
 	return floors
 }
 
-// Last are the floors of the last look.
+// Last returns the floors of the last look.
 func (s *Standings) Last() map[string]uint64 { return s.floors }
 
-// Behind is a consumer whose ack floor lies behind what it delivered, while no
-// consumer has anything to do by the server's counts; empty when there is none. It
-// is for words only: the counts prove nothing.
+// Behind is a consumer whose ack floor lies behind its last delivery, while by the
+// server's counts no consumer has work; empty when there is none. It is only for
+// messages, because the counts prove nothing.
 func (s *Standings) Behind() string {
 	behind := ""
 	for name, standing := range s.of {

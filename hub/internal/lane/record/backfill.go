@@ -8,23 +8,25 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// A backfill is a further snapshot of an interest that is in force: its owner's
-// rows once more, or those that a filter passes. It changes nothing of the
-// interest. At most one fill of rows is under way for an interest, so a lane has
-// at most as many as it has interests.
+// A backfill is a further snapshot of an interest that is in force: it copies the
+// owner's rows again, or those that a filter passes. It does not change the interest.
+// At most one fill of rows is under way for an interest, so a lane has at most as
+// many as it has interests.
 
-// Backfill says what a backfill is.
+// Backfill describes a backfill.
 type Backfill struct {
 	// ID is new and names it.
 	ID     string
 	Filter string
-	// At is the last event in ingest when it was asked for, Began when that was.
+	// At is the last event in ingest when the backfill was requested, Began the time
+	// of the request.
 	At    event.Position
 	Began time.Time
 }
 
-// Backfill has a fill fetch the rows of an interest's owner once more. A fill of
-// rows that is under way for the interest ends: see Rows for whether it should.
+// Backfill returns the state with a fill that fetches the rows of an interest's owner
+// again. A fill of rows that is under way for the interest ends; callers check with
+// Rows whether it may.
 func (s State) Backfill(in Interest, b Backfill) State {
 	s = s.Clone()
 	s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, Snapshot: &Snapshot{
@@ -33,7 +35,7 @@ func (s State) Backfill(in Interest, b Backfill) State {
 	return s.without(func(f Fill) bool { return f.Snapshot != nil && f.IDs[0] == in.ID && f.Snapshot.ID != b.ID })
 }
 
-// Rows is the fill of rows that is under way for an interest; nil when there is
+// Rows returns the fill of rows that is under way for an interest; nil when there is
 // none.
 func (s State) Rows(id string) *Snapshot {
 	i := slices.IndexFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && f.IDs[0] == id })
@@ -58,8 +60,8 @@ func (s State) without(unwanted func(Fill) bool) State {
 	return s
 }
 
-// Filled is a fill of rows that came to its end, so that whoever waits for it can
-// tell that from one that was given up.
+// Filled is a completed fill of rows. It lets a waiting caller distinguish completion
+// from abandonment.
 type Filled struct {
 	ID     string    `json:"id"`
 	Entity string    `json:"entity"`
@@ -68,7 +70,7 @@ type Filled struct {
 	Ended  time.Time `json:"ended"`
 }
 
-// maxFilled bounds the memory of fills of rows that have ended.
+// maxFilled bounds the remembered fills of rows that have ended.
 const maxFilled = 4
 
 // RowsDone is the state after its first fill has all rows.

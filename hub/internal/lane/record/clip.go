@@ -2,10 +2,10 @@ package record
 
 import "strings"
 
-// maxClipped bounds words of others, in bytes.
+// maxClipped bounds foreign texts, in bytes.
 const maxClipped = 500
 
-// Clip keeps the words of somebody else fit for a line.
+// Clip makes a foreign text fit for one line.
 func Clip(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) > maxClipped {

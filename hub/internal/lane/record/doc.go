@@ -3,6 +3,6 @@
 // own stream, between the copies, so that a record and the copies behind it always
 // agree.
 //
-// Everything here is pure: states are values, and what changes one returns another.
-// A state that was accepted can always be written again, see Bounded.
+// The package is pure: states are values, and functions that change one return a new
+// one. A state that was accepted can always be written again; see Bounded.
 package record

@@ -51,8 +51,8 @@ func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, e
 	})
 }
 
-// SameDefinition reports whether two interests want the same, whatever their
-// ids and beginnings.
+// SameDefinition reports whether two interests have the same definition, regardless
+// of ids and starts.
 func (in Interest) SameDefinition(other Interest) bool {
 	return in.Entity == other.Entity && slices.Equal(in.Ops, other.Ops) && in.Filter == other.Filter &&
 		slices.Equal(in.Fields, other.Fields) && in.Echo == other.Echo

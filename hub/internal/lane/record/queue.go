@@ -21,12 +21,13 @@ const (
 	MaxPartitions = 256
 )
 
-// DefaultQueue is a queue where nothing was asked for.
+// DefaultQueue is the queue of a service that requested no settings.
 func DefaultQueue() contract.Queue {
 	return contract.Queue{Order: OrderNone, Partitions: 1, AckWait: contract.Duration(DefaultAckWait), MaxDeliver: DefaultMaxDeliver}
 }
 
-// Partitions is how many ways copies are numbered: 0 unless ordered by key.
+// Partitions is the number of partitions over which copies are spread: 0 unless
+// ordered by key.
 func Partitions(q contract.Queue) int {
 	if q.Order != OrderKey {
 		return 0

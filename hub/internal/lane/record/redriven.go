@@ -14,10 +14,10 @@ type LetterID struct {
 
 func (id LetterID) same(other LetterID) bool { return id.Seq == other.Seq && id.Time.Equal(other.Time) }
 
-// HasRedriven reports whether a letter's event is in the lane again already.
+// HasRedriven reports whether a letter's event is already in the lane again.
 func (s State) HasRedriven(id LetterID) bool { return slices.ContainsFunc(s.Redriven, id.same) }
 
-// Forget takes letters that are removed out of the lane's memory.
+// Forget removes deleted letters from the state.
 func (s State) Forget(ids []LetterID) State {
 	s = s.Clone()
 	s.Redriven = slices.DeleteFunc(s.Redriven, func(id LetterID) bool { return slices.ContainsFunc(ids, id.same) })

@@ -9,21 +9,22 @@ import (
 type Rewound struct {
 	// ID tells one rewind from the next.
 	ID string `json:"id"`
-	// From is the lane's sequence from which consumers read, Starts that of those
-	// which had not acknowledged so far.
+	// From is the lane's sequence from which consumers read. Starts has the lower
+	// sequences of consumers that had not acknowledged that far.
 	From   uint64            `json:"from"`
 	Starts map[string]uint64 `json:"starts,omitempty"`
-	// PausedUntil is how long the workers were paused for when it began.
+	// PausedUntil is the time until which the workers were paused when the rewind
+	// began.
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
-	// Hub and Begun tell whose work it is and since when; Done that all consumers
-	// were created.
+	// Hub and Begun tell which hub performs the rewind and since when. Done says that
+	// all consumers were created.
 	Hub   string    `json:"hub"`
 	Begun time.Time `json:"begun"`
 	Done  bool      `json:"done,omitempty"`
 }
 
-// Finished is the rewind once it is done: one place, for all consumers, so that
-// state records stay small.
+// Finished returns the rewind once it is done: with one place for all consumers, so
+// that state records stay small.
 func (r *Rewound) Finished() *Rewound {
 	next := *r
 	for start := range maps.Values(r.Starts) {
@@ -33,7 +34,7 @@ func (r *Rewound) Finished() *Rewound {
 	return &next
 }
 
-// StartOf is the lane's sequence from which a consumer reads; 0 is all.
+// StartOf is the lane's sequence from which a consumer reads; 0 means the first.
 func (s State) StartOf(name string) uint64 {
 	if s.Rewound == nil {
 		return s.QueueFrom

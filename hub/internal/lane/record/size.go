@@ -7,9 +7,9 @@ import (
 )
 
 // A state record is one message, so the server's max_payload bounds it. A
-// registration is refused where its record would not fit with all that the
-// record may grow by later: a record that was accepted can always be written
-// again, whatever its lane goes through.
+// registration is refused if its record, with all its possible later growth, would
+// not fit. So a record that was accepted can always be written again, whatever
+// happens to its lane.
 
 const (
 	// recordHeaders is what the headers of a state record take of max_payload: the
@@ -56,10 +56,10 @@ func (e *StateTooLargeError) Error() string {
 		e.Size, e.Most, e.MaxPayload)
 }
 
-// Bounded is the state as a registration may make it out of now: it is refused
-// with a *StateTooLargeError when its record could outgrow maxPayload, unless it
-// is no larger than what is there and fits as it is. The oldest ended interests
-// are forgotten beyond the share that they have of maxPayload.
+// Bounded checks a state that a registration makes from now, and returns it with
+// fewer ended interests where they exceed their share of maxPayload (the oldest are
+// forgotten). It refuses the state with a *StateTooLargeError when its record could
+// outgrow maxPayload, unless the state is no larger than now and fits as it is.
 func (s State) Bounded(now State, maxPayload int64) (State, error) {
 	if most := mostEnded(maxPayload); len(s.Ended) > most {
 		s = s.Clone()
@@ -74,7 +74,7 @@ func (s State) Bounded(now State, maxPayload int64) (State, error) {
 		return s, nil
 	}
 	if before, err := now.size(); err == nil && size <= before && size <= int(maxPayload) {
-		return s, nil // max_payload was lowered, and this is on the way back
+		return s, nil // max_payload was lowered, and this state is on the way back below it
 	}
 	return s, &StateTooLargeError{Size: size, Most: max(most, 0), MaxPayload: maxPayload}
 }
@@ -98,7 +98,7 @@ func (s State) growth(maxPayload int64) int {
 	return n
 }
 
-// MostRedriven is how many letters a lane's state may name as redriven and not
+// MostRedriven is how many letters a lane's state may name that are redriven and not
 // yet removed: MaxRedriven, or fewer under a small max_payload.
 func MostRedriven(maxPayload int64) int {
 	return min(MaxRedriven, max(int(maxPayload)/growthShare/letterGrowth, 1))
@@ -110,8 +110,8 @@ func mostEnded(maxPayload int64) int {
 	return min(maxEnded, max(int(maxPayload)/growthShare/endedGrowth, 1))
 }
 
-// CheckSize refuses an encoded record that the server would not take. The lane is
-// then as it was: nothing was sent.
+// CheckSize refuses an encoded record that is larger than the server accepts. The
+// lane is then unchanged, because nothing was sent.
 func CheckSize(data []byte, maxPayload int64) error {
 	if size := recordHeaders + len(data); size > int(maxPayload) {
 		return &StateTooLargeError{Size: size, Most: int(maxPayload), MaxPayload: maxPayload}

@@ -12,30 +12,31 @@ import (
 )
 
 // Snapshot is how far the fill of an interest with its owner's rows has come;
-// immutable. The interest is live meanwhile: a row's position is that of the
-// last event before the row was asked for, so whoever applies copies by position
+// immutable. The interest is live meanwhile. A row's position is that of the last
+// event before the row was requested, so a service that applies copies by position
 // keeps the newer of row and event, whichever comes first.
 type Snapshot struct {
 	// ID is a backfill's; empty in the snapshot with which an interest begins.
 	ID string `json:"id,omitempty"`
 	// Filter is what rows must pass beside the interest's own filter.
 	Filter string `json:"filter,omitempty"`
-	// Asked is the last event in ingest when a backfill was asked for, Rev the
-	// interest's when the rows began.
+	// Asked is the last event in ingest when a backfill was requested, Rev the
+	// interest's revision when the rows began.
 	Asked event.Position `json:"asked,omitzero"`
 	Rev   int            `json:"rev,omitempty"`
-	// Row counts the rows dealt with, After is the key of the last one.
+	// Row counts the processed rows, After is the key of the last one.
 	Row   uint64 `json:"row"`
 	After string `json:"after,omitempty"`
-	// Origin is the service whose rows they are; empty when it did not say.
+	// Origin is the service whose rows they are; empty when the owner did not name
+	// itself.
 	Origin string    `json:"origin,omitempty"`
 	Began  time.Time `json:"began"`
 }
 
-// AddSnapshot puts a new interest in force for live events, and has a fill fetch
-// its owner's rows. The interest is due from behind before, the end of ingest,
-// or from behind the live position where that is further: all that lies before
-// is in the rows.
+// AddSnapshot puts a new interest in force for live events, with a fill that fetches
+// its owner's rows. The interest is due from behind before, the end of ingest, or
+// from behind the live position if that is further. The rows contain all earlier
+// changes.
 func (s State) AddSnapshot(in Interest, before ingest.Mark, at time.Time) State {
 	s = s.Clone()
 	switch {
@@ -94,8 +95,8 @@ func (s State) pastRow(h map[string][]string) (next State, ok bool) {
 	return s.AdvancedRow(row, get(h, contract.HeaderKey), get(h, contract.HeaderOrigin)), true
 }
 
-// ForRows is an interest as rows are judged by it: each is a create, whatever
-// ops are wanted of events, and due at whatever position.
+// ForRows returns an interest in the form that judges rows: each row counts as a
+// create, regardless of the interest's ops, and is due at any position.
 func (in Interest) ForRows() Interest {
 	in.Ops = []string{subjects.Create.String()}
 	in.Since = event.Position{}

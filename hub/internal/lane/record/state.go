@@ -13,7 +13,8 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// ErrNewer: written by a newer replhub in a form that this one does not know.
+// ErrNewer means that a newer replhub wrote the record, in a form that this one does
+// not know.
 var ErrNewer = errors.New("a newer replhub wrote it")
 
 // The forms of state records written here. A record of a higher form is not
@@ -31,10 +32,10 @@ const (
 	backfillForm = 4
 )
 
-// State is a lane's state record: which interests are in force, where the lane
-// stands in ingest, and which fill is under way. It lies in the lane's own
-// stream, between the copies, so that a record and the copies behind it always
-// agree. States are values; Change functions return a new one.
+// State is a lane's state record: which interests are in force, where the lane stands
+// in ingest, and which fills are under way. It lies in the lane's own stream, between
+// the copies, so that a record and the copies behind it always agree. States are
+// values; Change functions return a new one.
 type State struct {
 	Form int `json:"v"`
 	// Interests in force, by their ids.
@@ -50,19 +51,19 @@ type State struct {
 	// Rewound is the last rewind of the workers since QueueFrom was set; nil when
 	// there was none.
 	Rewound *Rewound `json:"rewound,omitempty"`
-	// Pos is the live position: every event up to it is dealt with for the
-	// interests that are not filling.
+	// Pos is the live position: every event up to it is processed for the interests
+	// that are not filling.
 	Pos ingest.Mark `json:"pos"`
 	// Fills are under way or waiting, in this order.
 	Fills []Fill `json:"fills,omitempty"`
-	// Filled are the last fills of rows that came to their end, newest last.
+	// Filled are the last completed fills of rows, newest last.
 	Filled []Filled `json:"filled,omitempty"`
 	// Phase says which position the copies behind this record move.
 	Phase Phase `json:"phase"`
-	// Detached tells why the lane was cut off; nil when it is not.
+	// Detached says why the lane was cut off; nil when it is not.
 	Detached *Detached `json:"detached,omitempty"`
-	// Dropped is set in the last record of a lane: its stream is about to go,
-	// and whatever came into it behind this record would go with it.
+	// Dropped is set in the last record of a lane: its stream is about to be deleted,
+	// with any message behind this record.
 	Dropped bool `json:"dropped,omitempty"`
 	// Redriven are the dead letters whose events were put back into the lane
 	// and that may not be removed yet: they are not put back again.
@@ -93,16 +94,16 @@ type Interest struct {
 	Since event.Position `json:"since"`
 	// Rev counts changes of the definition.
 	Rev int `json:"rev"`
-	// Partial says that it asked for everything when older events were gone.
+	// Partial says that it asked for all events when older events were gone.
 	Partial bool `json:"partial,omitempty"`
 }
 
-// Fill copies what interests are due from before they came into force: events
+// Fill copies the older data of interests, from before they came into force: events
 // of ingest, or the rows of a snapshot.
 type Fill struct {
 	IDs []string `json:"ids"`
-	// From is where it began, At the last event dealt with. It ends where the
-	// live position is, and until then its interests are not live.
+	// From is where the fill began, At the last processed event. The fill ends at the
+	// live position, and until then its interests are not live.
 	From uint64      `json:"from"`
 	At   ingest.Mark `json:"at"`
 	// Snapshot is set for rows. From and At are zero then, and the one interest
@@ -110,7 +111,7 @@ type Fill struct {
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
 }
 
-// Detached tells why and when a lane was cut off.
+// Detached says why and when a lane was cut off.
 type Detached struct {
 	Reason string `json:"reason"`
 	// Cause is the class that Reason belongs to; empty for one without a class.
@@ -118,8 +119,8 @@ type Detached struct {
 	Time  time.Time        `json:"time"`
 }
 
-// maxEnded bounds the memory of ended interests. An old registry snapshot that
-// holds one of more than a thousand endings ago would bring it back.
+// maxEnded bounds the remembered ended interests. An old registry snapshot that holds
+// one of more than a thousand endings ago would bring it back.
 const maxEnded = 1000
 
 // First is the state of a lane that was just created: no interest yet, at a
@@ -133,8 +134,8 @@ func (s State) Filling(id string) bool {
 	return slices.ContainsFunc(s.Fills, func(f Fill) bool { return slices.Contains(f.IDs, id) })
 }
 
-// Live reports whether live events are copied for an interest: not while it is
-// in a fill from ingest.
+// Live reports whether live events are copied for an interest. They are not while it
+// is in a fill from ingest.
 func (s State) Live(id string) bool {
 	return !slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot == nil && slices.Contains(f.IDs, id) })
 }
@@ -149,7 +150,7 @@ func (s State) Find(entity string) *Interest {
 	return nil
 }
 
-// Advanced is the state with its phase's cursor moved.
+// Advanced returns the state with its phase's cursor moved.
 func (s State) Advanced(to ingest.Mark) State {
 	if s.Phase == Filling {
 		s.Fills = slices.Clone(s.Fills)
@@ -160,8 +161,8 @@ func (s State) Advanced(to ingest.Mark) State {
 	return s
 }
 
-// Lowest is the earliest event position that the lane still has to read from;
-// ok is false when the lane needs nothing of ingest.
+// Lowest is the earliest event position from which the lane still has to read; ok is
+// false when the lane needs no event of ingest.
 func (s State) Lowest() (pos event.Position, ok bool) {
 	if s.Detached != nil || len(s.Interests) == 0 {
 		return event.Position{}, false
@@ -184,7 +185,7 @@ func (s State) Epoch() uint64 {
 	return epoch
 }
 
-// Clone is a copy whose slices may be changed.
+// Clone returns a copy whose slices may be changed.
 func (s State) Clone() State {
 	s.Interests = slices.Clone(s.Interests)
 	s.Ended = slices.Clone(s.Ended)
@@ -196,16 +197,16 @@ func (s State) Clone() State {
 	return s
 }
 
-// Add puts a new interest in force from its since on, with the mark before it.
-// Where the lane has passed that already, a fill copies what lies between.
+// Add puts a new interest in force from its since on, with the mark before it. If the
+// lane has already passed that mark, a fill copies the events in between.
 func (s State) Add(in Interest, before ingest.Mark) State {
 	s = s.Clone()
 	idle := len(s.Interests) == 0
 	s.Interests = append(s.Interests, in)
 	switch {
 	case idle || (before.Before(s.Pos.Position) && s.noneReached()):
-		// Nothing else depends on the live position: it goes to where the
-		// interest begins.
+		// No other interest depends on the live position, so it moves to the
+		// interest's start.
 		s.Pos = before
 		s.Phase = Live
 	case before.Before(s.Pos.Position):
@@ -214,8 +215,8 @@ func (s State) Add(in Interest, before ingest.Mark) State {
 	return s
 }
 
-// noneReached reports whether every interest but the last is due only from
-// beyond the live position, so that moving that back repeats nothing.
+// noneReached reports whether every interest but the last is due only from beyond the
+// live position, so that moving the position back repeats no event.
 func (s State) noneReached() bool {
 	for _, other := range s.Interests[:len(s.Interests)-1] {
 		if !s.Pos.Before(other.Since) {
@@ -244,8 +245,8 @@ func (s State) End(entity string) State {
 	return s.without(func(f Fill) bool { return len(f.IDs) == 0 })
 }
 
-// Detach is the state of a lane that is cut off: nothing is copied into it, and
-// it keeps nothing in ingest.
+// Detach returns the state of a lane that is cut off: no events are copied into it,
+// and it keeps no events in ingest.
 func (s State) Detach(cause contract.Trouble, reason string, at time.Time) State {
 	s = s.Clone()
 	s.Detached = &Detached{Cause: cause, Reason: Clip(reason), Time: at}
@@ -253,8 +254,8 @@ func (s State) Detach(cause contract.Trouble, reason string, at time.Time) State
 	return s
 }
 
-// FillDone is the state without its first fill, which has reached the live
-// position: the fill's interests are only live from here on.
+// FillDone returns the state without its first fill, which has reached the live
+// position: from here on the fill's interests are live.
 func (s State) FillDone() State {
 	s = s.Clone()
 	s.Fills = s.Fills[1:]
@@ -262,7 +263,7 @@ func (s State) FillDone() State {
 	return s
 }
 
-// In is the state in another phase.
+// In returns the state in another phase.
 func (s State) In(p Phase) State {
 	s.Phase = p
 	return s
@@ -278,7 +279,7 @@ func (s State) InFill(i int) State {
 	return s
 }
 
-// Encode is the record as JSON, in the lowest form that says all of the state.
+// Encode returns the record as JSON, in the lowest form that can express the state.
 func Encode(s State) ([]byte, error) {
 	s.Form = stateForm
 	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil }) {

@@ -8,8 +8,8 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// Tip is what the end of a lane's stream says: the state as of its last
-// message, and the sequence that the next append must expect.
+// Tip describes the end of a lane's stream: the state as of its last message, and the
+// sequence that the next append must expect.
 type Tip struct {
 	// State has the cursor of its phase moved to the last copy.
 	State State
@@ -25,7 +25,7 @@ type Tip struct {
 // the stream. A reader begins with the state as its record says and the last message,
 // and goes back until found: the message is a copy, which was made under the state,
 // so the cursor of the state's phase stands at the copy's event or row. A redriven
-// copy is an older event once more, and says nothing. Any other message is foreign.
+// copy repeats an older event, and shows no position. Any other message is foreign.
 func (t Tip) Behind(h map[string][]string) (next Tip, found bool) {
 	if IsRedriven(h) {
 		return t, false
@@ -43,7 +43,7 @@ func (t Tip) Behind(h map[string][]string) (next Tip, found bool) {
 }
 
 // CopyMark reads the mark that the hub set on a copy; ok is false for a message that
-// is not a copy of the hub's, or one that does not stand in the order of ingest.
+// is not the hub's copy, or that is not in the order of ingest.
 func CopyMark(h map[string][]string) (m ingest.Mark, ok bool) {
 	if IsRedriven(h) {
 		return ingest.Mark{}, false
@@ -59,14 +59,14 @@ func CopyMark(h map[string][]string) (m ingest.Mark, ok bool) {
 	return ingest.Mark{Position: pos, Time: t.UTC()}, true
 }
 
-// IsRedriven tells a copy that came back from the dead letters.
+// IsRedriven reports whether a copy came back from the dead letters.
 func IsRedriven(h map[string][]string) bool { return get(h, contract.HeaderRedriven) != "" }
 
-// IsRecord tells a state record that a hub appended: alone, or at the end of an
-// atomic batch.
+// IsRecord reports whether a message is a state record that a hub appended: alone, or
+// at the end of an atomic batch.
 func IsRecord(h map[string][]string) bool { return get(h, contract.HeaderState) != "" && appended(h) }
 
-// appended reports whether a message states what every append of a hub states.
+// appended reports whether a message has the header that every append of a hub has.
 func appended(h map[string][]string) bool {
 	return get(h, contract.HeaderExpectedLastSeq) != "" || get(h, "Nats-Batch-Id") != ""
 }
