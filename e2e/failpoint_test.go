@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -122,7 +123,7 @@ func TestHubKilledInDrop(t *testing.T) {
 			hub.Stop()
 			hub.Start("FAILPOINT=dropped")
 			rose := hub.Resurrect(killTime)
-			if err := w.NC.Publish("replhub.drop.plain", nil); err != nil {
+			if err := w.NC.PublishRequest("replhub.drop.plain", nats.NewInbox(), nil); err != nil {
 				t.Fatal(err)
 			}
 			if !rose() {

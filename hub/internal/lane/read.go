@@ -107,6 +107,9 @@ func (d *driver) readEvents(ctx context.Context, r core.ReadEvents) error {
 // memory for them. A lane that has to wait holds no events meanwhile; its source
 // returns them again later.
 func (d *driver) admit(ctx context.Context, a core.Admit) error {
+	if !a.Again { // rows of a snapshot or backfill
+		d.env.Failpoint("fill")
+	}
 	events := int64(a.Events)
 	defer func() { d.found = ingest.Block{} }()
 	if !a.Patient {
