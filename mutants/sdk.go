@@ -77,7 +77,7 @@ var sdkMutants = []mutant{
 		file: "inbox/policy.go",
 		old:  `return current.Position.Compare(incoming.Position) < 0`,
 		new:  `return current.Position != incoming.Position || true`,
-		pkg:  "./inbox", test: "TestTwoWayThroughAHub",
+		pkg:  "./inbox", test: "TestTwoWayEndsEqual",
 	},
 	{
 		name: "partition-begins-at-once", guarantee: "7: what was delivered before is settled first",

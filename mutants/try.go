@@ -14,7 +14,7 @@ import (
 
 // testTime bounds one test run, several times what the slowest takes: a mutant
 // that has its test wait in vain is red as well.
-const testTime = "20s"
+const testTime = "30s"
 
 // try runs the test on the mutated code. A test that has to be killed waits in
 // vain, or is slow because of what else runs: then it would be slow without the
