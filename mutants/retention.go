@@ -47,8 +47,8 @@ var retentionMutants = []mutant{
 	{
 		name: "purge-of-another-stream", guarantee: "1: a stream created during a trim keeps its events",
 		file: "hub/internal/ingest/retention/trim.go",
-		old:  `	if !b.Created.Equal(t.done.Bounds.Created) || t.done.Floor > b.Last {`,
-		new:  `	if t.done.Floor == 0 {`,
+		old:  `!found || !last.Equal(b.LastTime) {`,
+		new:  `b.Last == 0 {`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{

@@ -190,7 +190,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 		w.ask(p, ingestStream, "time", func() error {
 			var err error
 			m, err = w.db.Get(s.Seq)
-			found = err == nil
+			found, p.life = err == nil, w.life
 			return nil
 		}, answer(func() retention.Step { return s.Then(m.Time, found) }))
 	case retention.ReadLedger:
@@ -234,11 +234,12 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 			answer(func() retention.Step { return s.Then(n) })(err)
 		})
 	case retention.Purge:
-		// The server has no purge that states which stream it is for: one that is deleted
-		// by hand between the last look and the purge is not simulated.
-		life := p.life
+		// The server has no purge that states what it was decided on: a stream that is
+		// deleted or rolled back, or a ledger that is deleted, between the last question
+		// and the purge is not simulated.
+		life, forgets := p.life, p.forgets
 		w.ask(p, ingestStream, "purge", func() error {
-			if life == w.life {
+			if life == w.life && forgets == w.forgets {
 				w.Counts.Trimmed += int(w.db.Purge(s.Below))
 			}
 			return nil

@@ -59,6 +59,10 @@ type trim struct {
 	done Trimmed
 	// pinnings is the count of pinnings as of before the lanes were looked at.
 	pinnings uint64
+	// below is what this trim may purge below: nothing that it finds needed or pinned,
+	// whatever an earlier trim has moved the floor to. A rollback that nobody has noticed
+	// puts new events below the floor.
+	below uint64
 }
 
 func (t *trim) begin(b Bounds, now time.Time) Step {
@@ -115,7 +119,7 @@ func (t *trim) raise(old uint64) Step {
 			return false, errCreatedAgain
 		}
 		allowed, known := l.allowed(want, t.pinnings)
-		if !known || allowed <= l.Floor {
+		if t.below = allowed; !known || allowed <= l.Floor {
 			return false, nil // where it is not known, the next trim looks again
 		}
 		l.Floor = allowed
@@ -125,21 +129,38 @@ func (t *trim) raise(old uint64) Step {
 
 func (t *trim) raised(l Ledger) Step {
 	t.done.Floor = l.Floor
-	if l.Floor <= t.done.Bounds.First {
+	if t.below <= t.done.Bounds.First {
 		return t.stuck()
 	}
-	return Look{t.purge}
+	return ReadLedger{t.confirmed}
 }
 
-// purge purges below the floor, unless ingest has changed: a purge beyond the last
-// sequence would empty a stream and jump it, and a stream created again has other
-// events under these sequences.
-func (t *trim) purge(b Bounds, _ time.Time) Step {
-	if !b.Created.Equal(t.done.Bounds.Created) || t.done.Floor > b.Last {
-		return Done{fmt.Errorf("ingest changed during a trim to %d: left alone", t.done.Floor)}
+// confirmed goes on where the stored ledger still has the floor. Where the ledger was
+// deleted, a registration may have been answered by a hub that does not know the floor.
+func (t *trim) confirmed(r Read) Step {
+	if r.Ledger.Floor < t.below {
+		return t.changed()
 	}
-	t.done.Purged = t.done.Floor - t.done.Bounds.First
-	return Purge{t.done.Floor, func() Step { return t.then(t.done) }}
+	if allowed, known := r.Ledger.allowed(t.below, t.pinnings); !known || allowed < t.below {
+		return t.changed()
+	}
+	return ReadTime{t.done.Bounds.Last, t.purge}
+}
+
+// purge purges what this trim decided on, unless ingest has changed: the last event that
+// the decision knew is still there, so ingest was neither created again nor rolled back
+// to before it, and no event below is a new one.
+func (t *trim) purge(last time.Time, found bool) Step {
+	if b := t.done.Bounds; !found || !last.Equal(b.LastTime) {
+		return t.changed()
+	}
+	t.done.Purged = t.below - t.done.Bounds.First
+	return Purge{t.below, func() Step { return t.then(t.done) }}
+}
+
+// changed ends a trim whose decision does not hold any more. The next one looks again.
+func (t *trim) changed() Step {
+	return Done{fmt.Errorf("ingest or its ledger changed during a trim to %d: nothing was removed", t.below)}
 }
 
 // stuck is the end of a trim that purged nothing: in a full ingest it finds out
