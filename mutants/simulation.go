@@ -23,4 +23,25 @@ var simulationMutants = []mutant{
 		new:  `	} else if (`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
+	{
+		name: "lanes-by-an-old-ledger", guarantee: "3: a trim judges the lanes by the newest epochs",
+		file: "hub/internal/ingest/retention/trim.go",
+		old:  `	return Remember{latest, func() Step { return LookAtLanes{t.lookedAt} }}`,
+		new:  `	return LookAtLanes{t.lookedAt}`,
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "first-break-alone", guarantee: "3: a later rollback that went further back counts",
+		file: "hub/internal/ingest/retention/ledger.go",
+		old:  `			first = min(first, r.First)`,
+		new:  `			first = max(first, r.First)`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "break-unproven", guarantee: "3: what lies before a break is proven to have survived",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  "	// has noticed went further back.\n	return ReadTime{r.mark.Seq, r.proven}",
+		new:  "	// has noticed went further back.\n	return r.then(r.mark)",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
 }

@@ -76,11 +76,6 @@ func (w *World) heal() {
 	for i := range w.services {
 		w.announce(i, nil) // hubs look at lanes of others every few seconds
 	}
-	// A fill whose lane resumed at the very beginning of another epoch ends with the
-	// next event only.
-	for i := range entities {
-		w.publish(i)
-	}
 	if !w.rest() {
 		w.judge.fail("V: it does not come to rest: %s", w.unrest())
 		return

@@ -123,29 +123,28 @@ func (r resume) trimmed() Step {
 
 // behind goes on from a mark in an epoch that is over, where next begins.
 func (r resume) behind(l Ledger, next Range) Step {
-	if !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= next.First {
-		return r.from(l, next)
-	}
-	// Before the break, in the part that survived.
-	if r.mark.Seq+1 < r.bounds.First {
+	switch {
+	case !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= l.brokenAt(r.mark.Epoch):
+		return r.from(l)
+	case r.mark.Seq > r.bounds.Last:
+		return r.rolledBack()
+	case r.mark.Seq+1 < r.bounds.First:
 		return r.trimmed()
+	case r.mark.Seq+1 == r.bounds.First || r.mark.Time.IsZero():
+		return r.then(r.mark)
 	}
-	return r.then(r.mark)
+	// Before the break, in the part that survived, unless another rollback that nobody
+	// has noticed went further back.
+	return ReadTime{r.mark.Seq, r.proven}
 }
 
-// from goes on in the epochs from next on, at the first event stored after the mark's
-// time: what survived of the events before was dealt with. That may be more than the
-// part before the break, since whoever stood there may have read on before anybody
-// noticed: events of the new epoch under the number of the old. Epochs of streams that are
-// gone are passed over: only the present one can be read.
-func (r resume) from(l Ledger, next Range) Step {
-	for _, e := range l.Epochs {
-		if e.Epoch >= next.Epoch && e.Created.Equal(l.Current().Created) {
-			next = e
-			break
-		}
-	}
-	begin := max(next.First, 1)
+// from goes on at the break, or at the first event stored after the mark's time: what
+// survived of the events before was dealt with. That may be more than the part before
+// the break, since whoever stood there may have read on before anybody noticed: events
+// of the new epoch under the number of the old. Epochs of streams that are gone are
+// passed over: only the present one can be read.
+func (r resume) from(l Ledger) Step {
+	begin := l.brokenAt(r.mark.Epoch)
 	if r.mark.Time.IsZero() {
 		if !l.knows(r.mark.Epoch) && r.mark.Seq+1 >= r.bounds.First && r.mark.Seq <= r.bounds.Last {
 			// The ledger was lost: nothing but the sequence is known of the place.
@@ -184,12 +183,13 @@ func (r resume) rolledBack() Step {
 	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), r.beginAt)
 }
 
+// beginAt has the events from a sequence on be of a later epoch than the mark's.
 func (r resume) beginAt(first uint64) Step {
 	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
-		if l.Current().Epoch > r.mark.Epoch {
+		if l.EpochOf(first) > r.mark.Epoch {
 			return false, nil // another lane or hub has seen it first
 		}
-		l.begin(Range{Epoch: r.mark.Epoch + 1, First: first, Created: r.bounds.Created})
+		l.begin(Range{Epoch: max(l.Current().Epoch, r.mark.Epoch) + 1, First: first, Created: r.bounds.Created})
 		return true, nil
 	}, func(write Step) Step {
 		return Look{func(now Bounds, _ time.Time) Step {
@@ -199,8 +199,10 @@ func (r resume) beginAt(first uint64) Step {
 			return write
 		}}
 	}, func(l Ledger) Step {
-		next, _ := l.after(r.mark.Epoch)
-		return r.behind(l, next)
+		if r.mark.Time.IsZero() {
+			return r.from(l)
+		}
+		return r.beforeFirst(l, l.brokenAt(r.mark.Epoch), first)
 	})
 }
 

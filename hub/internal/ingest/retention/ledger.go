@@ -87,6 +87,20 @@ func (l *Ledger) after(epoch uint64) (next Range, over bool) {
 	return Range{}, false
 }
 
+// brokenAt is the first sequence of the present stream that was used again after an
+// epoch: the lowest at which a later epoch begins, since each rollback may go further
+// back than the one before.
+func (l *Ledger) brokenAt(epoch uint64) uint64 {
+	cur := l.Current()
+	first := cur.First
+	for _, r := range l.Epochs {
+		if r.Epoch > epoch && r.Created.Equal(cur.Created) {
+			first = min(first, r.First)
+		}
+	}
+	return max(first, 1)
+}
+
 // knows reports whether the ledger has a range of an epoch.
 func (l *Ledger) knows(epoch uint64) bool {
 	return slices.ContainsFunc(l.Epochs, func(r Range) bool { return r.Epoch == epoch })

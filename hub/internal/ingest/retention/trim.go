@@ -59,6 +59,9 @@ type trim struct {
 	done Trimmed
 	// pinnings is the count of pinnings as of before the lanes were looked at.
 	pinnings uint64
+	// epoch is the current one by the ledger that the lanes are judged by: where another
+	// one begins meanwhile, a lane may stand elsewhere than it seemed.
+	epoch uint64
 	// below is what this trim may purge below: nothing that it finds needed or pinned,
 	// whatever an earlier trim has moved the floor to. A rollback that nobody has noticed
 	// puts new events below the floor.
@@ -80,7 +83,9 @@ func (t *trim) counted(r Read) Step {
 		l = r.lastKnown()
 	}
 	t.pinnings, t.done.Floor = l.Pinnings, l.Floor
-	return LookAtLanes{t.lookedAt}
+	latest, _ := r.latest()
+	t.epoch = latest.Current().Epoch
+	return Remember{latest, func() Step { return LookAtLanes{t.lookedAt} }}
 }
 
 func (t *trim) lookedAt(n Need) Step {
@@ -118,13 +123,22 @@ func (t *trim) raise(old uint64) Step {
 		if !l.Current().Created.Equal(b.Created) {
 			return false, errCreatedAgain
 		}
-		allowed, known := l.allowed(want, t.pinnings)
+		allowed, known := t.allowed(l, want)
 		if t.below = allowed; !known || allowed <= l.Floor {
 			return false, nil // where it is not known, the next trim looks again
 		}
 		l.Floor = allowed
 		return true, nil
 	}, t.raised)
+}
+
+// allowed is Ledger.allowed for this trim; known is false as well where another epoch
+// began since the lanes were looked at.
+func (t *trim) allowed(l *Ledger, want uint64) (seq uint64, known bool) {
+	if len(l.Epochs) == 0 || l.Current().Epoch != t.epoch {
+		return 0, false
+	}
+	return l.allowed(want, t.pinnings)
 }
 
 func (t *trim) raised(l Ledger) Step {
@@ -141,7 +155,7 @@ func (t *trim) confirmed(r Read) Step {
 	if r.Ledger.Floor < t.below {
 		return t.changed()
 	}
-	if allowed, known := r.Ledger.allowed(t.below, t.pinnings); !known || allowed < t.below {
+	if allowed, known := t.allowed(&r.Ledger, t.below); !known || allowed < t.below {
 		return t.changed()
 	}
 	return ReadTime{t.done.Bounds.Last, t.purge}

@@ -82,11 +82,13 @@ func (l *Lane) EventsRead(b ingest.Block, end bool) {
 
 // nextFill copies the next block of the fill under way. A fill ends where the
 // live position stands; until it is there, live copying has a turn after every
-// slice, so that live events wait about that long.
+// slice, so that live events wait about that long. Sequences decide: the cursors are
+// checked, so they speak of one stream, and a lane that resumed at the very beginning
+// of an epoch stands at the fill's last event under the epoch's own number.
 func (l *Lane) nextFill(w World) Step {
 	s := l.tip.State
 	at, to := s.Fills[0].At, s.Pos
-	if !at.Before(to.Position) {
+	if at.Seq >= to.Seq || to.Before(at.Position) {
 		return l.record(s.FillDone(), WhyFillDone)
 	}
 	if l.sliceOver(w) {
