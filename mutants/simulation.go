@@ -44,4 +44,11 @@ var simulationMutants = []mutant{
 		new:  "	// has noticed went further back.\n	return r.then(r.mark)",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
+	{
+		name: "registration-in-another-stream", guarantee: "2: a registration beside a new ingest does not move its lane past events",
+		file: "hub/internal/ingest/retention/mark.go",
+		old:  "		return then(false)\n	}\n	return l.Prove(pos, then)",
+		new:  "		return then(false)\n	}\n	return then(true)",
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
 }

@@ -136,6 +136,16 @@ func (a *Anchor) Release(ctx context.Context) (held bool, err error) {
 	return held, err
 }
 
+// Compares reports whether marks that were found just now compare with a lane's
+// position; see retention.Ledger.Compares.
+func (g *Ingest) Compares(ctx context.Context, pos Mark) (compares bool, err error) {
+	err = g.perform(ctx, g.ledger.Load().Compares(pos, func(is bool) retention.Step {
+		compares = is
+		return retention.Done{}
+	}), nil)
+	return compares, err
+}
+
 // LowestPin is the lowest sequence that a registration under way has pinned; ok is
 // false when there is none.
 func (g *Ingest) LowestPin(ctx context.Context) (seq uint64, ok bool, err error) {

@@ -228,7 +228,7 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 		}
 		s, changed = next, changed || touched
 	}
-	if err := r.unresumed(tip.State); err != nil {
+	if err := r.unresumed(ctx, tip.State, s); err != nil {
 		return s, false, err
 	}
 	if len(s.Interests) > request.MaxInterests {
@@ -241,13 +241,15 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	return s, true, reply.Limited(err)
 }
 
-// unresumed refuses what was begun beside a position of before a rollback that was
-// noticed since: the position does not compare with where the new interests begin. It is
-// asked once they have begun, by the ledger as it was then.
-func (r *registration) unresumed(s lane.State) error {
-	ledger := r.cfg.Ingest.Ledger()
-	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || !ledger.Stale(s.Pos.Position) {
+// unresumed refuses what was begun beside a position of before a rollback: the position
+// does not compare with where the new interests begin. It is asked once they have begun,
+// and where none is new that does not matter.
+func (r *registration) unresumed(ctx context.Context, s, next lane.State) error {
+	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || len(next.Interests) == len(s.Interests) {
 		return nil
+	}
+	if compares, err := r.cfg.Ingest.Compares(ctx, s.Pos); err != nil || compares {
+		return err
 	}
 	r.lane.Recheck()
 	return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")

@@ -95,6 +95,17 @@ func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
 	}}
 }
 
+// Compares finds whether marks that were found just now compare with a lane's position:
+// ingest is still the one of the position, and no rollback was noticed since the lane
+// resumed. It is asked after the marks were found, so it proves them as well where they
+// lie before the position.
+func (l *Ledger) Compares(pos Mark, then func(bool) Step) Step {
+	if l.Stale(pos.Position) {
+		return then(false)
+	}
+	return l.Prove(pos, then)
+}
+
 // prove finds whether the event at a mark is still the mark's. A mark without a time
 // proves nothing.
 func prove(m Mark, then func(bool) Step) Step {
