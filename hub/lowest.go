@@ -21,8 +21,11 @@ import (
 // milliseconds; a change of leaders takes one with it, which is asked for again.
 const standTime = 3 * time.Second
 
-// lowestNeeded asks every lane's stream where the lane stands.
-func (h *Hub) lowestNeeded(ctx context.Context) (retention.Need, error) {
+// needs is what a trim of ingest asks of the lanes.
+type needs struct{ *Hub }
+
+// Need asks every lane's stream where the lane stands.
+func (h needs) Need(ctx context.Context) (retention.Need, error) {
 	services, err := h.lanes.List(ctx)
 	if err != nil {
 		return retention.Need{}, err
@@ -43,6 +46,51 @@ func (h *Hub) lowestNeeded(ctx context.Context) (retention.Need, error) {
 		found.Take(service, standing(tip.State, err), ledger, b.Last)
 	})
 	return found, ctx.Err()
+}
+
+// Fence has lanes' state records written again as they are: a record that was on its way
+// there since before a trim is refused from then on. A lane that is not there or that
+// has its last record needs none.
+func (h needs) Fence(ctx context.Context, services []subjects.Name, all bool) (map[subjects.Name]error, error) {
+	if all {
+		names, err := h.lanes.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		services = h.withRegistered(names)
+	}
+	unknown := make(map[subjects.Name]error)
+	var mu sync.Mutex // guards unknown
+	h.lanes.Each(ctx, services, func(ctx context.Context, service subjects.Name) {
+		ctx, cancel := context.WithTimeout(ctx, laneTime)
+		defer cancel()
+		err := h.fence(ctx, service)
+		if err == nil || errors.Is(err, lane.ErrNoLane) || errors.Is(err, lane.ErrDropped) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		unknown[service] = err
+	})
+	return unknown, ctx.Err()
+}
+
+func (h needs) fence(ctx context.Context, service subjects.Name) error {
+	// The stream is asked: this hub may not know yet that a lane was created.
+	if _, err := h.lanes.State(ctx, service); err != nil {
+		return err
+	}
+	l, err := h.lanes.Existing(ctx, service)
+	if err != nil {
+		return err
+	}
+	_, err = l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
+		if tip.State.Dropped {
+			return tip.State, false, lane.ErrDropped
+		}
+		return tip.State, true, nil
+	})
+	return err
 }
 
 // standing is what a read of a lane's stream tells: its state, or why that cannot be

@@ -7,6 +7,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/history"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/subjects"
 )
 
 const ledgerSubject = "l"
@@ -232,6 +233,10 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.LookAtLanes:
 		lanes(func(n retention.Need, err error) {
 			answer(func() retention.Step { return s.Then(n) })(err)
+		})
+	case retention.Fence:
+		h.fence(p, s, func(unknown map[subjects.Name]error, err error) {
+			answer(func() retention.Step { return s.Then(unknown) })(err)
 		})
 	case retention.Purge:
 		// The server has no purge that states what it was decided on: a stream that is

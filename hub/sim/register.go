@@ -33,7 +33,7 @@ func (h *hub) register(i int, a Action) {
 	w := h.w
 	c := &change{w: w, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
 	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
-	c.anchor = retention.NewAnchor(c.id)
+	c.anchor = retention.NewAnchor(c.service.text + "/" + c.id)
 	c.start.All, c.middle, c.end = a.Verb == RegisterAll, a.Verb == RegisterAt, a.Verb == Unregister
 	w.Counts.Registrations++
 	if c.end {

@@ -224,7 +224,6 @@ func (w *World) forget() {
 		_ = w.ledger.Delete(m.Seq) // it is there
 	}
 	w.forgets++
-	w.judge.forgotten()
 }
 
 func (w *World) restart() {

@@ -91,9 +91,8 @@ func (g *Ingest) SeqAt(ctx context.Context, t time.Time) (seq uint64, err error)
 	return seq, err
 }
 
-// Trim purges what no lane needs and is old enough; see retention.Trim. lanes says
-// what the lanes need now.
-func (g *Ingest) Trim(ctx context.Context, p retention.Policy, lanes func(context.Context) (retention.Need, error)) (done retention.Trimmed, err error) {
+// Trim purges what no lane needs and is old enough; see retention.Trim.
+func (g *Ingest) Trim(ctx context.Context, p retention.Policy, lanes Lanes) (done retention.Trimmed, err error) {
 	err = g.perform(ctx, retention.Trim(p, func(t retention.Trimmed) retention.Step {
 		done = t
 		return retention.Done{}

@@ -43,9 +43,10 @@ func (e *TooOldError) Error() string {
 // says so. It is one registration's.
 type Anchor struct {
 	id string
-	// lowest is the lowest sequence pinned, when pinned is set.
-	lowest uint64
-	pinned bool
+	// pinned says that a pin was set, held that one was set since the last Look, and
+	// lowest at which sequence.
+	pinned, held bool
+	lowest       uint64
 
 	// What was looked at for the edit under way.
 	bounds Bounds
@@ -53,15 +54,18 @@ type Anchor struct {
 	marks  map[uint64]Mark
 }
 
-// NewAnchor makes the anchor of a registration with an id that no other has.
+// NewAnchor makes the anchor of a registration with an id that no other has, which begins
+// with the name of its service and a slash.
 func NewAnchor(id string) *Anchor { return &Anchor{id: id} }
 
 // Bounds is what ingest held at the last Look.
 func (a *Anchor) Bounds() Bounds { return a.bounds }
 
 // Look looks at ingest for an edit of the lane's state: the new interests of one
-// edit begin together. known is the ledger last read.
+// edit begin together. known is the ledger last read. Each edit pins again: a pin of an
+// earlier one may have run out, and what was on its way into the lane under it with it.
 func (a *Anchor) Look(known Ledger, then func() Step) Step {
+	a.held = false
 	return End(known, func(b Bounds, l Ledger) Step {
 		a.bounds, a.ledger, a.marks = b, l, make(map[uint64]Mark)
 		return then()
@@ -114,11 +118,11 @@ func (a *Anchor) find(s Start, held uint64, then func(seq uint64) Step) Step {
 
 // hold pins ingest from a sequence on, unless it is pinned from there already.
 func (a *Anchor) hold(seq uint64, then func(got uint64) Step) Step {
-	if a.pinned && seq >= a.lowest {
+	if a.held && seq >= a.lowest {
 		return then(seq)
 	}
 	return PinFrom(a.id, seq, func(got uint64, l Ledger) Step {
-		a.lowest, a.pinned, a.ledger = got, true, l
+		a.lowest, a.pinned, a.held, a.ledger = got, true, true, l
 		return then(got)
 	})
 }
@@ -133,9 +137,9 @@ func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
 	})
 }
 
-// Release ends the pin, once the lane's state holds the interests. held is false
-// for a pin that has run out: it protected nothing, and the registration is to be
-// refused rather than answered with a since that may be gone.
+// Release ends the pin, once the lane's state holds the interests. held is false for a
+// pin that has run out or was lost: the registration is to be refused rather than
+// answered with a since that may be gone.
 func (a *Anchor) Release(then func(held bool) Step) Step {
 	if !a.pinned {
 		return then(true)

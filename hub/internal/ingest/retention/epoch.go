@@ -24,10 +24,13 @@ func Identify(atLeast uint64, then func(Found) Step) Step {
 
 func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 	lost := false
-	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
+	return updateOnce(func(l *Ledger, now time.Time) (bool, error) {
 		if lost = len(l.Epochs) == 0 && b.Last > 0; len(l.Epochs) == 0 {
 			l.Epochs = []Range{{Epoch: max(atLeast, 1), First: 1, Created: b.Created}}
 			l.Floor = b.First
+			if lost {
+				l.Lost = uint64(now.UnixNano())
+			}
 			return true, nil
 		}
 		cur := l.Current()

@@ -22,6 +22,9 @@ type Ledger struct {
 	// first, and Forgotten is the count of the latest one that is not among them.
 	Released  []Release `json:"released,omitempty"`
 	Forgotten uint64    `json:"forgotten,omitempty"`
+	// Lost is set where the ledger was deleted, to a number that no other loss has, until
+	// a trim has fenced all lanes: pins that nobody knows may have been lost with it.
+	Lost uint64 `json:"lost,omitempty"`
 }
 
 // Range is one epoch: the events from First on, until the next range's First,

@@ -6,16 +6,19 @@ import (
 	"time"
 )
 
-// pinTTL bounds how long a registration that died half-way keeps ingest from
-// being trimmed. A registration takes seconds; one that outlives its pin finds
-// it gone and is refused.
+// pinTTL is for how long a registration that died half-way keeps ingest from being
+// trimmed. A registration takes seconds. The record of one that takes longer may still
+// be on its way into the lane, so a trim has the lane's state record written again
+// before it lets go of the pin (Fence): what was on its way is refused from then on, or
+// came before, and the lane says where it stands.
 const pinTTL = 10 * time.Minute
 
 // maxReleased bounds the memory of released pins. More than that between a trim's
 // look and its compare-and-set has the trim look again.
 const maxReleased = 128
 
-// Pin keeps ingest from a sequence on until a time.
+// Pin keeps ingest from a sequence on until it is released, or until a trim later than
+// Until has fenced its lane.
 type Pin struct {
 	Seq   uint64    `json:"seq"`
 	Until time.Time `json:"until"`
@@ -29,7 +32,8 @@ type Release struct {
 	Seq   uint64 `json:"seq"`
 }
 
-// PinFrom keeps ingest from a sequence on until Unpin, or ten minutes. got is the
+// PinFrom keeps ingest from a sequence on until Unpin, or for ten minutes and until the
+// lane is fenced. The id begins with the name of the lane's service and a slash. got is the
 // sequence pinned: want, or the floor where want lies below that. The floor cannot
 // pass a pin, nor a pin be set below the floor.
 func PinFrom(id string, want uint64, then func(got uint64, l Ledger) Step) Step {
@@ -89,15 +93,24 @@ func (l *Ledger) unpin(id string) bool {
 	return true
 }
 
-// expire releases the pins whose time is over, and reports whether there were any.
-func (l *Ledger) expire(now time.Time) bool {
-	expired := false
-	for _, id := range slices.Sorted(maps.Keys(l.Pins)) {
-		if now.After(l.Pins[id].Until) {
-			expired = l.unpin(id)
+// overdue are the pins whose time is over.
+func (l *Ledger) overdue(now time.Time) map[string]Pin {
+	pins := make(map[string]Pin)
+	for id, p := range l.Pins {
+		if now.After(p.Until) {
+			pins[id] = p
 		}
 	}
-	return expired
+	return pins
+}
+
+// expire releases the pins that are still as they were when their lanes were fenced.
+func (l *Ledger) expire(fenced map[string]Pin) {
+	for _, id := range slices.Sorted(maps.Keys(fenced)) {
+		if p, held := l.Pins[id]; held && p.Seq == fenced[id].Seq && p.Until.Equal(fenced[id].Until) {
+			l.unpin(id)
+		}
+	}
 }
 
 // dropPins takes away what speaks of a stream that is no more.

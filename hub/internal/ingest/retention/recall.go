@@ -14,16 +14,13 @@ import (
 const lostPinnings = 1 << 32
 
 // latest is the ledger to decide on: what was read, with what this hub knows and
-// the document does not, without the pins that have run out. improved reports
-// whether it differs from what was read.
+// the document does not. improved reports whether it differs from what was read.
 func (r Read) latest() (l Ledger, improved bool) {
 	l = r.Ledger.clone()
 	if r.Revision == 0 {
 		l = r.lastKnown()
 	}
-	older := l.recall(r.Known)
-	expired := l.expire(r.Now)
-	return l, older || expired
+	return l, l.recall(r.Known)
 }
 
 // lastKnown is the ledger as this hub last read it, for one that is gone; empty
@@ -34,6 +31,7 @@ func (r Read) lastKnown() Ledger {
 	}
 	l := r.Known.clone()
 	l.Pinnings += 1 + r.Random%lostPinnings
+	l.Lost = 1 + r.Random%lostPinnings
 	// Pins that another hub set are lost with it: a trim looks at the lanes again.
 	l.Released, l.Forgotten = nil, l.Pinnings
 	return l

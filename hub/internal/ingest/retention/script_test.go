@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -288,6 +289,8 @@ func kindOf(s retention.Step) string {
 		return "write"
 	case retention.LookAtLanes:
 		return "lanes"
+	case retention.Fence:
+		return "fence"
 	case retention.Purge:
 		return "purge"
 	}
@@ -339,6 +342,15 @@ func (w *world) step(o *op) {
 			n.Take(service, w.standings[service], *w.known[o.hub], last)
 		}
 		o.next = s.Then(n)
+	case retention.Fence:
+		w.say("fences %v, all %v", s.Services, s.All)
+		unknown := make(map[subjects.Name]error)
+		for _, service := range w.lanes {
+			if err := w.standings[service].Err; err != nil && (s.All || slices.Contains(s.Services, service)) {
+				unknown[service] = err
+			}
+		}
+		o.next = s.Then(unknown)
 	case retention.Purge:
 		w.db.Purge(s.Below)
 		o.next = s.Then()

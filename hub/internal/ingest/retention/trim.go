@@ -74,7 +74,7 @@ func (t *trim) begin(b Bounds, now time.Time) Step {
 	if !t.done.Full && b.FirstTime.After(now.Add(-t.policy.History)) {
 		return t.then(t.done) // all of it is history to be kept: no need to ask the lanes
 	}
-	return ReadLedger{t.counted} // before the lanes are read
+	return t.fence()
 }
 
 func (t *trim) counted(r Read) Step {
