@@ -79,16 +79,14 @@ func (j *judge) rolledBack(last uint64) {
 	}
 }
 
-// recorded takes a state record that a lane stored.
+// recorded takes a state record that a lane stored. Nobody purges ingest by hand here, so
+// there is never a reason to cut a lane off.
 func (j *judge) recorded(lane string, s record.State) {
+	if s.Detached != nil {
+		j.fail("L: lane %s is detached: %s", lane, s.Detached.Reason)
+	}
 	j.states[lane] = s
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
-}
-
-// detached takes a writer's decision to cut its lane off. Nobody purges ingest by
-// hand here, so there is never a reason.
-func (j *judge) detached(lane string, why error) {
-	j.fail("L: lane %s is detached: %v", lane, why)
 }
 
 // pins takes a ledger that was stored.

@@ -175,6 +175,8 @@ func (w *World) Do(a Action) {
 		w.lag(a.On)
 	case Batches:
 		w.fast = true
+	case Calm:
+		w.calm()
 	case Pull, Crash:
 		w.work(a)
 	default:

@@ -96,7 +96,7 @@ func TestReaderNoticesAClampedStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The server starts a reader of event 11 at event 50, in silence.
-	c, err := g.CatchUp(t.Context(), ingest.Mark{Position: event.Position{Epoch: 1, Seq: 10}}, ingest.Portion{Pull: 1 << 20, Block: 1 << 20})
+	c, err := g.CatchUp(t.Context(), ingest.Mark{Position: event.Position{Epoch: 1, Seq: 10}}, ingest.Mark{}, ingest.Portion{Pull: 1 << 20, Block: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,9 +51,9 @@ func (s *source) join(generation uint64) {
 	}
 }
 
-// next returns what follows a mark: events; or none at the end, where the tail
+// next returns what follows a mark in an ingest where to stands as well: events; or none at the end, where the tail
 // tells of more; or none elsewhere, when the caller should just ask again.
-func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end bool, err error) {
+func (s *source) next(ctx context.Context, at, to ingest.Mark) (b ingest.Block, end bool, err error) {
 	b, ok := s.tail.After(s.generation, at.Position)
 	if ok {
 		s.close()
@@ -73,7 +73,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 		s.close()
 	}
 	if s.catchUp == nil {
-		if err := s.open(ctx, at); err != nil || s.catchUp == nil {
+		if err := s.open(ctx, at, to); err != nil || s.catchUp == nil {
 			return ingest.Block{}, false, err
 		}
 	}
@@ -97,7 +97,7 @@ func (s *source) sliceOver() bool {
 }
 
 // open starts a reader, or leaves it nil when no turn came up in time.
-func (s *source) open(ctx context.Context, at ingest.Mark) error {
+func (s *source) open(ctx context.Context, at, to ingest.Mark) error {
 	if s.share == nil {
 		s.queued.Store(true)
 		s.share = s.memory.readers.Ask(s.memory.reader)
@@ -112,7 +112,7 @@ func (s *source) open(ctx context.Context, at ingest.Mark) error {
 		return ctx.Err()
 	}
 	s.queued.Store(false)
-	c, err := s.g.CatchUp(ctx, at, s.memory.portion)
+	c, err := s.g.CatchUp(ctx, at, to, s.memory.portion)
 	if err != nil {
 		s.close()
 		return err

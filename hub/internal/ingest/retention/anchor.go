@@ -73,7 +73,7 @@ func (a *Anchor) Look(known Ledger, then func() Step) Step {
 }
 
 // Begin finds a start and pins it. It fails with *TooOldError where ingest may not
-// hold the start any more.
+// hold the start any more, and with ErrChanged where the edit has to begin again.
 func (a *Anchor) Begin(s Start, then func(Beginning) Step) Step {
 	held := max(a.bounds.First, a.ledger.Floor)
 	return a.find(s, held, func(seq uint64) Step {
@@ -132,8 +132,15 @@ func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
 		return then(m)
 	}
 	return a.ledger.MarkBefore(seq, func(m Mark) Step {
-		a.marks[seq] = m
-		return then(m)
+		// The floor may have been lost with the ledger: what the pin keeps is asked
+		// once it is set.
+		return a.bounds.still(func(is bool, now Bounds) Step {
+			if !is || seq < now.First {
+				return Done{ErrChanged}
+			}
+			a.marks[seq] = m
+			return then(m)
+		})
 	})
 }
 

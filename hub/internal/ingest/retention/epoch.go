@@ -121,7 +121,9 @@ func (r resume) proven(at time.Time, found bool) Step {
 }
 
 func (r resume) trimmed() Step {
-	return Done{fmt.Errorf("%w: position %s, first held %d", ErrTrimmed, r.mark.Position, r.bounds.First)}
+	return r.still(func() Step {
+		return Done{fmt.Errorf("%w: position %s, first held %d", ErrTrimmed, r.mark.Position, r.bounds.First)}
+	})
 }
 
 // behind goes on from a mark in an epoch that is over, where next begins.
@@ -169,11 +171,13 @@ func (r resume) beforeFirst(l Ledger, begin, seq uint64) Step {
 	// Of another stream the mark's sequence says nothing.
 	other := r.mark.Time.Before(l.Current().Created)
 	if begin < r.bounds.First && seq <= r.bounds.First && (other || r.mark.Seq+1 < r.bounds.First) {
-		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
+		return r.still(func() Step {
+			return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
+		})
 	}
 	return l.MarkBefore(seq, func(m Mark) Step {
 		m.Epoch = l.EpochOf(seq)
-		return r.then(m)
+		return r.still(func() Step { return r.then(m) })
 	})
 }
 
@@ -194,18 +198,22 @@ func (r resume) beginAt(first uint64) Step {
 		}
 		l.begin(Range{Epoch: max(l.Current().Epoch, r.mark.Epoch) + 1, First: first, Created: r.bounds.Created})
 		return true, nil
-	}, func(write Step) Step {
-		return Look{func(now Bounds, _ time.Time) Step {
-			if !now.Created.Equal(r.bounds.Created) || now.Last < r.bounds.Last {
-				return Resume(r.mark, r.then)
-			}
-			return write
-		}}
-	}, func(l Ledger) Step {
+	}, func(write Step) Step { return r.still(func() Step { return write }) }, func(l Ledger) Step {
 		if r.mark.Time.IsZero() {
 			return r.from(l)
 		}
 		return r.beforeFirst(l, l.brokenAt(r.mark.Epoch), first)
+	})
+}
+
+// still goes on where what was found is of the stream that was looked at. Where ingest
+// was created again or rolled back meanwhile, the mark is checked once more.
+func (r resume) still(next func() Step) Step {
+	return r.bounds.still(func(is bool, _ Bounds) Step {
+		if !is {
+			return Resume(r.mark, r.then)
+		}
+		return next()
 	})
 }
 

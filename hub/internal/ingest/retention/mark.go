@@ -15,6 +15,10 @@ var ErrTrimmed = errors.New("ingest no longer holds the events after the positio
 // errCreatedAgain: the stream is another one than a moment before.
 var errCreatedAgain = errors.New("ingest was created again just now")
 
+// ErrChanged: ingest was created again, rolled back or trimmed while something was
+// decided on it. To decide again is safe.
+var ErrChanged = errors.New("ingest was created again, rolled back or trimmed just now")
+
 // Mark is a place in ingest: the last event dealt with, and when ingest stored
 // it. The time proves, when a reader comes back, that the event at the sequence
 // is still the same one.
@@ -42,6 +46,20 @@ type Bounds struct {
 	Messages            uint64
 	Bytes               uint64
 	Created             time.Time
+}
+
+// still finds whether ingest is the one that was looked at, and has lost nothing of it but
+// by a trim, so that what was read since is of one stream. now is what it holds.
+func (b Bounds) still(then func(is bool, now Bounds) Step) Step {
+	return Look{func(now Bounds, _ time.Time) Step {
+		switch {
+		case !now.Created.Equal(b.Created) || now.Last < b.Last:
+			return then(false, now)
+		case b.Messages == 0 || b.Last < now.First:
+			return then(true, now)
+		}
+		return ReadTime{b.Last, func(at time.Time, found bool) Step { return then(found && at.Equal(b.LastTime), now) }}
+	}}
 }
 
 // MarkBefore finds the mark of the event before seq, where a reader that wants

@@ -133,9 +133,9 @@ func (t *trim) raise(old uint64) Step {
 }
 
 // allowed is Ledger.allowed for this trim; known is false as well where another epoch
-// began since the lanes were looked at.
+// began or the ledger was lost since the lanes were looked at.
 func (t *trim) allowed(l *Ledger, want uint64) (seq uint64, known bool) {
-	if len(l.Epochs) == 0 || l.Current().Epoch != t.epoch {
+	if len(l.Epochs) == 0 || l.Current().Epoch != t.epoch || l.Lost > 0 {
 		return 0, false
 	}
 	return l.allowed(want, t.pinnings)

@@ -100,7 +100,7 @@ func (l *Lane) nextFill(w World) Step {
 	found := l.readIn
 	switch {
 	case found == nil:
-		return ReadEvents{Fill: true, From: at}
+		return ReadEvents{Fill: true, From: at, To: to}
 	case l.open != nil: // it may wait long
 		return l.settle()
 	}
