@@ -31,18 +31,11 @@ var retentionMutants = []mutant{
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
-		name: "lost-ledger-hides-pins", guarantee: "1: a trim under way looks again where the ledger was lost",
-		file: "hub/internal/ingest/retention/recall.go",
-		old:  "	l.Released, l.Forgotten = nil, l.Pinnings\n	return l",
-		new:  "	return l",
-		pkg:  "./hub/sim", test: "TestScripts",
-	},
-	{
 		name: "unresumed-registration", guarantee: "2: a registration beside a rollback waits until the lane has resumed",
 		file: "hub/internal/ingest/retention/ledger.go",
 		old:  `return pos.Epoch < l.EpochOf(pos.Seq) }`,
 		new:  `return pos.Epoch < l.EpochOf(pos.Seq) && pos.Seq == 0 }`,
-		pkg:  "./hub/sim", test: "TestScripts",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "purge-of-another-stream", guarantee: "1: a stream created during a trim keeps its events",

@@ -28,7 +28,7 @@ var simulationMutants = []mutant{
 		file: "hub/internal/ingest/retention/trim.go",
 		old:  `	return Remember{latest, func() Step { return LookAtLanes{t.lookedAt} }}`,
 		new:  `	return LookAtLanes{t.lookedAt}`,
-		pkg:  "./hub/sim", test: "TestScripts",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "first-break-alone", guarantee: "3: a later rollback that went further back counts",
@@ -47,9 +47,9 @@ var simulationMutants = []mutant{
 	{
 		name: "registration-in-another-stream", guarantee: "2: a registration beside a new ingest does not move its lane past events",
 		file: "hub/internal/ingest/retention/mark.go",
-		old:  "		return then(false)\n	}\n	return l.Prove(pos, then)",
-		new:  "		return then(false)\n	}\n	return then(true)",
-		pkg:  "./hub/sim", test: "TestScripts",
+		old:  "	return l.Prove(pos, then)",
+		new:  "	return then(true)",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "pin-outlived", guarantee: "1: a pin goes once its lane is fenced",
@@ -85,7 +85,7 @@ var simulationMutants = []mutant{
 		file: "hub/internal/ingest/retention/epoch.go",
 		old:  `		return r.still(func() Step { return r.then(m) })`,
 		new:  `		return r.then(m)`,
-		pkg:  "./hub/sim", test: "TestScripts",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "purged-below-a-lost-floor", guarantee: "1: a since is held once it is pinned",

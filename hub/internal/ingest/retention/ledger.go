@@ -22,8 +22,8 @@ type Ledger struct {
 	// first, and Forgotten is the count of the latest one that is not among them.
 	Released  []Release `json:"released,omitempty"`
 	Forgotten uint64    `json:"forgotten,omitempty"`
-	// Lost is set where the ledger was deleted, to a number that no other loss has, until
-	// a trim has fenced all lanes: pins that nobody knows may have been lost with it.
+	// Lost is set where pins were lost, to a number that no other loss has, until a trim
+	// has fenced all lanes: with the ledger, when it was deleted, or with ingest.
 	Lost uint64 `json:"lost,omitempty"`
 }
 
@@ -113,6 +113,9 @@ func (l *Ledger) knows(epoch uint64) bool {
 func (l *Ledger) begin(r Range) {
 	if !l.Current().Created.Equal(r.Created) {
 		l.Floor = 0
+		if len(l.Pins) > 0 {
+			l.Lost = l.Pinnings + 1 // their registrations may be on their way into lanes
+		}
 		l.dropPins()
 	}
 	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones

@@ -102,9 +102,13 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 }
 
 // Prove finds whether a reader that was opened behind a mark is good: the stream is the
-// one that the ledger speaks of, and the event at the mark is still the mark's. So
-// ingest was not rolled back or created again between Resume and the opening.
+// one that the ledger speaks of, the mark is of its present epochs, and the event at the
+// mark is still the mark's. So ingest was not rolled back or created again between Resume
+// and the opening.
 func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
+	if l.Stale(m.Position) {
+		return then(false)
+	}
 	return Look{func(b Bounds, _ time.Time) Step {
 		if !b.Created.Equal(l.Current().Created) || m.Seq > b.Last {
 			return then(false)
@@ -118,9 +122,6 @@ func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
 // resumed. It is asked after the marks were found, so it proves them as well where they
 // lie before the position.
 func (l *Ledger) Compares(pos Mark, then func(bool) Step) Step {
-	if l.Stale(pos.Position) {
-		return then(false)
-	}
 	return l.Prove(pos, then)
 }
 

@@ -35,7 +35,8 @@ var update = flag.Bool("update", false, "write what the scripts answer into thei
 //	> t to write                  takes steps until it is about to write
 //	> t                           takes the others
 //
-// Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>.
+// Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>,
+// compares <epoch>-<seq>.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -241,6 +242,19 @@ func (w *world) begin(hub string, words []string) retention.Step {
 				w.say("since %s behind %s, partial %v", b.At, b.Before.Position, b.Partial)
 				return retention.Done{}
 			})
+		})
+	case "compares":
+		m := w.mark(words[1])
+		if len(words) > 2 {
+			d, err := time.ParseDuration(words[2])
+			if err != nil {
+				panic(err)
+			}
+			m.Time = time.Unix(0, 0).Add(d).UTC()
+		}
+		return w.known[hub].Compares(m, func(is bool) retention.Step {
+			w.say("compares: %v", is)
+			return retention.Done{}
 		})
 	case "unpin":
 		return w.anchors[words[1]].Release(func(held bool) retention.Step {
