@@ -12,8 +12,8 @@ var retentionMutants = []mutant{
 	{
 		name: "rolled-back-is-trimmed", guarantee: "3: an event that a rollback took does not detach its lane",
 		file: "hub/internal/ingest/retention/epoch.go",
-		old:  `	case !found && r.missed+1 < maxMissed:`,
-		new:  `	case !found && r.missed+1 < 0:`,
+		old:  `			if !is || now.First > r.mark.Seq {`,
+		new:  `			if now.First > r.mark.Seq {`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{

@@ -72,24 +72,16 @@ func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 // rolled back (a lost tail whose sequences are used again): reading goes on at the
 // first event stored after the mark's time, in a new epoch. ErrTrimmed means that
 // events after the mark are gone.
-func Resume(m Mark, then func(Mark) Step) Step { return resumeAgain(m, 0, then) }
-
-func resumeAgain(m Mark, missed int, then func(Mark) Step) Step {
-	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, missed, then}.in(f.Ledger) })
+func Resume(m Mark, then func(Mark) Step) Step {
+	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, then}.in(f.Ledger) })
 }
 
 // resume is one Resume, which found the stream within bounds.
 type resume struct {
 	bounds Bounds
 	mark   Mark
-	// missed is how often the event at the mark was missing within bounds.
-	missed int
 	then   func(Mark) Step
 }
-
-// maxMissed is how often the event at a mark has to be missing within bounds to be
-// deleted: once may be a rollback between the two questions.
-const maxMissed = 3
 
 // in decides by the ledger.
 func (r resume) in(l Ledger) Step {
@@ -110,10 +102,13 @@ func (r resume) in(l Ledger) Step {
 // proven goes on where the event at the mark still has the mark's time.
 func (r resume) proven(at time.Time, found bool) Step {
 	switch {
-	case !found && r.missed+1 < maxMissed:
-		return resumeAgain(r.mark, r.missed+1, r.then)
 	case !found:
-		return Done{fmt.Errorf("%w: the event at %s was deleted", ErrTrimmed, r.mark.Position)}
+		return r.bounds.still(func(is bool, now Bounds) Step {
+			if !is || now.First > r.mark.Seq {
+				return Resume(r.mark, r.then) // a rollback or a trim between the questions
+			}
+			return Done{fmt.Errorf("%w: the event at %s was deleted", ErrTrimmed, r.mark.Position)}
+		})
 	case !at.Equal(r.mark.Time):
 		return r.rolledBack()
 	}
