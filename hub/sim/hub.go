@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
@@ -92,7 +93,7 @@ func (h *hub) processes() []*process {
 
 // onHub takes an action on a hub: "h1", or "h1/a" for a service's lane there.
 func (w *World) onHub(a Action) {
-	name, lane, _ := cut(a.On)
+	name, lane := cut(a.On)
 	for i, h := range w.hubs {
 		if h.name == name {
 			w.toHub(i, h, a, w.service(lane))
@@ -152,13 +153,9 @@ func (w *World) service(text string) int {
 }
 
 // cut splits "h1/a" at the first slash.
-func cut(name string) (before, after string, found bool) {
-	for i := range len(name) {
-		if name[i] == '/' {
-			return name[:i], name[i+1:], true
-		}
-	}
-	return name, "", false
+func cut(name string) (before, after string) {
+	before, after, _ = strings.Cut(name, "/")
+	return before, after
 }
 
 // perform takes the steps of an operation on ingest, each with a request of its own.

@@ -92,7 +92,7 @@ func (j *judge) recorded(lane string, s record.State) {
 // pins takes a ledger that was stored.
 func (j *judge) pins(l retention.Ledger) {
 	for id, p := range l.Pins {
-		_, interest, _ := cut(id)
+		_, interest := cut(id)
 		j.since[interest] = p.Seq
 	}
 }
