@@ -75,6 +75,7 @@ func (h needs) Fence(ctx context.Context, services []subjects.Name, all bool) (m
 	return unknown, ctx.Err()
 }
 
+// fence has the state record of one lane written again.
 func (h needs) fence(ctx context.Context, service subjects.Name) error {
 	// The stream is asked: this hub may not know yet that a lane was created.
 	if _, err := h.lanes.State(ctx, service); err != nil {
