@@ -100,7 +100,7 @@ func (p pinning) by() string {
 
 func (f *fullWatch) find(ctx context.Context, b ingest.Bounds, now time.Time) contract.IngestFull {
 	p := pinning{first: b.First, last: b.Last}
-	need, err := f.hub.lowestNeeded(ctx)
+	need, err := needs{f.hub}.Need(ctx)
 	p.lowest, p.err = need.Seq, err
 	for service, unknown := range need.Unknown {
 		p.err = fmt.Errorf("lane %s: %w", service, unknown)

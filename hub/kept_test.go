@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -106,6 +107,49 @@ func TestLedgerDeletedDuringARegistration(t *testing.T) {
 		}
 	})
 	w.register("s", `{"entities":["user"]}`)
+}
+
+// Pins may have been lost with a ledger that was deleted: the next trim has the lanes'
+// state records written again, and goes on after that.
+func TestTrimFencesLanesOnceTheLedgerWasLost(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(c *hub.Config) {
+		c.History, c.TrimGuard, c.TrimEvery = time.Millisecond, time.Millisecond, 20*time.Millisecond
+	})
+	w.register("s", `{"entities":["user"]}`)
+	w.register("t", `{"entities":["tenant"]}`)
+	lanes := []string{"s", "t"}
+	before := make(map[string]uint64)
+	for _, name := range lanes {
+		before[name] = w.recordSeq(name)
+	}
+	w.deleteStream(contract.StreamLedger)
+	for id := range 3 {
+		w.publish("db.user.update", fmt.Sprintf(`{"id":"%d"}`, id))
+	}
+	w.copies("s", 3)
+	w.eventually("fence", func() error {
+		for _, name := range lanes {
+			if w.recordSeq(name) == before[name] {
+				return fmt.Errorf("lane %s has no new state record", name)
+			}
+		}
+		return nil
+	})
+}
+
+// recordSeq is the sequence of a lane's newest state record.
+func (w *world) recordSeq(service string) uint64 {
+	w.t.Helper()
+	s, err := w.js.Stream(w.t.Context(), "SUB_"+service)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := s.GetLastMsgForSubject(w.t.Context(), "sub."+service+"._state")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m.Sequence
 }
 
 // A ledger that was deleted while no hub ran begins behind what the lanes know.

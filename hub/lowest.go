@@ -21,8 +21,11 @@ import (
 // change of leaders loses it, and the request is repeated.
 const standTime = 3 * time.Second
 
-// lowestNeeded asks every lane's stream where the lane stands.
-func (h *Hub) lowestNeeded(ctx context.Context) (retention.Need, error) {
+// needs answers a trim of ingest for the lanes.
+type needs struct{ *Hub }
+
+// Need asks every lane's stream where the lane stands.
+func (h needs) Need(ctx context.Context) (retention.Need, error) {
 	services, err := h.lanes.List(ctx)
 	if err != nil {
 		return retention.Need{}, err
@@ -43,6 +46,52 @@ func (h *Hub) lowestNeeded(ctx context.Context) (retention.Need, error) {
 		found.Take(service, standing(tip.State, err), ledger, b.Last)
 	})
 	return found, ctx.Err()
+}
+
+// Fence writes the state records of lanes again, unchanged. A record that was on its way
+// to the lane since before a trim is refused from then on. A lane that does not exist or
+// was dropped needs no fence.
+func (h needs) Fence(ctx context.Context, services []subjects.Name, all bool) (map[subjects.Name]error, error) {
+	if all {
+		names, err := h.lanes.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		services = h.withRegistered(names)
+	}
+	unknown := make(map[subjects.Name]error)
+	var mu sync.Mutex // guards unknown
+	h.lanes.Each(ctx, services, func(ctx context.Context, service subjects.Name) {
+		ctx, cancel := context.WithTimeout(ctx, laneTime)
+		defer cancel()
+		err := h.fence(ctx, service)
+		if err == nil || errors.Is(err, lane.ErrNoLane) || errors.Is(err, lane.ErrDropped) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		unknown[service] = err
+	})
+	return unknown, ctx.Err()
+}
+
+// fence writes the state record of one lane again.
+func (h needs) fence(ctx context.Context, service subjects.Name) error {
+	// The stream is asked: this hub may not know yet that a lane was created.
+	if _, err := h.lanes.State(ctx, service); err != nil {
+		return err
+	}
+	l, err := h.lanes.Existing(ctx, service)
+	if err != nil {
+		return err
+	}
+	_, err = l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
+		if tip.State.Dropped {
+			return tip.State, false, lane.ErrDropped
+		}
+		return tip.State, true, nil
+	})
+	return err
 }
 
 // standing is the result of reading a lane's stream: its state, or why the state

@@ -72,7 +72,7 @@ func (h *Hub) trimLane(ctx context.Context, service subjects.Name) {
 // detached that keeps a full ingest from being trimmed.
 func (h *Hub) trimIngest(ctx context.Context) error {
 	for h.hubs.TrimsIngest() {
-		done, err := h.ingest.Trim(ctx, h.retention(), h.lowestNeeded)
+		done, err := h.ingest.Trim(ctx, h.retention(), needs{h})
 		if err != nil {
 			return err
 		}

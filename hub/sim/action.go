@@ -71,6 +71,9 @@ const (
 	// Batches, as the first action, has lanes append in fast batches, of which a prefix
 	// may be stored, instead of atomic ones.
 	Batches
+	// Calm has some of what is on its way arrive, one thing behind the other, and lanes
+	// go on.
+	Calm
 
 	verbs
 )
@@ -78,12 +81,12 @@ const (
 //nolint:gochecknoglobals // a table
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
-	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag", "batches",
+	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag", "batches", "calm",
 }
 
 // Fault reports whether a verb is a fault.
 func (v Verb) Fault() bool {
-	return v == Lose || v == Crash || v >= Kill && v != Start && v != Thaw && v != Back && v != Batches
+	return v == Lose || v == Crash || v >= Kill && v != Start && v != Thaw && v != Back && v != Batches && v != Calm
 }
 
 // String is the action as a line of a script.

@@ -32,7 +32,7 @@ type process struct {
 	name string
 	hub  *hub // nil for those that are no hub's
 	dead bool
-	// life is that of ingest at the last look, forgets how often the ledger was deleted
+	// life is that of ingest at the last question to it, forgets how often the ledger was deleted
 	// when it was last read.
 	life, forgets int
 }

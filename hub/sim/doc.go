@@ -16,6 +16,7 @@
 // Not simulated, since the model or the pure parts do not know it: the registry and
 // what reconciles it with the lanes; snapshots, dead letters, redrives and rewinds;
 // queues ordered by key; a full lane's history; lanes rolled back to an older copy;
-// a ledger deleted in the same run in which ingest loses events; the tail that the lanes of a hub share (each lane reads by itself here), and
+// a ledger deleted in the same run in which ingest loses events, or by hand between the
+// last question of a trim and its purge; the tail that the lanes of a hub share (each lane reads by itself here), and
 // core.Lane.Follow.
 package sim

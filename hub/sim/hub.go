@@ -2,11 +2,13 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/history"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/subjects"
 )
 
 const ledgerSubject = "l"
@@ -91,7 +93,7 @@ func (h *hub) processes() []*process {
 
 // onHub takes an action on a hub: "h1", or "h1/a" for a service's lane there.
 func (w *World) onHub(a Action) {
-	name, lane, _ := cut(a.On)
+	name, lane := cut(a.On)
 	for i, h := range w.hubs {
 		if h.name == name {
 			w.toHub(i, h, a, w.service(lane))
@@ -151,13 +153,9 @@ func (w *World) service(text string) int {
 }
 
 // cut splits "h1/a" at the first slash.
-func cut(name string) (before, after string, found bool) {
-	for i := range len(name) {
-		if name[i] == '/' {
-			return name[:i], name[i+1:], true
-		}
-	}
-	return name, "", false
+func cut(name string) (before, after string) {
+	before, after, _ = strings.Cut(name, "/")
+	return before, after
 }
 
 // perform takes the steps of an operation on ingest, each with a request of its own.
@@ -190,7 +188,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 		w.ask(p, ingestStream, "time", func() error {
 			var err error
 			m, err = w.db.Get(s.Seq)
-			found = err == nil
+			found, p.life = err == nil, w.life
 			return nil
 		}, answer(func() retention.Step { return s.Then(m.Time, found) }))
 	case retention.ReadLedger:
@@ -233,12 +231,17 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 		lanes(func(n retention.Need, err error) {
 			answer(func() retention.Step { return s.Then(n) })(err)
 		})
+	case retention.Fence:
+		h.fence(p, s, func(unknown map[subjects.Name]error, err error) {
+			answer(func() retention.Step { return s.Then(unknown) })(err)
+		})
 	case retention.Purge:
-		// The server has no purge that states which stream it is for: one that is deleted
-		// by hand between the last look and the purge is not simulated.
-		life := p.life
+		// The server has no purge that states what it was decided on: a stream that is
+		// deleted or rolled back, or a ledger that is deleted, between the last question
+		// and the purge is not simulated.
+		life, forgets := p.life, p.forgets
 		w.ask(p, ingestStream, "purge", func() error {
-			if life == w.life {
+			if life == w.life && forgets == w.forgets {
 				w.Counts.Trimmed += int(w.db.Purge(s.Below))
 			}
 			return nil

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/record"
@@ -29,11 +28,6 @@ type judge struct {
 	answers []answer
 	// ended are the services' entities that somebody asked to unregister.
 	ended map[string]bool
-	// pinned is until when ingest is pinned for each interest; outlived are the lanes whose
-	// record with a new interest came after its pin had run out. Such a registration is
-	// not answered, but a trim may have passed its since, and the lane is then cut off.
-	pinned   map[string]time.Time
-	outlived map[string]bool
 	// since is where each interest is pinned; beyond are those that begin behind the end
 	// of an ingest which lost its tail: no event proves where that was.
 	since  map[string]uint64
@@ -58,7 +52,7 @@ type answer struct {
 func newJudge(w *World) *judge {
 	return &judge{
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
-		effects: make(map[copyOf]bool), ended: make(map[string]bool), pinned: make(map[string]time.Time), outlived: make(map[string]bool),
+		effects: make(map[copyOf]bool), ended: make(map[string]bool),
 		since: make(map[string]uint64), beyond: make(map[string]bool),
 	}
 }
@@ -85,42 +79,21 @@ func (j *judge) rolledBack(last uint64) {
 	}
 }
 
-// recorded takes a state record that a lane stored.
+// recorded takes a state record that a lane stored. Nobody purges ingest by hand here, so
+// there is never a reason to cut a lane off.
 func (j *judge) recorded(lane string, s record.State) {
-	before := j.states[lane]
-	for _, in := range s.Interests {
-		if had := before.Find(in.Entity); had != nil && had.ID == in.ID {
-			continue
-		}
-		at, pinned := j.pinned[in.ID]
-		if pinned && j.w.now.After(at) {
-			j.outlived[lane] = true
-		}
+	if s.Detached != nil {
+		j.fail("L: lane %s is detached: %s", lane, s.Detached.Reason)
 	}
 	j.states[lane] = s
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
 }
 
-// detached takes a writer's decision to cut its lane off. Nobody purges ingest by
-// hand here, so there is never a reason.
-func (j *judge) detached(lane string, why error) {
-	if !j.outlived[lane] {
-		j.fail("L: lane %s is detached: %v", lane, why)
-	}
-}
-
 // pins takes a ledger that was stored.
 func (j *judge) pins(l retention.Ledger) {
 	for id, p := range l.Pins {
-		j.pinned[id], j.since[id] = p.Until, p.Seq
-	}
-}
-
-// forgotten takes the deletion of the ledger: pins that only their own hub knows are
-// lost, and their registrations are refused.
-func (j *judge) forgotten() {
-	for id := range j.pinned {
-		j.pinned[id] = time.Time{}
+		_, interest := cut(id)
+		j.since[interest] = p.Seq
 	}
 }
 
@@ -200,9 +173,6 @@ func (j *judge) settle() {
 	known := j.w.hubs[0].known
 	for _, a := range j.answers {
 		state := j.states[a.service]
-		if state.Detached != nil && j.outlived[a.service] {
-			continue
-		}
 		in := state.Find(a.entity)
 		if j.beyond[a.id] {
 			continue

@@ -33,7 +33,7 @@ func (h *hub) register(i int, a Action) {
 	w := h.w
 	c := &change{w: w, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
 	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
-	c.anchor = retention.NewAnchor(c.id)
+	c.anchor = retention.NewAnchor(c.service.text + "/" + c.id)
 	c.start.All, c.middle, c.end = a.Verb == RegisterAll, a.Verb == RegisterAt, a.Verb == Unregister
 	w.Counts.Registrations++
 	if c.end {
@@ -127,14 +127,20 @@ func (c *change) edit(l *writer, tip record.Tip) {
 			start.Seq = b.First + (b.Last-b.First)/2
 		}
 		return c.anchor.Begin(start, func(b retention.Beginning) retention.Step {
-			if len(s.Interests) > 0 && l.h.known.Stale(s.Pos.Position) {
-				l.lane.Recheck()
-				return retention.Done{Err: errLost} // the service is told to ask again
+			add := func(compares bool) retention.Step {
+				if !compares {
+					l.lane.Recheck()
+					return retention.Done{Err: errLost} // the service is told to ask again
+				}
+				in := record.Interest{ID: c.id, Entity: c.entity, Ops: []string{"create", "update", "delete"}, Since: b.At, Rev: 1}
+				c.made, c.since = true, b.At.Seq
+				l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
+				return retention.Done{}
 			}
-			in := record.Interest{ID: c.id, Entity: c.entity, Ops: []string{"create", "update", "delete"}, Since: b.At, Rev: 1}
-			c.made, c.since = true, b.At.Seq
-			l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
-			return retention.Done{}
+			if len(s.Interests) == 0 {
+				return add(true)
+			}
+			return l.h.known.Compares(s.Pos, add)
 		})
 	}), nil, func(err error) {
 		if err != nil {

@@ -76,11 +76,6 @@ func (w *World) heal() {
 	for i := range w.services {
 		w.announce(i, nil) // hubs look at lanes of others every few seconds
 	}
-	// A fill whose lane resumed at the very beginning of another epoch ends with the
-	// next event only.
-	for i := range entities {
-		w.publish(i)
-	}
 	if !w.rest() {
 		w.judge.fail("V: it does not come to rest: %s", w.unrest())
 		return
@@ -110,6 +105,18 @@ func (w *World) rest() bool {
 	return false
 }
 
+// calmSteps is how much arrives in one Calm.
+const calmSteps = 60
+
+func (w *World) calm() {
+	for range calmSteps {
+		w.now = w.now.Add(time.Millisecond)
+		if !w.oneCall() && !w.oneWake() {
+			return
+		}
+	}
+}
+
 // oneCall serves or answers a call.
 func (w *World) oneCall() bool {
 	for _, c := range w.calls {
@@ -129,7 +136,7 @@ func (w *World) oneCall() bool {
 func (w *World) oneWake() bool {
 	for _, h := range w.hubs {
 		for i := range w.services {
-			if h.open && (h.writers[i] == nil && w.lanes[w.services[i].text] != nil || h.writers[i] != nil && h.writers[i].ready()) {
+			if h.open && h.alive && !h.frozen && (h.writers[i] == nil && w.lanes[w.services[i].text] != nil || h.writers[i] != nil && h.writers[i].ready()) {
 				h.wake(i)
 				return true
 			}

@@ -21,7 +21,7 @@ var usual = [verbs]int{
 	Serve: 400, Tell: 400, Lose: 15, Wake: 150, Pass: 15, Publish: 40, Retry: 5, Burst: 15,
 	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 2, Trim: 12, TrimLane: 25, Pull: 50, Crash: 10,
 	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
-	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25,
+	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25, Calm: 4,
 }
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
@@ -81,7 +81,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Publish:
 		a.N = s.random.IntN(len(entities))
 		return a, true
-	case Retry, Recreate, Forget, Restart:
+	case Retry, Recreate, Forget, Restart, Calm:
 		return a, true
 	case Rollback, Burst:
 		a.N = 1 + s.random.IntN(5)

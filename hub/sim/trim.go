@@ -2,10 +2,12 @@ package sim
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/subjects"
 )
 
 // The simulation's times, short beside those of a hub.
@@ -29,6 +31,17 @@ func (h *hub) trim() {
 // lookAtLanes asks for the names of the lanes, for the end of ingest, and then every
 // lane where it stands, all at once.
 func (h *hub) lookAtLanes(p *process, then func(retention.Need, error)) {
+	h.list(p, func(names []service, err error) {
+		if err != nil {
+			then(retention.Need{}, err)
+			return
+		}
+		h.lookAtEnd(p, names, then)
+	})
+}
+
+// list asks for the names of the lanes.
+func (h *hub) list(p *process, then func([]service, error)) {
 	w := h.w
 	var names []service
 	w.ask(p, "", "names", func() error {
@@ -38,12 +51,40 @@ func (h *hub) lookAtLanes(p *process, then func(retention.Need, error)) {
 			}
 		}
 		return nil
-	}, func(err error) {
-		if err != nil {
-			then(retention.Need{}, err)
+	}, func(err error) { then(names, err) })
+}
+
+// fence has the writers of lanes write their state records again.
+func (h *hub) fence(p *process, s retention.Fence, then func(map[subjects.Name]error, error)) {
+	h.list(p, func(names []service, err error) {
+		if !s.All {
+			names = slices.DeleteFunc(names, func(n service) bool { return !slices.Contains(s.Services, n.name) })
+		}
+		unknown := make(map[subjects.Name]error)
+		left := len(names)
+		if left == 0 || err != nil {
+			then(unknown, err)
 			return
 		}
-		h.lookAtEnd(p, names, then)
+		done := func(n service, err error) {
+			if err != nil && !errors.Is(err, errNoLane) {
+				unknown[n.name] = err
+			}
+			if left--; left == 0 {
+				then(unknown, nil)
+			}
+		}
+		for _, n := range names {
+			look := &process{name: p.name + "." + n.text, hub: h}
+			h.w.readTip(look, n, func(_ record.Tip, err error) {
+				if err != nil {
+					done(n, err)
+					return
+				}
+				c := &change{w: h.w, service: n, self: p, renewed: func(err error) { done(n, err) }}
+				c.queue(h, h.w.service(n.text))
+			})
+		}
 	})
 }
 

@@ -175,6 +175,8 @@ func (w *World) Do(a Action) {
 		w.lag(a.On)
 	case Batches:
 		w.fast = true
+	case Calm:
+		w.calm()
 	case Pull, Crash:
 		w.work(a)
 	default:
@@ -224,7 +226,6 @@ func (w *World) forget() {
 		_ = w.ledger.Delete(m.Seq) // it is there
 	}
 	w.forgets++
-	w.judge.forgotten()
 }
 
 func (w *World) restart() {

@@ -238,7 +238,6 @@ func (l *writer) checkNext(checked *record.State, cursors []*ingest.Mark) {
 	}), nil, func(err error) {
 		switch {
 		case errors.Is(err, ingest.ErrTrimmed):
-			l.h.w.judge.detached(l.service.text, err)
 			l.lane.CursorsGone(err.Error())
 			l.turn()
 		case err != nil:
@@ -301,10 +300,10 @@ func (l *writer) openReader(s core.ReadEvents, open **reader) {
 			return
 		}
 		l.h.perform(l.self, l.h.known.Prove(s.From, func(is bool) retention.Step {
-			if !is {
-				return retention.Done{Err: errSilent}
+			if !is || s.To.Seq == 0 {
+				return proven(is)
 			}
-			return retention.Done{}
+			return l.h.known.Prove(s.To, proven)
 		}), nil, func(err error) {
 			if err != nil {
 				*open = nil
@@ -314,6 +313,14 @@ func (l *writer) openReader(s core.ReadEvents, open **reader) {
 			l.read(s)
 		})
 	})
+}
+
+// proven ends the proof of a reader.
+func proven(is bool) retention.Step {
+	if !is {
+		return retention.Done{Err: errSilent}
+	}
+	return retention.Done{}
 }
 
 // contiguous reads the next events of a reader, as the server has them.

@@ -23,11 +23,18 @@ func (p Portion) Most(maxPayload int64) int64 {
 	return p.Block + maxPayload + Ahead(p.Pull, maxPayload)
 }
 
-// CatchUp opens a reader after a mark that Resume returned.
-func (g *Ingest) CatchUp(ctx context.Context, at Mark, p Portion) (*CatchUp, error) {
+// CatchUp opens a reader after a mark that Resume returned, of an ingest in which to
+// stands as well; the zero Mark stands in any.
+func (g *Ingest) CatchUp(ctx context.Context, at, to Mark, p Portion) (*CatchUp, error) {
 	r, err := g.newReader(ctx, at, p.Pull)
 	if err != nil {
 		return nil, err
+	}
+	if to.Seq > 0 {
+		if err := g.prove(ctx, to); err != nil {
+			r.close()
+			return nil, err
+		}
 	}
 	return &CatchUp{r: r, blockBytes: int(p.Block)}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/testenv/natstest"
+	"github.com/replhub/replhub/subjects"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,11 +52,20 @@ func pinned(t *testing.T, g *ingest.Ingest, id string, seq uint64) *ingest.Ancho
 // trim trims whatever is below the last event, for lanes that need nothing.
 func trim(t *testing.T, g *ingest.Ingest) retention.Trimmed {
 	t.Helper()
-	done, err := g.Trim(t.Context(), retention.Policy{}, func(context.Context) (retention.Need, error) { return retention.NewNeed(1000), nil })
+	done, err := g.Trim(t.Context(), retention.Policy{}, noLanes{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return done
+}
+
+// noLanes are lanes that need nothing.
+type noLanes struct{}
+
+func (noLanes) Need(context.Context) (retention.Need, error) { return retention.NewNeed(1000), nil }
+
+func (noLanes) Fence(context.Context, []subjects.Name, bool) (map[subjects.Name]error, error) {
+	return nil, nil
 }
 
 // Package retention decides; on a real server its steps do what they say.
@@ -86,7 +96,7 @@ func TestReaderNoticesAClampedStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The server starts a reader of event 11 at event 50, in silence.
-	c, err := g.CatchUp(t.Context(), ingest.Mark{Position: event.Position{Epoch: 1, Seq: 10}}, ingest.Portion{Pull: 1 << 20, Block: 1 << 20})
+	c, err := g.CatchUp(t.Context(), ingest.Mark{Position: event.Position{Epoch: 1, Seq: 10}}, ingest.Mark{}, ingest.Portion{Pull: 1 << 20, Block: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,21 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
 )
 
-// perform performs the steps of an operation, one after the other. lanes answers
-// retention.LookAtLanes; it may be nil where the operation has no such step.
-func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes func(context.Context) (retention.Need, error)) error {
+// Lanes is what a trim of ingest needs from the lanes.
+type Lanes interface {
+	// Need returns the lowest position that each lane still needs.
+	Need(ctx context.Context) (retention.Need, error)
+	// Fence writes the state records of the given services' lanes again, or those of all
+	// lanes; see retention.Fence.
+	Fence(ctx context.Context, services []subjects.Name, all bool) (unknown map[subjects.Name]error, err error)
+}
+
+// perform performs the steps of an operation, one after the other. lanes answers the
+// steps about lanes; it may be nil for every operation except a trim.
+func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes Lanes) error {
 	for {
 		var err error
 		switch s := step.(type) {
@@ -45,8 +55,13 @@ func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes func(co
 			step = s.Then()
 		case retention.LookAtLanes:
 			var need retention.Need
-			if need, err = lanes(ctx); err == nil {
+			if need, err = lanes.Need(ctx); err == nil {
 				step = s.Then(need)
+			}
+		case retention.Fence:
+			var unknown map[subjects.Name]error
+			if unknown, err = lanes.Fence(ctx, s.Services, s.All); err == nil {
+				step = s.Then(unknown)
 			}
 		case retention.Purge:
 			if err = g.purge(ctx, s.Below); err == nil {

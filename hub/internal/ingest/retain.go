@@ -91,8 +91,8 @@ func (g *Ingest) SeqAt(ctx context.Context, t time.Time) (seq uint64, err error)
 }
 
 // Trim purges the events that no lane needs and that are old enough; see
-// retention.Trim. lanes returns what the lanes need now.
-func (g *Ingest) Trim(ctx context.Context, p retention.Policy, lanes func(context.Context) (retention.Need, error)) (done retention.Trimmed, err error) {
+// retention.Trim.
+func (g *Ingest) Trim(ctx context.Context, p retention.Policy, lanes Lanes) (done retention.Trimmed, err error) {
 	err = g.perform(ctx, retention.Trim(p, func(t retention.Trimmed) retention.Step {
 		done = t
 		return retention.Done{}
@@ -133,6 +133,16 @@ func (a *Anchor) Release(ctx context.Context) (held bool, err error) {
 		return retention.Done{}
 	}), nil)
 	return held, err
+}
+
+// Compares reports whether marks that were found just now compare with a lane's
+// position; see retention.Ledger.Compares.
+func (g *Ingest) Compares(ctx context.Context, pos Mark) (compares bool, err error) {
+	err = g.perform(ctx, g.ledger.Load().Compares(pos, func(is bool) retention.Step {
+		compares = is
+		return retention.Done{}
+	}), nil)
+	return compares, err
 }
 
 // LowestPin is the lowest sequence that a registration under way has pinned; ok is

@@ -91,7 +91,7 @@ func (d *driver) readEvents(ctx context.Context, r core.ReadEvents) error {
 	if r.Fill {
 		src = &d.fillSource
 	}
-	block, end, err := src.next(ctx, r.From)
+	block, end, err := src.next(ctx, r.From, r.To)
 	if err != nil {
 		return err
 	}

@@ -51,10 +51,10 @@ func (s *source) join(generation uint64) {
 	}
 }
 
-// next returns the events that follow a mark. It returns none at the end, where the
-// tail announces further events, and sometimes none elsewhere; the caller then asks
-// again.
-func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end bool, err error) {
+// next returns the events that follow the mark at, in an ingest that also holds the mark
+// to. It returns none at the end, where the tail announces further events, and sometimes
+// none elsewhere; the caller then asks again.
+func (s *source) next(ctx context.Context, at, to ingest.Mark) (b ingest.Block, end bool, err error) {
 	b, ok := s.tail.After(s.generation, at.Position)
 	if ok {
 		s.close()
@@ -74,7 +74,7 @@ func (s *source) next(ctx context.Context, at ingest.Mark) (b ingest.Block, end 
 		s.close()
 	}
 	if s.catchUp == nil {
-		if err := s.open(ctx, at); err != nil || s.catchUp == nil {
+		if err := s.open(ctx, at, to); err != nil || s.catchUp == nil {
 			return ingest.Block{}, false, err
 		}
 	}
@@ -98,7 +98,7 @@ func (s *source) sliceOver() bool {
 }
 
 // open starts a reader, or leaves it nil when no turn came up in time.
-func (s *source) open(ctx context.Context, at ingest.Mark) error {
+func (s *source) open(ctx context.Context, at, to ingest.Mark) error {
 	if s.share == nil {
 		s.queued.Store(true)
 		s.share = s.memory.readers.Ask(s.memory.reader)
@@ -113,7 +113,7 @@ func (s *source) open(ctx context.Context, at ingest.Mark) error {
 		return ctx.Err()
 	}
 	s.queued.Store(false)
-	c, err := s.g.CatchUp(ctx, at, s.memory.portion)
+	c, err := s.g.CatchUp(ctx, at, to, s.memory.portion)
 	if err != nil {
 		s.close()
 		return err

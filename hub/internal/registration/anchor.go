@@ -45,6 +45,9 @@ func (a *anchor) begin(ctx context.Context, s request.Start, field string) (rete
 	if old, ok := errors.AsType[*retention.TooOldError](err); ok {
 		return b, tooOld(field, old)
 	}
+	if errors.Is(err, retention.ErrChanged) {
+		return b, contract.Errorf(contract.CodeUnavailable, "%v; send it again", err)
+	}
 	return b, err
 }
 

@@ -227,7 +227,7 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 		}
 		s, changed = next, changed || touched
 	}
-	if err := r.unresumed(tip.State); err != nil {
+	if err := r.unresumed(ctx, tip.State, s); err != nil {
 		return s, false, err
 	}
 	if len(s.Interests) > request.MaxInterests {
@@ -240,13 +240,15 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	return s, true, reply.Limited(err)
 }
 
-// unresumed refuses new interests beside a position from before a rollback that was
-// noticed since, because that position cannot be compared with the new interests'
-// starts. It is called after the interests have begun, with the ledger of that time.
-func (r *registration) unresumed(s lane.State) error {
-	ledger := r.cfg.Ingest.Ledger()
-	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || !ledger.Stale(s.Pos.Position) {
+// unresumed refuses new interests beside a position from before a rollback, because that
+// position cannot be compared with the new interests' starts. It is called after the
+// interests have begun. An edit without a new interest passes.
+func (r *registration) unresumed(ctx context.Context, s, next lane.State) error {
+	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || len(next.Interests) == len(s.Interests) {
 		return nil
+	}
+	if compares, err := r.cfg.Ingest.Compares(ctx, s.Pos); err != nil || compares {
+		return err
 	}
 	r.lane.Recheck()
 	return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")

@@ -44,9 +44,10 @@ func (e *TooOldError) Error() string {
 // protects them. An Anchor is for one registration.
 type Anchor struct {
 	id string
-	// lowest is the lowest sequence pinned, when pinned is set.
-	lowest uint64
-	pinned bool
+	// pinned says that a pin was set, held that one was set since the last Look, and
+	// lowest at which sequence.
+	pinned, held bool
+	lowest       uint64
 
 	// The results of the look for the edit under way.
 	bounds Bounds
@@ -54,7 +55,8 @@ type Anchor struct {
 	marks  map[uint64]Mark
 }
 
-// NewAnchor makes the anchor of a registration with an id that no other has.
+// NewAnchor makes the anchor of a registration with an id that no other has, which begins
+// with the name of its service and a slash.
 func NewAnchor(id string) *Anchor { return &Anchor{id: id} }
 
 // Bounds returns what ingest held at the last Look.
@@ -63,6 +65,7 @@ func (a *Anchor) Bounds() Bounds { return a.bounds }
 // Look reads ingest's bounds for an edit of the lane's state, so that the new
 // interests of one edit begin together. known is the ledger last read.
 func (a *Anchor) Look(known Ledger, then func() Step) Step {
+	a.held = false
 	return End(known, func(b Bounds, l Ledger) Step {
 		a.bounds, a.ledger, a.marks = b, l, make(map[uint64]Mark)
 		return then()
@@ -70,7 +73,7 @@ func (a *Anchor) Look(known Ledger, then func() Step) Step {
 }
 
 // Begin finds a start and pins it. It fails with *TooOldError where ingest may not
-// hold the start any more.
+// hold the start any more, and with ErrChanged where the edit has to begin again.
 func (a *Anchor) Begin(s Start, then func(Beginning) Step) Step {
 	held := max(a.bounds.First, a.ledger.Floor)
 	return a.find(s, held, func(seq uint64) Step {
@@ -115,11 +118,11 @@ func (a *Anchor) find(s Start, held uint64, then func(seq uint64) Step) Step {
 
 // hold pins ingest from a sequence on, unless it is already pinned from there.
 func (a *Anchor) hold(seq uint64, then func(got uint64) Step) Step {
-	if a.pinned && seq >= a.lowest {
+	if a.held && seq >= a.lowest {
 		return then(seq)
 	}
 	return PinFrom(a.id, seq, func(got uint64, l Ledger) Step {
-		a.lowest, a.pinned, a.ledger = got, true, l
+		a.lowest, a.pinned, a.held, a.ledger = got, true, true, l
 		return then(got)
 	})
 }
@@ -129,8 +132,15 @@ func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
 		return then(m)
 	}
 	return a.ledger.MarkBefore(seq, func(m Mark) Step {
-		a.marks[seq] = m
-		return then(m)
+		// The floor may have been lost with the ledger: what the pin keeps is asked
+		// once it is set.
+		return a.bounds.still(func(is bool, now Bounds) Step {
+			if !is || seq < now.First {
+				return Done{ErrChanged}
+			}
+			a.marks[seq] = m
+			return then(m)
+		})
 	})
 }
 

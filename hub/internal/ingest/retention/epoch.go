@@ -24,10 +24,13 @@ func Identify(atLeast uint64, then func(Found) Step) Step {
 
 func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 	lost := false
-	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
+	return updateOnce(func(l *Ledger, now time.Time) (bool, error) {
 		if lost = len(l.Epochs) == 0 && b.Last > 0; len(l.Epochs) == 0 {
 			l.Epochs = []Range{{Epoch: max(atLeast, 1), First: 1, Created: b.Created}}
 			l.Floor = b.First
+			if lost {
+				l.Lost = uint64(now.UnixNano())
+			}
 			return true, nil
 		}
 		cur := l.Current()
@@ -70,24 +73,16 @@ func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 // again or rolled back (its tail was lost and the sequences are used again): reading
 // then continues at the first event stored after the mark's time, in a new epoch.
 // ErrTrimmed means that events after the mark are gone.
-func Resume(m Mark, then func(Mark) Step) Step { return resumeAgain(m, 0, then) }
-
-func resumeAgain(m Mark, missed int, then func(Mark) Step) Step {
-	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, missed, then}.in(f.Ledger) })
+func Resume(m Mark, then func(Mark) Step) Step {
+	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, then}.in(f.Ledger) })
 }
 
 // resume is one Resume, which found the stream within bounds.
 type resume struct {
 	bounds Bounds
 	mark   Mark
-	// missed is how often the event at the mark was missing although within bounds.
-	missed int
 	then   func(Mark) Step
 }
-
-// maxMissed is how often the event at a mark must be missing within bounds to count
-// as deleted. Once may be a rollback between the two requests.
-const maxMissed = 3
 
 // in decides by the ledger.
 func (r resume) in(l Ledger) Step {
@@ -108,10 +103,13 @@ func (r resume) in(l Ledger) Step {
 // proven continues at the mark if its event still has the mark's time.
 func (r resume) proven(at time.Time, found bool) Step {
 	switch {
-	case !found && r.missed+1 < maxMissed:
-		return resumeAgain(r.mark, r.missed+1, r.then)
 	case !found:
-		return Done{fmt.Errorf("%w: the event at %s was deleted", ErrTrimmed, r.mark.Position)}
+		return r.bounds.still(func(is bool, now Bounds) Step {
+			if !is || now.First > r.mark.Seq {
+				return Resume(r.mark, r.then) // a rollback or a trim between the questions
+			}
+			return Done{fmt.Errorf("%w: the event at %s was deleted", ErrTrimmed, r.mark.Position)}
+		})
 	case !at.Equal(r.mark.Time):
 		return r.rolledBack()
 	}
@@ -119,35 +117,35 @@ func (r resume) proven(at time.Time, found bool) Step {
 }
 
 func (r resume) trimmed() Step {
-	return Done{fmt.Errorf("%w: position %s, first held %d", ErrTrimmed, r.mark.Position, r.bounds.First)}
+	return r.still(func() Step {
+		return Done{fmt.Errorf("%w: position %s, first held %d", ErrTrimmed, r.mark.Position, r.bounds.First)}
+	})
 }
 
 // behind continues from a mark in an epoch that is over, and that next follows.
 func (r resume) behind(l Ledger, next Range) Step {
-	if !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= next.First {
-		return r.from(l, next)
-	}
-	// Before the break, in the part that survived.
-	if r.mark.Seq+1 < r.bounds.First {
+	switch {
+	case !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= l.brokenAt(r.mark.Epoch):
+		return r.from(l)
+	case r.mark.Seq > r.bounds.Last:
+		return r.rolledBack()
+	case r.mark.Seq+1 < r.bounds.First:
 		return r.trimmed()
+	case r.mark.Seq+1 == r.bounds.First || r.mark.Time.IsZero():
+		return r.then(r.mark)
 	}
-	return r.then(r.mark)
+	// Before the break, in the part that survived, unless another rollback that nobody
+	// has noticed went further back.
+	return ReadTime{r.mark.Seq, r.proven}
 }
 
-// from continues in the epochs from next on, at the first event stored after the
-// mark's time, because surviving earlier events were already processed. These may
-// include events after the break: a reader may have read on before the break was
-// noticed, and so have taken events of the new epoch under the number of the old one.
-// Epochs of streams that are gone are passed over, because only the present stream
-// can be read.
-func (r resume) from(l Ledger, next Range) Step {
-	for _, e := range l.Epochs {
-		if e.Epoch >= next.Epoch && e.Created.Equal(l.Current().Created) {
-			next = e
-			break
-		}
-	}
-	begin := max(next.First, 1)
+// from continues at the break, or at the first event stored after the mark's time,
+// because surviving earlier events were already processed. These may include events
+// after the break: a reader may have read on before the break was noticed, and so have
+// taken events of the new epoch under the number of the old one. Epochs of streams that
+// are gone are passed over, because only the present stream can be read.
+func (r resume) from(l Ledger) Step {
+	begin := l.brokenAt(r.mark.Epoch)
 	if r.mark.Time.IsZero() {
 		if !l.knows(r.mark.Epoch) && r.mark.Seq+1 >= r.bounds.First && r.mark.Seq <= r.bounds.Last {
 			// The ledger was lost: only the sequence of the place is known.
@@ -169,11 +167,13 @@ func (r resume) beforeFirst(l Ledger, begin, seq uint64) Step {
 	// The mark's sequence has no meaning in another stream.
 	other := r.mark.Time.Before(l.Current().Created)
 	if begin < r.bounds.First && seq <= r.bounds.First && (other || r.mark.Seq+1 < r.bounds.First) {
-		return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
+		return r.still(func() Step {
+			return Done{fmt.Errorf("%w: epoch %d begins at %d, first held %d", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}
+		})
 	}
 	return l.MarkBefore(seq, func(m Mark) Step {
 		m.Epoch = l.EpochOf(seq)
-		return r.then(m)
+		return r.still(func() Step { return r.then(m) })
 	})
 }
 
@@ -186,23 +186,30 @@ func (r resume) rolledBack() Step {
 	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), r.beginAt)
 }
 
+// beginAt has the events from a sequence on be of a later epoch than the mark's.
 func (r resume) beginAt(first uint64) Step {
 	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
-		if l.Current().Epoch > r.mark.Epoch {
+		if l.EpochOf(first) > r.mark.Epoch {
 			return false, nil // another lane or hub has seen it first
 		}
-		l.begin(Range{Epoch: r.mark.Epoch + 1, First: first, Created: r.bounds.Created})
+		l.begin(Range{Epoch: max(l.Current().Epoch, r.mark.Epoch) + 1, First: first, Created: r.bounds.Created})
 		return true, nil
-	}, func(write Step) Step {
-		return Look{func(now Bounds, _ time.Time) Step {
-			if !now.Created.Equal(r.bounds.Created) || now.Last < r.bounds.Last {
-				return Resume(r.mark, r.then)
-			}
-			return write
-		}}
-	}, func(l Ledger) Step {
-		next, _ := l.after(r.mark.Epoch)
-		return r.behind(l, next)
+	}, func(write Step) Step { return r.still(func() Step { return write }) }, func(l Ledger) Step {
+		if r.mark.Time.IsZero() {
+			return r.from(l)
+		}
+		return r.beforeFirst(l, l.brokenAt(r.mark.Epoch), first)
+	})
+}
+
+// still goes on where what was found is of the stream that was looked at. Where ingest
+// was created again or rolled back meanwhile, the mark is checked once more.
+func (r resume) still(next func() Step) Step {
+	return r.bounds.still(func(is bool, _ Bounds) Step {
+		if !is {
+			return Resume(r.mark, r.then)
+		}
+		return next()
 	})
 }
 

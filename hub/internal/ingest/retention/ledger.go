@@ -23,6 +23,9 @@ type Ledger struct {
 	// Forgotten is the count of the latest such pin that is no longer in Released.
 	Released  []Release `json:"released,omitempty"`
 	Forgotten uint64    `json:"forgotten,omitempty"`
+	// Lost is set where pins were lost, to a number that no other loss has, until a trim
+	// has fenced all lanes: with the ledger, when it was deleted, or with ingest.
+	Lost uint64 `json:"lost,omitempty"`
 }
 
 // Range is one epoch: the events from First to the next range's First, in the stream
@@ -88,6 +91,20 @@ func (l *Ledger) after(epoch uint64) (next Range, over bool) {
 	return Range{}, false
 }
 
+// brokenAt is the first sequence of the present stream that was used again after an
+// epoch. It is the lowest at which a later epoch begins, because each rollback may go
+// further back than the one before.
+func (l *Ledger) brokenAt(epoch uint64) uint64 {
+	cur := l.Current()
+	first := cur.First
+	for _, r := range l.Epochs {
+		if r.Epoch > epoch && r.Created.Equal(cur.Created) {
+			first = min(first, r.First)
+		}
+	}
+	return max(first, 1)
+}
+
 // knows reports whether the ledger has the range of an epoch.
 func (l *Ledger) knows(epoch uint64) bool {
 	return slices.ContainsFunc(l.Epochs, func(r Range) bool { return r.Epoch == epoch })
@@ -98,6 +115,9 @@ func (l *Ledger) knows(epoch uint64) bool {
 func (l *Ledger) begin(r Range) {
 	if !l.Current().Created.Equal(r.Created) {
 		l.Floor = 0
+		if len(l.Pins) > 0 {
+			l.Lost = l.Pinnings + 1 // their registrations may be on their way into lanes
+		}
 		l.dropPins()
 	}
 	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones

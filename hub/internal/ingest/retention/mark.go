@@ -16,6 +16,10 @@ var ErrTrimmed = errors.New("ingest no longer holds the events after the positio
 // last step.
 var errCreatedAgain = errors.New("ingest was created again just now")
 
+// ErrChanged means that ingest was created again, rolled back or trimmed during a
+// decision about it. Repeating the decision is safe.
+var ErrChanged = errors.New("ingest was created again, rolled back or trimmed just now")
+
 // Mark is a place in ingest: the last processed event, and when ingest stored it.
 // When a reader comes back, the time proves that the event at the sequence is still
 // the same one.
@@ -42,6 +46,20 @@ type Bounds struct {
 	Messages            uint64
 	Bytes               uint64
 	Created             time.Time
+}
+
+// still finds whether ingest is the stream that b describes and has lost events only by a
+// trim. Everything read since then is then of one stream. now is what ingest holds.
+func (b Bounds) still(then func(is bool, now Bounds) Step) Step {
+	return Look{func(now Bounds, _ time.Time) Step {
+		switch {
+		case !now.Created.Equal(b.Created) || now.Last < b.Last:
+			return then(false, now)
+		case b.Messages == 0 || b.Last < now.First:
+			return then(true, now)
+		}
+		return ReadTime{b.Last, func(at time.Time, found bool) Step { return then(found && at.Equal(b.LastTime), now) }}
+	}}
 }
 
 // MarkBefore finds the mark of the event before seq, from which a reader gets seq
@@ -87,12 +105,23 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 // the ledger's, and the event at the mark is still the mark's. So ingest was not
 // rolled back or created again between Resume and the opening.
 func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
+	if l.Stale(m.Position) {
+		return then(false)
+	}
 	return Look{func(b Bounds, _ time.Time) Step {
 		if !b.Created.Equal(l.Current().Created) || m.Seq > b.Last {
 			return then(false)
 		}
 		return prove(m, then)
 	}}
+}
+
+// Compares finds whether marks that were found just now compare with a lane's position:
+// ingest is still the one of the position, and no rollback was noticed since the lane
+// resumed. It is asked after the marks were found, so it proves them as well where they
+// lie before the position.
+func (l *Ledger) Compares(pos Mark, then func(bool) Step) Step {
+	return l.Prove(pos, then)
 }
 
 // prove finds whether the event at a mark is still the mark's. A mark without a time

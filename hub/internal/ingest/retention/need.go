@@ -12,8 +12,10 @@ type Need struct {
 	Pinned bool
 	// Unknown are the lanes whose position cannot be read, with the reason.
 	Unknown map[subjects.Name]error
-	// Lowest is the mark furthest behind among the lanes that stand in the present
-	// epoch, also where that is the end of ingest or beyond; zero where there is none.
+	// Lowest is the mark furthest behind that names an event, among the lanes that stand
+	// in the present epoch, also where that is the end of ingest or beyond; zero where
+	// there is none. A mark without a time proves nothing, and one that lies further
+	// ahead proves as much.
 	Lowest Mark
 	stands bool
 }
@@ -52,7 +54,7 @@ func (n *Need) Take(service subjects.Name, s Standing, l Ledger, last uint64) {
 	seq := s.At.Seq
 	if s.At.Epoch < l.EpochOf(min(seq, last)) {
 		seq = 0
-	} else if !n.stands || s.At.Before(n.Lowest.Position) {
+	} else if !s.At.Time.IsZero() && (!n.stands || s.At.Before(n.Lowest.Position)) {
 		n.Lowest, n.stands = s.At, true
 	}
 	if seq < n.Seq {

@@ -14,7 +14,8 @@ const pinTTL = 10 * time.Minute
 // a trim's look and its compare-and-set, the trim looks again.
 const maxReleased = 128
 
-// Pin keeps ingest from a sequence on until a time.
+// Pin keeps ingest from a sequence on until it is released, or until a trim later than
+// Until has fenced its lane.
 type Pin struct {
 	Seq   uint64    `json:"seq"`
 	Until time.Time `json:"until"`
@@ -88,15 +89,24 @@ func (l *Ledger) unpin(id string) bool {
 	return true
 }
 
-// expire releases the expired pins, and reports whether there were any.
-func (l *Ledger) expire(now time.Time) bool {
-	expired := false
-	for _, id := range slices.Sorted(maps.Keys(l.Pins)) {
-		if now.After(l.Pins[id].Until) {
-			expired = l.unpin(id)
+// overdue returns the expired pins.
+func (l *Ledger) overdue(now time.Time) map[string]Pin {
+	pins := make(map[string]Pin)
+	for id, p := range l.Pins {
+		if now.After(p.Until) {
+			pins[id] = p
 		}
 	}
-	return expired
+	return pins
+}
+
+// expire releases those pins that did not change since their lanes were fenced.
+func (l *Ledger) expire(fenced map[string]Pin) {
+	for _, id := range slices.Sorted(maps.Keys(fenced)) {
+		if p, held := l.Pins[id]; held && p.Seq == fenced[id].Seq && p.Until.Equal(fenced[id].Until) {
+			l.unpin(id)
+		}
+	}
 }
 
 // dropPins removes the pins of a stream that no longer exists.

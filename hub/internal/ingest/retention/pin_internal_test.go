@@ -21,7 +21,7 @@ func TestAllowed(t *testing.T) {
 		"set after":                     {nil, func(l *Ledger) { l.pin("a", 40, later) }, 40, true},
 		"set before, released after":    {func(l *Ledger) { l.pin("a", 40, later) }, func(l *Ledger) { l.unpin("a") }, 40, true},
 		"set and released after":        {nil, func(l *Ledger) { l.pin("a", 40, later); l.unpin("a") }, 40, true},
-		"set before, expired after":     {func(l *Ledger) { l.pin("a", 40, now) }, func(l *Ledger) { l.expire(later) }, 40, true},
+		"set before, expired after":     {func(l *Ledger) { l.pin("a", 40, now) }, func(l *Ledger) { l.expire(l.overdue(later)) }, 40, true},
 		"released before":               {func(l *Ledger) { l.pin("a", 40, later); l.unpin("a") }, nil, 80, true},
 		"released before, others after": {func(l *Ledger) { l.pin("a", 40, later); l.unpin("a") }, func(l *Ledger) { l.pin("b", 60, later); l.unpin("b") }, 60, true},
 		"several of one registration":   {nil, func(l *Ledger) { l.pin("a", 40, later); l.pin("a", 60, later); l.unpin("a") }, 40, true},

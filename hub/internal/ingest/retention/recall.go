@@ -21,9 +21,7 @@ func (r Read) latest() (l Ledger, improved bool) {
 	if r.Revision == 0 {
 		l = r.lastKnown()
 	}
-	older := l.recall(r.Known)
-	expired := l.expire(r.Now)
-	return l, older || expired
+	return l, l.recall(r.Known)
 }
 
 // lastKnown is the ledger as this hub last read it, in place of a ledger that is
@@ -34,6 +32,7 @@ func (r Read) lastKnown() Ledger {
 	}
 	l := r.Known.clone()
 	l.Pinnings += 1 + r.Random%lostPinnings
+	l.Lost = 1 + r.Random%lostPinnings
 	// Pins that another hub set are lost with it: a trim looks at the lanes again.
 	l.Released, l.Forgotten = nil, l.Pinnings
 	return l

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +35,8 @@ var update = flag.Bool("update", false, "write what the scripts answer into thei
 //	> t to write                  takes steps until it is about to write
 //	> t                           takes the others
 //
-// Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>.
+// Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>,
+// compares <epoch>-<seq>.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -241,6 +243,19 @@ func (w *world) begin(hub string, words []string) retention.Step {
 				return retention.Done{}
 			})
 		})
+	case "compares":
+		m := w.mark(words[1])
+		if len(words) > 2 {
+			d, err := time.ParseDuration(words[2])
+			if err != nil {
+				panic(err)
+			}
+			m.Time = time.Unix(0, 0).Add(d).UTC()
+		}
+		return w.known[hub].Compares(m, func(is bool) retention.Step {
+			w.say("compares: %v", is)
+			return retention.Done{}
+		})
 	case "unpin":
 		return w.anchors[words[1]].Release(func(held bool) retention.Step {
 			w.say("held %v", held)
@@ -288,6 +303,8 @@ func kindOf(s retention.Step) string {
 		return "write"
 	case retention.LookAtLanes:
 		return "lanes"
+	case retention.Fence:
+		return "fence"
 	case retention.Purge:
 		return "purge"
 	}
@@ -339,6 +356,15 @@ func (w *world) step(o *op) {
 			n.Take(service, w.standings[service], *w.known[o.hub], last)
 		}
 		o.next = s.Then(n)
+	case retention.Fence:
+		w.say("fences %v, all %v", s.Services, s.All)
+		unknown := make(map[subjects.Name]error)
+		for _, service := range w.lanes {
+			if err := w.standings[service].Err; err != nil && (s.All || slices.Contains(s.Services, service)) {
+				unknown[service] = err
+			}
+		}
+		o.next = s.Then(unknown)
 	case retention.Purge:
 		w.db.Purge(s.Below)
 		o.next = s.Then()

@@ -1,6 +1,10 @@
 package retention
 
-import "time"
+import (
+	"time"
+
+	"github.com/replhub/replhub/subjects"
+)
 
 // A Step is the next step of an operation: one request to a server, or one write,
 // with the function that takes its answer; Done is the end. A failed request ends the
@@ -59,6 +63,16 @@ type LookAtLanes struct {
 	Then func(Need) Step
 }
 
+// Fence has lanes' state records written again as they are, of the given services or of
+// all: whatever was on its way into such a lane is refused, or was stored before. unknown
+// are those lanes where that did not come about, with the reason. A lane that does not
+// exist needs none.
+type Fence struct {
+	Services []subjects.Name
+	All      bool
+	Then     func(unknown map[subjects.Name]error) Step
+}
+
 // Purge removes the events below a sequence.
 type Purge struct {
 	Below uint64
@@ -74,6 +88,7 @@ func (ReadLedger) step()  {}
 func (WriteLedger) step() {}
 func (Remember) step()    {}
 func (LookAtLanes) step() {}
+func (Fence) step()       {}
 func (Purge) step()       {}
 func (Done) step()        {}
 

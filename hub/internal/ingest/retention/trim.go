@@ -62,6 +62,13 @@ type trim struct {
 	done Trimmed
 	// pinnings is the count of pinnings from before the look at the lanes.
 	pinnings uint64
+	// epoch is the current epoch of the ledger by which the lanes are judged. If another
+	// epoch begins meanwhile, a lane's place may differ from the one that was read.
+	epoch uint64
+	// below is the sequence below which this trim may purge. No event from it on was
+	// found needed or pinned, whatever floor an earlier trim has set: a rollback that
+	// was not noticed yet puts new events below the floor.
+	below uint64
 }
 
 func (t *trim) begin(b Bounds, now time.Time) Step {
@@ -70,7 +77,7 @@ func (t *trim) begin(b Bounds, now time.Time) Step {
 	if !t.done.Full && b.FirstTime.After(now.Add(-t.policy.History)) {
 		return t.then(t.done) // all events are history to be kept: no need to ask the lanes
 	}
-	return ReadLedger{t.counted} // before the lanes are read
+	return t.fence()
 }
 
 func (t *trim) counted(r Read) Step {
@@ -79,7 +86,9 @@ func (t *trim) counted(r Read) Step {
 		l = r.lastKnown()
 	}
 	t.pinnings, t.done.Floor = l.Pinnings, l.Floor
-	return LookAtLanes{t.lookedAt}
+	latest, _ := r.latest()
+	t.epoch = latest.Current().Epoch
+	return Remember{latest, func() Step { return LookAtLanes{t.lookedAt} }}
 }
 
 func (t *trim) lookedAt(n Need) Step {
@@ -117,8 +126,8 @@ func (t *trim) raise(old uint64) Step {
 		if !l.Current().Created.Equal(b.Created) {
 			return false, errCreatedAgain
 		}
-		allowed, known := l.allowed(want, t.pinnings)
-		if !known || allowed <= l.Floor {
+		allowed, known := t.allowed(l, want)
+		if t.below = allowed; !known || allowed <= l.Floor {
 			return false, nil // if the limit is not known, the next trim looks again
 		}
 		l.Floor = allowed
@@ -126,23 +135,49 @@ func (t *trim) raise(old uint64) Step {
 	}, t.raised)
 }
 
-func (t *trim) raised(l Ledger) Step {
-	t.done.Floor = l.Floor
-	if l.Floor <= t.done.Bounds.First {
-		return t.stuck()
+// allowed is Ledger.allowed for this trim. known is also false if another epoch began or
+// the ledger was lost since the look at the lanes.
+func (t *trim) allowed(l *Ledger, want uint64) (seq uint64, known bool) {
+	if len(l.Epochs) == 0 || l.Current().Epoch != t.epoch || l.Lost > 0 {
+		return 0, false
 	}
-	return Look{t.purge}
+	return l.allowed(want, t.pinnings)
 }
 
-// purge purges below the floor, unless ingest has changed: a purge beyond the last
-// sequence would empty the stream and make its sequence jump, and a stream created
-// again has other events under these sequences.
-func (t *trim) purge(b Bounds, _ time.Time) Step {
-	if !b.Created.Equal(t.done.Bounds.Created) || t.done.Floor > b.Last {
-		return Done{fmt.Errorf("ingest changed during a trim to %d: left alone", t.done.Floor)}
+func (t *trim) raised(l Ledger) Step {
+	t.done.Floor = l.Floor
+	if t.below <= t.done.Bounds.First {
+		return t.stuck()
 	}
-	t.done.Purged = t.done.Floor - t.done.Bounds.First
-	return Purge{t.done.Floor, func() Step { return t.then(t.done) }}
+	return ReadLedger{t.confirmed}
+}
+
+// confirmed continues if the stored ledger still has the floor. If the ledger was deleted,
+// a hub that does not know the floor may have answered a registration.
+func (t *trim) confirmed(r Read) Step {
+	if r.Ledger.Floor < t.below {
+		return t.changed()
+	}
+	if allowed, known := t.allowed(&r.Ledger, t.below); !known || allowed < t.below {
+		return t.changed()
+	}
+	return ReadTime{t.done.Bounds.Last, t.purge}
+}
+
+// purge purges what this trim decided on, unless ingest has changed: the last event that
+// the decision knew is still there, so ingest was neither created again nor rolled back
+// to before it, and no event below is a new one.
+func (t *trim) purge(last time.Time, found bool) Step {
+	if b := t.done.Bounds; !found || !last.Equal(b.LastTime) {
+		return t.changed()
+	}
+	t.done.Purged = t.below - t.done.Bounds.First
+	return Purge{t.below, func() Step { return t.then(t.done) }}
+}
+
+// changed ends a trim whose decision no longer holds. The next trim looks again.
+func (t *trim) changed() Step {
+	return Done{fmt.Errorf("ingest or its ledger changed during a trim to %d: nothing was removed", t.below)}
 }
 
 // stuck is the end of a trim that purged nothing: in a full ingest it finds out

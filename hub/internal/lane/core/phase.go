@@ -83,11 +83,13 @@ func (l *Lane) EventsRead(b ingest.Block, end bool) {
 
 // nextFill copies the next block of the fill under way. A fill ends at the live
 // position. Until then live copying has a turn after every slice, so that live events
-// wait about one slice.
+// wait about one slice. Sequences alone decide: the cursors were checked, so they are of
+// one stream, and a lane that resumed at the start of an epoch has the fill's last event
+// under the number of the new epoch.
 func (l *Lane) nextFill(w World) Step {
 	s := l.tip.State
 	at, to := s.Fills[0].At, s.Pos
-	if !at.Before(to.Position) {
+	if at.Seq >= to.Seq || to.Before(at.Position) {
 		return l.record(s.FillDone(), WhyFillDone)
 	}
 	if l.sliceOver(w) {
@@ -99,7 +101,7 @@ func (l *Lane) nextFill(w World) Step {
 	found := l.readIn
 	switch {
 	case found == nil:
-		return ReadEvents{Fill: true, From: at}
+		return ReadEvents{Fill: true, From: at, To: to}
 	case l.open != nil: // the lane may wait long
 		return l.settle()
 	}

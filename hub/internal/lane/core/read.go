@@ -96,7 +96,6 @@ func (l *Lane) CursorsChecked(s record.State) {
 // instances see it.
 func (l *Lane) CursorsGone(why string) {
 	take[CheckCursors](l)
-	l.note(Note{Kind: LaneDetached, Reason: why})
 	l.detach(contract.TroubleTrimmed, why)
 }
 
@@ -166,6 +165,10 @@ func (l *Lane) Recorded(bytes int) {
 	l.known = unchecked
 	if l.change != nil && r.Why == WhyChange {
 		l.change.recorded = true
+	}
+	// Not before it is so: the lane may have gone on since it was read.
+	if d := r.State.Detached; r.Why == WhyDetached && d.Cause == contract.TroubleTrimmed {
+		l.note(Note{Kind: LaneDetached, Reason: d.Reason})
 	}
 	if r.Why == WhyFillDone && l.finished != nil {
 		l.note(*l.finished)

@@ -31,6 +31,10 @@ type ReadEvents struct {
 	// Fill is true for the fill under way, false for live copying.
 	Fill bool
 	From ingest.Mark
+	// To is the live position, up to which a fill copies. A reader that is opened for
+	// the fill has to be of its ingest as well: behind From alone, events that took the
+	// place of lost ones look like the fill's. It is zero for live copying.
+	To ingest.Mark
 }
 
 // Admit asks for leave to copy events, because the events that all lanes of a hub
