@@ -83,7 +83,7 @@ func (l *Lane) EventsRead(b ingest.Block, end bool) {
 
 // nextFill copies the next block of the fill under way. A fill ends at the live
 // position. Until then live copying has a turn after every slice, so that live events
-// wait about one slice. Sequences alone decide: the cursors were checked, so they are of
+// wait about one slice. The sequences decide first: the cursors were checked, so they are of
 // one stream, and a lane that resumed at the start of an epoch has the fill's last event
 // under the number of the new epoch.
 func (l *Lane) nextFill(w World) Step {
