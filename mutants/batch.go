@@ -33,8 +33,8 @@ var batchMutants = []mutant{
 	{
 		name: "batches-grow", guarantee: "a batch of large events does not overrun the server's queue",
 		file: "hub/internal/lane/core/append.go",
-		old:  `	case last || l.open.bytes >= maxOpenBytes:`,
-		new:  `	case last:`,
+		old:  `	case final || w.takesNoMore():`,
+		new:  `	case final:`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 }

@@ -90,9 +90,9 @@ var brokenMutants = []mutant{
 	},
 	{
 		name: "purged-state-without-limit", guarantee: "9: the state after a purge has what was asked for",
-		file: "hub/internal/lane/core/read.go",
-		old:  `	l.tip = record.Tip{State: s, Last: l.tip.Last}`,
-		new:  "	s.MaxBytes = 0\n	l.tip = record.Tip{State: s, Last: l.tip.Last}",
+		file: "hub/internal/lane/core/view.go",
+		old:  `	l.view.tip = record.Tip{State: s, Last: l.view.tip.Last}`,
+		new:  "	s.MaxBytes = 0\n	l.view.tip = record.Tip{State: s, Last: l.view.tip.Last}",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
@@ -115,8 +115,8 @@ var brokenMutants = []mutant{
 	{
 		name: "letters-put-again", guarantee: "8: a letter that was removed is not stored again",
 		file: "hub/internal/lane/core/work.go",
-		old:  "	case l.unrecorded > 0:\n		return l.record",
-		new:  "	case l.unrecorded < 0:\n		return l.record",
+		old:  `	if c.journal.unrecorded > 0 {`,
+		new:  `	if c.journal.unrecorded < 0 {`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{

@@ -11,9 +11,9 @@ var countsMutants = []mutant{
 	},
 	{
 		name: "lost-answer-not-counted", guarantee: "2: a copy is counted once it is stored",
-		file: "hub/internal/lane/core/read.go",
-		old:  `l.storedUpTo(tip.Last) // the answer was lost`,
-		new:  `_ = l.storedUpTo`,
+		file: "hub/internal/lane/core/view.go",
+		old:  `l.window.storedUpTo(tip.Last) // the answer was lost`,
+		new:  `_ = l.window.storedUpTo`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{

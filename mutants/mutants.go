@@ -18,16 +18,16 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
-		file: "hub/internal/lane/core/trouble.go",
-		old:  `	l.known, l.open, l.write, l.finished = unread, nil, nil, nil`,
-		new:  `	l.open, l.write, l.finished = nil, nil, nil`,
+		file: "hub/internal/lane/core/lane.go",
+		old:  "	l.view.known = unread\n	l.changes.failed(f)",
+		new:  "	l.changes.failed(f)",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
 		name: "table-instead-of-record", guarantee: "2: a lane expands by its own state record alone",
-		file: "hub/internal/lane/core/read.go",
-		old:  `	l.tip.State, l.live, l.fill = s, live, fill`,
-		new:  "	if l.tip.State = s; l.live == nil {\n		l.live, l.fill = live, fill\n	}",
+		file: "hub/internal/lane/core/view.go",
+		old:  `	v.tip.State, v.live, v.fill = s, live, fill`,
+		new:  "	if v.tip.State = s; v.live == nil {\n		v.live, v.fill = live, fill\n	}",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
@@ -124,8 +124,8 @@ var mutants = []mutant{
 	{
 		name: "full-lane-forgets", guarantee: "1: a full lane stalls",
 		file: "hub/internal/lane/core/room.go",
-		old:  `		case l.bytes < limit:`,
-		new:  `		case l.bytes < limit || r.proved:`,
+		old:  `		case r.bytes < limit:`,
+		new:  `		case r.bytes < limit || s.proved:`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{
@@ -250,8 +250,8 @@ var mutants = []mutant{
 	{
 		name: "answer-from-memory", guarantee: "2: an answer without an append is read",
 		file: "hub/internal/lane/core/change.go",
-		old:  `	case !c.fresh:`,
-		new:  `	case !c.fresh && !w.Owned:`,
+		old:  `	case !ch.fresh:`,
+		new:  `	case !ch.fresh && !w.Owned:`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{

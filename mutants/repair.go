@@ -47,9 +47,9 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "rows-asked-for-again", guarantee: "snapshots: reading a lane again asks no owner again",
-		file: "hub/internal/lane/core/read.go",
-		old:  "	case l.known == unread:\n",
-		new:  "	case l.known == unread:\n		l.rows.dropAll()\n",
+		file: "hub/internal/lane/core/lane.go",
+		old:  `	case l.view.known != read:`,
+		new:  "	case l.view.known != read:\n		l.rows.dropAll()",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{

@@ -5,6 +5,9 @@ import (
 )
 
 const (
+	// settleAfter is how long an append stays open without another message. A
+	// lane whose events are further apart appends them one by one.
+	settleAfter = 10 * time.Millisecond
 	// maxOpenBytes is the size at which an open append is closed and another one
 	// begun. The server drops messages that do not fit into a stream's queue (128
 	// MiB), and its flow control counts messages, not bytes.
@@ -15,99 +18,95 @@ const (
 	MaxPatience = 8 * time.Second
 )
 
+// window is the part of the lane's stream that is sent and not known to be stored: the
+// append that is open, and the answers that it waits for.
+type window struct {
+	fast   bool
+	counts *Counts
+
+	open       *open // nil when there is none
+	outgoing   outgoing
+	patience   patience
+	appendedAt time.Time // when the last append was sent
+	sending    int       // bytes of the append that is asked for
+}
+
 // open is an open append: its messages are sent and not known to be stored.
 type open struct{ bytes int }
 
-// append appends messages behind the tip, into the open append if there is one or if
-// opening one is worth it. last ends the append with these messages. All messages
-// sent are one append until it is settled: the lane continues as if they were stored,
-// and is read again if they were not.
-func (l *Lane) append(msgs []Message, bytes int, last bool) Step {
-	steady := len(msgs) > 1 || l.now.Sub(l.appendedAt) < settleAfter
-	l.appendedAt = l.now
-	a := Append{Last: l.tip.Last, Msgs: msgs, Patience: l.patience.time()}
+// append appends messages behind a last sequence, into the open append if there is one
+// or if opening one is worth it. final ends the append with these messages. All
+// messages sent are one append until it is settled: the lane continues as if they were
+// stored, and is read again if they were not.
+func (w *window) append(last uint64, msgs []Message, bytes int, final bool, now time.Time) Append {
+	steady := len(msgs) > 1 || now.Sub(w.appendedAt) < settleAfter
+	w.appendedAt = now
+	a := Append{Last: last, Msgs: msgs, Patience: w.patience.time()}
 	switch {
-	case l.open == nil && (!l.cfg.Fast || last || !steady):
+	case w.open == nil && (!w.fast || final || !steady):
 		a.How = Whole
-	case l.open == nil:
+	case w.open == nil:
 		a.How = Open
-	case last || l.open.bytes >= maxOpenBytes:
+	case final || w.takesNoMore():
 		a.How = Close
 	default:
 		a.How = Add
 	}
-	l.outgoing.add(l.tip.Last, msgs)
-	l.sending = bytes
+	w.outgoing.add(last, msgs)
+	w.sending = bytes
 	return a
 }
 
-// Sent answers Append with Open or Add: the messages are on their way, and may or may
-// not be stored.
-func (l *Lane) Sent() {
-	take[Append](l)
-	if l.open == nil {
-		l.open = new(open)
+func (w *window) isOpen() bool { return w.open != nil }
+
+func (w *window) takesNoMore() bool { return w.open.bytes >= maxOpenBytes }
+
+func (w *window) settle() Step { return Settle{w.patience.time()} }
+
+// settleBefore is a step that needs all sent messages to be stored.
+func (w *window) settleBefore(step Step) Step {
+	if w.isOpen() {
+		return w.settle()
 	}
-	l.open.bytes += l.sending
-	l.counts.Fast++
-	l.moved()
+	return step
 }
 
-// Stored answers Append with Whole or Close: all messages of the append are stored.
-func (l *Lane) Stored() {
-	a := take[Append](l)
-	l.patience.answered()
-	l.open = nil
+// left is how much longer the open append waits for another message.
+func (w *window) left(now time.Time) time.Duration { return settleAfter - now.Sub(w.appendedAt) }
+
+// sent notes that the messages asked for are on their way.
+func (w *window) sent() {
+	if w.open == nil {
+		w.open = new(open)
+	}
+	w.open.bytes += w.sending
+	w.counts.Fast++
+}
+
+// stored notes that all messages of an append are stored.
+func (w *window) stored(a Append) {
+	w.closed()
 	switch {
-	case a.How == Close || l.cfg.Fast && len(a.Msgs) > 1:
-		l.counts.Fast++
+	case a.How == Close || w.fast && len(a.Msgs) > 1:
+		w.counts.Fast++
 	case len(a.Msgs) > 1:
-		l.counts.Atomic++
+		w.counts.Atomic++
 	default:
-		l.counts.Single++
+		w.counts.Single++
 	}
-	l.moved()
 }
 
-func (l *Lane) settle() Step { return Settle{l.patience.time()} }
-
-// Settled answers Settle: all sent messages are stored.
-func (l *Lane) Settled() {
-	take[Settle](l)
-	l.patience.answered()
-	l.open = nil
-	l.storedUpTo(l.tip.Last)
+// closed notes the answer that ends an append.
+func (w *window) closed() {
+	w.patience.answered()
+	w.open = nil
 }
 
-// Progressed reports up to which sequence of the lane the open append is stored.
-func (l *Lane) Progressed(seq uint64) { l.storedUpTo(seq) }
-
-// AppendEnded reports that the server has ended the open append by itself.
-func (l *Lane) AppendEnded(f Failure) {
-	if l.asked != nil || l.open == nil {
-		return // the awaited answer will say so
-	}
-	l.fail(f)
-}
-
-// moved moves the cursor over the batch that was appended.
-func (l *Lane) moved() {
-	b := l.work.batch
-	l.work.batch = batch{}
-	if len(b.msgs) > 0 {
-		l.tip.Last += uint64(len(b.msgs))
-		if l.open == nil {
-			l.storedUpTo(l.tip.Last)
-		}
-		l.bytes += int64(b.bytes)
-		l.unrecorded, l.recordedAt = 0, l.appendedAt
-	}
-	l.tip.State = l.tip.State.Past(b.end)
-	l.unrecorded += b.skipped
-	if l.work == &l.followed {
-		l.work = nil
-	}
-	l.gotOn()
+// storedUpTo counts the copies that are stored up to a sequence of the lane.
+func (w *window) storedUpTo(seq uint64) {
+	copies, bytes := w.outgoing.stored(seq)
+	w.counts.Copies += uint64(copies)
+	w.counts.Bytes += uint64(bytes)
 }
 
 // patience is how long a lane waits for the server's answer to an append. After that
@@ -166,9 +165,34 @@ func (o *outgoing) takeBack(n int) { o.sizes = o.sizes[:len(o.sizes)-n] }
 // lost forgets the copies that are not stored.
 func (o *outgoing) lost() { o.sizes = o.sizes[:0] }
 
-// storedUpTo counts the copies that are stored up to a sequence of the lane.
-func (l *Lane) storedUpTo(seq uint64) {
-	copies, bytes := l.outgoing.stored(seq)
-	l.counts.Copies += uint64(copies)
-	l.counts.Bytes += uint64(bytes)
+// Sent answers Append with Open or Add: the messages are on their way, and may or may
+// not be stored.
+func (l *Lane) Sent() {
+	take[Append](l)
+	l.window.sent()
+	l.copier.moved(l.clock)
+}
+
+// Stored answers Append with Whole or Close: all messages of the append are stored.
+func (l *Lane) Stored() {
+	l.window.stored(take[Append](l))
+	l.copier.moved(l.clock)
+}
+
+// Settled answers Settle: all sent messages are stored.
+func (l *Lane) Settled() {
+	take[Settle](l)
+	l.window.closed()
+	l.window.storedUpTo(l.view.tip.Last)
+}
+
+// Progressed reports up to which sequence of the lane the open append is stored.
+func (l *Lane) Progressed(seq uint64) { l.window.storedUpTo(seq) }
+
+// AppendEnded reports that the server has ended the open append by itself.
+func (l *Lane) AppendEnded(f Failure) {
+	if l.asked != nil || !l.window.isOpen() {
+		return // the awaited answer will say so
+	}
+	l.fail(f)
 }

@@ -2,6 +2,16 @@ package core
 
 import "github.com/replhub/replhub/hub/internal/lane/record"
 
+// changes are the changes of the state that callers wait for.
+type changes struct {
+	view *view
+	room *room
+
+	change *change // the change under way
+	answer *Answer // the outcome for its caller
+	refuse error   // the error for all waiting callers
+}
+
 // change is the change under way.
 type change struct {
 	wanted Wanted
@@ -26,73 +36,105 @@ type Edited struct {
 	Err error
 }
 
-// beginChange begins the change that has waited longest, once all sent messages are
-// stored.
-func (l *Lane) beginChange(w World) Step {
-	if l.open != nil {
-		return l.settle()
-	}
-	l.leave, l.readIn, l.room = nil, nil, room{}
-	l.change = &change{wanted: w.Change}
-	return nil
+// begin begins the change that has waited longest.
+func (c *changes) begin(wanted Wanted) {
+	c.room.end()
+	c.change = &change{wanted: wanted}
 }
 
-// nextOfChange returns the next step of the change under way. A hub that does not own
+func (c *changes) nextAnswer() Step {
+	answer := *c.answer
+	c.answer = nil
+	return answer
+}
+
+func (c *changes) nextRefusal() Step {
+	refused := RefuseChanges{c.refuse}
+	c.refuse = nil
+	return refused
+}
+
+// next returns the next step of the change under way. A hub that does not own
 // the lane has old knowledge of it, so it reads the lane first.
-func (l *Lane) nextOfChange(w World) Step {
-	c := l.change
+func (c *changes) next(w World) Step {
+	ch := c.change
 	switch {
 	case w.Change == WantsNothing: // its caller is gone
-		l.change = nil
+		c.change = nil
 		return nil
-	case !w.Owned && !c.fresh:
-		return l.refresh()
-	case c.wanted == WantsRedrive && !c.room:
-		allowed, step, full := l.ensureRoom()
+	case !w.Owned && !ch.fresh:
+		return c.refresh()
+	case ch.wanted == WantsRedrive && !ch.room:
+		allowed, step, full := c.room.ensure()
 		switch {
 		case full != nil:
-			l.finishChange(full)
+			c.finish(full)
 		case allowed > 0:
-			c.room, l.room = true, room{}
+			ch.room = true
+			c.room.end()
 		}
 		return step
-	case c.edited == nil:
-		return Edit{Tip: l.tip}
-	case c.edited.Err == nil && c.edited.Changed:
-		l.toWrite(c.edited.Next, WhyChange)
-		l.write.Copies = c.edited.Copies
-		return nil
-	case !c.fresh:
+	case ch.edited == nil:
+		return Edit{Tip: c.view.tip}
+	case ch.edited.Err == nil && ch.edited.Changed:
+		return draft{State: ch.edited.Next, Why: WhyChange, Copies: ch.edited.Copies}
+	case !ch.fresh:
 		// No append proves this answer: another hub may have changed the lane.
-		return l.refresh()
+		return c.refresh()
 	}
-	l.finishChange(c.edited.Err)
+	c.finish(ch.edited.Err)
 	return nil
 }
 
 // refresh reads the lane for the change under way.
-func (l *Lane) refresh() Step {
-	l.change.fresh, l.change.known = true, l.tip.Last
-	l.known = unread
+func (c *changes) refresh() Step {
+	c.change.fresh, c.change.known = true, c.view.tip.Last
+	c.view.known = unread
 	return nil
+}
+
+// recorded notes that the record of the change under way is stored.
+func (c *changes) recorded() {
+	if c.change != nil {
+		c.change.recorded = true
+	}
+}
+
+// reread notes that the lane was read. A change that is recorded is now in force. A
+// change that was decided before is decided again if another writer has appended
+// meanwhile.
+func (c *changes) reread() {
+	ch := c.change
+	switch {
+	case ch == nil:
+	case ch.recorded:
+		c.finish(nil)
+	case ch.decided && c.view.tip.Last != ch.known:
+		ch.edited = nil
+	}
+}
+
+// failed gives up the change under way. After a refused append it is decided again, on
+// the lane as it then is.
+func (c *changes) failed(f Failure) {
+	switch {
+	case c.change == nil:
+	case f.Refused || f.NotStored:
+		c.change = nil
+	default:
+		c.finish(f.Err)
+	}
+}
+
+// finish reports the outcome to the change's caller.
+func (c *changes) finish(err error) {
+	c.answer = &Answer{State: c.view.tip.State, Err: err, Recorded: c.change.recorded}
+	c.change = nil
+	c.room.end()
 }
 
 // Edited answers Edit.
 func (l *Lane) Edited(e Edited) {
 	take[Edit](l)
-	l.change.edited, l.change.decided = &e, true
-}
-
-// reread requests a new decision on a change that was decided before the lane was
-// read, if another writer has appended meanwhile.
-func (c *change) reread(last uint64) {
-	if c.decided && !c.recorded && last != c.known {
-		c.edited = nil
-	}
-}
-
-// finishChange reports the outcome to the change's caller.
-func (l *Lane) finishChange(err error) {
-	l.answer = &Answer{State: l.tip.State, Err: err, Recorded: l.change.recorded}
-	l.change, l.room = nil, room{}
+	l.changes.change.edited, l.changes.change.decided = &e, true
 }

@@ -27,8 +27,8 @@ const (
 // open append takes another message without waiting, and that the event may be judged
 // at once.
 func (l *Lane) Follow(now, clock time.Time, e *event.Event, ready bool, maxPayload int) (Followed, Append) {
-	pos := l.tip.State.Pos
-	if !l.standing || l.stale || l.known != read || l.tip.State.Phase != record.Live || e.Pos.Epoch != pos.Epoch {
+	pos := l.view.tip.State.Pos
+	if !l.standing || l.view.stale || l.view.known != read || l.view.tip.State.Phase != record.Live || e.Pos.Epoch != pos.Epoch {
 		return Left, Append{}
 	}
 	switch {
@@ -38,50 +38,57 @@ func (l *Lane) Follow(now, clock time.Time, e *event.Event, ready bool, maxPaylo
 		return Left, Append{}
 	}
 	l.now, l.clock = now, clock
-	if !l.live.Wants(e.Subject.Entity()) {
-		return l.followPast(e), Append{}
+	followed, a := l.copier.follow(now, clock, e, ready, maxPayload)
+	if followed == Copied {
+		l.asked = a
 	}
-	if !ready || l.open == nil || l.open.bytes >= maxOpenBytes || l.full() {
+	return followed, a
+}
+
+// follow processes the event behind the live position.
+func (c *copier) follow(now, clock time.Time, e *event.Event, ready bool, maxPayload int) (Followed, Append) {
+	if !c.view.live.Wants(e.Subject.Entity()) {
+		return c.followPast(e, clock), Append{}
+	}
+	if !ready || !c.window.isOpen() || c.window.takesNoMore() || c.room.full() {
 		return Left, Append{}
 	}
-	d := l.cfg.Expand(l.live, e)
+	d := c.decide(c.view.live, e)
 	switch d.Kind {
 	case match.Skip:
-		return l.followPast(e), Append{}
+		return c.followPast(e, clock), Append{}
 	case match.Copy:
-		return l.followCopy(e, d, maxPayload)
+		return c.followCopy(e, d, maxPayload, now)
 	default:
 		return Left, Append{} // a dead letter is stored first
 	}
 }
 
 // followPast passes over an event. The first passed event makes Next watch the time.
-func (l *Lane) followPast(e *event.Event) Followed {
-	if l.unrecorded == 0 || l.unrecorded >= recordAfter {
+func (c *copier) followPast(e *event.Event, clock time.Time) Followed {
+	if c.journal.unrecorded == 0 || c.journal.unrecorded >= recordAfter {
 		return Left
 	}
-	l.pass([]*event.Event{e})
+	c.pass([]*event.Event{e}, clock)
 	return Took
 }
 
 // followCopy adds a copy to the open append.
-func (l *Lane) followCopy(e *event.Event, d match.Decision, maxPayload int) (Followed, Append) {
+func (c *copier) followCopy(e *event.Event, d match.Decision, maxPayload int, now time.Time) (Followed, Append) {
 	b := batch{events: 1, end: e}
 	if d = b.add(e, d, maxPayload); d.Kind != match.Copy {
 		return Left, Append{}
 	}
 	b.skipped = 0
-	l.followed = work{batch: b}
-	l.work = &l.followed
-	a, _ := l.append(b.msgs, b.bytes, false).(Append)
-	l.asked = a
-	return Copied, a
+	c.followed = work{batch: b}
+	c.work = &c.followed
+	return Copied, c.window.append(c.view.tip.Last, b.msgs, b.bytes, false, now)
 }
 
 // Unsent answers Copied: the message could not be sent without waiting, and the event
 // waits for Next.
 func (l *Lane) Unsent() {
 	take[Append](l)
-	l.outgoing.takeBack(1)
-	l.work = nil
+	l.window.outgoing.takeBack(1)
+	l.copier.work = nil
 }

@@ -11,20 +11,6 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-const (
-	// slice is the length of one turn of live copying or of a fill, and so about how
-	// long a live event waits while a fill is under way.
-	slice = 500 * time.Millisecond
-	// settleAfter is how long an append stays open without another message. A
-	// lane whose events are further apart appends them one by one.
-	settleAfter = 10 * time.Millisecond
-	// recordEvery is the time after which a lane that moves on without a copy records
-	// its position, and recordAfter the number of events after which it does. They
-	// bound what the lane scans again after a crash.
-	recordEvery = 30 * time.Second
-	recordAfter = 100_000
-)
-
 // Config configures a Lane. Only Service is required.
 type Config struct {
 	Service subjects.Name
@@ -64,68 +50,24 @@ const (
 	WantsRedrive        // of the state, with copies in front of it
 )
 
-// known is how far the lane is read.
-type known int
-
-const (
-	unread    known = iota // nothing is trusted: ReadTip
-	lost                   // there is no state record: Recall
-	unchecked              // the tip is known: CheckCursors
-	read
-)
-
-// Lane is one writer's knowledge of its lane.
+// Lane is one writer's knowledge of its lane. Each part knows one thing. A part returns
+// the next step of its concern, or nil after a decision that needs no step; Lane orders
+// the concerns (next) and applies an outcome to all parts that it concerns (fail).
 type Lane struct {
-	cfg   Config
-	now   time.Time // World.Now of the last Next or Follow
-	clock time.Time
+	now, clock time.Time // World.Now and Clock of the last Next or Follow
+	asked      Step      // the step that is not yet answered
+	standing   bool      // the last step was to stand at the end of ingest
 
-	asked    Step // the step that is not yet answered
-	known    known
-	stale    bool
-	standing bool // the last step was to stand at the end of ingest
-
-	tip        record.Tip
-	live, fill *match.Table
-	// readTo is the lane's last sequence when it was last read or written.
-	readTo uint64
-	// foreignAt is the end of the stream when foreign messages were last seen there.
-	foreignAt uint64
-
-	open     *open    // the append that is open; nil when there is none
-	write    *Record  // a state record to append
-	change   *change  // the change under way
-	answer   *Answer  // the outcome for its caller
-	refuse   error    // the error for all waiting callers
-	work     *work    // what is being copied
-	readIn   *readIn  // the events that ReadEvents brought
-	leave    *leave   // leave to copy, if it had to be waited for
-	followed work     // what Follow copies
-	sending  int      // bytes of the append that is asked for
-	room     room     // how room is made in a full lane
-	rows     rows     // of snapshots
-	finished *Note    // a fill of rows, once that is recorded
-	trouble  *Failure // not diagnosed yet
-	pause    *Wait    // after a failure
-	refused  refusals // appends in a row
-	backoff  time.Duration
-
-	outgoing      outgoing
-	letterInDoubt letterInDoubt
-	forestalled   bool // another writer has appended since the lane was read
-	patience      patience
-	appendedAt    time.Time // when the last append was sent
-	phaseBegan    time.Time
-	// unrecorded counts events passed since the stream last said where the lane
-	// stands, recordedAt when that was.
-	unrecorded int
-	recordedAt time.Time
-	bytes      int64 // what the stream holds, about; 0 is unknown
-
-	stall  episode.Episode
-	counts Counts
-	notes  []Note
-	dirty  bool
+	view    view    // what is read of the stream
+	window  window  // the appends
+	journal journal // the state records
+	room    room    // the lane's limit
+	rows    rows    // the fetches of snapshots' rows
+	copier  copier  // the events being copied
+	phases  phases  // which events are copied next
+	changes changes // the changes that callers wait for
+	trouble trouble // failures and stalls
+	report  report  // what a driver publishes
 }
 
 // New makes a Lane without any knowledge of its stream.
@@ -136,7 +78,18 @@ func New(cfg Config) *Lane {
 	if cfg.Expand == nil {
 		cfg.Expand = (*match.Table).Expand
 	}
-	return &Lane{cfg: cfg, stall: episode.Episode{Settle: settleStall}}
+	l := &Lane{view: view{service: cfg.Service, interest: cfg.Compile}}
+	l.window = window{fast: cfg.Fast, counts: &l.report.counts}
+	l.trouble = trouble{report: &l.report, stall: episode.Episode{Settle: settleStall}}
+	l.room = room{view: &l.view, window: &l.window}
+	l.copier = copier{
+		view: &l.view, window: &l.window, journal: &l.journal, room: &l.room, rows: &l.rows, trouble: &l.trouble, decide: cfg.Expand,
+	}
+	l.phases = phases{
+		view: &l.view, window: &l.window, journal: &l.journal, room: &l.room, rows: &l.rows, copier: &l.copier, trouble: &l.trouble,
+	}
+	l.changes = changes{view: &l.view, room: &l.room}
+	return l
 }
 
 // Next returns the next step. The step before must have been answered.
@@ -146,123 +99,133 @@ func (l *Lane) Next(w World) Step {
 	}
 	l.now, l.clock, l.standing = w.Now, w.Clock, false
 	for {
-		step := l.next(w)
-		switch step := step.(type) {
+		switch step := l.next(w).(type) {
 		case nil: // a decision was made that needs no step
-			continue
+		case draft:
+			l.journal.draft = &step
+		case giveUp:
+			l.fail(Failure{Err: step.err})
 		case Wait:
 			l.standing = step.Stand
+			return step
 		case FetchRows, DropRows, Answer, RefuseChanges:
+			return step
 		default:
 			l.asked = step
+			return step
 		}
-		return step
 	}
 }
 
-// next is one round of Next; after nil it is called again.
+// giveUp is a part's decision that the work under way cannot continue. Next performs
+// it.
+type giveUp struct{ err error }
+
+func (giveUp) step() {}
+
+// next is one round of Next.
 func (l *Lane) next(w World) Step {
 	switch {
 	case len(l.rows.drops) > 0:
 		return l.rows.nextDrop()
-	case l.answer != nil:
-		answer := *l.answer
-		l.answer = nil
-		return answer
-	case l.trouble != nil:
-		return l.diagnose()
-	case l.refuse != nil:
-		refused := RefuseChanges{l.refuse}
-		l.refuse = nil
-		return refused
-	case l.pause != nil:
-		pause := *l.pause
-		l.pause = nil
-		return pause
-	case l.write != nil:
-		return l.nextWrite()
-	case l.known != read:
-		return l.nextRead()
-	case l.change != nil:
-		return l.nextOfChange(w)
-	case l.work != nil:
-		return l.nextOfWork(w)
-	case l.stale:
-		l.stale, l.known = false, unread
+	case l.changes.answer != nil:
+		return l.changes.nextAnswer()
+	case l.trouble.failure != nil:
+		return l.trouble.diagnose(l.view.readTo)
+	case l.changes.refuse != nil:
+		return l.changes.nextRefusal()
+	case l.trouble.pause != nil:
+		return l.trouble.nextPause()
+	case l.journal.draft != nil:
+		return l.window.settleBefore(l.journal.write(l.view.tip.Last, l.window.patience.time()))
+	case l.view.known != read:
+		return l.window.settleBefore(l.view.next())
+	case l.changes.change != nil:
+		return l.changes.next(w)
+	case l.copier.work != nil:
+		return l.copier.next(w)
+	case l.view.stale:
+		l.view.reread()
 		return nil
 	case w.Change != WantsNothing:
 		return l.beginChange(w)
-	case l.idle(w):
+	case !w.Owned || w.Parked || l.view.idle():
 		return l.rest()
 	}
-	return l.nextOfPhase(w)
+	return l.phases.next(w)
 }
 
-// idle reports whether there is nothing for this hub to copy.
-func (l *Lane) idle(w World) bool {
-	return !w.Owned || w.Parked ||
-		l.tip.State.Detached != nil || l.tip.State.Dropped || len(l.tip.State.Interests) == 0
+// beginChange begins the change that has waited longest, once all sent messages are
+// stored.
+func (l *Lane) beginChange(w World) Step {
+	if l.window.isOpen() {
+		return l.window.settle()
+	}
+	l.phases.readIn, l.copier.leave = nil, nil
+	l.changes.begin(w.Change)
+	return nil
 }
 
 // rest waits for something to copy. Meanwhile the lane holds no shared resource,
 // because other lanes wait for it.
 func (l *Lane) rest() Step {
-	if l.open != nil {
-		return l.settle()
+	if l.window.isOpen() {
+		return l.window.settle()
 	}
 	l.rows.dropAll()
 	if len(l.rows.drops) > 0 {
 		return nil
 	}
-	l.readIn, l.leave = nil, nil
-	l.rests()
+	l.phases.readIn, l.copier.leave = nil, nil
+	l.trouble.rests(l.clock)
 	return Wait{Release: true}
 }
 
-// nextOfPhase copies events or rows according to the phase of the state record.
-func (l *Lane) nextOfPhase(w World) Step {
-	if step, full := l.nextFetch(); full != nil {
-		l.fail(Failure{Err: full})
-		return nil
-	} else if step != nil {
-		return step
+// Failed answers a step that did not succeed.
+func (l *Lane) Failed(f Failure) {
+	if l.asked == nil {
+		panic("lane: a failure of no step")
 	}
-	if l.leave == nil && l.readIn == nil && (l.unrecorded >= recordAfter || l.unrecorded > 0 && l.now.Sub(l.recordedAt) >= recordEvery) {
-		return l.record(l.tip.State, WhyPosition)
+	switch l.asked.(type) {
+	case Append, Settle, Record:
+		if f.Late {
+			l.window.patience.missed()
+		}
 	}
-	switch {
-	case l.tip.State.Phase != record.Filling:
-		return l.nextLive()
-	case l.tip.State.ActiveSnapshot() != nil:
-		return l.nextRows(w)
-	default:
-		return l.nextFill(w)
+	l.asked = nil
+	l.fail(f)
+}
+
+// fail gives up the work under way. After a failure the knowledge in memory is not
+// trusted: the lane is read again.
+func (l *Lane) fail(f Failure) {
+	l.copier.abandon()
+	l.rows.dropAll()
+	l.window.open, l.journal.draft, l.phases.readIn = nil, nil, nil
+	l.view.known = unread
+	l.changes.failed(f)
+	if l.trouble.forestalled(f, l.view.readTo) {
+		l.view.forestalled = f.Refused
+		return
 	}
+	l.trouble.failure = &f
 }
 
 // Recheck makes the lane be read again, because it was dropped or another hub changed
 // it.
-func (l *Lane) Recheck() { l.stale = true }
+func (l *Lane) Recheck() { l.view.stale = true }
 
 // Tip is the end of the lane's stream as this writer knows it.
-func (l *Lane) Tip() record.Tip { return l.tip }
+func (l *Lane) Tip() record.Tip { return l.view.tip }
 
 // Copying reports whether events that were admitted are being copied, or about to be.
-func (l *Lane) Copying() bool { return l.work != nil || l.leave != nil }
+func (l *Lane) Copying() bool { return l.copier.work != nil || l.copier.leave != nil }
 
 // Changing reports whether a change is under way.
-func (l *Lane) Changing() bool { return l.change != nil || l.answer != nil }
+func (l *Lane) Changing() bool { return l.changes.change != nil || l.changes.answer != nil }
 
 // Read reports whether the lane is read and need not be read again.
-func (l *Lane) Read() bool { return l.known == read && l.trouble == nil && !l.stale }
-
-// table returns the match table of the fill under way, or of live copying.
-func (l *Lane) table(fill bool) *match.Table {
-	if fill {
-		return l.fill
-	}
-	return l.live
-}
+func (l *Lane) Read() bool { return l.view.known == read && l.trouble.failure == nil && !l.view.stale }
 
 // take takes the answer to a step of type S.
 func take[S Step](l *Lane) S {

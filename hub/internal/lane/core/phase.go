@@ -8,77 +8,101 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
+// slice is the length of one turn of live copying or of a fill, and so about how
+// long a live event waits while a fill is under way.
+const slice = 500 * time.Millisecond
+
+// phases decide which events or rows are copied next: the live ones or those of a fill.
+type phases struct {
+	view    *view
+	window  *window
+	journal *journal
+	room    *room
+	rows    *rows
+	copier  *copier
+	trouble *trouble
+
+	began  time.Time // when the phase began, or the lane was read
+	readIn *readIn   // the answer to ReadEvents, if there were no events
+}
+
 // readIn is the result of a ReadEvents without events: whether the lane is at the
 // end.
 type readIn struct{ end bool }
 
-// nextLive copies the next block of live events, or hands over to a fill, or waits for
-// more.
-func (l *Lane) nextLive() Step {
-	fill, fillWaits := l.readyFill()
-	if fillWaits && l.now.Sub(l.phaseBegan) > slice {
-		return l.record(l.tip.State.InFill(fill), WhyPhase)
-	}
-	if step := l.askedAgain(); step != nil {
+// next copies events or rows according to the phase of the state record.
+func (p *phases) next(w World) Step {
+	if step, full := p.nextFetch(); full != nil {
+		return giveUp{full}
+	} else if step != nil {
 		return step
 	}
-	found := l.readIn
-	l.readIn = nil
+	s := p.view.tip.State
+	if p.copier.leave == nil && p.readIn == nil && p.journal.due(w.Now) {
+		return draft{State: s, Why: WhyPosition}
+	}
+	switch {
+	case s.Phase != record.Filling:
+		return p.nextLive(w)
+	case s.ActiveSnapshot() != nil:
+		return p.nextRows(w)
+	default:
+		return p.nextFill(w)
+	}
+}
+
+// nextLive copies the next block of live events, or hands over to a fill, or waits for
+// more.
+func (p *phases) nextLive(w World) Step {
+	s := p.view.tip.State
+	fill, fillWaits := p.readyFill()
+	if fillWaits && w.Now.Sub(p.began) > slice {
+		return draft{State: s.InFill(fill), Why: WhyPhase}
+	}
+	if step := p.askedAgain(); step != nil {
+		return step
+	}
+	found := p.readIn
+	p.readIn = nil
 	switch {
 	case found == nil:
-		return ReadEvents{From: l.tip.State.Pos}
+		return ReadEvents{From: s.Pos}
 	case fillWaits && found.end:
-		return l.record(l.tip.State.InFill(fill), WhyPhase)
+		return draft{State: s.InFill(fill), Why: WhyPhase}
 	case !found.end:
-		if l.open != nil { // the lane may wait long for a reader
-			return l.settle()
-		}
-		return nil
+		return p.window.settleBefore(nil) // the lane may wait long for a reader
 	}
-	l.gotOn()
-	return l.waitForEvents()
+	p.trouble.gotOn(w.Clock)
+	return p.waitForEvents(w)
 }
 
 // askedAgain asks again for leave that could not be given at once.
-func (l *Lane) askedAgain() Step {
-	if l.leave == nil || l.leave.granted {
+func (p *phases) askedAgain() Step {
+	if p.copier.leave == nil || p.copier.leave.granted {
 		return nil
 	}
-	return l.admit()
+	return p.copier.admit()
 }
 
 // waitForEvents waits at the end of ingest. It ends an append to which no message was
 // added for a while, and records the position when the stream has not stated it for a
 // while.
-func (l *Lane) waitForEvents() Step {
+func (p *phases) waitForEvents(w World) Step {
 	stand := Wait{Events: true, Stand: true}
+	stall := &p.trouble.stall
 	switch {
-	case l.open != nil:
-		if stand.D = settleAfter - l.now.Sub(l.appendedAt); stand.D <= 0 {
-			return l.settle()
+	case p.window.isOpen():
+		if stand.D = p.window.left(w.Now); stand.D <= 0 {
+			return p.window.settle()
 		}
-	case l.stall.Open():
-		stand.D = l.stall.Left(l.clock) + time.Millisecond
-	case l.unrecorded > 0:
-		if stand.D = recordEvery - l.now.Sub(l.recordedAt); stand.D <= 0 {
-			return l.record(l.tip.State, WhyPosition)
+	case stall.Open():
+		stand.D = stall.Left(w.Clock) + time.Millisecond
+	case p.journal.unrecorded > 0:
+		if stand.D = p.journal.left(w.Now); stand.D <= 0 {
+			return draft{State: p.view.tip.State, Why: WhyPosition}
 		}
 	}
 	return stand
-}
-
-// EventsRead answers ReadEvents with the events that follow the mark, or none. end
-// says that ingest has no more events, as far as the hub has read it.
-func (l *Lane) EventsRead(b ingest.Block, end bool) {
-	asked := take[ReadEvents](l)
-	if asked.Fill {
-		b.Events = upTo(b.Events, l.tip.State.Pos.Position)
-	}
-	if len(b.Events) == 0 {
-		l.readIn, l.leave = &readIn{end}, nil
-		return
-	}
-	l.copyBlock(b, asked.Fill)
 }
 
 // nextFill copies the next block of the fill under way. A fill ends at the live
@@ -86,26 +110,26 @@ func (l *Lane) EventsRead(b ingest.Block, end bool) {
 // wait about one slice. The sequences decide first: the cursors were checked, so they are of
 // one stream, and a lane that resumed at the start of an epoch has the fill's last event
 // under the number of the new epoch.
-func (l *Lane) nextFill(w World) Step {
-	s := l.tip.State
+func (p *phases) nextFill(w World) Step {
+	s := p.view.tip.State
 	at, to := s.Fills[0].At, s.Pos
 	if at.Seq >= to.Seq || to.Before(at.Position) {
-		return l.record(s.FillDone(), WhyFillDone)
+		return draft{State: s.FillDone(), Why: WhyFillDone}
 	}
-	if l.sliceOver(w) {
-		return l.toLive()
+	if p.sliceOver(w) {
+		return p.toLive()
 	}
-	if step := l.askedAgain(); step != nil {
+	if step := p.askedAgain(); step != nil {
 		return step
 	}
-	found := l.readIn
+	found := p.readIn
 	switch {
 	case found == nil:
 		return ReadEvents{Fill: true, From: at, To: to}
-	case l.open != nil: // the lane may wait long
-		return l.settle()
+	case p.window.isOpen(): // the lane may wait long
+		return p.window.settle()
 	}
-	l.readIn = nil
+	p.readIn = nil
 	if found.end {
 		// The live position is beyond what the tail has read in yet.
 		return Wait{D: slice, Events: true}
@@ -114,20 +138,22 @@ func (l *Lane) nextFill(w World) Step {
 }
 
 // sliceOver reports whether a fill has had its turn while live events wait.
-func (l *Lane) sliceOver(w World) bool {
-	return l.now.Sub(l.phaseBegan) > slice && l.liveWaits(w)
+func (p *phases) sliceOver(w World) bool {
+	return w.Now.Sub(p.began) > slice && p.liveWaits(w)
 }
 
 // liveWaits reports whether events wait for the live interests.
-func (l *Lane) liveWaits(w World) bool { return l.tip.State.Pos.Before(w.End) }
+func (p *phases) liveWaits(w World) bool { return p.view.tip.State.Pos.Before(w.End) }
 
-func (l *Lane) toLive() Step { return l.record(l.tip.State.In(record.Live), WhyPhase) }
+func (p *phases) toLive() Step {
+	return draft{State: p.view.tip.State.In(record.Live), Why: WhyPhase}
+}
 
 // readyFill returns the first fill that can continue. The fill of a snapshot cannot
 // continue while it has no rows.
-func (l *Lane) readyFill() (i int, ok bool) {
-	for i, f := range l.tip.State.Fills {
-		if f.Snapshot == nil || l.rows.ready(f) {
+func (p *phases) readyFill() (i int, ok bool) {
+	for i, f := range p.view.tip.State.Fills {
+		if f.Snapshot == nil || p.rows.ready(f) {
 			return i, true
 		}
 	}
@@ -142,4 +168,18 @@ func upTo(events []*event.Event, to event.Position) []*event.Event {
 		}
 	}
 	return events
+}
+
+// EventsRead answers ReadEvents with the events that follow the mark, or none. end
+// says that ingest has no more events, as far as the hub has read it.
+func (l *Lane) EventsRead(b ingest.Block, end bool) {
+	asked := take[ReadEvents](l)
+	if asked.Fill {
+		b.Events = upTo(b.Events, l.view.tip.State.Pos.Position)
+	}
+	if len(b.Events) == 0 {
+		l.phases.readIn, l.copier.leave = &readIn{end}, nil
+		return
+	}
+	l.copier.begin(b, asked.Fill, l.clock)
 }

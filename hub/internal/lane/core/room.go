@@ -5,14 +5,27 @@ import (
 	"fmt"
 )
 
+// maxAppendBytes bounds one append, and so the memory that a lane needs beside the
+// events.
+const maxAppendBytes = 4 << 20
+
 // ErrFull means that unacknowledged copies fill the lane up to its limit.
 var ErrFull = errors.New("lane full")
 
-// room is the procedure that makes room in a full lane. The lane is measured, its
-// history purged, and it is measured again. Then the copies kept for dead letters are
-// examined, and those no longer needed are purged. The zero room means that the lane
-// is not known to be full.
+// room keeps the lane's limit.
 type room struct {
+	view   *view
+	window *window
+
+	bytes  int64 // what the stream holds, about; 0 is unknown
+	search search
+}
+
+// search is the procedure that makes room in a full lane. The lane is measured, its
+// history purged, and it is measured again. Then the copies kept for dead letters are
+// examined, and those no longer needed are purged. The zero search means that the lane
+// is not known to be full.
+type search struct {
 	stage  roomStage
 	first  uint64 // message of the lane
 	keep   uint64 // the lane's first message to keep
@@ -31,84 +44,87 @@ const (
 	roomPurged
 )
 
-// ensureRoom keeps the lane's limit. allowed is how many bytes may be appended; the
+// end ends the search: the lane may be full again when it is next asked for.
+func (r *room) end() { r.search = search{} }
+
+// ensure keeps the lane's limit. allowed is how many bytes may be appended; the
 // last message may exceed the limit. Acknowledged history is purged to make room.
 // Unacknowledged copies never are, so the lane stalls as full. 0 bytes without an
 // error mean that step, or another decision, comes first.
-func (l *Lane) ensureRoom() (allowed int, next Step, full error) {
-	limit := l.tip.State.MaxBytes
+func (r *room) ensure() (allowed int, next Step, full error) {
+	limit := r.view.tip.State.MaxBytes
 	if limit <= 0 {
 		return maxAppendBytes, nil, nil
 	}
-	r := &l.room
-	switch r.stage {
+	s := &r.search
+	switch s.stage {
 	case roomUnasked:
-		switch {
-		case !l.full():
-			return l.allowed(), nil, nil
-		case l.open != nil:
-			return 0, l.settle(), nil
+		if !r.full() {
+			return r.allowed(), nil, nil
 		}
-		return 0, Measure{}, nil
+		return 0, r.window.settleBefore(Measure{}), nil
 	case roomMeasured:
 		switch {
-		case l.bytes < limit:
-			l.room = room{}
-			return l.allowed(), nil, nil
-		case !r.purged || r.free:
-			r.free = false
+		case r.bytes < limit:
+			r.end()
+			return r.allowed(), nil, nil
+		case !s.purged || s.free:
+			s.free = false
 			return 0, FindHistory{}, nil
-		case !r.proved:
+		case !s.proved:
 			return 0, Prove{}, nil
 		}
-		full := fmt.Errorf("%w: %d bytes of at most %d %s", ErrFull, l.bytes, limit, r.why)
-		l.room = room{}
+		full := fmt.Errorf("%w: %d bytes of at most %d %s", ErrFull, r.bytes, limit, s.why)
+		r.end()
 		return 0, nil, full
 	case roomFound:
 		switch {
-		case r.keep <= r.first:
-			r.purged = true
+		case s.keep <= s.first:
+			s.purged = true
 			return 0, Measure{}, nil
-		case l.tip.StateSeq < r.keep:
-			return 0, l.record(l.tip.State, WhyRoom), nil
+		case r.view.tip.StateSeq < s.keep:
+			return 0, draft{State: r.view.tip.State, Why: WhyRoom}, nil
 		}
-		return 0, Purge{Below: min(r.keep, l.tip.StateSeq)}, nil
+		return 0, Purge{Below: min(s.keep, r.view.tip.StateSeq)}, nil
 	default:
 		return 0, Measure{}, nil
 	}
 }
 
-func (l *Lane) allowed() int { return int(min(l.tip.State.MaxBytes-l.bytes, maxAppendBytes)) }
+func (r *room) allowed() int { return int(min(r.view.tip.State.MaxBytes-r.bytes, maxAppendBytes)) }
 
 // full reports whether an append has to ask for room.
-func (l *Lane) full() bool {
-	limit := l.tip.State.MaxBytes
-	return limit > 0 && (l.bytes == 0 || l.bytes >= limit)
+func (r *room) full() bool {
+	limit := r.view.tip.State.MaxBytes
+	return limit > 0 && (r.bytes == 0 || r.bytes >= limit)
 }
 
 // Measured answers Measure.
 func (l *Lane) Measured(bytes int64) {
 	take[Measure](l)
-	l.bytes = max(bytes, 1) // 0 means unknown
-	l.room.stage = roomMeasured
+	l.room.bytes = max(bytes, 1) // 0 means unknown
+	l.room.search.stage = roomMeasured
 }
 
 // HistoryFound answers FindHistory: every worker is done with the messages below
 // keep, and none of these lacks a dead letter. first is the lane's first message.
 func (l *Lane) HistoryFound(first, keep uint64) {
 	take[FindHistory](l)
-	l.room.first, l.room.keep, l.room.stage = first, keep, roomFound
+	s := &l.room.search
+	s.first, s.keep, s.stage = first, keep, roomFound
 }
 
 // Purged answers Purge.
 func (l *Lane) Purged() {
 	take[Purge](l)
-	l.room.purged, l.room.stage = true, roomPurged
+	s := &l.room.search
+	s.purged, s.stage = true, roomPurged
 }
 
 // Proved answers Prove: free says that copies were released, and why describes what
 // keeps the others.
 func (l *Lane) Proved(free bool, why string) {
 	take[Prove](l)
-	l.room.proved, l.room.free, l.room.why, l.room.stage = true, free, why, roomMeasured
+	s := &l.room.search
+	s.proved, s.free, s.why, s.stage = true, free, why, roomMeasured
 }

@@ -115,7 +115,7 @@ func (r *rows) troubles() map[string]string {
 func (l *Lane) RowsCame(number int, rows []*event.Event, origin string) {
 	if f := l.rows.find(number); f != nil {
 		f.came, f.rows, f.origin, f.trouble = true, rows, origin, ""
-		l.dirty = true
+		l.report.dirty = true
 	}
 }
 
@@ -123,26 +123,25 @@ func (l *Lane) RowsCame(number int, rows []*event.Event, origin string) {
 func (l *Lane) RowsLate(number int, why string) {
 	if f := l.rows.find(number); f != nil && !f.came {
 		f.trouble = why
-		l.dirty = true
+		l.report.dirty = true
 	}
 }
 
 // nextFetch makes sure that the next rows are being fetched: those of the first
 // snapshot whose owner answers, and of all before it whose owner did not answer. A
 // full lane fetches no rows.
-func (l *Lane) nextFetch() (next Step, full error) {
-	for i := range l.tip.State.Fills {
-		fill := l.tip.State.Fills[i]
+func (p *phases) nextFetch() (next Step, full error) {
+	for _, fill := range p.view.tip.State.Fills {
 		if fill.Snapshot == nil {
 			continue
 		}
-		f := l.rows.of[fill.IDs[0]]
+		f := p.rows.of[fill.IDs[0]]
 		if f == nil {
-			if allowed, step, full := l.ensureRoom(); allowed == 0 {
+			if allowed, step, full := p.room.ensure(); allowed == 0 {
 				return step, full
 			}
-			l.room = room{}
-			return l.fetch(fill.IDs[0], *fill.Snapshot), nil
+			p.room.end()
+			return p.fetch(fill.IDs[0], *fill.Snapshot), nil
 		}
 		if f.trouble == "" {
 			return nil, nil
@@ -152,10 +151,10 @@ func (l *Lane) nextFetch() (next Step, full error) {
 }
 
 // fetch begins to fetch the rows that follow a place in an interest's snapshot.
-func (l *Lane) fetch(id string, from record.Snapshot) Step {
-	for _, in := range l.tip.State.Interests {
+func (p *phases) fetch(id string, from record.Snapshot) Step {
+	for _, in := range p.view.tip.State.Interests {
 		if in.ID == id {
-			return l.rows.begin(in, from)
+			return p.rows.begin(in, from)
 		}
 	}
 	return nil
@@ -163,44 +162,44 @@ func (l *Lane) fetch(id string, from record.Snapshot) Step {
 
 // nextRows copies the next rows of the snapshot under way. While there are none, live
 // events have their turn.
-func (l *Lane) nextRows(w World) Step {
-	if l.sliceOver(w) {
-		return l.toLive()
+func (p *phases) nextRows(w World) Step {
+	if p.sliceOver(w) {
+		return p.toLive()
 	}
-	s := l.tip.State
-	f := l.rows.next(s.Fills[0])
+	s := p.view.tip.State
+	f := p.rows.next(s.Fills[0])
 	if f == nil || !f.came {
-		return l.awaitRows(w, f)
+		return p.awaitRows(w, f)
 	}
-	l.rows.taken = l.now
-	delete(l.rows.of, s.Fills[0].IDs[0])
+	p.rows.taken = w.Now
+	delete(p.rows.of, s.Fills[0].IDs[0])
 	if len(f.rows) == 0 {
-		l.rows.drop(f.number)
+		p.rows.drop(f.number)
 		done := s.Fills[0]
-		l.finished = &Note{Kind: SnapshotComplete, Fill: done, Lasted: l.clock.Sub(done.Snapshot.Began)}
-		return l.record(s.RowsDone(l.clock), WhyFillDone)
+		complete := Note{Kind: SnapshotComplete, Fill: done, Lasted: w.Clock.Sub(done.Snapshot.Began)}
+		return draft{State: s.RowsDone(w.Clock), Why: WhyFillDone, note: &complete}
 	}
 	// The owner prepares the next rows while these are copied.
 	last := f.rows[len(f.rows)-1]
-	l.work = &work{events: f.rows, fill: true, rows: f.number}
-	return l.fetch(s.Fills[0].IDs[0], s.Fills[0].Snapshot.Moved(last.Row, last.Key, f.origin))
+	p.copier.work = &work{events: f.rows, fill: true, rows: f.number}
+	return p.fetch(s.Fills[0].IDs[0], s.Fills[0].Snapshot.Moved(last.Row, last.Key, f.origin))
 }
 
 // awaitRows waits for the rows of the fill under way, unless other work can continue.
-func (l *Lane) awaitRows(w World, f *fetch) Step {
-	if i, ok := l.readyFill(); ok {
-		return l.record(l.tip.State.InFill(i), WhyPhase)
+func (p *phases) awaitRows(w World, f *fetch) Step {
+	if i, ok := p.readyFill(); ok {
+		return draft{State: p.view.tip.State.InFill(i), Why: WhyPhase}
 	}
-	late := l.phaseBegan
-	if l.rows.taken.After(late) {
-		late = l.rows.taken
+	late := p.began
+	if p.rows.taken.After(late) {
+		late = p.rows.taken
 	}
 	stuck := f != nil && f.trouble != ""
 	switch {
-	case stuck || (l.now.Sub(late) > rowsPatience && l.liveWaits(w)):
-		return l.toLive()
-	case l.open != nil: // the lane may wait long
-		return l.settle()
+	case stuck || (w.Now.Sub(late) > rowsPatience && p.liveWaits(w)):
+		return p.toLive()
+	case p.window.isOpen(): // the lane may wait long
+		return p.window.settle()
 	}
 	return Wait{D: rowsPatience}
 }

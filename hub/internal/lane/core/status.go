@@ -17,8 +17,17 @@ type Counts struct {
 	Dead, Foreign, Fenced, Retries uint64
 }
 
+// report is what the lane has to publish.
+type report struct {
+	counts Counts
+	notes  []Note
+	dirty  bool // the status has changed since it was last taken
+}
+
+func (r *report) note(n Note) { r.notes = append(r.notes, n) }
+
 // Counts returns the totals.
-func (l *Lane) Counts() Counts { return l.counts }
+func (l *Lane) Counts() Counts { return l.report.counts }
 
 // Status is a lane's report about itself; immutable.
 type Status struct {
@@ -40,17 +49,18 @@ type Status struct {
 
 // NewStatus returns the status if it has changed since the last call, else nil.
 func (l *Lane) NewStatus() *Status {
-	if !l.dirty {
+	if !l.report.dirty {
 		return nil
 	}
-	l.dirty = false
+	l.report.dirty = false
+	tip, stall := l.view.tip, &l.trouble.stall
 	return &Status{
-		State: l.tip.State, Stalled: l.stall.Reason(), Cause: l.stall.Cause(), Since: l.stall.Since(), Last: l.tip.Last, Waiting: l.rows.troubles(),
+		State: tip.State, Stalled: stall.Reason(), Cause: stall.Cause(), Since: stall.Since(), Last: tip.Last, Waiting: l.rows.troubles(),
 	}
 }
 
 // Stalling reports whether the lane makes no progress, so that World.Clock matters.
-func (l *Lane) Stalling() bool { return l.stall.Open() }
+func (l *Lane) Stalling() bool { return l.trouble.stall.Open() }
 
 // Note is a message for operators.
 type Note struct {
@@ -83,11 +93,9 @@ const (
 	SnapshotComplete
 )
 
-func (l *Lane) note(n Note) { l.notes = append(l.notes, n) }
-
 // Notes returns the notes since the last call.
 func (l *Lane) Notes() []Note {
-	notes := l.notes
-	l.notes = nil
+	notes := l.report.notes
+	l.report.notes = nil
 	return notes
 }

@@ -57,99 +57,95 @@ func (r *refusals) met(last uint64) bool {
 	return r.count > maxRefusals
 }
 
-// Failed answers a step that did not succeed.
-func (l *Lane) Failed(f Failure) {
-	if l.asked == nil {
-		panic("lane: a failure of no step")
-	}
-	switch l.asked.(type) {
-	case Append, Settle, Record:
-		if f.Late {
-			l.patience.missed()
-		}
-	}
-	l.asked = nil
-	l.fail(f)
+// trouble is why the lane does not get on, and how long it waits.
+type trouble struct {
+	report *report
+
+	failure *Failure // not diagnosed yet
+	pause   *Wait    // after a failure
+	refused refusals // appends in a row
+	backoff time.Duration
+	stall   episode.Episode
 }
 
-// fail gives up the work under way. After a failure the knowledge in memory is not
-// trusted: the lane is read again.
-func (l *Lane) fail(f Failure) {
-	l.endWork()
-	l.rows.dropAll()
-	l.known, l.open, l.write, l.finished = unread, nil, nil, nil
-	l.readIn, l.leave, l.room = nil, nil, room{}
-	if l.change != nil {
-		if f.Refused || f.NotStored {
-			l.change = nil // the change is decided again on the lane as it then is
-		} else {
-			l.finishChange(f.Err)
-		}
+// forestalled reports whether a failure says no more than that another hub believes
+// that it owns the lane, has changed its interests, or began an epoch. end is where
+// the lane ended when it was read. A short random wait lets one of two writers get
+// ahead.
+func (t *trouble) forestalled(f Failure, end uint64) bool {
+	if !f.NewEpoch && (!f.Refused || t.refused.met(end)) {
+		return false
 	}
-	if f.NewEpoch || f.Refused && !l.refused.met(l.readTo) {
-		// Another hub believes that it owns the lane, or has changed its
-		// interests. A short random wait lets one of two writers get ahead.
-		l.forestalled = f.Refused
-		l.counts.Fenced++
-		l.pause = &Wait{D: time.Millisecond, Jitter: 4 * time.Millisecond, Release: true}
-		return
-	}
-	l.trouble = &f
+	t.report.counts.Fenced++
+	t.pause = &Wait{D: time.Millisecond, Jitter: 4 * time.Millisecond, Release: true}
+	return true
 }
 
 // diagnose asks why a step failed.
 //
 // A server that could not write a message does not answer it, and refuses the later
 // messages for their expected sequence, as if another writer had appended.
-func (l *Lane) diagnose() Step {
-	d := Diagnose{Err: l.trouble.Err, Last: l.readTo}
-	if l.trouble.Refused {
-		d.Refused = l.refused.count
+func (t *trouble) diagnose(end uint64) Step {
+	d := Diagnose{Err: t.failure.Err, Last: end}
+	if t.failure.Refused {
+		d.Refused = t.refused.count
 	}
 	return d
 }
 
-// Diagnosed answers Diagnose: the lane has stalled, and tries again after a while.
-func (l *Lane) Diagnosed(err error) {
-	take[Diagnose](l)
-	l.trouble = nil
-	if errors.Is(err, record.ErrNewer) {
-		l.refuse = err // waiting does not help
-	}
-	l.counts.Retries++
-	switch l.stall.FailWith(l.clock, err) {
+// diagnosed notes the reason of a failure: the lane stalls, and tries again after a
+// while.
+func (t *trouble) diagnosed(err error, clock time.Time) {
+	t.failure = nil
+	t.report.counts.Retries++
+	switch t.stall.FailWith(clock, err) {
 	case episode.Began:
-		l.note(Note{Kind: StallBegan, Reason: err.Error()})
+		t.report.note(Note{Kind: StallBegan, Reason: err.Error()})
 	case episode.Changed:
-		l.note(Note{Kind: StallChanged, Reason: err.Error(), Since: l.stall.Since()})
+		t.report.note(Note{Kind: StallChanged, Reason: err.Error(), Since: t.stall.Since()})
 	case episode.Nothing, episode.Over:
 	}
 	longest := maxBackoff
 	if errors.Is(err, ErrFull) {
 		longest = fullBackoff // workers may make room at any time
 	}
-	l.backoff = min(max(2*l.backoff, minBackoff), longest)
-	l.pause = &Wait{D: l.backoff, Release: true}
-	l.dirty = true
+	t.backoff = min(max(2*t.backoff, minBackoff), longest)
+	t.pause = &Wait{D: t.backoff, Release: true}
+	t.report.dirty = true
+}
+
+func (t *trouble) nextPause() Step {
+	pause := *t.pause
+	t.pause = nil
+	return pause
 }
 
 // gotOn notes that the lane has processed events, or has none left. A step that
 // merely succeeds, such as reading the lane again, is not progress.
-func (l *Lane) gotOn() {
-	l.backoff, l.dirty = 0, true
-	if !l.stall.Open() {
+func (t *trouble) gotOn(clock time.Time) {
+	t.backoff, t.report.dirty = 0, true
+	if !t.stall.Open() {
 		return
 	}
-	if news, lasted, failures := l.stall.Succeed(l.clock); news == episode.Over {
-		l.note(Note{Kind: StallOver, Lasted: lasted, Count: failures})
+	if news, lasted, failures := t.stall.Succeed(clock); news == episode.Over {
+		t.report.note(Note{Kind: StallOver, Lasted: lasted, Count: failures})
 	}
 }
 
 // rests ends the stall of a lane that has nothing left to copy.
-func (l *Lane) rests() {
-	l.dirty = true
-	if l.stall.Open() {
-		l.note(Note{Kind: StallMoot, Lasted: l.clock.Sub(l.stall.Since())})
-		l.stall = episode.Episode{Settle: settleStall}
+func (t *trouble) rests(clock time.Time) {
+	t.report.dirty = true
+	if t.stall.Open() {
+		t.report.note(Note{Kind: StallMoot, Lasted: clock.Sub(t.stall.Since())})
+		t.stall = episode.Episode{Settle: settleStall}
 	}
+}
+
+// Diagnosed answers Diagnose: the lane has stalled, and tries again after a while.
+func (l *Lane) Diagnosed(err error) {
+	take[Diagnose](l)
+	if errors.Is(err, record.ErrNewer) {
+		l.changes.refuse = err // waiting does not help
+	}
+	l.trouble.diagnosed(err, l.clock)
 }

@@ -1,15 +1,30 @@
 package core
 
 import (
+	"time"
+
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/match"
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// maxAppendBytes bounds one append, and so the memory that a lane needs beside the
-// events.
-const maxAppendBytes = 4 << 20
+// copier copies a block of events: it gets leave to copy, decides on each event, and
+// appends the copies a batch at a time.
+type copier struct {
+	view    *view
+	window  *window
+	journal *journal
+	room    *room
+	rows    *rows
+	trouble *trouble
+	decide  func(*match.Table, *event.Event) match.Decision
+
+	work          *work  // what is being copied
+	leave         *leave // leave to copy, if it had to be waited for
+	followed      work   // what Follow copies
+	letterInDoubt letterInDoubt
+}
 
 // work is a block of events, or rows, that is being copied.
 type work struct {
@@ -48,62 +63,90 @@ type letterInDoubt struct {
 	row uint64
 }
 
-// copyBlock begins to copy a block of events.
-func (l *Lane) copyBlock(b ingest.Block, fill bool) {
-	if !b.Has(l.table(fill).Wants) {
-		l.leave = nil
-		l.pass(b.Events)
+// begin begins to copy a block of events.
+func (c *copier) begin(b ingest.Block, fill bool, clock time.Time) {
+	if !b.Has(c.view.table(fill).Wants) {
+		c.leave = nil
+		c.pass(b.Events, clock)
 		return
 	}
-	l.work = &work{events: b.Events, fill: fill}
-	if l.leave != nil {
-		l.work.admitted, l.work.last = true, true
-		l.work.events = b.Events[:min(len(b.Events), l.leave.Events)]
-		l.leave = nil
+	c.work = &work{events: b.Events, fill: fill}
+	if c.leave != nil {
+		c.work.admitted, c.work.last = true, true
+		c.work.events = b.Events[:min(len(b.Events), c.leave.Events)]
+		c.leave = nil
 	}
 }
 
 // pass moves the cursor over events that the lane has no interest in.
-func (l *Lane) pass(events []*event.Event) {
-	l.tip.State = l.tip.State.Past(events[len(events)-1])
-	l.unrecorded += len(events)
-	l.gotOn()
+func (c *copier) pass(events []*event.Event, clock time.Time) {
+	s := &c.view.tip.State
+	*s = s.Past(events[len(events)-1])
+	c.journal.unrecorded += len(events)
+	c.trouble.gotOn(clock)
 }
 
-func (l *Lane) endWork() {
-	if l.work != nil && l.work.rows != 0 {
-		l.rows.drop(l.work.rows)
+// moved moves the cursor over the batch that was appended.
+func (c *copier) moved(clock time.Time) {
+	b := c.work.batch
+	c.work.batch = batch{}
+	tip := &c.view.tip
+	if len(b.msgs) > 0 {
+		tip.Last += uint64(len(b.msgs))
+		if !c.window.isOpen() {
+			c.window.storedUpTo(tip.Last)
+		}
+		c.room.bytes += int64(b.bytes)
+		c.journal.stated(c.window.appendedAt)
 	}
-	l.work = nil
-	l.room = room{}
+	tip.State = tip.State.Past(b.end)
+	c.journal.unrecorded += b.skipped
+	if c.work == &c.followed {
+		c.work = nil
+	}
+	c.trouble.gotOn(clock)
 }
 
-// nextOfWork appends the copies that the table of the phase makes of the block, a
-// batch at a time, and ends at an event that cannot be processed.
-func (l *Lane) nextOfWork(w World) Step {
-	k := l.work
+// end ends the work on a block.
+func (c *copier) end() {
+	if c.work != nil && c.work.rows != 0 {
+		c.rows.drop(c.work.rows)
+	}
+	c.work = nil
+	c.room.end()
+}
+
+// abandon gives up the block, and the leave to copy it.
+func (c *copier) abandon() {
+	c.end()
+	c.leave = nil
+}
+
+// next appends the copies that the table of the phase makes of the block, a batch at a
+// time, and ends at an event that cannot be processed.
+func (c *copier) next(w World) Step {
+	k := c.work
 	if !k.admitted {
-		return l.admit()
+		return c.admit()
 	}
 	if !k.begun {
 		switch {
 		case k.stop != nil:
-			return l.stop()
+			return c.stop()
 		case len(k.events) == 0:
-			l.endWork()
+			c.end()
 			return nil
 		}
-		allowed, step, full := l.ensureRoom()
+		allowed, step, full := c.room.ensure()
 		switch {
 		case full != nil:
-			l.fail(Failure{Err: full})
-			return nil
+			return giveUp{full}
 		case step != nil || allowed == 0:
 			return step
 		}
 		k.begun, k.room, k.batch = true, allowed, batch{msgs: make([]Message, 0, len(k.events))}
 	}
-	if step := l.expand(w); step != nil {
+	if step := c.expand(w); step != nil {
 		return step
 	}
 	k.begun = false
@@ -111,21 +154,21 @@ func (l *Lane) nextOfWork(w World) Step {
 	case b.events == 0:
 		return nil
 	case len(b.msgs) == 0:
-		l.moved()
+		c.moved(w.Clock)
 		return nil
 	default:
-		return l.append(b.msgs, b.bytes, k.last && len(k.events) == 0)
+		return c.window.append(c.view.tip.Last, b.msgs, b.bytes, k.last && len(k.events) == 0, w.Now)
 	}
 }
 
 // expand makes the next batch, which ends when the room is used. Dead letters are
 // durable before the batch is appended: the append moves the lane past their events.
-func (l *Lane) expand(w World) Step {
-	k := l.work
-	table := l.table(k.fill)
+func (c *copier) expand(w World) Step {
+	k := c.work
+	table := c.view.table(k.fill)
 	for len(k.events) > 0 && k.batch.bytes < k.room && k.stop == nil {
 		e := k.events[0]
-		d := l.cfg.Expand(table, e)
+		d := c.decide(table, e)
 		if d.Kind == match.Copy {
 			d = k.batch.add(e, d, w.MaxPayload)
 		}
@@ -163,45 +206,39 @@ func (k *work) covered(e *event.Event) {
 // yet counted.
 func (l *Lane) LetterStored(added bool) {
 	e := take[StoreLetter](l).Event
-	if added || l.letterInDoubt == (letterInDoubt{e.Pos, e.Row}) {
-		l.counts.Dead++
+	c := &l.copier
+	if added || c.letterInDoubt == (letterInDoubt{e.Pos, e.Row}) {
+		l.report.counts.Dead++
 	}
-	l.letterInDoubt = letterInDoubt{}
-	l.work.covered(e)
+	c.letterInDoubt = letterInDoubt{}
+	c.work.covered(e)
 }
 
 // LetterFailed answers StoreLetter: the letter may not be stored, so the lane cannot
 // pass the event. The events before it need not wait.
 func (l *Lane) LetterFailed(err error) {
 	e := take[StoreLetter](l).Event
-	l.letterInDoubt = letterInDoubt{e.Pos, e.Row}
-	l.work.stop = err
+	l.copier.letterInDoubt = letterInDoubt{e.Pos, e.Row}
+	l.copier.work.stop = err
 }
 
 // stop records the lane's position, and then fails with the reason why the lane
 // cannot continue. The position is recorded because the letters of earlier events
 // must not be stored again once somebody has removed them.
-func (l *Lane) stop() Step {
-	switch {
-	case l.unrecorded > 0:
-		return l.record(l.tip.State, WhyPosition)
-	case l.open != nil:
-		return l.settle()
+func (c *copier) stop() Step {
+	if c.journal.unrecorded > 0 {
+		return draft{State: c.view.tip.State, Why: WhyPosition}
 	}
-	l.fail(Failure{Err: l.work.stop})
-	return nil
+	return c.window.settleBefore(giveUp{c.work.stop})
 }
 
 // admit asks for leave to copy the block. A lane that must wait for leave holds
 // neither events nor an open append meanwhile.
-func (l *Lane) admit() Step {
-	if a := l.leave; a != nil {
-		if l.open != nil {
-			return l.settle()
-		}
-		return a.Admit
+func (c *copier) admit() Step {
+	if c.leave != nil {
+		return c.window.settleBefore(c.leave.Admit)
 	}
-	return Admit{Events: len(l.work.events), Bytes: appendSize(l.work.events), Again: l.work.rows == 0}
+	return Admit{Events: len(c.work.events), Bytes: appendSize(c.work.events), Again: c.work.rows == 0}
 }
 
 // leave is a leave that had to be waited for; granted says that it was given, and
@@ -214,18 +251,18 @@ type leave struct {
 
 // Admitted answers Admit. ok is always true for a Patient one.
 func (l *Lane) Admitted(ok bool) {
-	a := take[Admit](l)
+	a, c := take[Admit](l), &l.copier
 	switch {
-	case a.Patient && l.work == nil:
-		l.leave.granted = true // the events are read now
+	case a.Patient && c.work == nil:
+		c.leave.granted = true // the events are read now
 	case ok:
-		l.work.admitted, l.work.last = true, a.Patient
-		l.leave = nil
+		c.work.admitted, c.work.last = true, a.Patient
+		c.leave = nil
 	default:
 		a.Patient = true
-		l.leave = &leave{Admit: a}
+		c.leave = &leave{Admit: a}
 		if a.Again {
-			l.work = nil
+			c.work = nil
 		}
 	}
 }
