@@ -269,6 +269,9 @@ func TestUniqueValueOfAnotherRow(t *testing.T) {
 		if have := r.rows(); !maps.Equal(have, want) {
 			t.Errorf("have %v, want %v", have, want)
 		}
+		if s := in.Stats(); s.WaitedForUnique != 2 || s.WaitedForRow != 0 {
+			t.Errorf("%d deliveries waited for a unique value, %d for a row", s.WaitedForUnique, s.WaitedForRow)
+		}
 		// Its change comes, and is no conflict: the event goes through at its next try.
 		if _, err := in.Replicate(t.Context(), r.DB, r.is("2", 5), table); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,13 @@ package main
 // outageMutants are the mechanisms for what is not an event's fault, and of batches.
 var outageMutants = []mutant{
 	{
+		name: "outage-ends-in-silence", guarantee: "8: an outage that ends with its work queues is told once at each end",
+		file: "state.go",
+		old:  `	s.outages.end(s, &over, "the subscriber`,
+		new:  `	s.outages.begin(s, &over); _ = ("the subscriber`,
+		pkg:  ".", test: "TestOutageEndsWithItsQueues",
+	},
+	{
 		name: "outage-is-poison", guarantee: "8: an outage uses up no attempts",
 		file: "meaning.go",
 		old:  "	case database.Unavailable:\n		return queue.Unavailable",

@@ -48,9 +48,10 @@ type Job struct {
 	conflicts int // in a row
 	waits     int // answers that another row must come, change or go first
 	waitsFrom time.Time
-	gaveUp    bool // it waited, and gave its place up to others
-	burying   bool // its dead letter is to be stored before anything else
-	dead      bool // its dead letter is stored
+	waitsFor  waitsFor // by the last answer
+	gaveUp    bool     // it waited, and gave its place up to others
+	burying   bool     // its dead letter is to be stored before anything else
+	dead      bool     // its dead letter is stored
 	due       time.Time
 }
 
