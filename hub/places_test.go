@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,4 +268,86 @@ func TestHubAtTheLeafWorksInTheDomainOfTheHub(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// An edge keeps its events in a stream of its own, under a prefix, while it is cut off.
+// Ingest takes them from there once, with the keys and headers that they have, and
+// keeps its source when the hub changes its settings.
+func TestEdgeIsSourcedIntoIngest(t *testing.T) {
+	e := newEnds(t, "hub", "leaf", joined()...)
+	stop := e.hub.startHub()
+	e.hub.register("sharing", `{"entities":["user"]}`)
+	if _, err := e.leaf.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EDGE", Subjects: []string{"edge.db.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	db := e.hub.stream("DB").CachedInfo().Config
+	db.Sources = []*jetstream.StreamSource{{
+		Name: "EDGE", Domain: "leaf", SubjectTransforms: []jetstream.SubjectTransformConfig{{Source: "edge.db.>", Destination: "db.>"}},
+	}}
+	if _, err := e.hub.js.UpdateStream(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	e.leaf.publish("edge.db.user.create", `{"id":"1"}`, "Replhub-Origin", "till")
+	e.hub.copies("sharing", 1)
+	stop()
+	stop = e.hub.startHub(func(c *hub.Config) { c.IngestMaxBytes = 1 << 30 })
+	e.hub.publish("db.user.update", `{"id":"2"}`)
+	e.leaf.publish("edge.db.user.update", `{"id":"1","n":2}`)
+	var keys []string
+	for _, m := range e.hub.copies("sharing", 3) {
+		keys = append(keys, m.Header.Get("Replhub-Key")+" "+m.Header.Get("Replhub-Origin"))
+		if m.Header.Get("Nats-Stream-Source") != "" {
+			t.Errorf("a copy has the server's header: %v", m.Header)
+		}
+	}
+	slices.Sort(keys[1:])
+	if want := []string{"1 till", "1 ", "2 "}; !slices.Equal(keys, want) {
+		t.Errorf("copies %q, want %q", keys, want)
+	}
+	stop()
+}
+
+// A mirror of ingest and ledger in another place is refused until somebody promotes
+// it. Then an epoch begins behind those of the lost place: what is published there is
+// newer than every position that replicas know.
+func TestPromotedMirrorBeginsAnEpoch(t *testing.T) {
+	e := newEnds(t, "hub", "leaf", joined()...)
+	stop := e.hub.startHub()
+	e.hub.publish("db.user.create", `{"id":"1"}`)
+	for _, name := range []string{"DB", "REPLHUB_LEDGER"} {
+		mirror := jetstream.StreamConfig{
+			Name: name, Mirror: &jetstream.StreamSource{Name: name, Domain: "hub"}, Metadata: map[string]string{"replhub": "1"},
+		}
+		if _, err := e.leaf.js.CreateStream(t.Context(), mirror); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.leaf.eventually("the mirrors to follow", func() error {
+		for _, name := range []string{"DB", "REPLHUB_LEDGER"} {
+			if have, want := e.leaf.stream(name).CachedInfo().State.LastSeq, e.hub.stream(name).CachedInfo().State.LastSeq; have < want {
+				return fmt.Errorf("%s is at %d of %d", name, have, want)
+			}
+		}
+		return nil
+	})
+	stop()
+	e.hub.stopServer()
+	_, ended := e.leaf.begin("")
+	e.leaf.refused(ended, "is a mirror", "promote")
+	for _, name := range []string{"DB", "REPLHUB_LEDGER"} {
+		promoted := e.leaf.stream(name).CachedInfo().Config
+		promoted.Mirror = nil
+		if _, err := e.leaf.js.UpdateStream(t.Context(), promoted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready, ended := e.leaf.begin("")
+	e.leaf.await(ready, ended)
+	e.leaf.publish("db.user.update", `{"id":"1","n":2}`)
+	e.leaf.register("sharing", `{"interests":[{"entity":"user","start":"all"}]}`)
+	for n, m := range e.leaf.copies("sharing", 2) {
+		if at, want := m.Header.Get("Replhub-Position"), fmt.Sprintf("2-%d", n+1); at != want {
+			t.Errorf("copy %d is at %q, want %q: %v", n, at, want, m.Header)
+		}
+	}
 }

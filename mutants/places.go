@@ -31,4 +31,11 @@ var placesMutants = []mutant{
 		new:  `case false && o.Domain != "":`,
 		pkg:  "./hub", test: "TestHubAtTheLeafWorksInTheDomainOfTheHub",
 	},
+	{
+		name: "edge-is-cut-off", guarantee: "1: ingest keeps the sources that operators add",
+		file: "hub/internal/hubstream/stream.go",
+		old:  "cfg.Sources = have.Sources",
+		new:  "_ = have.Sources",
+		pkg:  "./hub", test: "TestEdgeIsSourcedIntoIngest",
+	},
 }
