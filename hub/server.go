@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/place"
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/jsapi"
@@ -37,14 +38,15 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.js = retry.JetStream(js)
-	_, err = h.js.AccountInfo(ctx)
+	account, err := js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("the server at %s runs without JetStream: start it with `nats-server -js`, or enable JetStream for this account", h.nc.ConnectedUrlRedacted())
 	case err != nil:
 		return fmt.Errorf("ask %s for JetStream: %w", h.nc.ConnectedUrlRedacted(), err)
 	}
+	h.domain = account.Domain
+	h.js = retry.JetStream(place.JetStream(js, h.domain))
 	return nil
 }
 

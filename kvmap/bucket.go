@@ -102,6 +102,19 @@ func (m *Map) subject(path string) string {
 	return m.cfg.prefix() + strings.ReplaceAll(path, "/", ".")
 }
 
+// target is where a path's value is published. Leafnodes do not pass on a bucket's own
+// subjects: in another domain, or behind a prefix, they are a part of the API.
+func (m *Map) target(path string) string {
+	switch o := m.js.Options(); {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "." + m.subject(path)
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API." + m.subject(path)
+	default:
+		return m.subject(path)
+	}
+}
+
 // path is the path of a subject in the bucket; ok is false for a key that is
 // none's.
 func (m *Map) path(subject string) (path string, ok bool) {

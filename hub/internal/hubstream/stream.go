@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -31,6 +32,16 @@ func (e *ForeignError) Error() string {
 		e.Stream, contract.MetadataKey, contract.MetadataValue)
 }
 
+// MirrorError refuses a stream of the hub's that mirrors one in another place: nothing
+// can be published to it.
+type MirrorError struct{ Stream, Of string }
+
+// Error says what is wrong and what to do.
+func (e *MirrorError) Error() string {
+	return fmt.Sprintf("stream %q is a mirror of %q in another place: run the hub there, or, if that place is lost, promote the mirror (docs/operations.md, Several places)",
+		e.Stream, e.Of)
+}
+
 // Is reports whether a stream is the hub's, by the metadata in its configuration.
 func Is(cfg jetstream.StreamConfig) bool {
 	return cfg.Metadata[contract.MetadataKey] == contract.MetadataValue
@@ -38,7 +49,7 @@ func Is(cfg jetstream.StreamConfig) bool {
 
 // Ensure returns the stream of cfg, created when absent and
 // brought to cfg when its settings differ. It returns a *ForeignError for a
-// stream that is not the hub's.
+// stream that is not the hub's, and a *MirrorError for a mirror.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	cfg.Metadata = maps.Clone(cfg.Metadata)
 	if cfg.Metadata == nil {
@@ -65,9 +76,13 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	if !Is(have) {
 		return nil, &ForeignError{Stream: cfg.Name}
 	}
+	if have.Mirror != nil {
+		return nil, &MirrorError{Stream: cfg.Name, Of: have.Mirror.Name}
+	}
 	if same(have, cfg) {
 		return s, nil
 	}
+	cfg.Sources = have.Sources // an edge's events: operators add them
 	for key, value := range have.Metadata {
 		if _, set := cfg.Metadata[key]; !set {
 			cfg.Metadata[key] = value
@@ -83,7 +98,8 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 // same compares what the hub sets and a running stream can change.
 func same(have, want jetstream.StreamConfig) bool {
 	unlimited := func(n int64) int64 { return max(n, 0) }
-	return unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
+	return slices.Equal(slices.Sorted(slices.Values(have.Subjects)), slices.Sorted(slices.Values(want.Subjects))) && // of a promoted mirror, none
+		unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
 		unlimited(have.MaxMsgsPerSubject) == unlimited(want.MaxMsgsPerSubject) &&
 		have.DiscardNewPerSubject == want.DiscardNewPerSubject &&
 		max(have.Replicas, 1) == max(want.Replicas, 1) &&

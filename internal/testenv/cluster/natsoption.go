@@ -17,6 +17,9 @@ type natsConfig struct {
 	jetStream    []string
 	storeDir     string
 	version      string
+	name         string
+	leafnodes    bool
+	remotes      []leafRemote
 }
 
 // NATSSyncAlways has every write synced to disk before it is acknowledged.
@@ -87,6 +90,7 @@ func (c *natsConfig) text(n *NATS) string {
 	if len(n.routes) > 0 {
 		line("cluster {\n  name: e2e\n  listen: %q\n  routes: [%s]\n}", loopback(n.routePort), strings.Join(n.routes, ", "))
 	}
+	b.WriteString(c.leafnodesText(n))
 	if len(c.users) > 0 {
 		line("authorization {\n  users: [%s]\n}", strings.Join(c.users, ", "))
 	}

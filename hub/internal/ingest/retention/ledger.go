@@ -9,6 +9,9 @@ import (
 
 // Ledger is the one document that all hubs agree on: epochs, floor and pins.
 type Ledger struct {
+	// Installation is the id of this installation, which tells its hubs from those of
+	// another one in the same account. It is created once.
+	Installation string `json:"installation,omitempty"`
 	// Epochs are ascending; the last is the current one.
 	Epochs []Range `json:"epochs"`
 	// Floor is the sequence in the current stream below which events may be purged at

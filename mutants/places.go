@@ -1,0 +1,41 @@
+package main
+
+// placesMutants take out what keeps installations of one account apart, and what the
+// ways over a leafnode need.
+var placesMutants = []mutant{
+	{
+		name: "other-end-of-a-leafnode", guarantee: "2: no hub works beside another installation's streams",
+		file: "hub/internal/place/judge.go",
+		old:  "if len(f.Takers) > own {",
+		new:  "if false && len(f.Takers) > own {",
+		pkg:  "./hub", test: "TestHubAtTheOtherEndOfALeafnodeIsRefused",
+	},
+	{
+		name: "copy-of-an-installation", guarantee: "2: a copied installation is another one",
+		file: "hub/internal/place/judge.go",
+		old:  "other := hub.Domain != here.Domain || ",
+		new:  "other := ",
+		pkg:  "./hub/internal/place", test: "TestJudge",
+	},
+	{
+		name: "installation-forgotten", guarantee: "2: an installation keeps its id",
+		file: "hub/internal/ingest/retention/installation.go",
+		old:  "l.Installation = known.Installation",
+		new:  "_ = known.Installation",
+		pkg:  "./hub", test: "TestInstallationKeepsItsID",
+	},
+	{
+		name: "bucket-of-another-domain", guarantee: "5: the registry is written in the hub's domain",
+		file: "kvmap/bucket.go",
+		old:  `case o.Domain != "":`,
+		new:  `case false && o.Domain != "":`,
+		pkg:  "./hub", test: "TestHubAtTheLeafWorksInTheDomainOfTheHub",
+	},
+	{
+		name: "edge-is-cut-off", guarantee: "1: ingest keeps the sources that operators add",
+		file: "hub/internal/hubstream/stream.go",
+		old:  "cfg.Sources = have.Sources",
+		new:  "_ = have.Sources",
+		pkg:  "./hub", test: "TestEdgeIsSourcedIntoIngest",
+	},
+}
