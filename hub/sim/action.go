@@ -75,6 +75,28 @@ const (
 	// go on.
 	Calm
 
+	// Instances, as the first action, has instances of the services' handle what
+	// comes, in place of plain workers; N says of which kinds (orderedBits). The
+	// following are theirs. Go has an instance do for a while what a process does. Due
+	// is its timer, Join its request to a hub. Begin has a worker take a batch, Handle
+	// has one of the handlers go on; N is the outcome.
+	Instances
+	Go
+	Due
+	Join
+	Begin
+	Handle
+	// Poison publishes an event that no handler can handle.
+	Poison
+	// Mend has the hub create consumers that are missing.
+	Mend
+	// Cut loses an instance's connection, Leave ends its process in good order. Unpin
+	// takes a lane's consumers from who has them, Unconsume deletes one.
+	Cut
+	Leave
+	Unpin
+	Unconsume
+
 	verbs
 )
 
@@ -82,11 +104,12 @@ const (
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag", "batches", "calm",
+	"instances", "go", "due", "join", "begin", "handle", "poison", "mend", "cut", "leave", "unpin", "unconsume",
 }
 
 // Fault reports whether a verb is a fault.
 func (v Verb) Fault() bool {
-	return v == Lose || v == Crash || v >= Kill && v != Start && v != Thaw && v != Back && v != Batches && v != Calm
+	return v == Lose || v == Crash || v >= Cut || v >= Kill && v < Batches && v != Start && v != Thaw && v != Back
 }
 
 // String is the action as a line of a script.

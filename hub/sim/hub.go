@@ -7,6 +7,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/history"
+	"github.com/replhub/replhub/hub/internal/partition"
 	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/subjects"
 )
@@ -29,6 +30,8 @@ type hub struct {
 	// standings of the lanes' consumers, and whether a trim of a lane is under way.
 	standings    []history.Standings
 	trimmingLane []bool
+	// hearings are of the instances of each service.
+	hearings []*hearings
 }
 
 // newHub starts a hub, which opens ingest first.
@@ -36,6 +39,9 @@ func (w *World) newHub(name string) *hub {
 	h := &hub{w: w, name: name, alive: true, writers: make([]*writer, len(w.services)), owns: make([]bool, len(w.services))}
 	h.standings, h.trimmingLane = make([]history.Standings, len(w.services)), make([]bool, len(w.services))
 	h.self = &process{name: name, hub: h}
+	for range w.services {
+		h.hearings = append(h.hearings, &hearings{Hearing: partition.NewHearing()})
+	}
 	for i := range h.owns {
 		h.owns[i] = name == ownerOf(i)
 	}

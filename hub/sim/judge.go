@@ -34,6 +34,7 @@ type judge struct {
 	beyond map[string]bool
 	// harmed says that events of ingest were lost by hand or by a disk.
 	harmed bool
+	handling
 }
 
 // copyOf names what is to be there once: an event for an interest, or a service.
@@ -53,7 +54,7 @@ func newJudge(w *World) *judge {
 	return &judge{
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
 		effects: make(map[copyOf]bool), ended: make(map[string]bool),
-		since: make(map[string]uint64), beyond: make(map[string]bool),
+		since: make(map[string]uint64), beyond: make(map[string]bool), handling: newHandling(),
 	}
 }
 
@@ -131,6 +132,7 @@ func (j *judge) appended(lane string, seq uint64) {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID] = true, e.index
+	j.lined(lane, seq, e)
 }
 
 // at is the event that ingest stored at a time.

@@ -67,7 +67,7 @@ func (c *change) create(h *hub, i int) {
 	w := c.w
 	h.perform(c.self, retention.End(*h.known, func(b retention.Bounds, l retention.Ledger) retention.Step {
 		at := ingest.Mark{Position: l.PositionOf(b.Last), Time: b.LastTime}
-		data, err := record.Encode(record.First(at, record.DefaultQueue(), 0))
+		data, err := record.Encode(record.First(at, w.queueOf(c.service), 0))
 		if err != nil {
 			return retention.Done{Err: err}
 		}

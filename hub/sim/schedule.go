@@ -26,6 +26,9 @@ var usual = [verbs]int{
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
 	s := &scheduler{random: random, w: w, weights: usual}
+	if w.instanced {
+		s.weights = withInstances()
+	}
 	defer s.sum()
 	for v := range s.weights {
 		verb := Verb(v)
@@ -68,6 +71,9 @@ func (s *scheduler) pick() (a Action, ok bool) {
 func (s *scheduler) make(v Verb) (Action, bool) {
 	a := Action{Verb: v}
 	var names []string
+	if v > Calm {
+		return s.onInstances(v)
+	}
 	switch v {
 	case Serve:
 		names = s.w.callsBy((*call).servable)
@@ -92,7 +98,10 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Pull, Crash, Lag:
 		a.On = s.service()
 		return a, true
-	case Kill, Start, Freeze, Thaw, Trim:
+	case Kill, Start, Freeze, Thaw:
+		a.On = s.process()
+		return a, true
+	case Trim:
 		a.On = s.hub()
 		return a, true
 	case Wake:

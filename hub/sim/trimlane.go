@@ -103,15 +103,18 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 		var info model.Info
 		ask("bounds", func() { info = stream().Info() }, func() { l.StreamSeen(info.First, info.Last, info.Msgs, info.FirstTime) })
 	case history.SeeConsumers:
-		var info model.ConsumerInfo
-		there := false
-		ask("consumers", func() { info, there = w.consumerInfo(t.s) }, func() { l.ConsumersSeen(t.floors(info, there, stream().Info().Last)) })
+		var infos map[string]model.ConsumerInfo
+		ask("consumers", func() { infos = w.consumerInfos(t.s) }, func() { l.ConsumersSeen(t.floors(infos, stream().Info().Last)) })
 	case history.SeeRecord:
-		ask("record", func() {}, func() { l.RecordSeen([]string{workers}) })
+		ask("record", func() {}, func() { l.RecordSeen(w.consumers(t.s)) })
 	case history.SeeMatch:
 		var seq uint64
 		ask("match", func() {
-			if m, err := stream().GetLast("sub." + t.s.text + ".*.*.*"); err == nil {
+			c, err := w.consumer(t.s, s.Consumer)
+			if err != nil {
+				return
+			}
+			if m, err := stream().GetLast(c.Config().Filter); err == nil {
 				seq = m.Seq
 			}
 		}, func() { l.MatchSeen(seq) })
@@ -133,50 +136,51 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	}
 }
 
-// floors are the consumer's floors as an answer tells them.
-func (t *laneTrim) floors(info model.ConsumerInfo, there bool, last uint64) map[string]uint64 {
+// floors are the consumers' floors as an answer tells them.
+func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, last uint64) map[string]uint64 {
 	at := make(map[string]history.Consumer)
-	if there {
-		at[workers] = history.Consumer{
+	for name, info := range infos {
+		at[name] = history.Consumer{
 			Created: info.Created, Held: info.AckPending, Pending: info.Pending,
 			Delivered: history.Place{Stream: info.Delivered.Stream, Consumer: info.Delivered.Consumer},
 			AckFloor:  history.Place{Stream: info.AckFloor.Stream, Consumer: info.AckFloor.Consumer},
 		}
 	}
 	floors := t.h.standings[t.index].Look(at, t.h.w.now)
-	if t.h.w.cfg.Flaw == PendingIsProof && there && info.Pending == 0 && info.AckPending == 0 {
-		floors[workers] = last
+	for name, info := range infos {
+		if t.h.w.cfg.Flaw == PendingIsProof && info.Pending == 0 && info.AckPending == 0 {
+			floors[name] = last
+		}
 	}
 	return floors
 }
 
-// consumerInfo is what the server says of a lane's consumer: as it is, or as it was when
-// the server began to lag behind.
-func (w *World) consumerInfo(s service) (info model.ConsumerInfo, there bool) {
+// consumerInfos are what the server says of a lane's consumers: as they are, or as they
+// were when the server began to lag behind.
+func (w *World) consumerInfos(s service) map[string]model.ConsumerInfo {
 	if old, lags := w.lagging[s.text]; lags && w.now.Before(old.until) {
-		return old.info, true
+		return old.infos
 	}
-	c, err := w.lanes[s.text].Consumer(workers)
-	if err != nil {
-		return info, false
-	}
-	return c.Info(), true
+	infos := make(map[string]model.ConsumerInfo)
+	w.everyConsumer(s, func(name string, c *model.Consumer) { infos[name] = c.Info() })
+	return infos
 }
 
-// lag is what a server that lags behind says of a consumer, until it has caught up.
+// lag is what a server that lags behind says of consumers, until it has caught up.
 type lag struct {
-	info  model.ConsumerInfo
+	infos map[string]model.ConsumerInfo
 	until time.Time
 }
 
 // lagTime is for how long a server lags behind.
 const lagTime = 3 * time.Second
 
-// lag has the answers about a lane's consumer be those of now for a while.
+// lag has the answers about a lane's consumers be those of now for a while.
 func (w *World) lag(text string) {
-	if l := w.lanes[text]; l != nil {
-		if c, err := l.Consumer(workers); err == nil {
-			w.lagging[text] = lag{c.Info(), w.now.Add(lagTime)}
+	if n := w.service(text); n >= 0 && w.lanes[text] != nil {
+		delete(w.lagging, text)
+		if infos := w.consumerInfos(w.services[n]); len(infos) > 0 {
+			w.lagging[text] = lag{infos, w.now.Add(lagTime)}
 		}
 	}
 }

@@ -5,22 +5,31 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/subjects"
 )
 
 const (
 	workers = "workers"
 	ackWait = 30 * time.Second
+	// maxAckPending is the server's default, pinnedTTL that of package lane.
+	maxAckPending = 1000
+	pinnedTTL     = 2 * time.Second
 )
 
 // ensureConsumer creates a lane's consumer where it is missing.
 func (w *World) ensureConsumer(s service) {
-	stream := w.lanes[s.text]
-	if _, err := stream.Consumer(workers); err == nil {
-		return
-	}
-	cfg := model.ConsumerConfig{Name: workers, Filter: "sub." + s.text + ".*.*.*", AckWait: ackWait, MaxDeliver: -1}
-	if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
-		w.judge.fail("the consumer of %s: %v", s.text, err)
+	stream, ordered := w.lanes[s.text], w.has(w.service(s.text), orderedBits)
+	for partition, name := range w.consumers(s) {
+		if _, err := stream.Consumer(name); err == nil {
+			continue
+		}
+		cfg := model.ConsumerConfig{Name: name, Filter: "sub." + s.text + ".*.*.*", AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending}
+		if ordered {
+			cfg.Filter, cfg.PinnedTTL = subjects.WorkerFilter(s.name, partition), pinnedTTL
+		}
+		if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
+			w.judge.fail("the consumer of %s: %v", s.text, err)
+		}
 	}
 }
 
@@ -28,7 +37,7 @@ func (w *World) ensureConsumer(s service) {
 // acknowledges. Its database refuses an effect that is there.
 func (w *World) work(a Action) {
 	i := w.service(a.On)
-	if i < 0 || w.lanes[a.On] == nil {
+	if i < 0 || w.lanes[a.On] == nil || w.instanced {
 		return
 	}
 	s := w.services[i]

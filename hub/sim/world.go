@@ -72,8 +72,17 @@ type World struct {
 	// fast says that lanes append in fast batches of which a prefix may be stored.
 	fast bool
 
-	services   []service
-	hubs       []*hub
+	services []service
+	hubs     []*hub
+	// instanced says that instances handle the copies, kinds of which kinds they are.
+	// took counts what they took.
+	instanced        bool
+	kinds            int
+	members          []*instance
+	took             int
+	rosters, letters *model.Stream
+	// holders had a partition last, by service.
+	holders    [serviceCount][partitionCount]string
 	publishers int
 	random     uint64
 	ids        int
@@ -86,6 +95,9 @@ type World struct {
 // Counts are a run's figures.
 type Counts struct {
 	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed, LaneTrimmed int
+	// Deliveries came to instances, Redelivered of these not for the first time. Letters
+	// are dead letters, Handovers changes of who has a partition.
+	Deliveries, Redelivered, Letters, Handovers int
 }
 
 // service is one of the world's services.
@@ -117,6 +129,8 @@ func NewWorld(cfg Config) *World {
 		}
 		w.services = append(w.services, service{name, name.String()})
 	}
+	w.rosters = model.NewStream(model.StreamConfig{Name: rosterStream, OnePerSubject: true}, w.now)
+	w.letters = model.NewStream(model.StreamConfig{Name: letterStream, Duplicates: 24 * time.Hour}, w.now)
 	w.judge = newJudge(w)
 	for i := range hubCount {
 		w.hubs = append(w.hubs, w.newHub(fmt.Sprint("h", i+1)))
@@ -169,6 +183,7 @@ func (w *World) Do(a Action) {
 		w.restart()
 	case Away:
 		w.away[a.On] = true
+		w.interrupt(a.On)
 	case Back:
 		delete(w.away, a.On)
 	case Lag:
@@ -179,9 +194,16 @@ func (w *World) Do(a Action) {
 		w.calm()
 	case Pull, Crash:
 		w.work(a)
+	case Instances:
+		w.instances(a.N)
+	case Poison, Mend, Unpin, Unconsume:
+		w.onQueue(a)
 	default:
-		w.onHub(a)
+		if !w.onInstance(a) {
+			w.onHub(a)
+		}
 	}
+	w.flow()
 }
 
 // onCall takes an action on the first call of a name that it is possible with.
@@ -236,6 +258,9 @@ func (w *World) restart() {
 			l.Restart(w.now)
 		}
 	}
+	w.rosters.Restart(w.now)
+	w.letters.Restart(w.now)
+	w.reconnect()
 }
 
 // callsBy are the names of the senders of the calls that an action may take.
