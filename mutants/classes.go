@@ -22,5 +22,6 @@ var classesMutants = []mutant{
 		old:  `if !o.told {`,
 		new:  `if true {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 }
