@@ -22,5 +22,6 @@ var classesMutants = []mutant{
 		old:  `if !o.told && !s.closed {`,
 		new:  `if !s.closed {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 }

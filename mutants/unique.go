@@ -16,6 +16,7 @@ var uniqueMutants = []mutant{
 		old:  `		share = s.cfg.MaxBatch`,
 		new:  `		share = 1`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "swap-in-place", guarantee: "7: rows of a batch give up unique values before they get new ones",
