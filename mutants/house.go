@@ -9,4 +9,11 @@ var houseMutants = []mutant{
 		new:  `typeErr.Field`,
 		pkg:  "./internal/contract", test: "TestDecodeNamesTheMember",
 	},
+	{
+		name: "newer-ledger-is-written", guarantee: "1: a hub leaves a ledger alone that it does not understand",
+		file: "hub/internal/ingest/retention/ledger.go",
+		old:  `	if l.Form > ledgerForm {`,
+		new:  `	if l.Form < 0 {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestLedgerOfANewerForm",
+	},
 }
