@@ -147,7 +147,8 @@ func (r Registration) request() contract.Register {
 			ops = append(ops, string(op))
 		}
 		out.Interests = append(out.Interests, contract.Interest{
-			Entity: in.Entity, Ops: ops, Filter: in.Filter, Fields: in.Fields, Start: contract.Start(in.Start.text), Echo: in.Echo,
+			Entity: in.Entity, Start: contract.Start(in.Start.text),
+			Definition: contract.Definition{Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
 		})
 	}
 	if r.Queue != (Queue{}) {

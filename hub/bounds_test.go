@@ -175,7 +175,7 @@ func TestRegistrationThatDoesNotFitARecord(t *testing.T) {
 	big := func(n int) string {
 		var interests []contract.Interest
 		for i := range n {
-			interests = append(interests, contract.Interest{Entity: fmt.Sprintf("e%d", i), Filter: strings.Repeat(" ", 2000) + "true", Start: "all"})
+			interests = append(interests, contract.Interest{Entity: fmt.Sprintf("e%d", i), Definition: contract.Definition{Filter: strings.Repeat(" ", 2000) + "true"}, Start: "all"})
 		}
 		data, err := json.Marshal(contract.Register{Interests: interests})
 		if err != nil {

@@ -40,8 +40,8 @@ var boundsMutants = []mutant{
 	{
 		name: "compile-all", guarantee: "only what changed is compiled",
 		file: "hub/internal/lane/compiled.go",
-		old:  `have.from.SameDefinition(in) && have.only == only {`,
-		new:  `!have.from.SameDefinition(in) && have.only == only {`,
+		old:  `have.from.Equal(in.Definition) && have.only == only {`,
+		new:  `!have.from.Equal(in.Definition) && have.only == only {`,
 		pkg:  "./hub/internal/lane", test: "TestOnlyWhatChangedIsCompiled",
 	},
 	{

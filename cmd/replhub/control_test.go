@@ -22,10 +22,13 @@ func at(clock string) *time.Time {
 
 func sharingInterests() []contract.InterestStatus {
 	return []contract.InterestStatus{
-		{Service: "sharing", ID: "i1", Entity: "tenant", Ops: []string{"create", "update", "delete"}, Since: 7, SinceEpoch: 1},
+		{Service: "sharing", ID: "i1", Entity: "tenant", Definition: contract.Definition{Ops: []string{"create", "update", "delete"}}, Since: 7, SinceEpoch: 1},
 		{
-			Service: "sharing", ID: "i2", Entity: "user", Ops: []string{"create", "delete"}, Filter: "data.tenant == 'acme'",
-			Fields: []string{"id", "address.city"}, Echo: true, Since: 1042, SinceEpoch: 1, Filling: true,
+			Service: "sharing", ID: "i2", Entity: "user",
+			Definition: contract.Definition{
+				Ops: []string{"create", "delete"}, Filter: "data.tenant == 'acme'", Fields: []string{"id", "address.city"}, Echo: true,
+			},
+			Since: 1042, SinceEpoch: 1, Filling: true,
 		},
 	}
 }
@@ -49,7 +52,7 @@ func sharing() contract.LaneStatus {
 func application() contract.LaneStatus {
 	return contract.LaneStatus{
 		Service: "application", Stream: "SUB_application", State: contract.LaneStalled, Reason: "the lane is full: 1.0 GiB wait for its workers",
-		Interests: []contract.InterestStatus{{Service: "application", ID: "i3", Entity: "user", Ops: []string{"update"}, Since: 1, SinceEpoch: 1}},
+		Interests: []contract.InterestStatus{{Service: "application", ID: "i3", Entity: "user", Definition: contract.Definition{Ops: []string{"update"}}, Since: 1, SinceEpoch: 1}},
 		Queue:     contract.Queue{Order: "key", Partitions: 2, AckWait: contract.Duration(time.Minute), MaxDeliver: 5},
 		MaxBytes:  1 << 30, Epoch: 1, Seq: 4, Messages: 1, Bytes: 1 << 30, Backlog: 90_000, OldestUnacked: 90_061, Lag: 1, LagSeconds: 7200,
 		Workers: []contract.WorkerStatus{

@@ -39,7 +39,8 @@ type Want struct {
 
 func (wt Want) interest() contract.Interest {
 	return contract.Interest{
-		Entity: wt.Entity, Ops: wt.Ops, Filter: wt.Filter, Fields: wt.Fields, Echo: wt.Echo, Start: contract.Start(wt.Start),
+		Entity: wt.Entity, Start: contract.Start(wt.Start),
+		Definition: contract.Definition{Ops: wt.Ops, Filter: wt.Filter, Fields: wt.Fields, Echo: wt.Echo},
 	}
 }
 

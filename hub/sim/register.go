@@ -8,6 +8,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // change is a registration, or its end, on its way into a lane.
@@ -132,7 +133,7 @@ func (c *change) edit(l *writer, tip record.Tip) {
 					l.lane.Recheck()
 					return retention.Done{Err: errLost} // the service is told to ask again
 				}
-				in := record.Interest{ID: c.id, Entity: c.entity, Ops: []string{"create", "update", "delete"}, Since: b.At, Rev: 1}
+				in := record.Interest{ID: c.id, Entity: c.entity, Definition: contract.Definition{Ops: []string{"create", "update", "delete"}}, Since: b.At, Rev: 1}
 				c.made, c.since = true, b.At.Seq
 				l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
 				return retention.Done{}

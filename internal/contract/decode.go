@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // Decode decodes a control request into v, a pointer to a struct, and refuses
@@ -29,7 +31,7 @@ func Decode(data []byte, v any) error {
 	}
 	err := json.Unmarshal(data, v)
 	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return FieldErrorf(CodeInvalidValue, typeErr.Field, "want %s, not %s", typeWord(typeErr.Type), typeErr.Value)
+		return FieldErrorf(CodeInvalidValue, jsonPath(typeErr.Field), "want %s, not %s", typeWord(typeErr.Type), typeErr.Value)
 	}
 	if err != nil {
 		return Errorf(CodeInvalidValue, "%v", err)
@@ -64,7 +66,7 @@ func unknownMember(raw map[string]any, t reflect.Type, path string) string {
 		return ""
 	}
 	fields := make(map[string]reflect.Type, t.NumField())
-	for f := range t.Fields() {
+	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		fields[name] = f.Type
 	}
@@ -79,6 +81,15 @@ func unknownMember(raw map[string]any, t reflect.Type, path string) string {
 		}
 	}
 	return ""
+}
+
+// jsonPath is a path without the Go names of embedded structs, which encoding/json puts
+// between the members. The contract's names begin with lower-case letters.
+func jsonPath(path string) string {
+	names := slices.DeleteFunc(strings.Split(path, "."), func(name string) bool {
+		return name != "" && unicode.IsUpper(rune(name[0]))
+	})
+	return strings.Join(names, ".")
 }
 
 func typeWord(t reflect.Type) string {

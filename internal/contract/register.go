@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Register is the request of replhub.register.<service>: the short form names
@@ -19,7 +20,21 @@ type Register struct {
 // Interest is what a service wants of one entity.
 type Interest struct {
 	Entity string `json:"entity"`
-	// Ops are the operations wanted; empty means create, update and delete.
+
+	Definition
+
+	// Start is "new", "all", "snapshot", an RFC 3339 time or a sequence (as a
+	// string or a number); empty means "new". It counts at the first registration
+	// only.
+	Start Start `json:"start,omitempty"`
+}
+
+// Definition says which events of an entity a service gets, and what its copies keep.
+// A request, a registry record, a lane's state record and a report of an interest have
+// the same members for it.
+type Definition struct {
+	// Ops are the operations wanted; empty in a request means create, update and
+	// delete. An interest in force names its operations.
 	Ops []string `json:"ops,omitempty"`
 	// Filter is a CEL expression over data, entity, op, key, headers and time
 	// that yields a bool; empty lets all pass. Deletes always pass.
@@ -27,13 +42,18 @@ type Interest struct {
 	// Fields are the JSON paths that copies keep; empty keeps the payload
 	// untouched.
 	Fields []string `json:"fields,omitempty"`
-	// Start is "new", "all", "snapshot", an RFC 3339 time or a sequence (as a
-	// string or a number); empty means "new". It counts at the first registration
-	// only.
-	Start Start `json:"start,omitempty"`
 	// Echo asks for the service's own events too.
 	Echo bool `json:"echo,omitempty"`
 }
+
+// Equal reports whether two definitions are the same, operations and fields in the
+// same order.
+func (d Definition) Equal(other Definition) bool {
+	return slices.Equal(d.Ops, other.Ops) && d.Filter == other.Filter && slices.Equal(d.Fields, other.Fields) && d.Echo == other.Echo
+}
+
+// IsZero reports whether nothing is stated.
+func (d Definition) IsZero() bool { return d.Equal(Definition{}) }
 
 // Queue is how the instances of a service share its lane.
 type Queue struct {

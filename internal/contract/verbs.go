@@ -181,13 +181,12 @@ type Services struct {
 
 // InterestStatus is one interest in force.
 type InterestStatus struct {
-	Service string   `json:"service"`
-	ID      string   `json:"id"`
-	Entity  string   `json:"entity"`
-	Ops     []string `json:"ops"`
-	Filter  string   `json:"filter,omitempty"`
-	Fields  []string `json:"fields,omitempty"`
-	Echo    bool     `json:"echo,omitempty"`
+	Service string `json:"service"`
+	ID      string `json:"id"`
+	Entity  string `json:"entity"`
+
+	Definition
+
 	// Since is the ingest sequence from which it is due, in epoch SinceEpoch.
 	Since      uint64 `json:"since"`
 	SinceEpoch uint64 `json:"since_epoch"`

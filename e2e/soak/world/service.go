@@ -83,7 +83,7 @@ func (s *service) register(entity int, start string, newLane bool) error {
 	}
 	d := choose(s.rand)
 	r := s.account.Begin(entity, d.mask, lane, seq)
-	request := contract.Register{Interests: []contract.Interest{{Entity: tally.EntityName(entity), Filter: d.filter, Start: contract.Start(start)}}}
+	request := contract.Register{Interests: []contract.Interest{{Entity: tally.EntityName(entity), Definition: contract.Definition{Filter: d.filter}, Start: contract.Start(start)}}}
 	if newLane {
 		request.MaxBytes = s.maxBytes
 		request.Queue = &contract.Queue{AckWait: contract.Duration(ackWait), MaxDeliver: maxDeliver}
@@ -143,7 +143,7 @@ func (s *service) change(entity int) error {
 	d := choose(s.rand)
 	s.account.Changing(in.registration, from)
 	var reply contract.Registered
-	request := contract.Register{Interests: []contract.Interest{{Entity: tally.EntityName(entity), Filter: d.filter}}}
+	request := contract.Register{Interests: []contract.Interest{{Entity: tally.EntityName(entity), Definition: contract.Definition{Filter: d.filter}}}}
 	clean, err := s.insist(contract.VerbRegister, s.name, request, &reply)
 	if err != nil {
 		return fmt.Errorf("register %s %+v: %w", s.name, request, err)

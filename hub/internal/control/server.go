@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
@@ -306,6 +307,8 @@ func (c *Server) refusalOf(err error) *contract.Error {
 		return contract.Errorf(contract.CodeNotFound, "no such service; `replhub ls` lists them")
 	case errors.Is(err, lane.ErrNewer):
 		return contract.Errorf(contract.CodeConflict, "the lane was written by a newer replhub; upgrade this hub")
+	case errors.Is(err, retention.ErrNewer):
+		return contract.Errorf(contract.CodeConflict, "%v", err)
 	case errors.Is(err, lane.ErrStopped):
 		return contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send it again")
 	case errors.Is(err, hubstream.ErrDisk):

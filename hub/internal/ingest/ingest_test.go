@@ -86,6 +86,36 @@ func TestPinHoldsTheFloor(t *testing.T) {
 	}
 }
 
+// A hub that finds a ledger of a newer form does not start, one that runs does not trim,
+// and the ledger stays as the newer hub wrote it.
+func TestLedgerOfANewerHubIsNotTouched(t *testing.T) {
+	g, js := open(t, 10)
+	const newer = `{"v":2,"chapters":[]}`
+	ack, err := js.Publish(t.Context(), "replhub._ledger", []byte(newer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := g.Trim(t.Context(), retention.Policy{}, noLanes{}); !errors.Is(err, retention.ErrNewer) {
+		t.Errorf("trimmed to %d, %v", done.Floor, err)
+	}
+	if _, err := g.NewAnchor("a").Begin(t.Context(), retention.Start{Seq: 5}); !errors.Is(err, retention.ErrNewer) {
+		t.Errorf("pinned: %v", err)
+	}
+	if _, err := ingest.Open(t.Context(), ingest.Config{JS: js, MaxBytes: 64 << 20, Logger: slog.New(slog.DiscardHandler)}); !errors.Is(err, retention.ErrNewer) {
+		t.Errorf("a hub starts: %v", err)
+	}
+	s, err := js.Stream(t.Context(), ack.Stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := s.GetLastMsgForSubject(t.Context(), "replhub._ledger"); err != nil || string(msg.Data) != newer {
+		t.Errorf("the ledger is now %+v, %v", msg, err)
+	}
+	if b, err := g.Bounds(t.Context()); err != nil || b.First != 1 {
+		t.Errorf("ingest begins at %d, %v", b.First, err)
+	}
+}
+
 func TestReaderNoticesAClampedStart(t *testing.T) {
 	g, js := open(t, 100)
 	s, err := js.Stream(t.Context(), "DB")

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -46,18 +45,18 @@ func (g *Ingest) readLedger(ctx context.Context) (retention.Ledger, uint64, erro
 	if err != nil {
 		return retention.Ledger{}, 0, fmt.Errorf("read the ledger: %w", err)
 	}
-	var l retention.Ledger
-	if err := json.Unmarshal(msg.Data, &l); err != nil {
-		return retention.Ledger{}, 0, fmt.Errorf("decode the ledger (stream %q): %w", contract.StreamLedger, err)
+	l, err := retention.Decode(msg.Data)
+	if err != nil {
+		return retention.Ledger{}, 0, fmt.Errorf("stream %q: %w", contract.StreamLedger, err)
 	}
 	return l, msg.Sequence, nil
 }
 
 // writeLedger stores the document if its revision is still the given one.
 func (g *Ingest) writeLedger(ctx context.Context, l retention.Ledger, revision uint64) (stored bool, err error) {
-	data, err := json.Marshal(l)
+	data, err := retention.Encode(l)
 	if err != nil {
-		return false, fmt.Errorf("encode the ledger: %w", err)
+		return false, err
 	}
 	err = g.record.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
 		_, err := g.cfg.JS.Publish(ctx, LedgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))

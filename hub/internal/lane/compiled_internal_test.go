@@ -8,6 +8,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // TestOnlyWhatChangedIsCompiled: one more interest, another definition or
@@ -16,7 +17,7 @@ func TestOnlyWhatChangedIsCompiled(t *testing.T) {
 	var c compiled
 	s := First(ingest.Mark{}, DefaultQueue(), 0)
 	for i := range 5 {
-		s = s.Add(Interest{ID: fmt.Sprint(i), Entity: fmt.Sprintf("e%d", i), Ops: []string{"update"}, Filter: "key == 'a'"}, ingest.Mark{})
+		s = s.Add(Interest{ID: fmt.Sprint(i), Entity: fmt.Sprintf("e%d", i), Definition: contract.Definition{Ops: []string{"update"}, Filter: "key == 'a'"}}, ingest.Mark{})
 	}
 	compile := func(s State) map[compiledKey]*match.Interest {
 		t.Helper()
@@ -47,7 +48,7 @@ func TestOnlyWhatChangedIsCompiled(t *testing.T) {
 		before = after
 	}
 	check("nothing", s.In(Live))
-	s = s.Add(Interest{ID: "5", Entity: "e5", Ops: []string{"update"}, Filter: "key == 'b'"}, ingest.Mark{})
+	s = s.Add(Interest{ID: "5", Entity: "e5", Definition: contract.Definition{Ops: []string{"update"}, Filter: "key == 'b'"}}, ingest.Mark{})
 	check("one more", s, "5")
 	s = s.Clone()
 	s.Interests[1].Filter = "key == 'c'"

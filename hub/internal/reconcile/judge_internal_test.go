@@ -9,6 +9,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -17,7 +18,7 @@ func TestTheLaneDecidesOnARecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := lane.Interest{ID: "b", Entity: "user", Ops: []string{"create"}, Rev: 2, Since: event.Position{Epoch: 1, Seq: 7}}
+	in := lane.Interest{ID: "b", Entity: "user", Definition: contract.Definition{Ops: []string{"create"}}, Rev: 2, Since: event.Position{Epoch: 1, Seq: 7}}
 	live, gone := lane.State{Interests: []lane.Interest{in}, Ended: []string{"a"}}, lane.State{Ended: []string{"a", "b"}}
 	with := func(change func(*record.Interest)) record.Interest {
 		r := record.Of(in)

@@ -200,7 +200,7 @@ func (b *Book) State(ctx context.Context, js jetstream.JetStream, service subjec
 		if err != nil || newer || r.ID == "" || r.Since == nil {
 			continue
 		}
-		in := r.interest(entity.String())
+		in := lane.Interest{ID: r.ID, Entity: entity.String(), Definition: r.Definition, Since: *r.Since, Rev: r.Rev}
 		if _, err := in.Compile(); err == nil {
 			state.Interests = append(state.Interests, in)
 		}

@@ -19,15 +19,14 @@ const current = 1
 // Interest is the registry's record of an interest. An empty record made by hand is
 // the short form of a registration.
 type Interest struct {
-	Form   int             `json:"v"`
-	ID     string          `json:"id,omitempty"`
-	Rev    int             `json:"rev,omitempty"`
-	Ops    []string        `json:"ops,omitempty"`
-	Filter string          `json:"filter,omitempty"`
-	Fields []string        `json:"fields,omitempty"`
-	Start  contract.Start  `json:"start,omitempty"`
-	Echo   bool            `json:"echo,omitempty"`
-	Since  *event.Position `json:"since,omitempty"`
+	Form int    `json:"v"`
+	ID   string `json:"id,omitempty"`
+	Rev  int    `json:"rev,omitempty"`
+
+	contract.Definition
+
+	Start contract.Start  `json:"start,omitempty"`
+	Since *event.Position `json:"since,omitempty"`
 }
 
 // Service is the registry's record of a service.
@@ -39,10 +38,7 @@ type Service struct {
 
 // Of is the record of an interest that is in force.
 func Of(in lane.Interest) Interest {
-	return Interest{
-		Form: current, ID: in.ID, Rev: in.Rev, Ops: in.Ops, Filter: in.Filter, Fields: in.Fields,
-		Echo: in.Echo, Since: &in.Since,
-	}
+	return Interest{Form: current, ID: in.ID, Rev: in.Rev, Definition: in.Definition, Since: &in.Since}
 }
 
 // OfService is the record of a service whose lane has a state.
@@ -65,27 +61,15 @@ func ParseInterest(data []byte) (r Interest, newer bool, err error) {
 
 // Same reports whether the registry says of an interest what the lane does.
 func (r Interest) Same(in lane.Interest) bool {
-	return r.ID == in.ID && r.Rev == in.Rev && r.Since != nil && *r.Since == in.Since &&
-		r.interest(in.Entity).SameDefinition(in)
-}
-
-// interest is what the record says of an interest in an entity.
-func (r Interest) interest(entity string) lane.Interest {
-	in := lane.Interest{ID: r.ID, Entity: entity, Ops: r.Ops, Filter: r.Filter, Fields: r.Fields, Echo: r.Echo, Rev: r.Rev}
-	if r.Since != nil {
-		in.Since = *r.Since
-	}
-	return in
+	return r.ID == in.ID && r.Rev == in.Rev && r.Since != nil && *r.Since == in.Since && r.Equal(in.Definition)
 }
 
 // Request is the registration that a record made by hand requests.
 func (r Interest) Request(entity string) contract.Register {
-	if len(r.Ops) == 0 && r.Filter == "" && len(r.Fields) == 0 && r.Start == "" && !r.Echo {
+	if r.IsZero() && r.Start == "" {
 		return contract.Register{Entities: []string{entity}}
 	}
-	return contract.Register{Interests: []contract.Interest{{
-		Entity: entity, Ops: r.Ops, Filter: r.Filter, Fields: r.Fields, Start: r.Start, Echo: r.Echo,
-	}}}
+	return contract.Register{Interests: []contract.Interest{{Entity: entity, Definition: r.Definition, Start: r.Start}}}
 }
 
 // Encode is the JSON of a record.

@@ -7,6 +7,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func TestRecordsAreChecked(t *testing.T) {
@@ -62,7 +63,7 @@ func TestRecordsOfANewerForm(t *testing.T) {
 
 // A record of what is in force says the same when it is read again.
 func TestRecordOfAnInterestIsTheSame(t *testing.T) {
-	in := lane.Interest{ID: "x", Entity: "user", Ops: []string{"create", "delete"}, Filter: "data.a < 1 && true", Fields: []string{"a"}, Echo: true, Rev: 3, Since: event.Position{Epoch: 2, Seq: 9}}
+	in := lane.Interest{ID: "x", Entity: "user", Definition: contract.Definition{Ops: []string{"create", "delete"}, Filter: "data.a < 1 && true", Fields: []string{"a"}, Echo: true}, Rev: 3, Since: event.Position{Epoch: 2, Seq: 9}}
 	read, newer, err := record.ParseInterest(record.Encode(record.Of(in)))
 	if err != nil || newer || !read.Same(in) {
 		t.Errorf("%+v, %v, %v", read, newer, err)
@@ -70,5 +71,21 @@ func TestRecordOfAnInterestIsTheSame(t *testing.T) {
 	in.Since.Epoch++
 	if read.Same(in) {
 		t.Error("the same of another beginning")
+	}
+}
+
+// TestInterestInBothRecords holds the JSON of an interest in the registry and in a lane's
+// state record: hubs of other versions read both.
+func TestInterestInBothRecords(t *testing.T) {
+	in := lane.Interest{
+		ID: "x", Entity: "user", Since: event.Position{Epoch: 2, Seq: 9}, Rev: 3,
+		Definition: contract.Definition{Ops: []string{"create"}, Filter: "key == '1'", Fields: []string{"a"}, Echo: true},
+	}
+	const members = `"ops":["create"],"filter":"key == '1'","fields":["a"],"echo":true,"since":{"epoch":2,"seq":9}`
+	if got := string(record.Encode(record.Of(in))); got != `{"v":1,"id":"x","rev":3,`+members+`}` {
+		t.Error("registry:", got)
+	}
+	if got := string(record.Encode(in)); got != `{"id":"x","entity":"user",`+members+`,"rev":3}` {
+		t.Error("lane:", got)
 	}
 }

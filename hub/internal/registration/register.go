@@ -76,7 +76,7 @@ func (r *Registrar) Known(service subjects.Name) request.Known {
 	state := l.Status().State
 	return func(in lane.Interest) (*match.Interest, error) {
 		have := state.Find(in.Entity)
-		if have == nil || !have.SameDefinition(in) {
+		if have == nil || !have.Equal(in.Definition) {
 			return nil, nil
 		}
 		return l.Compiled(*have)
@@ -304,11 +304,11 @@ func (r *registration) editInterest(ctx context.Context, s lane.State, w request
 	case have == nil:
 		next, err := r.begin(ctx, s, w)
 		return next, true, err
-	case !w.Full || have.SameDefinition(w.Def):
+	case !w.Full || have.Equal(w.Def.Definition):
 		return s, false, nil
 	default:
 		// have points into s, which is this registration's own copy.
-		have.Ops, have.Filter, have.Fields, have.Echo = w.Def.Ops, w.Def.Filter, w.Def.Fields, w.Def.Echo
+		have.Definition = w.Def.Definition
 		have.Rev++
 		return s, true, nil
 	}

@@ -133,8 +133,8 @@ func (r *Reporter) parkedReason(service subjects.Name) string {
 
 func interestStatus(service subjects.Name, s lane.State, in lane.Interest) contract.InterestStatus {
 	return contract.InterestStatus{
-		Service: service.String(), ID: in.ID, Entity: in.Entity, Ops: in.Ops, Filter: in.Filter, Fields: in.Fields,
-		Echo: in.Echo, Since: in.Since.Seq, SinceEpoch: in.Since.Epoch, Filling: s.Filling(in.ID),
+		Service: service.String(), ID: in.ID, Entity: in.Entity, Definition: in.Definition,
+		Since: in.Since.Seq, SinceEpoch: in.Since.Epoch, Filling: s.Filling(in.ID),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/deadletter"
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -43,7 +44,7 @@ func troubleOf(err error) contract.Trouble {
 		return contract.TroubleDisk
 	case large:
 		return contract.TroubleRecordTooLarge
-	case is(lane.ErrNewer):
+	case is(lane.ErrNewer, retention.ErrNewer):
 		return contract.TroubleNewerRecord
 	case is(context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse):
 		return contract.TroubleNotReachable

@@ -105,7 +105,7 @@ func Parse(req contract.Register, known Known) (Request, error) {
 		if err != nil {
 			return Request{}, err
 		}
-		w := Wanted{Entity: entity, Field: field, Def: lane.Interest{Entity: entity.String(), Ops: defaultOps()}}
+		w := Wanted{Entity: entity, Field: field, Def: lane.Interest{Entity: entity.String(), Definition: contract.Definition{Ops: defaultOps()}}}
 		if err := add(w, field); err != nil {
 			return Request{}, err
 		}
@@ -156,8 +156,9 @@ func parseInterest(in contract.Interest, field string, known Known) (Wanted, err
 	}
 	w := Wanted{
 		Entity: entity, Field: field, Full: true, Start: from, StartGiven: in.Start != "",
-		Def: lane.Interest{Entity: entity.String(), Ops: ops, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo},
+		Def: lane.Interest{Entity: entity.String(), Definition: in.Definition},
 	}
+	w.Def.Ops = ops
 	compiled, err := known(w.Def)
 	if compiled == nil && err == nil {
 		compiled, err = w.Def.Compile()

@@ -1,14 +1,27 @@
 package retention
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
+// ErrNewer means that a newer replhub wrote the ledger, in a form that this one does not
+// know. This replhub then neither changes the ledger nor trims ingest.
+var ErrNewer = errors.New("a newer replhub wrote the ledger; upgrade this hub")
+
+// ledgerForm is the form of ledgers written here.
+const ledgerForm = 1
+
 // Ledger is the one document that all hubs agree on: epochs, floor and pins.
 type Ledger struct {
+	// Form is the version of the JSON. It matters to Decode and Encode alone; a ledger
+	// without it is of form 1.
+	Form int `json:"v"`
 	// Installation is the id of this installation, which tells its hubs from those of
 	// another one in the same account. It is created once.
 	Installation string `json:"installation,omitempty"`
@@ -37,6 +50,28 @@ type Range struct {
 	Epoch   uint64    `json:"epoch"`
 	First   uint64    `json:"first"`
 	Created time.Time `json:"created"`
+}
+
+// Encode is the document of a ledger.
+func Encode(l Ledger) ([]byte, error) {
+	l.Form = ledgerForm
+	data, err := json.Marshal(l)
+	if err != nil {
+		return nil, fmt.Errorf("encode the ledger: %w", err)
+	}
+	return data, nil
+}
+
+// Decode reads a document, and refuses one of a newer form with ErrNewer.
+func Decode(data []byte) (Ledger, error) {
+	l := Ledger{Form: ledgerForm}
+	if err := json.Unmarshal(data, &l); err != nil {
+		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
+	}
+	if l.Form > ledgerForm {
+		return Ledger{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, l.Form, ledgerForm)
+	}
+	return l, nil
 }
 
 // Current returns the newest epoch. One exists from the first Identify on.

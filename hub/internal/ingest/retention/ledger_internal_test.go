@@ -1,11 +1,29 @@
 package retention
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
 )
+
+// TestLedgerOfANewerForm checks the version: a ledger without one is of form 1, and a
+// newer one is refused whatever else it has.
+func TestLedgerOfANewerForm(t *testing.T) {
+	for data, newer := range map[string]bool{
+		`{"epochs":[{"epoch":1,"first":1}],"floor":7}`: false, `{"v":1,"floor":7}`: false, `{"v":2,"floor":7}`: true, `{"v":3}`: true,
+	} {
+		l, err := Decode([]byte(data))
+		if errors.Is(err, ErrNewer) != newer || (err != nil) != newer || !newer && (l.Form != 1 || l.Floor != 7) {
+			t.Errorf("%s: %+v, %v", data, l, err)
+		}
+	}
+	data, err := Encode(Ledger{Floor: 7})
+	if want := `{"v":1,"epochs":null,"floor":7}`; err != nil || string(data) != want {
+		t.Errorf("%s, %v; want %s", data, err, want)
+	}
+}
 
 func TestEpochOf(t *testing.T) {
 	first, second := time.Unix(1, 0), time.Unix(2, 0)

@@ -102,7 +102,7 @@ func parseInterest(t *testing.T, text string) record.Interest {
 		since = "1"
 	}
 	entity, filtered := strings.CutSuffix(text, "!")
-	in := record.Interest{ID: entity, Entity: entity, Ops: []string{"create", "update"}, Since: parsePos(t, since), Rev: 1}
+	in := record.Interest{ID: entity, Entity: entity, Definition: contract.Definition{Ops: []string{"create", "update"}}, Since: parsePos(t, since), Rev: 1}
 	if filtered {
 		in.Filter = "data.id == '1'"
 	}

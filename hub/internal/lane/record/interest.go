@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/replhub/replhub/hub/internal/match"
 	"github.com/replhub/replhub/subjects"
@@ -49,11 +48,4 @@ func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, e
 		Since:  in.Since,
 		Echo:   in.Echo,
 	})
-}
-
-// SameDefinition reports whether two interests have the same definition, regardless
-// of ids and starts.
-func (in Interest) SameDefinition(other Interest) bool {
-	return in.Entity == other.Entity && slices.Equal(in.Ops, other.Ops) && in.Filter == other.Filter &&
-		slices.Equal(in.Fields, other.Fields) && in.Echo == other.Echo
 }

@@ -29,10 +29,10 @@ func fullState(t *testing.T, maxPayload int64, add func(s State, in Interest) St
 	t.Helper()
 	with := func(n int) State {
 		s := First(ingest.Mark{}, DefaultQueue(), 1<<30)
-		s.Interests = []Interest{{ID: strings.Repeat("i", 22), Entity: "first", Ops: []string{"update"}, Since: event.Position{Epoch: 1, Seq: 1}}}
+		s.Interests = []Interest{{ID: strings.Repeat("i", 22), Entity: "first", Definition: contract.Definition{Ops: []string{"update"}}, Since: event.Position{Epoch: 1, Seq: 1}}}
 		for i := range n {
 			s = add(s, Interest{
-				ID: fmt.Sprintf("%022d", i), Entity: fmt.Sprintf("entity-%d", i), Ops: []string{"create"},
+				ID: fmt.Sprintf("%022d", i), Entity: fmt.Sprintf("entity-%d", i), Definition: contract.Definition{Ops: []string{"create"}},
 				Since: event.Position{Epoch: 1, Seq: 1}, Rev: 1,
 			})
 		}

@@ -84,12 +84,11 @@ const (
 
 // Interest is one interest in force.
 type Interest struct {
-	ID     string   `json:"id"`
-	Entity string   `json:"entity"`
-	Ops    []string `json:"ops"`
-	Filter string   `json:"filter,omitempty"`
-	Fields []string `json:"fields,omitempty"`
-	Echo   bool     `json:"echo,omitempty"`
+	ID     string `json:"id"`
+	Entity string `json:"entity"`
+
+	contract.Definition
+
 	// Since is the position from which it is due.
 	Since event.Position `json:"since"`
 	// Rev counts changes of the definition.

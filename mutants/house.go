@@ -1,0 +1,19 @@
+package main
+
+// houseMutants take out what holds a form that other programs read.
+var houseMutants = []mutant{
+	{
+		name: "go-name-in-a-refusal", guarantee: "a refusal names the member of the request",
+		file: "internal/contract/decode.go",
+		old:  `jsonPath(typeErr.Field)`,
+		new:  `typeErr.Field`,
+		pkg:  "./internal/contract", test: "TestDecodeNamesTheMember",
+	},
+	{
+		name: "newer-ledger-is-written", guarantee: "1: a hub leaves a ledger alone that it does not understand",
+		file: "hub/internal/ingest/retention/ledger.go",
+		old:  `	if l.Form > ledgerForm {`,
+		new:  `	if l.Form < 0 {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestLedgerOfANewerForm",
+	},
+}
