@@ -33,9 +33,9 @@ var uniqueMutants = []mutant{
 	},
 	{
 		name: "migrate-once", guarantee: "database: an instance that finds a new file locked begins all the same",
-		file: "database/schema.go",
-		old:  `	err := InTransaction(ctx, db, nil, func(tx *sql.Tx) error {`,
-		new:  `	err := transact(ctx, db, nil, func(tx *sql.Tx) error {`,
+		file: "database/migrate.go",
+		old:  `	err := InTransaction(ctx, db, options, func(tx *sql.Tx) error {`,
+		new:  `	err := transact(ctx, db, options, func(tx *sql.Tx) error {`,
 		pkg:  "./database", test: "TestMigrateOnALockedFile",
 	},
 }
