@@ -105,9 +105,9 @@ func split(text string, separator rune) []string {
 	}
 }
 
-// outside is the place of the first character outside of quotes for which is is true,
-// or the text's length. depth is how many parentheses are open.
-func outside(text string, is func(r rune, depth int) bool) int {
+// outside is the place of the first character outside of quotes that matches, or the
+// text's length. depth is how many parentheses are open.
+func outside(text string, matches func(r rune, depth int) bool) int {
 	var quote rune
 	depth := 0
 	for n, r := range text {
@@ -117,7 +117,7 @@ func outside(text string, is func(r rune, depth int) bool) int {
 				quote = 0
 			}
 			continue
-		case is(r, depth):
+		case matches(r, depth):
 			return n
 		case r == '"' || r == '`' || r == '\'':
 			quote = r

@@ -63,7 +63,7 @@ func TestMigrateFromTheFirstTables(t *testing.T) {
 		for _, table := range []string{"", "_versions", "_shards", "_failed", "_generation"} {
 			p.exec("DROP TABLE replhub_outbox" + table)
 		}
-		first, err := os.ReadFile(filepath.Join("testdata", "first", p.Dialect.String()+".sql"))
+		first, err := os.ReadFile(filepath.Join("testdata", "first", p.String()+".sql"))
 		if err != nil {
 			t.Fatal(err)
 		}
