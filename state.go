@@ -84,7 +84,7 @@ func (s *Subscriber) tell(o queue.Outage) {
 	case queue.OutageBegins:
 		s.outages.begin(s, told)
 	case queue.OutageEnds:
-		s.outages.end(s, told, "what the handlers need is back; the subscriber goes on")
+		s.outages.end(s, told, false)
 	case queue.OutageLasts:
 	}
 	s.tellHub(told)
@@ -98,7 +98,7 @@ func (s *Subscriber) forgetOutage() {
 	}
 	over := *told
 	over.Unavailable = false
-	s.outages.end(s, &over, "the subscriber leaves its work queues while what its handlers need is away")
+	s.outages.end(s, &over, true)
 	s.tellHub(&over)
 }
 
@@ -125,8 +125,9 @@ func (l *outageLog) logBegin(s *Subscriber, told *SubscriberState) {
 		"service", s.client.Service(), "err", told.Err)
 }
 
-// end logs the begin too where that is still to come.
-func (l *outageLog) end(s *Subscriber, told *SubscriberState, message string) {
+// end logs the begin too where that is still to come. left says that the subscriber
+// leaves its work queues while the outage lasts.
+func (l *outageLog) end(s *Subscriber, told *SubscriberState, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.logBegin(s, told)
@@ -134,8 +135,14 @@ func (l *outageLog) end(s *Subscriber, told *SubscriberState, message string) {
 		return
 	}
 	l.ended = told.Since
-	s.client.log.Info(message, "service", s.client.Service(),
-		"after", time.Since(told.Since).Round(time.Millisecond).String(), "attempts", told.Attempts)
+	after := time.Since(told.Since).Round(time.Millisecond).String()
+	if left {
+		s.client.log.Info("the subscriber leaves its work queues while what its handlers need is away",
+			"service", s.client.Service(), "after", after, "attempts", told.Attempts)
+		return
+	}
+	s.client.log.Info("what the handlers need is back; the subscriber goes on",
+		"service", s.client.Service(), "after", after, "attempts", told.Attempts)
 }
 
 // tellHub reports an outage to the hubs, for describe and the metrics. A lost report

@@ -150,22 +150,30 @@ func (i *Inbox) purgeKeys(ctx context.Context, db *sql.DB, before int64, rows []
 			if err := i.stampsOf(ctx, tx, i.sql.tombstones.lock, entity, keys, free); err != nil {
 				return err
 			}
-			if keys = keys[:0]; len(free) == 0 {
+			if len(free) == 0 {
 				return nil
 			}
+			unlocked := make([]any, 0, len(free))
 			for row := range free {
-				keys = append(keys, []byte(row.key))
+				unlocked = append(unlocked, []byte(row.key))
 			}
-		}
-		statement, args := i.purgeStatement(entity, keys, before)
-		res, err := tx.ExecContext(ctx, statement, args...)
-		if err != nil {
+			statement, args := i.purgeStatement(entity, unlocked, before)
+			n, err = affected(tx.ExecContext(ctx, statement, args...))
 			return err
 		}
-		n, err = res.RowsAffected()
+		statement, args := i.purgeStatement(entity, keys, before)
+		n, err = affected(tx.ExecContext(ctx, statement, args...))
 		return err
 	})
 	return n, err
+}
+
+// affected is how many rows a statement has changed.
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // inPiece runs a transaction of a few rows, each of whose statements sees what was

@@ -12,8 +12,9 @@ import (
 // another row to give up a unique value.
 func (i *Inbox) Schema() database.Schema { return database.Schema{i.sql.create, i.waiting.create} }
 
-// Migrate runs Schema. It may be called by many instances at once, at every
-// start.
+// Migrate creates missing tables, and adds what this version needs to those that are
+// there, see [database.Schema.Migrate]. It may be called by many instances at once, at
+// every start.
 func (i *Inbox) Migrate(ctx context.Context, db *sql.DB) error {
 	return i.Schema().Migrate(ctx, db, i.cfg.Dialect, i.cfg.Table)
 }

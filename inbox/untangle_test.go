@@ -59,6 +59,14 @@ var uniqueKinds = []uniqueKind{
 		value: word,
 	},
 	{
+		name: "a generated column", columns: "g int NOT NULL, v varchar(30) NOT NULL, low varchar(40) GENERATED ALWAYS AS (lower(v)) STORED UNIQUE",
+		value: word,
+	},
+	{
+		name: "a generated column of two", columns: "g int NOT NULL, v int NOT NULL, low int GENERATED ALWAYS AS (g * 1000 + v) STORED, UNIQUE (low)",
+		value: number,
+	},
+	{
 		name: "of others that need it", columns: "g int NOT NULL, v varchar(30) NOT NULL UNIQUE",
 		indexes: []string{
 			"CREATE TABLE parts (id int PRIMARY KEY, thing varchar(20) NOT NULL, FOREIGN KEY (thing) REFERENCES things (id) ON DELETE CASCADE)",

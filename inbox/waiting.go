@@ -82,7 +82,8 @@ func newWaitingTable(d database.Dialect, inbox string) (waitingTable, error) {
 }
 
 // keepWaiting notes that deliveries of one row wait, and returns the newest that
-// does: one of them, or one that was noted elsewhere. It removes what no longer waits.
+// waits: of the batch, or one that was noted elsewhere. It also removes deliveries that
+// no longer wait.
 func (t *Table) keepWaiting(ctx context.Context, tx database.Tx, batch []*replhub.Delivery) (*replhub.Delivery, error) {
 	i := t.inbox
 	now := time.Now()

@@ -5,8 +5,8 @@ var outageMutants = []mutant{
 	{
 		name: "outage-ends-in-silence", guarantee: "8: an outage that ends with its work queues is told once at each end",
 		file: "state.go",
-		old:  `	s.outages.end(s, &over, "the subscriber`,
-		new:  `	s.outages.begin(s, &over); _ = ("the subscriber`,
+		old:  `	s.outages.end(s, &over, true)`,
+		new:  ``,
 		pkg:  ".", test: "TestOutageEndsWithItsQueues",
 	},
 	{

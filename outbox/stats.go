@@ -11,7 +11,7 @@ import (
 type Stats struct {
 	// Depth is how many committed rows wait.
 	Depth int64
-	// Age is how long the oldest of them waits, by this machine's clock; 0 when
+	// Age is how long the oldest row waits, by this machine's clock; 0 when
 	// none does.
 	Age time.Duration
 	// Failed is how many events are set aside now, waiting for Requeue.
