@@ -32,6 +32,20 @@ var placesMutants = []mutant{
 		pkg:  "./hub", test: "TestHubAtTheLeafWorksInTheDomainOfTheHub",
 	},
 	{
+		name: "nkey-of-a-command", guarantee: "credentials are read at each attempt, by commands too",
+		file: "internal/reconnect/files.go",
+		old:  "nc.Opts.Nkey = o.Nkey",
+		new:  "_ = o.Nkey",
+		pkg:  "./cmd/replhub", test: "TestConnectionOutlivesARotatedNkey",
+	},
+	{
+		name: "authorities-read-once", guarantee: "certificates are read at each attempt",
+		file: "zkmap/dial.go",
+		old:  "config.RootCAs, err = s.rootCAs(); err != nil",
+		new:  "_, err = s.rootCAs(); err != nil",
+		pkg:  "./zkmap", test: "TestTLS",
+	},
+	{
 		name: "edge-is-cut-off", guarantee: "1: ingest keeps the sources that operators add",
 		file: "hub/internal/hubstream/stream.go",
 		old:  "cfg.Sources = have.Sources",
