@@ -46,6 +46,20 @@ var placesMutants = []mutant{
 		pkg:  "./zkmap", test: "TestTLS",
 	},
 	{
+		name: "bytes-unstated", guarantee: "accounts: streams state bytes where the account demands them",
+		file: "hub/internal/hubstream/stream.go",
+		old:  "if demandsBytes(err) && cfg.MaxBytes <= 0 {",
+		new:  "if false && demandsBytes(err) {",
+		pkg:  "./hub", test: "TestAccountThatDemandsBytes",
+	},
+	{
+		name: "limit-unnamed", guarantee: "accounts: a registration beyond a limit says what to raise",
+		file: "hub/internal/hubstream/limit.go",
+		old:  "	case codeMaxStreams:",
+		new:  "	case 0:",
+		pkg:  "./hub", test: "TestRegistrationBeyondALimit",
+	},
+	{
 		name: "edge-is-cut-off", guarantee: "1: ingest keeps the sources that operators add",
 		file: "hub/internal/hubstream/stream.go",
 		old:  "cfg.Sources = have.Sources",
