@@ -60,6 +60,13 @@ var placesMutants = []mutant{
 		pkg:  "./hub", test: "TestRegistrationBeyondALimit",
 	},
 	{
+		name: "older-server-later", guarantee: "versions: a hub does not go on at a server that is too old",
+		file: "hub/server.go",
+		old:  `if version := h.nc.ConnectedServerVersion(); version != "" {`,
+		new:  `if version := h.nc.ConnectedServerVersion(); false && version != "" {`,
+		pkg:  "./hub", test: "TestReconnectToAnOldServer",
+	},
+	{
 		name: "edge-is-cut-off", guarantee: "1: ingest keeps the sources that operators add",
 		file: "hub/internal/hubstream/stream.go",
 		old:  "cfg.Sources = have.Sources",
