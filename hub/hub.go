@@ -147,6 +147,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchIngest(ctx) })
 		group.Go(func() error { return h.watchKept(ctx) })
 		group.Go(func() error { return h.watchPlaces(ctx) })
+		group.Go(func() error { return h.watchVersion(ctx) })
+		group.Go(func() error { return h.watchAccount(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })

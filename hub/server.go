@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/place"
@@ -26,12 +27,12 @@ const (
 // that says what to do.
 func (h *Hub) checkServer(ctx context.Context) error {
 	version := h.nc.ConnectedServerVersion()
+	if err := refuseOld(version); err != nil {
+		return err
+	}
 	major, minor, err := parseVersion(version)
 	if err != nil {
 		return err
-	}
-	if major < 2 || (major == 2 && minor < oldestMinor) {
-		return fmt.Errorf("nats-server %s is too old: replhub needs 2.%d or later (atomic batches); upgrade the server", version, oldestMinor)
 	}
 	h.fast = major > 2 || minor >= fastMinor
 	js, err := jsapi.Open(h.nc, h.cfg.Domain)
@@ -48,6 +49,41 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	h.domain = account.Domain
 	h.js = retry.JetStream(place.JetStream(js, h.domain))
 	return nil
+}
+
+// refuseOld refuses a server that is older than what the hub needs.
+func refuseOld(version string) error {
+	major, minor, err := parseVersion(version)
+	if err != nil {
+		return err
+	}
+	if major < 2 || (major == 2 && minor < oldestMinor) {
+		return fmt.Errorf("nats-server %s is too old: replhub needs 2.%d or later (atomic batches); upgrade the server", version, oldestMinor)
+	}
+	return nil
+}
+
+// watchVersion ends the hub when it has reconnected to a server that is too old: its
+// appends would be taken one by one.
+func (h *Hub) watchVersion(ctx context.Context) error {
+	back := h.nc.StatusChanged(nats.CONNECTED)
+	defer h.nc.RemoveStatusListener(back)
+	for {
+		// Empty while there is no connection, and asked once more after the listener began.
+		if version := h.nc.ConnectedServerVersion(); version != "" {
+			if err := refuseOld(version); err != nil {
+				return err
+			}
+		}
+		select {
+		case _, open := <-back:
+			if !open {
+				return nil // with the connection
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // peersTime bounds the wait for a cluster to announce its servers. It does so a

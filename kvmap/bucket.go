@@ -23,6 +23,13 @@ const (
 	operationPurge  = "PURGE"
 )
 
+// codeBytesRequired refuses a stream without a limit, and demandedBytes is the limit
+// that the bucket gets then: an account may demand one of every stream.
+const (
+	codeBytesRequired jetstream.ErrorCode = 10113
+	demandedBytes                         = 32 << 20
+)
+
 // bucket returns the bucket's stream, created or adapted as needed.
 func (m *Map) bucket(ctx context.Context) (jetstream.Stream, error) {
 	name := m.cfg.streamName()
@@ -31,7 +38,12 @@ func (m *Map) bucket(ctx context.Context) (jetstream.Stream, error) {
 		if err := m.presence.missing(ctx); err != nil {
 			return nil, fmt.Errorf("create bucket %q: %w", m.cfg.Bucket, err)
 		}
-		stream, err = m.js.CreateStream(ctx, m.streamConfig())
+		cfg := m.streamConfig()
+		stream, err = m.js.CreateStream(ctx, cfg)
+		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeBytesRequired {
+			cfg.MaxBytes = demandedBytes
+			stream, err = m.js.CreateStream(ctx, cfg)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("create bucket %q: %w", m.cfg.Bucket, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,7 +120,10 @@ func TestTLS(t *testing.T) {
 	mustPut(t, m, "services/a", "1")
 	treetest.Await(t, m, "a record", treetest.Has("services/a", "1"))
 
-	cfg.TLS = &tls.Config{RootCAs: newAuthority(t).pool(), Certificates: []tls.Certificate{ca.issue()}}
+	var trusted atomic.Pointer[x509.CertPool]
+	trusted.Store(newAuthority(t).pool())
+	cfg.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue()}}
+	cfg.RootCAs = func() (*x509.CertPool, error) { return trusted.Load(), nil }
 	stranger := newMap(t, cfg)
 	treetest.Start(t, stranger)
 	treetest.Until(t, "the wrong authority told", func() bool {
@@ -128,4 +132,6 @@ func TestTLS(t *testing.T) {
 	if stranger.Snapshot() != nil {
 		t.Error("a snapshot from a server that is not trusted")
 	}
+	trusted.Store(ca.pool())
+	treetest.Await(t, stranger, "the record, from a server that is trusted now", treetest.Has("services/a", "1"))
 }

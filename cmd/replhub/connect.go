@@ -92,13 +92,13 @@ func (a *app) connect() (*link, error) {
 		return nil, err
 	}
 	l := &link{domain: target.Domain, server: withoutSecrets(target.URL), timeout: a.timeout}
-	opts, err := target.options(a.conn.resolve)
-	if err != nil {
-		return nil, err
-	}
 	// A verb that goes on for long, such as watch, outlives a server that is away
 	// and credentials that are changed; one that asks once has its timeout.
 	keeper := reconnect.NewKeeper(slog.New(slog.DiscardHandler)) // verbs say themselves what they wait for
+	opts, err := target.options(keeper, a.conn.resolve)
+	if err != nil {
+		return nil, err
+	}
 	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note), nats.ReconnectHandler(l.forget), keeper.Option())
 	l.nc, err = nats.Connect(target.URL, opts...)
 	if err != nil {

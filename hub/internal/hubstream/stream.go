@@ -47,10 +47,20 @@ func Is(cfg jetstream.StreamConfig) bool {
 	return cfg.Metadata[contract.MetadataKey] == contract.MetadataValue
 }
 
-// Ensure returns the stream of cfg, created when absent and
-// brought to cfg when its settings differ. It returns a *ForeignError for a
-// stream that is not the hub's, and a *MirrorError for a mirror.
+// SmallBytes is the limit of a stream without one where the account demands limits. The
+// server counts it as used. The hub's own documents take a small part of it.
+const SmallBytes = 32 << 20
+
+// Ensure is EnsureBytes for a small stream.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return EnsureBytes(ctx, js, cfg, SmallBytes)
+}
+
+// EnsureBytes returns the stream of cfg, created when absent and
+// brought to cfg when its settings differ. It returns a *ForeignError for a
+// stream that is not the hub's, and a *MirrorError for a mirror. If cfg states no limit
+// and the account demands one, the stream has at least the given bytes.
+func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, bytes int64) (jetstream.Stream, error) {
 	cfg.Metadata = maps.Clone(cfg.Metadata)
 	if cfg.Metadata == nil {
 		cfg.Metadata = make(map[string]string, 1)
@@ -59,7 +69,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 
 	s, err := js.Stream(ctx, cfg.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = js.CreateStream(ctx, cfg)
+		s, err = stating(cfg, bytes, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
 		if err == nil {
 			return s, nil
 		}
@@ -88,11 +98,22 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 			cfg.Metadata[key] = value
 		}
 	}
-	s, err = js.UpdateStream(ctx, cfg)
+	s, err = stating(cfg, max(have.MaxBytes, bytes), func(cfg jetstream.StreamConfig) (jetstream.Stream, error) { return js.UpdateStream(ctx, cfg) })
 	if err != nil {
 		return nil, fmt.Errorf("update stream %q: %w", cfg.Name, err)
 	}
 	return s, nil
+}
+
+// stating has a stream created or updated, with bytes for its limit if it has none and the
+// account demands one.
+func stating(cfg jetstream.StreamConfig, bytes int64, do func(jetstream.StreamConfig) (jetstream.Stream, error)) (jetstream.Stream, error) {
+	s, err := do(cfg)
+	if demandsBytes(err) && cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = bytes
+		return do(cfg)
+	}
+	return s, err
 }
 
 // same compares what the hub sets and a running stream can change.

@@ -47,6 +47,11 @@ func NATSUser(name, password, permissions string) NATSOption {
 	return func(c *natsConfig) { c.users = append(c.users, "{"+user+"}") }
 }
 
+// NATSNkey is NATSUser for a user who signs with an nkey, given by its public key.
+func NATSNkey(public string) NATSOption {
+	return func(c *natsConfig) { c.users = append(c.users, fmt.Sprintf("{nkey: %q}", public)) }
+}
+
 // NATSConfig adds text to the top level of the server's configuration.
 func NATSConfig(text string) NATSOption {
 	return func(c *natsConfig) { c.extra = append(c.extra, text) }
