@@ -110,9 +110,6 @@ func (i *instance) handle(n int) {
 			i.commit(deliveryOf(b.Jobs[k]))
 		}
 		a.done = true
-		if i.w.cfg.Flaw == AckBeforeEffect {
-			i.handle(n)
-		}
 	case outcome == cutOff && slices.ContainsFunc(a.part, func(k int) bool { return isCut(b.Jobs[k]) }):
 		b.Cut(a.part, isCut)
 		i.next(a)
@@ -170,6 +167,9 @@ func (i *instance) bury(a *attempt) {
 	w, j := i.w, a.batch.Jobs[a.part[0]]
 	d := deliveryOf(j)
 	a.storing = true
+	if w.cfg.Flaw == LetterAfterAck {
+		i.acknowledge(queue.AckDone, j.Reply)
+	}
 	conclude := func(l queue.Letter) {
 		a.storing = false
 		v := i.core.Buried(w.now, j, l)
@@ -218,6 +218,9 @@ type handling struct {
 	lines   map[rowOf][]uint64
 	settled map[copyIn]bool
 	letters map[copyOf]int
+	// blind are lanes without an interest when ingest lost events: no cursor notices that,
+	// so that positions of such a lane are used again.
+	blind map[string]bool
 }
 
 // copyIn is a copy by its place in a lane.
@@ -228,7 +231,7 @@ type copyIn struct {
 
 func newHandling() handling {
 	return handling{
-		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int),
+		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool),
 	}
 }
 
@@ -298,7 +301,7 @@ func (j *judge) committed(service int, d *delivery) {
 		j.rows[r] = applied{mark.Position, d.event.index}
 		return
 	}
-	if have := j.rows[r]; have.event < d.event.index {
+	if have := j.rows[r]; have.event < d.event.index && !j.blind[text] {
 		j.fail("L: row %s of %s stays at event %d (%s), and leaves out %d (%s)", d.Row, text, have.event, have.at, d.event.index, mark.Position)
 	}
 }

@@ -273,6 +273,10 @@ const maxAttempts = 3
 type feed struct {
 	consumer string
 	ended    bool // its intake
+	// For flaws: the last pin and inbox, and how many deliveries there were.
+	pin    string
+	epoch  int
+	places uint64
 }
 
 // perform does what the scheduler wants done, as the SDK's driver does.
@@ -310,9 +314,12 @@ func (i *instance) perform() {
 	}
 }
 
+// slowHandlers, in the number of the action Go, has no handler go on meanwhile.
+const slowHandlers = 100
+
 // goOn has an instance do what a process does in a moment, n times.
 func (i *instance) goOn(n int) {
-	for range n {
+	for range n % slowHandlers {
 		i.w.now = i.w.now.Add(time.Millisecond)
 		if !i.alive {
 			return
@@ -324,7 +331,9 @@ func (i *instance) goOn(n int) {
 			i.w.flow()
 			i.w.onCall(p.name, (*call).tellable, i.w.tell)
 		}
-		i.handle(0)
+		if n < slowHandlers {
+			i.handle(handled)
+		}
 		i.begin()
 	}
 }

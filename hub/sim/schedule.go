@@ -27,7 +27,7 @@ var usual = [verbs]int{
 func newScheduler(random *rand.Rand, w *World) *scheduler {
 	s := &scheduler{random: random, w: w, weights: usual}
 	if w.instanced {
-		s.weights = withInstances()
+		s.weights = withInstances(random)
 	}
 	defer s.sum()
 	for v := range s.weights {
@@ -82,7 +82,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Lose:
 		names = s.w.callsBy((*call).losable)
 	case Pass:
-		a.N = [...]int{1, 1, 1, 10, 40, 200, 700}[s.random.IntN(7)]
+		a.N = s.seconds()
 		return a, true
 	case Publish:
 		a.N = s.random.IntN(len(entities))
@@ -99,8 +99,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 		a.On = s.service()
 		return a, true
 	case Kill, Start, Freeze, Thaw:
-		a.On = s.process()
-		return a, true
+		return s.process(v), true
 	case Trim:
 		a.On = s.hub()
 		return a, true
