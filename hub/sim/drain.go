@@ -48,6 +48,9 @@ func (w *World) drainInstances() {
 			return
 		}
 		for _, i := range w.members {
+			if !i.alive {
+				i.boot()
+			}
 			i.join(0)
 			i.due()
 			i.begin()

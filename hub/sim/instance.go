@@ -59,6 +59,7 @@ type instance struct {
 	core    *queue.Scheduler // nil until the queues are known
 	created time.Time        // of the consumers, as far as this instance knows
 	looking bool
+	lookAt  time.Time // the next time
 	// ending says that the queues have changed: the scheduler is drained, and another
 	// one begins when the last handler has ended.
 	ending  bool
@@ -226,9 +227,12 @@ func (i *instance) due() {
 	}
 }
 
+// lookPause is the time between looks at queues that are not there.
+const lookPause = 500 * ms
+
 // look asks for the queues, and begins to work on them.
 func (i *instance) look() {
-	if i.looking || i.leaving {
+	if i.looking || i.leaving || i.w.now.Before(i.lookAt) {
 		return
 	}
 	i.looking = true
@@ -240,7 +244,7 @@ func (i *instance) look() {
 		}
 		return err
 	}, func(err error) {
-		i.looking = false
+		i.looking, i.lookAt = false, i.w.now.Add(lookPause)
 		if err != nil || i.leaving {
 			return
 		}

@@ -62,6 +62,9 @@ func (s *scheduler) pick() (a Action, ok bool) {
 	n := s.random.IntN(s.total)
 	for v, weight := range s.weights {
 		if n -= weight; n < 0 {
+			if Verb(v) > Calm {
+				return s.onInstances(Verb(v))
+			}
 			return s.make(Verb(v))
 		}
 	}
@@ -71,9 +74,6 @@ func (s *scheduler) pick() (a Action, ok bool) {
 func (s *scheduler) make(v Verb) (Action, bool) {
 	a := Action{Verb: v}
 	var names []string
-	if v > Calm {
-		return s.onInstances(v)
-	}
 	switch v {
 	case Serve:
 		names = s.w.callsBy((*call).servable)

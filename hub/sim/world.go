@@ -54,6 +54,8 @@ const (
 	FreedAtOnce Flaw = "partitions freed at once"
 	// LetterAfterAck: an event is acknowledged before its dead letter is stored.
 	LetterAfterAck Flaw = "letter after the acknowledgement"
+	// AckUntold: the scheduler does not hear that events are about to be acknowledged.
+	AckUntold Flaw = "acknowledged unknown to the scheduler"
 	// InboxKept: messages that were on their way to an earlier inbox count.
 	InboxKept Flaw = "inbox kept"
 )
@@ -61,7 +63,7 @@ const (
 // Flaws are all flaws.
 //
 //nolint:gochecknoglobals // a table
-var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof, LeaseForever, GapsUnseen, PinsUnread, OthersUncounted, FreedAtOnce, LetterAfterAck, InboxKept}
+var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof, LeaseForever, GapsUnseen, PinsUnread, OthersUncounted, FreedAtOnce, LetterAfterAck, InboxKept, AckUntold}
 
 // Names of streams.
 const (
