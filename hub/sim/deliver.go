@@ -125,6 +125,7 @@ func (i *instance) subscribe(s queue.Subscribe) {
 		}
 		s.Source.Owner = f
 	}
+	s.Source.Owner.(*feed).epoch = s.Epoch //nolint:forcetypeassert // set above
 	i.send(i.conn, "unsubscribe", func() {
 		i.w.uninterested(func(old *subscription) bool {
 			old.over = old.over || old.src == s.Source && old.epoch < s.Epoch
@@ -146,6 +147,9 @@ func (i *instance) pull(p queue.Pull) {
 		return
 	}
 	name := consumerOf(p.Source)
+	if i.w.cfg.Flaw == PinsUnread {
+		p.Pin = p.Source.Owner.(*feed).pin //nolint:forcetypeassert // set by subscribe
+	}
 	sub := &subscription{i: i, conn: i.conn, core: i.core, src: p.Source, epoch: p.Epoch}
 	i.send(i.conn, "pull", func() {
 		if sub.conn.dead {
@@ -184,6 +188,7 @@ func (i *instance) take(sub *subscription, m model.Sent) {
 	case m.Status == model.StatusTimeout:
 		i.core.PullEnded(now, sub.src, sub.epoch, queue.PullOver, m.Unsent)
 	case m.Status == model.StatusPinned:
+		sub.src.Owner.(*feed).pin = "" //nolint:forcetypeassert // set by subscribe
 		i.core.PullEnded(now, sub.src, sub.epoch, queue.PullUnpinned, m.Unsent)
 	case m.Unsent == leaderChanged:
 		i.core.PullEnded(now, sub.src, sub.epoch, queue.PullInterrupted, -1)
@@ -215,7 +220,21 @@ func (i *instance) deliver(sub *subscription, m model.Sent) {
 	}
 	at := queue.Place{Epoch: sub.epoch, Seq: m.ConsumerSeq, Pin: m.Pin}
 	i.w.trace("  %s: takes %d (event %d, row %s), delivery %d, place %d, %s", i.name, m.Seq, e.index, d.Row, d.Delivered, at.Seq, at.Pin)
+	d.feed.flawed(i.w.cfg.Flaw, &at)
 	i.core.Delivered(i.w.now, sub.src, &d.Job, at)
+}
+
+// flawed changes what is told of a delivery.
+func (f *feed) flawed(flaw Flaw, at *queue.Place) {
+	switch f.pin = at.Pin; flaw { //nolint:exhaustive // the others are elsewhere
+	case GapsUnseen:
+		f.places++
+		at.Seq = f.places
+	case PinsUnread:
+		at.Pin = "pin"
+	case InboxKept:
+		at.Epoch = f.epoch
+	}
 }
 
 func head(values []string) string {
@@ -273,6 +292,9 @@ func (i *instance) ask(req queue.InfoRequest) {
 		c, err := i.w.consumer(i.service, name)
 		if err == nil {
 			info = infoOf(c)
+			if i.w.cfg.Flaw == OthersUncounted {
+				info.Unacknowledged = 0
+			}
 		}
 		return err
 	}, func(err error) {

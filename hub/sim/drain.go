@@ -30,9 +30,13 @@ func (w *World) healInstances() {
 // again after the ack wait, and may be lost to a dead instance's pin and lease.
 const drainTime = 4 * time.Minute
 
+// drainRounds bounds it too where something goes round in circles.
+const drainRounds = 20_000
+
 // drainInstances has the instances handle what is there.
 func (w *World) drainInstances() {
-	for until := w.now.Add(drainTime); w.now.Before(until) && w.judge.broken == ""; {
+	rounds := 0
+	for until := w.now.Add(drainTime); w.now.Before(until) && w.judge.broken == "" && rounds < drainRounds; rounds++ {
 		busy := false
 		for range 1000 {
 			if w.flow(); !w.oneCall() {
@@ -44,6 +48,9 @@ func (w *World) drainInstances() {
 			return
 		}
 		for _, i := range w.members {
+			if !i.alive {
+				i.boot()
+			}
 			i.join(0)
 			i.due()
 			i.begin()

@@ -59,6 +59,7 @@ type instance struct {
 	core    *queue.Scheduler // nil until the queues are known
 	created time.Time        // of the consumers, as far as this instance knows
 	looking bool
+	lookAt  time.Time // the next time
 	// ending says that the queues have changed: the scheduler is drained, and another
 	// one begins when the last handler has ended.
 	ending  bool
@@ -226,9 +227,12 @@ func (i *instance) due() {
 	}
 }
 
+// lookPause is the time between looks at queues that are not there.
+const lookPause = 500 * ms
+
 // look asks for the queues, and begins to work on them.
 func (i *instance) look() {
-	if i.looking || i.leaving {
+	if i.looking || i.leaving || i.w.now.Before(i.lookAt) {
 		return
 	}
 	i.looking = true
@@ -240,7 +244,7 @@ func (i *instance) look() {
 		}
 		return err
 	}, func(err error) {
-		i.looking = false
+		i.looking, i.lookAt = false, i.w.now.Add(lookPause)
 		if err != nil || i.leaving {
 			return
 		}
@@ -273,6 +277,10 @@ const maxAttempts = 3
 type feed struct {
 	consumer string
 	ended    bool // its intake
+	// For flaws: the last pin and inbox, and how many deliveries there were.
+	pin    string
+	epoch  int
+	places uint64
 }
 
 // perform does what the scheduler wants done, as the SDK's driver does.
@@ -310,9 +318,12 @@ func (i *instance) perform() {
 	}
 }
 
+// slowHandlers, in the number of the action Go, has no handler go on meanwhile.
+const slowHandlers = 100
+
 // goOn has an instance do what a process does in a moment, n times.
 func (i *instance) goOn(n int) {
-	for range n {
+	for range n % slowHandlers {
 		i.w.now = i.w.now.Add(time.Millisecond)
 		if !i.alive {
 			return
@@ -324,7 +335,9 @@ func (i *instance) goOn(n int) {
 			i.w.flow()
 			i.w.onCall(p.name, (*call).tellable, i.w.tell)
 		}
-		i.handle(0)
+		if n < slowHandlers {
+			i.handle(handled)
+		}
 		i.begin()
 	}
 }

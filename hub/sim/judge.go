@@ -68,6 +68,9 @@ func (j *judge) fail(format string, args ...any) {
 // gone notes events that the servers lost: nobody owes them to anybody.
 func (j *judge) gone(which func(seq uint64) bool) {
 	j.harmed = true
+	for lane, s := range j.states {
+		j.blind[lane] = j.blind[lane] || len(s.Interests) == 0
+	}
 	for _, s := range j.stored {
 		s.gone = s.gone || which(s.seq)
 	}
@@ -87,6 +90,7 @@ func (j *judge) recorded(lane string, s record.State) {
 		j.fail("L: lane %s is detached: %s", lane, s.Detached.Reason)
 	}
 	j.states[lane] = s
+	j.blind[lane] = j.blind[lane] || j.harmed && len(s.Interests) == 0
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
 }
 

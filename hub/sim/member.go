@@ -59,7 +59,7 @@ func (i *instance) join(hub int) {
 	i.joining, i.sent = true, now
 	i.joins++
 	n, core := i.joins, i.core
-	i.request(contract.Join{Instance: i.id, Holding: i.core.Held(), Generation: i.generation}, hub, func(reply contract.Joined, err error) {
+	i.request(contract.Join{Instance: i.id, Holding: i.holding(), Generation: i.generation}, hub, func(reply contract.Joined, err error) {
 		if i.joins != n || !i.joining || core != i.core {
 			return
 		}
@@ -69,6 +69,20 @@ func (i *instance) join(hub int) {
 		}
 		i.assigned(reply)
 	})
+}
+
+// holding are the partitions that the instance works on.
+func (i *instance) holding() []int {
+	if i.w.cfg.Flaw != FreedAtOnce {
+		return i.core.Held()
+	}
+	var held []int
+	for _, src := range i.core.Sources() {
+		if !src.Owner.(*feed).ended { //nolint:forcetypeassert // set by subscribe
+			held = append(held, src.Partition)
+		}
+	}
+	return held
 }
 
 // assigned takes a hub's answer.
@@ -82,7 +96,11 @@ func (i *instance) assigned(reply contract.Joined) {
 	}
 	i.joinAt = i.w.now.Add(joinEvery)
 	i.w.trace("  %s: is assigned %v, generation %d", i.name, reply.Assigned, reply.Generation)
-	if i.core.Assigned(i.w.now, i.sent, time.Duration(reply.TTL), reply.Assigned) {
+	ttl := time.Duration(reply.TTL)
+	if i.w.cfg.Flaw == LeaseForever {
+		ttl = 1000 * time.Hour
+	}
+	if i.core.Assigned(i.w.now, i.sent, ttl, reply.Assigned) {
 		i.joinAt = i.w.now
 	}
 	i.renew(i.sent)

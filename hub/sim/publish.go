@@ -80,7 +80,7 @@ func (w *World) key() string {
 	if !w.instanced {
 		return ""
 	}
-	const rows = 3
+	const rows = 2
 	n := uint64(w.Counts.Events)*0x9e3779b97f4a7c15 + 1
 	return fmt.Sprint("k", (n>>33)%rows)
 }

@@ -27,7 +27,7 @@ var usual = [verbs]int{
 func newScheduler(random *rand.Rand, w *World) *scheduler {
 	s := &scheduler{random: random, w: w, weights: usual}
 	if w.instanced {
-		s.weights = withInstances()
+		s.weights = withInstances(random)
 	}
 	defer s.sum()
 	for v := range s.weights {
@@ -62,6 +62,9 @@ func (s *scheduler) pick() (a Action, ok bool) {
 	n := s.random.IntN(s.total)
 	for v, weight := range s.weights {
 		if n -= weight; n < 0 {
+			if Verb(v) > Calm {
+				return s.onInstances(Verb(v))
+			}
 			return s.make(Verb(v))
 		}
 	}
@@ -71,9 +74,6 @@ func (s *scheduler) pick() (a Action, ok bool) {
 func (s *scheduler) make(v Verb) (Action, bool) {
 	a := Action{Verb: v}
 	var names []string
-	if v > Calm {
-		return s.onInstances(v)
-	}
 	switch v {
 	case Serve:
 		names = s.w.callsBy((*call).servable)
@@ -82,7 +82,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Lose:
 		names = s.w.callsBy((*call).losable)
 	case Pass:
-		a.N = [...]int{1, 1, 1, 10, 40, 200, 700}[s.random.IntN(7)]
+		a.N = s.seconds()
 		return a, true
 	case Publish:
 		a.N = s.random.IntN(len(entities))
@@ -99,8 +99,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 		a.On = s.service()
 		return a, true
 	case Kill, Start, Freeze, Thaw:
-		a.On = s.process()
-		return a, true
+		return s.process(v), true
 	case Trim:
 		a.On = s.hub()
 		return a, true

@@ -11,15 +11,18 @@ func openings(random *rand.Rand) []Action {
 	if random.IntN(2) == 0 {
 		script = append(script, Action{Verb: Batches})
 	}
-	if random.IntN(2) == 0 {
-		script = append(script, Action{Verb: Instances, N: random.IntN(instanceBits)})
+	if random.IntN(2) > 0 {
+		return script
 	}
-	return script
+	// The lanes are there soon, and some of the rows' events.
+	return append(script, Action{Verb: Instances, N: random.IntN(instanceBits)},
+		Action{Verb: Calm}, Action{Verb: Register, On: "h1/a"}, Action{Verb: Calm}, Action{Verb: Register, On: "h1/b"},
+		Action{Verb: Calm}, Action{Verb: Calm}, Action{Verb: Burst, N: 1 + random.IntN(8)}, Action{Verb: Calm})
 }
 
 // withInstances are the verbs' weights of a run with instances: fewer faults of the
 // hubs, which other runs have, so that copies come to the instances.
-func withInstances() [verbs]int {
+func withInstances(random *rand.Rand) [verbs]int {
 	weights := usual
 	for v := range weights {
 		if Verb(v).Fault() {
@@ -27,12 +30,13 @@ func withInstances() [verbs]int {
 		}
 	}
 	for v, weight := range maps.All(map[Verb]int{
-		Pull: 0, Crash: 0, Calm: 20, Trim: 4, TrimLane: 8, Pass: 8, Lag: 4,
-		Go: 60, Due: 40, Join: 40, Begin: 60, Handle: 120, Poison: 4, Mend: 4,
-		Kill: 5, Start: 30, Freeze: 6, Thaw: 30, Cut: 5, Leave: 4, Unpin: 3, Unconsume: 1,
+		Pull: 0, Crash: 0, Calm: 30, Trim: 4, TrimLane: 8, Pass: 10, Lag: 4, Serve: 300, Tell: 300, Wake: 100, Publish: 10, Burst: 20,
+		Go: 120, Due: 60, Join: 60, Begin: 80, Handle: 160, Poison: 8, Mend: 4,
+		Kill: 8, Start: 30, Freeze: 8, Thaw: 30, Cut: 8, Leave: 4, Unpin: 3, Unconsume: 1,
 	}) {
 		weights[v] = weight
 	}
+	weights[Handle] /= [...]int{1, 1, 4, 20}[random.IntN(4)]
 	return weights
 }
 
@@ -50,7 +54,9 @@ func (s *scheduler) onInstances(v Verb) (Action, bool) {
 		a.On, a.N = s.service(), s.random.IntN(partitionCount)
 		return a, true
 	case Go:
-		a.N = 1 + s.random.IntN(12)
+		if a.N = 1 + s.random.IntN(12); s.random.IntN(2) == 0 {
+			a.N += slowHandlers
+		}
 	case Join:
 		a.N = s.random.IntN(hubCount)
 	case Handle:
@@ -66,10 +72,18 @@ func (s *scheduler) instance() string {
 	return s.w.members[s.random.IntN(len(s.w.members))].name
 }
 
-// process is a hub, or an instance where there are any.
-func (s *scheduler) process() string {
+// process takes an action on a hub, or on an instance where there are any.
+func (s *scheduler) process(v Verb) Action {
 	if s.w.instanced && s.random.IntN(3) > 0 {
-		return s.instance()
+		return Action{Verb: v, On: s.instance(), N: s.random.IntN(2)}
 	}
-	return s.hub()
+	return Action{Verb: v, On: s.hub()}
+}
+
+// seconds is how long a pause is. An instance's lease is over after three.
+func (s *scheduler) seconds() int {
+	if s.w.instanced {
+		return [...]int{1, 1, 1, 2, 2, 3, 40}[s.random.IntN(7)]
+	}
+	return [...]int{1, 1, 1, 10, 40, 200, 700}[s.random.IntN(7)]
 }

@@ -110,11 +110,7 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	case history.SeeMatch:
 		var seq uint64
 		ask("match", func() {
-			c, err := w.consumer(t.s, s.Consumer)
-			if err != nil {
-				return
-			}
-			if m, err := stream().GetLast(c.Config().Filter); err == nil {
+			if m, err := stream().GetLast(w.filter(t.s, s.Consumer)); err == nil {
 				seq = m.Seq
 			}
 		}, func() { l.MatchSeen(seq) })

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
@@ -19,18 +20,26 @@ const (
 // ensureConsumer creates a lane's consumer where it is missing.
 func (w *World) ensureConsumer(s service) {
 	stream, ordered := w.lanes[s.text], w.has(w.service(s.text), orderedBits)
-	for partition, name := range w.consumers(s) {
+	for _, name := range w.consumers(s) {
 		if _, err := stream.Consumer(name); err == nil {
 			continue
 		}
-		cfg := model.ConsumerConfig{Name: name, Filter: "sub." + s.text + ".*.*.*", AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending}
+		cfg := model.ConsumerConfig{Name: name, Filter: w.filter(s, name), AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending}
 		if ordered {
-			cfg.Filter, cfg.PinnedTTL = subjects.WorkerFilter(s.name, partition), pinnedTTL
+			cfg.PinnedTTL = pinnedTTL
 		}
 		if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
 			w.judge.fail("the consumer of %s: %v", s.text, err)
 		}
 	}
+}
+
+// filter is what a consumer of a lane delivers.
+func (w *World) filter(s service, consumer string) string {
+	if !w.has(w.service(s.text), orderedBits) {
+		return subjects.WorkerFilter(s.name, -1)
+	}
+	return subjects.WorkerFilter(s.name, slices.Index(w.consumers(s), consumer))
 }
 
 // work is a plain worker of a service: it pulls a copy, stores its effect and

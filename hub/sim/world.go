@@ -40,12 +40,30 @@ const (
 	// PendingIsProof: a consumer of which the server counts nothing pending counts as
 	// being at the end of its lane.
 	PendingIsProof Flaw = "num_pending is proof"
+
+	// LeaseForever: an instance relies on its partitions for good.
+	LeaseForever Flaw = "lease for good"
+	// GapsUnseen: an instance does not look whether deliveries were lost in between.
+	GapsUnseen Flaw = "gaps unseen"
+	// PinsUnread: an instance does not read whose the consumer is.
+	PinsUnread Flaw = "pins unread"
+	// OthersUncounted: an instance takes all unacknowledged deliveries for its own.
+	OthersUncounted Flaw = "deliveries of others uncounted"
+	// FreedAtOnce: an instance says that it gave a partition up while handlers are still
+	// at work on it.
+	FreedAtOnce Flaw = "partitions freed at once"
+	// LetterAfterAck: an event is acknowledged before its dead letter is stored.
+	LetterAfterAck Flaw = "letter after the acknowledgement"
+	// AckUntold: the scheduler does not hear that events are about to be acknowledged.
+	AckUntold Flaw = "acknowledged unknown to the scheduler"
+	// InboxKept: messages that were on their way to an earlier inbox count.
+	InboxKept Flaw = "inbox kept"
 )
 
 // Flaws are all flaws.
 //
 //nolint:gochecknoglobals // a table
-var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
+var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof, LeaseForever, GapsUnseen, PinsUnread, OthersUncounted, FreedAtOnce, LetterAfterAck, InboxKept, AckUntold}
 
 // Names of streams.
 const (
@@ -173,6 +191,27 @@ func (w *World) Do(a Action) {
 		w.retry()
 	case Burst:
 		w.burst(a.N)
+	case Batches:
+		w.fast = true
+	case Instances:
+		w.instances(a.N)
+	case Calm:
+		w.calm()
+	case Pull, Crash:
+		w.work(a)
+	case Poison, Mend, Unpin, Unconsume:
+		w.onQueue(a)
+	default:
+		if !w.onServer(a) && !w.onInstance(a) {
+			w.onHub(a)
+		}
+	}
+	w.flow()
+}
+
+// onServer takes an action on the servers; false where it is none.
+func (w *World) onServer(a Action) bool {
+	switch a.Verb {
 	case Rollback:
 		w.rollback(a.N)
 	case Recreate:
@@ -188,22 +227,10 @@ func (w *World) Do(a Action) {
 		delete(w.away, a.On)
 	case Lag:
 		w.lag(a.On)
-	case Batches:
-		w.fast = true
-	case Calm:
-		w.calm()
-	case Pull, Crash:
-		w.work(a)
-	case Instances:
-		w.instances(a.N)
-	case Poison, Mend, Unpin, Unconsume:
-		w.onQueue(a)
 	default:
-		if !w.onInstance(a) {
-			w.onHub(a)
-		}
+		return false
 	}
-	w.flow()
+	return true
 }
 
 // onCall takes an action on the first call of a name that it is possible with.

@@ -23,6 +23,7 @@ type Job struct {
 
 	src     *Source
 	state   jobState
+	settled bool   // is being acknowledged
 	blocked bool   // waits for an attempt, or behind one of its row that does
 	doubted bool   // was running when another instance may have got the partition and settled the copy
 	tick    uint32 // when the server last heard that it is in work

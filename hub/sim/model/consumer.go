@@ -377,7 +377,7 @@ func (c *Consumer) write() {
 // workers held are delivered again when their time is over.
 func (c *Consumer) Restart(now time.Time) {
 	c.next, c.nextPlace, c.floor = c.stored.delivered.Stream+1, c.stored.delivered.Consumer+1, c.stored.floor
-	c.queue, c.requests = nil, requests{pins: c.pins}
+	c.queue, c.requests = nil, requests{}
 	c.count = maps.Clone(c.stored.count)
 	c.pending = make(map[uint64]*outstanding, len(c.stored.pending))
 	for seq, place := range c.stored.pending {

@@ -16,6 +16,8 @@ type Request struct {
 	Expires time.Time
 	// Pin proves that the consumer is the requester's own; empty for none.
 	Pin string
+
+	gone bool // nobody takes its messages any more
 }
 
 // Sent is what the server sends to a requester: a message, or the end of a request.
@@ -46,11 +48,12 @@ const (
 // served. A leader that begins knows none, and no pin.
 type requests struct {
 	waiting []*Request
+	// woken says that the server has looked at the requests since somebody went.
+	woken bool
 	// pin is that of the requester who has the consumer for itself, pinned the time of
-	// its last request, pins how many pins there were.
+	// its last request.
 	pin    string
 	pinned time.Time
-	pins   int
 }
 
 // Ask takes a request for messages. An answer other than a message comes at once.
@@ -61,13 +64,16 @@ func (c *Consumer) Ask(r Request, now time.Time) []Sent {
 	} else if c.pin != "" && r.Pin != "" {
 		return []Sent{{To: r.To, Status: StatusPinned, Unsent: -1}}
 	}
-	c.waiting = append(c.waiting, &r)
+	c.waiting, c.woken = append(c.waiting, &r), true
 	return nil
 }
 
-// Forget drops the requests of somebody who takes no more messages.
+// Forget notes that somebody takes no more messages. The server finds that out when it
+// looks at the requests next.
 func (c *Consumer) Forget(gone func(to any) bool) {
-	c.waiting = slices.DeleteFunc(c.waiting, func(r *Request) bool { return gone(r.To) })
+	for _, r := range c.waiting {
+		r.gone = r.gone || gone(r.To)
+	}
 }
 
 // Waiting is how many requests wait.
@@ -89,12 +95,12 @@ func (c *Consumer) Interrupt() (dropped []any) {
 	for _, r := range c.waiting {
 		dropped = append(dropped, r.To)
 	}
-	c.requests = requests{pins: c.pins}
+	c.requests = requests{}
 	return dropped
 }
 
 // Unpin takes the consumer from the requester who has it for itself.
-func (c *Consumer) Unpin() { c.pin = "" }
+func (c *Consumer) Unpin() { c.pin, c.woken = "", true }
 
 // unpin does so when the requester has been silent for its time.
 func (c *Consumer) unpin(now time.Time) {
@@ -113,6 +119,7 @@ func (c *Consumer) Send(now time.Time) []Sent {
 		if !ok {
 			break
 		}
+		c.woken = true
 		r := c.server(now, &sent)
 		if r == nil {
 			c.giveBack(m.Seq, delivered)
@@ -158,6 +165,7 @@ func (c *Consumer) giveBack(seq, delivered uint64) {
 // server is the request that gets the next message; nil for none. Requests that can get
 // none any more are ended (consumer.go, nextWaiting).
 func (c *Consumer) server(now time.Time, sent *[]Sent) *Request {
+	taken := ""
 	for cycled := 0; len(c.waiting) > 0; {
 		r := c.waiting[0]
 		end := Status(0)
@@ -165,9 +173,9 @@ func (c *Consumer) server(now time.Time, sent *[]Sent) *Request {
 		case !r.Expires.IsZero() && !now.Before(r.Expires):
 			end = StatusTimeout
 		case c.cfg.PinnedTTL == 0 || c.pin != "" && r.Pin == c.pin:
-		case c.pin == "" && r.Pin == "":
-			c.pins++
-			c.pin, c.pinned = "pin"+strconv.Itoa(c.pins), now
+		case (c.pin == "" || c.pin == taken) && r.Pin == "":
+			c.stream.pins++
+			c.pin, c.pinned = "pin"+strconv.Itoa(c.stream.pins), now
 			r.Pin = c.pin
 		case r.Pin == "":
 			c.waiting = append(c.waiting[1:], r)
@@ -177,6 +185,13 @@ func (c *Consumer) server(now time.Time, sent *[]Sent) *Request {
 			continue
 		default:
 			end = StatusPinned
+		}
+		if r.gone && end == 0 {
+			c.waiting = c.waiting[1:] // but it may have been given the pin
+			if c.pin == r.Pin && c.pin != "" {
+				taken = r.Pin
+			}
+			continue
 		}
 		if end != 0 {
 			c.waiting = c.waiting[1:]
@@ -196,11 +211,12 @@ func (c *Consumer) server(now time.Time, sent *[]Sent) *Request {
 func (c *Consumer) timeouts(now time.Time, sent []Sent) []Sent {
 	c.waiting = slices.DeleteFunc(c.waiting, func(r *Request) bool {
 		over := !r.Expires.IsZero() && !now.Before(r.Expires)
-		if over {
+		if over && !r.gone {
 			sent = append(sent, Sent{To: r.To, Status: StatusTimeout, Unsent: r.Batch})
 		}
-		return over
+		return over || r.gone && c.woken
 	})
+	c.woken = false
 	return sent
 }
 
@@ -220,6 +236,7 @@ func (c *Consumer) NakOf(seq, place uint64, delay time.Duration, now time.Time) 
 	case !ok, place <= c.floor.Consumer, place > c.nextPlace:
 	case delay == 0:
 		c.Nak(seq)
+		c.woken = true
 	default:
 		c.queue = slices.DeleteFunc(c.queue, func(s uint64) bool { return s == seq })
 		p.since = now.Add(delay - c.cfg.AckWait)

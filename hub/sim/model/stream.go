@@ -72,6 +72,7 @@ type Stream struct {
 	bytes     int64
 	seen      map[string]seen
 	consumers map[string]*Consumer
+	pins      int // given out to requesters of its consumers
 }
 
 // seen is a message by its id.
