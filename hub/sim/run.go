@@ -22,7 +22,12 @@ func Run(seed uint64, steps int, cfg Config) Result {
 	script := make([]Action, 0, steps)
 	if random.IntN(2) == 0 {
 		script = append(script, Action{Verb: Batches})
-		w.Do(script[0])
+	}
+	if random.IntN(3) == 0 {
+		script = append(script, Action{Verb: Limit, N: 1000 + random.IntN(4000)})
+	}
+	for _, a := range script {
+		w.Do(a)
 	}
 	for range steps {
 		a, ok := s.pick()
@@ -61,6 +66,11 @@ const healSteps = 8000
 // heal ends all faults, lets everything come to rest, and judges.
 func (w *World) heal() {
 	clear(w.away)
+	w.bound(ingestStream, 0)
+	for _, s := range w.services {
+		w.bound(s.text, 0)
+		w.consume(s.text)
+	}
 	for i, h := range w.hubs {
 		if h.frozen = false; !h.alive {
 			w.hubs[i] = w.newHub(h.name)
@@ -101,8 +111,20 @@ func (w *World) rest() bool {
 			return true
 		}
 		w.now = w.now.Add(100 * time.Millisecond)
+		if w.limit > 0 {
+			w.makeRoom()
+		}
 	}
 	return false
+}
+
+// makeRoom has a worker of each service take a copy, since a lane may be full.
+func (w *World) makeRoom() {
+	w.now = w.now.Add(time.Second)
+	for _, s := range w.services {
+		w.consume(s.text)
+		w.work(Action{Verb: Pull, On: s.text})
+	}
 }
 
 // calmSteps is how much arrives in one Calm.

@@ -24,6 +24,20 @@ func (w *World) ensureConsumer(s service) {
 	}
 }
 
+// unconsume deletes a lane's consumer.
+func (w *World) unconsume(name string) {
+	if l := w.lanes[name]; l != nil {
+		_ = l.DeleteConsumer(workers) // it may not be there
+	}
+}
+
+// consume creates a lane's consumer where it is missing, as hubs do every few seconds.
+func (w *World) consume(name string) {
+	if i := w.service(name); i >= 0 && w.lanes[name] != nil && len(w.judge.states[name].Interests) > 0 {
+		w.ensureConsumer(w.services[i])
+	}
+}
+
 // work is a plain worker of a service: it pulls a copy, stores its effect and
 // acknowledges. Its database refuses an effect that is there.
 func (w *World) work(a Action) {
