@@ -43,14 +43,11 @@ type mutant struct {
 	file      string
 	// old, which occurs once in the file, becomes new.
 	old, new string
-	// pkg and test are what must go red, and script the script of the simulation
-	// (hub/sim/testdata) that must as well.
+	// pkg and test are what must go red. So must the script of the simulation that has
+	// the mutant's name (hub/sim/testdata), which each mutant of a pure core has, or
+	// noSim, the reason why the simulation does not find it.
 	pkg, test string
-	script    string
-	// sim is after how many seeds the simulation broke a guarantee when -sim was last
-	// run; noSim is why it does not. Each mutant of a pure core has one of the two.
-	sim   int
-	noSim string
+	noSim     string
 }
 
 func all() []mutant {
@@ -64,8 +61,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	why := flags.Bool("why", false, "print the first error of each test")
 	// The tests wait for servers and for deadlines most of their time.
 	atOnce := flags.Int("j", 2*runtime.NumCPU(), "mutants at a time")
-	simulate := flags.Bool("sim", false, "run the simulation with each mutant of a pure core, and say which seed breaks a guarantee")
-	simTime := flags.Duration("for", time.Minute, "with -sim, for how long at most")
+	simulate := flags.Bool("sim", false, "run the simulation with each mutant of a pure core: its script, variations of that, and seeds; say what breaks a guarantee")
+	simTime := flags.Duration("for", time.Minute, "with -sim, how long seeds are tried at most")
 	scripts := flags.String("scripts", "", "with -sim, write a short script for each mutant into this folder")
 	if err := flags.Parse(args); err != nil {
 		return err

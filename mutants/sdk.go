@@ -202,6 +202,7 @@ var sdkMutants = []mutant{
 		old:  "	return s.AdvancedRow(row, get(h, contract.HeaderKey), get(h, contract.HeaderOrigin)), true\n",
 		new:  "	return s, true\n",
 		pkg:  "./hub/internal/lane/record", test: "TestTipOfASnapshot",
+		noSim: noRows,
 	},
 	{
 		name: "rows-lost-unseen", guarantee: "snapshots: no row is lost on the way",
@@ -216,5 +217,6 @@ var sdkMutants = []mutant{
 		old:  `f.Snapshot == nil && slices.Contains(f.IDs, id)`,
 		new:  `slices.Contains(f.IDs, id)`,
 		pkg:  "./hub/internal/lane/record", test: "TestAddSnapshot",
+		noSim: noRows,
 	},
 }

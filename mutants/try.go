@@ -27,10 +27,23 @@ const simulation = "./hub/sim"
 // checks are the tests that must go red.
 func (m mutant) checks() []check {
 	checks := []check{{m.pkg, "^(" + m.test + ")$"}}
-	if m.script != "" {
-		checks = append(checks, check{simulation, "^TestScripts$/^" + m.script + "$"})
+	if m.hasScript(".") {
+		if m.pkg == simulation {
+			checks = nil
+		}
+		checks = append(checks, check{simulation, "^TestScripts$/^" + m.name + "$"})
 	}
 	return checks
+}
+
+// script is the mutant's script of the simulation, in a tree at root.
+func (m mutant) script(root string) string {
+	return filepath.Join(root, simulation, "testdata", m.name+".txt")
+}
+
+func (m mutant) hasScript(root string) bool {
+	_, err := os.Stat(m.script(root))
+	return err == nil
 }
 
 // builds are the programs that judge mutants.

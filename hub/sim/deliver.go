@@ -325,16 +325,14 @@ func (w *World) onQueue(a Action) {
 		return
 	}
 	n := w.service(a.On)
-	if n < 0 || !w.instanced || w.lanes[a.On] == nil || w.lanes[a.On].Info().Last == 0 {
+	if n < 0 || w.lanes[a.On] == nil || w.lanes[a.On].Info().Last == 0 {
 		return
 	}
 	s := w.services[n]
 	names := w.consumers(s)
 	switch name := names[a.N%len(names)]; a.Verb { //nolint:exhaustive // World.Do takes the others
-	case Mend:
-		if w.registered(s) {
-			w.ensureConsumer(s)
-		}
+	case Consume:
+		w.consume(a.On)
 	case Unpin:
 		if c, err := w.consumer(s, name); err == nil {
 			c.Unpin()

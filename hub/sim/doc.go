@@ -15,13 +15,13 @@
 //
 // A run is a list of actions such as "serve h1/a" or "kill h2". The seed picks them;
 // a script is the same list as text. A run that breaks an invariant is shrunk to a
-// short script, which becomes a test (testdata).
+// short script. Each script of testdata is named for the mutant (package mutants) with
+// which it breaks a guarantee.
 //
 // Not simulated, since the model or the pure parts do not know it: the registry and
 // what reconciles it with the lanes; snapshots, redrives and rewinds; max_deliver, and
-// the hub's dead letters; a roster of the partitions that is deleted; a full lane's
-// history; lanes rolled back to an older copy;
-// a ledger deleted in the same run in which ingest loses events, or by hand between the
-// last question of a trim and its purge; the tail that the lanes of a hub share (each lane reads by itself here), and
-// core.Lane.Follow.
+// the hub's dead letters; a roster of the partitions that is deleted; lanes deleted, or
+// rolled back to an older copy; a ledger deleted in the same run in which ingest loses
+// events, or by hand between the last question of a trim and its purge; the tail that the
+// lanes of a hub share (each lane reads by itself here), and core.Lane.Follow.
 package sim

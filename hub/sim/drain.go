@@ -19,7 +19,7 @@ func (w *World) healInstances() {
 		}
 	}
 	for _, s := range w.services {
-		w.onQueue(Action{Verb: Mend, On: s.text})
+		w.onQueue(Action{Verb: Consume, On: s.text})
 	}
 	for _, e := range w.judge.events {
 		e.poison = e.poison && w.kinds&(holdBits|holdBits<<1) == 0 // a held row waits for its handler's mend
@@ -73,7 +73,7 @@ func (w *World) stuck() (what string) {
 		if !w.registered(s) {
 			continue
 		}
-		if w.onQueue(Action{Verb: Mend, On: s.text}); w.lanes[s.text] == nil {
+		if w.onQueue(Action{Verb: Consume, On: s.text}); w.lanes[s.text] == nil {
 			continue
 		}
 		w.everyConsumer(s, func(name string, c *model.Consumer) {

@@ -66,6 +66,7 @@ func (w *World) send(e *published) {
 		s := &stored{event: e, index: len(w.judge.stored)}
 		ack, err := w.db.Publish(model.Publish{Subject: "db." + e.entity + ".update", ID: e.id, Data: e.data(), Value: s}, w.now)
 		if err == nil && !ack.Duplicate {
+			w.judge.published(e)
 			s.seq, s.at = ack.Seq, w.now.UnixNano()
 			w.judge.stored = append(w.judge.stored, s)
 		}

@@ -61,6 +61,11 @@ const healSteps = 8000
 func (w *World) heal() {
 	clear(w.away)
 	w.healInstances()
+	w.bound(ingestStream, 0)
+	for _, s := range w.services {
+		w.bound(s.text, 0)
+		w.consume(s.text)
+	}
 	for i, h := range w.hubs {
 		if h.frozen = false; !h.alive {
 			w.hubs[i] = w.newHub(h.name)
@@ -101,8 +106,20 @@ func (w *World) rest() bool {
 			return true
 		}
 		w.now = w.now.Add(100 * time.Millisecond)
+		if w.limit > 0 {
+			w.makeRoom()
+		}
 	}
 	return false
+}
+
+// makeRoom has a worker of each service take a copy, since a lane may be full.
+func (w *World) makeRoom() {
+	w.now = w.now.Add(time.Second)
+	for _, s := range w.services {
+		w.consume(s.text)
+		w.work(Action{Verb: Pull, On: s.text})
+	}
 }
 
 // calmSteps is how much arrives in one Calm.

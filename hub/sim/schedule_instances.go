@@ -12,6 +12,9 @@ func openings(random *rand.Rand) []Action {
 		script = append(script, Action{Verb: Batches})
 	}
 	if random.IntN(2) > 0 {
+		if random.IntN(3) == 0 {
+			script = append(script, Action{Verb: Limit, N: 1000 + random.IntN(4000)})
+		}
 		return script
 	}
 	// The lanes are there soon, and some of the rows' events.
@@ -31,7 +34,7 @@ func withInstances(random *rand.Rand) [verbs]int {
 	}
 	for v, weight := range maps.All(map[Verb]int{
 		Pull: 0, Crash: 0, Calm: 30, Trim: 4, TrimLane: 8, Pass: 10, Lag: 4, Serve: 300, Tell: 300, Wake: 100, Publish: 10, Burst: 20,
-		Go: 120, Due: 60, Join: 60, Begin: 80, Handle: 160, Poison: 8, Mend: 4,
+		Go: 120, Due: 60, Join: 60, Begin: 80, Handle: 160, Poison: 8, Consume: 4,
 		Kill: 8, Start: 30, Freeze: 8, Thaw: 30, Cut: 8, Leave: 4, Unpin: 3, Unconsume: 1,
 	}) {
 		weights[v] = weight
@@ -50,7 +53,7 @@ func (s *scheduler) onInstances(v Verb) (Action, bool) {
 	case Poison:
 		a.N = s.random.IntN(len(entities))
 		return a, true
-	case Mend, Unpin, Unconsume:
+	case Consume, Unpin, Unconsume:
 		a.On, a.N = s.service(), s.random.IntN(partitionCount)
 		return a, true
 	case Go:

@@ -42,6 +42,13 @@ func (w *World) filter(s service, consumer string) string {
 	return subjects.WorkerFilter(s.name, slices.Index(w.consumers(s), consumer))
 }
 
+// consume creates the consumers of a lane that are missing, as hubs do every few seconds.
+func (w *World) consume(name string) {
+	if i := w.service(name); i >= 0 && w.lanes[name] != nil && w.registered(w.services[i]) {
+		w.ensureConsumer(w.services[i])
+	}
+}
+
 // work is a plain worker of a service: it pulls a copy, stores its effect and
 // acknowledges. Its database refuses an effect that is there.
 func (w *World) work(a Action) {

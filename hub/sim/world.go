@@ -82,6 +82,9 @@ type World struct {
 	away       map[string]bool          // streams without a leader
 	// lagging are the answers of servers that lag behind, by service.
 	lagging map[string]lag
+	// beginning is until when the leader of a lane's consumer has not read what workers
+	// hold.
+	beginning map[string]time.Time
 	// life counts the restarts, rollbacks and creations of ingest: readers and orders
 	// to purge of an earlier life reach nothing.
 	life int
@@ -89,6 +92,10 @@ type World struct {
 	forgets int
 	// fast says that lanes append in fast batches of which a prefix may be stored.
 	fast bool
+	// limit is how many bytes lanes may hold that are created; 0 is no limit.
+	limit int64
+	// skew is how far off the clocks of hubs are that start.
+	skew map[string]time.Duration
 
 	services []service
 	hubs     []*hub
@@ -135,7 +142,7 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]lag),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time),
 		compiled: make(map[string]*match.Interest),
 	}
 	w.db = w.newIngest()
@@ -156,10 +163,19 @@ func NewWorld(cfg Config) *World {
 	return w
 }
 
-const dedupe = 10 * time.Minute
+const dedupe = 5 * time.Minute
 
 func (w *World) newIngest() *model.Stream {
 	return model.NewStream(model.StreamConfig{Name: ingestStream, Duplicates: dedupe}, w.now)
+}
+
+// bound has a stream hold so many bytes at most; 0 is no bound.
+func (w *World) bound(name string, most int64) {
+	if name == ingestStream {
+		w.db.Limit(most)
+	} else if l := w.lanes[name]; l != nil {
+		l.Limit(most)
+	}
 }
 
 func (w *World) trace(format string, args ...any) {
@@ -199,7 +215,7 @@ func (w *World) Do(a Action) {
 		w.calm()
 	case Pull, Crash:
 		w.work(a)
-	case Poison, Mend, Unpin, Unconsume:
+	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
 	default:
 		if !w.onServer(a) && !w.onInstance(a) {
@@ -227,6 +243,12 @@ func (w *World) onServer(a Action) bool {
 		delete(w.away, a.On)
 	case Lag:
 		w.lag(a.On)
+	case Full:
+		w.bound(a.On, 1)
+	case Room:
+		w.bound(a.On, 0)
+	case Limit:
+		w.limit = int64(a.N)
 	default:
 		return false
 	}
@@ -283,6 +305,7 @@ func (w *World) restart() {
 	for _, s := range w.services {
 		if l := w.lanes[s.text]; l != nil {
 			l.Restart(w.now)
+			w.beginning[s.text] = w.now.Add(beginTime)
 		}
 	}
 	w.rosters.Restart(w.now)
