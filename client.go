@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/pause"
 	"github.com/replhub/replhub/internal/reconnect"
 	"github.com/replhub/replhub/subjects"
 )
@@ -156,48 +155,17 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 			refused = true
 			cfg.Logger.Warn("the server refuses this client; it is tried again", "err", err)
 		}
-		if ctxErr := pause(ctx, dialWait); ctxErr != nil {
+		if ctxErr := pause.For(ctx, dialWait); ctxErr != nil {
 			return nil, fmt.Errorf("%w: %w", err, ctxErr)
 		}
 	}
 }
 
 func connectError(urls string, err error) error {
-	at := withoutSecrets(urls)
+	at := reconnect.WithoutSecrets(urls)
 	_, network := errors.AsType[*net.OpError](err)
 	if network || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) {
 		return fmt.Errorf("connect to NATS at %s: %w; start replhub dev, or say where in Config.URL", at, ErrNoServer)
 	}
 	return fmt.Errorf("connect to NATS at %s: %w", at, err)
-}
-
-// withoutSecrets leaves user, password and token out of URLs.
-func withoutSecrets(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, part := range parts {
-		part = strings.TrimSpace(part)
-		if !strings.Contains(part, "://") {
-			part = "nats://" + part
-		}
-		u, err := url.Parse(part)
-		if err != nil {
-			parts[i] = "(not a URL)"
-			continue
-		}
-		u.User = nil
-		parts[i] = u.String()
-	}
-	return strings.Join(parts, ",")
-}
-
-// pause waits for d, or gives the error of a context that ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

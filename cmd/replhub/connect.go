@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +89,7 @@ func (a *app) connect() (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{domain: target.Domain, server: withoutSecrets(target.URL), timeout: a.timeout}
+	l := &link{domain: target.Domain, server: reconnect.WithoutSecrets(target.URL), timeout: a.timeout}
 	opts, err := target.options(a.conn.resolve)
 	if err != nil {
 		return nil, err
@@ -154,19 +152,4 @@ func (l *link) objection() error {
 
 func (l *link) jetStream() (jetstream.JetStream, error) {
 	return jsapi.Open(l.nc, l.domain)
-}
-
-// withoutSecrets leaves user, password and token out of URLs.
-func withoutSecrets(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, part := range parts {
-		u, err := url.Parse(strings.TrimSpace(part))
-		if err != nil {
-			parts[i] = "(not a URL)"
-			continue
-		}
-		u.User = nil
-		parts[i] = u.String()
-	}
-	return strings.Join(parts, ",")
 }

@@ -97,7 +97,7 @@ func (s natsSettings) options(keeper *reconnect.Keeper) ([]nats.Option, error) {
 
 // explain says what to do about a connection that did not come about.
 func (s natsSettings) explain(err error) error {
-	at := withoutSecrets(s.URL)
+	at := reconnect.WithoutSecrets(s.URL)
 	if wrong, ok := errors.AsType[*url.Error](err); ok {
 		err = wrong.Err // the whole shows the URL with its password
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/retry"
 )
 
 const (
@@ -99,7 +100,7 @@ func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, erro
 			told = err.Error()
 			tell(fetched{number: f.number, trouble: told})
 		}
-		if pause(ctx, wait) != nil {
+		if retry.Sleep(ctx, wait) != nil {
 			return
 		}
 	}
@@ -161,17 +162,6 @@ func (d *driver) fetch(ctx context.Context, f core.FetchRows) {
 	owner := owner{nc: d.env.JS.Conn(), ingest: d.env.Ingest, service: d.service, interest: f.Interest}
 	d.fetches.start(ctx, f.Number, d.env.memory.chunks, d.env.memory.chunk,
 		func(ctx context.Context) (*chunk, error) { return owner.ask(ctx, f.From) }, d.nudge)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // differentOwner is the error for rows of two services in one snapshot.
