@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/replhub/replhub/internal/reconnect"
+	"github.com/replhub/replhub/internal/testenv/certtest"
 )
 
 // What the server refuses it takes again once the two agree, whichever was
@@ -110,14 +111,14 @@ func TestExpiredUser(t *testing.T) {
 // The server moves to another authority, with which the client's files follow.
 func TestCertificatesAreReadAnew(t *testing.T) {
 	eachStage(t, map[string]func(*stage){"tls": func(s *stage) {
-		before, after := newCertificates(s.t), newCertificates(s.t)
-		files := before.files(s)
-		s.start(&server.Options{TLS: true, TLSConfig: before.server(), TLSTimeout: 5, AuthTimeout: 5})
+		before, after := certtest.New(s.t), certtest.New(s.t)
+		files := s.tlsFiles(before)
+		s.start(&server.Options{TLS: true, TLSConfig: bothSides(before), TLSTimeout: 5, AuthTimeout: 5})
 		s.connect(files)
-		s.reload(func(o *server.Options) { o.TLSConfig = after.server() })
+		s.reload(func(o *server.Options) { o.TLSConfig = bothSides(after) })
 		s.nc.ForceReconnect()
 		s.eventually("word on the trouble", func() bool { return s.log.count("no connection to NATS") > 0 })
-		after.files(s)
+		s.tlsFiles(after)
 		s.back()
 	}})
 }
