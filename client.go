@@ -132,14 +132,14 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 		name += " " + cfg.Service
 		inbox = append(inbox, nats.CustomInboxPrefix(contract.InboxPrefix(cfg.Service)))
 	}
-	keeper := reconnect.NewKeeper(cfg.Logger)
-	files, err := keeper.Options(cfg.Credentials.files())
+	supervisor := reconnect.NewSupervisor(cfg.Logger)
+	files, err := supervisor.Options(cfg.Credentials.files())
 	if err != nil {
 		return nil, fmt.Errorf("config: Credentials: %w", err)
 	}
 	opts := slices.Concat(
 		[]nats.Option{nats.Name(name), nats.Timeout(cfg.Timeout), nats.ReconnectWait(dialWait)},
-		inbox, files, cfg.Options, []nats.Option{keeper.Option()},
+		inbox, files, cfg.Options, []nats.Option{supervisor.Option()},
 	)
 	for refused := false; ; {
 		nc, err := nats.Connect(cfg.URL, opts...)

@@ -123,7 +123,7 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 	}})
 }
 
-// What options before the Keeper's say of errors and delays is kept.
+// What options before the Supervisor's say of errors and delays is kept.
 func TestHandlersOfOthersAreKept(t *testing.T) {
 	eachStage(t, map[string]func(*stage){"handlers": func(s *stage) {
 		var mu sync.Mutex
@@ -159,7 +159,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	away := filepath.Join(dir, "away")
-	keeper := reconnect.NewKeeper(slog.New(slog.DiscardHandler))
+	supervisor := reconnect.NewSupervisor(slog.New(slog.DiscardHandler))
 	for i, files := range []reconnect.Files{
 		{Creds: away},
 		{Creds: wrong},
@@ -172,12 +172,12 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		{Cert: away, Key: away},
 		{Cert: wrong, Key: wrong},
 	} {
-		_, err := keeper.Options(files)
+		_, err := supervisor.Options(files)
 		if f, ok := errors.AsType[*reconnect.FileError](err); !ok || !strings.Contains(fmt.Sprint(err), filepath.Base(f.Path)) {
 			t.Errorf("%d: %+v: error %v", i, files, err)
 		}
 	}
-	if opts, err := keeper.Options(reconnect.Files{}); err != nil || len(opts) != 0 {
+	if opts, err := supervisor.Options(reconnect.Files{}); err != nil || len(opts) != 0 {
 		t.Errorf("no files: %d options, %v", len(opts), err)
 	}
 }

@@ -91,16 +91,16 @@ func (s *stage) write(name string, text []byte) string {
 // connect connects by files, with options that give up.
 func (s *stage) connect(files reconnect.Files, more ...nats.Option) {
 	s.t.Helper()
-	keeper := reconnect.NewKeeper(slog.New(slog.NewTextHandler(&s.log, nil)))
-	reconnect.Settle(keeper, 300*time.Millisecond)
-	opts, err := keeper.Options(files)
+	supervisor := reconnect.NewSupervisor(slog.New(slog.NewTextHandler(&s.log, nil)))
+	reconnect.Settle(supervisor, 300*time.Millisecond)
+	opts, err := supervisor.Options(files)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.closed = make(chan struct{})
 	opts = append(opts, nats.NoReconnect(), nats.MaxReconnects(1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }))
-	opts = append(append(opts, more...), keeper.Option())
+	opts = append(append(opts, more...), supervisor.Option())
 	if s.nc, err = nats.Connect(s.server.ClientURL(), opts...); err != nil {
 		s.t.Fatal(err)
 	}
