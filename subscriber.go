@@ -128,7 +128,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		if !errors.Is(err, errReplan) || ctx.Err() != nil {
 			return err
 		}
-		s.client.log.Info("the work queues have changed; looking at them anew", "service", s.client.Service())
+		s.client.log.Info("the work queues have changed; reading them again", "service", s.client.Service())
 		if pause.For(ctx, planTime/20) != nil {
 			return nil
 		}

@@ -94,7 +94,7 @@ func Classify(err error) Class {
 	return class
 }
 
-// find walks through an error and those that it wraps. coded says that one of them
+// find walks through an error and the errors that it wraps. coded says that one error
 // is a database's own: its words need not be looked at. conn says that an error
 // above is one of a connection, so that an end of input is the connection's.
 func find(err error, conn bool) (class Class, coded bool) {

@@ -77,8 +77,8 @@ func newWaitingTable(d database.Dialect, inbox string) (waitingTable, error) {
 	}, nil
 }
 
-// keepWaiting notes that deliveries of one row wait, and returns the newest that
-// does: one of them, or one that was noted elsewhere. It removes what no longer waits.
+// keepWaiting notes that deliveries of one row wait, and returns the newest
+// waiting delivery: one of the batch, or one that was noted elsewhere. It removes what no longer waits.
 func (t *Table) keepWaiting(ctx context.Context, tx database.Tx, batch []*replhub.Delivery) (*replhub.Delivery, error) {
 	i := t.inbox
 	now := time.Now()
