@@ -130,7 +130,7 @@ func TestBatchSurvivesRestartsOfTheServer(t *testing.T) {
 	}
 }
 
-// All of them are sent anew when the server is back: only their turns keep the
+// All of them are sent again when the server is back: only their turns keep the
 // order, which here is that of the payload's own key.
 func TestOrderOfAKeyHoldsThroughRetries(t *testing.T) {
 	l := newLab(t)

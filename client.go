@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/pause"
 	"github.com/replhub/replhub/internal/reconnect"
 	"github.com/replhub/replhub/subjects"
 )
@@ -133,14 +132,14 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 		name += " " + cfg.Service
 		inbox = append(inbox, nats.CustomInboxPrefix(contract.InboxPrefix(cfg.Service)))
 	}
-	keeper := reconnect.NewKeeper(cfg.Logger)
-	files, err := keeper.Options(cfg.Credentials.files())
+	supervisor := reconnect.NewSupervisor(cfg.Logger)
+	files, err := supervisor.Options(cfg.Credentials.files())
 	if err != nil {
 		return nil, fmt.Errorf("config: Credentials: %w", err)
 	}
 	opts := slices.Concat(
 		[]nats.Option{nats.Name(name), nats.Timeout(cfg.Timeout), nats.ReconnectWait(dialWait)},
-		inbox, files, cfg.Options, []nats.Option{keeper.Option()},
+		inbox, files, cfg.Options, []nats.Option{supervisor.Option()},
 	)
 	for refused := false; ; {
 		nc, err := nats.Connect(cfg.URL, opts...)
@@ -156,48 +155,17 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 			refused = true
 			cfg.Logger.Warn("the server refuses this client; it is tried again", "err", err)
 		}
-		if ctxErr := pause(ctx, dialWait); ctxErr != nil {
+		if ctxErr := pause.For(ctx, dialWait); ctxErr != nil {
 			return nil, fmt.Errorf("%w: %w", err, ctxErr)
 		}
 	}
 }
 
 func connectError(urls string, err error) error {
-	at := withoutSecrets(urls)
+	at := reconnect.WithoutSecrets(urls)
 	_, network := errors.AsType[*net.OpError](err)
 	if network || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) {
 		return fmt.Errorf("connect to NATS at %s: %w; start replhub dev, or say where in Config.URL", at, ErrNoServer)
 	}
 	return fmt.Errorf("connect to NATS at %s: %w", at, err)
-}
-
-// withoutSecrets leaves user, password and token out of URLs.
-func withoutSecrets(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, part := range parts {
-		part = strings.TrimSpace(part)
-		if !strings.Contains(part, "://") {
-			part = "nats://" + part
-		}
-		u, err := url.Parse(part)
-		if err != nil {
-			parts[i] = "(not a URL)"
-			continue
-		}
-		u.User = nil
-		parts[i] = u.String()
-	}
-	return strings.Join(parts, ",")
-}
-
-// pause waits for d, or gives the error of a context that ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

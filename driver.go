@@ -32,7 +32,7 @@ type driver struct {
 	wake sync.Cond
 	core *queue.Scheduler
 	now  func() time.Time
-	// idle workers wait; at most one of them is being woken, and wakes the next.
+	// idle workers wait; at most one worker is being woken, and wakes the next.
 	idle        int
 	waking      bool
 	closed      bool

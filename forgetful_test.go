@@ -266,7 +266,7 @@ func TestQueueThatIsMadeAnewMeanwhileIsNoticed(t *testing.T) {
 	}
 }
 
-// rewind makes the queue anew, from its beginning, as the hub does.
+// rewind creates the queue again, from its beginning, as the hub does.
 func (s *scene) rewind() {
 	s.lab.t.Helper()
 	nc, err := s.connect()

@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/jsapi"
+	"github.com/replhub/replhub/internal/pause"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -94,7 +96,7 @@ func newSubscriber(client *Client, sub SubscriberConfig) (*Subscriber, error) {
 	}
 	return &Subscriber{
 		client: client, cfg: sub,
-		stream: subjects.LaneStream(client.service), api: apiPrefix(client.js.Options()), ready: make(chan struct{}),
+		stream: subjects.LaneStream(client.service), api: jsapi.Prefix(client.js.Options()), ready: make(chan struct{}),
 	}, nil
 }
 
@@ -128,8 +130,8 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		if !errors.Is(err, errReplan) || ctx.Err() != nil {
 			return err
 		}
-		s.client.log.Info("the work queues have changed; looking at them anew", "service", s.client.Service())
-		if pause(ctx, planTime/20) != nil {
+		s.client.log.Info("the work queues have changed; reading them again", "service", s.client.Service())
+		if pause.For(ctx, planTime/20) != nil {
 			return nil
 		}
 	}
@@ -191,7 +193,7 @@ func (s *Subscriber) lookAtQueues(ctx context.Context) (plan, error) {
 		if errors.Is(err, jetstream.ErrConsumerNotFound) && time.Now().After(deadline) {
 			return plan{}, fmt.Errorf("%w: stream %s has no work queues", ErrUnregistered, s.stream)
 		}
-		if end := pause(ctx, planPause); end != nil {
+		if end := pause.For(ctx, planPause); end != nil {
 			return plan{}, end
 		}
 	}
@@ -202,15 +204,4 @@ func closedError(err error) error {
 		return ErrClosed
 	}
 	return err
-}
-
-// apiPrefix precedes the names of JetStream's requests.
-func apiPrefix(opts jetstream.JetStreamOptions) string {
-	switch {
-	case opts.Domain != "":
-		return "$JS." + opts.Domain + ".API."
-	case opts.APIPrefix != "":
-		return opts.APIPrefix
-	}
-	return jetstream.DefaultAPIPrefix
 }

@@ -45,8 +45,8 @@ type SubscriberConfig struct {
 	// back-offs of at most 3 s, uses up none of MaxAttempts, and holds up only its
 	// own key. After MaxWait it becomes a dead letter with the reason "waits". The
 	// default is 10 minutes; if negative, such errors are treated like any other. An
-	// event that waits keeps its lane from being trimmed behind it. Where so many
-	// events wait that the server delivers no more to this queue, half of the waiting
+	// event that waits keeps its lane from being trimmed behind it. If waiting events
+	// take all places that the server has for this queue, half of the waiting
 	// events become dead letters at once; this instance redrives these when the other
 	// events are done.
 	MaxWait time.Duration

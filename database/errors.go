@@ -59,20 +59,20 @@ func Mark(err error, class Class) error {
 	if err == nil {
 		return nil
 	}
-	return &marked{err, class}
+	return &classified{err, class}
 }
 
-type marked struct {
+type classified struct {
 	error
 
 	class Class
 }
 
-// Class is the class that the error was marked with.
-func (m *marked) Class() Class { return m.class }
+// Class is the class that the error was given.
+func (m *classified) Class() Class { return m.class }
 
-// Unwrap returns the error that was marked.
-func (m *marked) Unwrap() error { return m.error }
+// Unwrap returns the error that was classified.
+func (m *classified) Unwrap() error { return m.error }
 
 // Classify tells the class of an error of PostgreSQL (by pgx or lib/pq), MariaDB
 // (by go-sql-driver/mysql) or SQLite (by modernc.org/sqlite or others whose package
@@ -94,7 +94,7 @@ func Classify(err error) Class {
 	return class
 }
 
-// find walks through an error and those that it wraps. coded says that one of them
+// find walks through an error and the errors that it wraps. coded says that one error
 // is a database's own: its words need not be looked at. conn says that an error
 // above is one of a connection, so that an end of input is the connection's.
 func find(err error, conn bool) (class Class, coded bool) {
@@ -125,7 +125,7 @@ func find(err error, conn bool) (class Class, coded bool) {
 // classOf is the class of one error, without those that it wraps.
 func classOf(err error, conn bool) (class Class, coded bool) {
 	switch e := err.(type) { //nolint:errorlint // the caller walks through what is wrapped
-	case interface{ Class() Class }: // marked, and errors that know
+	case interface{ Class() Class }: // classified, and errors that know
 		return e.Class(), true
 	case interface{ SQLState() string }: // of pgx and of lib/pq
 		return classOfState(e.SQLState()), true

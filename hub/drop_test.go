@@ -80,7 +80,7 @@ func (w *world) dropping(held <-chan struct{}) <-chan error {
 }
 
 // The server moves a deleted stream's folder away after it has begun to answer
-// that the stream is not there: a lane made anew at once would go with it.
+// that the stream is not there: a lane created again at once would go with it.
 func TestLaneMadeAnewOutlivesTheDeletion(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()

@@ -101,7 +101,7 @@ func (h *Hub) detachIfStuck(ctx context.Context, service subjects.Name, req deta
 		return detachReply{}, fmt.Errorf("detach lane %s: %w", service, err)
 	}
 	if detached {
-		h.log.Error("lane detached: register again to start anew", "service", service.String(), "reason", req.Reason)
+		h.log.Error("lane detached: register interests that state a start", "service", service.String(), "reason", req.Reason)
 		h.tellDetached(service, req.Reason)
 	}
 	return detachReply{Detached: detached}, nil

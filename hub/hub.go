@@ -76,7 +76,7 @@ type Hub struct {
 	replicas int
 	ingest   *ingest.Ingest
 	tail     *ingest.Tail
-	letters  *deadletter.Office
+	letters  *deadletter.Queue
 	rosters  *partition.Rosters
 	appender *lane.Appender
 	lanes    *lanes.Set

@@ -13,7 +13,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// metrics scrapes anew: each Handler measures by itself.
+// metrics scrapes a new Handler: each Handler measures by itself.
 func (o observed) metrics() map[string]float64 {
 	o.t.Helper()
 	return scrape(o.t, o.Handler())

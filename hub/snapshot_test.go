@@ -214,7 +214,7 @@ func TestSnapshotIsFilteredAndProjected(t *testing.T) {
 	}
 }
 
-// An owner that begins anew each time, or answers for another one, is told so
+// An owner that begins again each time, or answers for another one, is told so
 // rather than copied for ever.
 func TestSnapshotOfABadOwner(t *testing.T) {
 	w := newWorld(t)
@@ -245,7 +245,7 @@ func TestSnapshotOfABadOwner(t *testing.T) {
 }
 
 // Ending the interest ends its snapshot; registering again while it runs does
-// not begin it anew, and registering after the end does.
+// not begin it again, and registering after the end does.
 func TestSnapshotBeginsOncePerRegistration(t *testing.T) {
 	w := newWorld(t)
 	w.startHub()
@@ -262,7 +262,7 @@ func TestSnapshotBeginsOncePerRegistration(t *testing.T) {
 	}
 	w.register("s", wantSnapshot)
 	if copies := w.settled("s"); len(copies) != 0 {
-		t.Errorf("%d copies: a registered interest began anew", len(copies))
+		t.Errorf("%d copies: a registered interest began again", len(copies))
 	}
 	if err := w.call("replhub.unregister.s", "", nil); err != nil {
 		t.Fatal(err)

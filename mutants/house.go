@@ -10,6 +10,13 @@ var houseMutants = []mutant{
 		pkg:  "./internal/contract", test: "TestDecodeNamesTheMember",
 	},
 	{
+		name: "secret-in-a-message", guarantee: "a message names a server without its password",
+		file: "internal/reconnect/secrets.go",
+		old:  `		if !strings.Contains(part, "://") {`,
+		new:  `		if part == "" {`,
+		pkg:  "./internal/reconnect", test: "TestWithoutSecrets",
+	},
+	{
 		name: "newer-ledger-is-written", guarantee: "1: a hub leaves a ledger alone that it does not understand",
 		file: "hub/internal/ingest/retention/ledger.go",
 		old:  `	if l.Form > ledgerForm {`,

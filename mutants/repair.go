@@ -58,14 +58,14 @@ var repairMutants = []mutant{
 	},
 	{
 		name: "credentials-refused-twice", guarantee: "a connection never gives up by itself",
-		file: "internal/reconnect/keeper.go",
+		file: "internal/reconnect/supervisor.go",
 		old:  `o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true`,
 		new:  `o.AllowReconnect, o.MaxReconnect = true, -1`,
 		pkg:  ".", test: "TestRotatedCredentials",
 	},
 	{
 		name: "credentials-options-last", guarantee: "a connection never gives up by itself, whatever options say",
-		file: "internal/reconnect/keeper.go",
+		file: "internal/reconnect/supervisor.go",
 		old:  `o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true`,
 		new:  `o.IgnoreAuthErrorAbort = true`,
 		pkg:  "./internal/reconnect", test: "TestRotation",

@@ -74,7 +74,7 @@ var simulationMutants = []mutant{
 		noSim: rare,
 	},
 	{
-		name: "pin-of-an-earlier-edit", guarantee: "1: an edit that is decided anew pins anew",
+		name: "pin-of-an-earlier-edit", guarantee: "1: an edit that is decided again pins again",
 		file: "hub/internal/ingest/retention/anchor.go",
 		old: `	a.held = false
 `,

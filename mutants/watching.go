@@ -40,8 +40,8 @@ var watchingMutants = []mutant{
 	{
 		name: "full-lane-waits-for-audit", guarantee: "redeliveries keep no full lane from purging its history",
 		file: "hub/internal/deadletter/prove.go",
-		old:  `	if o.mayProve(service) {`,
-		new:  `	if o.proveAfter == nil {`,
+		old:  `	if q.mayProve(service) {`,
+		new:  `	if q.proveAfter == nil {`,
 		pkg:  "./hub", test: "TestFullLaneWithRedeliveries",
 	},
 	{

@@ -1,9 +1,10 @@
 package replhubtest
 
 import (
-	"context"
 	"fmt"
 	"time"
+
+	"github.com/replhub/replhub/internal/pause"
 )
 
 // Wait changes how a helper waits.
@@ -53,20 +54,8 @@ func await(t T, check func() error, waits []Wait) error {
 		if waited >= w.patience {
 			return fmt.Errorf("not within %s: %w", w.patience.Round(time.Millisecond), err)
 		}
-		if end := pause(t.Context(), look); end != nil {
+		if end := pause.For(t.Context(), look); end != nil {
 			return fmt.Errorf("the test ended after %s: %w", waited.Round(time.Millisecond), err)
 		}
-	}
-}
-
-// pause waits for d, or gives the error of a context that ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/pause"
 )
 
 // ChaosConfig says which faults a Chaos causes. Each share is a share of the
@@ -170,7 +171,7 @@ func (c *Chaos) Wrap(handler replhub.Handler) replhub.Handler {
 	return replhub.HandlerFunc(func(ctx context.Context, d *replhub.Delivery) error {
 		plan := c.plan(d, true)
 		if plan.delay > 0 {
-			if err := pause(ctx, plan.delay); err != nil {
+			if err := pause.For(ctx, plan.delay); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/pause"
 )
 
 // WrapBatch is Wrap for a handler of batches. A batch is delayed, crashes or loses
@@ -17,7 +18,7 @@ func (c *Chaos) WrapBatch(handler replhub.BatchHandler) replhub.BatchHandler {
 	return replhub.BatchHandlerFunc(func(ctx context.Context, batch []*replhub.Delivery) error {
 		attempt, kept := c.planBatch(batch)
 		if attempt.delay > 0 {
-			if err := pause(ctx, attempt.delay); err != nil {
+			if err := pause.For(ctx, attempt.delay); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ func Start(t T, opts ...Option) *Hub {
 	return h
 }
 
-// end stops hub and server, whatever of them runs.
+// end stops the hub and the server, if they run.
 func (h *Hub) end(t T) {
 	t.Helper()
 	h.StopHub(t)

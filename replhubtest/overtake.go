@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/pause"
 )
 
 // hold keeps a delivery until the next one of its key was handled, at most for
@@ -68,7 +69,7 @@ func (c *Chaos) finish(ctx context.Context, late call) {
 			c.remember(late)
 			return
 		}
-		if pause(ctx, c.cfg.MaxDelay) != nil {
+		if pause.For(ctx, c.cfg.MaxDelay) != nil {
 			break
 		}
 	}

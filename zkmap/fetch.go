@@ -28,7 +28,7 @@ type reply struct {
 // fetch reads all paths, in their order, and sets a watch on each that has
 // none: there are no recursive ones. It fails as a whole when the store cannot
 // be reached.
-func (k *keeper) fetch(ctx context.Context, paths []string) ([]reply, error) {
+func (k *replica) fetch(ctx context.Context, paths []string) ([]reply, error) {
 	replies := make([]reply, len(paths))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxReads)
@@ -64,7 +64,7 @@ func ofPath(err error) bool {
 	return errors.Is(err, tree.ErrNotFound) || errors.Is(err, zk.ErrNoAuth)
 }
 
-func (k *keeper) fetchOne(ctx context.Context, path string, kind mirror.Kind, set watches) reply {
+func (k *replica) fetchOne(ctx context.Context, path string, kind mirror.Kind, set watches) reply {
 	znode := k.m.cfg.znode(path)
 	r := reply{path: path, kind: kind}
 	if kind == mirror.Folder {

@@ -84,7 +84,7 @@ func (m *Map) serve(ctx context.Context, s *session, loaded func()) error {
 	m.members.had(s.conn.SessionID())
 	m.sessions.set(s)
 	defer m.sessions.set(nil)
-	k := &keeper{m: m, s: s, watched: map[string]watches{}}
+	k := &replica{m: m, s: s, watched: map[string]watches{}}
 	return k.run(ctx, func() {
 		loaded()
 		m.state.Up()

@@ -72,7 +72,7 @@ func (m *members) ours(owner int64) bool {
 
 // join makes every member that is missing, or not of this session. It runs
 // after each reading, so a member that was deleted by hand comes back.
-func (k *keeper) join(ctx context.Context) error {
+func (k *replica) join(ctx context.Context) error {
 	var trouble mirror.Findings
 	for path, value := range k.m.members.all() {
 		held, err := k.joinOne(ctx, path, value)
@@ -93,7 +93,7 @@ func (k *keeper) join(ctx context.Context) error {
 }
 
 // joinOne makes one member. held means that another session has it.
-func (k *keeper) joinOne(ctx context.Context, path string, value []byte) (held bool, err error) {
+func (k *replica) joinOne(ctx context.Context, path string, value []byte) (held bool, err error) {
 	if err := k.m.layout.CheckWrite(path, value); err != nil {
 		return false, err
 	}
@@ -122,11 +122,11 @@ func (k *keeper) joinOne(ctx context.Context, path string, value []byte) (held b
 	return false, err
 }
 
-func (k *keeper) ephemeral(znode string, value []byte) *zk.CreateRequest {
+func (k *replica) ephemeral(znode string, value []byte) *zk.CreateRequest {
 	return &zk.CreateRequest{Path: znode, Data: append([]byte{}, value...), Acl: k.m.cfg.acl(), Flags: zk.FlagEphemeral}
 }
 
-func (k *keeper) createMember(ctx context.Context, znode string, value []byte) error {
+func (k *replica) createMember(ctx context.Context, znode string, value []byte) error {
 	if _, err := multi(ctx, k.s, k.ephemeral(znode, value)); !errors.Is(err, tree.ErrNotFound) {
 		return err
 	}

@@ -34,7 +34,7 @@ func (w *backfillWatch) begin() error {
 
 // look asks once for the backfill's progress. If the hub is away, it says so once and
 // waits; a refusal ends the watch.
-func (w *backfillWatch) look(ctx context.Context, l *link) (done bool, err error) {
+func (w *backfillWatch) look(ctx context.Context, l *connection) (done bool, err error) {
 	var lane contract.LaneStatus
 	_, err = l.ask(ctx, contract.VerbDescribe, w.begun.Service, contract.Describe{}, &lane)
 	if _, no := errors.AsType[*refused](err); no || ctx.Err() != nil {

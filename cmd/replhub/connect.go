@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,8 +71,8 @@ func (f *connFlags) resolve() (natsContext, error) {
 	}, nil
 }
 
-// link is a connection to NATS for the length of a verb.
-type link struct {
+// connection is a connection to NATS for the length of a verb.
+type connection struct {
 	nc      *nats.Conn
 	domain  string
 	server  string // the URL without secrets, for messages
@@ -85,21 +83,21 @@ type link struct {
 }
 
 // connect connects as flags, environment and context say. The caller closes
-// the link.
-func (a *app) connect() (*link, error) {
+// the connection.
+func (a *app) connect() (*connection, error) {
 	target, err := a.conn.resolve()
 	if err != nil {
 		return nil, err
 	}
-	l := &link{domain: target.Domain, server: withoutSecrets(target.URL), timeout: a.timeout}
+	l := &connection{domain: target.Domain, server: reconnect.WithoutSecrets(target.URL), timeout: a.timeout}
 	// A verb that goes on for long, such as watch, outlives a server that is away
 	// and credentials that are changed; one that asks once has its timeout.
-	keeper := reconnect.NewKeeper(slog.New(slog.DiscardHandler)) // verbs say themselves what they wait for
-	opts, err := target.options(keeper, a.conn.resolve)
+	supervisor := reconnect.NewSupervisor(slog.New(slog.DiscardHandler)) // verbs say themselves what they wait for
+	opts, err := target.options(supervisor, a.conn.resolve)
 	if err != nil {
 		return nil, err
 	}
-	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note), nats.ReconnectHandler(l.forget), keeper.Option())
+	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note), nats.ReconnectHandler(l.forget), supervisor.Option())
 	l.nc, err = nats.Connect(target.URL, opts...)
 	if err != nil {
 		return nil, l.explain(err, target.TLSFirst)
@@ -108,7 +106,7 @@ func (a *app) connect() (*link, error) {
 }
 
 // explain says what to do about a connection that did not come about.
-func (l *link) explain(err error, tlsFirst bool) error {
+func (l *connection) explain(err error, tlsFirst bool) error {
 	if errors.Is(err, nats.ErrNoServers) {
 		return failf(codeUnreachable, "connect to NATS at %s: nobody answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
 	}
@@ -130,43 +128,28 @@ func (l *link) explain(err error, tlsFirst bool) error {
 	return failf(codeUnreachable, "connect to NATS at %s: %w%s", l.server, err, advice)
 }
 
-func (l *link) close() { l.nc.Close() }
+func (l *connection) close() { l.nc.Close() }
 
 // note keeps what the server objects to: a denied request is else only silence.
-func (l *link) note(_ *nats.Conn, _ *nats.Subscription, err error) {
+func (l *connection) note(_ *nats.Conn, _ *nats.Subscription, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.async = err
 }
 
 // forget forgets what was objected to on a connection before this one.
-func (l *link) forget(*nats.Conn) {
+func (l *connection) forget(*nats.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.async = nil
 }
 
-func (l *link) objection() error {
+func (l *connection) objection() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.async
 }
 
-func (l *link) jetStream() (jetstream.JetStream, error) {
+func (l *connection) jetStream() (jetstream.JetStream, error) {
 	return jsapi.Open(l.nc, l.domain)
-}
-
-// withoutSecrets leaves user, password and token out of URLs.
-func withoutSecrets(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, part := range parts {
-		u, err := url.Parse(strings.TrimSpace(part))
-		if err != nil {
-			parts[i] = "(not a URL)"
-			continue
-		}
-		u.User = nil
-		parts[i] = u.String()
-	}
-	return strings.Join(parts, ",")
 }

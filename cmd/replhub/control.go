@@ -38,7 +38,7 @@ func exchange[T any](ctx context.Context, a *app, verb, service string, req any,
 
 // ask sends a control request and decodes the reply, whose bytes it returns
 // too. A refusal is a *refused.
-func (l *link) ask(ctx context.Context, verb, service string, req, reply any) (json.RawMessage, error) {
+func (l *connection) ask(ctx context.Context, verb, service string, req, reply any) (json.RawMessage, error) {
 	subject, err := controlSubject(verb, service)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func controlSubject(verb, service string) (string, error) {
 }
 
 // request sends a message and waits for one answer, at most the timeout.
-func (l *link) request(ctx context.Context, msg *nats.Msg, body []byte) (*nats.Msg, error) {
+func (l *connection) request(ctx context.Context, msg *nats.Msg, body []byte) (*nats.Msg, error) {
 	waiting, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	msg.Data = body

@@ -107,22 +107,22 @@ func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err erro
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 
-	link := &hubLink{lost: make(chan error, 1)}
+	connection := &hubLink{lost: make(chan error, 1)}
 	id := randomHubID()
-	if link.nc, err = server.Connect(link.options(id, log)...); err != nil {
+	if connection.nc, err = server.Connect(connection.options(id, log)...); err != nil {
 		return err
 	}
-	defer link.close()
-	registry, err := kvRegistry(link.nc, "", 1, log)
+	defer connection.close()
+	registry, err := kvRegistry(connection.nc, "", 1, log)
 	if err != nil {
 		return err
 	}
 	cfg := hub.Config{
-		Conn: link.nc, Registry: registry, RegistryKind: registryKV, ID: id, Replicas: 1, Version: buildVersion(), Logger: log,
+		Conn: connection.nc, Registry: registry, RegistryKind: registryKV, ID: id, Replicas: 1, Version: buildVersion(), Logger: log,
 	}
 	free := freeDisk(server.StoreDir())
 	smallLimits(&cfg, free)
-	d := daemon{cfg: cfg, listener: listener, lost: link.lost, drain: devDrain}
+	d := daemon{cfg: cfg, listener: listener, lost: connection.lost, drain: devDrain}
 	return explainStart(a.devRun(ctx, o, d, server), devSpace(server.StoreDir(), free))
 }
 

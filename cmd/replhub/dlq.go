@@ -34,7 +34,7 @@ DLQ.`,
 }
 
 // letters is the stream of dead letters.
-func (l *link) letters(ctx context.Context) (jetstream.Stream, error) {
+func (l *connection) letters(ctx context.Context) (jetstream.Stream, error) {
 	js, err := l.jetStream()
 	if err != nil {
 		return nil, err

@@ -140,7 +140,7 @@ func kindOf(msg jetstream.Msg) letterKind {
 
 // eachLetter visits the letters that are there now behind a sequence, oldest
 // first, without their payloads, until visit says that it has enough.
-func (l *link) eachLetter(
+func (l *connection) eachLetter(
 	ctx context.Context, stream jetstream.Stream, filter string, after uint64, visit func(jetstream.Msg, *jetstream.MsgMetadata) bool,
 ) error {
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{

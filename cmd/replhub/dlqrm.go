@@ -110,7 +110,7 @@ func notRemoved(left []contract.RedriveLeft) string {
 
 // removeEach removes letters one by one. Only one that is not there is passed
 // over: after any other fault the rest is not tried.
-func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []uint64) (outcome removed) {
+func (l *connection) removeEach(ctx context.Context, stream jetstream.Stream, seqs []uint64) (outcome removed) {
 	var fault error
 	for i, seq := range seqs {
 		if slices.Contains(seqs[:i], seq) {
@@ -134,7 +134,7 @@ func (l *link) removeEach(ctx context.Context, stream jetstream.Stream, seqs []u
 	return outcome
 }
 
-func (l *link) removeLetter(ctx context.Context, stream jetstream.Stream, seq uint64) error {
+func (l *connection) removeLetter(ctx context.Context, stream jetstream.Stream, seq uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	// Deleting what is not there is an error of the server without a code of

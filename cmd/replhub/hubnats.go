@@ -32,13 +32,13 @@ func (l *hubLink) close() { l.nc.Close() }
 // connect connects as the settings say. A server that is not there at the
 // start is an error: a wrong address would else be waited on for ever.
 func (s natsSettings) connect(id string, log *slog.Logger) (*hubLink, error) {
-	keeper := reconnect.NewKeeper(log)
-	opts, err := s.options(keeper)
+	supervisor := reconnect.NewSupervisor(log)
+	opts, err := s.options(supervisor)
 	if err != nil {
 		return nil, err
 	}
 	l := &hubLink{lost: make(chan error, 1)}
-	opts = append(append(opts, l.options(id, log)...), keeper.Option())
+	opts = append(append(opts, l.options(id, log)...), supervisor.Option())
 	l.nc, err = nats.Connect(s.URL, opts...)
 	if err != nil {
 		return nil, s.explain(err)
@@ -71,7 +71,7 @@ func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 }
 
 // options are the settings' own: files that are read at each attempt.
-func (s natsSettings) options(keeper *reconnect.Keeper) ([]nats.Option, error) {
+func (s natsSettings) options(supervisor *reconnect.Supervisor) ([]nats.Option, error) {
 	for _, f := range []struct {
 		variable string
 		files    reconnect.Files
@@ -82,11 +82,11 @@ func (s natsSettings) options(keeper *reconnect.Keeper) ([]nats.Option, error) {
 		{contract.EnvNATSTLSCA, reconnect.Files{CA: s.TLS.CA}},
 		{contract.EnvNATSTLSCert, reconnect.Files{Cert: s.TLS.Cert, Key: s.TLS.Key}},
 	} {
-		if _, err := keeper.Options(f.files); err != nil {
+		if _, err := supervisor.Options(f.files); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.variable, err)
 		}
 	}
-	opts, err := keeper.Options(reconnect.Files{
+	opts, err := supervisor.Options(reconnect.Files{
 		Creds: s.Creds, Nkey: s.Nkey, User: s.User, Password: s.PasswordFile, CA: s.TLS.CA, Cert: s.TLS.Cert, Key: s.TLS.Key,
 	})
 	if s.TLSFirst {
@@ -97,7 +97,7 @@ func (s natsSettings) options(keeper *reconnect.Keeper) ([]nats.Option, error) {
 
 // explain says what to do about a connection that did not come about.
 func (s natsSettings) explain(err error) error {
-	at := withoutSecrets(s.URL)
+	at := reconnect.WithoutSecrets(s.URL)
 	if wrong, ok := errors.AsType[*url.Error](err); ok {
 		err = wrong.Err // the whole shows the URL with its password
 	}

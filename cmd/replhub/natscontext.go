@@ -111,7 +111,7 @@ func expandHome(path string) string {
 // options are the context's connection options. Files are read at each attempt to
 // connect, and so is the context that holds a password or token: resolve says
 // what holds by then.
-func (c *natsContext) options(keeper *reconnect.Keeper, resolve func() (natsContext, error)) ([]nats.Option, error) {
+func (c *natsContext) options(supervisor *reconnect.Supervisor, resolve func() (natsContext, error)) ([]nats.Option, error) {
 	now := func() natsContext {
 		if again, err := resolve(); err == nil {
 			return again
@@ -124,7 +124,7 @@ func (c *natsContext) options(keeper *reconnect.Keeper, resolve func() (natsCont
 		opts = append(opts, nats.UserCredentials(c.Creds))
 	case c.NKey != "":
 		// nats.go alone would send the public key of the first seed for ever.
-		nkey, err := keeper.Options(reconnect.Files{Nkey: c.NKey})
+		nkey, err := supervisor.Options(reconnect.Files{Nkey: c.NKey})
 		if err != nil {
 			return nil, fmt.Errorf("read the nkey: %w", err)
 		}

@@ -143,7 +143,7 @@ func (a *app) showNext(ctx context.Context, service subjects.Name, queue workQue
 }
 
 // openQueue finds the service's queue and takes part in it.
-func (l *link) openQueue(ctx context.Context, service subjects.Name) (workQueue, error) {
+func (l *connection) openQueue(ctx context.Context, service subjects.Name) (workQueue, error) {
 	js, err := l.jetStream()
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (l *link) openQueue(ctx context.Context, service subjects.Name) (workQueue,
 		case err != nil:
 			return nil, fmt.Errorf("open the queue of %s: %w", service, err)
 		case name == contract.ConsumerWorkers:
-			return &plainQueue{link: l, consumer: consumer}, nil
+			return &plainQueue{connection: l, consumer: consumer}, nil
 		}
 		return joinQueue(ctx, l, js, service)
 	}

@@ -34,10 +34,10 @@ const (
 // a command that is run a few times would make dead letters of copies that nobody
 // has seen. This takes one copy at a time, and looks before it takes.
 type keyedQueue struct {
-	link    *link
-	js      jetstream.JetStream
-	service subjects.Name
-	member  *membership
+	connection *connection
+	js         jetstream.JetStream
+	service    subjects.Name
+	member     *membership
 
 	parts map[int]*partition
 	at    int        // the partition with which the next round begins
@@ -62,12 +62,12 @@ type partition struct {
 
 func partitionConsumer(n int) string { return contract.ConsumerWorkers + "-" + strconv.Itoa(n) }
 
-func joinQueue(ctx context.Context, l *link, js jetstream.JetStream, service subjects.Name) (workQueue, error) {
+func joinQueue(ctx context.Context, l *connection, js jetstream.JetStream, service subjects.Name) (workQueue, error) {
 	member, err := join(ctx, l, service)
 	if err != nil {
 		return nil, err
 	}
-	return &keyedQueue{link: l, js: js, service: service, member: member, parts: make(map[int]*partition)}, nil
+	return &keyedQueue{connection: l, js: js, service: service, member: member, parts: make(map[int]*partition)}, nil
 }
 
 func (q *keyedQueue) next(ctx context.Context) (jetstream.Msg, error) {
@@ -129,7 +129,7 @@ func (q *keyedQueue) open(ctx context.Context, n int) (*partition, error) {
 	if p := q.parts[n]; p != nil {
 		return p, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, q.link.timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.connection.timeout)
 	defer cancel()
 	consumer, err := q.js.Consumer(ctx, subjects.LaneStream(q.service), partitionConsumer(n))
 	if err != nil {
@@ -165,7 +165,7 @@ func (q *keyedQueue) take(ctx context.Context, p *partition) (jetstream.Msg, err
 }
 
 func (q *keyedQueue) look(ctx context.Context, p *partition) (*jetstream.ConsumerInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, q.link.timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.connection.timeout)
 	defer cancel()
 	info, err := p.consumer.Info(ctx)
 	if err != nil {
@@ -214,7 +214,7 @@ func (q *keyedQueue) call(p *partition, info *jetstream.ConsumerInfo) {
 	for seq := from; seq <= info.Delivered.Stream; seq++ {
 		if !known[seq] {
 			reply := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.0.0", info.Stream, info.Name, seq, info.Delivered.Consumer)
-			_ = q.link.nc.Publish(reply, []byte("-NAK")) // a closed connection shows at the next request
+			_ = q.connection.nc.Publish(reply, []byte("-NAK")) // a closed connection shows at the next request
 		}
 	}
 }
@@ -273,7 +273,7 @@ func (q *keyedQueue) letGo() {
 func (q *keyedQueue) giveBack(p *partition) {
 	p.held.copies = append(p.held.copies, p.waiting...)
 	p.waiting = nil
-	q.notGivenBack = errors.Join(q.notGivenBack, p.held.giveBack(q.link))
+	q.notGivenBack = errors.Join(q.notGivenBack, p.held.giveBack(q.connection))
 	if p.pin != "" && q.member.mine(p.number) {
 		q.unpin(p)
 	}
@@ -305,7 +305,7 @@ func (q *keyedQueue) ack(ctx context.Context, m jetstream.Msg) error {
 		q.keep(m) // to be given back
 		return fmt.Errorf("partition %d is no longer this instance's", p.number)
 	}
-	if err := acknowledge(ctx, m, q.link.timeout); err != nil {
+	if err := acknowledge(ctx, m, q.connection.timeout); err != nil {
 		q.keep(m)
 		return err
 	}

@@ -25,9 +25,9 @@ const (
 // keeps keys in order. Its goroutine tells the hub that the instance is alive; the
 // methods may be called concurrently with it.
 type membership struct {
-	link     *link
-	service  subjects.Name
-	instance string
+	connection *connection
+	service    subjects.Name
+	instance   string
 
 	mu         sync.Mutex // guards what follows
 	assigned   []int
@@ -44,13 +44,13 @@ type membership struct {
 
 // join takes a place among the instances. It fails where no hub answers: none
 // could say whose the partitions are.
-func join(ctx context.Context, l *link, service subjects.Name) (*membership, error) {
-	m := &membership{link: l, service: service, instance: "next-" + nuid.New().Next(), inWork: make(map[int]bool), news: make(chan struct{}, 1)}
+func join(ctx context.Context, l *connection, service subjects.Name) (*membership, error) {
+	m := &membership{connection: l, service: service, instance: "next-" + nuid.New().Next(), inWork: make(map[int]bool), news: make(chan struct{}, 1)}
 	if err := m.tell(ctx, false); err != nil {
 		return nil, err
 	}
 	// An answer that is lost must not cost the lease.
-	m.link = &link{nc: l.nc, domain: l.domain, server: l.server, timeout: joinTimeout}
+	m.connection = &connection{nc: l.nc, domain: l.domain, server: l.server, timeout: joinTimeout}
 	// The lease is kept until leave, also while an interrupted command ends.
 	living, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
@@ -91,7 +91,7 @@ func (m *membership) tell(ctx context.Context, leaving bool) error {
 	m.mu.Unlock()
 	sent := time.Now()
 	var reply contract.Joined
-	if _, err := m.link.ask(ctx, contract.VerbJoin, m.service.String(), req, &reply); err != nil {
+	if _, err := m.connection.ask(ctx, contract.VerbJoin, m.service.String(), req, &reply); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -197,7 +197,7 @@ func (m *membership) leave() error {
 	m.mu.Lock()
 	m.assigned, m.inWork = nil, nil
 	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), m.link.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), m.connection.timeout)
 	defer cancel()
 	if err := m.tell(ctx, true); err != nil {
 		return fmt.Errorf("leave the instances of %s: %w; they get its partitions in %s", m.service, err, 3*time.Second)

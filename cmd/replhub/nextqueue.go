@@ -17,9 +17,9 @@ const pullTime = 300 * time.Millisecond
 
 // plainQueue is a queue without an order: instances compete for every copy.
 type plainQueue struct {
-	link     *link
-	consumer jetstream.Consumer
-	held     heldCopies
+	connection *connection
+	consumer   jetstream.Consumer
+	held       heldCopies
 }
 
 func (q *plainQueue) next(ctx context.Context) (jetstream.Msg, error) {
@@ -37,13 +37,13 @@ func (q *plainQueue) next(ctx context.Context) (jetstream.Msg, error) {
 }
 
 func (q *plainQueue) ack(ctx context.Context, m jetstream.Msg) error {
-	return acknowledge(ctx, m, q.link.timeout)
+	return acknowledge(ctx, m, q.connection.timeout)
 }
 
 func (q *plainQueue) keep(m jetstream.Msg) { q.held.add(m) }
 
 func (q *plainQueue) nothing(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, q.link.timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.connection.timeout)
 	defer cancel()
 	info, err := q.consumer.Info(ctx)
 	switch {
@@ -59,7 +59,7 @@ func (q *plainQueue) nothing(ctx context.Context) string {
 }
 
 func (q *plainQueue) close() error {
-	return q.held.giveBack(q.link)
+	return q.held.giveBack(q.connection)
 }
 
 // acknowledge waits until the server has the acknowledgement.
@@ -137,7 +137,7 @@ func (h *heldCopies) extend(ackWait time.Duration) {
 // giveBack makes the server redeliver all held copies, in the lane's order. It waits
 // until the server has taken the last one back, and so the earlier ones: the next
 // request then gets the first copy.
-func (h *heldCopies) giveBack(l *link) error {
+func (h *heldCopies) giveBack(l *connection) error {
 	slices.SortFunc(h.copies, bySequence)
 	copies := h.copies
 	h.copies = nil

@@ -53,7 +53,7 @@ type page map[string]json.RawMessage
 
 // askPages asks for all pages of a list and decodes them as one reply, whose
 // bytes it returns too. A single page is returned as it came.
-func (l *link) askPages(ctx context.Context, p pages, reply any) (json.RawMessage, error) {
+func (l *connection) askPages(ctx context.Context, p pages, reply any) (json.RawMessage, error) {
 	var first page
 	body, err := l.ask(ctx, p.verb, p.service, p.request(""), &first)
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *link) askPages(ctx context.Context, p pages, reply any) (json.RawMessag
 
 // followPages puts the list of the pages behind one into it, and reports whether
 // there were any.
-func (l *link) followPages(ctx context.Context, p pages, into page) (more bool, err error) {
+func (l *connection) followPages(ctx context.Context, p pages, into page) (more bool, err error) {
 	next, err := into.next()
 	if err != nil || next == "" {
 		return false, err
@@ -114,7 +114,7 @@ func (l *link) followPages(ctx context.Context, p pages, into page) (more bool, 
 
 // completeLanes asks for the interests of lanes that have more than a page has
 // room for.
-func (l *link) completeLanes(ctx context.Context, services page) (more bool, err error) {
+func (l *connection) completeLanes(ctx context.Context, services page) (more bool, err error) {
 	list, err := services.items("services")
 	if err != nil {
 		return false, err

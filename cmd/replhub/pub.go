@@ -168,7 +168,7 @@ func (f *pubFlags) apply(header nats.Header) error {
 
 // publish sends an event and waits for the ingest stream's acknowledgement,
 // which it returns parsed and as it came.
-func (l *link) publish(ctx context.Context, msg *nats.Msg, payload []byte) (*jetstream.PubAck, json.RawMessage, error) {
+func (l *connection) publish(ctx context.Context, msg *nats.Msg, payload []byte) (*jetstream.PubAck, json.RawMessage, error) {
 	answer, err := l.request(ctx, msg, payload)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return nil, nil, failf(codeNoHub, "no hub has created the stream %s on this server (%s); start one with replhub dev or replhub serve", contract.StreamIngest, l.server)

@@ -85,7 +85,7 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string) (any, error) {
 	if f.file != "" {
 		if len(entities) > 0 || slices.ContainsFunc(slices.Concat(f.ofInterest, f.ofQueue, []string{"max-bytes"}), flags.Changed) {
-			return nil, usagef("--file is the whole request, with the entities and their definitions")
+			return nil, usagef("--file is the whole request: put entities, filters and fields into the file")
 		}
 		return f.fromFile(a.in)
 	}

@@ -76,18 +76,18 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	link, err := s.NATS.connect(cfg.ID, log)
+	connection, err := s.NATS.connect(cfg.ID, log)
 	if err != nil {
 		return err
 	}
-	defer link.close()
-	cfg.Conn = link.nc
-	if cfg.Registry, err = s.registry(link.nc, log); err != nil {
+	defer connection.close()
+	cfg.Conn = connection.nc
+	if cfg.Registry, err = s.registry(connection.nc, log); err != nil {
 		return err
 	}
-	d := daemon{cfg: cfg, listener: listener, lost: link.lost, drain: s.DrainTimeout}
+	d := daemon{cfg: cfg, listener: listener, lost: connection.lost, drain: s.DrainTimeout}
 	return explainStart(d.run(ctx, func() {
-		log.Info("ready", "hub", cfg.ID, "nats", link.nc.ConnectedUrlRedacted(), "registry", s.Registry,
+		log.Info("ready", "hub", cfg.ID, "nats", connection.nc.ConnectedUrlRedacted(), "registry", s.Registry,
 			"http", listener.Addr().String(), "version", cfg.Version)
 	}), serveSpace)
 }

@@ -1,82 +1,20 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/certtest"
 )
 
-// authority signs certificates of a test's servers.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string // in PEM form
-}
-
-func newAuthority(t *testing.T) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return authority{cert: cert, key: key, file: writeFile(t, "ca.pem", string(text))}
-}
-
-// certificate is one for a server on the loopback, by its address or by a name
-// only.
-func (a authority) certificate(t *testing.T, name string) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 // tlsServer is a nats-server with JetStream and TLS.
-func (a authority) server(t *testing.T, first bool, change ...func(*tls.Config)) string {
+func tlsServer(t *testing.T, ca certtest.Authority, first bool, change ...func(*tls.Config)) string {
 	t.Helper()
-	config := &tls.Config{Certificates: []tls.Certificate{a.certificate(t, "127.0.0.1")}, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{Certificates: []tls.Certificate{ca.Issue("127.0.0.1")}, MinVersion: tls.VersionTLS12}
 	for _, c := range change {
 		c(config)
 	}
@@ -86,31 +24,32 @@ func (a authority) server(t *testing.T, first bool, change ...func(*tls.Config))
 
 func TestCLIOverTLS(t *testing.T) {
 	newBench(t)
-	ca := newAuthority(t)
+	ca := certtest.New(t)
+	trusted := ca.File()
 	plain := newBench(t).server.URL()
-	withTLS, first := ca.server(t, false), ca.server(t, true)
-	otherName := ca.server(t, false, func(c *tls.Config) { c.Certificates = []tls.Certificate{ca.certificate(t, "elsewhere.example")} })
-	mutual := ca.server(t, false, func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert })
+	withTLS, first := tlsServer(t, ca, false), tlsServer(t, ca, true)
+	otherName := tlsServer(t, ca, false, func(c *tls.Config) { c.Certificates = []tls.Certificate{ca.Issue("elsewhere.example")} })
+	mutual := tlsServer(t, ca, false, func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert })
 	contexts(t, "", map[string]any{
-		"first": map[string]any{"url": first, "ca": ca.file, "tls_first": true},
+		"first": map[string]any{"url": first, "ca": trusted, "tls_first": true},
 		"no-ca": map[string]any{"url": withTLS},
 	})
 	for name, tt := range map[string]struct {
 		args string
 		says string // "" is a connection, on which no hub answers
 	}{
-		"TLS":                    {"--server " + withTLS + " --tlsca " + ca.file, ""},
-		"tls scheme":             {"--server " + strings.Replace(withTLS, "nats:", "tls:", 1) + " --tlsca " + ca.file, ""},
-		"TLS first":              {"--server " + first + " --tlsca " + ca.file + " --tlsfirst", ""},
+		"TLS":                    {"--server " + withTLS + " --tlsca " + trusted, ""},
+		"tls scheme":             {"--server " + strings.Replace(withTLS, "nats:", "tls:", 1) + " --tlsca " + trusted, ""},
+		"TLS first":              {"--server " + first + " --tlsca " + trusted + " --tlsfirst", ""},
 		"TLS first by context":   {"--context first", ""},
 		"unknown CA":             {"--server " + withTLS, "--tlsca or NATS_CA, or in the context (ca)"},
 		"unknown CA, TLS first":  {"--server " + first + " --tlsfirst", "--tlsca or NATS_CA"},
 		"unknown CA by context":  {"--context no-ca", "in the context (ca)"},
-		"TLS first unknown":      {"--server " + first + " --tlsca " + ca.file + " --timeout 300ms", "handshake_first wants --tlsfirst"},
-		"not TLS first":          {"--server " + withTLS + " --tlsca " + ca.file + " --tlsfirst", "without handshake_first wants no --tlsfirst"},
-		"no TLS at all":          {"--server " + plain + " --tlsca " + ca.file, "secure connection not available"},
-		"another name":           {"--server " + otherName + " --tlsca " + ca.file, "a name of the server that its certificate has"},
-		"no certificate of ours": {"--server " + mutual + " --tlsca " + ca.file, "--tlscert and --tlskey"},
+		"TLS first unknown":      {"--server " + first + " --tlsca " + trusted + " --timeout 300ms", "handshake_first wants --tlsfirst"},
+		"not TLS first":          {"--server " + withTLS + " --tlsca " + trusted + " --tlsfirst", "without handshake_first wants no --tlsfirst"},
+		"no TLS at all":          {"--server " + plain + " --tlsca " + trusted, "secure connection not available"},
+		"another name":           {"--server " + otherName + " --tlsca " + trusted, "a name of the server that its certificate has"},
+		"no certificate of ours": {"--server " + mutual + " --tlsca " + trusted, "--tlscert and --tlskey"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("NATS_URL", "")
@@ -145,18 +84,19 @@ func (r *running) becomesReady() bool {
 }
 
 func TestServeOverTLS(t *testing.T) {
-	ca := newAuthority(t)
-	withTLS, first := ca.server(t, false), ca.server(t, true)
+	ca := certtest.New(t)
+	trusted := ca.File()
+	withTLS, first := tlsServer(t, ca, false), tlsServer(t, ca, true)
 	for name, tt := range map[string]struct {
 		env  map[string]string
 		says string // "" is a hub that becomes ready
 	}{
-		"TLS":                   {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: ca.file}, ""},
-		"TLS first":             {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: ca.file, contract.EnvNATSTLSFirst: "true"}, ""},
+		"TLS":                   {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: trusted}, ""},
+		"TLS first":             {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: trusted, contract.EnvNATSTLSFirst: "true"}, ""},
 		"unknown CA":            {map[string]string{contract.EnvNATSURL: withTLS}, contract.EnvNATSTLSCA},
 		"unknown CA, TLS first": {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSFirst: "1"}, contract.EnvNATSTLSCA},
-		"TLS first unknown":     {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: ca.file}, contract.EnvNATSTLSFirst + "=true"},
-		"not TLS first":         {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: ca.file, contract.EnvNATSTLSFirst: "true"}, "unset " + contract.EnvNATSTLSFirst},
+		"TLS first unknown":     {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: trusted}, contract.EnvNATSTLSFirst + "=true"},
+		"not TLS first":         {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: trusted, contract.EnvNATSTLSFirst: "true"}, "unset " + contract.EnvNATSTLSFirst},
 		"no word":               {map[string]string{contract.EnvNATSTLSFirst: "perhaps"}, contract.EnvNATSTLSFirst + `="perhaps": must be true or false`},
 	} {
 		t.Run(name, func(t *testing.T) {

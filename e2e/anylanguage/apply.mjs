@@ -8,8 +8,8 @@ export const tables = `
   );`;
 
 // apply makes one change of a user in PostgreSQL, unless a newer one was made
-// before, and reports whether it did. Position and change are one transaction. A
-// deleted user's position stays: an older event must not bring the user back.
+// before. It returns whether it made the change. Position and change are one transaction.
+// The position of a deleted user stays: an older event must not bring the user back.
 export async function apply(sql, event) {
   if (event.key === undefined) throw new Park("a user without a key");
   return sql.begin(async (tx) => {
@@ -20,7 +20,7 @@ export async function apply(sql, event) {
       WHERE (p.epoch, p.seq) < (excluded.epoch, excluded.seq)
          OR (p.epoch, p.seq) = (excluded.epoch, excluded.seq) AND ${event.row !== undefined}
       RETURNING key`;
-    if (moved.length === 0) return false; // handled before, or older than what is there
+    if (moved.length === 0) return false; // handled before, or older than the row
     if (event.op === "delete") {
       await tx`DELETE FROM users WHERE id = ${event.key}`;
     } else {

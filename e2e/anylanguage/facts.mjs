@@ -1,5 +1,5 @@
-// Does once what the page says of publishing, requests and pins, and prints what
-// came of it as JSON.
+// Does once what the page says about publishing, requests and pins, and prints the
+// results as JSON.
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { ask } from "./control.mjs";

@@ -1,5 +1,5 @@
-// One instance of a service as the test runs it: it writes down what it handles,
-// and does as the event's payload says.
+// One instance of a service as the test runs it: it records each event that it
+// handles, and does what the event's payload says.
 import postgres from "postgres";
 import { apply } from "./apply.mjs";
 import { Park } from "./settle.mjs";

@@ -4,8 +4,8 @@ import { workPartition } from "./partition.mjs";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Lease is how long this instance may count on its partitions. Both clocks are
-// asked: one of them stands still while a machine is suspended.
+// Lease is how long this instance may use its partitions. It reads two clocks, because
+// one clock stands still while a machine is suspended.
 class Lease {
   #ttl = 3_000;
   #wall = 0;
@@ -34,7 +34,7 @@ function milliseconds(duration) {
 export async function workByKey(nc, service, handle, signal) {
   const instance = randomUUID(); // of this start: the name is never used again
   const lease = new Lease();
-  const held = new Map(); // the partitions at work, those that are being given up included
+  const held = new Map(); // the partitions at work, and those that are being released
   let generation = 0;
   let freed;
 
@@ -58,11 +58,11 @@ export async function workByKey(nc, service, handle, signal) {
       for (const [p, work] of held) work.ended ||= !reply.assigned.includes(p);
       for (const p of reply.assigned) if (!held.has(p)) take(p);
     } catch (err) {
-      if (err instanceof Refused) throw err; // "detached", "not_found": register anew
-      // Without any hub, nobody gives the partitions to another instance.
+      if (err instanceof Refused) throw err; // "detached", "not_found": register again
+      // Without a hub, no other instance can get the partitions.
       if (err.isNoResponders?.()) lease.renew(sent);
     }
-    await Promise.race([sleep(700), gaveUp]); // what was given up is told at once
+    await Promise.race([sleep(700), gaveUp]); // a released partition is reported at once
   }
   await ask(nc, "join", service, { instance, leaving: true, generation }).catch(() => {}); // else the lease ends
 }

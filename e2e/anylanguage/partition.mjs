@@ -6,11 +6,11 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 // workPartition handles the copies of one partition, one at a time, until the
 // hub has given it to another instance.
 export async function workPartition(nc, service, p, handle, lease, work) {
-  let pin; // undefined: what was delivered before has to be called back first
+  let pin; // undefined: earlier deliveries have to be called back first
   while (!work.ended) {
     try {
       if (lease.over()) {
-        pin = undefined; // another instance may have the partition; the next join tells
+        pin = undefined; // another instance may have the partition; the next join says so
         await sleep(50);
         continue;
       }
@@ -42,8 +42,8 @@ export async function workPartition(nc, service, p, handle, lease, work) {
   if (pin) await nc.request(subject.unpin(service, p), JSON.stringify({ group }), { timeout: 1_000 }).catch(() => {});
 }
 
-// pull asks for one copy. The first request has no pin; the copy that answers it
-// has this instance's, and each later request must have it, within two seconds.
+// pull requests one copy. The first request has no pin. The copy that answers it has the
+// pin of this instance. Each later request must state that pin, within two seconds.
 function pull(nc, service, p, pin) {
   const request = { batch: 1, expires: 1_000_000_000, group }; // nanoseconds
   if (pin !== "") request.id = pin;
@@ -51,9 +51,9 @@ function pull(nc, service, p, pin) {
   return nc.request(subject.pull(service, p), JSON.stringify(request), { timeout: 3_000, noMux: true });
 }
 
-// callBack has the server send again, first and in order, what it has delivered
-// and nobody has acknowledged: what an instance had when it was killed. Without
-// it these copies come when ack_wait is over, behind newer ones of their keys.
+// callBack makes the server send again, first and in order, the copies that were
+// delivered and not acknowledged: those that an instance had when it was killed. Without
+// it these copies come when ack_wait is over, behind newer copies of their keys.
 async function callBack(nc, service, p) {
   const info = (await nc.request(subject.info(service, p), "", { timeout: 2_000 })).json();
   if (info.error) throw new Error(info.error.description);
@@ -61,8 +61,8 @@ async function callBack(nc, service, p) {
   const last = info.delivered;
   const first = Math.max(info.ack_floor.stream_seq + 1, info.config.opt_start_seq ?? 1);
   for (let seq = first; seq < last.stream_seq; seq++) {
-    nc.publish(subject.acknowledge(service, p, seq, last.consumer_seq), "-NAK"); // no news where it is acknowledged
+    nc.publish(subject.acknowledge(service, p, seq, last.consumer_seq), "-NAK"); // no effect on an acknowledged copy
   }
-  // The server takes them in order, so the answer to the last speaks for all.
+  // The server handles requests in order, so the answer to the last one covers all.
   await nc.request(subject.acknowledge(service, p, last.stream_seq, last.consumer_seq), "-NAK", { timeout: 2_000 });
 }

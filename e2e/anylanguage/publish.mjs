@@ -12,7 +12,7 @@ export async function publish(js, { id, origin, entity, op, key, row }) {
     try {
       return await js.publish(subject.publish(entity, op), payload, { msgID: id, headers: h, timeout: 5_000 });
     } catch (err) {
-      if (err.name !== "TimeoutError" || attempt === 5) throw err; // nobody knows what became of it: send it again
+      if (err.name !== "TimeoutError" || attempt === 5) throw err; // it may be stored or not: send it again
     }
   }
 }

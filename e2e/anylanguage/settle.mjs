@@ -1,7 +1,7 @@
-// Park is thrown by a handler for an event that no further attempt can help.
+// A handler throws Park for an event that can never be handled.
 export class Park extends Error {}
 
-// settle has one copy handled, and tells the server what became of it.
+// settle calls the handler for one copy, and tells the server the outcome.
 export async function settle(handle, event, delivery) {
   const alive = setInterval(() => delivery.working(), 5_000); // well within ack_wait
   try {

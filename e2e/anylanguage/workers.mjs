@@ -7,7 +7,7 @@ import { settle } from "./settle.mjs";
 export async function work(nc, service, handle, signal) {
   const consumer = await jetstream(nc).consumers.get(`SUB_${service}`, "workers");
   while (!signal.aborted) {
-    // As many as are handled within ack_wait: what is not is sent to another instance.
+    // As many copies as are handled within ack_wait: later ones go to another instance.
     const batch = await consumer.fetch({ max_messages: 16, expires: 1_000 });
     for await (const m of batch) {
       await settle(handle, eventOf(m), {

@@ -209,38 +209,9 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 			return nil
 		}, answer(func() retention.Step { return s.Then(m.Time, found) }))
 	case retention.ReadLedger:
-		r := retention.Read{}
-		w.ask(p, ledgerStream, "read", func() error {
-			r.Now, p.forgets = w.now, w.forgets
-			if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
-				r.Ledger, _ = m.Value.(retention.Ledger) // there is nothing else
-				r.Revision = m.Seq
-			}
-			return nil
-		}, answer(func() retention.Step {
-			w.random = w.random*6364136223846793005 + 1442695040888963407
-			r.Known, r.Random = h.known, w.random
-			return s.Then(r)
-		}))
+		h.readLedger(p, s, answer)
 	case retention.WriteLedger:
-		stored := false
-		w.ask(p, ledgerStream, "write", func() error {
-			if s.Revision == 0 && p.forgets != w.forgets {
-				return nil // a ledger that was written and deleted in between is not simulated
-			}
-			_, err := w.ledger.Publish(model.Publish{Subject: ledgerSubject, Value: s.Ledger, LastSubject: &s.Revision}, w.now)
-			stored = err == nil
-			if stored {
-				w.judge.pins(s.Ledger)
-			}
-			w.trace("  %s: ledger %+v", p.name, s.Ledger)
-			return nil
-		}, answer(func() retention.Step {
-			if stored {
-				h.known = &s.Ledger
-			}
-			return s.Then(stored)
-		}))
+		h.writeLedger(p, s, answer)
 	case retention.Remember:
 		h.known = &s.Ledger
 		next(s.Then())

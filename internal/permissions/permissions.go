@@ -200,7 +200,8 @@ func (p *Permissions) api(domain string, requests ...string) {
 	}
 }
 
-// apiPrefix precedes the names of JetStream's requests.
+// apiPrefix precedes the names of JetStream's requests in a domain. It is jsapi.Prefix
+// without the client library, which this package may not import.
 func apiPrefix(domain string) string {
 	if domain == "" {
 		return "$JS.API."

@@ -3,4 +3,4 @@ package reconnect
 import "time"
 
 // Settle sets for how long a connection must stand for its trouble to be over.
-func Settle(k *Keeper, d time.Duration) { k.settle = d }
+func Settle(k *Supervisor, d time.Duration) { k.settle = d }

@@ -43,10 +43,10 @@ func (e *FileError) Error() string {
 // Unwrap gives the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// Options are the options of a connection by these files, which the Keeper keeps. If
+// Options are the options of a connection by these files, which the Supervisor keeps. If
 // a file cannot be used now, the error is a *FileError. If that happens later, the
 // attempt fails, or the earlier content is used again.
-func (k *Keeper) Options(f Files) ([]nats.Option, error) {
+func (k *Supervisor) Options(f Files) ([]nats.Option, error) {
 	var opts []nats.Option
 	for _, add := range []func(Files) (nats.Option, error){k.creds, k.nkey, k.password, k.token, k.tls} {
 		opt, err := add(f)
@@ -61,7 +61,7 @@ func (k *Keeper) Options(f Files) ([]nats.Option, error) {
 }
 
 // creds needs no more than a look: nats.go reads JWT and seed at each attempt.
-func (k *Keeper) creds(f Files) (nats.Option, error) {
+func (k *Supervisor) creds(f Files) (nats.Option, error) {
 	if f.Creds == "" {
 		return nil, nil
 	}
@@ -82,7 +82,7 @@ func (k *Keeper) creds(f Files) (nats.Option, error) {
 // nkey reads the seed at each attempt. nats.go sends the public key that it was
 // given at first, before it asks for a signature: where the seed is another by
 // then, that attempt is refused and the next one has the new key.
-func (k *Keeper) nkey(f Files) (nats.Option, error) {
+func (k *Supervisor) nkey(f Files) (nats.Option, error) {
 	if f.Nkey == "" {
 		return nil, nil
 	}
@@ -105,7 +105,7 @@ func (k *Keeper) nkey(f Files) (nats.Option, error) {
 
 // renewNkey is called by nats.go with the connection's lock held, under which
 // alone it reads the key.
-func (k *Keeper) renewNkey(path string) {
+func (k *Supervisor) renewNkey(path string) {
 	nc := k.nc.Load()
 	if nc == nil {
 		return
@@ -117,7 +117,7 @@ func (k *Keeper) renewNkey(path string) {
 	}
 }
 
-func (k *Keeper) password(f Files) (nats.Option, error) {
+func (k *Supervisor) password(f Files) (nats.Option, error) {
 	if f.User == "" && f.Password == "" {
 		return nil, nil
 	}
@@ -128,7 +128,7 @@ func (k *Keeper) password(f Files) (nats.Option, error) {
 	return nats.UserInfoHandler(func() (user, password string) { return f.User, read() }), nil
 }
 
-func (k *Keeper) token(f Files) (nats.Option, error) {
+func (k *Supervisor) token(f Files) (nats.Option, error) {
 	if f.Token == "" {
 		return nil, nil
 	}
@@ -154,7 +154,7 @@ func Token(read func() string) nats.Option {
 
 // line reads a file of one line whenever it is called, and gives what it said
 // before where it cannot be read: the handlers of nats.go have no error.
-func (k *Keeper) line(path string) (func() string, error) {
+func (k *Supervisor) line(path string) (func() string, error) {
 	read := func() (string, error) {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -180,7 +180,7 @@ func (k *Keeper) line(path string) (func() string, error) {
 }
 
 // tls reads certificates at each attempt.
-func (k *Keeper) tls(f Files) (nats.Option, error) {
+func (k *Supervisor) tls(f Files) (nats.Option, error) {
 	var certificate nats.TLSCertHandler
 	var authorities nats.RootCAsHandler
 	if f.Cert != "" || f.Key != "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/replhub/replhub/internal/reconnect"
+	"github.com/replhub/replhub/internal/testenv/certtest"
 )
 
 // What the server refuses it takes again once the two agree, whichever was
@@ -110,19 +111,19 @@ func TestExpiredUser(t *testing.T) {
 // The server moves to another authority, with which the client's files follow.
 func TestCertificatesAreReadAnew(t *testing.T) {
 	eachStage(t, map[string]func(*stage){"tls": func(s *stage) {
-		before, after := newCertificates(s.t), newCertificates(s.t)
-		files := before.files(s)
-		s.start(&server.Options{TLS: true, TLSConfig: before.server(), TLSTimeout: 5, AuthTimeout: 5})
+		before, after := certtest.New(s.t), certtest.New(s.t)
+		files := s.tlsFiles(before)
+		s.start(&server.Options{TLS: true, TLSConfig: bothSides(before), TLSTimeout: 5, AuthTimeout: 5})
 		s.connect(files)
-		s.reload(func(o *server.Options) { o.TLSConfig = after.server() })
+		s.reload(func(o *server.Options) { o.TLSConfig = bothSides(after) })
 		s.nc.ForceReconnect()
 		s.eventually("word on the trouble", func() bool { return s.log.count("no connection to NATS") > 0 })
-		after.files(s)
+		s.tlsFiles(after)
 		s.back()
 	}})
 }
 
-// What options before the Keeper's say of errors and delays is kept.
+// What options before the Supervisor's say of errors and delays is kept.
 func TestHandlersOfOthersAreKept(t *testing.T) {
 	eachStage(t, map[string]func(*stage){"handlers": func(s *stage) {
 		var mu sync.Mutex
@@ -158,7 +159,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	away := filepath.Join(dir, "away")
-	keeper := reconnect.NewKeeper(slog.New(slog.DiscardHandler))
+	supervisor := reconnect.NewSupervisor(slog.New(slog.DiscardHandler))
 	for i, files := range []reconnect.Files{
 		{Creds: away},
 		{Creds: wrong},
@@ -171,12 +172,12 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		{Cert: away, Key: away},
 		{Cert: wrong, Key: wrong},
 	} {
-		_, err := keeper.Options(files)
+		_, err := supervisor.Options(files)
 		if f, ok := errors.AsType[*reconnect.FileError](err); !ok || !strings.Contains(fmt.Sprint(err), filepath.Base(f.Path)) {
 			t.Errorf("%d: %+v: error %v", i, files, err)
 		}
 	}
-	if opts, err := keeper.Options(reconnect.Files{}); err != nil || len(opts) != 0 {
+	if opts, err := supervisor.Options(reconnect.Files{}); err != nil || len(opts) != 0 {
 		t.Errorf("no files: %d options, %v", len(opts), err)
 	}
 }

@@ -2,17 +2,9 @@ package reconnect_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +18,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/replhub/replhub/internal/reconnect"
+	"github.com/replhub/replhub/internal/testenv/certtest"
 )
 
 // stage is a server, and a connection to it by files.
@@ -98,16 +91,16 @@ func (s *stage) write(name string, text []byte) string {
 // connect connects by files, with options that give up.
 func (s *stage) connect(files reconnect.Files, more ...nats.Option) {
 	s.t.Helper()
-	keeper := reconnect.NewKeeper(slog.New(slog.NewTextHandler(&s.log, nil)))
-	reconnect.Settle(keeper, 300*time.Millisecond)
-	opts, err := keeper.Options(files)
+	supervisor := reconnect.NewSupervisor(slog.New(slog.NewTextHandler(&s.log, nil)))
+	reconnect.Settle(supervisor, 300*time.Millisecond)
+	opts, err := supervisor.Options(files)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.closed = make(chan struct{})
 	opts = append(opts, nats.NoReconnect(), nats.MaxReconnects(1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }))
-	opts = append(append(opts, more...), keeper.Option())
+	opts = append(append(opts, more...), supervisor.Option())
 	if s.nc, err = nats.Connect(s.server.ClientURL(), opts...); err != nil {
 		s.t.Fatal(err)
 	}
@@ -215,76 +208,16 @@ func (r *trust) user(life time.Duration) []byte {
 	return file
 }
 
-// certificates are signed by one authority of a test.
-type certificates struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newCertificates(t *testing.T) certificates {
-	t.Helper()
-	c := certificates{t: t}
-	c.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	c.cert, c.key = c.sign(c.cert)
-	return c
-}
-
-// sign makes a certificate of a template, signed by itself where there is no
-// authority yet.
-func (c certificates) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	c.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	signer := c.key
-	if signer == nil {
-		signer = key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, c.cert, &key.PublicKey, signer)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return cert, key
-}
-
-func (c certificates) pair() (cert *x509.Certificate, key *ecdsa.PrivateKey) {
-	return c.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "pair"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	})
-}
-
-func (c certificates) server() *tls.Config {
-	cert, key := c.pair()
-	pool := x509.NewCertPool()
-	pool.AddCert(c.cert)
+// bothSides is a server's TLS that wants a certificate of the authority from clients.
+func bothSides(ca certtest.Authority) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
-		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{ca.Issue("127.0.0.1")},
+		ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert,
 	}
 }
 
-// files writes the authority's certificate and a pair of the client.
-func (c certificates) files(s *stage) reconnect.Files {
-	cert, key := c.pair()
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	return reconnect.Files{
-		CA:   s.write("ca.pem", block("CERTIFICATE", c.cert.Raw)),
-		Key:  s.write("key.pem", block("EC PRIVATE KEY", der)),
-		Cert: s.write("cert.pem", block("CERTIFICATE", cert.Raw)),
-	}
+// tlsFiles writes the authority's certificate and a pair of the client.
+func (s *stage) tlsFiles(ca certtest.Authority) reconnect.Files {
+	cert, key := ca.PairPEM(ca.Issue("127.0.0.1"))
+	return reconnect.Files{CA: s.write("ca.pem", ca.PEM()), Key: s.write("key.pem", key), Cert: s.write("cert.pem", cert)}
 }

@@ -41,7 +41,7 @@ type Config struct {
 	Hubs    *ownership.Hubs
 	Lanes   *lanes.Set
 	Lacking *lanes.Lacking
-	Letters *deadletter.Office
+	Letters *deadletter.Queue
 	// Now is the servers' time, Started when this process began, by that time.
 	Now     func() time.Time
 	Started time.Time

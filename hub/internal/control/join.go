@@ -27,7 +27,7 @@ func (v *Verbs) Join(ctx context.Context, service subjects.Name, req contract.Jo
 		return nil, err
 	}
 	if state.Detached != nil {
-		return nil, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register again to start anew", state.Detached.Reason)
+		return nil, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register interests that state a start", state.Detached.Reason)
 	}
 	if state.Dropped {
 		return nil, lane.ErrNoLane

@@ -153,7 +153,7 @@ func (r *redrive) next(ctx context.Context) (done bool, err error) {
 // choose reads letters until an append is full, and makes their copies.
 func (r *redrive) choose(ctx context.Context, s lane.State) (portion, error) {
 	if s.Detached != nil {
-		return portion{}, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register again to start anew", s.Detached.Reason)
+		return portion{}, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register interests that state a start", s.Detached.Reason)
 	}
 	room := lane.MostRedriven(r.cfg.Conn.MaxPayload()) - len(s.Redriven)
 	if room <= 0 {

@@ -20,7 +20,7 @@ type VerbsConfig struct {
 	Conn    *nats.Conn
 	Ingest  *ingest.Ingest
 	Lanes   *lanes.Set
-	Letters *deadletter.Office
+	Letters *deadletter.Queue
 	Rosters *partition.Rosters
 	// Failpoint is called at named steps; tests kill the process there.
 	Failpoint func(step string)

@@ -34,7 +34,7 @@ const maxAdvisories = 10_000
 // advisoriesConfig: a work queue, so that what is settled takes no room and
 // what the stream holds is exactly what is not. A full one refuses the new; the
 // old are never pushed out.
-func (o *Office) advisoriesConfig() jetstream.StreamConfig {
+func (q *Queue) advisoriesConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        contract.StreamAdvisories,
 		Description: "replhub: failed deliveries whose dead letter is not stored yet",
@@ -47,7 +47,7 @@ func (o *Office) advisoriesConfig() jetstream.StreamConfig {
 		DiscardNewPerSubject: true,
 		MaxBytes:             advisoriesMaxBytes,
 		Storage:              jetstream.FileStorage,
-		Replicas:             o.cfg.Replicas,
+		Replicas:             q.cfg.Replicas,
 	}
 }
 

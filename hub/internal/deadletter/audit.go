@@ -27,30 +27,30 @@ import (
 // reads the whole lane, so one is made only for a reason.
 
 // auditAll audits the lanes periodically until ctx ends.
-func (o *Office) auditAll(ctx context.Context) error {
-	for retry.Sleep(ctx, o.cfg.AuditEvery) == nil {
-		o.reviewQuotas(ctx)
-		if err := o.audit(ctx); ctx.Err() == nil {
-			o.auditing.Met(err)
+func (q *Queue) auditAll(ctx context.Context) error {
+	for retry.Sleep(ctx, q.cfg.AuditEvery) == nil {
+		q.reviewQuotas(ctx)
+		if err := q.audit(ctx); ctx.Err() == nil {
+			q.auditing.Met(err)
 		}
 	}
 	return nil
 }
 
-func (o *Office) audit(ctx context.Context) error {
+func (q *Queue) audit(ctx context.Context) error {
 	var services []subjects.Name
-	names, err := jsapi.StreamNames(ctx, o.cfg.JS, "sub.>")
+	names, err := jsapi.StreamNames(ctx, q.cfg.JS, "sub.>")
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if service, ok := subjects.ParseLaneStream(name); ok && o.cfg.Owns(service) {
+		if service, ok := subjects.ParseLaneStream(name); ok && q.cfg.Owns(service) {
 			services = append(services, service)
 		}
 	}
 	var failures error
 	for _, service := range services {
-		if err := o.auditLane(ctx, service); err != nil && !errors.Is(err, lane.ErrNoLane) {
+		if err := q.auditLane(ctx, service); err != nil && !errors.Is(err, lane.ErrNoLane) {
 			failures = errors.Join(failures, fmt.Errorf("lane %s: %w", service, err))
 		}
 	}
@@ -58,30 +58,30 @@ func (o *Office) audit(ctx context.Context) error {
 }
 
 // auditLane looks at one lane's consumers.
-func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
-	workers, err := lane.Workers(ctx, o.cfg.JS, service)
+func (q *Queue) auditLane(ctx context.Context, service subjects.Name) error {
+	workers, err := lane.Workers(ctx, q.cfg.JS, service)
 	if err != nil {
 		return err
 	}
 	var suspects []*jetstream.ConsumerInfo
 	for _, info := range workers {
-		if w, clean := o.observe(service, info); !clean && o.worthInspecting(info, time.Since(w.suspect)) {
+		if w, clean := q.observe(service, info); !clean && q.worthInspecting(info, time.Since(w.suspect)) {
 			suspects = append(suspects, info)
 		}
 	}
 	if len(suspects) == 0 {
 		return nil
 	}
-	waiting, err := o.count(ctx, o.advisories, unsettledFilter(service))
+	waiting, err := q.count(ctx, q.advisories, unsettledFilter(service))
 	if err != nil || waiting > 0 {
 		return err // those are on their way
 	}
-	states, err := o.inspect(ctx, subjects.LaneStream(service))
+	states, err := q.inspect(ctx, subjects.LaneStream(service))
 	if err != nil {
 		return err
 	}
 	for _, info := range suspects {
-		if err := o.settleAll(ctx, service, info, states[info.Name]); err != nil {
+		if err := q.settleAll(ctx, service, info, states[info.Name]); err != nil {
 			return err
 		}
 	}
@@ -90,16 +90,16 @@ func (o *Office) auditLane(ctx context.Context, service subjects.Name) error {
 
 // worthInspecting decides whether a consumer that has been suspect for a time
 // is worth reading its lane.
-func (o *Office) worthInspecting(info *jetstream.ConsumerInfo, suspect time.Duration) bool {
-	return (certain(info) && suspect >= o.cfg.AuditEvery) || suspect >= o.cfg.InspectEvery
+func (q *Queue) worthInspecting(info *jetstream.ConsumerInfo, suspect time.Duration) bool {
+	return (certain(info) && suspect >= q.cfg.AuditEvery) || suspect >= q.cfg.InspectEvery
 }
 
 // settleAll stores the letters of all exhausted deliveries of a consumer.
-func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jetstream.ConsumerInfo, s *consumerState) error {
+func (q *Queue) settleAll(ctx context.Context, service subjects.Name, info *jetstream.ConsumerInfo, s *consumerState) error {
 	if s == nil {
 		return fmt.Errorf("the backup of the lane does not have consumer %s", info.Name)
 	}
-	now, err := o.cfg.JS.Consumer(ctx, subjects.LaneStream(service), info.Name)
+	now, err := q.cfg.JS.Consumer(ctx, subjects.LaneStream(service), info.Name)
 	if err != nil {
 		return fmt.Errorf("look up consumer %s: %w", info.Name, err)
 	}
@@ -118,14 +118,14 @@ func (o *Office) settleAll(ctx context.Context, service subjects.Name, info *jet
 			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
 			reason: contract.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: now.CachedInfo().TimeStamp,
 		}
-		if err := o.store(ctx, service, f); err != nil {
+		if err := q.store(ctx, service, f); err != nil {
 			return err
 		}
 	}
 	if len(found) > 0 {
-		o.cfg.Logger.Warn("found exhausted deliveries whose advisory was lost", "service", service.String(), "consumer", info.Name, "count", len(found))
+		q.cfg.Logger.Warn("found exhausted deliveries whose advisory was lost", "service", service.String(), "consumer", info.Name, "count", len(found))
 	}
-	o.cleared(service, info, s.floor())
+	q.cleared(service, info, s.floor())
 	return nil
 }
 

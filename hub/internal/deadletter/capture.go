@@ -34,11 +34,11 @@ const (
 )
 
 // captureAll turns advisories into letters until ctx ends.
-func (o *Office) captureAll(ctx context.Context) error {
+func (q *Queue) captureAll(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := o.capture(ctx)
+		err := q.capture(ctx)
 		if ctx.Err() == nil {
-			o.capturing.Met(err)
+			q.capturing.Met(err)
 			_ = retry.Sleep(ctx, captureRetry) // the loop looks at ctx
 		}
 	}
@@ -48,11 +48,11 @@ func (o *Office) captureAll(ctx context.Context) error {
 // capture works until the advisories cannot be read. The letter is stored
 // before its advisory is acknowledged: a crash in between does it again, and
 // the letter is recognised.
-func (o *Office) capture(ctx context.Context) error {
-	if _, err := o.advisories.Look(ctx); err != nil {
+func (q *Queue) capture(ctx context.Context) error {
+	if _, err := q.advisories.Look(ctx); err != nil {
 		return err
 	}
-	consumer, err := o.cfg.JS.CreateOrUpdateConsumer(ctx, contract.StreamAdvisories, jetstream.ConsumerConfig{
+	consumer, err := q.cfg.JS.CreateOrUpdateConsumer(ctx, contract.StreamAdvisories, jetstream.ConsumerConfig{
 		Durable:     captureConsumer,
 		Description: "replhub: makes dead letters of failed deliveries",
 		AckPolicy:   jetstream.AckExplicitPolicy,
@@ -75,13 +75,13 @@ func (o *Office) capture(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", contract.StreamAdvisories, err)
 		}
-		err = o.handle(ctx, msg)
+		err = q.handle(ctx, msg)
 		if errors.Is(err, ErrQuota) {
 			// Only that service's advisory waits; the others continue.
 			_ = msg.NakWithDelay(quotaRetry)
 			continue
 		}
-		o.capturing.Met(err)
+		q.capturing.Met(err)
 		if err != nil {
 			// Whether or not this arrives, the advisory comes again.
 			_ = msg.NakWithDelay(captureRetry)
@@ -95,26 +95,26 @@ func (o *Office) capture(ctx context.Context) error {
 }
 
 // handle settles one advisory.
-func (o *Office) handle(ctx context.Context, msg jetstream.Msg) error {
+func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) error {
 	f, service, ours, err := decodeAdvisory(msg.Subject(), msg.Data())
 	switch {
 	case err != nil:
-		o.cfg.Logger.Error("an advisory cannot be read; the audit will find the delivery", "err", err)
+		q.cfg.Logger.Error("an advisory cannot be read; the audit will find the delivery", "err", err)
 		return nil
 	case !ours:
 		return nil
 	}
-	return o.store(ctx, service, f)
+	return q.store(ctx, service, f)
 }
 
 // store stores the letter of a failed delivery, and then settles the delivery
 // with its consumer.
-func (o *Office) store(ctx context.Context, service subjects.Name, f failed) error {
-	if err := o.refused(service); err != nil {
+func (q *Queue) store(ctx context.Context, service subjects.Name, f failed) error {
+	if err := q.refused(service); err != nil {
 		return err
 	}
-	log := o.cfg.Logger.With("service", service.String(), "consumer", f.consumer, "seq", f.seq)
-	stream, err := o.cfg.JS.Stream(ctx, f.stream)
+	log := q.cfg.Logger.With("service", service.String(), "consumer", f.consumer, "seq", f.seq)
+	stream, err := q.cfg.JS.Stream(ctx, f.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil // dropped, and its copies with it
 	}
@@ -128,7 +128,7 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 	copied, err := stream.GetMsg(ctx, f.seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		log.Warn("a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
-		return o.settle(ctx, stream, f)
+		return q.settle(ctx, stream, f)
 	}
 	if err != nil {
 		return fmt.Errorf("read lane %s at %d: %w", service, f.seq, err)
@@ -136,27 +136,27 @@ func (o *Office) store(ctx context.Context, service subjects.Name, f failed) err
 	subject, err := subjects.ParseCopy(copied.Subject)
 	if err != nil || subject.Service() != service {
 		log.Error("a failed delivery has no dead letter: it is none of the hub's", "subject", copied.Subject)
-		return o.settle(ctx, stream, f)
+		return q.settle(ctx, stream, f)
 	}
-	letter, id := letterOf(subject, copied, f, o.cfg.JS.Conn().MaxPayload())
-	seq, _, err := o.postWithin(ctx, service, letter, id)
+	letter, id := letterOf(subject, copied, f, q.cfg.JS.Conn().MaxPayload())
+	seq, _, err := q.appendWithin(ctx, service, letter, id)
 	if err != nil {
 		return err
 	}
-	if dropped, err := o.dropped(ctx, service, info.Created); err != nil {
+	if dropped, err := q.dropped(ctx, service, info.Created); err != nil {
 		return err
 	} else if dropped {
-		return o.Remove(ctx, &Letter{Seq: seq})
+		return q.Remove(ctx, &Letter{Seq: seq})
 	}
 	log.Debug("dead letter stored", "reason", f.reason)
-	return o.settle(ctx, stream, f)
+	return q.settle(ctx, stream, f)
 }
 
 // settle acknowledges an exhausted delivery in its consumer's name. The message is no
 // longer pending there; the acknowledgement makes the consumer forget its redelivery
 // count, the only trace that it has no letter (nats-server 2.15.2, consumer.go,
 // processAckMsgLocked). If the acknowledgement is lost, the audit does it again.
-func (o *Office) settle(ctx context.Context, stream jetstream.Stream, f failed) error {
+func (q *Queue) settle(ctx context.Context, stream jetstream.Stream, f failed) error {
 	if f.reason != contract.ReasonMaxDeliver {
 		return nil // the consumer already counts it as acknowledged
 	}
@@ -175,8 +175,8 @@ func (o *Office) settle(ctx context.Context, stream jetstream.Stream, f failed) 
 	// $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>;
 	// the consumer goes by the stream sequence alone.
 	subject := "$JS.ACK." + f.stream + "." + f.consumer + ".1." + strconv.FormatUint(f.seq, 10) + ".0.0.0"
-	if _, err := o.cfg.JS.Conn().RequestWithContext(ctx, subject, []byte("+ACK")); err != nil {
-		o.cfg.Logger.Debug("settle an exhausted delivery; the audit will", "stream", f.stream, "seq", f.seq, "err", err)
+	if _, err := q.cfg.JS.Conn().RequestWithContext(ctx, subject, []byte("+ACK")); err != nil {
+		q.cfg.Logger.Debug("settle an exhausted delivery; the audit will", "stream", f.stream, "seq", f.seq, "err", err)
 	}
 	return nil
 }

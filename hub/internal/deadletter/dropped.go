@@ -15,8 +15,8 @@ import (
 // dropped reports whether the lane created at a time has had its last record, or
 // is gone. Asked after a letter was stored: a drop removes a service's letters
 // behind that record, so a letter that came too late for it finds the record.
-func (o *Office) dropped(ctx context.Context, service subjects.Name, created time.Time) (bool, error) {
-	tip, err := lane.ReadTip(ctx, o.cfg.JS, service)
+func (q *Queue) dropped(ctx context.Context, service subjects.Name, created time.Time) (bool, error) {
+	tip, err := lane.ReadTip(ctx, q.cfg.JS, service)
 	switch {
 	case errors.Is(err, lane.ErrNoLane):
 		return true, nil
@@ -27,7 +27,7 @@ func (o *Office) dropped(ctx context.Context, service subjects.Name, created tim
 	case tip.State.Dropped:
 		return true, nil
 	}
-	stream, err := o.cfg.JS.Stream(ctx, subjects.LaneStream(service))
+	stream, err := q.cfg.JS.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return true, nil
 	}

@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// post is a server with one service's lane and, when started, an office.
-type post struct {
+// append is a server with one service's lane and, when started, an office.
+type fixture struct {
 	t       *testing.T
 	server  *natstest.Server
 	js      jetstream.JetStream
@@ -31,14 +31,14 @@ type post struct {
 	stream  string
 }
 
-func newPost(t *testing.T, queue contract.Queue) *post {
+func newPost(t *testing.T, queue contract.Queue) *fixture {
 	t.Helper()
 	service, err := subjects.ParseName("sharing")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := natstest.Start(t)
-	p := &post{t: t, server: server, js: server.JetStream(), service: service, stream: subjects.LaneStream(service)}
+	p := &fixture{t: t, server: server, js: server.JetStream(), service: service, stream: subjects.LaneStream(service)}
 	if _, err := deadletter.Open(t.Context(), deadletter.Config{JS: p.js}); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func newPost(t *testing.T, queue contract.Queue) *post {
 	return p
 }
 
-func (p *post) open(change ...func(*deadletter.Config)) *deadletter.Office {
+func (p *fixture) open(change ...func(*deadletter.Config)) *deadletter.Queue {
 	p.t.Helper()
 	cfg := deadletter.Config{JS: p.js, AuditEvery: 20 * time.Millisecond, Logger: quiet(p.t)}
 	for _, c := range change {
@@ -66,7 +66,7 @@ func (p *post) open(change ...func(*deadletter.Config)) *deadletter.Office {
 }
 
 // run runs an office until the returned function is called.
-func (p *post) run(o *deadletter.Office) (stop func()) {
+func (p *fixture) run(o *deadletter.Queue) (stop func()) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -87,7 +87,7 @@ func (p *post) run(o *deadletter.Office) (stop func()) {
 }
 
 // copies puts n copies into the lane, with ingest sequences from 1 on.
-func (p *post) copies(n int) {
+func (p *fixture) copies(n int) {
 	p.t.Helper()
 	for i := range n {
 		m := p.copyMsg("abc", []byte(`{"id":"`+strconv.Itoa(i+1)+`"}`))
@@ -104,7 +104,7 @@ func (p *post) copies(n int) {
 }
 
 // copyMsg is a copy with one header of the publisher's.
-func (p *post) copyMsg(header string, data []byte) *nats.Msg {
+func (p *fixture) copyMsg(header string, data []byte) *nats.Msg {
 	m := nats.NewMsg("sub.sharing.user.update.0")
 	m.Data = data
 	m.Header.Set(contract.HeaderPosition, "1-1")
@@ -115,7 +115,7 @@ func (p *post) copyMsg(header string, data []byte) *nats.Msg {
 
 // work pulls from a consumer until it has nothing more to give, and has handle
 // decide each delivery.
-func (p *post) work(consumer string, handle func(jetstream.Msg) error) {
+func (p *fixture) work(consumer string, handle func(jetstream.Msg) error) {
 	p.t.Helper()
 	c, err := p.js.Consumer(p.t.Context(), p.stream, consumer)
 	if err != nil {
@@ -153,7 +153,7 @@ func (p *post) work(consumer string, handle func(jetstream.Msg) error) {
 	}
 }
 
-func (p *post) info(consumer string) *jetstream.ConsumerInfo {
+func (p *fixture) info(consumer string) *jetstream.ConsumerInfo {
 	p.t.Helper()
 	c, err := p.js.Consumer(p.t.Context(), p.stream, consumer)
 	if err != nil {
@@ -163,7 +163,7 @@ func (p *post) info(consumer string) *jetstream.ConsumerInfo {
 }
 
 // stored are the letters in the stream now.
-func (p *post) stored() []*jetstream.RawStreamMsg {
+func (p *fixture) stored() []*jetstream.RawStreamMsg {
 	p.t.Helper()
 	s, err := p.js.Stream(p.t.Context(), contract.StreamDLQ)
 	if err != nil {
@@ -179,7 +179,7 @@ func (p *post) stored() []*jetstream.RawStreamMsg {
 }
 
 // askHold asks an office what it holds of the lane as its consumers are now.
-func (p *post) askHold(o *deadletter.Office) (uint64, error) {
+func (p *fixture) askHold(o *deadletter.Queue) (uint64, error) {
 	workers, err := lane.Workers(p.t.Context(), p.js, p.service)
 	if err != nil {
 		return 0, err
@@ -188,7 +188,7 @@ func (p *post) askHold(o *deadletter.Office) (uint64, error) {
 }
 
 // letters waits for n letters, and that the consumers know them all stored.
-func (p *post) letters(n int, o *deadletter.Office) []*jetstream.RawStreamMsg {
+func (p *fixture) letters(n int, o *deadletter.Queue) []*jetstream.RawStreamMsg {
 	p.t.Helper()
 	var found []*jetstream.RawStreamMsg
 	p.eventually(fmt.Sprintf("%d letters", n), func() error {
@@ -206,7 +206,7 @@ func (p *post) letters(n int, o *deadletter.Office) []*jetstream.RawStreamMsg {
 	return found
 }
 
-func (p *post) hold(o *deadletter.Office) uint64 {
+func (p *fixture) hold(o *deadletter.Queue) uint64 {
 	p.t.Helper()
 	hold, err := p.askHold(o)
 	if err != nil {
@@ -216,14 +216,14 @@ func (p *post) hold(o *deadletter.Office) uint64 {
 }
 
 // loseAdvisories has the server publish advisories that nobody stores.
-func (p *post) loseAdvisories() {
+func (p *fixture) loseAdvisories() {
 	p.t.Helper()
 	if err := p.js.DeleteStream(p.t.Context(), contract.StreamAdvisories); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func (p *post) eventually(what string, check func() error) {
+func (p *fixture) eventually(what string, check func() error) {
 	p.t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for {

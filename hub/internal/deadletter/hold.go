@@ -37,14 +37,14 @@ type watch struct {
 
 // observe brings a watch up to date and reports whether every exhausted
 // delivery of the consumer has its letter.
-func (o *Office) observe(service subjects.Name, info *jetstream.ConsumerInfo) (w watch, clean bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (q *Queue) observe(service subjects.Name, info *jetstream.ConsumerInfo) (w watch, clean bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	key := watchKey{service, info.Name}
-	known := o.watches[key]
+	known := q.watches[key]
 	if known == nil || !known.created.Equal(info.Created) {
 		known = &watch{created: info.Created, generation: lane.GenerationOf(info)}
-		o.watches[key] = known
+		q.watches[key] = known
 	}
 	known.pausedUntil = info.Config.PauseUntil
 	// With max_deliver 1 the server reports no redelivered messages, though it
@@ -62,10 +62,10 @@ func (o *Office) observe(service subjects.Name, info *jetstream.ConsumerInfo) (w
 
 // Settled is what this office saw last of a consumer, for one that is missing
 // now.
-func (o *Office) Settled(service subjects.Name, consumer string) lane.Settled {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	known := o.watches[watchKey{service, consumer}]
+func (q *Queue) Settled(service subjects.Name, consumer string) lane.Settled {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	known := q.watches[watchKey{service, consumer}]
 	if known == nil {
 		return lane.Settled{}
 	}
@@ -73,10 +73,10 @@ func (o *Office) Settled(service subjects.Name, consumer string) lane.Settled {
 }
 
 // cleared notes that everything up to a sequence has its letter.
-func (o *Office) cleared(service subjects.Name, info *jetstream.ConsumerInfo, upTo uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	known := o.watches[watchKey{service, info.Name}]
+func (q *Queue) cleared(service subjects.Name, info *jetstream.ConsumerInfo, upTo uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	known := q.watches[watchKey{service, info.Name}]
 	if known == nil || !known.created.Equal(info.Created) {
 		return
 	}
@@ -89,14 +89,14 @@ func (o *Office) cleared(service subjects.Name, info *jetstream.ConsumerInfo, up
 // number there is when nothing is held. workers are the lane's consumers as they
 // were when their ack floors were taken: one answer has to give both, since a
 // later one may come from a server that knows less.
-func (o *Office) Hold(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error) {
+func (q *Queue) Hold(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error) {
 	hold := uint64(nothingHeld)
 	for _, info := range workers {
-		if w, clean := o.observe(service, info); !clean {
+		if w, clean := q.observe(service, info); !clean {
 			hold = min(hold, w.clean+1)
 		}
 	}
-	lowest, err := o.lowestUnsettled(ctx, service)
+	lowest, err := q.lowestUnsettled(ctx, service)
 	return min(hold, lowest), err
 }
 
@@ -106,12 +106,12 @@ const maxUnsettled = 256
 
 // lowestUnsettled is the lowest lane sequence that an advisory in the stream
 // speaks of.
-func (o *Office) lowestUnsettled(ctx context.Context, service subjects.Name) (uint64, error) {
+func (q *Queue) lowestUnsettled(ctx context.Context, service subjects.Name) (uint64, error) {
 	lowest := uint64(nothingHeld)
 	filter := unsettledFilter(service)
 	from := uint64(1)
 	for range maxUnsettled {
-		m, err := message(ctx, o.advisories, from, jetstream.WithGetMsgSubject(filter))
+		m, err := message(ctx, q.advisories, from, jetstream.WithGetMsgSubject(filter))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return lowest, nil
 		}

@@ -34,10 +34,10 @@ const (
 // inspect reads the state of a stream's consumers, by their names, off the
 // front of a backup that the server makes. The messages behind are left unread:
 // the server stops at the end of the subscription.
-func (o *Office) inspect(ctx context.Context, stream string) (map[string]*consumerState, error) {
+func (q *Queue) inspect(ctx context.Context, stream string) (map[string]*consumerState, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	chunks, err := o.requestSnapshot(ctx, stream)
+	chunks, err := q.requestSnapshot(ctx, stream)
 	if err != nil {
 		return nil, fmt.Errorf("back up %s: %w", stream, err)
 	}
@@ -58,8 +58,8 @@ func (o *Office) inspect(ctx context.Context, stream string) (map[string]*consum
 	return states, nil
 }
 
-func (o *Office) requestSnapshot(ctx context.Context, stream string) (*nats.Subscription, error) {
-	nc := o.cfg.JS.Conn()
+func (q *Queue) requestSnapshot(ctx context.Context, stream string) (*nats.Subscription, error) {
+	nc := q.cfg.JS.Conn()
 	inbox := nc.NewInbox()
 	chunks, err := nc.SubscribeSync(inbox)
 	if err != nil {
@@ -71,7 +71,7 @@ func (o *Office) requestSnapshot(ctx context.Context, stream string) (*nats.Subs
 	if err != nil {
 		return nil, err
 	}
-	reply, err := nc.RequestWithContext(ctx, jsapi.Prefix(o.cfg.JS.Options())+"STREAM.SNAPSHOT."+stream, request)
+	reply, err := nc.RequestWithContext(ctx, jsapi.Prefix(q.cfg.JS.Options())+"STREAM.SNAPSHOT."+stream, request)
 	if err == nil {
 		var answer struct {
 			Error *jetstream.APIError `json:"error"`

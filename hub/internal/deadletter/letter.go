@@ -66,8 +66,8 @@ func (l *Letter) CopyHeader() nats.Header {
 
 // Next reads a service's first letter at or behind a sequence of the stream
 // DLQ, or returns ErrNoLetter.
-func (o *Office) Next(ctx context.Context, service subjects.Name, from uint64) (*Letter, error) {
-	m, err := message(ctx, o.dlq, max(from, 1), jetstream.WithGetMsgSubject(subjects.DeadLetterFilter(service)))
+func (q *Queue) Next(ctx context.Context, service subjects.Name, from uint64) (*Letter, error) {
+	m, err := message(ctx, q.dlq, max(from, 1), jetstream.WithGetMsgSubject(subjects.DeadLetterFilter(service)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("%w of %s", ErrNoLetter, service)
 	}
@@ -82,8 +82,8 @@ func (o *Office) Next(ctx context.Context, service subjects.Name, from uint64) (
 }
 
 // Letter reads one letter of a service, or returns ErrNoLetter.
-func (o *Office) Letter(ctx context.Context, service subjects.Name, seq uint64) (*Letter, error) {
-	l, err := o.Next(ctx, service, seq)
+func (q *Queue) Letter(ctx context.Context, service subjects.Name, seq uint64) (*Letter, error) {
+	l, err := q.Next(ctx, service, seq)
 	if err == nil && l.Seq != seq {
 		return nil, fmt.Errorf("%w of %s: %d", ErrNoLetter, service, seq)
 	}
@@ -91,27 +91,27 @@ func (o *Office) Letter(ctx context.Context, service subjects.Name, seq uint64) 
 }
 
 // Remove removes a letter. It succeeds if the letter is already gone.
-func (o *Office) Remove(ctx context.Context, l *Letter) error {
-	m, err := message(ctx, o.dlq, l.Seq)
+func (q *Queue) Remove(ctx context.Context, l *Letter) error {
+	m, err := message(ctx, q.dlq, l.Seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !l.Time.IsZero() && !m.Time.Equal(l.Time)) {
 		return nil
 	}
 	if err == nil {
-		err = o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error { return s.DeleteMsg(ctx, l.Seq) })
+		err = q.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error { return s.DeleteMsg(ctx, l.Seq) })
 	}
 	if err == nil {
 		return nil
 	}
 	// Somebody else may have been faster, for which the server has no code.
-	if _, gone := message(ctx, o.dlq, l.Seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+	if _, gone := message(ctx, q.dlq, l.Seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
 }
 
 // Purge removes all letters of a service whose lane has its last record.
-func (o *Office) Purge(ctx context.Context, service subjects.Name) error {
-	err := o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+func (q *Queue) Purge(ctx context.Context, service subjects.Name) error {
+	err := q.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
 		return s.Purge(ctx, jetstream.WithPurgeSubject(subjects.DeadLetterFilter(service)))
 	})
 	if err != nil {
@@ -120,10 +120,10 @@ func (o *Office) Purge(ctx context.Context, service subjects.Name) error {
 	return nil
 }
 
-// Put stores the letter of an event that could not be expanded. It has no payload,
+// Add stores the letter of an event that could not be expanded. It has no payload,
 // because the service may not be allowed to see it. added is false if the letter was
 // already stored.
-func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error) {
+func (q *Queue) Add(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error) {
 	h := nats.Header(e.CopyHeader().Clone())
 	if reason == contract.ReasonTooLarge {
 		h = ownOnly(h) // the publisher's headers may be what is too large
@@ -136,7 +136,7 @@ func (o *Office) Put(ctx context.Context, service subjects.Name, e *event.Event,
 	if e.Row > 0 {
 		pos = e.ID // rows of a snapshot share their position
 	}
-	_, added, err = o.postWithin(ctx, service, m, letterID(service, pos, reason))
+	_, added, err = q.appendWithin(ctx, service, m, letterID(service, pos, reason))
 	return added, err
 }
 
@@ -189,23 +189,23 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 // ErrFull means that the stream of dead letters is full, for all services.
 var ErrFull = errors.New("dead letters are full")
 
-// post stores a letter under an id and returns its sequence; added is false if the
+// append stores a letter under an id and returns its sequence; added is false if the
 // letter was already stored. If the letter of an id was removed since, the new letter
 // is stored nevertheless.
-func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (seq uint64, added bool, err error) {
+func (q *Queue) append(ctx context.Context, m *nats.Msg, id string) (seq uint64, added bool, err error) {
 	for {
 		m.Header.Set(contract.HeaderMsgID, id)
-		ack, err := o.publish(ctx, m)
+		ack, err := q.publish(ctx, m)
 		if hubstream.Full(err) {
 			return 0, false, fmt.Errorf("%w (stream %s): redrive or remove some: %w", ErrFull, contract.StreamDLQ, err)
 		}
 		if err != nil {
-			return 0, false, fmt.Errorf("store a dead letter: %w", hubstream.Diagnose(ctx, o.cfg.JS, contract.StreamDLQ, err))
+			return 0, false, fmt.Errorf("store a dead letter: %w", hubstream.Diagnose(ctx, q.cfg.JS, contract.StreamDLQ, err))
 		}
 		if !ack.Duplicate {
 			return ack.Sequence, true, nil
 		}
-		found, err := message(ctx, o.dlq, ack.Sequence)
+		found, err := message(ctx, q.dlq, ack.Sequence)
 		// Ids are the stream's, and every service may store letters of its own: one may
 		// have taken the id of another's letter.
 		if err == nil && found.Subject == m.Subject {
@@ -218,9 +218,9 @@ func (o *Office) post(ctx context.Context, m *nats.Msg, id string) (seq uint64, 
 	}
 }
 
-func (o *Office) publish(ctx context.Context, m *nats.Msg) (ack *jetstream.PubAck, err error) {
-	err = o.dlq.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
-		ack, err = o.cfg.JS.PublishMsg(ctx, m)
+func (q *Queue) publish(ctx context.Context, m *nats.Msg) (ack *jetstream.PubAck, err error) {
+	err = q.dlq.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
+		ack, err = q.cfg.JS.PublishMsg(ctx, m)
 		return err
 	})
 	return ack, err

@@ -14,8 +14,8 @@ import (
 // Of returns the letters of one event, oldest first and without payloads: of a
 // service's letters of an entity and op that were stored at a time or later, at
 // most limit letters are looked at. complete is false if there are more.
-func (o *Office) Of(ctx context.Context, service, entity subjects.Name, op subjects.Op, pos event.Position, from time.Time, limit int) (found []*Letter, complete bool, err error) {
-	stream, err := o.cfg.JS.Stream(ctx, contract.StreamDLQ)
+func (q *Queue) Of(ctx context.Context, service, entity subjects.Name, op subjects.Op, pos event.Position, from time.Time, limit int) (found []*Letter, complete bool, err error) {
+	stream, err := q.cfg.JS.Stream(ctx, contract.StreamDLQ)
 	if err != nil {
 		return nil, false, fmt.Errorf("look up stream %q: %w", contract.StreamDLQ, err)
 	}
@@ -32,6 +32,6 @@ func (o *Office) Of(ctx context.Context, service, entity subjects.Name, op subje
 // Unsettled is the lowest sequence of a lane of which the server has reported
 // that a delivery failed, without its letter being stored yet; the largest
 // number there is when there is none. Unlike Hold it goes by reports alone.
-func (o *Office) Unsettled(ctx context.Context, service subjects.Name) (uint64, error) {
-	return o.lowestUnsettled(ctx, service)
+func (q *Queue) Unsettled(ctx context.Context, service subjects.Name) (uint64, error) {
+	return q.lowestUnsettled(ctx, service)
 }

@@ -24,19 +24,19 @@ const (
 // Prove examines the acknowledged copies that Hold keeps in a full lane, as often as
 // it may, and returns a description of why some are still kept; empty when none are.
 // floors are the consumers' floors, by name.
-func (o *Office) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
-	suspects, err := o.holding(ctx, service, floors)
+func (q *Queue) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
+	suspects, err := q.holding(ctx, service, floors)
 	if err != nil || len(suspects) == 0 {
 		return "", err
 	}
-	if o.mayProve(service) {
+	if q.mayProve(service) {
 		began := time.Now()
-		err := o.clear(ctx, service, suspects)
-		o.proved(service, time.Since(began))
+		err := q.clear(ctx, service, suspects)
+		q.proved(service, time.Since(began))
 		if err != nil {
 			return err.Error(), nil
 		}
-		if suspects, err = o.holding(ctx, service, floors); err != nil || len(suspects) == 0 {
+		if suspects, err = q.holding(ctx, service, floors); err != nil || len(suspects) == 0 {
 			return "", err
 		}
 	}
@@ -46,8 +46,8 @@ func (o *Office) Prove(ctx context.Context, service subjects.Name, floors map[st
 }
 
 // holding returns the consumers of a lane for which Hold keeps acknowledged copies.
-func (o *Office) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
-	workers, err := lane.Workers(ctx, o.cfg.JS, service)
+func (q *Queue) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
+	workers, err := lane.Workers(ctx, q.cfg.JS, service)
 	if errors.Is(err, lane.ErrNoLane) {
 		return nil, nil
 	}
@@ -56,7 +56,7 @@ func (o *Office) holding(ctx context.Context, service subjects.Name, floors map[
 	}
 	var found []*jetstream.ConsumerInfo
 	for _, info := range workers {
-		if w, clean := o.observe(service, info); !clean && w.clean < floors[info.Name] {
+		if w, clean := q.observe(service, info); !clean && w.clean < floors[info.Name] {
 			found = append(found, info)
 		}
 	}
@@ -65,28 +65,28 @@ func (o *Office) holding(ctx context.Context, service subjects.Name, floors map[
 
 // clear finds out which deliveries of consumers are exhausted and stores their
 // letters.
-func (o *Office) clear(ctx context.Context, service subjects.Name, suspects []*jetstream.ConsumerInfo) error {
-	states, err := o.inspect(ctx, subjects.LaneStream(service))
+func (q *Queue) clear(ctx context.Context, service subjects.Name, suspects []*jetstream.ConsumerInfo) error {
+	states, err := q.inspect(ctx, subjects.LaneStream(service))
 	if err != nil {
 		return err
 	}
 	for _, info := range suspects {
-		if err := o.settleAll(ctx, service, info, states[info.Name]); err != nil {
+		if err := q.settleAll(ctx, service, info, states[info.Name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *Office) mayProve(service subjects.Name) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return time.Now().After(o.proveAfter[service])
+func (q *Queue) mayProve(service subjects.Name) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return time.Now().After(q.proveAfter[service])
 }
 
 // proved notes how long a lane was looked into.
-func (o *Office) proved(service subjects.Name, took time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.proveAfter[service] = time.Now().Add(max(minProveEvery, proveShare*took))
+func (q *Queue) proved(service subjects.Name, took time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.proveAfter[service] = time.Now().Add(max(minProveEvery, proveShare*took))
 }

@@ -98,40 +98,40 @@ func (q *quotas) note(service subjects.Name, text string) {
 
 // Admit takes a letter of a size into a service's tally, or returns an ErrQuota that
 // says what to do. The last letter admitted may exceed the quota.
-func (o *Office) Admit(ctx context.Context, service subjects.Name, size int) error {
-	t := o.quotas.tally(service)
+func (q *Queue) Admit(ctx context.Context, service subjects.Name, size int) error {
+	t := q.quotas.tally(service)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	used := func() uint64 { return t.bytes + t.admitted }
 	due := lookEvery
-	if used() >= o.quota() {
+	if used() >= q.quota() {
 		due = lookAgain
 	}
 	if t.looked.IsZero() || time.Since(t.looked) >= due {
-		if err := o.look(ctx, service, t); err != nil {
-			o.cfg.Logger.Debug("read the sizes of dead letters", "service", service.String(), "err", err)
+		if err := q.look(ctx, service, t); err != nil {
+			q.cfg.Logger.Debug("read the sizes of dead letters", "service", service.String(), "err", err)
 		}
 	}
-	if used() >= o.quota() {
+	if used() >= q.quota() {
 		err := fmt.Errorf("%w: %d bytes of at most %d, its share of the stream %s; redrive or remove some (replhub dlq redrive %s --all, replhub dlq rm --all %s), or raise %s",
-			ErrQuota, used(), o.quota(), contract.StreamDLQ, service, service, contract.EnvDLQServiceMaxBytes)
-		o.quotas.note(service, err.Error())
+			ErrQuota, used(), q.quota(), contract.StreamDLQ, service, service, contract.EnvDLQServiceMaxBytes)
+		q.quotas.note(service, err.Error())
 		return err
 	}
-	o.quotas.note(service, "")
+	q.quotas.note(service, "")
 	t.admitted += uint64(max(size, 0))
 	return nil
 }
 
-// postWithin stores a letter if its service's quota allows it.
-func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (seq uint64, added bool, err error) {
+// appendWithin stores a letter if its service's quota allows it.
+func (q *Queue) appendWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (seq uint64, added bool, err error) {
 	size := storedSize(m.Subject, m.Header, len(m.Data))
-	if err := o.Admit(ctx, service, size); err != nil {
+	if err := q.Admit(ctx, service, size); err != nil {
 		return 0, false, err
 	}
-	seq, added, err = o.post(ctx, m, id)
+	seq, added, err = q.append(ctx, m, id)
 	if !added {
-		o.retract(service, size)
+		q.retract(service, size)
 	}
 	return seq, added, err
 }
@@ -139,28 +139,28 @@ func (o *Office) postWithin(ctx context.Context, service subjects.Name, m *nats.
 // retract takes a letter that was not stored, or was already stored before, out of
 // the tally again. A letter that was stored despite an error is found at the next
 // look.
-func (o *Office) retract(service subjects.Name, size int) {
-	t := o.quotas.tally(service)
+func (q *Queue) retract(service subjects.Name, size int) {
+	t := q.quotas.tally(service)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.admitted -= min(t.admitted, uint64(size))
 }
 
-func (o *Office) quota() uint64 { return uint64(o.cfg.ServiceMaxBytes) }
+func (q *Queue) quota() uint64 { return uint64(q.cfg.ServiceMaxBytes) }
 
 // OverQuota returns why a service's letters are refused; empty when they are not.
-func (o *Office) OverQuota(service subjects.Name) string {
-	o.quotas.mu.Lock()
-	defer o.quotas.mu.Unlock()
-	return o.quotas.over[service].text
+func (q *Queue) OverQuota(service subjects.Name) string {
+	q.quotas.mu.Lock()
+	defer q.quotas.mu.Unlock()
+	return q.quotas.over[service].text
 }
 
 // refused returns the error of a service that was over its quota a moment ago,
 // without a request.
-func (o *Office) refused(service subjects.Name) error {
-	o.quotas.mu.Lock()
-	defer o.quotas.mu.Unlock()
-	if over, ok := o.quotas.over[service]; ok && time.Since(over.at) < lookAgain {
+func (q *Queue) refused(service subjects.Name) error {
+	q.quotas.mu.Lock()
+	defer q.quotas.mu.Unlock()
+	if over, ok := q.quotas.over[service]; ok && time.Since(over.at) < lookAgain {
 		return fmt.Errorf("%w: %s", ErrQuota, service)
 	}
 	return nil
@@ -168,19 +168,19 @@ func (o *Office) refused(service subjects.Name) error {
 
 // reviewQuotas looks again at the services over their quota, because no letter may
 // have been offered since letters were removed.
-func (o *Office) reviewQuotas(ctx context.Context) {
-	o.quotas.mu.Lock()
-	services := slices.Collect(maps.Keys(o.quotas.over))
-	o.quotas.mu.Unlock()
+func (q *Queue) reviewQuotas(ctx context.Context) {
+	q.quotas.mu.Lock()
+	services := slices.Collect(maps.Keys(q.quotas.over))
+	q.quotas.mu.Unlock()
 	for _, service := range services {
-		_ = o.Admit(ctx, service, 0) // which notes the present state
+		_ = q.Admit(ctx, service, 0) // which notes the present state
 	}
 }
 
 // look brings a tally up to date with the stream.
-func (o *Office) look(ctx context.Context, service subjects.Name, t *tally) error {
+func (q *Queue) look(ctx context.Context, service subjects.Name, t *tally) error {
 	filter := subjects.DeadLetterFilter(service)
-	return o.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+	return q.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
 		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
 		if err != nil {
 			return err
@@ -195,7 +195,7 @@ func (o *Office) look(ctx context.Context, service subjects.Name, t *tally) erro
 		if stored == 0 {
 			t.bytes, t.count, t.next = 0, 0, info.State.LastSeq+1
 		} else if info.State.LastSeq >= t.next {
-			if err := t.read(ctx, s, filter, info.State.LastSeq, 2*o.quota()); err != nil {
+			if err := t.read(ctx, s, filter, info.State.LastSeq, 2*q.quota()); err != nil {
 				return err
 			}
 		}

@@ -165,7 +165,7 @@ func TestSeqAt(t *testing.T) {
 }
 
 // The server moves a deleted stream's folder away after it has begun to answer
-// that the stream is not there: ingest made anew at once would go with it.
+// that the stream is not there: ingest created again at once would go with it.
 func TestIngestMadeAnewOutlivesTheDeletion(t *testing.T) {
 	g, js := open(t, 1)
 	for n := range 300 { // which the server deletes in between
@@ -182,7 +182,7 @@ func TestIngestMadeAnewOutlivesTheDeletion(t *testing.T) {
 			t.Fatal(err)
 		}
 		if b.Last == 0 {
-			break // made anew
+			break // created again
 		}
 		if time.Since(begun) > time.Minute {
 			t.Fatal("it is still there")

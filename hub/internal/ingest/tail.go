@@ -8,6 +8,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/episode"
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/retry"
 )
 
 const (
@@ -69,7 +70,7 @@ func (t *Tail) Run(ctx context.Context) error {
 			return nil
 		}
 		t.trouble.Met(err)
-		if err := pause(ctx, retryDelay); err != nil {
+		if err := retry.Sleep(ctx, retryDelay); err != nil {
 			return nil
 		}
 	}
@@ -206,15 +207,4 @@ func (t *Tail) Current(generation uint64) bool {
 func (t *Tail) End() Mark {
 	_, _, end := t.w.state()
 	return end
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

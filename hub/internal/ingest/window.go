@@ -56,7 +56,7 @@ func (b Block) Has(wants func(subjects.Name) bool) bool {
 
 // window is the part of ingest that is in memory: blocks in order, bounded in
 // bytes. Events of a block are never changed once visible, so readers take
-// slices of them without copying.
+// slices of a block without copying.
 type window struct {
 	mu sync.Mutex
 	// generation counts restarts at another mark; a reader's position means

@@ -16,11 +16,11 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Letters stores the dead letters of events that could not be expanded. Put returns
-// once the letter is durable; a letter put twice is stored once. added is false if
+// Letters stores the dead letters of events that could not be expanded. Add returns
+// once the letter is durable; a letter added twice is stored once. added is false if
 // the letter was already stored.
 type Letters interface {
-	Put(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error)
+	Add(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error)
 }
 
 // Env is what the lanes of one hub share.

@@ -158,7 +158,7 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 		if number != strconv.Itoa(n+1) {
 			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, record.Clip(number), n)
 		}
-		// An owner does not count headers; rows that do not fit because of them are
+		// An owner does not count headers; rows that do not fit because of their headers are
 		// requested again.
 		if kept < chunkBytes {
 			rows = append(rows, m)

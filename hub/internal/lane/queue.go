@@ -31,7 +31,7 @@ const (
 // createPatience is the longest wait between two attempts to make a consumer.
 const createPatience = 200 * time.Millisecond
 
-// consumerConfigs are the consumers of a queue. None of them sees state
+// consumerConfigs are the consumers of a queue. No consumer sees state
 // records, and a lane's workers all together see every copy.
 func consumerConfigs(service subjects.Name, s State, stream *jetstream.StreamInfo) []jetstream.ConsumerConfig {
 	q := s.Queue

@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/retry"
 )
 
 const (
@@ -99,7 +100,7 @@ func (f *fetch) run(ctx context.Context, ask func(context.Context) (*chunk, erro
 			told = err.Error()
 			tell(fetched{number: f.number, trouble: told})
 		}
-		if pause(ctx, wait) != nil {
+		if retry.Sleep(ctx, wait) != nil {
 			return
 		}
 	}
@@ -163,23 +164,12 @@ func (d *driver) fetch(ctx context.Context, f core.FetchRows) {
 		func(ctx context.Context) (*chunk, error) { return owner.ask(ctx, f.From) }, d.nudge)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
 // differentOwner is the error for rows of two services in one snapshot.
 func differentOwner(entity, before, now string) error {
-	return fmt.Errorf("%s serves %s now, and the rows so far are of %s: one service must own it", orNobody(now), entity, orNobody(before))
+	return fmt.Errorf("%s serves %s now, and the rows so far are of %s: one service must own it", orUnnamed(now), entity, orUnnamed(before))
 }
 
-func orNobody(origin string) string {
+func orUnnamed(origin string) string {
 	if origin == "" {
 		return "a service without a name"
 	}

@@ -54,7 +54,7 @@ func (d *driver) tell(n core.Note) {
 	case core.StateGone:
 		d.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", n.Mine)
 	case core.LaneDetached:
-		d.log.Error("lane detached: register again to start anew", "reason", n.Reason)
+		d.log.Error("lane detached: register interests that state a start", "reason", n.Reason)
 	case core.SnapshotComplete:
 		done := n.Fill.Snapshot
 		d.log.Info("snapshot complete", "interest", n.Fill.IDs[0], "backfill", done.ID, "rows", done.Row, "took", took(n.Lasted))

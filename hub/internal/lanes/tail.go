@@ -12,7 +12,7 @@ import (
 )
 
 // nearTail is how far, in events, lanes may lie apart at a start for the tail
-// to begin at the last of them.
+// to begin at the last lane's position.
 const nearTail = 20_000
 
 // StartOfTail is where the tail begins: at the lowest of the positions near the

@@ -61,7 +61,7 @@ type service struct {
 func New(cfg Config) *Rosters {
 	return &Rosters{cfg: cfg, services: make(map[subjects.Name]*service), stream: hubstream.NewKept(hubstream.KeptConfig{
 		JS: cfg.JS, Report: cfg.Report, Logger: cfg.Logger,
-		Loss: "which instance has which partitions is learnt again from the instances; a partition that none of them holds is free after " + TTL.String(),
+		Loss: "which instance has which partitions is learnt again from the instances; a partition that no instance holds is free after " + TTL.String(),
 		Stream: jetstream.StreamConfig{
 			Name:              contract.StreamMembers,
 			Description:       "replhub: which instance of a service has which partitions",

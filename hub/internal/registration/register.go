@@ -40,7 +40,7 @@ type Config struct {
 	Lanes    *lanes.Set
 	Watch    *consumers.Watch
 	Book     *record.Book
-	Letters  *deadletter.Office
+	Letters  *deadletter.Queue
 	Rosters  *partition.Rosters
 	// Started is when this process began, by the servers' time.
 	Started time.Time

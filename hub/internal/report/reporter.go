@@ -59,7 +59,7 @@ type Config struct {
 	Lanes       *lanes.Set
 	Lacking     *lanes.Lacking
 	Watch       *consumers.Watch
-	Letters     *deadletter.Office
+	Letters     *deadletter.Queue
 	Rosters     *partition.Rosters
 	Unavailable *Unavailable
 	Alarms      *alarm.Set

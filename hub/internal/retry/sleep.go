@@ -3,16 +3,14 @@ package retry
 import (
 	"context"
 	"time"
+
+	"github.com/replhub/replhub/internal/pause"
 )
 
 // Sleep waits for a time, or until ctx ends, and returns the error of ctx then.
 func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if pause.For(ctx, d) != nil {
 		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
+	return nil
 }

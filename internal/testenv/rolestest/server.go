@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/permissions"
+	"github.com/replhub/replhub/internal/testenv/certtest"
 )
 
 // Layout is how users are spread over accounts.
@@ -75,10 +76,10 @@ func Start(tb testing.TB, layout Layout, extra string, services ...permissions.S
 	if err != nil {
 		tb.Fatalf("%v in\n%s", err, s.config(dir))
 	}
-	ca := newAuthority(tb)
-	s.CA = ca.file
+	ca := certtest.New(tb)
+	s.CA = ca.File()
 	opts.NoSigs, opts.TLS, opts.TLSTimeout, opts.AuthTimeout = true, true, 10, 10
-	opts.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.certificate(tb)}, MinVersion: tls.VersionTLS12}
+	opts.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.Issue("127.0.0.1")}, MinVersion: tls.VersionTLS12}
 	if s.nats, err = server.NewServer(opts); err != nil {
 		tb.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// fence has the lanes fenced whose registrations outlived their pins, and all of them
-// where the ledger was lost, and then lets go of the pins. The lanes are looked at after.
+// fence has the lanes fenced whose registrations outlived their pins, and all lanes
+// where the ledger was lost, and then releases the pins. The lanes are read after that.
 func (t *trim) fence() Step {
 	return ReadLedger{func(r Read) Step {
 		if r.Revision == 0 {

@@ -2,25 +2,19 @@ package retention_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/internal/testenv/script"
 	"github.com/replhub/replhub/subjects"
 )
-
-var update = flag.Bool("update", false, "write what the scripts answer into their files")
 
 // TestScripts plays testdata/*.txt: lines that begin with ">" are commands, and what
 // follows each is its answer.
@@ -38,34 +32,14 @@ var update = flag.Bool("update", false, "write what the scripts answer into thei
 // Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>,
 // compares <epoch>-<seq>.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			played := play(string(text))
-			if *update {
-				if err := os.WriteFile(file, []byte(played), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(string(text), played); diff != "" {
-				t.Errorf("%s says (-), and the code answers (+):\n%s", file, diff)
-			}
-		})
-	}
+	script.Run(t, func(_ *testing.T, text string) string { return play(text) })
 }
 
 // play is the script with the answers as they are.
-func play(script string) string {
+func play(text string) string {
 	var out strings.Builder
 	w := newWorld()
-	for line := range strings.Lines(script) {
+	for line := range strings.Lines(text) {
 		switch command, is := strings.CutPrefix(line, "> "); {
 		case is:
 			out.WriteString(line)

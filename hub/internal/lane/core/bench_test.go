@@ -49,7 +49,7 @@ func BenchmarkBlock(b *testing.B) {
 // standing is a lane with an interest that stands before the first event.
 func standing(b *testing.B) (*core.Lane, core.World) {
 	b.Helper()
-	s := newScript(nil)
+	s := newScene(nil)
 	s.command([]string{"lane", "fast"})
 	s.lane.Next(s.w)
 	in := parseInterest(nil, "user")

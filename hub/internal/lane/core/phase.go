@@ -59,7 +59,7 @@ func (p *phases) nextLive(w World) Step {
 	if fillWaits && w.Now.Sub(p.began) > slice {
 		return draft{State: s.InFill(fill), Why: WhyPhase}
 	}
-	if step := p.askedAgain(); step != nil {
+	if step := p.repeatAdmit(); step != nil {
 		return step
 	}
 	found := p.readIn
@@ -76,8 +76,8 @@ func (p *phases) nextLive(w World) Step {
 	return p.waitForEvents(w)
 }
 
-// askedAgain asks again for leave that could not be given at once.
-func (p *phases) askedAgain() Step {
+// repeatAdmit asks again for leave that could not be given at once.
+func (p *phases) repeatAdmit() Step {
 	if p.copier.leave == nil || p.copier.leave.granted {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (p *phases) nextFill(w World) Step {
 	if p.sliceOver(w) {
 		return p.toLive()
 	}
-	if step := p.askedAgain(); step != nil {
+	if step := p.repeatAdmit(); step != nil {
 		return step
 	}
 	found := p.readIn

@@ -2,56 +2,30 @@ package core_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/script"
 	"github.com/replhub/replhub/subjects"
 )
-
-var update = flag.Bool("update", false, "write what the scripts give into testdata")
 
 // TestScripts runs testdata/*.txt: what is told to a lane, a line each, and below the
 // dashes what it says. Each script begins with a lane that knows nothing.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d scripts: %v", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := newScript(t).run(string(data))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(strings.Split(string(data), "\n"), strings.Split(got, "\n")); diff != "" && !*update {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
+	script.Run(t, func(t *testing.T, text string) string { return newScene(t).run(text) })
 }
 
-// script is a lane under test and what the script has said of its world.
-type script struct {
+// scene is a lane under test and what the script has said of its world.
+type scene struct {
 	t    *testing.T
 	lane *core.Lane
 	w    core.World
@@ -62,13 +36,13 @@ type script struct {
 	laws  laws
 }
 
-func newScript(t *testing.T) *script {
+func newScene(t *testing.T) *scene {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	return &script{t: t, w: core.World{Now: began, Clock: began, Owned: true, MaxPayload: 1 << 20}, laws: laws{t: t}}
+	return &scene{t: t, w: core.World{Now: began, Clock: began, Owned: true, MaxPayload: 1 << 20}, laws: laws{t: t}}
 }
 
 // run runs the blocks of a script and returns it with the outputs that came.
-func (s *script) run(text string) string {
+func (s *scene) run(text string) string {
 	var all strings.Builder
 	for i, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
 		said, _, _ := strings.Cut(block, "\n----")
@@ -89,10 +63,10 @@ func (s *script) run(text string) string {
 	return all.String()
 }
 
-func (s *script) say(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
+func (s *scene) say(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
 
 // command does what one line of a script says.
-func (s *script) command(words []string) {
+func (s *scene) command(words []string) {
 	defer func() {
 		if wrong := recover(); wrong != nil {
 			s.t.Errorf("%s: %v", strings.Join(words, " "), wrong)
@@ -135,7 +109,7 @@ func (s *script) command(words []string) {
 }
 
 // next asks for the next step, past those about rows that go on beside it.
-func (s *script) next() {
+func (s *scene) next() {
 	for {
 		s.step = s.lane.Next(s.w)
 		s.laws.next(s.step)
@@ -150,7 +124,7 @@ func (s *script) next() {
 
 // world changes what the lane is told of the world: owned, parked, change, end, and
 // now=+10ms to have time pass.
-func (s *script) world(args []string) {
+func (s *scene) world(args []string) {
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
 		switch name {
@@ -177,7 +151,7 @@ func (s *script) world(args []string) {
 }
 
 // answer tells the lane what came of its step.
-func (s *script) answer(what string, args []string) {
+func (s *scene) answer(what string, args []string) {
 	l := s.lane
 	switch what {
 	case "tip":
@@ -226,7 +200,7 @@ func (s *script) answer(what string, args []string) {
 	}
 }
 
-func (s *script) answerMore(what string, args []string) {
+func (s *scene) answerMore(what string, args []string) {
 	l := s.lane
 	switch what {
 	case "not-sent":
@@ -278,7 +252,7 @@ func (s *script) answerMore(what string, args []string) {
 }
 
 // events answers ReadEvents: "user:11 tenant:12", and "end" for none at the end.
-func (s *script) events(args []string) {
+func (s *scene) events(args []string) {
 	b := ingest.Block{Before: s.step.(core.ReadEvents).From}
 	for _, arg := range args {
 		if arg != "end" {
@@ -289,7 +263,7 @@ func (s *script) events(args []string) {
 }
 
 // rows brings the rows of a fetch: "rows 1 user after=2 k3 k4".
-func (s *script) rows(args []string) {
+func (s *scene) rows(args []string) {
 	var list []*event.Event
 	of := event.RowOf{Entity: name(s.t, args[1]), Snapshot: "x", Number: s.arg(args, "after"), Origin: "accounts"}
 	for _, key := range args[3:] {
@@ -303,7 +277,7 @@ func (s *script) rows(args []string) {
 	s.lane.RowsCame(int(number(s.t, args[0])), list, of.Origin)
 }
 
-func (s *script) arg(args []string, name string) uint64 {
+func (s *scene) arg(args []string, name string) uint64 {
 	for _, arg := range args {
 		if value, ok := strings.CutPrefix(arg, name+"="); ok {
 			return number(s.t, value)

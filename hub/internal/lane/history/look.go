@@ -9,7 +9,7 @@ type Step interface{ step() }
 // that messages appended later count as needed.
 type SeeStream struct{}
 
-// SeeConsumers asks where the hub's consumers of the lane stand, all of them, one answer
+// SeeConsumers asks where all of the hub's consumers of the lane stand, one answer
 // each: ConsumersSeen.
 type SeeConsumers struct{}
 
@@ -63,7 +63,7 @@ func NewLook(cutoff time.Time) *Look { return &Look{cutoff: cutoff, next: SeeStr
 func (l *Look) Next() Step { return l.next }
 
 // StreamSeen answers SeeStream: its first and last sequence, how many messages it holds
-// and when the first of them was stored.
+// and when the first message was stored.
 func (l *Look) StreamSeen(first, last, messages uint64, firstTime time.Time) {
 	l.first, l.last = first, last
 	l.next = SeeConsumers{}

@@ -15,7 +15,7 @@ func TestRecordMadeAgainIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{m: &Map{layout: layout}, records: map[string]found{}, folders: map[string]map[string]struct{}{}, garbage: mirror.Findings{}}
+	k := &replica{m: &Map{layout: layout}, records: map[string]found{}, folders: map[string]map[string]struct{}{}, garbage: mirror.Findings{}}
 	if came := k.take(reply{path: "hubs", kind: mirror.Folder, children: []string{"a"}}); len(came) != 1 {
 		t.Fatalf("came %v", came)
 	}

@@ -312,7 +312,7 @@ func TestLetterIsStoredAgainAfterItWasRemoved(t *testing.T) {
 	}
 	put := func() {
 		t.Helper()
-		if _, err := o.Put(t.Context(), p.service, e, contract.ReasonNotJSON, errors.New("not JSON")); err != nil {
+		if _, err := o.Add(t.Context(), p.service, e, contract.ReasonNotJSON, errors.New("not JSON")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,9 +16,9 @@ const settle = 2 * time.Second
 // maxTold bounds the reasons that are logged in one time of trouble.
 const maxTold = 8
 
-// Keeper keeps one connection for good and logs its trouble: when it begins, each
+// Supervisor keeps one connection for good and logs its trouble: when it begins, each
 // further reason, and when it is over. It may be used concurrently.
-type Keeper struct {
+type Supervisor struct {
 	log    *slog.Logger
 	settle time.Duration
 	nc     atomic.Pointer[nats.Conn]
@@ -33,13 +33,13 @@ type Keeper struct {
 	ending *time.Timer
 }
 
-// NewKeeper makes a Keeper for a connection that is about to be made.
-func NewKeeper(log *slog.Logger) *Keeper { return &Keeper{log: log, settle: settle} }
+// NewSupervisor makes a Supervisor for a connection that is about to be made.
+func NewSupervisor(log *slog.Logger) *Supervisor { return &Supervisor{log: log, settle: settle} }
 
 // Option makes a connection come back for ever. It must be the last option: it keeps
 // the handlers of errors and the delays of earlier options, and overrides their
 // limits on reconnecting.
-func (k *Keeper) Option() nats.Option {
+func (k *Supervisor) Option() nats.Option {
 	return func(o *nats.Options) error {
 		o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true
 		k.listen(o)
@@ -60,8 +60,8 @@ func (k *Keeper) Option() nats.Option {
 	}
 }
 
-// listen puts the Keeper before the handlers of an Options.
-func (k *Keeper) listen(o *nats.Options) {
+// listen puts the Supervisor before the handlers of an Options.
+func (k *Supervisor) listen(o *nats.Options) {
 	failed, connected, lost, back, refused := o.AsyncErrorCB, o.ConnectedCB, o.DisconnectedErrCB, o.ReconnectedCB, o.ReconnectErrCB
 	o.AsyncErrorCB = func(nc *nats.Conn, sub *nats.Subscription, err error) {
 		k.nc.Store(nc)
@@ -105,7 +105,7 @@ func (k *Keeper) listen(o *nats.Options) {
 }
 
 // warn logs an objection of the server on a standing connection.
-func (k *Keeper) warn(sub *nats.Subscription, err error) {
+func (k *Supervisor) warn(sub *nats.Subscription, err error) {
 	subject := ""
 	if sub != nil {
 		subject = sub.Subject
@@ -128,7 +128,7 @@ func delayOf(o nats.Options) nats.ReconnectDelayHandler {
 }
 
 // met notes why the connection does not come back, or has gone.
-func (k *Keeper) met(err error) {
+func (k *Supervisor) met(err error) {
 	if err == nil {
 		return
 	}
@@ -153,7 +153,7 @@ func (k *Keeper) met(err error) {
 // connected notes that the connection is back. The trouble is over when that stays
 // so: a server may take a user in the second in which its JWT expires, again and
 // again.
-func (k *Keeper) connected(nc *nats.Conn) {
+func (k *Supervisor) connected(nc *nats.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.began.IsZero() {

@@ -40,7 +40,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Config configures an Office. Only JS is required.
+// Config configures a Queue. Only JS is required.
 type Config struct {
 	JS jetstream.JetStream
 	// Replicas of the streams; 1 by default.
@@ -83,9 +83,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Office writes dead letters. Its methods may be called concurrently, and any
+// Queue writes dead letters. Its methods may be called concurrently, and any
 // number of offices work side by side.
-type Office struct {
+type Queue struct {
 	cfg             Config
 	dlq, advisories *hubstream.Kept
 	quotas          quotas
@@ -104,29 +104,29 @@ const settleTrouble = 2 * time.Second
 
 // Open creates or takes over the streams. It must be called before any consumer of a
 // lane is made, so that every advisory is stored.
-func Open(ctx context.Context, cfg Config) (*Office, error) {
-	o := &Office{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
-	o.capturing = episode.NewLog(o.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
-	o.auditing = episode.NewLog(o.cfg.Logger, "audit exhausted deliveries", settleTrouble)
-	o.dlq = o.keep(o.dlqConfig(), "the dead letters that it held are lost")
-	o.advisories = o.keep(o.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
-	for _, stream := range o.Kept() {
+func Open(ctx context.Context, cfg Config) (*Queue, error) {
+	q := &Queue{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
+	q.capturing = episode.NewLog(q.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
+	q.auditing = episode.NewLog(q.cfg.Logger, "audit exhausted deliveries", settleTrouble)
+	q.dlq = q.keep(q.dlqConfig(), "the dead letters that it held are lost")
+	q.advisories = q.keep(q.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
+	for _, stream := range q.Kept() {
 		if err := stream.Open(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return o, nil
+	return q, nil
 }
 
-func (o *Office) keep(sc jetstream.StreamConfig, loss string) *hubstream.Kept {
-	return hubstream.NewKept(hubstream.KeptConfig{JS: o.cfg.JS, Stream: sc, Loss: loss, Report: o.cfg.Report, Logger: o.cfg.Logger})
+func (q *Queue) keep(sc jetstream.StreamConfig, loss string) *hubstream.Kept {
+	return hubstream.NewKept(hubstream.KeptConfig{JS: q.cfg.JS, Stream: sc, Loss: loss, Report: q.cfg.Report, Logger: q.cfg.Logger})
 }
 
 // Kept returns the streams that somebody may delete by hand, so that the hub looks at
 // them periodically.
-func (o *Office) Kept() []*hubstream.Kept { return []*hubstream.Kept{o.dlq, o.advisories} }
+func (q *Queue) Kept() []*hubstream.Kept { return []*hubstream.Kept{q.dlq, q.advisories} }
 
-func (o *Office) dlqConfig() jetstream.StreamConfig {
+func (q *Queue) dlqConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        contract.StreamDLQ,
 		Description: "replhub: dead letters",
@@ -134,32 +134,32 @@ func (o *Office) dlqConfig() jetstream.StreamConfig {
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew,
 		MaxMsgs:     -1,
-		MaxBytes:    o.cfg.MaxBytes,
+		MaxBytes:    q.cfg.MaxBytes,
 		Storage:     jetstream.FileStorage,
-		Replicas:    o.cfg.Replicas,
-		Duplicates:  o.cfg.DedupeWindow,
+		Replicas:    q.cfg.Replicas,
+		Duplicates:  q.cfg.DedupeWindow,
 	}
 }
 
 // Run captures exhausted and terminated deliveries until ctx ends, then returns
 // nil.
-func (o *Office) Run(ctx context.Context) error {
+func (q *Queue) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return o.captureAll(ctx) })
-	group.Go(func() error { return o.auditAll(ctx) })
+	group.Go(func() error { return q.captureAll(ctx) })
+	group.Go(func() error { return q.auditAll(ctx) })
 	return group.Wait()
 }
 
 // Count returns the number of a service's dead letters.
-func (o *Office) Count(ctx context.Context, service subjects.Name) (uint64, error) {
-	n, err := o.count(ctx, o.dlq, subjects.DeadLetterFilter(service))
+func (q *Queue) Count(ctx context.Context, service subjects.Name) (uint64, error) {
+	n, err := q.count(ctx, q.dlq, subjects.DeadLetterFilter(service))
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters of %s: %w", service, err)
 	}
 	return n, nil
 }
 
-func (o *Office) count(ctx context.Context, stream *hubstream.Kept, filter string) (n uint64, err error) {
+func (q *Queue) count(ctx context.Context, stream *hubstream.Kept, filter string) (n uint64, err error) {
 	err = stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
 		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
 		if err != nil {

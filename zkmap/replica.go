@@ -14,8 +14,8 @@ import (
 	"github.com/replhub/replhub/internal/tree/mirror"
 )
 
-// keeper keeps the copy of the tree during one session. One goroutine uses it.
-type keeper struct {
+// replica keeps the copy of the tree during one session. One goroutine uses it.
+type replica struct {
 	m *Map
 	s *session
 
@@ -32,7 +32,7 @@ type watches struct{ data, children bool }
 
 // run keeps the copy until ctx ends, the session is lost, or something cannot
 // be read, which it returns. up is called after each complete reading.
-func (k *keeper) run(ctx context.Context, up func()) error {
+func (k *replica) run(ctx context.Context, up func()) error {
 	if err := k.reload(ctx); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (k *keeper) run(ctx context.Context, up func()) error {
 
 // reload reads the whole tree. Nothing is published unless all of it was read:
 // a connection lost half-way must not look like a deletion.
-func (k *keeper) reload(ctx context.Context) error {
+func (k *replica) reload(ctx context.Context) error {
 	if err := catchUp(ctx, k.s, k.m.cfg.Root); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (k *keeper) reload(ctx context.Context) error {
 	return k.join(ctx)
 }
 
-func (k *keeper) ensureFolders(ctx context.Context) error {
+func (k *replica) ensureFolders(ctx context.Context) error {
 	for _, folder := range append([]string{""}, k.m.cfg.Folders...) {
 		if err := ensure(ctx, k.s, k.m.cfg, k.m.cfg.znode(folder)); err != nil {
 			return err
@@ -92,7 +92,7 @@ func (k *keeper) ensureFolders(ctx context.Context) error {
 
 // rest waits until another snapshot is due, while what changes is gathered, and
 // reports whether ctx goes on.
-func (k *keeper) rest(ctx context.Context) bool {
+func (k *replica) rest(ctx context.Context) bool {
 	timer := time.NewTimer(time.Until(k.pace.Next()))
 	defer timer.Stop()
 	select {
@@ -106,7 +106,7 @@ func (k *keeper) rest(ctx context.Context) bool {
 }
 
 // refresh reads again what the fired watches name.
-func (k *keeper) refresh(ctx context.Context) error {
+func (k *replica) refresh(ctx context.Context) error {
 	fired := k.s.changes.take()
 	k.forgetFired(fired)
 	var paths []string
@@ -128,7 +128,7 @@ func (k *keeper) refresh(ctx context.Context) error {
 }
 
 // forgetFired notes which watches must be set again.
-func (k *keeper) forgetFired(fired map[string]gone) {
+func (k *replica) forgetFired(fired map[string]gone) {
 	for znode, g := range fired {
 		w := k.watched[znode]
 		w.data, w.children = w.data && !g.data, w.children && !g.children
@@ -141,7 +141,7 @@ func (k *keeper) forgetFired(fired map[string]gone) {
 }
 
 // lacksFolder reports whether a folder that must be there was seen to vanish.
-func (k *keeper) lacksFolder() bool {
+func (k *replica) lacksFolder() bool {
 	for _, folder := range append([]string{""}, k.m.cfg.Folders...) {
 		if _, there := k.folders[folder]; !there {
 			return true
@@ -151,7 +151,7 @@ func (k *keeper) lacksFolder() bool {
 }
 
 // read reads paths, and what appears below them, one level after the other.
-func (k *keeper) read(ctx context.Context, paths []string) error {
+func (k *replica) read(ctx context.Context, paths []string) error {
 	for len(paths) > 0 {
 		replies, err := k.fetch(ctx, paths)
 		if err != nil {
@@ -166,7 +166,7 @@ func (k *keeper) read(ctx context.Context, paths []string) error {
 }
 
 // take puts one reply in its place and returns what to read because of it.
-func (k *keeper) take(r reply) []string {
+func (k *replica) take(r reply) []string {
 	switch {
 	case r.kind == mirror.Garbage:
 		k.garbage.Add(r.path, "not a record, nor a folder of records")
@@ -185,7 +185,7 @@ func (k *keeper) take(r reply) []string {
 	return nil
 }
 
-func (k *keeper) takeRecord(path string, f found) {
+func (k *replica) takeRecord(path string, f found) {
 	k.garbage.Drop(path)
 	switch {
 	case !k.m.layout.Holds(len(f.data)):
@@ -199,7 +199,7 @@ func (k *keeper) takeRecord(path string, f found) {
 }
 
 // takeFolder notes who left and returns who came.
-func (k *keeper) takeFolder(path string, names []string) []string {
+func (k *replica) takeFolder(path string, names []string) []string {
 	before, now := k.folders[path], make(map[string]struct{}, len(names))
 	k.folders[path] = now
 	var came []string
@@ -225,7 +225,7 @@ func below(path, name string) string {
 }
 
 // drop forgets a path and all below it.
-func (k *keeper) drop(path string) {
+func (k *replica) drop(path string) {
 	delete(k.records, path)
 	k.garbage.DropUnder(path)
 	if _, folder := k.folders[path]; !folder {
@@ -242,13 +242,13 @@ func (k *keeper) drop(path string) {
 
 // unlist takes a path that is gone off its folder's list: made again before
 // the folder is read, it must count as having come.
-func (k *keeper) unlist(gone string) {
+func (k *replica) unlist(gone string) {
 	folder, name := path.Split(gone)
 	delete(k.folders[strings.TrimSuffix(folder, "/")], name)
 }
 
 // publish shows the copy to readers.
-func (k *keeper) publish() {
+func (k *replica) publish() {
 	k.pace.Step(func() {
 		entries := make(map[string]tree.Entry, len(k.records))
 		for path, f := range k.records {
@@ -260,7 +260,7 @@ func (k *keeper) publish() {
 }
 
 // noteWatch records that the watch which a reading asked for is set.
-func (k *keeper) noteWatch(znode string, kind mirror.Kind) {
+func (k *replica) noteWatch(znode string, kind mirror.Kind) {
 	w := k.watched[znode]
 	if kind == mirror.Folder {
 		w.children = true
