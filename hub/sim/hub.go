@@ -124,6 +124,11 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 	if !h.alive || h.frozen {
 		return
 	}
+	h.take(a, service)
+}
+
+// take takes an action that only a hub can do that runs.
+func (h *hub) take(a Action, service int) {
 	switch a.Verb { //nolint:exhaustive // World.Do takes the others
 	case Kill:
 		h.kill()
@@ -144,7 +149,7 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 			h.owns[service] = a.Verb == Own
 			h.recheck(service)
 		}
-	case Register, RegisterAll, RegisterAt, Unregister:
+	default:
 		if service >= 0 && h.open {
 			h.register(service, a)
 		}

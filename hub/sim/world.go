@@ -175,6 +175,24 @@ func (w *World) Do(a Action) {
 		w.retry()
 	case Burst:
 		w.burst(a.N)
+	case Calm:
+		w.calm()
+	case Pull, Crash:
+		w.work(a)
+	case Limit:
+		w.limit = int64(a.N)
+	case Batches:
+		w.fast = true
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Unconsume, Consume:
+		w.onServers(a)
+	default:
+		w.onHub(a)
+	}
+}
+
+// onServers takes an action on the servers, or on what somebody does to them by hand.
+func (w *World) onServers(a Action) {
+	switch a.Verb { //nolint:exhaustive // Do takes the others
 	case Rollback:
 		w.rollback(a.N)
 	case Recreate:
@@ -197,16 +215,6 @@ func (w *World) Do(a Action) {
 		w.unconsume(a.On)
 	case Consume:
 		w.consume(a.On)
-	case Limit:
-		w.limit = int64(a.N)
-	case Batches:
-		w.fast = true
-	case Calm:
-		w.calm()
-	case Pull, Crash:
-		w.work(a)
-	default:
-		w.onHub(a)
 	}
 }
 
