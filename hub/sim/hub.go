@@ -129,7 +129,7 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 
 // take takes an action that only a hub can do that runs.
 func (h *hub) take(a Action, service int) {
-	switch a.Verb { //nolint:exhaustive // World.Do takes the others
+	switch a.Verb {
 	case Kill:
 		h.kill()
 	case Freeze:

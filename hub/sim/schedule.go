@@ -77,7 +77,7 @@ func (s *scheduler) pick() (a Action, ok bool) {
 func (s *scheduler) make(v Verb) (Action, bool) {
 	a := Action{Verb: v}
 	var names []string
-	switch v { //nolint:exhaustive // named takes the others
+	switch v {
 	case Serve:
 		names = s.w.callsBy((*call).servable)
 	case Tell:
@@ -98,7 +98,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 
 // named is an action that is always possible.
 func (s *scheduler) named(a Action) Action {
-	switch a.Verb { //nolint:exhaustive // the others are a hub's for a service
+	switch a.Verb {
 	case Pass:
 		a.N = [...]int{1, 1, 1, 10, 40, 200, 700}[s.random.IntN(7)]
 	case Publish:
