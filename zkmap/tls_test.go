@@ -57,6 +57,6 @@ func TestTLS(t *testing.T) {
 	if stranger.Snapshot() != nil {
 		t.Error("a snapshot from a server that is not trusted")
 	}
-	trusted.Store(ca.pool())
+	trusted.Store(ca.Pool())
 	treetest.Await(t, stranger, "the record, from a server that is trusted now", treetest.Has("services/a", "1"))
 }

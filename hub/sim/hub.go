@@ -130,7 +130,12 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 	if !h.alive || h.frozen {
 		return
 	}
-	switch a.Verb { //nolint:exhaustive // World.Do takes the others
+	h.take(a, service)
+}
+
+// take takes an action that only a hub can do that runs.
+func (h *hub) take(a Action, service int) {
+	switch a.Verb {
 	case Kill:
 		h.kill()
 	case Freeze:
@@ -150,7 +155,7 @@ func (w *World) toHub(i int, h *hub, a Action, service int) {
 			h.owns[service] = a.Verb == Own
 			h.recheck(service)
 		}
-	case Register, RegisterAll, RegisterAt, Unregister:
+	default:
 		if service >= 0 && h.open {
 			h.register(service, a)
 		}

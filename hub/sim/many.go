@@ -77,7 +77,7 @@ func (m Many) Run(ctx context.Context) (t Total) {
 }
 
 func (m Many) over(t Total) bool {
-	return m.For > 0 && t.Took >= m.For || t.Seeds == m.Most || m.Events > 0 && t.Counts.Events >= m.Events
+	return m.For > 0 && t.Took >= m.For || t.Seeds == m.Most || m.Events > 0 && t.Events >= m.Events
 }
 
 func (m Many) run(seed uint64) Result {

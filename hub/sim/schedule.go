@@ -90,49 +90,48 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 		names = s.w.callsBy((*call).tellable)
 	case Lose:
 		names = s.w.callsBy((*call).losable)
-	case Pass:
-		a.N = s.seconds()
-		return a, true
-	case Publish:
-		a.N = s.random.IntN(len(entities))
-		return a, true
-	case Retry, Recreate, Forget, Restart, Calm:
-		return a, true
-	case Rollback, Burst:
-		a.N = 1 + s.random.IntN(5)
-		return a, true
-	case Full, Room:
-		a.On = [...]string{ingestStream, "a", "b"}[s.random.IntN(3)]
-		return a, true
-	case Away, Back:
-		a.On = [...]string{ingestStream, ledgerStream, "a", "b"}[s.random.IntN(4)]
-		return a, true
-	case Skew, Drift:
-		a.On, a.N = s.hub(), [...]int{-50, -10, -1, 0, 1, 10, 100}[s.random.IntN(7)]
-		if v == Skew {
-			a.N *= 60
-		}
-		return a, true
-	case Pull, Crash, Lag, Unconsume, Consume:
-		a.On = s.service()
-		return a, true
-	case Kill, Start, Freeze, Thaw:
-		return s.process(v), true
-	case Trim:
-		a.On = s.hub()
-		return a, true
 	case Wake:
 		names = s.waiting()
 	default:
-		a.On = s.hub() + "/" + s.service()
-		a.N = s.random.IntN(len(entities))
-		return a, true
+		return s.named(a), true
 	}
 	if len(names) == 0 {
 		return a, false
 	}
 	a.On = names[s.random.IntN(len(names))]
 	return a, true
+}
+
+// named is an action that is always possible.
+func (s *scheduler) named(a Action) Action {
+	switch a.Verb {
+	case Pass:
+		a.N = s.seconds()
+	case Publish:
+		a.N = s.random.IntN(len(entities))
+	case Retry, Recreate, Forget, Restart, Calm:
+	case Rollback, Burst:
+		a.N = 1 + s.random.IntN(5)
+	case Full, Room:
+		a.On = [...]string{ingestStream, "a", "b"}[s.random.IntN(3)]
+	case Away, Back:
+		a.On = [...]string{ingestStream, ledgerStream, "a", "b"}[s.random.IntN(4)]
+	case Skew, Drift:
+		a.On, a.N = s.hub(), [...]int{-50, -10, -1, 0, 1, 10, 100}[s.random.IntN(7)]
+		if a.Verb == Skew {
+			a.N *= 60
+		}
+	case Pull, Crash, Lag, Unconsume, Consume:
+		a.On = s.service()
+	case Kill, Start, Freeze, Thaw:
+		return s.process(a.Verb)
+	case Trim:
+		a.On = s.hub()
+	default:
+		a.On = s.hub() + "/" + s.service()
+		a.N = s.random.IntN(len(entities))
+	}
+	return a
 }
 
 func (s *scheduler) hub() string { return fmt.Sprint("h", 1+s.random.IntN(hubCount)) }

@@ -208,27 +208,31 @@ func (w *World) Do(a Action) {
 		w.retry()
 	case Burst:
 		w.burst(a.N)
-	case Batches:
-		w.fast = true
 	case Instances:
 		w.instances(a.N)
 	case Calm:
 		w.calm()
 	case Pull, Crash:
 		w.work(a)
+	case Limit:
+		w.limit = int64(a.N)
+	case Batches:
+		w.fast = true
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room:
+		w.onServers(a)
 	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
 	default:
-		if !w.onServer(a) && !w.onInstance(a) {
+		if !w.onInstance(a) {
 			w.onHub(a)
 		}
 	}
 	w.flow()
 }
 
-// onServer takes an action on the servers; false where it is none.
-func (w *World) onServer(a Action) bool {
-	switch a.Verb {
+// onServers takes an action on the servers, or on what somebody does to them by hand.
+func (w *World) onServers(a Action) {
+	switch a.Verb { //nolint:exhaustive // Do takes the others
 	case Rollback:
 		w.rollback(a.N)
 	case Recreate:
@@ -248,12 +252,7 @@ func (w *World) onServer(a Action) bool {
 		w.bound(a.On, 1)
 	case Room:
 		w.bound(a.On, 0)
-	case Limit:
-		w.limit = int64(a.N)
-	default:
-		return false
 	}
-	return true
 }
 
 // onCall takes an action on the first call of a name that it is possible with.
