@@ -87,7 +87,10 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Publish:
 		a.N = s.random.IntN(len(entities))
 		return a, true
-	case Retry, Recreate, Forget, Restart, Calm:
+	case Restart:
+		a.N = s.random.IntN(2)
+		return a, true
+	case Retry, Recreate, Forget, Calm:
 		return a, true
 	case Rollback, Burst:
 		a.N = 1 + s.random.IntN(5)

@@ -208,6 +208,7 @@ func (w *World) Do(a Action) {
 		}
 	}
 	w.flow()
+	w.sync()
 }
 
 // onServer takes an action on the servers; false where it is none.
@@ -220,6 +221,9 @@ func (w *World) onServer(a Action) bool {
 	case Forget:
 		w.forget()
 	case Restart:
+		if a.N > 0 {
+			w.killServer()
+		}
 		w.restart()
 	case Away:
 		w.away[a.On] = true
