@@ -60,7 +60,7 @@ const (
 	Recreate
 	Forget
 	// Restart restarts the server: readers are gone, and what was not stored of
-	// consumers.
+	// consumers. Where N is 1, it was killed: what was stored last of consumers is gone.
 	Restart
 	// Away has a stream lose its leader, Back get it back.
 	Away

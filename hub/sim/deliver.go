@@ -93,6 +93,28 @@ func (w *World) interrupt(text string) {
 // leaderChanged marks the end of a request by a change of leaders.
 const leaderChanged = -2
 
+// syncEvery is how many actions a server may forget of its consumers when it is killed.
+const syncEvery = 16
+
+// sync has the servers write what they know of consumers.
+func (w *World) sync() {
+	if !w.instanced || w.Counts.Steps%syncEvery > 0 {
+		return
+	}
+	for _, s := range w.services {
+		w.everyConsumer(s, func(_ string, c *model.Consumer) { c.Sync() })
+	}
+}
+
+// killServer has the servers forget what came last of consumers.
+func (w *World) killServer() {
+	if w.instanced {
+		for _, s := range w.services {
+			w.everyConsumer(s, func(_ string, c *model.Consumer) { c.Kill(w.now) })
+		}
+	}
+}
+
 // reconnect loses all connections, with the server.
 func (w *World) reconnect() {
 	for _, i := range w.members {

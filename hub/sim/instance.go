@@ -70,6 +70,8 @@ type instance struct {
 	taken map[uint64]int
 	// lost says that the connection was lost while the process was frozen.
 	lost bool
+	// hub is the one that takes this instance's requests, if it lives.
+	hub int
 	membership
 }
 
@@ -132,6 +134,7 @@ func (i *instance) act(a Action) {
 	case Due:
 		i.due()
 	case Join:
+		i.hub = a.N
 		i.join(a.N)
 	case Begin:
 		i.begin()
@@ -206,7 +209,7 @@ func (i *instance) drained() {
 	if !i.ending || len(i.running) > 0 {
 		return
 	}
-	if i.ordered && i.core != nil {
+	if i.ordered && i.core != nil && i.leaving {
 		i.farewell()
 	}
 	i.core, i.ending = nil, false
@@ -325,7 +328,7 @@ func (i *instance) goOn(n int) {
 		if !i.alive {
 			return
 		}
-		i.join(0)
+		i.join(i.hub)
 		i.due()
 		for _, p := range []*process{i.conn, i.acks, i.asking} {
 			i.w.onCall(p.name, (*call).servable, i.w.serve)

@@ -109,6 +109,7 @@ func (i *instance) assigned(reply contract.Joined) {
 
 // noHub notes that no hub answered.
 func (i *instance) noHub() {
+	i.w.trace("  %s: no hub", i.name)
 	i.joining = false
 	i.joinAt = i.sent.Add(joinEvery)
 	i.core.NoHub(i.w.now, i.sent)
@@ -132,7 +133,7 @@ func (i *instance) renew(from time.Time) {
 // lapsedNow reports whether the lease is over.
 func (i *instance) lapsedNow() bool { return i.ordered && i.w.now.Sub(i.leaseFrom) > partition.TTL }
 
-// farewell tells a hub that the instance leaves, or begins with other queues.
+// farewell tells a hub that the instance leaves.
 func (i *instance) farewell() {
 	i.request(contract.Join{Instance: i.id, Generation: i.generation, Leaving: true}, 0, func(contract.Joined, error) {})
 }
@@ -164,17 +165,19 @@ func (i *instance) request(req contract.Join, hub int, then func(contract.Joined
 
 // forward hands a request to the hub that owns the lane, if that is there.
 func (h *hub) forward(service int, req contract.Join, reply func(contract.Joined, error)) {
-	owner := h
-	for _, other := range h.w.hubs {
-		if !h.owns[service] && other.alive && !other.frozen && other.owns[service] {
-			owner = other
+	name := "/" + h.w.services[service].text + ".join"
+	h.w.ask(&process{name: h.name + name, hub: h}, "", "take", func() error { return nil }, func(err error) {
+		if err != nil {
+			return
 		}
-	}
-	p := &process{name: owner.name + "/" + h.w.services[service].text + ".join", hub: owner}
-	h.w.ask(p, "", "take", func() error { return nil }, func(err error) {
-		if err == nil {
-			owner.hearings[service].enter(func() { owner.hear(p, service, req, reply) })
+		owner := h
+		for _, other := range h.w.hubs {
+			if !h.owns[service] && other.alive && !other.frozen && other.owns[service] {
+				owner = other
+			}
 		}
+		p := &process{name: owner.name + name, hub: owner}
+		owner.hearings[service].enter(func() { owner.hear(p, service, req, reply) })
 	})
 }
 

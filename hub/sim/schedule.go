@@ -109,7 +109,9 @@ func (s *scheduler) named(a Action) Action {
 		a.N = s.seconds()
 	case Publish:
 		a.N = s.random.IntN(len(entities))
-	case Retry, Recreate, Forget, Restart, Calm:
+	case Restart:
+		a.N = s.random.IntN(2)
+	case Retry, Recreate, Forget, Calm:
 	case Rollback, Burst:
 		a.N = 1 + s.random.IntN(5)
 	case Full, Room:

@@ -228,6 +228,7 @@ func (w *World) Do(a Action) {
 		}
 	}
 	w.flow()
+	w.sync()
 }
 
 // onServers takes an action on the servers, or on what somebody does to them by hand.
@@ -240,6 +241,9 @@ func (w *World) onServers(a Action) {
 	case Forget:
 		w.forget()
 	case Restart:
+		if a.N > 0 {
+			w.killServer()
+		}
 		w.restart()
 	case Away:
 		w.away[a.On] = true

@@ -62,7 +62,9 @@ type Consumer struct {
 	exhausted []Exhausted
 	requests
 
-	stored stored
+	// stored is what the store knows, synced what of that is safe from a kill.
+	stored, synced stored
+	start          Place // where it stood when it was created
 }
 
 // outstanding is a message that a worker holds.
@@ -89,6 +91,7 @@ func (s *Stream) CreateConsumer(cfg ConsumerConfig, now time.Time) (*Consumer, e
 		stored: stored{pending: make(map[uint64]uint64), count: make(map[uint64]uint64)},
 	}
 	c.next = max(cfg.Start, s.first, 1)
+	defer func() { c.start = c.stored.delivered }()
 	if cfg.Start > 0 || s.first > 1 {
 		c.floor.Stream, c.stored.delivered.Stream, c.stored.floor.Stream = c.next-1, c.next-1, c.next-1
 	}
@@ -371,6 +374,25 @@ func (c *Consumer) write() {
 		pending[seq] = p.place
 	}
 	c.stored = stored{delivered, c.floor, pending, maps.Clone(c.count)}
+}
+
+// Sync makes safe from a kill what the store knows.
+func (c *Consumer) Sync() {
+	c.synced = c.stored
+	c.synced.pending, c.synced.count = maps.Clone(c.stored.pending), maps.Clone(c.stored.count)
+}
+
+// Kill is a server that was killed, and begins with the state that was synced last: a
+// moment old, as of a server that writes a consumer's state now and then (see
+// TestServerThatForgetsDeliveriesKeepsTheOrder of package replhub).
+func (c *Consumer) Kill(now time.Time) {
+	if c.synced.pending == nil {
+		c.synced = stored{delivered: c.start, floor: c.start, pending: make(map[uint64]uint64), count: make(map[uint64]uint64)}
+	}
+	c.stored = c.synced
+	c.Sync()
+	c.Restart(now)
+	c.next = max(c.next, c.stream.first)
 }
 
 // Restart is a leader that begins: it knows what the store does. Messages that
