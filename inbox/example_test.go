@@ -107,7 +107,7 @@ func ExampleInbox_Apply() {
 	fmt.Printf("%+v\n", in.Stats())
 	// Output:
 	// ada@example.net London
-	// {Applied:1 Duplicate:1 Stale:1 Tombstones:0 Retries:0 Regressed:0}
+	// {Applied:1 Duplicate:1 Stale:1 Tombstones:0 Retries:0 Regressed:0 WaitedForRow:0 WaitedForUnique:0}
 }
 
 func ExampleTableFor() {
