@@ -305,7 +305,8 @@ func TestEdgeIsSourcedIntoIngest(t *testing.T) {
 	e.hub.copies("sharing", 1)
 	stop()
 	stop = e.hub.startHub(func(c *hub.Config) { c.IngestMaxBytes = 1 << 30 })
-	e.hub.publish("db.user.update", `{"id":"2"}`)
+	e.hub.publish("db.user.update", `{"id":"2"}`, "Nats-Msg-Id", "twice")
+	e.leaf.publish("edge.db.user.update", `{"id":"2"}`, "Nats-Msg-Id", "twice") // one event
 	e.leaf.publish("edge.db.user.update", `{"id":"1","n":2}`)
 	var keys []string
 	for _, m := range e.hub.copies("sharing", 3) {
