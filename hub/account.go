@@ -21,13 +21,16 @@ const (
 )
 
 // watchAccount reports the account's limits before they refuse a registration or an
-// event.
+// event. It ends the hub when the account's JetStream has another domain.
 func (h *Hub) watchAccount(ctx context.Context) error {
 	for {
 		looking, cancel := context.WithTimeout(ctx, accountTime)
 		info, err := h.js.AccountInfo(looking)
 		cancel()
 		if err == nil {
+			if err := h.sameDomain(info.Domain); err != nil {
+				return err
+			}
 			texts := nearLimits(info, h.replicas)
 			h.condition.account.Store(&texts)
 		} else if ctx.Err() == nil {
@@ -37,6 +40,15 @@ func (h *Hub) watchAccount(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// sameDomain refuses a change of JetStream's domain: acknowledgements would have another
+// domain than this hub's.
+func (h *Hub) sameDomain(domain string) error {
+	if domain == h.domain {
+		return nil
+	}
+	return fmt.Errorf("JetStream has another domain (%q) than at this hub's start (%q): start the hub again", domain, h.domain)
 }
 
 // nearLimits describes the account's limits that are nearly reached: those of the tier of

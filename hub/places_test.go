@@ -53,7 +53,7 @@ func newEnds(t *testing.T, hubDomain, leafDomain string, remote ...string) ends 
 func (e ends) join(remote ...string) {
 	e.leaf.t.Helper()
 	e.leaf.stopServer()
-	e.leaf.server.SetLeafOf(e.hub.server, remote...)
+	e.leaf.server.Configure(cluster.NATSLeafOf(e.hub.server, remote...))
 	e.leaf.startServer()
 	e.hub.server.AwaitLeaf()
 }
@@ -163,6 +163,20 @@ func TestLeafnodeThatIsConnectedLaterEndsBothHubs(t *testing.T) {
 	e.leaf.refused(leafEnded, `domain "hub"`, "REPLHUB_JS_DOMAIN")
 	_, hubEnded = e.hub.begin("")
 	e.hub.refused(hubEnded, "REPLHUB_JS_DOMAIN")
+}
+
+// A server that gets a domain while a hub is away from it is another place to the hub,
+// which ends; the next start goes on there.
+func TestServerThatGetsADomain(t *testing.T) {
+	w := newWorld(t)
+	ready, ended := w.begin("")
+	w.await(ready, ended)
+	w.stopServer()
+	w.server.Configure(cluster.NATSJetStream("domain: late"))
+	w.startServer()
+	w.refused(ended, `("late")`, "start the hub again")
+	ready, ended = w.begin("")
+	w.await(ready, ended)
 }
 
 // Hubs that share control verbs and no streams are of two installations, and are told
@@ -291,7 +305,8 @@ func TestEdgeIsSourcedIntoIngest(t *testing.T) {
 	e.hub.copies("sharing", 1)
 	stop()
 	stop = e.hub.startHub(func(c *hub.Config) { c.IngestMaxBytes = 1 << 30 })
-	e.hub.publish("db.user.update", `{"id":"2"}`)
+	e.hub.publish("db.user.update", `{"id":"2"}`, "Nats-Msg-Id", "twice")
+	e.leaf.publish("edge.db.user.update", `{"id":"2"}`, "Nats-Msg-Id", "twice") // one event
 	e.leaf.publish("edge.db.user.update", `{"id":"1","n":2}`)
 	var keys []string
 	for _, m := range e.hub.copies("sharing", 3) {

@@ -56,8 +56,8 @@ var placesMutants = []mutant{
 	{
 		name: "limit-unnamed", guarantee: "accounts: a registration beyond a limit says what to raise",
 		file: "hub/internal/hubstream/limit.go",
-		old:  "	case codeMaxStreams:",
-		new:  "	case 0:",
+		old:  `		codeMaxStreams:       "raise`,
+		new:  `		0: "raise`,
 		pkg:  "./hub", test: "TestRegistrationBeyondALimit",
 	},
 	{

@@ -18,6 +18,21 @@ const (
 	codeMaxStreamBytes   jetstream.ErrorCode = 10122
 )
 
+// limitAdvice is what to do about a request that a limit refused, by the server's code.
+func limitAdvice() map[jetstream.ErrorCode]string {
+	const storage = "raise max_file of the account and of the server, or lower the max_bytes of streams"
+	return map[jetstream.ErrorCode]string{
+		codeMaxStreams:       "raise max_streams of the account, or drop a service (each has a stream)",
+		codeMaxConsumers:     "raise max_consumers of the account (for each stream), or register fewer partitions: each has a consumer",
+		codeMaxAckPending:    "raise max_ack_pending of the account: a lane's consumer needs 1000",
+		codeMaxStreamBytes:   "raise disk_max_stream_bytes of the account, or lower max_bytes",
+		codeBytesRequired:    "let the account have streams without max_bytes (max_bytes_required), or state one",
+		codeAccountResources: storage,
+		codeAccountStorage:   storage,
+		codeStorage:          storage,
+	}
+}
+
 // Limit returns what to do about a request that a limit of the account or of the server
 // refused. ok is false for every other error.
 func Limit(err error) (advice string, ok bool) {
@@ -25,21 +40,8 @@ func Limit(err error) (advice string, ok bool) {
 	if !is {
 		return "", false
 	}
-	switch api.ErrorCode {
-	case codeMaxStreams:
-		return "raise max_streams of the account, or drop a service (each has a stream)", true
-	case codeMaxConsumers:
-		return "raise max_consumers of the account (for each stream), or register fewer partitions: each has a consumer", true
-	case codeMaxAckPending:
-		return "raise max_ack_pending of the account: a lane's consumer needs 1000", true
-	case codeMaxStreamBytes:
-		return "raise disk_max_stream_bytes of the account, or lower max_bytes", true
-	case codeBytesRequired:
-		return "let the account have streams without max_bytes (max_bytes_required), or state one", true
-	case codeAccountResources, codeAccountStorage, codeStorage:
-		return "raise max_file of the account and of the server, or lower the max_bytes of streams", true
-	}
-	return "", false
+	advice, ok = limitAdvice()[api.ErrorCode]
+	return advice, ok
 }
 
 // demandsBytes reports whether a stream was refused because its account demands that

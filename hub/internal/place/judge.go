@@ -32,7 +32,7 @@ func (e *OtherError) Error() string {
 	if e.Hub != nil {
 		what = fmt.Sprintf("hub %s of another installation (%s) works in", e.Hub.Hub, domainText(e.Hub.Domain))
 	}
-	return fmt.Sprintf("%s this account, which a leafnode or a gateway joins to this hub's JetStream (%s): "+
+	return fmt.Sprintf("%s this account, which a leafnode joins to this hub's JetStream (%s): "+
 		"events would be stored and copied twice, and lost; keep one installation in an account: run its hub with %s, or give the other side an account of its own (docs/operations.md, Several places)",
 		what, domainText(e.Here.Domain), contract.EnvJSDomain)
 }

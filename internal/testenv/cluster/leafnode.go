@@ -30,8 +30,12 @@ type leafRemote struct {
 	lines []string
 }
 
-// SetLeafOf is NATSLeafOf from the next start on.
-func (n *NATS) SetLeafOf(hub *NATS, remote ...string) { NATSLeafOf(hub, remote...)(&n.cfg) }
+// Configure adds options from the next start on.
+func (n *NATS) Configure(opts ...NATSOption) {
+	for _, opt := range opts {
+		opt(&n.cfg)
+	}
+}
 
 // leafnodesText is the configuration's block about leafnodes.
 func (c *natsConfig) leafnodesText(n *NATS) string {
