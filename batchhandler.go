@@ -82,9 +82,7 @@ func (w *worker) attemptBatch() {
 		err := w.callPart(ctx, part)
 		switch {
 		case err == nil:
-			for _, i := range part {
-				w.s.respond(b.Jobs[i].Reply, ackDone)
-			}
+			w.d.acknowledge(b.Of(part)...)
 			b.Handled(part)
 		case ctx.Err() != nil:
 			b.Cut(part, cutShort)

@@ -43,7 +43,7 @@ func (d *driver) bury(j *job, cause error) queue.Verdict {
 	}
 	v := d.buried(j, letter)
 	if v.Kind == queue.Finished {
-		s.respond(j.Reply, ackDone)
+		d.acknowledge(&j.Job)
 	}
 	return v
 }

@@ -135,6 +135,19 @@ func (d *driver) next(b *queue.Batch) bool {
 	return false
 }
 
+// acknowledge acknowledges jobs that are settled. The scheduler of an ordered lane hears
+// of it first: what it counts as unacknowledged must be so at the server.
+func (d *driver) acknowledge(jobs ...*queue.Job) {
+	if d.plan.ordered {
+		d.mu.Lock()
+		d.core.Acknowledging(d.now(), jobs...)
+		d.mu.Unlock()
+	}
+	for _, j := range jobs {
+		d.s.respond(j.Reply, ackDone)
+	}
+}
+
 // judge decides what becomes of a job that its handler answered with an error.
 func (d *driver) judge(j *job, a queue.Answer) queue.Verdict {
 	d.mu.Lock()

@@ -1,11 +1,13 @@
 package replhub_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/replhub/replhub"
 )
@@ -41,6 +43,52 @@ func TestOutageIsLoggedOnceAtEachEnd(t *testing.T) {
 		l.eventually("the end to be logged", func() error { return count("ends", l.log.times("goes on"), n+1) })
 		logged(t, l.log, n+1, n+1)
 	}
+}
+
+// An outage also ends with the work queues that it is about, and is logged to do so:
+// where they have changed, and the next begins with the next queues, and where the
+// instance stops.
+func TestOutageEndsWithItsQueues(t *testing.T) {
+	for name, queue := range orders {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.log = &recorder{}
+			l.startHub()
+			i := l.instance("sharing", quick(queue), func(context.Context, *replhub.Delivery) error {
+				return replhub.Unavailable(errors.New("connection refused"))
+			})
+			l.feed(0, 10, keyed(10)) // fewer than it takes, so that it hears of the consumer's end
+			l.eventually("an outage", func() error { return outageAfter(i, time.Time{}) })
+			first := i.sub.State().Since
+			consumer := map[replhub.Order]string{replhub.OrderKey: "workers-0"}[queue.Order]
+			if err := l.js().DeleteConsumer(t.Context(), "SUB_sharing", cmp.Or(consumer, "workers")); err != nil {
+				t.Fatal(err)
+			}
+			l.eventually("the next outage", func() error { return outageAfter(i, first) })
+			if n := ends(l.log); n < 1 {
+				t.Errorf("%d ends are logged at the begin of the next outage", n)
+			}
+			if err := i.stop(); err != nil {
+				t.Error(err)
+			}
+			if b, e := l.log.times("that the handlers need is away"), ends(l.log); b < 2 || e != b {
+				t.Errorf("after the stop %d begins and %d ends are logged", b, e)
+			}
+		})
+	}
+}
+
+// outageAfter is nil during an outage that began after a time.
+func outageAfter(i *instance, since time.Time) error {
+	if state := i.sub.State(); !state.Unavailable || !state.Since.After(since) {
+		return fmt.Errorf("%+v", state)
+	}
+	return nil
+}
+
+// ends is how many ends of outages are logged.
+func ends(log *recorder) int {
+	return log.times("leaves its work queues while") + log.times("what the handlers need is back")
 }
 
 func logged(t *testing.T, log *recorder, begins, ends int) {

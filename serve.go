@@ -33,6 +33,8 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	defer cut()
 	d := newDriver(s, p, serving, handlers, stop)
 	s.driver = d
+	s.serves.Store(d)
+	defer s.serves.Store(nil)
 	defer s.forgetOutage()
 	detached, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
 		stop(fmt.Errorf("%w: %s", ErrDetached, msg.Data))

@@ -63,8 +63,10 @@ type Subscriber struct {
 	ready   chan struct{}
 	began   sync.Once
 	state   atomic.Pointer[SubscriberState] // of an outage that was told; nil without one
+	outages outageLog
 
-	driver *driver // of one round of serve
+	driver *driver                // of one round of serve
+	serves atomic.Pointer[driver] // that driver while it runs
 }
 
 // NewSubscriber makes a Subscriber and checks its config. The client needs

@@ -98,8 +98,12 @@ func TestChildWaitsForItsParent(t *testing.T) {
 			}
 			return nil
 		})
+		if w := i.sub.Waiting(); w.ForRow != 1 || w.ForUnique != 0 || w.Since.IsZero() {
+			t.Errorf("the first child waits, and %+v is told", w)
+		}
 		publish(t, l, user("parent", 3))
 		l.eventually("the children", func() error { return count("children", int(children.Load()), 2) })
+		l.eventually("none to wait", func() error { return count("waiting", i.sub.Waiting().ForRow, 0) })
 		deadLetters(t, l, 0)
 	})
 }

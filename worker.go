@@ -47,7 +47,7 @@ func (w *worker) attemptOne(j *job) queue.Verdict {
 	}
 	err := w.s.call(j.in.ctx, j.begin(w.s.client.service.String()))
 	if err == nil {
-		w.s.respond(j.Reply, ackDone)
+		w.d.acknowledge(&j.Job)
 		return queue.Verdict{Kind: queue.Finished, Evidence: queue.WasHandled}
 	}
 	if j.in.ctx.Err() != nil {

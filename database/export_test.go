@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Rows are the rows of a dialect's tables, as Code writes them.
@@ -68,4 +69,26 @@ func Code(err error) string {
 		}
 	}
 	return ""
+}
+
+// Parsed is what a statement of a Schema defines.
+func Parsed(text string) string {
+	s := parseStatement(text)
+	parts := make([]string, 0, len(s.columns)+len(s.indexes))
+	for _, c := range s.columns {
+		parts = append(parts, c.name+"="+c.definition)
+	}
+	for _, i := range s.indexes {
+		parts = append(parts, "index "+i.name+"="+i.definition)
+	}
+	return fmt.Sprintf("%s (%v, %s): %s", s.table.path, s.table.schema, s.table.name, strings.Join(parts, "; "))
+}
+
+// ParsedColumns are the columns of a table's statement.
+func ParsedColumns(text string) []string {
+	var all []string
+	for _, c := range parseStatement(text).columns {
+		all = append(all, c.name)
+	}
+	return all
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
@@ -131,6 +132,7 @@ func lengths(fills map[string][]*jetstream.RawStreamMsg) map[string]int {
 // Two hubs that both believe to own the lane begin and copy a backfill at once.
 func TestBackfillOfRivalHubs(t *testing.T) {
 	w := newWorld(t)
+	w.patience = time.Minute // each hub keeps undoing the other's open append
 	for i := range 2 {
 		w.startHub(func(c *hub.Config) { c.OwnAll, c.ID = true, fmt.Sprintf("rival-%d", i) })
 	}

@@ -15,6 +15,9 @@ type condition struct {
 	// full; each is nil without trouble.
 	disk atomic.Pointer[string]
 	full atomic.Pointer[contract.IngestFull]
+	// account describes the account's limits that are nearly reached; nil before the first
+	// look.
+	account atomic.Pointer[[]string]
 	// unknown are the lanes that keep ingest from being trimmed.
 	unknown *unknownLanes
 }
@@ -37,3 +40,11 @@ func (c *condition) IngestFull() *contract.IngestFull { return c.full.Load() }
 // Untrimmed says why ingest is not trimmed, with one text for each lane that cannot
 // be read.
 func (c *condition) Untrimmed() []string { return c.unknown.degraded() }
+
+// Account describes the account's limits that are nearly reached.
+func (c *condition) Account() []string {
+	if texts := c.account.Load(); texts != nil {
+		return *texts
+	}
+	return nil
+}

@@ -70,6 +70,7 @@ type Hub struct {
 
 	// Set by open and discover, before anything else runs.
 	js       jetstream.JetStream
+	domain   string // JetStream's, by its own account
 	started  time.Time
 	fast     bool
 	replicas int
@@ -145,6 +146,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.rooms.reconciler.Run(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
 		group.Go(func() error { return h.watchKept(ctx) })
+		group.Go(func() error { return h.watchPlaces(ctx) })
+		group.Go(func() error { return h.watchVersion(ctx) })
+		group.Go(func() error { return h.watchAccount(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
@@ -199,6 +203,9 @@ func (h *Hub) tryOpen(ctx context.Context) error {
 
 func (h *Hub) openStreams(ctx context.Context) error {
 	if err := h.checkServer(ctx); err != nil {
+		return err
+	}
+	if err := h.refuseOthers(ctx); err != nil {
 		return err
 	}
 	err := h.refuseForeign(ctx)

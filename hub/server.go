@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/place"
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/jsapi"
@@ -25,6 +27,32 @@ const (
 // that says what to do.
 func (h *Hub) checkServer(ctx context.Context) error {
 	version := h.nc.ConnectedServerVersion()
+	if err := refuseOld(version); err != nil {
+		return err
+	}
+	major, minor, err := parseVersion(version)
+	if err != nil {
+		return err
+	}
+	h.fast = major > 2 || minor >= fastMinor
+	js, err := jsapi.Open(h.nc, h.cfg.Domain)
+	if err != nil {
+		return err
+	}
+	account, err := js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("the server at %s runs without JetStream: start it with `nats-server -js`, or enable JetStream for this account", h.nc.ConnectedUrlRedacted())
+	case err != nil:
+		return fmt.Errorf("ask %s for JetStream: %w", h.nc.ConnectedUrlRedacted(), err)
+	}
+	h.domain = account.Domain
+	h.js = retry.JetStream(place.JetStream(js, h.domain))
+	return nil
+}
+
+// refuseOld refuses a server that is older than what the hub needs.
+func refuseOld(version string) error {
 	major, minor, err := parseVersion(version)
 	if err != nil {
 		return err
@@ -32,20 +60,30 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	if major < 2 || (major == 2 && minor < oldestMinor) {
 		return fmt.Errorf("nats-server %s is too old: replhub needs 2.%d or later (atomic batches); upgrade the server", version, oldestMinor)
 	}
-	h.fast = major > 2 || minor >= fastMinor
-	js, err := jsapi.Open(h.nc, h.cfg.Domain)
-	if err != nil {
-		return err
-	}
-	h.js = retry.JetStream(js)
-	_, err = h.js.AccountInfo(ctx)
-	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("the server at %s runs without JetStream: start it with `nats-server -js`, or enable JetStream for this account", h.nc.ConnectedUrlRedacted())
-	case err != nil:
-		return fmt.Errorf("ask %s for JetStream: %w", h.nc.ConnectedUrlRedacted(), err)
-	}
 	return nil
+}
+
+// watchVersion ends the hub when it has reconnected to a server that is too old: its
+// appends would be taken one by one.
+func (h *Hub) watchVersion(ctx context.Context) error {
+	back := h.nc.StatusChanged(nats.CONNECTED)
+	defer h.nc.RemoveStatusListener(back)
+	for {
+		// Empty while there is no connection, and asked once more after the listener began.
+		if version := h.nc.ConnectedServerVersion(); version != "" {
+			if err := refuseOld(version); err != nil {
+				return err
+			}
+		}
+		select {
+		case _, open := <-back:
+			if !open {
+				return nil // with the connection
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // peersTime bounds the wait for a cluster to announce its servers. It does so a

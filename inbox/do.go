@@ -16,7 +16,17 @@ import (
 // tries again (Config.Retries), so effect may be called more than once and should
 // have no effects outside tx. A commit that returns an error may have happened;
 // another Do then returns Duplicate.
+//
+// The transaction has the database's default isolation. On MariaDB it is READ
+// COMMITTED: the default there, REPEATABLE READ, also locks the gaps between rows, and
+// transactions of other keys wait or end in deadlocks.
 func (i *Inbox) Do(ctx context.Context, db *sql.DB, d *replhub.Delivery, effect func(ctx context.Context, tx *sql.Tx) error) (Outcome, error) {
+	outcome, err := i.do(ctx, db, d, effect)
+	i.stats.refused(err)
+	return outcome, err
+}
+
+func (i *Inbox) do(ctx context.Context, db *sql.DB, d *replhub.Delivery, effect func(ctx context.Context, tx *sql.Tx) error) (Outcome, error) {
 	return i.retrying(ctx, d, func() (Outcome, error) { return i.once(ctx, db, d, effect) })
 }
 
@@ -35,7 +45,11 @@ func (i *Inbox) retrying(ctx context.Context, d *replhub.Delivery, try func() (O
 }
 
 func (i *Inbox) once(ctx context.Context, db *sql.DB, d *replhub.Delivery, effect func(ctx context.Context, tx *sql.Tx) error) (outcome Outcome, err error) {
-	tx, err := db.BeginTx(ctx, nil)
+	var options *sql.TxOptions
+	if i.cfg.Dialect == database.MariaDB {
+		options = i.readCommitted()
+	}
+	tx, err := db.BeginTx(ctx, options)
 	if err != nil {
 		return 0, fmt.Errorf("inbox: begin: %w", err)
 	}

@@ -84,6 +84,9 @@ func testForeignKeys(t *testing.T, dialect database.Dialect, constraint string) 
 		t.Fatal(err)
 	}
 	waits(apply("owner", replhub.Delete, "o1", 4, ``), "owners", "owner", "o1")
+	if s := in.Stats(); s.WaitedForRow != 3 || s.WaitedForUnique != 0 {
+		t.Errorf("%d deliveries waited for a row, %d for a unique value", s.WaitedForRow, s.WaitedForUnique)
+	}
 	if err := apply("pet", replhub.Delete, "p1", 3, ``); err != nil {
 		t.Fatal(err)
 	}

@@ -97,8 +97,8 @@ func (g *guardedBatch) repeated() []*slot {
 	return some
 }
 
-// settleRepeated decides on the rows with several deliveries by their stamps in
-// the inbox, because the deliveries before the last may be duplicates.
+// settleRepeated decides on the rows with several deliveries by what the inbox has of
+// each row, since the deliveries before the last may be duplicates.
 func (g *guardedBatch) settleRepeated(ctx context.Context, tx database.Tx, some []*slot) error {
 	current, err := g.inbox.readRows(ctx, tx, some)
 	if err != nil {

@@ -82,8 +82,17 @@ func (s *search) postgresHolders(index uniqueIndex, row []any, table, key string
 }
 
 func (s *search) mariadbHolders(index uniqueIndex, row []any, table, key string) (query string, args []any, ok bool) {
-	equal := make([]string, len(index.columns))
-	for n, name := range index.columns {
+	equal := make([]string, len(index.mariadb))
+	for n, part := range index.mariadb {
+		name := part.column
+		if part.generated != "" {
+			condition, values, ok := s.mariadbGenerated(part, row, table)
+			if !ok {
+				return "", nil, false
+			}
+			equal[n], args = condition, append(args, values...)
+			continue
+		}
 		value, known := row[0], sameName(database.MariaDB, name, s.table.cfg.Key)
 		if at := slices.IndexFunc(s.table.columns, func(c column) bool { return sameName(database.MariaDB, c.Name, name) }); at >= 0 {
 			value, known = row[at+1], true
@@ -94,11 +103,36 @@ func (s *search) mariadbHolders(index uniqueIndex, row []any, table, key string)
 		}
 		equal[n] = quoted + " = ?"
 		args = append(args, value)
-		if index.lengths[n] > 0 {
-			equal[n] = fmt.Sprintf("LEFT(%s, %d) = LEFT(?, %d)", quoted, index.lengths[n], index.lengths[n])
+		if part.length > 0 {
+			equal[n] = fmt.Sprintf("LEFT(%s, %d) = LEFT(?, %d)", quoted, part.length, part.length)
 		}
 	}
 	return mariadbStrict + fmt.Sprintf("SELECT CAST(%s AS CHAR) FROM %s WHERE %s", key, table, strings.Join(equal, " AND ")), args, true
+}
+
+// mariadbGenerated has MariaDB compute a generated column of the new row, from values of
+// the columns' own types. It is not ok where the column reads others than the mapped
+// ones.
+func (s *search) mariadbGenerated(part mariadbPart, row []any, table string) (condition string, args []any, ok bool) {
+	generated, err := database.MariaDB.Quote(part.column)
+	if err != nil {
+		return "", nil, false
+	}
+	quoted := make([]string, 0, len(row))
+	expression := part.generated
+	for _, name := range append([]string{s.table.cfg.Key}, columnNames(s.table.cfg.Columns)...) {
+		one, err := database.MariaDB.Quote(name)
+		if err != nil {
+			return "", nil, false
+		}
+		quoted = append(quoted, one)
+		expression = strings.ReplaceAll(expression, one, "")
+	}
+	if strings.Contains(expression, "`") {
+		return "", nil, false
+	}
+	return fmt.Sprintf("%s = (SELECT %s FROM (SELECT %s FROM %s WHERE FALSE UNION ALL SELECT %s) AS replhub_row)",
+		generated, part.generated, strings.Join(quoted, ", "), table, database.MariaDB.Parameters(1, len(quoted))), row, true
 }
 
 // probe inserts row under another key and has SQLite say which row is in its way.

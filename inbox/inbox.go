@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/replhub/replhub"
@@ -20,6 +21,9 @@ type Inbox struct {
 	writers writers
 	// waiting is a table beside the inbox's own.
 	waiting waitingTable
+	// expired is when this process last looked for deliveries that no longer wait, in
+	// nanoseconds since 1970.
+	expired atomic.Int64
 	// shapeDoubt is how old the known types of a table have to be for a second
 	// look before a value is refused.
 	shapeDoubt time.Duration

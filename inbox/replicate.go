@@ -51,7 +51,7 @@ func (i *Inbox) inSteps(ctx context.Context, db *sql.DB, d *replhub.Delivery, t 
 		return 0, err
 	}
 	defer leave()
-	return i.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, tx, d) })
+	return i.do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error { return t.Apply(ctx, tx, d) })
 }
 
 // inOne writes the inbox's row and, if that was written, t's.

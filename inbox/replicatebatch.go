@@ -39,7 +39,10 @@ func (i *Inbox) ReplicateBatch(ctx context.Context, db *sql.DB, batch []*replhub
 	case err == nil:
 		t.forget(ctx, db, t.kept.among(i, batch)...)
 	case database.IsUnique(err) && i.ofOneRow(batch):
-		return i.untangle(ctx, db, batch, t, err)
+		outcomes, err = i.untangle(ctx, db, batch, t, err)
+	}
+	if err != nil && i.ofOneRow(batch) {
+		i.stats.refused(err)
 	}
 	return outcomes, err
 }
@@ -128,13 +131,7 @@ func (w *batchWrite) locked(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer leave()
-	// What was committed until each statement begins is to be seen: the decision is
-	// on rows that are locked.
-	var options *sql.TxOptions
-	if w.inbox.cfg.Dialect != database.SQLite {
-		options = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
-	}
-	tx, err := db.BeginTx(ctx, options)
+	tx, err := db.BeginTx(ctx, w.inbox.readCommitted())
 	if err != nil {
 		return fmt.Errorf("inbox: begin: %w", err)
 	}
@@ -147,6 +144,17 @@ func (w *batchWrite) locked(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("inbox: commit: %w", err)
 	}
 	return nil
+}
+
+// readCommitted is for transactions each of whose statements is to see what was
+// committed before it: decisions are made on rows that are locked. On MariaDB the
+// default level also locks the gaps between rows, so that transactions of other keys
+// wait, and ends a transaction at a row that has changed since its snapshot.
+func (i *Inbox) readCommitted() *sql.TxOptions {
+	if i.cfg.Dialect == database.SQLite {
+		return nil // it has one writer at a time
+	}
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
 func (w *batchWrite) write(ctx context.Context, tx *sql.Tx) error {

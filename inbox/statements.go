@@ -22,8 +22,9 @@ type statements struct {
 	// on, then entity and key.
 	write string
 	// read returns a row's stamp. Arguments: entity, key.
-	read  string
-	purge string
+	read string
+	// tombstones are those of Purge.
+	tombstones purgeStatements
 
 	// lockFile locks SQLite's file for writing, and writes nothing.
 	lockFile string
@@ -62,7 +63,7 @@ func newStatements(d database.Dialect, table string) (statements, error) {
 			" WHERE entity = %s AND entity_key = %s", append([]any{t}, parameters(d, 9)...)...),
 		read: fmt.Sprintf("SELECT "+stampColumns+" FROM %s WHERE entity = %s AND entity_key = %s",
 			append([]any{t}, parameters(d, 2)...)...),
-		purge: fmt.Sprintf("DELETE FROM %s WHERE deleted AND applied_at < %s", t, d.Parameter(1)),
+		tombstones: newPurgeStatements(d, t),
 
 		lockFile:      fmt.Sprintf("UPDATE %s SET seq = seq WHERE FALSE", t),
 		lockKeys:      keysStatement(d, t, " FOR UPDATE"),

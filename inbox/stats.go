@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 )
 
 // Stats counts since New. Apply counts when it decides, though its transaction
@@ -19,10 +20,17 @@ type Stats struct {
 	// and whose origin gave them a lower version: a publisher that was restored
 	// from a backup, or one that published out of order.
 	Regressed uint64
+	// WaitedForRow and WaitedForUnique count deliveries to Do, Replicate and
+	// ReplicateBatch that had no effect because another row must change first: a row
+	// that a foreign key names, or the row that has a unique value. A subscriber tries
+	// such a delivery again, and each time counts; replhub.Subscriber.Waiting tells how
+	// many events wait now.
+	WaitedForRow, WaitedForUnique uint64
 }
 
 type counters struct {
 	applied, duplicate, stale, tombstones, retries, regressed atomic.Uint64
+	waitedForRow, waitedForUnique                             atomic.Uint64
 }
 
 // Stats may be called at any time. Each number is exact, but they are not read
@@ -35,6 +43,20 @@ func (i *Inbox) Stats() Stats {
 		Tombstones: i.stats.tombstones.Load(),
 		Retries:    i.stats.retries.Load(),
 		Regressed:  i.stats.regressed.Load(),
+
+		WaitedForRow:    i.stats.waitedForRow.Load(),
+		WaitedForUnique: i.stats.waitedForUnique.Load(),
+	}
+}
+
+// refused counts an error that says that another row must change first.
+func (c *counters) refused(err error) {
+	switch {
+	case err == nil || database.Classify(err) != database.Waits:
+	case database.IsUnique(err):
+		c.waitedForUnique.Add(1)
+	default:
+		c.waitedForRow.Add(1)
 	}
 }
 

@@ -189,7 +189,9 @@ func removeStatement(d database.Dialect, table, key string) string {
 }
 
 // Apply makes d's change in the table. Call it in the effect of [Inbox.Apply]; by
-// itself it does not guard against old changes.
+// itself it does not guard against old changes. On MariaDB, begin tx at READ COMMITTED:
+// under REPEATABLE READ a delete or an update of a row that does not exist locks the
+// gap around its key, and transactions of other keys wait.
 func (t *Table) Apply(ctx context.Context, tx database.Tx, d *replhub.Delivery) error {
 	c, err := t.prepare(ctx, tx, d)
 	if err != nil {

@@ -17,7 +17,8 @@ const mostTangled = 500
 
 // replicateOne is Replicate for one delivery by itself. One whose unique value
 // another row has is applied together with that row's own change, if that waits too.
-func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (Outcome, error) {
+func (i *Inbox) replicateOne(ctx context.Context, db *sql.DB, d *replhub.Delivery, t *Table) (_ Outcome, err error) {
+	defer func() { i.stats.refused(err) }()
 	outcome, err := i.replicateAlone(ctx, db, d, t)
 	switch {
 	case err == nil:

@@ -59,6 +59,14 @@ var uniqueKinds = []uniqueKind{
 		value: word,
 	},
 	{
+		name: "a generated column", columns: "g int NOT NULL, v varchar(30) NOT NULL, low varchar(40) GENERATED ALWAYS AS (lower(v)) STORED UNIQUE",
+		value: word,
+	},
+	{
+		name: "a generated column of two", columns: "g int NOT NULL, v int NOT NULL, low int GENERATED ALWAYS AS (g * 1000 + v) STORED, UNIQUE (low)",
+		value: number,
+	},
+	{
 		name: "of others that need it", columns: "g int NOT NULL, v varchar(30) NOT NULL UNIQUE",
 		indexes: []string{
 			"CREATE TABLE parts (id int PRIMARY KEY, thing varchar(20) NOT NULL, FOREIGN KEY (thing) REFERENCES things (id) ON DELETE CASCADE)",
@@ -268,6 +276,9 @@ func TestUniqueValueOfAnotherRow(t *testing.T) {
 		}
 		if have := r.rows(); !maps.Equal(have, want) {
 			t.Errorf("have %v, want %v", have, want)
+		}
+		if s := in.Stats(); s.WaitedForUnique != 2 || s.WaitedForRow != 0 {
+			t.Errorf("%d deliveries waited for a unique value, %d for a row", s.WaitedForUnique, s.WaitedForRow)
 		}
 		// Its change comes, and is no conflict: the event goes through at its next try.
 		if _, err := in.Replicate(t.Context(), r.DB, r.is("2", 5), table); err != nil {

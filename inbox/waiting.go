@@ -23,7 +23,10 @@ const waitingLife = 5 * time.Minute
 // transaction. They are not acknowledged meanwhile, so nothing depends on this table
 // but how soon they are applied.
 type waitingTable struct {
-	create, keep, expire, remove string
+	create, keep, remove string
+	// expired finds deliveries that no longer wait, without locks. Argument: the oldest
+	// time. expire removes one of them. Arguments: target, entity, key, the oldest time.
+	expired, expire string
 	// find returns the deliveries of a key. Arguments: target, key, the oldest time.
 	find string
 }
@@ -70,20 +73,24 @@ func newWaitingTable(d database.Dialect, inbox string) (waitingTable, error) {
 	delivery %s NOT NULL,
 	PRIMARY KEY (target, entity, entity_key)
 )%s`, table, long, text, key, blob, options),
-		keep:   fmt.Sprintf("INSERT INTO %s (target, entity, entity_key, kept_at, delivery) VALUES (%s) %s", table, d.Parameters(1, 5), conflict),
-		expire: fmt.Sprintf("DELETE FROM %s WHERE kept_at < %s", table, p(1)),
-		remove: fmt.Sprintf("DELETE FROM %s WHERE target = %s AND entity = %s AND entity_key = %s", table, p(1), p(2), p(3)),
-		find:   fmt.Sprintf("SELECT delivery FROM %s WHERE target = %s AND entity_key = %s AND kept_at >= %s", table, p(1), p(2), p(3)),
+		keep:    fmt.Sprintf("INSERT INTO %s (target, entity, entity_key, kept_at, delivery) VALUES (%s) %s", table, d.Parameters(1, 5), conflict),
+		expired: fmt.Sprintf("SELECT target, entity, entity_key FROM %s WHERE kept_at < %s LIMIT %d", table, p(1), expirePiece),
+		expire:  fmt.Sprintf("DELETE FROM %s WHERE target = %s AND entity = %s AND entity_key = %s AND kept_at < %s", table, p(1), p(2), p(3), p(4)),
+		remove:  fmt.Sprintf("DELETE FROM %s WHERE target = %s AND entity = %s AND entity_key = %s", table, p(1), p(2), p(3)),
+		find:    fmt.Sprintf("SELECT delivery FROM %s WHERE target = %s AND entity_key = %s AND kept_at >= %s", table, p(1), p(2), p(3)),
 	}, nil
 }
 
-// keepWaiting notes that deliveries of one row wait, and returns the newest
-// waiting delivery: one of the batch, or one that was noted elsewhere. It removes what no longer waits.
+// keepWaiting notes that deliveries of one row wait, and returns the newest that
+// waits: of the batch, or one that was noted elsewhere. It also removes deliveries that
+// no longer wait.
 func (t *Table) keepWaiting(ctx context.Context, tx database.Tx, batch []*replhub.Delivery) (*replhub.Delivery, error) {
 	i := t.inbox
 	now := time.Now()
-	if _, err := tx.ExecContext(ctx, i.waiting.expire, toNano(now.Add(-waitingLife))); err != nil {
-		return nil, err
+	if i.expireDue(now) {
+		if _, err := i.expireWaiting(ctx, tx, now); err != nil {
+			return nil, err
+		}
 	}
 	newest := batch[0]
 	for _, d := range batch[1:] {
@@ -108,6 +115,13 @@ func (t *Table) keepWaiting(ctx context.Context, tx database.Tx, batch []*replhu
 	}
 	t.kept.add(rowKey{entity, key})
 	return newest, nil
+}
+
+// expireDue reports whether it is time to look for deliveries that no longer wait. It
+// is true for one caller at a time.
+func (i *Inbox) expireDue(now time.Time) bool {
+	last := i.expired.Load()
+	return now.UnixNano()-last >= int64(expireEvery) && i.expired.CompareAndSwap(last, now.UnixNano())
 }
 
 // newer is the one of two deliveries of a row that wins over the other; a, where

@@ -23,6 +23,13 @@ const (
 	operationPurge  = "PURGE"
 )
 
+// codeBytesRequired refuses a stream without a limit, and demandedBytes is the limit
+// that the bucket gets then: an account may demand one of every stream.
+const (
+	codeBytesRequired jetstream.ErrorCode = 10113
+	demandedBytes                         = 32 << 20
+)
+
 // bucket returns the bucket's stream, created or adapted as needed.
 func (m *Map) bucket(ctx context.Context) (jetstream.Stream, error) {
 	name := m.cfg.streamName()
@@ -31,7 +38,12 @@ func (m *Map) bucket(ctx context.Context) (jetstream.Stream, error) {
 		if err := m.presence.missing(ctx); err != nil {
 			return nil, fmt.Errorf("create bucket %q: %w", m.cfg.Bucket, err)
 		}
-		stream, err = m.js.CreateStream(ctx, m.streamConfig())
+		cfg := m.streamConfig()
+		stream, err = m.js.CreateStream(ctx, cfg)
+		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeBytesRequired {
+			cfg.MaxBytes = demandedBytes
+			stream, err = m.js.CreateStream(ctx, cfg)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("create bucket %q: %w", m.cfg.Bucket, err)
 		}
@@ -100,6 +112,19 @@ func (m *Map) last(ctx context.Context, path string) (*jetstream.RawStreamMsg, e
 
 func (m *Map) subject(path string) string {
 	return m.cfg.prefix() + strings.ReplaceAll(path, "/", ".")
+}
+
+// target is where a path's value is published. Leafnodes do not pass on a bucket's own
+// subjects: in another domain, or behind a prefix, they are a part of the API.
+func (m *Map) target(path string) string {
+	switch o := m.js.Options(); {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "." + m.subject(path)
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API." + m.subject(path)
+	default:
+		return m.subject(path)
+	}
 }
 
 // path is the path of a subject in the bucket; ok is false for a key that is

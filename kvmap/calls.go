@@ -99,7 +99,7 @@ func (m *Map) bounded(ctx context.Context, f func(context.Context) error) error 
 }
 
 func (m *Map) put(ctx context.Context, path string, value []byte, expect tree.Version) (tree.Version, error) {
-	msg := &nats.Msg{Subject: m.subject(path), Data: value}
+	msg := &nats.Msg{Subject: m.target(path), Data: value}
 	switch expect {
 	case tree.Any:
 		seq, err := m.publish(ctx, msg)
@@ -168,7 +168,7 @@ func (m *Map) delete(ctx context.Context, path string, expect tree.Version) erro
 
 // remove marks a key as removed if its last message is at seq.
 func (m *Map) remove(ctx context.Context, path string, seq uint64) error {
-	msg := &nats.Msg{Subject: m.subject(path), Header: nats.Header{
+	msg := &nats.Msg{Subject: m.target(path), Header: nats.Header{
 		headerOperation:        {operationPurge},
 		jetstream.MsgRollup:    {jetstream.MsgRollupSubject},
 		jetstream.MsgTTLHeader: {markerTTL.String()},

@@ -141,7 +141,7 @@ func (m *Map) holdOne(ctx context.Context, path string, value []byte) error {
 	if err := m.layout.CheckWrite(path, value); err != nil {
 		return err
 	}
-	msg := &nats.Msg{Subject: m.subject(path), Data: value, Header: nats.Header{headerMember: {m.members.id}}}
+	msg := &nats.Msg{Subject: m.target(path), Data: value, Header: nats.Header{headerMember: {m.members.id}}}
 	live := jetstream.WithMsgTTL(m.cfg.MemberTTL)
 	if at := m.members.standsAt(path); at > 0 {
 		seq, err := m.publishAt(ctx, msg, at, live)

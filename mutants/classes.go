@@ -19,8 +19,9 @@ var classesMutants = []mutant{
 	{
 		name: "outage-told-each-time", guarantee: "8: an outage is told once at each end",
 		file: "internal/queue/outage.go",
-		old:  `if !o.told {`,
-		new:  `if true {`,
+		old:  `if !o.told && !s.closed {`,
+		new:  `if !s.closed {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 }

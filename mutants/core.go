@@ -9,6 +9,7 @@ var coreMutants = []mutant{
 		old:  `return l.window.settleBefore(l.journal.write(l.view.tip.Last, l.window.patience.time()))`,
 		new:  `return l.journal.write(l.view.tip.Last, l.window.patience.time())`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts|TestRivals",
+		noSim: "the stated last sequence refuses such a record as well",
 	},
 	{
 		name: "old-epoch-goes-on", guarantee: "3: events of an epoch that is over are not appended under the next",
@@ -16,6 +17,7 @@ var coreMutants = []mutant{
 		old:  `	if l.copier.work != nil && !sameCursors(checked.State, s) {`,
 		new:  `	if l.copier.work != nil && checked.State.Dropped {`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "fill-without-a-record", guarantee: "2: copies belong to the phase of the record in front of them",
@@ -23,5 +25,6 @@ var coreMutants = []mutant{
 		old:  `	return draft{State: p.view.tip.State.In(record.Live), Why: WhyPhase}`,
 		new:  "	p.view.tip.State = p.view.tip.State.In(record.Live)\n	return nil",
 		pkg:  "./hub/internal/lane/core", test: "TestRivals",
+		noSim: rare,
 	},
 }

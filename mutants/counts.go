@@ -15,6 +15,7 @@ var countsMutants = []mutant{
 		old:  `l.window.storedUpTo(tip.Last) // the answer was lost`,
 		new:  `_ = l.window.storedUpTo`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
+		noSim: "it concerns a metric",
 	},
 	{
 		name: "lag-by-sequence", guarantee: "3: a lane in an earlier epoch lacks all of the later one",

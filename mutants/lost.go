@@ -23,6 +23,7 @@ var lostMutants = []mutant{
 		old:  `		return max(s.at.AckFloor.Stream, before, s.at.Delivered.Stream)`,
 		new:  `		return s.at.AckFloor.Stream`,
 		pkg:  "./hub/internal/lane/history", test: "TestStanding",
+		noSim: noLetters,
 	},
 	{
 		name: "start-is-no-floor", guarantee: "1: a lane goes on though a consumer that starts in the middle has had nothing yet",
@@ -30,6 +31,7 @@ var lostMutants = []mutant{
 		old:  `	return max(s.at.AckFloor.Stream, before)`,
 		new:  `	return s.at.AckFloor.Stream`,
 		pkg:  "./hub/internal/lane/history", test: "TestStanding",
+		noSim: "consumers begin at a lane's first copy here",
 	},
 	{
 		name: "floors-of-the-lane-before", guarantee: "1: what a dropped lane's workers acknowledged proves nothing of the next",

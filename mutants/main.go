@@ -1,13 +1,15 @@
 // Command mutants takes each mechanism behind a guarantee out of the code in
 // turn, runs the test that is said to hold it, and fails unless that test goes
-// red. It changes nothing in the tree: the mutated file is laid over the real
-// one for that one build (go test -overlay).
+// red. It changes nothing in the tree: the mutated files are laid over the real
+// ones (go build -overlay), in one build for all mutants, which a variable of the
+// environment tells from each other.
 //
 //	go run ./mutants            all mutants
 //	go run ./mutants -run trim  those whose name contains "trim"
 //	go run ./mutants -why       also what the test said, which shows that it is red for the right reason
 //	go run ./mutants -j 1       one at a time, on a machine with other work
 //	go run ./mutants -list      what there is
+//	go run ./mutants -sim       the simulation of many hubs (hub/sim) instead of the tests, a minute for each mutant of a pure core
 package main
 
 import (
@@ -20,6 +22,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -40,12 +43,15 @@ type mutant struct {
 	file      string
 	// old, which occurs once in the file, becomes new.
 	old, new string
-	// pkg and test are what must go red.
+	// pkg and test are what must go red. So must the script of the simulation that has
+	// the mutant's name (hub/sim/testdata), which each mutant of a pure core has, or
+	// noSim, the reason why the simulation does not find it.
 	pkg, test string
+	noSim     string
 }
 
 func all() []mutant {
-	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants, cliMutants, batchMutants, outageMutants, valuesMutants, replicaMutants, outboxMutants, repairMutants, twowayMutants, speedMutants, uniqueMutants, countsMutants, leaderMutants, classesMutants, roomsMutants, coreMutants, databaseMutants, retentionMutants, authMutants, simulationMutants, houseMutants)
+	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants, cliMutants, batchMutants, outageMutants, valuesMutants, replicaMutants, outboxMutants, repairMutants, twowayMutants, speedMutants, uniqueMutants, countsMutants, leaderMutants, classesMutants, roomsMutants, coreMutants, databaseMutants, retentionMutants, authMutants, simulationMutants, otherKeysMutants, placesMutants, houseMutants, migrateMutants)
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -55,6 +61,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	why := flags.Bool("why", false, "print the first error of each test")
 	// The tests wait for servers and for deadlines most of their time.
 	atOnce := flags.Int("j", 2*runtime.NumCPU(), "mutants at a time")
+	simulate := flags.Bool("sim", false, "run the simulation with each mutant of a pure core: its script, variations of that, and seeds; say what breaks a guarantee")
+	simTime := flags.Duration("for", time.Minute, "with -sim, how long seeds are tried at most")
+	scripts := flags.String("scripts", "", "with -sim, write a short script for each mutant into this folder")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,6 +85,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s := session{dir: dir, out: out, why: *why}
+	if *simulate {
+		return simulations{dir, out, simTime.String(), *scripts}.run(ctx, chosen)
+	}
+	began := time.Now()
+	b, err := build(ctx, dir, chosen, runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	s := session{builds: b, out: out, why: *why, built: time.Since(began)}
 	return s.judge(ctx, chosen, *atOnce)
 }

@@ -155,6 +155,7 @@ var mutants = []mutant{
 		old:  `	return err == nil && v > current`,
 		new:  `	return err == nil && v > current+10`,
 		pkg:  "./hub/internal/record", test: "TestRecordsOfANewerForm",
+		noSim: noRegistry,
 	},
 	{
 		name: "detached-goes-on", guarantee: "a detached lane must be registered with a start",
@@ -169,6 +170,7 @@ var mutants = []mutant{
 		old:  `		if d.Kind == match.Dead {`,
 		new:  `		if d.Kind == match.Dead && d.Err == nil {`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
+		noSim: noLetters,
 	},
 	{
 		name: "echo", guarantee: "a service does not get its own events",
@@ -211,6 +213,7 @@ var mutants = []mutant{
 		old:  `Found{l.first, min(l.low, lowest)}`,
 		new:  `Found{l.first, max(l.low, min(l.low, lowest))}`,
 		pkg:  "./hub/internal/lane/history", test: "TestLook",
+		noSim: noLetters,
 	},
 	{
 		name: "missing-consumer-acked", guarantee: "1: a missing consumer has acknowledged nothing",
@@ -281,5 +284,6 @@ var mutants = []mutant{
 		old:  `		if snapshot != nil && IsNewer(snapshot.Entries[path].Value) {`,
 		new:  `		if snapshot == nil && IsNewer(nil) {`,
 		pkg:  "./hub", test: "TestRegistrationKeepsANewerRecord",
+		noSim: noRegistry,
 	},
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"go/parser"
 	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -23,5 +26,34 @@ func TestMutantsFollowTheCode(t *testing.T) {
 			t.Errorf("%s: there are two of that name", m.name)
 		}
 		names[m.name] = true
+	}
+}
+
+// Each mutant of a pure core has a script of the simulation, which is red with it, or
+// the reason why it has none. Each script shows what breaks without something: a mutant
+// of its name, or a flaw of the simulation.
+func TestMutantsOfTheCoresAreSimulated(t *testing.T) {
+	named := make(map[string]bool)
+	for _, m := range all() {
+		named[m.name] = true
+		switch {
+		case m.ofCore() && m.hasScript("..") == (m.noSim != ""):
+			t.Errorf("%s: must have a script in hub/sim/testdata, or else a reason", m.name)
+		case !m.ofCore() && m.noSim != "":
+			t.Errorf("%s: is of no core, and has a reason", m.name)
+		}
+	}
+	scripts, err := filepath.Glob(filepath.Join("..", simulation, "testdata", "*.txt"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range scripts {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := strings.TrimSuffix(filepath.Base(file), ".txt"); !named[name] && !strings.Contains(string(text), "# flaw: ") {
+			t.Errorf("%s shows neither a mutant nor a flaw", file)
+		}
 	}
 }

@@ -3,6 +3,13 @@ package main
 // outageMutants are the mechanisms for what is not an event's fault, and of batches.
 var outageMutants = []mutant{
 	{
+		name: "outage-ends-in-silence", guarantee: "8: an outage that ends with its work queues is told once at each end",
+		file: "state.go",
+		old:  `	s.outages.end(s, &over, true)`,
+		new:  ``,
+		pkg:  ".", test: "TestOutageEndsWithItsQueues",
+	},
+	{
 		name: "outage-is-poison", guarantee: "8: an outage uses up no attempts",
 		file: "meaning.go",
 		old:  "	case database.Unavailable:\n		return queue.Unavailable",
@@ -15,6 +22,7 @@ var outageMutants = []mutant{
 		old:  `return o.probe == nil && s.candidates() > 0 &&`,
 		new:  `return s.candidates() > 0 &&`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "outage-of-one-event", guarantee: "8: an event that alone is answered so is at fault",
@@ -22,6 +30,7 @@ var outageMutants = []mutant{
 		old:  `return j.failedAt != 0 && p.last[j.Row.Entity] > j.failedAt`,
 		new:  `return j.failedAt != 0 && p.last[j.Row.Entity] > j.failedAt+1000`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "conflicts-without-end", guarantee: "8: conflicts in a row are bounded",
@@ -29,6 +38,7 @@ var outageMutants = []mutant{
 		old:  `j.conflicts <= maxConflicts {`,
 		new:  `j.conflicts <= 100*maxConflicts {`,
 		pkg:  "./internal/queue", test: "TestConflictsInARowAreBounded",
+		noSim: noQueue,
 	},
 	{
 		name: "cut-off-is-unknown", guarantee: "8: a server that crashes cuts its connections off",
@@ -43,6 +53,7 @@ var outageMutants = []mutant{
 		old:  `case ended, b.halving.away, j.line != nil && b.halving.failed[j.Row]:`,
 		new:  `case ended, b.halving.away:`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "batch-in-two", guarantee: "7: no key is in two batches at a time",
@@ -50,6 +61,7 @@ var outageMutants = []mutant{
 		old:  `if l.head.state != jobRunning { // in the same batch`,
 		new:  `if l.head != nil { // in the same batch`,
 		pkg:  "./internal/queue", test: "TestRowsKeepTheirOrder",
+		noSim: noQueue,
 	},
 	{
 		name: "batch-crashes-again", guarantee: "8: what comes again comes in smaller batches",
@@ -57,5 +69,6 @@ var outageMutants = []mutant{
 		old:  `3*(max(j.Delivered-1, 0)+j.doubts)`,
 		new:  `3*j.doubts`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 }

@@ -23,6 +23,7 @@ var repairMutants = []mutant{
 		old:  `return cmp.Or(s.Rev, 1) != in.Rev`,
 		new:  `return false`,
 		pkg:  "./hub/internal/lane/record", test: "TestOutdatedRows",
+		noSim: noRows,
 	},
 	{
 		name: "backfill-takes-others-rows", guarantee: "backfill: takes no rows that were fetched for another fill",
@@ -30,6 +31,7 @@ var repairMutants = []mutant{
 		old:  `return f.from.ID == s.ID && f.from.Row`,
 		new:  `return f.from.Row`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
+		noSim: noRows,
 	},
 	{
 		name: "backfill-unbounded", guarantee: "backfill: a state record can always be written again",
@@ -44,6 +46,7 @@ var repairMutants = []mutant{
 		old:  `		s.Form = backfillForm`,
 		new:  `		s.Form = snapshotForm`,
 		pkg:  "./hub/internal/lane/record", test: "TestRecordOfABackfill",
+		noSim: noRows,
 	},
 	{
 		name: "rows-asked-for-again", guarantee: "snapshots: reading a lane again asks no owner again",
@@ -51,6 +54,7 @@ var repairMutants = []mutant{
 		old:  `	case l.view.known != read:`,
 		new:  "	case l.view.known != read:\n		l.rows.dropAll()",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
+		noSim: noRows,
 	},
 	{
 		name: "credentials-refused-twice", guarantee: "a connection never gives up by itself",

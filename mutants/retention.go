@@ -8,6 +8,7 @@ var retentionMutants = []mutant{
 		old:  `	return prove(n.Lowest, then)`,
 		new:  `	return then(true)`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "rolled-back-is-trimmed", guarantee: "3: an event that a rollback took does not detach its lane",
@@ -29,6 +30,7 @@ var retentionMutants = []mutant{
 		old:  `				return identify(now, atLeast, then)`,
 		new:  `				return write`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "unresumed-registration", guarantee: "2: a registration beside a rollback waits until the lane has resumed",
@@ -36,6 +38,7 @@ var retentionMutants = []mutant{
 		old:  `return pos.Epoch < l.EpochOf(pos.Seq) }`,
 		new:  `return pos.Epoch < l.EpochOf(pos.Seq) && pos.Seq == 0 }`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "purge-of-another-stream", guarantee: "1: a stream created during a trim keeps its events",
@@ -50,6 +53,7 @@ var retentionMutants = []mutant{
 		old:  `			if got > seq && !s.All {`,
 		new:  `			if got > seq && s.All {`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "lanes-before-pins", guarantee: "1: pins are counted before the lanes are looked at",

@@ -22,5 +22,6 @@ var roomsMutants = []mutant{
 		old:  `	return r.ID == in.ID && r.Rev == in.Rev`,
 		new:  `	return r.ID == in.ID`,
 		pkg:  "./hub/internal/reconcile", test: "TestTheLaneDecidesOnARecord",
+		noSim: noRegistry,
 	},
 }

@@ -85,6 +85,7 @@ var sdkMutants = []mutant{
 		old:  `sessionCollecting && others <= 0 {`,
 		new:  `sessionCollecting {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "others-not-counted", guarantee: "7: what somebody else was delivered is settled first",
@@ -92,6 +93,7 @@ var sdkMutants = []mutant{
 		old:  `others := info.Unacknowledged - s.since(n.look.linked)`,
 		new:  `others := 0 * s.since(n.look.linked)`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "forgotten-deliveries-count", guarantee: "7: what a killed server has forgotten hides nothing",
@@ -99,6 +101,7 @@ var sdkMutants = []mutant{
 		old:  `func (f *inflight) forget() { f.memory++ }`,
 		new:  `func (f *inflight) forget() {}`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "running-counts-after-doubt", guarantee: "7: what others may have settled during a standstill hides nothing",
@@ -106,6 +109,7 @@ var sdkMutants = []mutant{
 		old:  `s.forget() // a job that still`,
 		new:  `// a job that still`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "fails-after-doubt", guarantee: "7: what was at work through a standstill is not tried again unless it comes again",
@@ -113,6 +117,7 @@ var sdkMutants = []mutant{
 		old:  `mine := j.src.mine() && !j.doubted`,
 		new:  `mine := j.src.mine()`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "forgotten-delivery-is-new", guarantee: "7: what is in flight, or was handled, is not taken again as new",
@@ -120,6 +125,7 @@ var sdkMutants = []mutant{
 		old:  `j.Delivered == 1 && j.Seq > s.highest {`,
 		new:  `j.Delivered == 1 {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "lost-ack-is-waited-for", guarantee: "7: a lost acknowledgement holds up nothing",
@@ -127,6 +133,7 @@ var sdkMutants = []mutant{
 		old:  `settle.Done = append(settle.Done, seq)`,
 		new:  `_ = append(settle.Done, seq)`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "rewind-not-noticed", guarantee: "7: a queue that was created again delivers again what was handled",
@@ -134,6 +141,7 @@ var sdkMutants = []mutant{
 		old:  `case !info.Created.Equal(s.created):`,
 		new:  `case false:`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "held-back-for-ever", guarantee: "7: what is held back is handled though nothing new comes",
@@ -141,6 +149,7 @@ var sdkMutants = []mutant{
 		old:  ` && len(n.held) == 0 {`,
 		new:  ` {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "partition-two-holders", guarantee: "7: a partition goes through nobody",
@@ -155,6 +164,7 @@ var sdkMutants = []mutant{
 		old:  `if s.s.lapsed() {`,
 		new:  `if false {`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "lease-not-looked-at", guarantee: "7: who stood still begins nothing",
@@ -162,6 +172,7 @@ var sdkMutants = []mutant{
 		old:  `return s.cfg.Ordered`,
 		new:  `return false && s.cfg.Ordered`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "failing-key-counts", guarantee: "8: a failing event holds up its key alone",
@@ -169,6 +180,7 @@ var sdkMutants = []mutant{
 		old:  `j.src.active--`,
 		new:  `_ = j.src.active`,
 		pkg:  "./internal/queue", test: "TestRowsKeepTheirOrder",
+		noSim: noQueue,
 	},
 	{
 		name: "panic-goes-through", guarantee: "8: a handler's panic is caught",
@@ -190,6 +202,7 @@ var sdkMutants = []mutant{
 		old:  "	return s.AdvancedRow(row, get(h, contract.HeaderKey), get(h, contract.HeaderOrigin)), true\n",
 		new:  "	return s, true\n",
 		pkg:  "./hub/internal/lane/record", test: "TestTipOfASnapshot",
+		noSim: noRows,
 	},
 	{
 		name: "rows-lost-unseen", guarantee: "snapshots: no row is lost on the way",
@@ -204,5 +217,6 @@ var sdkMutants = []mutant{
 		old:  `f.Snapshot == nil && slices.Contains(f.IDs, id)`,
 		new:  `slices.Contains(f.IDs, id)`,
 		pkg:  "./hub/internal/lane/record", test: "TestAddSnapshot",
+		noSim: noRows,
 	},
 }

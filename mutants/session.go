@@ -17,9 +17,11 @@ const tries = 5
 
 // session judges mutants and reports them.
 type session struct {
-	dir string // for the mutated files
-	out io.Writer
-	why bool
+	builds *builds
+	out    io.Writer
+	why    bool
+
+	built time.Duration // how long the builds took
 
 	mu       sync.Mutex // guards what follows, and out
 	survived []string
@@ -37,8 +39,8 @@ func (s *session) judge(ctx context.Context, chosen []mutant, atOnce int) error 
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%d mutants in %s, %d at a time; their times add up to %s\n", len(chosen),
-		time.Since(began).Round(time.Second), atOnce, s.spent.Round(time.Second))
+	fmt.Fprintf(s.out, "%d mutants, built in %s and tried in %s, %d at a time; their times add up to %s\n", len(chosen),
+		s.built.Round(time.Second), time.Since(began).Round(time.Second), atOnce, s.spent.Round(time.Second))
 	if len(s.survived) > 0 {
 		return fmt.Errorf("%d of %d survived: their tests do not hold what they say: %s", len(s.survived), len(chosen), strings.Join(s.survived, ", "))
 	}
@@ -48,9 +50,9 @@ func (s *session) judge(ctx context.Context, chosen []mutant, atOnce int) error 
 // one judges a mutant. The error is that of ctx.
 func (s *session) one(ctx context.Context, m mutant) error {
 	began := time.Now()
-	result, err := m.try(ctx, s.dir)
+	result, err := s.builds.try(ctx, m)
 	for again := 1; again < tries && err == nil && result.verdict == green; again++ {
-		result, err = m.try(ctx, s.dir)
+		result, err = s.builds.try(ctx, m)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

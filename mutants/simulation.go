@@ -8,6 +8,7 @@ var simulationMutants = []mutant{
 		old:  `	return ReadLedger{t.confirmed}`,
 		new:  `	return t.confirmed(Read{Ledger: l})`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "purge-to-an-earlier-floor", guarantee: "3: a trim purges what it found itself, whatever the floor",
@@ -15,6 +16,7 @@ var simulationMutants = []mutant{
 		old:  `		if t.below = allowed; !known`,
 		new:  `		if t.below = max(allowed, l.Floor); !known`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "mark-without-a-time", guarantee: "3: a mark that names no event does not stand for those that do",
@@ -22,6 +24,7 @@ var simulationMutants = []mutant{
 		old:  `	} else if !s.At.Time.IsZero() && (`,
 		new:  `	} else if (`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "lanes-by-an-old-ledger", guarantee: "3: a trim judges the lanes by the newest epochs",
@@ -29,6 +32,7 @@ var simulationMutants = []mutant{
 		old:  `	return Remember{latest, func() Step { return LookAtLanes{t.lookedAt} }}`,
 		new:  `	return LookAtLanes{t.lookedAt}`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "first-break-alone", guarantee: "3: a later rollback that went further back counts",
@@ -36,6 +40,7 @@ var simulationMutants = []mutant{
 		old:  `			first = min(first, r.First)`,
 		new:  `			first = max(first, r.First)`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "break-unproven", guarantee: "3: what lies before a break is proven to have survived",
@@ -43,6 +48,7 @@ var simulationMutants = []mutant{
 		old:  "	// has noticed went further back.\n	return ReadTime{r.mark.Seq, r.proven}",
 		new:  "	// has noticed went further back.\n	return r.then(r.mark)",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "registration-in-another-stream", guarantee: "2: a registration beside a new ingest does not move its lane past events",
@@ -50,6 +56,7 @@ var simulationMutants = []mutant{
 		old:  "	return l.Prove(pos, then)",
 		new:  "	return then(true)",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "pin-outlived", guarantee: "1: a pin goes once its lane is fenced",
@@ -64,6 +71,7 @@ var simulationMutants = []mutant{
 		old:  `			if len(unknown) > 0 {`,
 		new:  `			if unknown == nil {`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "pin-of-an-earlier-edit", guarantee: "1: an edit that is decided again pins again",
@@ -86,6 +94,7 @@ var simulationMutants = []mutant{
 		old:  `		return r.still(func() Step { return r.then(m) })`,
 		new:  `		return r.then(m)`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: rare,
 	},
 	{
 		name: "purged-below-a-lost-floor", guarantee: "1: a since is held once it is pinned",
@@ -99,6 +108,20 @@ var simulationMutants = []mutant{
 		file: "hub/internal/lane/core/phase.go",
 		old:  `ReadEvents{Fill: true, From: at, To: to}`,
 		new:  `ReadEvents{Fill: true, From: at}`,
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "pins-lost-with-ingest", guarantee: "1: lanes are fenced whose pins went with ingest",
+		file: "hub/internal/ingest/retention/ledger.go",
+		old:  `l.Lost = l.Pinnings + 1 // their`,
+		new:  `_ = l.Pinnings // their`,
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "detached-by-old-bounds", guarantee: "3: a lane is not cut off by what an earlier ingest held",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  "		return r.still(func() Step {\n			return Done{fmt.Errorf(\"%w: epoch %d begins at %d, first held %d\", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}\n		})",
+		new:  "		return Done{fmt.Errorf(\"%w: epoch %d begins at %d, first held %d\", ErrTrimmed, l.EpochOf(begin), begin, r.bounds.First)}",
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 }

@@ -16,6 +16,7 @@ var uniqueMutants = []mutant{
 		old:  `		share = s.cfg.MaxBatch`,
 		new:  `		share = 1`,
 		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "swap-in-place", guarantee: "7: rows of a batch give up unique values before they get new ones",
@@ -32,10 +33,17 @@ var uniqueMutants = []mutant{
 		pkg:  "./inbox", test: "TestUniqueValuesChangeHands",
 	},
 	{
+		name: "swap-of-generated-values", guarantee: "7: values of a unique column that is generated change hands",
+		file: "inbox/uniques.go",
+		old:  `		u.columns = append(u.columns, t.columnsIn(part.generated)...)`,
+		new:  `		u.columns = append(u.columns, part.column)`,
+		pkg:  "./inbox", test: "TestUniqueValuesChangeHands",
+	},
+	{
 		name: "migrate-once", guarantee: "database: an instance that finds a new file locked begins all the same",
-		file: "database/schema.go",
-		old:  `	err := InTransaction(ctx, db, nil, func(tx *sql.Tx) error {`,
-		new:  `	err := transact(ctx, db, nil, func(tx *sql.Tx) error {`,
+		file: "database/migrate.go",
+		old:  `	err := InTransaction(ctx, db, options, func(tx *sql.Tx) error {`,
+		new:  `	err := transact(ctx, db, options, func(tx *sql.Tx) error {`,
 		pkg:  "./database", test: "TestMigrateOnALockedFile",
 	},
 }

@@ -57,6 +57,7 @@ var watchingMutants = []mutant{
 		old:  `	return r.count > maxRefusals`,
 		new:  `	return r.count < 0`,
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
+		noSim: "it concerns what a stalled lane reports",
 	},
 	{
 		name: "full-ingest-is-silent", guarantee: "a full ingest names what keeps it full",

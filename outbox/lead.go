@@ -18,8 +18,8 @@ import (
 const leadBatches = 4
 
 // lead looks at the first rows of all. Where there are more than a few, it names all
-// shards: to ask the index which shards have rows would take longer than to try
-// all shards.
+// shards: to ask the index which of them have rows would take longer than to try
+// each.
 func (l *locks) lead(ctx context.Context) (found []int, many bool, err error) {
 	first, err := shardsOf(ctx, l.db, fmt.Sprint(l.box.sql.lead, leadBatches*l.limit))
 	if err != nil {

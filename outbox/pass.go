@@ -12,9 +12,9 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// pass publishes a batch of all shards that have rows together, or, after one that
-// was full or failed, one of each of them or of some, several at once. It reports whether there was
-// any that no other relay held. late outlives ctx: what was published is deleted
+// pass publishes one batch of all shards that have rows. After a batch that was full or
+// failed it publishes several at once, each of one shard or of some. It reports whether
+// there was a shard that no other relay held. late outlives ctx: what was published is deleted
 // even though ctx ended meanwhile.
 func (r *Relay) pass(ctx, late context.Context) (found bool, err error) {
 	defer func() {

@@ -9,19 +9,39 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
+// requeuePiece is how many events are requeued in one transaction.
+const requeuePiece = 256
+
 // Requeue gives the events that were set aside back to the relays, after their cause
 // was repaired (the server's limit was raised, a row corrected by hand). It returns
 // their number. The events keep their ids and versions: if newer events of their keys
 // were published meanwhile, the inbox keeps the newer ones.
+//
+// Requeue works in transactions of at most 256 events, and waits for no other
+// transaction: an event that another one has locked stays set aside. After an error
+// the number says how many events were requeued.
 func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
-	err = database.InTransaction(ctx, db, o.readCommitted(), func(tx *sql.Tx) error {
-		n, err = o.requeue(ctx, tx)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("requeue: %w", err)
+	last := int64(0)
+	for {
+		// Without locks: a scan that locks would wait for a relay that sets an event aside.
+		ids, err := readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d ORDER BY id LIMIT %d", o.cfg.Table, last, requeuePiece))
+		if err != nil {
+			return n, fmt.Errorf("requeue: %w", err)
+		}
+		if len(ids) == 0 {
+			return n, nil
+		}
+		last = ids[len(ids)-1]
+		var moved int64
+		err = database.InTransaction(ctx, db, o.readCommitted(), func(tx *sql.Tx) error {
+			moved, err = o.requeue(ctx, tx, ids)
+			return err
+		})
+		if err != nil {
+			return n, fmt.Errorf("requeue: %w", err)
+		}
+		n += moved
 	}
-	return n, nil
 }
 
 // readCommitted is for transactions each of whose statements is to see what was
@@ -34,20 +54,16 @@ func (o *Outbox) readCommitted() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
-// requeue moves rows by id: rows that are set aside meanwhile stay. The rows get ids
+// requeue moves those of some rows that no other transaction has locked. They get ids
 // of their own, since relays have passed the old ones.
-func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
-	lock := " FOR UPDATE" // two that requeue at once
-	if o.cfg.Dialect == database.SQLite {
-		lock = ""
-	}
-	ids, err := readIDs(ctx, tx, fmt.Sprintf("SELECT id FROM %s_failed ORDER BY id%s", o.cfg.Table, lock))
+func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx, ids []int64) (int64, error) {
+	ids, err := readIDs(ctx, tx, o.sql.lockFailed(ids))
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	for _, statement := range []string{
 		fmt.Sprintf("INSERT INTO %[1]s (%[2]s) SELECT %[2]s FROM %[1]s_failed WHERE id IN (%[3]s) ORDER BY id", o.cfg.Table, columns, list(ids)),
-		fmt.Sprintf("DELETE FROM %s_failed WHERE id IN (%s)", o.cfg.Table, list(ids)),
+		o.sql.deleteFailed(ids),
 	} {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return 0, err
@@ -56,8 +72,8 @@ func (o *Outbox) requeue(ctx context.Context, tx *sql.Tx) (int64, error) {
 	return int64(len(ids)), nil
 }
 
-func readIDs(ctx context.Context, tx *sql.Tx, query string) (ids []int64, err error) {
-	rows, err := tx.QueryContext(ctx, query)
+func readIDs(ctx context.Context, db querier, query string) (ids []int64, err error) {
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -39,18 +39,25 @@ func (o *Outbox) shardRows() string { return o.firstRows("shards", "shard", 0, o
 
 // firstRows makes count rows of a table that is not empty from then on.
 func (o *Outbox) firstRows(table, column string, first, count int) string {
-	into, conflict := "INSERT INTO", " ON CONFLICT DO NOTHING"
-	if o.cfg.Dialect == database.MariaDB {
-		into, conflict = "INSERT IGNORE INTO", ""
-	}
 	values := make([]string, count)
+	if o.cfg.Dialect == database.MariaDB {
+		// Not VALUES alone: that waits for rows that are there and locked, as those of
+		// shards are while a batch is published.
+		for i := range values {
+			values[i] = fmt.Sprintf("SELECT %d AS n", first+i)
+		}
+		return fmt.Sprintf("INSERT IGNORE INTO %[1]s_%[2]s (%[3]s) SELECT n FROM (%[4]s) AS v WHERE n NOT IN (SELECT %[3]s FROM %[1]s_%[2]s)",
+			o.cfg.Table, table, column, strings.Join(values, " UNION ALL "))
+	}
 	for i := range values {
 		values[i] = fmt.Sprintf("(%d)", first+i)
 	}
-	return fmt.Sprintf("%s %s_%s (%s) VALUES %s%s", into, o.cfg.Table, table, column, strings.Join(values, ", "), conflict)
+	return fmt.Sprintf("INSERT INTO %s_%s (%s) VALUES %s ON CONFLICT DO NOTHING", o.cfg.Table, table, column, strings.Join(values, ", "))
 }
 
-// Migrate runs Schema. Many instances may call it at once.
+// Migrate creates missing tables, and adds what this version needs to those that are
+// there, see [database.Schema.Migrate]. It may be called by many instances at once, at
+// every start.
 func (o *Outbox) Migrate(ctx context.Context, db *sql.DB) error {
 	return o.Schema().Migrate(ctx, db, o.cfg.Dialect, o.cfg.Table)
 }

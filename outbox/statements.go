@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/replhub/replhub/database"
 )
@@ -17,6 +18,9 @@ type statements struct {
 	withWork    string // shards that have rows
 	depth       string // rows, the oldest one's time, and events set aside
 	deleteRows  func(gone []row) (statement string, args []any)
+	// lockFailed returns those of some events set aside that no other transaction has
+	// locked, and locks them; deleteFailed deletes such.
+	lockFailed, deleteFailed func(ids []int64) string
 
 	// behind reads the first rows of some shards, each behind an id, and one row
 	// without an id that has the snapshot; shardsBehind are the shards that have such,
@@ -53,6 +57,15 @@ func statementsFor(cfg Config) statements {
 			"(SELECT COUNT(*) FROM %[1]s_failed), (SELECT generation FROM %[1]s_generation)", cfg.Table),
 		generation: fmt.Sprintf("SELECT generation FROM %s_generation", cfg.Table),
 	}
+	failed := cfg.Table + "_failed"
+	s.lockFailed = func(ids []int64) string {
+		lock := " FOR UPDATE SKIP LOCKED"
+		if cfg.Dialect == database.SQLite {
+			lock = "" // it has one writer at a time
+		}
+		return fmt.Sprintf("SELECT id FROM %s WHERE id IN (%s) ORDER BY id%s", failed, list(ids), lock)
+	}
+	s.deleteFailed = func(ids []int64) string { return fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", failed, list(ids)) }
 	s.newGeneration = fmt.Sprintf("UPDATE %s_generation SET generation = ", cfg.Table) + laterGeneration(cfg.Dialect)
 	if cfg.Dialect == database.Postgres {
 		s.forPostgres(cfg)
@@ -78,6 +91,10 @@ func statementsFor(cfg Config) statements {
 		s.lead = fmt.Sprintf("SELECT shard FROM %s FORCE INDEX (PRIMARY) ORDER BY id LIMIT ", cfg.Table)
 		s.shards = fmt.Sprintf("SELECT shard FROM %s_shards ORDER BY shard", cfg.Table)
 		s.deleteRows = func(gone []row) (string, []any) { return deleteFromMariaDB(cfg.Table, list(idsOf(gone))), nil }
+		s.deleteFailed = func(ids []int64) string { return deleteFromMariaDB(failed, list(ids)) }
+		s.lockFailed = func(ids []int64) string {
+			return fmt.Sprintf("SELECT o.id %s FOR UPDATE SKIP LOCKED", lookedUp(failed, list(ids)))
+		}
 	}
 	return s
 }
@@ -87,7 +104,12 @@ func statementsFor(cfg Config) statements {
 // and not committed. The ids are digits of our own: without arguments MariaDB's
 // driver needs one round trip instead of three.
 func deleteFromMariaDB(table, ids string) string {
-	return fmt.Sprintf("DELETE FROM o USING JSON_TABLE('[%s]', '$[*]' COLUMNS (id BIGINT PATH '$')) AS gone "+
+	return "DELETE FROM o USING " + strings.TrimPrefix(lookedUp(table, ids), "FROM ")
+}
+
+// lookedUp are the rows "o" of some ids, each looked up.
+func lookedUp(table, ids string) string {
+	return fmt.Sprintf("FROM JSON_TABLE('[%s]', '$[*]' COLUMNS (id BIGINT PATH '$')) AS gone "+
 		"STRAIGHT_JOIN %s AS o FORCE INDEX (PRIMARY) ON o.id = gone.id", ids, table)
 }
 

@@ -11,8 +11,8 @@ import (
 type Stats struct {
 	// Depth is how many committed rows wait.
 	Depth int64
-	// Age is how long the oldest committed row waits, by this machine's clock; 0 when
-	// no row waits.
+	// Age is how long the oldest row waits, by this machine's clock; 0 when
+	// none does.
 	Age time.Duration
 	// Failed is how many events are set aside now, waiting for Requeue.
 	Failed int64

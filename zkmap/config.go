@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,6 +55,9 @@ type Config struct {
 	// TLS encrypts connections; an empty ServerName is the dialled host.
 	// Default: none.
 	TLS *tls.Config
+	// RootCAs gives the authorities in place of those of TLS, and is called at each
+	// dial, because authorities are renewed too. Default: those of TLS.
+	RootCAs func() (*x509.CertPool, error)
 	// Logger gets the messages for operators. Default: discards.
 	Logger *slog.Logger
 }

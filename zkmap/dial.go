@@ -3,6 +3,7 @@ package zkmap
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,7 +21,8 @@ var errAbandoned = errors.New("session abandoned")
 // sockets makes the connections of one zk.Conn. Once that has had a session it
 // gets no other socket: see session.
 type sockets struct {
-	tls *tls.Config
+	tls     *tls.Config
+	rootCAs func() (*x509.CertPool, error) // nil where tls has them
 
 	mu        sync.Mutex // guards below
 	abandoned bool
@@ -56,7 +58,15 @@ func (s *sockets) connect(network, address string, timeout time.Duration) (net.C
 	if s.tls == nil {
 		return dialer.Dial(network, address)
 	}
-	return tls.DialWithDialer(dialer, network, address, s.tls) //nolint:noctx // the library dials without a context; the timeout bounds it
+	config := s.tls
+	if s.rootCAs != nil {
+		config = config.Clone()
+		var err error
+		if config.RootCAs, err = s.rootCAs(); err != nil {
+			return nil, err
+		}
+	}
+	return tls.DialWithDialer(dialer, network, address, config) //nolint:noctx // the library dials without a context; the timeout bounds it
 }
 
 // failure tells why the latest dial failed, which the library only logs.

@@ -54,7 +54,7 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 		return nil, err
 	}
 	s := &session{
-		sockets: &sockets{tls: cfg.TLS},
+		sockets: &sockets{tls: cfg.TLS, rootCAs: cfg.RootCAs},
 		changes: newChanges(),
 		slots:   make(chan struct{}, maxCalls),
 		up:      make(chan struct{}),

@@ -3,10 +3,12 @@ package zkmap_test
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/replhub/replhub/internal/testenv/certtest"
@@ -43,7 +45,10 @@ func TestTLS(t *testing.T) {
 	mustPut(t, m, "services/a", "1")
 	treetest.Await(t, m, "a record", treetest.Has("services/a", "1"))
 
-	cfg.TLS = &tls.Config{RootCAs: certtest.New(t).Pool(), Certificates: []tls.Certificate{ca.Issue("localhost")}}
+	var trusted atomic.Pointer[x509.CertPool]
+	trusted.Store(certtest.New(t).Pool())
+	cfg.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Issue("localhost")}}
+	cfg.RootCAs = func() (*x509.CertPool, error) { return trusted.Load(), nil }
 	stranger := newMap(t, cfg)
 	treetest.Start(t, stranger)
 	treetest.Until(t, "the wrong authority told", func() bool {
@@ -52,4 +57,6 @@ func TestTLS(t *testing.T) {
 	if stranger.Snapshot() != nil {
 		t.Error("a snapshot from a server that is not trusted")
 	}
+	trusted.Store(ca.Pool())
+	treetest.Await(t, stranger, "the record, from a server that is trusted now", treetest.Has("services/a", "1"))
 }

@@ -16,16 +16,17 @@ func newAuth(a *app) *cobra.Command {
 		Use:     "auth",
 		GroupID: groupHub,
 		Short:   "Print the NATS permissions that a role needs",
-		Long: `Print what a role needs on NATS and no more: as a part of nats-server's
-configuration (the permissions of a user), as commands of nsc, or as JSON. No
-server is asked.
+		Long: `Print the NATS permissions that a role needs, and no others: as part of a
+nats-server configuration, as nsc commands, or as JSON. The command contacts no
+server.
 
-Each role has an inbox prefix of its own. The SDK and the hub use theirs by
-themselves; the command line takes it from --inbox-prefix or the context.
+Each role has its own inbox prefix. The SDK and the hub use theirs by themselves.
+For the command line, set --inbox-prefix or the context.
 
-Permissions do not bound the reply subject that a request names. Only accounts do:
-'replhub auth account' prints what the hub's and the services' account share.
-docs/security.md has the set-up from nothing, and who is trusted with what.`,
+Permissions do not limit the reply subject that a request names. Only accounts do:
+'replhub auth account' prints what the hub's account and the services' account
+share. docs/security.md describes the whole set-up, and how far each role is
+trusted.`,
 		Example: `  replhub auth hub > hub.conf
   replhub auth service sharing --publishes user,tenant --snapshots user
   replhub auth service sharing --nsc --account SERVICES --js-domain replhub
@@ -105,9 +106,9 @@ func newAuthService(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "service <name>",
 		Short: "Print what a service's instances need",
-		Long: `Print what the instances of a service need: to register, to take and acknowledge its
-own copies, to store its own dead letters, and to publish the entities that are
-named.`,
+		Long: `Print the permissions of a service's instances. They may register the service, take
+and acknowledge its copies, store its dead letters, and publish events of the
+entities in --publishes.`,
 		Example: `  replhub auth service sharing
   replhub auth service user-profile --publishes user,tenant --snapshots user`,
 		Args:              cobra.ExactArgs(1),
@@ -179,15 +180,15 @@ func newAuthAccount(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "account <hub|services>",
 		Short: "Print what the hub's and the services' account share",
-		Long: `Print what the account of the hub, or that of the services, exports and imports: as
-a part of nats-server's configuration (the fields of an account), or as the
-commands of nsc that export what the account shares and import it into the other.
+		Long: `Print the exports and imports of the hub's account or of the services' account: as
+part of a nats-server configuration (the fields of an account), or as nsc commands
+that export what one account shares and import it into the other.
 
-Answers to requests that cross accounts stay in the account that asked. So a
-service cannot have the server publish an event, a verb or a request to another's
-work queue by naming it as the reply subject, as it can where all share one
-account. The services' account has no JetStream: its users ask for that of the
-domain ` + permissions.DomainServices + ` (Config.Domain, --js-domain).`,
+The reply to a request between accounts stays in the account that sent the request.
+So a service cannot make the server publish an event, or a request to another
+service's work queue, by naming that subject as the reply subject. In one shared
+account it can. The services' account has no JetStream of its own. Its users use
+the domain ` + permissions.DomainServices + ` (Config.Domain, --js-domain).`,
 		Example: `  replhub auth account hub > hub-account.conf
   replhub auth account services > services-account.conf
   replhub auth account hub --nsc`,

@@ -21,18 +21,18 @@ func newBackfill(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "backfill <service> <entity>",
 		GroupID: groupServices,
-		Short:   "Copy an owner's rows once more to a service",
-		Long: `Have the rows that an entity's owner has copied once more into the stream of a
-service that is registered for the entity, beside its live events: after a column
-was added and the interest's fields were widened, or where the replica lost rows.
-With --where, only the rows that the CEL expression matches. The interest stays
-as it is, and its own filter and fields hold for the rows.
+		Short:   "Copy the owner's rows to a service again",
+		Long: `Copy the rows that the owner of an entity has now into the stream of a service that
+is already registered for the entity. Live events go on meanwhile. Use it after you
+added a column and widened the interest's fields, or after the replica lost rows.
+With --where, only the rows that match the CEL expression are copied. The interest
+does not change: its own filter and fields also apply to the rows.
 
-The command shows how far the rows are until they are all in the stream. The hub
-goes on whether or not somebody watches; 'replhub unregister' of the entity ends
-a backfill. Asking again for one that is under way shows that one. With --json
-each line is an object whose state is begun, copying, waiting or done; with
---no-wait it is the hub's reply.`,
+The command shows the progress until all rows are in the stream. The hub goes on if
+the command is interrupted. To end a backfill, unregister the entity. While a
+backfill is under way, the same command shows its progress. With --json each line is
+an object whose state is begun, copying, waiting or done. With --no-wait the output
+is the hub's reply.`,
 		Example: `  replhub backfill sharing user
   replhub backfill sharing user --where "data.tenant == 'acme'"
   replhub backfill sharing user --where "key in ['42','43']" --no-wait`,

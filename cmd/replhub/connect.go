@@ -33,9 +33,9 @@ func (f *connFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noContext, "no-context", false, "ignore the selected context of the nats CLI")
 	flags.StringVar(&f.creds, "creds", "", "credentials file ($NATS_CREDS)")
 	flags.StringVar(&f.nkey, "nkey", "", "nkey seed file ($NATS_NKEY)")
-	flags.StringVar(&f.user, "user", "", "user, or token when there is no password ($NATS_USER)")
-	flags.StringVar(&f.password, "password", "", "password; better in $NATS_PASSWORD, for others can read command lines")
-	flags.StringVar(&f.token, "token", "", "token; better in $NATS_TOKEN")
+	flags.StringVar(&f.user, "user", "", "user, or token if there is no password ($NATS_USER)")
+	flags.StringVar(&f.password, "password", "", "password; prefer $NATS_PASSWORD, because other users can read command lines")
+	flags.StringVar(&f.token, "token", "", "token; prefer $NATS_TOKEN")
 	flags.StringVar(&f.tlsCA, "tlsca", "", "certificate authorities file ($NATS_CA)")
 	flags.StringVar(&f.tlsCert, "tlscert", "", "client certificate file ($NATS_CERT)")
 	flags.StringVar(&f.tlsKey, "tlskey", "", "client certificate's key file ($NATS_KEY)")
@@ -90,13 +90,13 @@ func (a *app) connect() (*connection, error) {
 		return nil, err
 	}
 	l := &connection{domain: target.Domain, server: reconnect.WithoutSecrets(target.URL), timeout: a.timeout}
-	opts, err := target.options(a.conn.resolve)
-	if err != nil {
-		return nil, err
-	}
 	// A verb that goes on for long, such as watch, outlives a server that is away
 	// and credentials that are changed; one that asks once has its timeout.
 	supervisor := reconnect.NewSupervisor(slog.New(slog.DiscardHandler)) // verbs say themselves what they wait for
+	opts, err := target.options(supervisor, a.conn.resolve)
+	if err != nil {
+		return nil, err
+	}
 	opts = append(opts, nats.Name("replhub CLI"), nats.Timeout(a.timeout), nats.ErrorHandler(l.note), nats.ReconnectHandler(l.forget), supervisor.Option())
 	l.nc, err = nats.Connect(target.URL, opts...)
 	if err != nil {

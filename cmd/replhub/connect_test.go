@@ -2,14 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nkeys"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // contexts writes context files of the nats CLI, and which is selected.
@@ -121,4 +125,47 @@ func TestCompletesServices(t *testing.T) {
 	if !strings.HasPrefix(o.stdout, "sharing\napplication\n") {
 		t.Errorf("completions %q", o.stdout)
 	}
+}
+
+// An nkey that the server changes first is taken from its file once that follows.
+func TestConnectionOutlivesARotatedNkey(t *testing.T) {
+	newBench(t) // an environment of its own
+	user := func() (seed []byte, public string) {
+		pair, err1 := nkeys.CreateUser()
+		seed, err2 := pair.Seed()
+		public, err3 := pair.PublicKey()
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		return seed, public
+	}
+	seed, public := user()
+	s := cluster.StartNATS(t, cluster.NATSNkey(public))
+	file := writeFile(t, "nkey", string(seed))
+	a := &app{timeout: time.Second, conn: connFlags{server: s.URL(), nkey: file, noContext: true}}
+	l, err := a.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	seed, public = user()
+	s.SetUsers(cluster.NATSNkey(public))
+	wait := func(what string, is func() bool) {
+		t.Helper()
+		look := time.NewTicker(5 * time.Millisecond)
+		defer look.Stop()
+		deadline := time.After(20 * time.Second)
+		for !is() {
+			select {
+			case <-look.C:
+			case <-deadline:
+				t.Fatalf("waited in vain for %s", what)
+			}
+		}
+	}
+	wait("the refusal", func() bool { return !l.nc.IsConnected() })
+	if err := os.WriteFile(file, seed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wait("the connection to be back", func() bool { _, err := l.nc.RTT(); return err == nil })
 }

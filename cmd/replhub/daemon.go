@@ -96,19 +96,29 @@ func listenHTTP(ctx context.Context, addr, setting string) (net.Listener, error)
 	return listener, nil
 }
 
-// The server's code for a stream that is to reserve more than the disk or the
-// account has.
+// The server's codes for a stream that is to reserve more than the disk or the
+// account has, and for a stream too many.
 const (
 	codeNoStorage        jetstream.ErrorCode = 10047
 	codeNoAccountStorage jetstream.ErrorCode = 10028
+	codeNoStreamStorage  jetstream.ErrorCode = 10122
+	codeNoStream         jetstream.ErrorCode = 10027
 )
 
 // explainStart says what to do about a start that NATS refused because the streams
 // do not fit.
 func explainStart(err error, advice string) error {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	if ok && (api.ErrorCode == codeNoStorage || api.ErrorCode == codeNoAccountStorage) {
+	if !ok {
+		return err
+	}
+	switch api.ErrorCode {
+	case codeNoStorage, codeNoAccountStorage:
 		return fmt.Errorf("%w; %s", err, advice)
+	case codeNoStreamStorage:
+		return fmt.Errorf("%w; raise disk_max_stream_bytes of the account (the hub needs 64 MiB at least), or lower %s and %s", err, contract.EnvIngestMaxBytes, contract.EnvDLQMaxBytes)
+	case codeNoStream:
+		return fmt.Errorf("%w; raise max_streams of the account: the hub needs six, and one for each service", err)
 	}
 	return err
 }

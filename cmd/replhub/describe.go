@@ -17,9 +17,8 @@ func newDescribe(a *app) *cobra.Command {
 		Use:     "describe <service>",
 		GroupID: groupServices,
 		Short:   "Show a service's interests, lane and workers",
-		Long: `Show what a service has asked for, how far its lane is and how its workers do:
-the state and its reason, the position in the ingest stream, the backlog and the
-consumers.`,
+		Long: `Show a service's interests, the state of its lane and the reason for that state, the
+position in the ingest stream, the backlog, and the consumers.`,
 		Example: `  replhub describe sharing
   replhub describe sharing --json | jq .backlog`,
 		Args:              cobra.ExactArgs(1),

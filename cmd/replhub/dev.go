@@ -39,12 +39,13 @@ func newDev(a *app) *cobra.Command {
 		Use:     "dev",
 		GroupID: groupHub,
 		Short:   "Run NATS, registry and hub in one process, to try it out",
-		Long: `Run everything in this process without any configuration: a nats-server with
-JetStream, a key-value registry, the hub and its HTTP, all on 127.0.0.1. What is
-stored is removed at the end unless --store-dir names a folder.
+		Long: `Run a nats-server with JetStream, a key-value registry, the hub and its HTTP server
+in this process, all on 127.0.0.1 and without configuration. The stored data is
+removed at the end, unless --store-dir names a folder.
 
-With --demo, three services play: user-profile publishes changes of users,
-sharing and application take what they have asked for, each with two instances.`,
+With --demo, three demo services run as well: user-profile publishes changes of
+users; sharing and application, with two instances each, get the events that they
+registered for.`,
 		Example: `  replhub dev
   replhub dev --demo
   replhub dev --port 4333 --http 127.0.0.1:8333 --store-dir ./data`,
@@ -59,13 +60,13 @@ sharing and application take what they have asked for, each with two instances.`
 		}),
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port of NATS; 0 for a free one")
-	flags.StringVar(&o.http, "http", defaultHTTPAddr, "address of HTTP; port 0 for a free one")
-	flags.StringVar(&o.storeDir, "store-dir", "", "folder of the streams, kept at the end (default: a temporary one, removed)")
+	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port of NATS; 0 means a free port")
+	flags.StringVar(&o.http, "http", defaultHTTPAddr, "address of the HTTP server; port 0 means a free port")
+	flags.StringVar(&o.storeDir, "store-dir", "", "folder for the streams, kept at the end (default: a temporary folder, removed at the end)")
 	flags.StringVar(&o.logLevel, "log-level", "warn", "what to log to stderr: debug, info, warn or error")
-	flags.BoolVar(&o.demo, "demo", false, "have three services play")
-	flags.IntVar(&o.demoEvents, "demo-events", 0, "end after this number of the demo's events; 0 for never")
-	flags.DurationVar(&o.demoFor, "demo-for", 0, "end after so long; 0 for never")
+	flags.BoolVar(&o.demo, "demo", false, "run three demo services")
+	flags.IntVar(&o.demoEvents, "demo-events", 0, "end after this number of demo events; 0 means never")
+	flags.DurationVar(&o.demoFor, "demo-for", 0, "end after this time; 0 means never")
 	a.completeFlags(cmd, map[string]completer{"log-level": levelWords()})
 	takesZero(flags, "port", "demo-events", "demo-for")
 	return cmd

@@ -18,9 +18,10 @@ func newDLQ(a *app) *cobra.Command {
 		Use:     "dlq",
 		GroupID: groupEvents,
 		Short:   "List, show, redrive and remove dead letters",
-		Long: `Dead letters are events that a service should have had and could not be given, or
-could not handle. They stay until they are redriven or removed. A letter is known
-by its sequence in the stream DLQ.`,
+		Long: `A dead letter is an event that a service should have received, but that could not be
+delivered to the service or that the service could not handle. Dead letters stay
+until they are redriven or removed. Each is identified by its sequence in the stream
+DLQ.`,
 		Example: `  replhub dlq ls
   replhub dlq show 17
   replhub dlq redrive sharing --all

@@ -43,8 +43,9 @@ func newDLQLs(a *app) *cobra.Command {
 		Aliases: []string{"list"},
 		Short:   "Count dead letters by service, reason and entity, or list them",
 		Long: `Count dead letters by service, reason and entity, with the sequences and times of
-the oldest and the latest. With --letters, list them one by one, oldest first, at
-most --limit; where there are more, the last line says how to go on.`,
+the oldest and the latest. With --letters, list the dead letters one by one, oldest
+first, at most --limit. If there are more, the last line is the command for the next
+page.`,
 		Example: `  replhub dlq ls
   replhub dlq ls sharing --letters
   replhub dlq ls --letters --after 1700 --limit 500 --json`,
@@ -52,9 +53,9 @@ most --limit; where there are more, the last line says how to go on.`,
 		ValidArgsFunction: a.completeService,
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&single, "letters", "l", false, "list the letters one by one")
-	flags.Uint64Var(&after, "after", 0, "list those behind this sequence")
-	flags.IntVar(&limit, "limit", lettersAtOnce, "list at most this number of letters")
+	flags.BoolVarP(&single, "letters", "l", false, "list the dead letters one by one")
+	flags.Uint64Var(&after, "after", 0, "list dead letters after this sequence")
+	flags.IntVar(&limit, "limit", lettersAtOnce, "maximum number of dead letters to list")
 	takesZero(flags, "after")
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		if single {

@@ -15,9 +15,10 @@ func newDLQRedrive(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redrive <service> <sequence>... | --all",
 		Short: "Give dead letters back to their service",
-		Long: `Put the events of dead letters into their service's stream again, as it is
-registered now. A letter that was redriven is gone. Each letter that stays is named
-with the reason, and the exit code is 1 when one stays or none was redriven.`,
+		Long: `Append the events of dead letters to their service's stream again, with the filter
+and fields that are registered now. A redriven dead letter is removed from the DLQ.
+The output names each dead letter that stays, with the reason. The exit code is 1 if
+one stays, or if none was redriven.`,
 		Example: `  replhub dlq redrive sharing 17 18
   replhub dlq redrive sharing --all`,
 		Args:              cobra.MinimumNArgs(1),
@@ -33,7 +34,7 @@ with the reason, and the exit code is 1 when one stays or none was redriven.`,
 			return a.redrive(ctx, args[0], contract.Redrive{Seqs: seqs, All: all})
 		}),
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "all letters of the service")
+	cmd.Flags().BoolVar(&all, "all", false, "all dead letters of the service")
 	return cmd
 }
 

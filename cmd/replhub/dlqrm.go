@@ -21,9 +21,9 @@ func newDLQRm(a *app) *cobra.Command {
 		Use:     "rm <sequence>... | --all [service]",
 		Aliases: []string{"remove"},
 		Short:   "Remove dead letters for good",
-		Long: `Remove dead letters without handing them to anyone: by sequence, or with --all
-those of a service or of all services. What was not redriven is lost then. Each
-letter that is not there is named, and the exit code is 1.`,
+		Long: `Remove dead letters by sequence, or with --all every dead letter of a service or of
+all services. Nobody receives the removed events. The output names each sequence
+that has no dead letter, and the exit code is then 1.`,
 		Example: `  replhub dlq rm 17 18
   replhub dlq rm --all sharing
   replhub dlq rm --all --yes`,
@@ -48,8 +48,8 @@ letter that is not there is named, and the exit code is 1.`,
 		}
 		return a.completeService(cmd, args, toComplete)
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "all letters, or all of one service")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask before --all")
+	cmd.Flags().BoolVar(&all, "all", false, "all dead letters, or all of one service")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation of --all")
 	return cmd
 }
 

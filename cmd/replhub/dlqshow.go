@@ -33,9 +33,9 @@ func newDLQShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show <sequence>",
 		Short: "Show a dead letter with its headers and payload",
-		Long: `Show a dead letter: why the event could not be handled, its headers and its
-payload. A letter for an event that could not be filtered or projected has no
-payload: its hidden fields are not the service's to see.`,
+		Long: `Show a dead letter: the reason, the headers and the payload. The payload is missing
+if the event could not be filtered or projected, because it may hold fields that the
+service must not see.`,
 		Example: `  replhub dlq show 17
   replhub dlq show 17 --json | jq .payload`,
 		Args: cobra.ExactArgs(1),

@@ -17,13 +17,13 @@ func newDrop(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "drop <service>",
 		GroupID: groupServices,
-		Short:   "Delete a service's stream with all that it holds",
-		Long: `Delete a service's stream, its consumers and every copy that no worker has
-handled. It is refused while the service has interests: unregister them first.
+		Short:   "Delete a service's stream and everything in it",
+		Long: `Delete a service's stream, its consumers, and every copy that no worker has handled.
+The command is refused while the service has interests: unregister them first.
 
 With --lost, give up a service whose stream cannot be read any more, because the
-servers that held it are gone for good or somebody deleted it. Its interests end,
-and events that it had not received are not kept for it any longer.`,
+servers that stored it are gone for good or somebody deleted it. The interests of
+the service end, and no event is kept for the service any longer.`,
 		Example: `  replhub unregister sharing && replhub drop sharing
   replhub drop sharing --yes
   replhub drop sharing --lost`,

@@ -17,12 +17,12 @@ func newExplain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "explain <service> <sequence>",
 		GroupID: groupEvents,
-		Short:   "Tell why a service did or did not get an event",
-		Long: `Tell why a service did or did not get an event, and what became of it: where its
-copy lies, whether workers got and acknowledged it, its dead letters, and how
-often it came back from them. The event is named by its sequence in the ingest
-stream: what 'replhub pub' prints, and the second number of a copy's header
-Replhub-Position.`,
+		Short:   "Explain why a service received an event or did not",
+		Long: `Explain why a service received an event or did not, and what happened to the event
+since: the place of its copy, the deliveries and the acknowledgement, its dead
+letters and how often it was redriven. The event is identified by its sequence in
+the ingest stream. 'replhub pub' prints this sequence, and it is the second number
+of a copy's header Replhub-Position.`,
 		Example: `  replhub explain sharing 1042
   replhub explain sharing 17 --epoch 1`,
 		Args:              cobra.ExactArgs(2),
@@ -35,7 +35,7 @@ Replhub-Position.`,
 			return exchange(ctx, a, contract.VerbExplain, args[0], contract.Explain{Seq: seq, Epoch: epoch}, showExplained)
 		}),
 	}
-	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "the epoch that the sequence is of (default: the current one)")
+	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "epoch of the sequence (default: the current epoch)")
 	return cmd
 }
 

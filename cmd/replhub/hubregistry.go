@@ -33,6 +33,7 @@ func (s settings) registry(nc *nats.Conn, log *slog.Logger) (hub.Registry, error
 		SessionTimeout: s.ZK.SessionTimeout,
 		AuthFile:       s.ZK.AuthFile,
 		TLS:            secure,
+		RootCAs:        s.ZK.TLS.authorities(contract.EnvZKTLSCA),
 		Logger:         log,
 	})
 	if err != nil {
@@ -63,21 +64,35 @@ func kvRegistry(nc *nats.Conn, domain string, replicas int, log *slog.Logger) (h
 	return registry, nil
 }
 
-// config reads the files; nil when there are none. ca and cert are the names of
+// authorities reads the authorities' file, at each handshake; nil when there is none. ca
+// is the name of the variable, for errors.
+func (f tlsFiles) authorities(ca string) func() (*x509.CertPool, error) {
+	if f.CA == "" {
+		return nil
+	}
+	return func() (*x509.CertPool, error) {
+		pem, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", ca, err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s: %s holds no certificate in PEM form", ca, f.CA)
+		}
+		return pool, nil
+	}
+}
+
+// config checks the files, and returns a configuration without authorities; nil when there are none. ca and cert are the names of
 // the variables, for errors.
 func (f tlsFiles) config(ca, cert string) (*tls.Config, error) {
 	if f == (tlsFiles{}) {
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if f.CA != "" {
-		pem, err := os.ReadFile(f.CA)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ca, err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s: %s holds no certificate in PEM form", ca, f.CA)
+	if read := f.authorities(ca); read != nil {
+		if _, err := read(); err != nil {
+			return nil, err
 		}
 	}
 	if f.Cert != "" {

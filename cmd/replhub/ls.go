@@ -15,10 +15,11 @@ func newLs(a *app) *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"list"},
 		GroupID: groupServices,
-		Short:   "List services and how far each is",
-		Long: `List the services that are registered. LAG is how many events the hub has yet to
-look at for a service, BACKLOG how many copies its workers have yet to handle,
-OLDEST the age of the oldest unacknowledged copy, WAITING the number of workers that wait for work.`,
+		Short:   "List services with their progress",
+		Long: `List the registered services. LAG is the number of events that the hub has not yet
+processed for the service. BACKLOG is the number of copies that the workers have not
+yet acknowledged, and OLDEST the age of the oldest such copy. WAITING is the number
+of workers that wait for work.`,
 		Example: `  replhub ls
   replhub ls --json | jq -r '.services[] | select(.state != "live") | .service'`,
 		Args: cobra.NoArgs,

@@ -111,7 +111,7 @@ func expandHome(path string) string {
 // options are the context's connection options. Files are read at each attempt to
 // connect, and so is the context that holds a password or token: resolve says
 // what holds by then.
-func (c *natsContext) options(resolve func() (natsContext, error)) ([]nats.Option, error) {
+func (c *natsContext) options(supervisor *reconnect.Supervisor, resolve func() (natsContext, error)) ([]nats.Option, error) {
 	now := func() natsContext {
 		if again, err := resolve(); err == nil {
 			return again
@@ -123,11 +123,12 @@ func (c *natsContext) options(resolve func() (natsContext, error)) ([]nats.Optio
 	case c.Creds != "":
 		opts = append(opts, nats.UserCredentials(c.Creds))
 	case c.NKey != "":
-		nkey, err := nats.NkeyOptionFromSeed(c.NKey)
+		// nats.go alone would send the public key of the first seed for ever.
+		nkey, err := supervisor.Options(reconnect.Files{Nkey: c.NKey})
 		if err != nil {
-			return nil, fmt.Errorf("read the nkey in %s: %w", c.NKey, err)
+			return nil, fmt.Errorf("read the nkey: %w", err)
 		}
-		opts = append(opts, nkey)
+		opts = append(opts, nkey...)
 	case c.Token != "":
 		opts = append(opts, reconnect.Token(func() string { return now().Token }))
 	case c.User != "" && c.Password == "":

@@ -35,17 +35,17 @@ func newNext(a *app) *cobra.Command {
 		Use:     "next <service>",
 		GroupID: groupEvents,
 		Short:   "Take a service's next copy, as one of its instances does",
-		Long: `Show the next copy that waits for a service's workers, and acknowledge it: no other
-instance gets it then. With --no-ack it is shown and given back.
+		Long: `Show the next copy in a service's work queue and acknowledge it, so that no other
+instance gets it. With --no-ack, show the copy and return it to the queue.
 
-Where the queue keeps keys in order, this command joins the service's instances
-for as long as it runs: it waits for its share of the partitions, takes what
-another instance has left unfinished first, and gives its partitions back at the
-end. It takes one copy at a time, and none that it does not show.
+If the queue orders copies by key, this command is an instance of the service while
+it runs. It waits for its share of the partitions, takes the copies that another
+instance left unfinished first, and gives its partitions back at the end. It takes
+one copy at a time, and shows each copy that it takes.
 
-The exit code is 1 when no copy came within --wait, and 0 when at least one did.
-A copy that is given back counts as delivered: at the queue's max_deliver it
-becomes a dead letter.`,
+The exit code is 0 if at least one copy came within --wait, else 1. A copy that is
+returned counts as delivered: it becomes a dead letter when it reaches the queue's
+max_deliver.`,
 		Example: `  replhub next sharing
   replhub next sharing --no-ack
   replhub next sharing --count 100 --wait 2s --json | jq .payload`,
@@ -53,10 +53,10 @@ becomes a dead letter.`,
 		ValidArgsFunction: a.completeService,
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.count, "count", 1, "how many copies to show at most")
-	flags.DurationVar(&o.wait, "wait", 10*time.Second, "how long to wait for each copy")
-	flags.BoolVar(&ack, "ack", true, "acknowledge what is shown")
-	flags.BoolVar(&o.noAck, "no-ack", false, "give back what is shown")
+	flags.IntVar(&o.count, "count", 1, "maximum number of copies to show")
+	flags.DurationVar(&o.wait, "wait", 10*time.Second, "maximum wait for each copy")
+	flags.BoolVar(&ack, "ack", true, "acknowledge each copy that is shown")
+	flags.BoolVar(&o.noAck, "no-ack", false, "return each copy that is shown to the queue")
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		if flags.Changed("ack") && flags.Changed("no-ack") {
 			return usagef("--ack and --no-ack exclude each other")

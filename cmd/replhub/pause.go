@@ -16,9 +16,9 @@ func newPause(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "pause <service>",
 		GroupID: groupServices,
-		Short:   "Stop a service's workers for a time",
-		Long: `Stop giving work to a service's workers for a time. The service's stream goes on
-filling; 'replhub resume' ends the pause early.`,
+		Short:   "Pause the delivery to a service's workers",
+		Long: `Deliver no copies to a service's workers for a time. The hub goes on copying events
+into the service's stream. 'replhub resume' ends the pause early.`,
 		Example: `  replhub pause sharing --for 30m
   replhub resume sharing`,
 		Args:              cobra.ExactArgs(1),
@@ -27,7 +27,7 @@ filling; 'replhub resume' ends the pause early.`,
 			return exchange(ctx, a, contract.VerbPause, args[0], contract.Pause{For: contract.Duration(length)}, showPaused)
 		}),
 	}
-	cmd.Flags().DurationVar(&length, "for", time.Hour, "how long")
+	cmd.Flags().DurationVar(&length, "for", time.Hour, "length of the pause")
 	return cmd
 }
 

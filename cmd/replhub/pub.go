@@ -31,11 +31,11 @@ func newPub(a *app) *cobra.Command {
 		Use:     "pub <entity> <op> [payload|-]",
 		GroupID: groupEvents,
 		Short:   "Publish one event and wait until it is stored",
-		Long: `Publish one event. The payload is the whole entity after the change, in any
-format; "-" reads it from standard input. A delete may do without, with --key.
+		Long: `Publish one event. The payload is the whole entity after the change, in any format;
+"-" reads it from standard input. A delete needs no payload if --key is given.
 
-The event's key is --key, else the payload's top-level "id". A publish that is
-repeated under the same --id within the dedupe window is one event.`,
+The event's key is --key, else the payload's top-level "id". Two publishes with the
+same --id within the dedupe window store one event.`,
 		Example: `  replhub pub user create '{"id":"42","name":"Ada"}'
   replhub pub db.user.update '{"id":"42","name":"Ada L."}' --origin profile --version 2
   replhub pub user delete --key 42 --id 01JD3W
@@ -44,10 +44,10 @@ repeated under the same --id within the dedupe window is one event.`,
 		ValidArgsFunction: a.completed(false, knownEntities, opWords),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.key, "key", "", "which row changed (default: the payload's id)")
+	flags.StringVar(&f.key, "key", "", "key of the row that changed (default: the payload's id)")
 	flags.StringVar(&f.id, "id", "", "the event's id, for retries")
 	flags.StringVar(&f.origin, "origin", "", "the publishing service")
-	flags.Int64Var(&f.version, "version", 0, "the publisher's own version of the key")
+	flags.Int64Var(&f.version, "version", 0, "the publisher's version of the row")
 	takesAnyNumber(flags, "version")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "a further header, as 'Name: value'; repeatable")
 	a.completeFlags(cmd, map[string]completer{"origin": knownServices})

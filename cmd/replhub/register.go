@@ -36,15 +36,14 @@ func newRegister(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "register <service> <entity>...",
 		GroupID: groupServices,
-		Short:   "Say which entities a service wants",
-		Long: `Register a service's interest in entities. The answer comes when it is in force:
-from then on every matching event from the sequence shown reaches the stream
-SUB_<service>.
+		Short:   "Register a service's interest in entities",
+		Long: `Register a service's interest in entities. After the reply, every matching event
+from the sequence shown on reaches the stream SUB_<service>.
 
-Registering again is safe. Without any of --ops, --filter, --fields, --start and
---echo, a registered entity stays as it is; with one of these flags, its
-definition is replaced. --file takes the whole request as JSON, with a
-definition for each entity.`,
+The command can be repeated. Without --ops, --filter, --fields, --start and --echo,
+an entity that is already registered does not change. With one of these flags, its
+definition is replaced. --file takes the whole request as JSON, with a definition
+for each entity.`,
 		Example: `  replhub register sharing user tenant
   replhub register app user --fields id,name,address.city --filter "data.tenant == 'acme'"
   replhub register search product --start all --order key --partitions 4
@@ -69,16 +68,16 @@ definition for each entity.`,
 func (f *registerFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "file", "", "the request as JSON: a file, or - for standard input")
-	flags.StringSliceVar(&f.interest.Ops, "ops", nil, "operations wanted (default create,update,delete)")
+	flags.StringSliceVar(&f.interest.Ops, "ops", nil, "operations to receive (default create,update,delete)")
 	flags.StringVar(&f.interest.Filter, "filter", "", "CEL over data, entity, op, key, headers and time")
 	flags.StringSliceVar(&f.interest.Fields, "fields", nil, "JSON paths that copies keep (default all)")
-	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time, how long ago as in 24h, or a sequence; at the first registration only (default new)")
-	flags.BoolVar(&f.interest.Echo, "echo", false, "send the service its own events too")
+	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time, a duration before now as in 24h, or a sequence; counts at the first registration only (default new)")
+	flags.BoolVar(&f.interest.Echo, "echo", false, "also send the service the events that it published")
 	flags.StringVar(&f.queue.Order, "order", "", "none or key (default none)")
-	flags.IntVar(&f.queue.Partitions, "partitions", 0, "queues when ordered by key (default 1)")
-	flags.DurationVar(&f.ackWait, "ack-wait", 0, "how long a worker may take (default 30s)")
+	flags.IntVar(&f.queue.Partitions, "partitions", 0, "number of queues, with order by key (default 1)")
+	flags.DurationVar(&f.ackWait, "ack-wait", 0, "time after which an unacknowledged copy is delivered again (default 30s)")
 	flags.IntVar(&f.queue.MaxDeliver, "max-deliver", 0, "deliveries before a dead letter (default 10)")
-	flags.Var(&f.maxBytes, "max-bytes", "bound of the service's stream, as in 512MiB (default 1GiB)")
+	flags.Var(&f.maxBytes, "max-bytes", "limit of the service's stream, as in 512MiB (default 1GiB)")
 }
 
 // request is the request that flags and entities make, or the file's as it is:
@@ -86,7 +85,7 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string) (any, error) {
 	if f.file != "" {
 		if len(entities) > 0 || slices.ContainsFunc(slices.Concat(f.ofInterest, f.ofQueue, []string{"max-bytes"}), flags.Changed) {
-			return nil, usagef("--file is the whole request: put entities, filters and fields into the file")
+			return nil, usagef("--file is the whole request, with the entities and their definitions")
 		}
 		return f.fromFile(a.in)
 	}

@@ -12,8 +12,8 @@ func newResume(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:               "resume <service>",
 		GroupID:           groupServices,
-		Short:             "Start a service's paused workers again",
-		Long:              `End a pause: the service's workers get work again, from where they stopped.`,
+		Short:             "End the pause of a service's workers",
+		Long:              `End a pause. The service's workers continue with the next copy.`,
 		Example:           `  replhub resume sharing`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,

@@ -14,11 +14,12 @@ func newRewind(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "rewind <service> <time|ago|sequence>",
 		GroupID: groupServices,
-		Short:   "Have a service's workers start again from earlier",
-		Long: `Have a service's workers start again from an RFC 3339 time, from so long ago as
-in 5m, or from the sequence of an event. They get what they have handled again: apply it idempotently. It is
-refused when the service's stream does not reach back so far, and when it would
-go forwards: to what lies ahead of the workers, or in the future.`,
+		Short:   "Deliver copies to a service's workers again",
+		Long: `Deliver copies to a service's workers again, from an earlier place on: an RFC 3339
+time, a duration before now such as 5m, or the sequence of an event. The workers get
+copies that they have already handled, so handle them idempotently. The command is
+refused if the service's stream does not reach back to that place, and if the place
+is ahead of the workers or in the future.`,
 		Example: `  replhub rewind sharing 2026-11-22T08:00:00Z
   replhub rewind sharing 5m
   replhub rewind sharing 1042`,

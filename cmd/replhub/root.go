@@ -57,16 +57,16 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "replhub",
 		Short: "Replicate entity changes between services that each own their database",
-		Long: `replhub copies every event that is published to db.<entity>.<op> into a durable
-stream of each service that has registered for it. The instances of a service
-share its stream as a work queue.
+		Long: `replhub copies every event that is published to db.<entity>.<op> into one durable
+stream for each service that registered an interest in the entity. The instances
+of a service share its stream as a work queue.
 
 The server is found as the nats CLI finds it: --server or NATS_URL, else the
 context named by --context or NATS_CONTEXT, else the selected context, else
 nats://127.0.0.1:4222.
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage. With --json an error is
-printed to stdout, too: {"error":{"code":"…","field":"…","message":"…"}}.`,
+also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`,
 		Example: `  replhub dev
   replhub register sharing user tenant
   replhub pub user create '{"id":"42","name":"Ada"}'
@@ -83,8 +83,8 @@ printed to stdout, too: {"error":{"code":"…","field":"…","message":"…"}}.`
 	)
 	flags := root.PersistentFlags()
 	a.conn.register(flags)
-	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for an answer")
-	flags.BoolVar(&a.json, "json", false, "print JSON for programs, the hub's reply as it came")
+	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "maximum wait for an answer")
+	flags.BoolVar(&a.json, "json", false, "print JSON: the hub's reply, unchanged")
 	a.completeFlags(root, map[string]completer{"context": knownContexts})
 	root.AddCommand(
 		newPub(a),

@@ -24,14 +24,15 @@ func newServe(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "serve",
 		GroupID: groupHub,
-		Short:   "Run a hub against a NATS and a registry",
-		Long: `Run a hub until it is told to stop (SIGTERM or Ctrl-C); it then finishes what it
-has under way. Several hubs on one NATS share the work.
+		Short:   "Run a hub on NATS and a registry",
+		Long: `Run a hub until SIGTERM or Ctrl-C. The hub then finishes the requests and appends
+that are under way. Several hubs on one NATS share the lanes.
 
-The environment configures it, and nothing else does:
+Environment variables are the only configuration:
 
 ` + variablesHelp() + `
-The log goes to stdout, the reason why a hub cannot start or go on to stderr.`,
+The log goes to stdout. If the hub cannot start or has to end, the reason goes to
+stderr.`,
 		Example: `  REPLHUB_NATS_URL=nats://127.0.0.1:4222 replhub serve
   REPLHUB_ZK_SERVERS=zk1:2181,zk2:2181,zk3:2181 REPLHUB_NATS_CREDS=hub.creds replhub serve`,
 		Args:    cobra.NoArgs,

@@ -19,8 +19,8 @@ func newStatus(a *app) *cobra.Command {
 		Use:     "status",
 		GroupID: groupHub,
 		Short:   "Show the hub, its registry and the ingest stream",
-		Long: `Show one hub's view: whether it can dispatch and what is degraded, the hubs that
-are there, the registry's connection and alarms, and how full the ingest stream
+		Long: `Show the view of one hub: whether it can copy events, what is degraded, the other
+hubs, the connection and the alarms of the registry, and how full the ingest stream
 is.`,
 		Example: `  replhub status
   replhub status --json | jq .ready`,

@@ -15,8 +15,8 @@ func newUnregister(a *app) *cobra.Command {
 		Use:     "unregister <service> [entity...]",
 		GroupID: groupServices,
 		Short:   "End a service's interest in entities, or in all",
-		Long: `End a service's interest in the entities named, or in all. The service's stream
-stays with what it holds until 'replhub drop'.`,
+		Long: `End a service's interest in the named entities, or in all. The service's stream and
+the copies in it stay until 'replhub drop'.`,
 		Example: `  replhub unregister sharing tenant
   replhub unregister sharing`,
 		Args:              cobra.MinimumNArgs(1),

@@ -14,7 +14,7 @@ func newVersion(a *app) *cobra.Command {
 		Use:     "version",
 		GroupID: groupHub,
 		Short:   "Print this program's version",
-		Long:    `Print the version of this program; a hub's own is in 'replhub status'.`,
+		Long:    `Print the version of this program. 'replhub status' shows the version of a hub.`,
 		Example: `  replhub version
   replhub version --json`,
 		Args: cobra.NoArgs,

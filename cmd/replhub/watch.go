@@ -23,9 +23,9 @@ func newWatch(a *app) *cobra.Command {
 		Use:     "watch",
 		GroupID: groupServices,
 		Short:   "Show services live",
-		Long: `Show the table of 'replhub ls' live until interrupted. Where the output is not a
-terminal, a line is printed for each service that changed; with --json that line
-is the service's status, and a service that is gone has the state "gone".`,
+		Long: `Show the table of 'replhub ls' live until interrupted. If the output is not a
+terminal, print a line for each service that changed. With --json the line is the
+service's status; a service that was dropped has the state "gone".`,
 		Example: `  replhub watch
   replhub watch --interval 200ms
   replhub watch --json | jq -c '[.service, .state, .backlog]'`,
@@ -34,7 +34,7 @@ is the service's status, and a service that is gone has the state "gone".`,
 			return a.watch(ctx, every)
 		}),
 	}
-	cmd.Flags().DurationVar(&every, "interval", time.Second, "time between looks")
+	cmd.Flags().DurationVar(&every, "interval", time.Second, "time between two reads")
 	return cmd
 }
 

@@ -15,7 +15,7 @@ func newWho(a *app) *cobra.Command {
 		Use:     "who <entity>",
 		GroupID: groupServices,
 		Short:   "List the services that want an entity",
-		Long:    `List the services that are registered for an entity, and what each wants of it.`,
+		Long:    `List the services that are registered for an entity, and the interest of each.`,
 		Example: `  replhub who user
   replhub who user --json | jq -r '.services[].service'`,
 		Args:              cobra.ExactArgs(1),

@@ -68,6 +68,21 @@ const (
 	// Lag has a server answer what it is asked about a lane's consumer with what is true
 	// now, for some seconds.
 	Lag
+	// Full has a stream refuse whatever would be stored, as one does that is at its limit
+	// or has no disk; Room ends that.
+	Full
+	Room
+	// Unconsume is somebody who deletes a lane's consumer, Consume the hub that creates
+	// the missing ones. N says which, where there are several.
+	Unconsume
+	Consume
+	// Skew has the machine's clock be N seconds off where a hub starts the next time,
+	// Drift has a hub's clock gain N seconds in each hundred.
+	Skew
+	Drift
+	// Limit, as one of the first actions, gives the lanes that are created a limit of N
+	// bytes.
+	Limit
 	// Batches, as the first action, has lanes append in fast batches, of which a prefix
 	// may be stored, instead of atomic ones.
 	Batches
@@ -75,18 +90,43 @@ const (
 	// go on.
 	Calm
 
+	// Instances, as the first action, has instances of the services' handle what
+	// comes, in place of plain workers; N says of which kinds (orderedBits). The
+	// following are theirs. Go has an instance do for a while what a process does. Due
+	// is its timer, Join its request to a hub. Begin has a worker take a batch, Handle
+	// has one of the handlers go on; N is the outcome.
+	Instances
+	Go
+	Due
+	Join
+	Begin
+	Handle
+	// Poison publishes an event that no handler can handle.
+	Poison
+	// Cut loses an instance's connection, Leave ends its process in good order. Unpin
+	// takes a lane's consumer from the instance that has it.
+	Cut
+	Leave
+	Unpin
+
 	verbs
 )
 
 //nolint:gochecknoglobals // a table
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
-	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag", "batches", "calm",
+	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
+	"full", "room", "unconsume", "consume", "skew", "drift", "limit", "batches", "calm",
+	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
 }
 
 // Fault reports whether a verb is a fault.
 func (v Verb) Fault() bool {
-	return v == Lose || v == Crash || v >= Kill && v != Start && v != Thaw && v != Back && v != Batches && v != Calm
+	switch v { //nolint:exhaustive // the others are none
+	case Start, Thaw, Back, Room, Consume, Limit, Batches, Calm:
+		return false
+	}
+	return v == Lose || v == Crash || v >= Cut || v >= Kill && v < Instances
 }
 
 // String is the action as a line of a script.

@@ -104,7 +104,7 @@ func (l *writer) messages(last uint64, msgs []core.Message) []model.Publish {
 		at := last + uint64(i)
 		h := headers(m.Header.Clone())
 		h[contract.HeaderExpectedLastSeq] = []string{strconv.FormatUint(at, 10)}
-		out[i] = model.Publish{Subject: m.Subject, Value: h, Last: &at}
+		out[i] = model.Publish{Subject: m.Subject, Value: h, Last: &at, HeaderBytes: m.Size()}
 	}
 	return out
 }

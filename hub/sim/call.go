@@ -31,13 +31,17 @@ type call struct {
 type process struct {
 	name string
 	hub  *hub // nil for those that are no hub's
-	dead bool
+	// instance is whose process it is, where it is an instance's.
+	instance *instance
+	dead     bool
 	// life is that of ingest at the last question to it, forgets how often the ledger was deleted
 	// when it was last read.
 	life, forgets int
 }
 
-func (p *process) frozen() bool { return p.hub != nil && p.hub.frozen }
+func (p *process) frozen() bool {
+	return p.hub != nil && p.hub.frozen || p.instance != nil && p.instance.frozen
+}
 
 // ask sends a request to a stream's leader. then is called with its error once the
 // answer arrives, or the sender gives up.

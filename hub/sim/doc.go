@@ -2,8 +2,12 @@
 // one seed, and checks after each step and at the end that the guarantees hold.
 //
 // What decides is the hub's own: package retention (ledger, epochs, pins, trims,
-// where registrations begin), package lane/core (what a lane's writer does next) and
-// package lane/record (the state records). The servers are package model, which
+// where registrations begin), package lane/core (what a lane's writer does next),
+// package lane/record (the state records) and package partition (which instance has
+// which partition). In half of the runs, instances of the services handle what comes
+// into the lanes, each with the SDK's scheduler, package queue, until an event is
+// applied in the service's database or is a dead letter; in the other half, which have
+// more faults of hubs, plain workers do. The servers are package model, which
 // TestModelIsTheServer holds against a real one. What lies between, the requests and
 // their answers, is the simulation's: a request is sent, served and told in three
 // steps, between which anything else may happen. Requests and answers get lost, come
@@ -11,12 +15,13 @@
 //
 // A run is a list of actions such as "serve h1/a" or "kill h2". The seed picks them;
 // a script is the same list as text. A run that breaks an invariant is shrunk to a
-// short script, which becomes a test (testdata).
+// short script. Each script of testdata is named for the mutant (package mutants) with
+// which it breaks a guarantee.
 //
 // Not simulated, since the model or the pure parts do not know it: the registry and
-// what reconciles it with the lanes; snapshots, dead letters, redrives and rewinds;
-// queues ordered by key; a full lane's history; lanes rolled back to an older copy;
-// a ledger deleted in the same run in which ingest loses events, or by hand between the
-// last question of a trim and its purge; the tail that the lanes of a hub share (each lane reads by itself here), and
-// core.Lane.Follow.
+// what reconciles it with the lanes; snapshots, redrives and rewinds; max_deliver, and
+// the hub's dead letters; a roster of the partitions that is deleted; lanes deleted, or
+// rolled back to an older copy; a ledger deleted in the same run in which ingest loses
+// events, or by hand between the last question of a trim and its purge; the tail that the
+// lanes of a hub share (each lane reads by itself here), and core.Lane.Follow.
 package sim

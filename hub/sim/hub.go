@@ -7,6 +7,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/history"
+	"github.com/replhub/replhub/hub/internal/partition"
 	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/subjects"
 )
@@ -29,6 +30,9 @@ type hub struct {
 	// standings of the lanes' consumers, and whether a trim of a lane is under way.
 	standings    []history.Standings
 	trimmingLane []bool
+	// hearings are of the instances of each service.
+	hearings []*hearings
+	clock    clock
 }
 
 // newHub starts a hub, which opens ingest first.
@@ -36,6 +40,10 @@ func (w *World) newHub(name string) *hub {
 	h := &hub{w: w, name: name, alive: true, writers: make([]*writer, len(w.services)), owns: make([]bool, len(w.services))}
 	h.standings, h.trimmingLane = make([]history.Standings, len(w.services)), make([]bool, len(w.services))
 	h.self = &process{name: name, hub: h}
+	for range w.services {
+		h.hearings = append(h.hearings, &hearings{Hearing: partition.NewHearing()})
+	}
+	h.clock = clock{at: w.now, reads: w.now.Add(w.skew[name])}
 	for i := range h.owns {
 		h.owns[i] = name == ownerOf(i)
 	}
@@ -104,6 +112,12 @@ func (w *World) onHub(a Action) {
 
 func (w *World) toHub(i int, h *hub, a Action, service int) {
 	switch a.Verb { //nolint:exhaustive // the others follow
+	case Skew:
+		w.skew[h.name] = time.Duration(a.N) * time.Second
+		return
+	case Drift:
+		h.clock.drift(w.now, a.N)
+		return
 	case Start:
 		if !h.alive {
 			w.hubs[i] = w.newHub(h.name)
@@ -181,7 +195,10 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 		var b retention.Bounds
 		var at time.Time
 		w.ask(p, ingestStream, "look", func() error { b, at, p.life = bounds(w.db), w.now, w.life; return nil },
-			answer(func() retention.Step { return s.Then(b, at) }))
+			answer(func() retention.Step {
+				h.clock.hear(w.now, at)
+				return s.Then(b, at)
+			}))
 	case retention.ReadTime:
 		var m model.Message
 		var found bool

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/record"
@@ -28,12 +29,15 @@ type judge struct {
 	answers []answer
 	// ended are the services' entities that somebody asked to unregister.
 	ended map[string]bool
+	// over is since when an interest is in no state record any more.
+	over map[string]time.Time
 	// since is where each interest is pinned; beyond are those that begin behind the end
 	// of an ingest which lost its tail: no event proves where that was.
 	since  map[string]uint64
 	beyond map[string]bool
 	// harmed says that events of ingest were lost by hand or by a disk.
 	harmed bool
+	handling
 }
 
 // copyOf names what is to be there once: an event for an interest, or a service.
@@ -52,8 +56,8 @@ type answer struct {
 func newJudge(w *World) *judge {
 	return &judge{
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
-		effects: make(map[copyOf]bool), ended: make(map[string]bool),
-		since: make(map[string]uint64), beyond: make(map[string]bool),
+		effects: make(map[copyOf]bool), ended: make(map[string]bool), over: make(map[string]time.Time),
+		since: make(map[string]uint64), beyond: make(map[string]bool), handling: newHandling(),
 	}
 }
 
@@ -67,6 +71,9 @@ func (j *judge) fail(format string, args ...any) {
 // gone notes events that the servers lost: nobody owes them to anybody.
 func (j *judge) gone(which func(seq uint64) bool) {
 	j.harmed = true
+	for lane, s := range j.states {
+		j.blind[lane] = j.blind[lane] || len(s.Interests) == 0
+	}
 	for _, s := range j.stored {
 		s.gone = s.gone || which(s.seq)
 	}
@@ -85,7 +92,13 @@ func (j *judge) recorded(lane string, s record.State) {
 	if s.Detached != nil {
 		j.fail("L: lane %s is detached: %s", lane, s.Detached.Reason)
 	}
+	for _, in := range j.states[lane].Interests {
+		if kept := s.Find(in.Entity); kept == nil || kept.ID != in.ID {
+			j.over[in.ID] = j.w.now
+		}
+	}
 	j.states[lane] = s
+	j.blind[lane] = j.blind[lane] || j.harmed && len(s.Interests) == 0
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
 }
 
@@ -94,6 +107,16 @@ func (j *judge) pins(l retention.Ledger) {
 	for id, p := range l.Pins {
 		_, interest := cut(id)
 		j.since[interest] = p.Seq
+	}
+}
+
+// published takes an event that ingest stores. A publisher that sends it once more within
+// the dedupe window is not to make it two.
+func (j *judge) published(e *published) {
+	for _, s := range j.stored {
+		if s.event == e && !s.gone && j.w.now.Sub(time.Unix(0, s.at)) < dedupe {
+			j.fail("D: ingest holds event %s twice", e.id)
+		}
 	}
 }
 
@@ -131,6 +154,7 @@ func (j *judge) appended(lane string, seq uint64) {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID] = true, e.index
+	j.lined(lane, seq, e)
 }
 
 // at is the event that ingest stored at a time.
@@ -156,6 +180,11 @@ func (j *judge) ending(service, entity string) { j.ended[service+"/"+entity] = t
 // registered takes a registration that is answered: what it is due from.
 func (j *judge) registered(c *change, s record.State) {
 	in := s.Find(c.entity)
+	if in != nil {
+		if over, is := j.over[in.ID]; is && over.Before(c.began) {
+			j.fail("L: lane %s answers with interest %s, which was over before it was asked", c.service.text, in.ID)
+		}
+	}
 	if in == nil || j.ended[c.service.text+"/"+c.entity] && in.ID != c.id {
 		return
 	}

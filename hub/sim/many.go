@@ -16,11 +16,15 @@ const shrinkPlays = 5000
 type Many struct {
 	// Seed is the first seed.
 	Seed uint64
-	// For is how long it goes on, Most how many seeds at most; 0 is no limit.
-	For  time.Duration
-	Most int
+	// For is how long it goes on, Most how many seeds at most, and Events after how many
+	// events it ends; 0 is no limit.
+	For    time.Duration
+	Most   int
+	Events int
 	// Steps is how many actions a run has.
 	Steps int
+	// Near has each run be a variation of this script; nil has it be a new one.
+	Near []Action
 	Config
 	// Report is called about every Every; nil and 0 never.
 	Report func(Total)
@@ -42,8 +46,9 @@ type Total struct {
 
 // String is the figures in one line.
 func (t *Total) String() string {
-	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed",
-		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed)
+	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed; to instances %d deliveries, %d of these again, %d dead letters, %d partitions handed over",
+		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed,
+		t.Deliveries, t.Redelivered, t.Letters, t.Handovers)
 }
 
 // Run runs until the time is over, ctx ends, or a run breaks a guarantee.
@@ -51,7 +56,7 @@ func (m Many) Run(ctx context.Context) (t Total) {
 	began := time.Now()
 	told := began
 	for t.Seed = m.Seed; ; t.Seed++ {
-		r := Run(t.Seed, m.Steps, m.Config)
+		r := m.run(t.Seed)
 		t.add(r.Counts)
 		t.Seeds++
 		now := time.Now()
@@ -61,7 +66,7 @@ func (m Many) Run(ctx context.Context) (t Total) {
 			t.Shrunk = Shrink(r.Script, m.Config, shrinkPlays)
 			return t
 		}
-		if t.Took >= m.For || t.Seeds == m.Most || ctx.Err() != nil {
+		if m.over(t) || ctx.Err() != nil {
 			return t
 		}
 		if m.Report != nil && m.Every > 0 && now.Sub(told) >= m.Every {
@@ -69,6 +74,17 @@ func (m Many) Run(ctx context.Context) (t Total) {
 			m.Report(t)
 		}
 	}
+}
+
+func (m Many) over(t Total) bool {
+	return m.For > 0 && t.Took >= m.For || t.Seeds == m.Most || m.Events > 0 && t.Counts.Events >= m.Events
+}
+
+func (m Many) run(seed uint64) Result {
+	if m.Near != nil {
+		return Vary(m.Near, seed, m.Config)
+	}
+	return Run(seed, m.Steps, m.Config)
 }
 
 func (t *Total) add(c Counts) {
@@ -80,4 +96,8 @@ func (t *Total) add(c Counts) {
 	t.Registrations += c.Registrations
 	t.Trimmed += c.Trimmed
 	t.LaneTrimmed += c.LaneTrimmed
+	t.Deliveries += c.Deliveries
+	t.Redelivered += c.Redelivered
+	t.Letters += c.Letters
+	t.Handovers += c.Handovers
 }

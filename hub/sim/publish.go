@@ -12,6 +12,10 @@ type published struct {
 	id     string
 	entity string
 	acked  bool
+	// key is the row's, where there are instances; poison an event that no handler can
+	// handle.
+	key    string
+	poison bool
 }
 
 // stored is an event in ingest.
@@ -27,7 +31,7 @@ type stored struct {
 
 // publish sends an event.
 func (w *World) publish(entity int) {
-	e := &published{id: w.name("e"), entity: entities[entity%len(entities)]}
+	e := &published{id: w.name("e"), entity: entities[entity%len(entities)], key: w.key()}
 	w.judge.events = append(w.judge.events, e)
 	w.Counts.Events++
 	w.send(e)
@@ -60,8 +64,9 @@ func (w *World) send(e *published) {
 	p := &process{name: fmt.Sprint("p", w.publishers%4)}
 	w.ask(p, ingestStream, "publish", func() error {
 		s := &stored{event: e, index: len(w.judge.stored)}
-		ack, err := w.db.Publish(model.Publish{Subject: "db." + e.entity + ".update", ID: e.id, Data: "{}", Value: s}, w.now)
+		ack, err := w.db.Publish(model.Publish{Subject: "db." + e.entity + ".update", ID: e.id, Data: e.data(), Value: s}, w.now)
 		if err == nil && !ack.Duplicate {
+			w.judge.published(e)
 			s.seq, s.at = ack.Seq, w.now.UnixNano()
 			w.judge.stored = append(w.judge.stored, s)
 		}
@@ -69,4 +74,22 @@ func (w *World) send(e *published) {
 	}, func(err error) {
 		e.acked = e.acked || err == nil
 	})
+}
+
+// key is the next event's: rows come again soon, in no fixed turn.
+func (w *World) key() string {
+	if !w.instanced {
+		return ""
+	}
+	const rows = 2
+	n := uint64(w.Counts.Events)*0x9e3779b97f4a7c15 + 1
+	return fmt.Sprint("k", (n>>33)%rows)
+}
+
+// data is the event's payload.
+func (e *published) data() string {
+	if e.key == "" {
+		return "{}"
+	}
+	return `{"id":"` + e.key + `"}`
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
@@ -25,6 +26,7 @@ type change struct {
 	id     string
 	since  uint64
 	made   bool // the interest is this registration's
+	began  time.Time
 	// renewed is set for a change that only renews the state record.
 	renewed func(error)
 }
@@ -32,7 +34,7 @@ type change struct {
 // register begins a registration at a hub.
 func (h *hub) register(i int, a Action) {
 	w := h.w
-	c := &change{w: w, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
+	c := &change{w: w, began: w.now, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
 	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
 	c.anchor = retention.NewAnchor(c.service.text + "/" + c.id)
 	c.start.All, c.middle, c.end = a.Verb == RegisterAll, a.Verb == RegisterAt, a.Verb == Unregister
@@ -68,7 +70,7 @@ func (c *change) create(h *hub, i int) {
 	w := c.w
 	h.perform(c.self, retention.End(*h.known, func(b retention.Bounds, l retention.Ledger) retention.Step {
 		at := ingest.Mark{Position: l.PositionOf(b.Last), Time: b.LastTime}
-		data, err := record.Encode(record.First(at, record.DefaultQueue(), 0))
+		data, err := record.Encode(record.First(at, w.queueOf(c.service), w.limit))
 		if err != nil {
 			return retention.Done{Err: err}
 		}

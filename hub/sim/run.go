@@ -18,12 +18,11 @@ type Result struct {
 func Run(seed uint64, steps int, cfg Config) Result {
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := NewWorld(cfg)
-	s := newScheduler(random, w)
-	script := make([]Action, 0, steps)
-	if random.IntN(2) == 0 {
-		script = append(script, Action{Verb: Batches})
-		w.Do(script[0])
+	script := openings(random)
+	for _, a := range script {
+		w.Do(a)
 	}
+	s := newScheduler(random, w)
 	for range steps {
 		a, ok := s.pick()
 		if !ok {
@@ -61,6 +60,12 @@ const healSteps = 8000
 // heal ends all faults, lets everything come to rest, and judges.
 func (w *World) heal() {
 	clear(w.away)
+	w.healInstances()
+	w.bound(ingestStream, 0)
+	for _, s := range w.services {
+		w.bound(s.text, 0)
+		w.consume(s.text)
+	}
 	for i, h := range w.hubs {
 		if h.frozen = false; !h.alive {
 			w.hubs[i] = w.newHub(h.name)
@@ -101,8 +106,20 @@ func (w *World) rest() bool {
 			return true
 		}
 		w.now = w.now.Add(100 * time.Millisecond)
+		if w.limit > 0 {
+			w.makeRoom()
+		}
 	}
 	return false
+}
+
+// makeRoom has a worker of each service take a copy, since a lane may be full.
+func (w *World) makeRoom() {
+	w.now = w.now.Add(time.Second)
+	for _, s := range w.services {
+		w.consume(s.text)
+		w.work(Action{Verb: Pull, On: s.text})
+	}
 }
 
 // calmSteps is how much arrives in one Calm.
@@ -175,6 +192,10 @@ func (w *World) unrest() string {
 
 // drain has the workers take what is there.
 func (w *World) drain() {
+	if w.instanced {
+		w.drainInstances()
+		return
+	}
 	w.now = w.now.Add(2 * ackWait)
 	for _, s := range w.services {
 		if w.lanes[s.text] == nil {

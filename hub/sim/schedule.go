@@ -18,15 +18,20 @@ type scheduler struct {
 //
 //nolint:gochecknoglobals // a table
 var usual = [verbs]int{
-	Serve: 400, Tell: 400, Lose: 15, Wake: 150, Pass: 15, Publish: 40, Retry: 5, Burst: 15,
-	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 2, Trim: 12, TrimLane: 25, Pull: 50, Crash: 10,
+	Serve: 400, Tell: 400, Lose: 15, Wake: 150, Pass: 15, Publish: 40, Retry: 12, Burst: 15,
+	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 5, Trim: 12, TrimLane: 25, Pull: 50, Crash: 10,
 	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
-	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25, Calm: 4,
+	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25,
+	Full: 4, Room: 25, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
 }
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
 	s := &scheduler{random: random, w: w, weights: usual}
+	if w.instanced {
+		s.weights = withInstances(random)
+	}
 	defer s.sum()
+	defer s.storm()
 	for v := range s.weights {
 		verb := Verb(v)
 		switch {
@@ -34,11 +39,18 @@ func newScheduler(random *rand.Rand, w *World) *scheduler {
 			s.weights[v] = 0
 		case verb.Fault():
 			s.weights[v] *= 1 + random.IntN(3)
-		case verb >= Pass && verb != Batches:
+		case verb >= Pass:
 			s.weights[v] = s.weights[v] * (1 + random.IntN(4)) / 2
 		}
 	}
 	return s
+}
+
+// storm has a fault come ten times as often as usual, in about half of the runs.
+func (s *scheduler) storm() {
+	if verb := Verb(s.random.IntN(int(verbs))); verb.Fault() && verb != Lose {
+		s.weights[verb] = 10 * usual[verb]
+	}
 }
 
 // sum ends the choice of weights. A ledger that is deleted while ingest loses events as
@@ -59,6 +71,9 @@ func (s *scheduler) pick() (a Action, ok bool) {
 	n := s.random.IntN(s.total)
 	for v, weight := range s.weights {
 		if n -= weight; n < 0 {
+			if Verb(v) > Calm {
+				return s.onInstances(Verb(v))
+			}
 			return s.make(Verb(v))
 		}
 	}
@@ -76,7 +91,7 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Lose:
 		names = s.w.callsBy((*call).losable)
 	case Pass:
-		a.N = [...]int{1, 1, 1, 10, 40, 200, 700}[s.random.IntN(7)]
+		a.N = s.seconds()
 		return a, true
 	case Publish:
 		a.N = s.random.IntN(len(entities))
@@ -86,13 +101,24 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 	case Rollback, Burst:
 		a.N = 1 + s.random.IntN(5)
 		return a, true
+	case Full, Room:
+		a.On = [...]string{ingestStream, "a", "b"}[s.random.IntN(3)]
+		return a, true
 	case Away, Back:
 		a.On = [...]string{ingestStream, ledgerStream, "a", "b"}[s.random.IntN(4)]
 		return a, true
-	case Pull, Crash, Lag:
+	case Skew, Drift:
+		a.On, a.N = s.hub(), [...]int{-50, -10, -1, 0, 1, 10, 100}[s.random.IntN(7)]
+		if v == Skew {
+			a.N *= 60
+		}
+		return a, true
+	case Pull, Crash, Lag, Unconsume, Consume:
 		a.On = s.service()
 		return a, true
-	case Kill, Start, Freeze, Thaw, Trim:
+	case Kill, Start, Freeze, Thaw:
+		return s.process(v), true
+	case Trim:
 		a.On = s.hub()
 		return a, true
 	case Wake:

@@ -25,8 +25,9 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// TestScripts plays what once broke a guarantee. The head of each file says which
-// mend it is red without.
+// TestScripts plays what breaks a guarantee without a mechanism: with the mutant of the
+// script's name, which command mutants plays it with, or with the flaw that its head
+// names.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

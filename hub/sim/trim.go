@@ -13,7 +13,7 @@ import (
 // The simulation's times, short beside those of a hub.
 const (
 	keepIngest = 10 * time.Minute
-	guard      = 5 * time.Minute
+	guard      = dedupe
 )
 
 // trim begins a trim of ingest.
@@ -22,8 +22,13 @@ func (h *hub) trim() {
 		return
 	}
 	h.trimming = true
+	w := h.w
 	p := &process{name: h.name + "/trim", hub: h}
-	h.perform(p, retention.Trim(retention.Policy{History: keepIngest, Guard: guard}, func(retention.Trimmed) retention.Step {
+	policy := retention.Policy{History: keepIngest, Guard: guard}
+	if w.db.Full() {
+		policy.FullBytes = 1
+	}
+	h.perform(p, retention.Trim(policy, func(retention.Trimmed) retention.Step {
 		return retention.Done{}
 	}), func(then func(retention.Need, error)) { h.lookAtLanes(p, then) }, func(error) { h.trimming = false })
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -17,6 +18,8 @@ type laneTrim struct {
 	index int
 	s     service
 	self  *process
+	// failed takes the error of a look that did not come to its end.
+	failed func(error)
 }
 
 // trimLane begins a trim of a lane.
@@ -27,6 +30,7 @@ func (h *hub) trimLane(i int) {
 	h.trimmingLane[i] = true
 	t := &laneTrim{h: h, index: i, s: h.w.services[i]}
 	t.self = &process{name: h.name + "/" + t.s.text + ".trim", hub: h}
+	t.failed = func(error) { t.end() }
 	t.look(func(tip record.Tip, f history.Found) {
 		switch {
 		case f.Keep <= f.First:
@@ -38,6 +42,8 @@ func (h *hub) trimLane(i int) {
 		}
 	})
 }
+
+var errNoConsumer = errors.New("no consumer")
 
 func (t *laneTrim) end() { t.h.trimmingLane[t.index] = false }
 
@@ -54,19 +60,31 @@ func (t *laneTrim) renew() {
 }
 
 // purge purges what was found, as far as the stream as it is now allows.
-func (t *laneTrim) purge(tip record.Tip, f history.Found) {
+func (t *laneTrim) purge(tip record.Tip, f history.Found) { t.purgeBelow(tip, f, t.end) }
+
+func (t *laneTrim) purgeBelow(tip record.Tip, f history.Found, done func()) {
 	w := t.h.w
 	var last uint64
 	w.ask(t.self, t.s.text, "last", func() error { last = w.lanes[t.s.text].Info().Last; return nil }, func(err error) {
 		below := history.Below(f, tip.StateSeq, last)
-		if err != nil || below == 0 {
-			t.end()
+		if err != nil {
+			t.failed(err)
+			return
+		}
+		if below == 0 {
+			done()
 			return
 		}
 		w.ask(t.self, t.s.text, "purge", func() error {
 			w.Counts.LaneTrimmed += int(w.lanes[t.s.text].Purge(below))
 			return nil
-		}, func(error) { t.end() })
+		}, func(err error) {
+			if err != nil {
+				t.failed(err)
+				return
+			}
+			done()
+		})
 	})
 }
 
@@ -77,7 +95,7 @@ func (t *laneTrim) look(then func(record.Tip, history.Found)) {
 			t.end()
 			return
 		}
-		t.step(history.NewLook(t.h.w.now.Add(-keepLane)), func(f history.Found) { then(tip, f) })
+		t.step(history.NewLook(t.h.ingestNow().Add(-keepLane)), func(f history.Found) { then(tip, f) })
 	})
 }
 
@@ -91,7 +109,7 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	ask := func(what string, serve, answer func()) {
 		w.ask(t.self, t.s.text, what, func() error { serve(); return nil }, func(err error) {
 			if err != nil {
-				t.end()
+				t.failed(err)
 				return
 			}
 			answer()
@@ -103,15 +121,14 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 		var info model.Info
 		ask("bounds", func() { info = stream().Info() }, func() { l.StreamSeen(info.First, info.Last, info.Msgs, info.FirstTime) })
 	case history.SeeConsumers:
-		var info model.ConsumerInfo
-		there := false
-		ask("consumers", func() { info, there = w.consumerInfo(t.s) }, func() { l.ConsumersSeen(t.floors(info, there, stream().Info().Last)) })
+		var infos map[string]model.ConsumerInfo
+		ask("consumers", func() { infos = w.consumerInfos(t.s) }, func() { l.ConsumersSeen(t.floors(infos, stream().Info().Last)) })
 	case history.SeeRecord:
-		ask("record", func() {}, func() { l.RecordSeen([]string{workers}) })
+		ask("record", func() {}, func() { l.RecordSeen(w.consumers(t.s)) })
 	case history.SeeMatch:
 		var seq uint64
 		ask("match", func() {
-			if m, err := stream().GetLast("sub." + t.s.text + ".*.*.*"); err == nil {
+			if m, err := stream().GetLast(w.filter(t.s, s.Consumer)); err == nil {
 				seq = m.Seq
 			}
 		}, func() { l.MatchSeen(seq) })
@@ -127,56 +144,67 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 		l.HeldSeen(math.MaxUint64) // no dead letters here
 		t.step(l, then)
 	case history.Missing:
-		t.end()
+		t.failed(errNoConsumer)
 	case history.Found:
 		then(s)
 	}
 }
 
-// floors are the consumer's floors as an answer tells them.
-func (t *laneTrim) floors(info model.ConsumerInfo, there bool, last uint64) map[string]uint64 {
+// floors are the consumers' floors as an answer tells them.
+func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, last uint64) map[string]uint64 {
 	at := make(map[string]history.Consumer)
-	if there {
-		at[workers] = history.Consumer{
+	for name, info := range infos {
+		at[name] = history.Consumer{
 			Created: info.Created, Held: info.AckPending, Pending: info.Pending,
 			Delivered: history.Place{Stream: info.Delivered.Stream, Consumer: info.Delivered.Consumer},
 			AckFloor:  history.Place{Stream: info.AckFloor.Stream, Consumer: info.AckFloor.Consumer},
 		}
 	}
-	floors := t.h.standings[t.index].Look(at, t.h.w.now)
-	if t.h.w.cfg.Flaw == PendingIsProof && there && info.Pending == 0 && info.AckPending == 0 {
-		floors[workers] = last
+	floors := t.h.standings[t.index].Look(at, t.h.now())
+	for name, info := range infos {
+		if t.h.w.cfg.Flaw == PendingIsProof && info.Pending == 0 && info.AckPending == 0 {
+			floors[name] = last
+		}
 	}
 	return floors
 }
 
-// consumerInfo is what the server says of a lane's consumer: as it is, or as it was when
-// the server began to lag behind.
-func (w *World) consumerInfo(s service) (info model.ConsumerInfo, there bool) {
+// consumerInfos are what the server says of a lane's consumers: as they are, or as they
+// were when the server began to lag behind.
+func (w *World) consumerInfos(s service) map[string]model.ConsumerInfo {
 	if old, lags := w.lagging[s.text]; lags && w.now.Before(old.until) {
-		return old.info, true
+		return old.infos
 	}
-	c, err := w.lanes[s.text].Consumer(workers)
-	if err != nil {
-		return info, false
-	}
-	return c.Info(), true
+	infos := make(map[string]model.ConsumerInfo)
+	w.everyConsumer(s, func(name string, c *model.Consumer) {
+		info := c.Info()
+		if w.now.Before(w.beginning[s.text]) {
+			info.AckPending = 0
+		}
+		infos[name] = info
+	})
+	return infos
 }
 
-// lag is what a server that lags behind says of a consumer, until it has caught up.
+// beginTime is how long a consumer's leader that begins says that no worker holds
+// anything. It is milliseconds at a real server (package history, standing.go).
+const beginTime = time.Second
+
+// lag is what a server that lags behind says of consumers, until it has caught up.
 type lag struct {
-	info  model.ConsumerInfo
+	infos map[string]model.ConsumerInfo
 	until time.Time
 }
 
 // lagTime is for how long a server lags behind.
 const lagTime = 3 * time.Second
 
-// lag has the answers about a lane's consumer be those of now for a while.
+// lag has the answers about a lane's consumers be those of now for a while.
 func (w *World) lag(text string) {
-	if l := w.lanes[text]; l != nil {
-		if c, err := l.Consumer(workers); err == nil {
-			w.lagging[text] = lag{c.Info(), w.now.Add(lagTime)}
+	if n := w.service(text); n >= 0 && w.lanes[text] != nil {
+		delete(w.lagging, text)
+		if infos := w.consumerInfos(w.services[n]); len(infos) > 0 {
+			w.lagging[text] = lag{infos, w.now.Add(lagTime)}
 		}
 	}
 }

@@ -1,26 +1,51 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/subjects"
 )
 
 const (
 	workers = "workers"
 	ackWait = 30 * time.Second
+	// maxAckPending is the server's default, pinnedTTL that of package lane.
+	maxAckPending = 1000
+	pinnedTTL     = 2 * time.Second
 )
 
 // ensureConsumer creates a lane's consumer where it is missing.
 func (w *World) ensureConsumer(s service) {
-	stream := w.lanes[s.text]
-	if _, err := stream.Consumer(workers); err == nil {
-		return
+	stream, ordered := w.lanes[s.text], w.has(w.service(s.text), orderedBits)
+	for _, name := range w.consumers(s) {
+		if _, err := stream.Consumer(name); err == nil {
+			continue
+		}
+		cfg := model.ConsumerConfig{Name: name, Filter: w.filter(s, name), AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending}
+		if ordered {
+			cfg.PinnedTTL = pinnedTTL
+		}
+		if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
+			w.judge.fail("the consumer of %s: %v", s.text, err)
+		}
 	}
-	cfg := model.ConsumerConfig{Name: workers, Filter: "sub." + s.text + ".*.*.*", AckWait: ackWait, MaxDeliver: -1}
-	if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
-		w.judge.fail("the consumer of %s: %v", s.text, err)
+}
+
+// filter is what a consumer of a lane delivers.
+func (w *World) filter(s service, consumer string) string {
+	if !w.has(w.service(s.text), orderedBits) {
+		return subjects.WorkerFilter(s.name, -1)
+	}
+	return subjects.WorkerFilter(s.name, slices.Index(w.consumers(s), consumer))
+}
+
+// consume creates the consumers of a lane that are missing, as hubs do every few seconds.
+func (w *World) consume(name string) {
+	if i := w.service(name); i >= 0 && w.lanes[name] != nil && w.registered(w.services[i]) {
+		w.ensureConsumer(w.services[i])
 	}
 }
 
@@ -28,7 +53,7 @@ func (w *World) ensureConsumer(s service) {
 // acknowledges. Its database refuses an effect that is there.
 func (w *World) work(a Action) {
 	i := w.service(a.On)
-	if i < 0 || w.lanes[a.On] == nil {
+	if i < 0 || w.lanes[a.On] == nil || w.instanced {
 		return
 	}
 	s := w.services[i]

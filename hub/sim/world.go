@@ -40,12 +40,30 @@ const (
 	// PendingIsProof: a consumer of which the server counts nothing pending counts as
 	// being at the end of its lane.
 	PendingIsProof Flaw = "num_pending is proof"
+
+	// LeaseForever: an instance relies on its partitions for good.
+	LeaseForever Flaw = "lease for good"
+	// GapsUnseen: an instance does not look whether deliveries were lost in between.
+	GapsUnseen Flaw = "gaps unseen"
+	// PinsUnread: an instance does not read whose the consumer is.
+	PinsUnread Flaw = "pins unread"
+	// OthersUncounted: an instance takes all unacknowledged deliveries for its own.
+	OthersUncounted Flaw = "deliveries of others uncounted"
+	// FreedAtOnce: an instance says that it gave a partition up while handlers are still
+	// at work on it.
+	FreedAtOnce Flaw = "partitions freed at once"
+	// LetterAfterAck: an event is acknowledged before its dead letter is stored.
+	LetterAfterAck Flaw = "letter after the acknowledgement"
+	// AckUntold: the scheduler does not hear that events are about to be acknowledged.
+	AckUntold Flaw = "acknowledged unknown to the scheduler"
+	// InboxKept: messages that were on their way to an earlier inbox count.
+	InboxKept Flaw = "inbox kept"
 )
 
 // Flaws are all flaws.
 //
 //nolint:gochecknoglobals // a table
-var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
+var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof, LeaseForever, GapsUnseen, PinsUnread, OthersUncounted, FreedAtOnce, LetterAfterAck, InboxKept, AckUntold}
 
 // Names of streams.
 const (
@@ -64,6 +82,9 @@ type World struct {
 	away       map[string]bool          // streams without a leader
 	// lagging are the answers of servers that lag behind, by service.
 	lagging map[string]lag
+	// beginning is until when the leader of a lane's consumer has not read what workers
+	// hold.
+	beginning map[string]time.Time
 	// life counts the restarts, rollbacks and creations of ingest: readers and orders
 	// to purge of an earlier life reach nothing.
 	life int
@@ -71,9 +92,22 @@ type World struct {
 	forgets int
 	// fast says that lanes append in fast batches of which a prefix may be stored.
 	fast bool
+	// limit is how many bytes lanes may hold that are created; 0 is no limit.
+	limit int64
+	// skew is how far off the clocks of hubs are that start.
+	skew map[string]time.Duration
 
-	services   []service
-	hubs       []*hub
+	services []service
+	hubs     []*hub
+	// instanced says that instances handle the copies, kinds of which kinds they are.
+	// took counts what they took.
+	instanced        bool
+	kinds            int
+	members          []*instance
+	took             int
+	rosters, letters *model.Stream
+	// holders had a partition last, by service.
+	holders    [serviceCount][partitionCount]string
 	publishers int
 	random     uint64
 	ids        int
@@ -86,6 +120,9 @@ type World struct {
 // Counts are a run's figures.
 type Counts struct {
 	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed, LaneTrimmed int
+	// Deliveries came to instances, Redelivered of these not for the first time. Letters
+	// are dead letters, Handovers changes of who has a partition.
+	Deliveries, Redelivered, Letters, Handovers int
 }
 
 // service is one of the world's services.
@@ -105,7 +142,7 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]lag),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time),
 		compiled: make(map[string]*match.Interest),
 	}
 	w.db = w.newIngest()
@@ -117,6 +154,8 @@ func NewWorld(cfg Config) *World {
 		}
 		w.services = append(w.services, service{name, name.String()})
 	}
+	w.rosters = model.NewStream(model.StreamConfig{Name: rosterStream, OnePerSubject: true}, w.now)
+	w.letters = model.NewStream(model.StreamConfig{Name: letterStream, Duplicates: 24 * time.Hour}, w.now)
 	w.judge = newJudge(w)
 	for i := range hubCount {
 		w.hubs = append(w.hubs, w.newHub(fmt.Sprint("h", i+1)))
@@ -124,10 +163,19 @@ func NewWorld(cfg Config) *World {
 	return w
 }
 
-const dedupe = 10 * time.Minute
+const dedupe = 5 * time.Minute
 
 func (w *World) newIngest() *model.Stream {
 	return model.NewStream(model.StreamConfig{Name: ingestStream, Duplicates: dedupe}, w.now)
+}
+
+// bound has a stream hold so many bytes at most; 0 is no bound.
+func (w *World) bound(name string, most int64) {
+	if name == ingestStream {
+		w.db.Limit(most)
+	} else if l := w.lanes[name]; l != nil {
+		l.Limit(most)
+	}
 }
 
 func (w *World) trace(format string, args ...any) {
@@ -159,6 +207,27 @@ func (w *World) Do(a Action) {
 		w.retry()
 	case Burst:
 		w.burst(a.N)
+	case Batches:
+		w.fast = true
+	case Instances:
+		w.instances(a.N)
+	case Calm:
+		w.calm()
+	case Pull, Crash:
+		w.work(a)
+	case Poison, Unpin, Unconsume, Consume:
+		w.onQueue(a)
+	default:
+		if !w.onServer(a) && !w.onInstance(a) {
+			w.onHub(a)
+		}
+	}
+	w.flow()
+}
+
+// onServer takes an action on the servers; false where it is none.
+func (w *World) onServer(a Action) bool {
+	switch a.Verb {
 	case Rollback:
 		w.rollback(a.N)
 	case Recreate:
@@ -169,19 +238,21 @@ func (w *World) Do(a Action) {
 		w.restart()
 	case Away:
 		w.away[a.On] = true
+		w.interrupt(a.On)
 	case Back:
 		delete(w.away, a.On)
 	case Lag:
 		w.lag(a.On)
-	case Batches:
-		w.fast = true
-	case Calm:
-		w.calm()
-	case Pull, Crash:
-		w.work(a)
+	case Full:
+		w.bound(a.On, 1)
+	case Room:
+		w.bound(a.On, 0)
+	case Limit:
+		w.limit = int64(a.N)
 	default:
-		w.onHub(a)
+		return false
 	}
+	return true
 }
 
 // onCall takes an action on the first call of a name that it is possible with.
@@ -234,8 +305,12 @@ func (w *World) restart() {
 	for _, s := range w.services {
 		if l := w.lanes[s.text]; l != nil {
 			l.Restart(w.now)
+			w.beginning[s.text] = w.now.Add(beginTime)
 		}
 	}
+	w.rosters.Restart(w.now)
+	w.letters.Restart(w.now)
+	w.reconnect()
 }
 
 // callsBy are the names of the senders of the calls that an action may take.

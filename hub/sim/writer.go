@@ -73,7 +73,7 @@ func (w *World) compile(in record.Interest, of *record.Snapshot) (*match.Interes
 
 // world is what the driver knows beside what it answers.
 func (l *writer) world() core.World {
-	w := core.World{Now: l.h.w.now, Clock: l.h.w.now, Owned: l.h.owns[l.index], MaxPayload: maxPayload}
+	w := core.World{Now: l.h.now(), Clock: l.h.ingestNow(), Owned: l.h.owns[l.index], MaxPayload: maxPayload}
 	if len(l.changes) > 0 {
 		w.Change = core.WantsEdit
 	}
@@ -98,12 +98,18 @@ func (h *hub) recheck(service int) {
 	}
 }
 
-// announce tells the other hubs that a lane was changed.
+// announce tells the other hubs that a lane was changed. They hear of it late.
 func (w *World) announce(service int, by *hub) {
 	for _, h := range w.hubs {
-		if h != by && h.alive && !h.frozen {
-			h.recheck(service)
+		if h == by {
+			continue
 		}
+		w.ask(&process{name: h.name + "/news"}, "", "news", func() error {
+			if h.alive {
+				h.recheck(service)
+			}
+			return nil
+		}, nil)
 	}
 }
 
@@ -121,7 +127,7 @@ func (l *writer) ready() bool {
 	if l.waits == nil {
 		return false
 	}
-	return l.nudged || !l.until.IsZero() && !l.h.w.now.Before(l.until) ||
+	return l.nudged || !l.until.IsZero() && !l.h.now().Before(l.until) ||
 		l.waits.Events && l.lane.Tip().State.Pos.Seq != l.h.w.db.Info().Last
 }
 
@@ -153,6 +159,12 @@ func (l *writer) step(step core.Step) bool {
 		l.record(s)
 	case core.Edit:
 		l.changes[0].edit(l, s.Tip)
+	case core.Measure:
+		l.measure()
+	case core.FindHistory:
+		l.findHistory()
+	case core.Purge:
+		l.purgeHistory(s)
 	case core.Wait:
 		return l.wait(s)
 	default:
@@ -173,6 +185,8 @@ func (l *writer) local(step core.Step) bool {
 		c := l.changes[0]
 		l.changes = l.changes[1:]
 		c.answered(l, s)
+	case core.Prove:
+		l.lane.Proved(false, "are not acknowledged")
 	case core.RefuseChanges:
 		for _, c := range l.changes {
 			c.answered(l, core.Answer{Err: s.Err})
@@ -191,7 +205,7 @@ func (l *writer) local(step core.Step) bool {
 func (l *writer) wait(s core.Wait) bool {
 	l.waits, l.until = &s, time.Time{}
 	if s.D > 0 {
-		l.until = l.h.w.now.Add(s.D)
+		l.until = l.h.now().Add(s.D)
 	}
 	return false
 }

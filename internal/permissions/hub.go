@@ -29,6 +29,9 @@ func Hub(domain string) Permissions {
 		"CONSUMER.CREATE.>", "CONSUMER.NAMES.*", "CONSUMER.LIST.*", "CONSUMER.INFO.*.*", "CONSUMER.DELETE.*.*", "CONSUMER.PAUSE.*.*",
 		"CONSUMER.MSG.NEXT.*.*",
 	)
+	if domain != "" {
+		p.api(domain, "$KV."+contract.BucketRegistry+".>") // leafnodes pass on no "$KV.>"
+	}
 	p.publish(acknowledgements("*")...)
 	p.publish(
 		"$JS.SNAPSHOT.ACK.*.*",

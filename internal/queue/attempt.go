@@ -89,11 +89,16 @@ func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 		return Verdict{Kind: Retry, Evidence: IsThere, After: s.cfg.Backoff(j.conflicts)}
 	}
 	wait := waitNot
+	j.waitsFor = waitsForNone
 	if a.Means == Waits && !j.dead {
 		wait = s.mayWait(j, a)
 	}
 	if wait == waitOn {
 		j.waits++
+		j.waitsFor = waitsForRow
+		if a.Unique {
+			j.waitsFor = waitsForUnique
+		}
 		return Verdict{Kind: Retry, Evidence: IsThere, After: s.cfg.ProbePause(j.waits), WaitsLong: j.waits == quietWaits}
 	}
 	j.attempts++

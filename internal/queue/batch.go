@@ -26,6 +26,15 @@ func (b *Batch) Begin() {
 	b.halving.begin(len(b.Jobs))
 }
 
+// Of returns the jobs at places.
+func (b *Batch) Of(places []int) []*Job {
+	jobs := make([]*Job, len(places))
+	for n, i := range places {
+		jobs[n] = b.Jobs[i]
+	}
+	return jobs
+}
+
 // Conclude notes what becomes of the job at a place.
 func (b *Batch) Conclude(i int, v Verdict) { b.verdicts[i] = v }
 

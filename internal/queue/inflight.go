@@ -69,7 +69,7 @@ func (f *inflight) known(seq uint64) *Job {
 func (f *inflight) since(linked uint64) int {
 	n := 0
 	for j := f.first; j != nil && j.linked <= linked; j = j.later {
-		if j.memory == f.memory {
+		if j.memory == f.memory && !j.settled {
 			n++
 		}
 	}

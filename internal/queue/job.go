@@ -23,6 +23,7 @@ type Job struct {
 
 	src     *Source
 	state   jobState
+	settled bool   // is being acknowledged
 	blocked bool   // waits for an attempt, or behind one of its row that does
 	doubted bool   // was running when another instance may have got the partition and settled the copy
 	tick    uint32 // when the server last heard that it is in work
@@ -48,9 +49,10 @@ type Job struct {
 	conflicts int // in a row
 	waits     int // answers that another row must come, change or go first
 	waitsFrom time.Time
-	gaveUp    bool // it waited, and gave its place up to others
-	burying   bool // its dead letter is to be stored before anything else
-	dead      bool // its dead letter is stored
+	waitsFor  waitsFor // by the last answer
+	gaveUp    bool     // it waited, and gave its place up to others
+	burying   bool     // its dead letter is to be stored before anything else
+	dead      bool     // its dead letter is stored
 	due       time.Time
 }
 

@@ -68,7 +68,7 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	o.probes++
 	o.due = s.now.Add(s.cfg.ProbePause(o.probes))
 	s.reschedule()
-	if !o.told {
+	if !o.told && !s.closed { // after Drain nobody would tell its end
 		o.told = true
 		s.tell(OutageBegins, *o)
 	}

@@ -77,12 +77,14 @@ func (s *Source) callFor(info *Info) {
 		return
 	}
 	ours := make(map[uint64]bool, s.count)
+	handled := make(map[uint64]bool, len(s.handled.seqs))
 	for j := s.first; j != nil; j = j.later {
-		if j.memory == s.memory {
+		if j.settled {
+			handled[j.Seq] = true
+		} else if j.memory == s.memory {
 			ours[j.Seq] = true
 		}
 	}
-	handled := make(map[uint64]bool, len(s.handled.seqs))
 	for _, seq := range s.handled.seqs {
 		handled[seq] = true
 	}

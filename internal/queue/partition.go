@@ -10,6 +10,10 @@ import (
 // so that another instance may have it.
 func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions []int) (freed bool) {
 	s.now = now
+	if s.lapsed() {
+		// The answer came late: another instance may have had the partitions meanwhile.
+		s.doubt()
+	}
 	s.lease.ttl = ttl
 	s.lease.renew(sent)
 	s.shares = len(partitions)
@@ -82,13 +86,18 @@ func (s *Scheduler) CheckLease(now time.Time) {
 	if len(s.sources) == 0 || !s.lapsed() {
 		return
 	}
-	s.todo().StoodStill = now.Sub(s.lease.from)
+	s.doubt()
+	s.lease.renew(now)
+}
+
+// doubt discards the jobs that have not begun, of all partitions.
+func (s *Scheduler) doubt() {
 	for _, src := range s.sources {
 		if !src.closed {
+			s.todo().StoodStill = s.now.Sub(s.lease.from)
 			src.doubt()
 		}
 	}
-	s.lease.renew(now)
 }
 
 // doubt discards the jobs that have not begun, and begins a new session.

@@ -365,6 +365,7 @@ func (i *instance) finish(b *Batch) {
 	for part := b.Part(false, nil); len(part) > 0; part = b.Part(false, nil) {
 		switch answer := w.r.IntN(20); {
 		case answer > 2 || w.now.Sub(w.start) > sharedFaults:
+			i.s.Acknowledging(w.now, b.Of(part)...)
 			for _, k := range part {
 				w.handled[b.Jobs[k].Seq] = true
 				i.acknowledge(AckDone, b.Jobs[k].Seq)

@@ -128,6 +128,17 @@ func (s *Scheduler) Done(now time.Time, b *Batch) {
 	b.reset()
 }
 
+// Acknowledging notes that jobs were handled, or have their dead letters, and that the
+// driver is about to acknowledge them. From now on the server may have settled them,
+// so they do not stand for deliveries that it counts. Done follows, for a batch after
+// all of its parts.
+func (s *Scheduler) Acknowledging(now time.Time, jobs ...*Job) {
+	s.now = now
+	for _, j := range jobs {
+		j.settled = true
+	}
+}
+
 // settle notes the outcome of a job. attempts is the number of attempts that an
 // outage counts for it.
 func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {

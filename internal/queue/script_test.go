@@ -117,6 +117,10 @@ func (w *world) input(verb string, args []string) {
 		"drain":     func(script.Args) { w.s.Drain(w.now) },
 		"redriven":  w.redriven,
 		"state":     w.state,
+		"waiting": func(script.Args) {
+			waiting := w.s.Waiting()
+			w.say("%d wait for a row, %d for a unique value, the first for %s", waiting.Row, waiting.Unique, w.now.Sub(waiting.Since))
+		},
 	}
 	do, ok := inputs[verb]
 	if !ok {

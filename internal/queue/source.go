@@ -78,7 +78,7 @@ func (s *Scheduler) Delivered(now time.Time, src *Source, j *Job, at Place) {
 	j.src, j.tick = src, s.ticks
 	switch {
 	case s.cfg.Ordered && !src.inSession(j, at):
-		if src.handled.has(j.Seq) {
+		if known := src.known(j.Seq); src.handled.has(j.Seq) || known != nil && known.settled {
 			s.ack(AckDone, j.Reply)
 		}
 		src.pull()

@@ -1,5 +1,7 @@
 package queue
 
+import "time"
+
 // wait is what becomes of an event that cannot be handled because of another row.
 type wait uint8
 
@@ -29,4 +31,41 @@ func (s *Scheduler) mayWait(j *Job, a Answer) wait {
 	default:
 		return waitOn
 	}
+}
+
+// waitsFor is what an event waits for.
+type waitsFor uint8
+
+const (
+	waitsForNone   waitsFor = iota
+	waitsForRow             // another row must come, or go
+	waitsForUnique          // another row must give up a value that must be unique
+)
+
+// Waiting counts the events that wait for another row.
+type Waiting struct {
+	Row, Unique int
+	Since       time.Time // the first answer that said so, of those that wait
+}
+
+// Waiting counts the events taken that wait for another row by their last answer.
+// The events behind them in their rows do not count.
+func (s *Scheduler) Waiting() Waiting {
+	var w Waiting
+	for _, src := range s.sources {
+		for j := src.first; j != nil; j = j.later {
+			switch j.waitsFor {
+			case waitsForRow:
+				w.Row++
+			case waitsForUnique:
+				w.Unique++
+			case waitsForNone:
+				continue
+			}
+			if w.Since.IsZero() || j.waitsFrom.Before(w.Since) {
+				w.Since = j.waitsFrom
+			}
+		}
+	}
+	return w
 }

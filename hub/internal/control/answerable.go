@@ -2,7 +2,7 @@ package control
 
 import "strings"
 
-// answerable reports whether a request has a reply subject of the caller's own. Other
+// Answerable reports whether a request has a reply subject of the caller's own. Other
 // requests are ignored.
 //
 // The server sends its own answers to whatever reply subject a request to JetStream
@@ -10,7 +10,7 @@ import "strings"
 // replhub.unregister.audit would be a request. Such a message has no reply subject,
 // or that of an acknowledgement. Nor does a hub send its answer where its own
 // permissions would make an event, a copy or another request of it.
-func answerable(reply string) bool {
+func Answerable(reply string) bool {
 	if reply == "" {
 		return false
 	}

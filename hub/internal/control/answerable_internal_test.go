@@ -18,8 +18,8 @@ func TestOnlyRequestsThatCanBeAnsweredAreTaken(t *testing.T) {
 		"replhub.drop.audit":              false,
 		"replhub._ledger":                 false,
 	} {
-		if got := answerable(reply); got != want {
-			t.Errorf("answerable(%q) is %v", reply, got)
+		if got := Answerable(reply); got != want {
+			t.Errorf("Answerable(%q) is %v", reply, got)
 		}
 	}
 }

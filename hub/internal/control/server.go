@@ -144,7 +144,7 @@ func (c *Server) Serve(ctx context.Context, ready chan<- struct{}) error {
 
 // accept takes a request off the subscription's goroutine.
 func (c *Server) accept(ctx context.Context, name string, v Verb, req micro.Request) {
-	if !answerable(req.Reply()) {
+	if !Answerable(req.Reply()) {
 		return
 	}
 	answer := func(body any, err error) { c.answer(req.Reply(), body, err) }
@@ -247,7 +247,7 @@ func (c *Server) forward(ctx context.Context, name string, v Verb, service subje
 // acceptForwarded performs a request that another hub has forwarded.
 func (c *Server) acceptForwarded(ctx context.Context, m *nats.Msg) {
 	name, last := c.cfg.Hubs.Asked(m.Subject)
-	if !answerable(m.Reply) {
+	if !Answerable(m.Reply) {
 		return
 	}
 	answer := func(body any, err error) { c.answer(m.Reply, body, err) }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -31,15 +32,35 @@ func (e *ForeignError) Error() string {
 		e.Stream, contract.MetadataKey, contract.MetadataValue)
 }
 
+// MirrorError refuses a stream of the hub's that mirrors one in another place: nothing
+// can be published to it.
+type MirrorError struct{ Stream, Of string }
+
+// Error says what is wrong and what to do.
+func (e *MirrorError) Error() string {
+	return fmt.Sprintf("stream %q is a mirror of %q in another place: run the hub there, or, if that place is lost, promote the mirror (docs/operations.md, Several places)",
+		e.Stream, e.Of)
+}
+
 // Is reports whether a stream is the hub's, by the metadata in its configuration.
 func Is(cfg jetstream.StreamConfig) bool {
 	return cfg.Metadata[contract.MetadataKey] == contract.MetadataValue
 }
 
-// Ensure returns the stream of cfg, created when absent and
-// brought to cfg when its settings differ. It returns a *ForeignError for a
-// stream that is not the hub's.
+// SmallBytes is the limit of a stream without one where the account demands limits. The
+// server counts it as used. The hub's own documents take a small part of it.
+const SmallBytes = 32 << 20
+
+// Ensure is EnsureBytes for a small stream.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return EnsureBytes(ctx, js, cfg, SmallBytes)
+}
+
+// EnsureBytes returns the stream of cfg, created when absent and
+// brought to cfg when its settings differ. It returns a *ForeignError for a
+// stream that is not the hub's, and a *MirrorError for a mirror. If cfg states no limit
+// and the account demands one, the stream has at least the given bytes.
+func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, bytes int64) (jetstream.Stream, error) {
 	cfg.Metadata = maps.Clone(cfg.Metadata)
 	if cfg.Metadata == nil {
 		cfg.Metadata = make(map[string]string, 1)
@@ -48,7 +69,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 
 	s, err := js.Stream(ctx, cfg.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = js.CreateStream(ctx, cfg)
+		s, err = stating(cfg, bytes, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
 		if err == nil {
 			return s, nil
 		}
@@ -65,25 +86,41 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	if !Is(have) {
 		return nil, &ForeignError{Stream: cfg.Name}
 	}
+	if have.Mirror != nil {
+		return nil, &MirrorError{Stream: cfg.Name, Of: have.Mirror.Name}
+	}
 	if same(have, cfg) {
 		return s, nil
 	}
+	cfg.Sources = have.Sources // an edge's events: operators add them
 	for key, value := range have.Metadata {
 		if _, set := cfg.Metadata[key]; !set {
 			cfg.Metadata[key] = value
 		}
 	}
-	s, err = js.UpdateStream(ctx, cfg)
+	s, err = stating(cfg, max(have.MaxBytes, bytes), func(cfg jetstream.StreamConfig) (jetstream.Stream, error) { return js.UpdateStream(ctx, cfg) })
 	if err != nil {
 		return nil, fmt.Errorf("update stream %q: %w", cfg.Name, err)
 	}
 	return s, nil
 }
 
+// stating has a stream created or updated, with bytes for its limit if it has none and the
+// account demands one.
+func stating(cfg jetstream.StreamConfig, bytes int64, do func(jetstream.StreamConfig) (jetstream.Stream, error)) (jetstream.Stream, error) {
+	s, err := do(cfg)
+	if demandsBytes(err) && cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = bytes
+		return do(cfg)
+	}
+	return s, err
+}
+
 // same compares what the hub sets and a running stream can change.
 func same(have, want jetstream.StreamConfig) bool {
 	unlimited := func(n int64) int64 { return max(n, 0) }
-	return unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
+	return slices.Equal(slices.Sorted(slices.Values(have.Subjects)), slices.Sorted(slices.Values(want.Subjects))) && // of a promoted mirror, none
+		unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
 		unlimited(have.MaxMsgsPerSubject) == unlimited(want.MaxMsgsPerSubject) &&
 		have.DiscardNewPerSubject == want.DiscardNewPerSubject &&
 		max(have.Replicas, 1) == max(want.Replicas, 1) &&

@@ -92,6 +92,9 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if err := g.identify(ctx, 0); err != nil {
 		return nil, err
 	}
+	if _, err := g.Installation(ctx); err != nil {
+		return nil, err
+	}
 	return g, nil
 }
 

@@ -12,16 +12,16 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// ledgerSubject holds the one document that all hubs must agree on. It lies in
+// LedgerSubject holds the one document that all hubs must agree on. It lies in
 // a stream of its own because stream metadata has no compare-and-set.
-const ledgerSubject = "replhub._ledger"
+const LedgerSubject = "replhub._ledger"
 
 // ledgerConfig is the stream that holds the ledger.
 func (g *Ingest) ledgerConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:              contract.StreamLedger,
 		Description:       "replhub: epochs, trim floor and pins of the stream " + contract.StreamIngest,
-		Subjects:          []string{ledgerSubject},
+		Subjects:          []string{LedgerSubject},
 		MaxMsgsPerSubject: 1,
 		MaxMsgs:           -1,
 		MaxBytes:          -1,
@@ -36,7 +36,7 @@ func (g *Ingest) ledgerConfig() jetstream.StreamConfig {
 func (g *Ingest) readLedger(ctx context.Context) (retention.Ledger, uint64, error) {
 	var msg *jetstream.RawStreamMsg
 	err := g.record.Do(ctx, func(ctx context.Context, s jetstream.Stream) (err error) {
-		msg, err = s.GetLastMsgForSubject(ctx, ledgerSubject)
+		msg, err = s.GetLastMsgForSubject(ctx, LedgerSubject)
 		return err
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -59,7 +59,7 @@ func (g *Ingest) writeLedger(ctx context.Context, l retention.Ledger, revision u
 		return false, err
 	}
 	err = g.record.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
-		_, err := g.cfg.JS.Publish(ctx, ledgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
+		_, err := g.cfg.JS.Publish(ctx, LedgerSubject, data, jetstream.WithExpectLastSequencePerSubject(revision))
 		return err
 	})
 	if hubstream.WrongSequence(err) {

@@ -33,10 +33,34 @@ func StreamConfig(service subjects.Name, replicas int, fast bool) jetstream.Stre
 	}
 }
 
+// recordsRoom is what a lane's stream has beside the lane's limit for state records, in
+// bytes, where the account demands that the stream states a limit.
+const recordsRoom = 16 << 20
+
+func streamBytes(limit int64) int64 { return limit + recordsRoom }
+
+// Fit gives a lane's stream room for a limit of the lane, if the stream has a limit of its
+// own because the account demands one.
+func Fit(ctx context.Context, js jetstream.JetStream, service subjects.Name, limit int64) error {
+	s, err := js.Stream(ctx, subjects.LaneStream(service))
+	if err != nil {
+		return err
+	}
+	cfg := s.CachedInfo().Config
+	if cfg.MaxBytes <= 0 || cfg.MaxBytes >= streamBytes(limit) {
+		return nil
+	}
+	cfg.MaxBytes = streamBytes(limit)
+	if _, err := js.UpdateStream(ctx, cfg); err != nil {
+		return fmt.Errorf("give stream %q room for %d bytes: %w", cfg.Name, limit, err)
+	}
+	return nil
+}
+
 // Create makes a lane's stream with its first state record. It is not an error if
 // another hub was first.
 func Create(ctx context.Context, js jetstream.JetStream, a *Appender, service subjects.Name, replicas int, first State, hub string) error {
-	stream, err := hubstream.Ensure(ctx, js, StreamConfig(service, replicas, a.kind == Fast))
+	stream, err := hubstream.EnsureBytes(ctx, js, StreamConfig(service, replicas, a.kind == Fast), streamBytes(first.MaxBytes))
 	if err != nil {
 		return err
 	}

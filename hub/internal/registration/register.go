@@ -279,6 +279,11 @@ func (r *registration) editQueue(ctx context.Context, tip lane.Tip, s *lane.Stat
 	if r.request.MaxBytes > 0 {
 		maxBytes = r.request.MaxBytes
 	}
+	if maxBytes > s.MaxBytes && r.lane != nil {
+		if err := lane.Fit(ctx, r.cfg.JS, r.service, maxBytes); err != nil {
+			return false, err
+		}
+	}
 	if queue == s.Queue && maxBytes == s.MaxBytes {
 		return false, nil
 	}

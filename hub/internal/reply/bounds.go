@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -86,11 +87,14 @@ func Listed(texts []string, room int) []string {
 	return list
 }
 
-// Limited makes a refusal of a state record that does not fit max_payload. The record
-// was not written, so its pin may be released.
+// Limited makes a refusal of a state record that does not fit max_payload, and of what a
+// limit of the account refuses. The record was not written, so its pin may be released.
 func Limited(err error) error {
 	if large, ok := errors.AsType[*lane.StateTooLargeError](err); ok {
 		return contract.Errorf(contract.CodeLimit, "%v", large)
+	}
+	if advice, ok := hubstream.Limit(err); ok {
+		return contract.Errorf(contract.CodeLimit, "%v: %s; what was begun is finished after that, or when the request is sent again", err, advice)
 	}
 	return err
 }

@@ -43,6 +43,8 @@ type Hub interface {
 	Disk() string
 	// IngestFull describes an ingest that is nearly full; nil when it is not.
 	IngestFull() *contract.IngestFull
+	// Account describes the account's limits that are nearly reached.
+	Account() []string
 	// Untrimmed says why ingest is not trimmed, with one text for each lane that
 	// cannot be read.
 	Untrimmed() []string

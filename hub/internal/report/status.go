@@ -44,6 +44,7 @@ func (r *Reporter) Degraded() []string {
 	if full := r.cfg.Hub.IngestFull(); full != nil {
 		reasons = append(reasons, full.Message)
 	}
+	reasons = append(reasons, r.cfg.Hub.Account()...)
 	reasons = append(reasons, r.cfg.Hub.Untrimmed()...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)

@@ -16,6 +16,11 @@ type ConsumerConfig struct {
 	Start      uint64
 	MaxDeliver int
 	AckWait    time.Duration
+	// MaxAckPending bounds the messages that workers hold; 0 is no bound.
+	MaxAckPending int
+	// PinnedTTL is how long one requester has the consumer for itself without a new
+	// request; 0 for a consumer that is nobody's (pull.go).
+	PinnedTTL time.Duration
 }
 
 // Place is a consumer's place: by its own deliveries, and in the stream.
@@ -55,6 +60,7 @@ type Consumer struct {
 	queue     []uint64          // to deliver again, in order
 	floor     Place
 	exhausted []Exhausted
+	requests
 
 	stored stored
 }
@@ -138,16 +144,12 @@ func (c *Consumer) Next(now time.Time) (Delivery, bool) {
 	for len(c.queue) > 0 {
 		seq := c.queue[0]
 		c.queue = c.queue[1:]
-		if d, ok := c.again(seq, now); ok {
-			return d, true
+		if m, delivered, ok := c.again(seq); ok {
+			return c.deliver(m, delivered, now), true
 		}
 	}
-	i, _ := c.stream.find(c.next)
-	for _, m := range c.stream.msgs[i:] {
-		if Matches(c.cfg.Filter, m.Subject) {
-			c.next = m.Seq + 1
-			return c.deliver(m, 1, now), true
-		}
+	if m, ok := c.fresh(); ok {
+		return c.deliver(m, 1, now), true
 	}
 	// A request that finds nothing pending is answered without a look.
 	if looked && c.stream.last >= c.next {
@@ -156,10 +158,23 @@ func (c *Consumer) Next(now time.Time) (Delivery, bool) {
 	return Delivery{}, false
 }
 
-// again delivers a message once more, if it may be.
-func (c *Consumer) again(seq uint64, now time.Time) (Delivery, bool) {
+// fresh reads the next message that was not delivered yet.
+func (c *Consumer) fresh() (Message, bool) {
+	i, _ := c.stream.find(c.next)
+	for _, m := range c.stream.msgs[i:] {
+		if Matches(c.cfg.Filter, m.Subject) {
+			c.next = m.Seq + 1
+			return m, true
+		}
+	}
+	return Message{}, false
+}
+
+// again reads a message that is to be delivered once more, if it may be, and counts
+// the delivery.
+func (c *Consumer) again(seq uint64) (m Message, delivered uint64, ok bool) {
 	c.count[seq]++
-	delivered := c.count[seq] + 1
+	delivered = c.count[seq] + 1
 	if most := c.cfg.MaxDeliver; most > 0 && delivered > uint64(most) {
 		c.exhausted = append(c.exhausted, Exhausted{seq, delivered - 1})
 		if p, ok := c.pending[seq]; ok {
@@ -168,7 +183,7 @@ func (c *Consumer) again(seq uint64, now time.Time) (Delivery, bool) {
 			c.stored.count[seq] = max(c.stored.count[seq], delivered-1)
 			c.moveFloor(p.place, seq)
 		}
-		return Delivery{}, false
+		return Message{}, 0, false
 	}
 	m, err := c.stream.Get(seq)
 	if err != nil {
@@ -176,9 +191,9 @@ func (c *Consumer) again(seq uint64, now time.Time) (Delivery, bool) {
 		if p, ok := c.pending[seq]; ok {
 			c.settle(seq, p)
 		}
-		return Delivery{}, false
+		return Message{}, 0, false
 	}
-	return c.deliver(m, delivered, now), true
+	return m, delivered, true
 }
 
 func (c *Consumer) deliver(m Message, delivered uint64, now time.Time) Delivery {
@@ -221,6 +236,9 @@ func (c *Consumer) settle(seq uint64, p *outstanding) {
 	c.queue = slices.DeleteFunc(c.queue, func(s uint64) bool { return s == seq })
 	c.stored.ack(p.place, seq)
 }
+
+// Config is how the consumer was created.
+func (c *Consumer) Config() ConsumerConfig { return c.cfg }
 
 // Nak has a message delivered again.
 func (c *Consumer) Nak(seq uint64) {
@@ -359,7 +377,7 @@ func (c *Consumer) write() {
 // workers held are delivered again when their time is over.
 func (c *Consumer) Restart(now time.Time) {
 	c.next, c.nextPlace, c.floor = c.stored.delivered.Stream+1, c.stored.delivered.Consumer+1, c.stored.floor
-	c.queue = nil
+	c.queue, c.requests = nil, requests{}
 	c.count = maps.Clone(c.stored.count)
 	c.pending = make(map[uint64]*outstanding, len(c.stored.pending))
 	for seq, place := range c.stored.pending {

@@ -125,6 +125,8 @@ func (p *pair) operate() {
 		p.record()
 	case n < 43:
 		p.createConsumer()
+	case n < 44 && p.random.IntN(2) == 0:
+		p.limit()
 	case n < 44:
 		p.deleteConsumer()
 	case n < 70:
@@ -342,6 +344,20 @@ func (p *pair) record() {
 	}
 	have := p.modelLedger.Info()
 	p.same("ledger", []uint64{info.State.FirstSeq, info.State.LastSeq, info.State.Msgs, info.State.Bytes}, []uint64{have.First, have.Last, have.Msgs, uint64(have.Bytes)})
+}
+
+// limit changes how much the stream may hold: less than it does, or more.
+func (p *pair) limit() {
+	most := int64(pick(p, []int{1, 2000, maxBytes, maxBytes, 2 * maxBytes}))
+	p.now("limit %d", most)
+	cfg := p.stream.CachedInfo().Config
+	cfg.MaxBytes = most
+	s, err := p.js.UpdateStream(p.t.Context(), cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.stream = s
+	p.model.Limit(most)
 }
 
 // restart stops the server and starts it again.

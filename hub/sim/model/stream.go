@@ -72,6 +72,7 @@ type Stream struct {
 	bytes     int64
 	seen      map[string]seen
 	consumers map[string]*Consumer
+	pins      int // given out to requesters of its consumers
 }
 
 // seen is a message by its id.
@@ -84,6 +85,12 @@ type seen struct {
 func NewStream(cfg StreamConfig, now time.Time) *Stream {
 	return &Stream{cfg: cfg, created: now, seen: make(map[string]seen), consumers: make(map[string]*Consumer)}
 }
+
+// Limit changes how much the stream may hold. It removes nothing.
+func (s *Stream) Limit(maxBytes int64) { s.cfg.MaxBytes = maxBytes }
+
+// Full reports whether the stream is at its limit.
+func (s *Stream) Full() bool { return s.cfg.MaxBytes > 0 && s.bytes >= s.cfg.MaxBytes }
 
 // Info is what the server tells of a stream.
 type Info struct {

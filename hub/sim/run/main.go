@@ -2,7 +2,9 @@
 //
 //	go run ./hub/sim/run -for 1m               seed after seed, for a minute
 //	go run ./hub/sim/run -seed 7 -runs 1       one seed
+//	go run ./hub/sim/run -for 0 -events 100000000
 //	go run ./hub/sim/run -script F -trace      a script, with everything that happens
+//	go run ./hub/sim/run -near F               variations of a script
 //	go run ./hub/sim/run -flaw "two appends in flight"
 //
 // It prints figures, and where a guarantee is broken the seed and a short script, and
@@ -37,11 +39,13 @@ var errBroken = errors.New("a guarantee is broken")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("sim", flag.ContinueOnError)
-	duration := flags.Duration("for", time.Minute, "how long to run")
+	duration := flags.Duration("for", time.Minute, "how long to run; 0 is no limit")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "the first seed; by default another each time")
 	most := flags.Int("runs", 0, "how many seeds at most; 0 is no limit")
+	events := flags.Int("events", 0, "end after so many events; 0 is no limit")
 	steps := flags.Int("steps", sim.Steps, "actions of a run")
 	script := flags.String("script", "", "play the script of this file instead")
+	near := flags.String("near", "", "play variations of the script of this file")
 	trace := flags.Bool("trace", false, "print everything that happens in the script")
 	flaw := flags.String("flaw", "", fmt.Sprintf("take a mechanism out, one of %q", sim.Flaws))
 	if err := flags.Parse(args); err != nil {
@@ -54,9 +58,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *script != "" {
 		return play(*script, cfg, out)
 	}
+	var varied []sim.Action
+	if *near != "" {
+		var err error
+		if varied, err = read(*near); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(out, "from seed %d\n", *seed)
 	t := sim.Many{
-		Seed: *seed, For: *duration, Most: *most, Steps: *steps, Config: cfg,
+		Seed: *seed, For: *duration, Most: *most, Events: *events, Steps: *steps, Near: varied, Config: cfg,
 		Every: 10 * time.Second, Report: func(t sim.Total) { fmt.Fprintln(out, t.String()) },
 	}.Run(ctx)
 	fmt.Fprintln(out, t.String())
@@ -67,15 +78,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errBroken
 }
 
-// play plays a script.
-func play(file string, cfg sim.Config, out io.Writer) error {
+// read reads a script.
+func read(file string) ([]sim.Action, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	actions, err := sim.ParseScript(string(text))
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return actions, nil
+}
+
+// play plays a script.
+func play(file string, cfg sim.Config, out io.Writer) error {
+	actions, err := read(file)
+	if err != nil {
+		return err
 	}
 	r := sim.Play(actions, cfg)
 	if r.Broken == "" {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,7 @@ type NATS struct {
 	port      int
 	httpPort  int
 	routePort int
+	leafPort  int
 	routes    []string
 
 	mu   sync.Mutex // guards proc
@@ -72,6 +74,7 @@ func newNATS(tb testing.TB, name string, opts []NATSOption) *NATS {
 	for _, opt := range opts {
 		opt(&n.cfg)
 	}
+	n.name = cmp.Or(n.cfg.name, n.name)
 	n.storeDir = n.cfg.storeDir
 	if n.storeDir == "" {
 		n.storeDir = filepath.Join(n.dir, "store")
@@ -84,6 +87,9 @@ func newNATS(tb testing.TB, name string, opts []NATSOption) *NATS {
 func (n *NATS) reservePorts() {
 	n.tb.Helper()
 	n.port, n.httpPort = reservePort(n.tb), reservePort(n.tb)
+	if n.cfg.leafnodes {
+		n.leafPort = reservePort(n.tb)
+	}
 }
 
 func (n *NATS) cleanup() {

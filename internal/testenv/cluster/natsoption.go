@@ -17,6 +17,9 @@ type natsConfig struct {
 	jetStream    []string
 	storeDir     string
 	version      string
+	name         string
+	leafnodes    bool
+	remotes      []leafRemote
 }
 
 // NATSSyncAlways has every write synced to disk before it is acknowledged.
@@ -42,6 +45,11 @@ func NATSUser(name, password, permissions string) NATSOption {
 		user += ", permissions: " + permissions
 	}
 	return func(c *natsConfig) { c.users = append(c.users, "{"+user+"}") }
+}
+
+// NATSNkey is NATSUser for a user who signs with an nkey, given by its public key.
+func NATSNkey(public string) NATSOption {
+	return func(c *natsConfig) { c.users = append(c.users, fmt.Sprintf("{nkey: %q}", public)) }
 }
 
 // NATSConfig adds text to the top level of the server's configuration.
@@ -87,6 +95,7 @@ func (c *natsConfig) text(n *NATS) string {
 	if len(n.routes) > 0 {
 		line("cluster {\n  name: e2e\n  listen: %q\n  routes: [%s]\n}", loopback(n.routePort), strings.Join(n.routes, ", "))
 	}
+	b.WriteString(c.leafnodesText(n))
 	if len(c.users) > 0 {
 		line("authorization {\n  users: [%s]\n}", strings.Join(c.users, ", "))
 	}

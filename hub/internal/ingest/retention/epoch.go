@@ -153,7 +153,14 @@ func (r resume) from(l Ledger) Step {
 		}
 		return r.beforeFirst(l, begin, begin)
 	}
-	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), func(seq uint64) Step { return r.beforeFirst(l, begin, seq) })
+	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), func(seq uint64) Step {
+		if seq < begin {
+			// Ingest was rolled back again, further than the break: what is stored from
+			// here on is newer than the mark, and must not have positions of its epoch.
+			return r.beginAt(seq)
+		}
+		return r.beforeFirst(l, begin, seq)
+	})
 }
 
 // beforeFirst continues in front of the first event that the mark's reader needs.

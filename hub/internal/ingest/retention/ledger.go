@@ -22,6 +22,9 @@ type Ledger struct {
 	// Form is the version of the JSON. It matters to Decode and Encode alone; a ledger
 	// without it is of form 1.
 	Form int `json:"v"`
+	// Installation is the id of this installation, which tells its hubs from those of
+	// another one in the same account. It is created once.
+	Installation string `json:"installation,omitempty"`
 	// Epochs are ascending; the last is the current one.
 	Epochs []Range `json:"epochs"`
 	// Floor is the sequence in the current stream below which events may be purged at

@@ -21,7 +21,8 @@ func (r Read) latest() (l Ledger, improved bool) {
 	if r.Revision == 0 {
 		l = r.lastKnown()
 	}
-	return l, l.recall(r.Known)
+	named := l.recallInstallation(r.Known)
+	return l, l.recall(r.Known) || named
 }
 
 // lastKnown is the ledger as this hub last read it, in place of a ledger that is

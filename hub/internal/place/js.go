@@ -1,0 +1,35 @@
+package place
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// JetStream is js, of a domain, with the domain of every acknowledgement checked: one
+// from another domain says nothing of the message in this one.
+func JetStream(js jetstream.JetStream, domain string) jetstream.JetStream { return checked{js, domain} }
+
+type checked struct {
+	jetstream.JetStream
+
+	domain string
+}
+
+func (c checked) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	return c.check(c.JetStream.Publish(ctx, subject, data, opts...))
+}
+
+func (c checked) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	return c.check(c.JetStream.PublishMsg(ctx, m, opts...))
+}
+
+func (c checked) check(ack *jetstream.PubAck, err error) (*jetstream.PubAck, error) {
+	if err == nil && ack.Domain != c.domain {
+		return nil, fmt.Errorf("stream %s acknowledged in JetStream's place (%s), which is not this hub's (%s)",
+			ack.Stream, domainText(ack.Domain), domainText(c.domain))
+	}
+	return ack, err
+}

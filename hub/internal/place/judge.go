@@ -1,0 +1,71 @@
+package place
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// Here is what this hub knows of its own place.
+type Here struct {
+	Self
+
+	// Ledger and Ingest say whether these streams exist in the hub's JetStream. A ledger
+	// without an id counts as existing.
+	Ledger, Ingest bool
+}
+
+// OtherError is another installation in the account.
+type OtherError struct {
+	// Here is this hub. Hub is a hub of the other installation, and nil where only
+	// streams are known: then Streams are all that take the ledger's subject.
+	Here    Self
+	Hub     *Self
+	Streams []string
+}
+
+// Error says in one line what is wrong, and what to do.
+func (e *OtherError) Error() string {
+	what := fmt.Sprintf("streams of two JetStreams (%s) take the subjects of", strings.Join(e.Streams, ", "))
+	if e.Hub != nil {
+		what = fmt.Sprintf("hub %s of another installation (%s) works in", e.Hub.Hub, domainText(e.Hub.Domain))
+	}
+	return fmt.Sprintf("%s this account, which a leafnode or a gateway joins to this hub's JetStream (%s): "+
+		"events would be stored and copied twice, and lost; keep one installation in an account: run its hub with %s, or give the other side an account of its own (docs/operations.md, Several places)",
+		what, domainText(e.Here.Domain), contract.EnvJSDomain)
+}
+
+func domainText(domain string) string {
+	if domain == "" {
+		return "no domain"
+	}
+	return fmt.Sprintf("domain %q", domain)
+}
+
+// Judge returns an *OtherError if what was found is of another installation. Hubs of
+// one installation have its id and its domain in common: a copy of an installation, such
+// as a promoted mirror, has the id and another domain.
+//
+// A ledger that was deleted has no id until a hub restores it, so that only the domain
+// tells then. Without ledger and ingest, an installation begins here: every other hub is
+// of another one.
+func (f *Found) Judge(here Here) error {
+	began := here.Ledger || here.Ingest
+	for _, hub := range f.Hubs {
+		other := hub.Domain != here.Domain || hub.Installation != here.Installation && (here.Installation != "" || !began)
+		if other {
+			return &OtherError{Here: here.Self, Hub: &hub}
+		}
+	}
+	own := 0
+	if here.Ledger {
+		own = 1
+	}
+	if len(f.Takers) > own {
+		streams := slices.Sorted(slices.Values(f.Takers))
+		return &OtherError{Here: here.Self, Streams: streams}
+	}
+	return nil
+}

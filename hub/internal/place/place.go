@@ -1,0 +1,100 @@
+// Package place finds other installations of replhub in the hub's account. Leafnodes
+// join the subjects of one account over several JetStreams (domains): if each of them
+// has the hub's streams, every event and every copy is stored twice, and the
+// acknowledgement of either counts for both. It is not promised that streams are found
+// whose server does not answer.
+package place
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Subject is where each hub answers who it is. It has the form of a request to one
+// hub, so that hubs have the permission; "@all" is the id of no hub.
+const Subject = "replhub._to.@all.place.hub"
+
+// Self is what a hub says of itself.
+type Self struct {
+	// Installation is the installation's id, Domain its JetStream domain.
+	Installation string `json:"installation"`
+	Domain       string `json:"domain,omitempty"`
+	Hub          string `json:"hub"`
+}
+
+// Found are the answers to one question to the account.
+type Found struct {
+	// Hubs are the hubs that run, with this one if it does.
+	Hubs []Self
+	// Takers are the streams that take the ledger's subject, by their names.
+	Takers []string
+}
+
+// noStream is the expected stream of a message that no stream may store: each stream
+// that takes the subject refuses it, and says its own name.
+const noStream = "-"
+
+// Ask asks for hubs, and for streams that take the subject of the ledger. It listens
+// for the given time, and no longer than until it knows that nobody can answer.
+func Ask(ctx context.Context, nc *nats.Conn, ledger string, listen time.Duration) (*Found, error) {
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox + ".*")
+	if err != nil {
+		return nil, fmt.Errorf("ask for other installations: %w", err)
+	}
+	defer func() {
+		_ = sub.Unsubscribe() // fails only where the connection is closed, which also ends the subscription
+	}()
+	hubs, streams := inbox+".hub", inbox+".stream"
+	probe := nats.NewMsg(ledger)
+	probe.Reply = streams
+	probe.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+	for _, m := range []*nats.Msg{{Subject: Subject, Reply: hubs}, probe} {
+		if err := nc.PublishMsg(m); err != nil {
+			return nil, fmt.Errorf("ask for other installations: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, listen)
+	defer cancel()
+	found := new(Found)
+	for nobody := 0; nobody < 2; {
+		m, err := sub.NextMsgWithContext(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return found, nil
+		case errors.Is(err, nats.ErrNoResponders):
+			nobody++
+		case err != nil:
+			return nil, fmt.Errorf("ask for other installations: %w", err)
+		case m.Subject == hubs:
+			found.addHub(m.Data)
+		default:
+			found.addTaker(m.Data)
+		}
+	}
+	return found, nil
+}
+
+// addHub adds a hub's answer. What is no such answer says nothing.
+func (f *Found) addHub(data []byte) {
+	var self Self
+	if json.Unmarshal(data, &self) == nil && self.Installation != "" {
+		f.Hubs = append(f.Hubs, self)
+	}
+}
+
+// addTaker adds the answer of a stream, which is a refusal with the stream's name.
+func (f *Found) addTaker(data []byte) {
+	var ack struct {
+		Stream string `json:"stream"`
+	}
+	if json.Unmarshal(data, &ack) == nil && ack.Stream != "" {
+		f.Takers = append(f.Takers, ack.Stream)
+	}
+}

@@ -1,0 +1,37 @@
+package sim
+
+import "time"
+
+// clock is a hub's. It runs on by itself, wrongly perhaps, and nothing sets it while
+// the process lives: Go measures by a clock that is not set.
+type clock struct {
+	// at is a time, reads is what the clock said then; it gains a number of seconds in
+	// each hundred since.
+	at, reads time.Time
+	gains     int
+	// told and heard are the last time that the server of ingest told, and what this
+	// clock said when it came.
+	told, heard time.Time
+}
+
+func (c *clock) now(now time.Time) time.Time {
+	return c.reads.Add(now.Sub(c.at) * time.Duration(100+c.gains) / 100)
+}
+
+func (c *clock) drift(now time.Time, gains int) {
+	c.at, c.reads, c.gains = now, c.now(now), gains
+}
+
+func (c *clock) hear(now, told time.Time) { c.told, c.heard = told, c.now(now) }
+
+// now is what the hub's clock says.
+func (h *hub) now() time.Time { return h.clock.now(h.w.now) }
+
+// ingestNow is the time of ingest's server as the hub knows it (package ingest,
+// Ingest.Now).
+func (h *hub) ingestNow() time.Time {
+	if h.clock.told.IsZero() {
+		return h.now()
+	}
+	return h.clock.told.Add(h.now().Sub(h.clock.heard))
+}

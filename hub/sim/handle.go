@@ -1,0 +1,329 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/internal/queue"
+)
+
+// Outcomes of a handler, as the number of the action Handle. An event that its handler
+// cannot handle fails whatever the number is.
+const (
+	handled = iota
+	failed
+	unavailable
+	conflict
+	waits
+	waitsUnique
+	invalid
+	parked
+	cutOff // the handlers' time is over
+
+	outcomes
+)
+
+// errHandler is a handler's error.
+var errHandler = errors.New("the handler refuses")
+
+// attempt is a worker with a batch.
+type attempt struct {
+	batch *queue.Batch
+	// part are the places that the handler has now, done those whose transaction is
+	// committed, and acked whether they are acknowledged; storing says that a dead letter is on its way,
+	// and burying that the attempt is to store one.
+	part                          []int
+	done, acked, storing, burying bool
+	evidence                      queue.Evidence
+}
+
+// begin has an idle worker take a batch.
+func (i *instance) begin() {
+	if i.core == nil || len(i.running) >= i.config().Workers {
+		return
+	}
+	b := &queue.Batch{}
+	if !i.core.Take(i.w.now, b) {
+		i.perform()
+		return
+	}
+	for k, j := range b.Jobs {
+		i.begins(deliveryOf(j), b.Jobs[:k])
+	}
+	a := &attempt{batch: b, burying: b.Jobs[0].Burying()}
+	b.Begin()
+	i.running = append(i.running, a)
+	i.perform()
+	i.next(a)
+}
+
+// next gives the handler the next part of its batch, or ends the attempt.
+func (i *instance) next(a *attempt) {
+	switch {
+	case !a.burying:
+		a.part, a.done, a.acked = a.batch.Part(false, nil), false, false
+	case a.part == nil:
+		a.part = []int{0}
+	default:
+		a.part = nil
+	}
+	if len(a.part) == 0 {
+		i.end(a)
+	}
+}
+
+// isCut reports whether the time of a job's handler is over, since its partition goes.
+func isCut(j *queue.Job) bool { return deliveryOf(j).feed.ended }
+
+// end reports an attempt to the scheduler.
+func (i *instance) end(a *attempt) {
+	i.running = slices.DeleteFunc(i.running, func(o *attempt) bool { return o == a })
+	i.core.Done(i.w.now, a.batch)
+	i.perform()
+	i.drained()
+}
+
+// handle has one of the handlers go on: it commits, or fails, or what it has committed
+// is acknowledged.
+func (i *instance) handle(n int) {
+	if len(i.running) == 0 {
+		return
+	}
+	a := i.running[n/outcomes%len(i.running)]
+	b := a.batch
+	switch outcome := i.outcome(a, n%outcomes); {
+	case a.storing:
+	case a.done:
+		if !a.acked {
+			i.settled(b.Of(a.part))
+			a.acked = true // the scheduler hears of it a moment later
+			return
+		}
+		b.Handled(a.part)
+		i.next(a)
+	case a.burying:
+		i.bury(a)
+	case outcome == handled:
+		for _, k := range a.part {
+			i.commit(deliveryOf(b.Jobs[k]))
+		}
+		a.done = true
+	case outcome == cutOff && slices.ContainsFunc(a.part, func(k int) bool { return isCut(b.Jobs[k]) }):
+		b.Cut(a.part, isCut)
+		i.next(a)
+	case len(a.part) > 1 && outcome == unavailable:
+		b.Away(a.part, errHandler)
+		i.next(a)
+	case len(a.part) > 1:
+		b.Halve(a.part)
+		i.next(a)
+	default:
+		i.refused(a, outcome)
+	}
+}
+
+// settled acknowledges events.
+func (i *instance) settled(jobs []*queue.Job) {
+	if i.w.cfg.Flaw != AckUntold {
+		i.core.Acknowledging(i.w.now, jobs...)
+	}
+	for _, j := range jobs {
+		i.acknowledge(queue.AckDone, j.Reply)
+	}
+}
+
+// outcome is that of the handler, given the one that is asked for.
+func (i *instance) outcome(a *attempt, asked int) int {
+	for _, k := range a.part {
+		if deliveryOf(a.batch.Jobs[k]).event.event.poison {
+			return failed
+		}
+	}
+	return asked
+}
+
+// refused takes a handler's error about one event.
+func (i *instance) refused(a *attempt, outcome int) {
+	j := a.batch.Jobs[a.part[0]]
+	means := map[int]queue.Meaning{
+		failed: queue.Failure, unavailable: queue.Unavailable, conflict: queue.Conflict, waits: queue.Waits, waitsUnique: queue.Waits,
+		invalid: queue.Invalid, parked: queue.Parked, cutOff: queue.Failure,
+	}[outcome]
+	v := i.core.Judge(i.w.now, j, queue.Answer{Means: means, Err: errHandler, Unique: outcome == waitsUnique})
+	i.w.trace("  %s: event %d is refused (%d): verdict %d", i.name, deliveryOf(j).event.index, outcome, v.Kind)
+	if v.Kind == queue.Bury {
+		a.evidence = v.Evidence
+		i.bury(a)
+		return
+	}
+	i.concluded(a, v)
+}
+
+// concluded notes the verdict of an event that was alone in its part.
+func (i *instance) concluded(a *attempt, v queue.Verdict) {
+	a.batch.Failed(a.part[0], v)
+	if v.Kind == queue.Finished {
+		i.settled(a.batch.Of(a.part)) // its dead letter is stored
+	}
+	a.done = true
+	i.next(a)
+}
+
+// bury stores a dead letter. The event is settled once it is stored.
+func (i *instance) bury(a *attempt) {
+	w, j := i.w, a.batch.Jobs[a.part[0]]
+	d := deliveryOf(j)
+	a.storing = true
+	if w.cfg.Flaw == LetterAfterAck {
+		i.acknowledge(queue.AckDone, j.Reply)
+	}
+	conclude := func(l queue.Letter) {
+		a.storing = false
+		v := i.core.Buried(w.now, j, l)
+		v.Evidence = a.evidence
+		i.concluded(a, v)
+	}
+	var ack model.Ack
+	id := strings.Join([]string{i.service.text, d.event.event.id, i.created.String()}, "/")
+	w.ask(i.asking, letterStream, "letter", func() error {
+		var err error
+		ack, err = w.letters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
+		if err == nil {
+			w.judge.buried(i.index, d, ack.Duplicate)
+		}
+		return err
+	}, func(err error) { conclude(queue.Letter{Stored: err == nil, Seq: ack.Seq}) })
+}
+
+// letterStream has the dead letters.
+const letterStream = "DLQ"
+
+// commit applies an event in the service's database, by the inbox's rule: what is not
+// newer than its row is left out.
+func (i *instance) commit(d *delivery) {
+	i.w.Counts.Effects++
+	i.w.judge.committed(i.index, d)
+}
+
+// rowOf is a row of a service's database.
+type rowOf struct {
+	service int
+	row     queue.Row
+}
+
+// applied is what a row holds: the event that was applied last.
+type applied struct {
+	at    event.Position
+	event int
+}
+
+// handling is what the judge knows of instances and their databases.
+type handling struct {
+	rows map[rowOf]applied
+	// lines are the copies of a row in its lane, in order; settled those copies that
+	// were handled, or became dead letters.
+	lines   map[rowOf][]uint64
+	settled map[copyIn]bool
+	letters map[copyOf]int
+	// blind are lanes without an interest when ingest lost events: no cursor notices that,
+	// so that positions of such a lane are used again.
+	blind map[string]bool
+}
+
+// copyIn is a copy by its place in a lane.
+type copyIn struct {
+	service int
+	seq     uint64
+}
+
+func newHandling() handling {
+	return handling{
+		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool),
+	}
+}
+
+// lined takes a copy that a lane stored.
+func (j *judge) lined(lane string, seq uint64, e *stored) {
+	if j.w.instanced {
+		r := rowOf{j.w.service(lane), queue.Row{Entity: e.event.entity, Key: e.event.key}}
+		j.lines[r] = append(j.lines[r], seq)
+	}
+}
+
+// begins judges an event that a handler begins: in an ordered lane all of its row in
+// front of it was handled, by somebody, or stands in front of it in the batch, and no
+// other instance is at work on the row.
+func (i *instance) begins(d *delivery, before []*queue.Job) {
+	j := i.w.judge
+	i.w.trace("  %s: begins %d (event %d, row %s), attempt %d", i.name, d.Seq, d.event.index, d.Row, d.Attempt())
+	if len(i.running) >= i.config().Workers {
+		j.fail("B: %s begins %d with %d handlers at work", i.name, d.Seq, len(i.running))
+	}
+	if i.atWork(d.Row) {
+		j.fail("O: %s begins %d of row %s twice at a time", i.name, d.Seq, d.Row)
+	}
+	if !i.ordered {
+		return
+	}
+	if i.lapsedNow() || i.taken[d.Seq] <= i.lapsed {
+		j.fail("O: %s begins %d, which it had before its lease was over", i.name, d.Seq)
+	}
+	for _, other := range i.w.members {
+		if other != i && other.index == i.index && other.alive && !other.lapsedNow() && other.busy(d.Row) {
+			j.fail("O: %s begins %d of row %s while %s is at work on it", i.name, d.Seq, d.Row, other.name)
+		}
+	}
+	for _, seq := range j.lines[rowOf{i.index, d.Row}] {
+		if seq < d.Seq && !j.settled[copyIn{i.index, seq}] && !slices.ContainsFunc(before, func(o *queue.Job) bool { return o.Seq == seq }) {
+			j.fail("O: %s begins %d of row %s before %d", i.name, d.Seq, d.Row, seq)
+		}
+	}
+}
+
+// atWork reports whether a handler has an event of a row.
+func (i *instance) atWork(row queue.Row) bool {
+	return slices.ContainsFunc(i.running, func(a *attempt) bool {
+		return slices.ContainsFunc(a.batch.Jobs, func(j *queue.Job) bool { return j.Row == row })
+	})
+}
+
+// busy reports whether a handler has an event of a row by the lease that it began under.
+func (i *instance) busy(row queue.Row) bool {
+	return slices.ContainsFunc(i.running, func(a *attempt) bool {
+		return slices.ContainsFunc(a.batch.Jobs, func(j *queue.Job) bool { return j.Row == row && i.taken[j.Seq] > i.lapsed })
+	})
+}
+
+// committed takes an event that a handler has handled.
+func (j *judge) committed(service int, d *delivery) {
+	mark, _ := record.CopyMark(d.headers)
+	r := rowOf{service, d.Row}
+	text := j.w.services[service].text
+	j.settled[copyIn{service, d.Seq}] = true
+	j.effects[copyOf{text, d.event.index}] = true
+	if have, had := j.rows[r]; !had || have.at.Before(mark.Position) {
+		if had && have.event > d.event.index {
+			j.fail("O: row %s of %s goes back from event %d to %d", d.Row, text, have.event, d.event.index)
+		}
+		j.rows[r] = applied{mark.Position, d.event.index}
+		return
+	}
+	if have := j.rows[r]; have.event < d.event.index && !j.blind[text] {
+		j.fail("L: row %s of %s stays at event %d (%s), and leaves out %d (%s)", d.Row, text, have.event, have.at, d.event.index, mark.Position)
+	}
+}
+
+// buried takes a dead letter that was stored.
+func (j *judge) buried(service int, d *delivery, again bool) {
+	text := j.w.services[service].text
+	j.settled[copyIn{service, d.Seq}] = true
+	j.effects[copyOf{text, d.event.index}] = true
+	if !again {
+		j.w.Counts.Letters++
+		j.letters[copyOf{text, d.event.index}]++
+	}
+}
