@@ -23,6 +23,7 @@ var placesMutants = []mutant{
 		old:  "l.Installation = known.Installation",
 		new:  "_ = known.Installation",
 		pkg:  "./hub", test: "TestInstallationKeepsItsID",
+		noSim: "one installation runs here",
 	},
 	{
 		name: "bucket-of-another-domain", guarantee: "5: the registry is written in the hub's domain",

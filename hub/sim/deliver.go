@@ -125,7 +125,6 @@ func (i *instance) subscribe(s queue.Subscribe) {
 		}
 		s.Source.Owner = f
 	}
-	s.Source.Owner.(*feed).epoch = s.Epoch //nolint:forcetypeassert // set above
 	i.send(i.conn, "unsubscribe", func() {
 		i.w.uninterested(func(old *subscription) bool {
 			old.over = old.over || old.src == s.Source && old.epoch < s.Epoch
@@ -147,9 +146,6 @@ func (i *instance) pull(p queue.Pull) {
 		return
 	}
 	name := consumerOf(p.Source)
-	if i.w.cfg.Flaw == PinsUnread {
-		p.Pin = p.Source.Owner.(*feed).pin //nolint:forcetypeassert // set by subscribe
-	}
 	sub := &subscription{i: i, conn: i.conn, core: i.core, src: p.Source, epoch: p.Epoch}
 	i.send(i.conn, "pull", func() {
 		if sub.conn.dead {
@@ -188,7 +184,6 @@ func (i *instance) take(sub *subscription, m model.Sent) {
 	case m.Status == model.StatusTimeout:
 		i.core.PullEnded(now, sub.src, sub.epoch, queue.PullOver, m.Unsent)
 	case m.Status == model.StatusPinned:
-		sub.src.Owner.(*feed).pin = "" //nolint:forcetypeassert // set by subscribe
 		i.core.PullEnded(now, sub.src, sub.epoch, queue.PullUnpinned, m.Unsent)
 	case m.Unsent == leaderChanged:
 		i.core.PullEnded(now, sub.src, sub.epoch, queue.PullInterrupted, -1)
@@ -220,21 +215,11 @@ func (i *instance) deliver(sub *subscription, m model.Sent) {
 	}
 	at := queue.Place{Epoch: sub.epoch, Seq: m.ConsumerSeq, Pin: m.Pin}
 	i.w.trace("  %s: takes %d (event %d, row %s), delivery %d, place %d, %s", i.name, m.Seq, e.index, d.Row, d.Delivered, at.Seq, at.Pin)
-	d.feed.flawed(i.w.cfg.Flaw, &at)
-	i.core.Delivered(i.w.now, sub.src, &d.Job, at)
-}
-
-// flawed changes what is told of a delivery.
-func (f *feed) flawed(flaw Flaw, at *queue.Place) {
-	switch f.pin = at.Pin; flaw { //nolint:exhaustive // the others are elsewhere
-	case GapsUnseen:
-		f.places++
-		at.Seq = f.places
-	case PinsUnread:
-		at.Pin = "pin"
-	case InboxKept:
-		at.Epoch = f.epoch
+	if i.w.cfg.Flaw == GapsUnseen {
+		d.feed.places++
+		at.Seq = d.feed.places
 	}
+	i.core.Delivered(i.w.now, sub.src, &d.Job, at)
 }
 
 func head(values []string) string {
@@ -341,6 +326,7 @@ func (w *World) onQueue(a Action) {
 		if c, err := w.consumer(s, name); err == nil {
 			w.push(c.End())
 			_ = w.lanes[s.text].DeleteConsumer(name) // it is there
+			w.judge.recreated[s.text]++
 		}
 	}
 }

@@ -179,7 +179,7 @@ func (i *instance) bury(a *attempt) {
 	d := deliveryOf(j)
 	a.storing = true
 	if w.cfg.Flaw == LetterAfterAck {
-		i.acknowledge(queue.AckDone, j.Reply)
+		i.settled([]*queue.Job{j})
 	}
 	conclude := func(l queue.Letter) {
 		a.storing = false
@@ -232,6 +232,8 @@ type handling struct {
 	// blind are lanes without an interest when ingest lost events: no cursor notices that,
 	// so that positions of such a lane are used again.
 	blind map[string]bool
+	// recreated counts the consumers of a lane that were deleted.
+	recreated map[string]int
 }
 
 // copyIn is a copy by its place in a lane.
@@ -242,7 +244,7 @@ type copyIn struct {
 
 func newHandling() handling {
 	return handling{
-		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool),
+		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool), recreated: make(map[string]int),
 	}
 }
 
@@ -322,8 +324,16 @@ func (j *judge) buried(service int, d *delivery, again bool) {
 	text := j.w.services[service].text
 	j.settled[copyIn{service, d.Seq}] = true
 	j.effects[copyOf{text, d.event.index}] = true
-	if !again {
-		j.w.Counts.Letters++
-		j.letters[copyOf{text, d.event.index}]++
+	if again {
+		return
+	}
+	j.w.Counts.Letters++
+	of := copyOf{text, d.event.index}
+	// One letter for each consumer that there was (deadletter.go, letterID).
+	if j.letters[of]++; j.letters[of] > 1+j.recreated[text] {
+		j.fail("D: event %d has %d dead letters of %s", d.event.index, j.letters[of], text)
+	}
+	if d.Tries() == 0 {
+		j.fail("P: event %d of %s is a dead letter, and was never tried", d.event.index, text)
 	}
 }

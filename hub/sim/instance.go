@@ -276,11 +276,8 @@ const maxAttempts = 3
 // feed is what an instance has for a source of its scheduler.
 type feed struct {
 	consumer string
-	ended    bool // its intake
-	// For flaws: the last pin and inbox, and how many deliveries there were.
-	pin    string
-	epoch  int
-	places uint64
+	ended    bool   // its intake
+	places   uint64 // for a flaw: the deliveries
 }
 
 // perform does what the scheduler wants done, as the SDK's driver does.

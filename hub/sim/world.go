@@ -45,8 +45,6 @@ const (
 	LeaseForever Flaw = "lease for good"
 	// GapsUnseen: an instance does not look whether deliveries were lost in between.
 	GapsUnseen Flaw = "gaps unseen"
-	// PinsUnread: an instance does not read whose the consumer is.
-	PinsUnread Flaw = "pins unread"
 	// OthersUncounted: an instance takes all unacknowledged deliveries for its own.
 	OthersUncounted Flaw = "deliveries of others uncounted"
 	// FreedAtOnce: an instance says that it gave a partition up while handlers are still
@@ -56,14 +54,17 @@ const (
 	LetterAfterAck Flaw = "letter after the acknowledgement"
 	// AckUntold: the scheduler does not hear that events are about to be acknowledged.
 	AckUntold Flaw = "acknowledged unknown to the scheduler"
-	// InboxKept: messages that were on their way to an earlier inbox count.
-	InboxKept Flaw = "inbox kept"
 )
 
-// Flaws are all flaws.
+// Flaws are those of the hubs and of plain workers, which a few seeds find, and
+// QueueFlaws those of instances, which take hundreds of seeds: testdata has a script of
+// each.
 //
-//nolint:gochecknoglobals // a table
-var Flaws = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof, LeaseForever, GapsUnseen, PinsUnread, OthersUncounted, FreedAtOnce, LetterAfterAck, InboxKept, AckUntold}
+//nolint:gochecknoglobals // tables
+var (
+	Flaws      = []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, TwoAppends, ListMisses, ReaderUnproven, PendingIsProof}
+	QueueFlaws = []Flaw{LeaseForever, GapsUnseen, OthersUncounted, FreedAtOnce, LetterAfterAck, AckUntold}
+)
 
 // Names of streams.
 const (

@@ -162,10 +162,26 @@ func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 	case v.Kind == Untried && mine:
 		s.release(j)
 	default: // the server delivers it again, here or to another instance
-		s.ack(AckNak, j.Reply)
 		s.stopped(j)
-		s.remove(j)
+		s.giveBack(j)
 	}
+}
+
+// giveBack has the server deliver a job again. The rest of its row in the same batch
+// must not begin before that: it is given back too, unless it was handled. A job of its
+// row in front of it may wait here for another attempt.
+func (s *Scheduler) giveBack(j *Job) {
+	s.ack(AckNak, j.Reply)
+	for next := j.behind; next != nil; next = next.behind {
+		next.doubted = true
+	}
+	if j.first() {
+		s.remove(j)
+		return
+	}
+	j.src.unlink(j)
+	j.state = jobDiscarded
+	s.leave(j)
 }
 
 // release puts back a job that was not tried.

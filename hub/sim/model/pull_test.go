@@ -211,7 +211,7 @@ func (p *pulls) publish() {
 // ask sends a request, with the requester's pin, none, or one that never was.
 func (p *pulls) ask(name string, own *model.Consumer, r *requester) {
 	body := map[string]any{"batch": 1 + p.random.IntN(3)}
-	req := model.Request{To: r, Batch: body["batch"].(int)} //nolint:forcetypeassert // one line up
+	req := model.Request{To: r, Batch: body["batch"].(int)}
 	if name == "pinned" {
 		body["group"] = group
 		switch p.random.IntN(4) {
@@ -265,8 +265,8 @@ func (p *pulls) settle(own *model.Consumer, r *requester) {
 func (p *pulls) compare(sent []model.Sent) {
 	p.t.Helper()
 	for _, s := range sent {
-		r := s.To.(*requester) //nolint:forcetypeassert // they alone ask
-		want := message{Status: int(s.Status), Unsent: s.Unsent, Seq: s.Seq, ConsumerSeq: s.ConsumerSeq, Delivered: s.Delivery.Delivered, Pinned: s.Pin != ""}
+		r := s.To.(*requester)
+		want := message{Status: int(s.Status), Unsent: s.Unsent, Seq: s.Seq, ConsumerSeq: s.ConsumerSeq, Delivered: s.Delivered, Pinned: s.Pin != ""}
 		m, err := r.sub.NextMsg(10 * time.Second)
 		if err != nil {
 			p.fail("%s gets nothing of the server, and %+v of the model: %v", r.name, want, err)

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/sim"
@@ -47,7 +48,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	script := flags.String("script", "", "play the script of this file instead")
 	near := flags.String("near", "", "play variations of the script of this file")
 	trace := flags.Bool("trace", false, "print everything that happens in the script")
-	flaw := flags.String("flaw", "", fmt.Sprintf("take a mechanism out, one of %q", sim.Flaws))
+	flaw := flags.String("flaw", "", fmt.Sprintf("take a mechanism out, one of %q", slices.Concat(sim.Flaws, sim.QueueFlaws)))
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

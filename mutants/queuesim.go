@@ -1,0 +1,40 @@
+package main
+
+// queuesimMutants are about what the simulation found at the services' instances.
+var queuesimMutants = []mutant{
+	{
+		name: "answer-after-the-lease", guarantee: "2: what an instance took before its lease was over does not begin",
+		file: "internal/queue/partition.go",
+		old:  "	if s.lapsed() {\n		// The answer came late",
+		new:  "	if s.lapsed() && false {\n		// The answer came late",
+		pkg:  "./internal/queue", test: "TestScripts",
+	},
+	{
+		name: "acknowledged-copy-counts", guarantee: "2: a copy that is being acknowledged hides no delivery of another instance",
+		file: "internal/queue/scheduler.go",
+		old:  "		j.settled = true\n",
+		new:  "		j.settled = false\n",
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "row-given-back-in-part", guarantee: "2: a copy does not begin while an older one of its row is at the server",
+		file: "internal/queue/scheduler.go",
+		old:  "		next.doubted = true\n",
+		new:  "		next.doubted = next.doubted || false\n",
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "row-cut-in-front", guarantee: "2: a copy that goes back to the server leaves the older ones of its row in line",
+		file: "internal/queue/scheduler.go",
+		old:  "	if j.first() {\n		s.remove(j)\n		return\n	}\n	j.src.unlink(j)",
+		new:  "	if j.src != nil {\n		s.remove(j)\n		return\n	}\n	j.src.unlink(j)",
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
+		name: "rolled-back-again-before-an-event", guarantee: "3: events behind a second rollback have positions of a new epoch",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  "		if seq < begin {\n",
+		new:  "		if seq < begin && begin == 0 {\n",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+}
