@@ -104,6 +104,7 @@ type World struct {
 	holders    [serviceCount][partitionCount]string
 	publishers int
 	random     uint64
+	names      map[string][]string // of the lanes' consumers, by service
 	ids        int
 
 	judge    *judge
@@ -137,7 +138,7 @@ var entities = [...]string{"user", "tenant"}
 func NewWorld(cfg Config) *World {
 	w := &World{
 		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), lagging: make(map[string]lag),
-		compiled: make(map[string]*match.Interest),
+		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
 	}
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)
