@@ -111,6 +111,7 @@ type World struct {
 	holders    [serviceCount][partitionCount]string
 	publishers int
 	random     uint64
+	names      map[string][]string // of the lanes' consumers, by service
 	ids        int
 
 	judge    *judge
@@ -143,8 +144,9 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, nobody is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time),
-		compiled: make(map[string]*match.Interest),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
+		skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time),
+		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
 	}
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)
