@@ -6,12 +6,12 @@ import (
 )
 
 // openings are the actions that a run begins with.
-func openings(random *rand.Rand) []Action {
+func openings(random *rand.Rand, cfg Config) []Action {
 	var script []Action
 	if random.IntN(2) == 0 {
 		script = append(script, Action{Verb: Batches})
 	}
-	if random.IntN(2) > 0 {
+	if random.IntN(2) > 0 || cfg.Plain {
 		return script
 	}
 	// The lanes are there soon, and some of the rows' events.

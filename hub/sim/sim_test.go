@@ -65,7 +65,7 @@ func TestFlawsAreFound(t *testing.T) {
 	for _, flaw := range Flaws {
 		t.Run(strings.ReplaceAll(string(flaw), " ", "-"), func(t *testing.T) {
 			for seed := uint64(1); seed <= 6000; seed++ {
-				if r := Run(seed, Steps, Config{Flaw: flaw}); r.Broken != "" {
+				if r := Run(seed, Steps, Config{Flaw: flaw, Plain: true}); r.Broken != "" {
 					t.Logf("seed %d: %s", seed, r.Broken)
 					return
 				}
