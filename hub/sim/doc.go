@@ -20,8 +20,7 @@
 //
 // Not simulated, since the model or the pure parts do not know it: the registry and
 // what reconciles it with the lanes; snapshots, redrives and rewinds; max_deliver, and
-// the hub's dead letters; a roster of the partitions that is deleted; the farewell of an
-// instance that goes on with other queues, which a hub may take late; lanes deleted, or
+// the hub's dead letters; a roster of the partitions that is deleted; lanes deleted, or
 // rolled back to an older copy; a ledger deleted in the same run in which ingest loses
 // events, or by hand between the last question of a trim and its purge; the tail that the
 // lanes of a hub share (each lane reads by itself here), and core.Lane.Follow.

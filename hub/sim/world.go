@@ -14,6 +14,8 @@ import (
 type Config struct {
 	// Flaw takes a mechanism out: a negative control, which a run has to find.
 	Flaw Flaw
+	// Plain has plain workers in all runs, and instances in none.
+	Plain bool
 	// Trace takes a line for each thing that happens; nil takes none.
 	Trace func(line string)
 }
