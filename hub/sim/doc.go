@@ -22,6 +22,8 @@
 // what reconciles it with the lanes; snapshots, redrives and rewinds; max_deliver, and
 // the hub's dead letters; a roster of the partitions that is deleted; lanes deleted, or
 // rolled back to an older copy; a ledger deleted in the same run in which ingest loses
-// events, or by hand between the last question of a trim and its purge; the tail that the
-// lanes of a hub share (each lane reads by itself here), and core.Lane.Follow.
+// events, or by hand between the last question of a trim and its purge; the order of a
+// row in a lane without an interest while ingest loses events, whose positions are used
+// again; the tail that the lanes of a hub share (each lane reads by itself here), and
+// core.Lane.Follow.
 package sim
