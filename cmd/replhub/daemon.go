@@ -112,7 +112,7 @@ func explainStart(err error, advice string) error {
 	if !ok {
 		return err
 	}
-	switch api.ErrorCode {
+	switch api.ErrorCode { //nolint:exhaustive // the others need no advice
 	case codeNoStorage, codeNoAccountStorage:
 		return fmt.Errorf("%w; %s", err, advice)
 	case codeNoStreamStorage:
