@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"testing"
@@ -73,6 +74,33 @@ func TestKeysThatMeetInAnIndex(t *testing.T) {
 			t.Errorf("the batch: %v", err)
 		}
 		if have, want := r.rows(t), map[string]string{"abc-1": "one", "x": "two"}; !maps.Equal(have, want) {
+			t.Errorf("there is %v, want %v", have, want)
+		}
+	}, database.MariaDB)
+}
+
+// The same for values that a statement has as arguments instead of in its text.
+func TestIndexAddedForArguments(t *testing.T) {
+	on(t, func(t *testing.T, dialect database.Dialect) {
+		r := newReplica(t, inbox.Config{Dialect: dialect})
+		table, err := r.inbox.NewTable(inbox.TableConfig{Table: "users", Columns: []inbox.Column{
+			{Name: "name", Convert: func(value any) (any, error) { return fmt.Append(nil, value), nil }},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		apply := func(batch ...*replhub.Delivery) error {
+			_, err := r.inbox.ReplicateBatch(t.Context(), r.DB, batch, table)
+			return err
+		}
+		if err := errors.Join(apply(named("a", "one", 1), named("x", "two", 2)), apply(named("a", "two", 3), named("x", "one", 4))); err != nil {
+			t.Fatal(err)
+		}
+		r.exec(t, "CREATE UNIQUE INDEX one_name ON users (name)")
+		if err := apply(named("b", "one", 5), named("a", "else", 6)); !database.IsUnique(err) {
+			t.Errorf("the batch: %v", err)
+		}
+		if have, want := r.rows(t), map[string]string{"a": "two", "x": "one"}; !maps.Equal(have, want) {
 			t.Errorf("there is %v, want %v", have, want)
 		}
 	}, database.MariaDB)
