@@ -11,18 +11,18 @@
 // acknowledged: the table is as long as the backlog.
 //
 // What is not promised: order between keys, or of events without a key, even if one
-// transaction enqueued them. Versions do not continue after the table of versions was
-// dropped; inboxes would then treat new events as old ones.
+// transaction enqueued them. If the table of versions is dropped, versions begin again,
+// and inboxes treat new events as old ones.
 //
 // # Delay
 //
-// A commit does not wait for the outbox: there is no NOTIFY, which makes PostgreSQL's
-// commits wait for each other. The relay looks for rows every 5 ms when idle, every
-// millisecond while there is traffic, and soon after an Enqueue in its own process. A
-// look takes the database less than 0.1 ms on PostgreSQL and 0.15 ms on MariaDB: 2 to
-// 3 % of a core for each idle relay. If dozens of processes run relays on one outbox,
-// give them a longer Poll; events that a process enqueues itself are still published
-// as soon.
+// A commit does not wait for the outbox. The outbox does not use NOTIFY, which makes
+// PostgreSQL's commits wait for each other. The relay looks for rows every 5 ms when
+// idle, every millisecond while there is traffic, and soon after an Enqueue in its own
+// process. A look takes the database less than 0.1 ms on PostgreSQL and 0.15 ms on
+// MariaDB: 2 to 3 % of a core for each idle relay. If dozens of processes run relays on
+// one outbox, give them a longer Poll. A relay publishes the events of its own process
+// without that delay.
 //
 // # Restores
 //
@@ -44,39 +44,44 @@
 //
 // # Poolers
 //
-// Behind PgBouncer everything works with session pooling. With transaction pooling
-// the driver must prepare no statements before PgBouncer 1.21, nor with
-// max_prepared_statements = 0 since: in pgx's DSN default_query_exec_mode=exec (or
+// Behind PgBouncer with session pooling, everything works. With transaction pooling,
+// the driver must not prepare statements if PgBouncer is older than 1.21, or has
+// max_prepared_statements = 0. In the DSN of pgx, set default_query_exec_mode=exec (or
 // simple_protocol). Otherwise Enqueue fails at times, with an error that says so, and
-// no event is lost. The relay keeps a connection while a batch is on its way, one for
+// no event is lost. The relay keeps a connection while it publishes a batch, one for
 // each of its Workers. The outbox does not work with statement pooling, which has no
 // transactions.
 //
 // # Transactions that are held open
 //
-// While any transaction of a PostgreSQL server is held open, the rows that were
-// published cannot be vacuumed. The table grows by about 170 bytes, the payload and
-// the headers for each event until it ends, and the table of versions by about 100
-// for each; vacuum makes the room usable again afterwards. The relay's rate stays:
-// its scans begin behind what it has published, at most some seconds of it. A scan of
-// all rows since takes about a second for a million. A relay makes a few when it starts
-// meanwhile, when a transaction that has written ends after more than a second, and
-// after an error of the database; and an idle one spends a hundredth of its time on
-// them, as somebody may have written a row by hand.
+// While any transaction of a PostgreSQL server is held open, vacuum cannot remove the
+// published rows. Until that transaction ends, each event adds about 170 bytes, its
+// payload and its headers to the table, and about 100 bytes to the table of versions.
+// Afterwards vacuum makes the space usable again.
 //
-// On MariaDB (its purge waits alike) every look reads the deleted rows again, 0.1 to
-// 0.3 µs for each that was published since. Where more rows wait than four batches
-// take, each batch of a shard takes some microseconds for each deleted row of that shard:
-// once behind, the relay publishes less the longer the transaction is open. Let no
-// transaction stay open for hours there.
+// The rate of a relay on PostgreSQL does not drop, because its scans skip the published
+// rows, except those of the last seconds. Some scans read all rows that were published
+// since the transaction began, about a second for a million rows. A relay makes a few
+// such scans when it starts, when a transaction that has written ends after more than a
+// second, and after an error of the database. An idle relay makes such a scan at most
+// once a minute, and spends at most a hundredth of its time on them, because somebody
+// may have written a row by hand.
 //
-// Measured for an hour beside two open transactions, one of which had enqueued: 400
-// events a second were offered to each of a PostgreSQL and a MariaDB that shared two
-// cores with other work (load 10 to 27). The relays published all that was enqueued, 344
-// to 400 events a second. On PostgreSQL an event left after 5 ms at first and 90 ms at
-// the end, on average; the slowest took 7.8 s, at a load of 27; the table grew to 260
-// MB. On MariaDB events left after 9 ms at first and 0.4 s at the end; the slowest took
-// 4.7 s; the table grew to 214 MB.
+// On MariaDB, purge also waits for the open transaction. Every look reads the deleted
+// rows again, 0.1 to 0.3 µs for each row that was published since the transaction
+// began. If more rows wait than four batches take, each batch of a shard costs some
+// microseconds for each deleted row of that shard. A relay that has fallen behind
+// therefore publishes less the longer the transaction is open. Do not keep transactions
+// open for hours on MariaDB.
+//
+// A measurement took an hour beside two open transactions, one of which had enqueued.
+// 400 events a second were offered to a PostgreSQL and to a MariaDB, which shared two
+// cores with other work (load 10 to 27). The relays published all enqueued events, 344
+// to 400 a second:
+//
+//	            average delay at first, at the end  slowest event  size of the table
+//	PostgreSQL  5 ms, 90 ms                         7.8 s          260 MB
+//	MariaDB     9 ms, 0.4 s                         4.7 s          214 MB
 //
 // # Tables
 //
@@ -85,9 +90,9 @@
 //	replhub_outbox             rows to publish
 //	replhub_outbox_versions    the last version of each (entity, key): grows with keys, not with traffic
 //	replhub_outbox_shards      one row a shard, locked by the relay that works on it
-//	replhub_outbox_generation  one row: what stands above the versions
+//	replhub_outbox_generation  one row: the generation, which is the high part of each version
 //	replhub_outbox_failed      events that can never be published, with the error
 //
-// On MariaDB, the driver's interpolateParams=true spares Enqueue two round trips
-// a statement.
+// On MariaDB, interpolateParams=true of the driver saves Enqueue two round trips for
+// each statement.
 package outbox

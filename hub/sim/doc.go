@@ -1,29 +1,38 @@
-// Package sim runs many hubs against a model of the servers, deterministically from
-// one seed, and checks after each step and at the end that the guarantees hold.
+// Package sim runs many hubs against a model of the servers. One seed determines the
+// whole run. After each step and at the end, the package checks that the guarantees
+// hold.
 //
-// What decides is the hub's own: package retention (ledger, epochs, pins, trims,
-// where registrations begin), package lane/core (what a lane's writer does next),
-// package lane/record (the state records) and package partition (which instance has
-// which partition). In half of the runs, instances of the services handle what comes
-// into the lanes, each with the SDK's scheduler, package queue, until an event is
-// applied in the service's database or is a dead letter; in the other half, which have
-// more faults of hubs, plain workers do. The servers are package model, which
-// TestModelIsTheServer holds against a real one. What lies between, the requests and
-// their answers, is the simulation's: a request is sent, served and told in three
-// steps, between which anything else may happen. Requests and answers get lost, come
-// late, or come from a process that is dead.
+// The code of the product makes the decisions: package retention (ledger, epochs,
+// pins, trims, where registrations begin), package lane/core (what a lane's writer
+// does next), package lane/record (the state records), package lane/history (which
+// copies are trimmed) and package partition (which instance has which partition). In
+// half of the runs, instances of the services handle the copies of the lanes. Each
+// instance runs the SDK's scheduler, package queue, until an event is applied in the
+// service's database or is a dead letter. In the other half, which has more faults of
+// hubs, plain workers handle the copies.
 //
-// A run is a list of actions such as "serve h1/a" or "kill h2". The seed picks them;
-// a script is the same list as text. A run that breaks an invariant is shrunk to a
-// short script. Each script of testdata is named for the mutant (package mutants) with
-// which it breaks a guarantee.
+// The servers are package model, which TestModelIsTheServer compares with a real
+// server. The requests and their answers belong to this package: a request is sent,
+// served and answered in three steps, and anything else may happen between two steps.
+// Requests and answers get lost, come late, or come from a process that is dead.
 //
-// Not simulated, since the model or the pure parts do not know it: the registry and
-// what reconciles it with the lanes; snapshots, redrives and rewinds; max_deliver, and
-// the hub's dead letters; a roster of the partitions that is deleted; lanes deleted, or
-// rolled back to an older copy; a ledger deleted in the same run in which ingest loses
-// events, or by hand between the last question of a trim and its purge; the order of a
-// row in a lane without an interest while ingest loses events, whose positions are used
-// again; the tail that the lanes of a hub share (each lane reads by itself here), and
-// core.Lane.Follow.
+// A run is a list of actions such as "serve h1/a" or "kill h2". The seed picks the
+// actions; a script is the same list as text. A run that breaks a guarantee is shrunk
+// to a short script. Each script of testdata breaks a guarantee with one mechanism
+// removed: with the flaw that its head names, or else with the mutant (package
+// mutants) that has the script's name.
+//
+// Not simulated, because the model or the pure packages do not contain it:
+//
+//   - the registry, and how hubs make registry and lanes agree
+//   - snapshots, backfills, redrives and rewinds
+//   - max_deliver, and the dead letters of the hub
+//   - a deleted roster of the partitions
+//   - the order of a row in a lane without an interest while ingest loses events, whose
+//     positions are used again
+//   - lanes that are deleted, or rolled back to an older copy
+//   - a ledger that is deleted in the same run in which ingest loses events, or
+//     between the last question of a trim and its purge
+//   - the tail that the lanes of a hub share (here each lane reads by itself), and
+//     core.Lane.Follow
 package sim

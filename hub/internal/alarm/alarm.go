@@ -1,5 +1,5 @@
 // Package alarm keeps the alarms for operators. An alarm stays until its cause is
-// over, or for good if somebody should find out who caused it.
+// over. An alarm whose origin an operator should investigate stays for good.
 package alarm
 
 import (

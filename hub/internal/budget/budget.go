@@ -1,7 +1,7 @@
 // Package budget divides a number of bytes into shares. Shares are given in the order
 // of the requests, so that no request starves. A share larger than the budget is
-// given when no other share is out. The package does not enforce that a holder keeps
-// to its share.
+// given when no other share is in use. The package does not enforce that a holder
+// keeps to its share.
 package budget
 
 import (

@@ -1,6 +1,7 @@
-// Package control is how services and operators talk to the hubs: a NATS micro
-// service whose requests any hub answers, or forwards to the hub that owns the lane,
-// and the verbs that concern a lane's work: pause, rewind, backfill, redrive, join.
+// Package control is the NATS micro service through which services and operators send
+// requests to the hubs. Any hub answers a request, or forwards it to the hub that owns
+// the lane. The package also implements the verbs that concern a lane's work: pause,
+// rewind, backfill, redrive, join and letter.
 package control
 
 import (

@@ -1,26 +1,30 @@
-// Package deadletter keeps the dead letters of all services: of events that could not
-// be expanded, of deliveries that no worker acknowledged within max_deliver, and of
-// deliveries that a worker gave up.
+// Package deadletter keeps the dead letters of all services. A dead letter is made of
+// an event that could not be filtered or projected, of a delivery that no worker
+// acknowledged within max_deliver, or of a delivery that a worker gave up.
 //
-// The promise: a letter is durable before its event can be trimmed from the lane;
-// storing a letter is idempotent; a full stream of letters stalls the lanes that need
-// it and drops no letter. It rests on what nats-server does with a delivery that is
-// exhausted (2.15.2, consumer.go, hasMaxDeliveries and getNextMsg): the message
-// leaves the pending ones and the ack floor passes it, so it does not block other
-// messages; its redelivery count stays with the consumer until the message is
-// acknowledged or leaves the stream, and it counts in num_redelivered. So the office
-// acknowledges the message in the consumer's name once its letter is stored, and a
-// consumer with num_redelivered 0 has no exhausted delivery without a letter. One
-// with more is audited (audit.go).
+// The promise: a letter is durable before its event can be trimmed from the lane.
+// Storing a letter is idempotent. A full stream of letters stalls the lanes that need
+// it, and drops no letter.
 //
-// Not promised: a letter for a message that a worker terminated while the server lost
-// its advisory. To the server such a message looks acknowledged. Nor is a letter
-// promised for an exhausted message right at the ack floor when advisory and server
-// are lost together: the server does not restore the count of that message. And where
-// the server's backups do not hold redelivery counts (before 2.15, and in a cluster),
-// the audit knows that an advisory was lost but not whose: the lane is not trimmed
-// behind it and a warning says so, until the workers are rewound or num_redelivered
-// is seen at 0.
+// The promise depends on what nats-server does with an exhausted delivery (2.15.2,
+// consumer.go, hasMaxDeliveries and getNextMsg). The message is no longer pending and
+// the ack floor passes it, so it does not block other messages. The consumer keeps the
+// redelivery count of the message, and counts the message in num_redelivered, until
+// the message is acknowledged or leaves the stream. So a Queue acknowledges the message
+// in the consumer's name once the letter is stored. A consumer with num_redelivered 0
+// therefore has no exhausted delivery without a letter. A consumer with a higher count
+// is audited (audit.go).
+//
+// Not promised:
+//
+//   - A letter for a message that a worker terminated while the server lost its
+//     advisory. To the server such a message looks acknowledged.
+//   - A letter for an exhausted message right at the ack floor, if both its advisory
+//     and the server are lost: the server does not restore the count of that message.
+//   - Trimming, where the server's backups do not hold redelivery counts (before 2.15,
+//     and in a cluster). There the audit notices that an advisory was lost, but not of
+//     which message. The lane is then not trimmed from that message on, with a warning,
+//     until the workers are rewound or num_redelivered is seen at 0.
 package deadletter
 
 import (

@@ -1,6 +1,6 @@
 // Package hubstream creates the hub's streams and recognises them again by their
 // metadata (contract.MetadataKey). A stream of the same name without that metadata is
-// foreign and is never changed. It does not look into what a stream holds.
+// foreign and is never changed. The package does not read the content of a stream.
 package hubstream
 
 import (

@@ -1,7 +1,7 @@
-// Package ingest keeps and reads the stream that takes every event. Its
-// readers see each event once, in sequence, contiguous and under its epoch, or
-// an error; they never skip in silence. It is not promised that the stream
-// keeps an event longer than the trim floor says.
+// Package ingest keeps and reads the stream that stores every event. A reader gets each
+// event once, in sequence, without gaps and with its epoch, or gets an error; it never
+// skips an event silently. It is not promised that events below the trim floor stay in
+// the stream.
 package ingest
 
 import (

@@ -1,2 +1,3 @@
-// Package jsapi asks JetStream's API for what the client library does not offer.
+// Package jsapi sends those requests to JetStream's API that the client library does
+// not offer.
 package jsapi

@@ -1,6 +1,6 @@
 // Package lanes keeps the lanes that this hub knows, each with its loop, and finds
-// those that other hubs have created. A lane that is known may still turn out to be
-// gone: only its stream says.
+// the lanes that other hubs have created. A known lane may have been deleted: only the
+// server knows whether its stream still exists.
 package lanes
 
 import (

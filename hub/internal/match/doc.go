@@ -3,6 +3,6 @@
 // order of a map or a host's time zone. So every hub decides alike, now and when the
 // event is read again.
 //
-// A decision does not hold under other interests: a writer that appends copies must
-// state under which interests they were made.
+// A decision is valid only for the interests that it was made with. So a writer that
+// appends copies must make sure that these interests are still in force.
 package match

@@ -1,9 +1,9 @@
 // Package ownership divides the lanes among the live hubs by rendezvous hashing: each
 // hub computes the same owner from the same members. Members come from the registry;
-// while it is away, the hubs use the last known members.
+// while the registry is unavailable, the hubs use the last known members.
 //
-// Ownership only serves efficiency: if two hubs both believe that they own a lane,
-// the expected sequence of the lane's appends keeps it consistent.
+// Ownership only serves efficiency: if two hubs both believe that they own a lane, the
+// last sequence that every append states keeps the lane consistent.
 package ownership
 
 import (

@@ -1,8 +1,9 @@
-// Package place finds other installations of replhub in the hub's account. Leafnodes
-// join the subjects of one account over several JetStreams (domains): if each of them
-// has the hub's streams, every event and every copy is stored twice, and the
-// acknowledgement of either counts for both. It is not promised that streams are found
-// whose server does not answer.
+// Package place finds other installations of replhub in the hub's account. A leafnode
+// connects servers that may each have a JetStream (domain) of their own. The subjects
+// of the account then reach all these JetStreams. If two of them have the hub's
+// streams, every event and every copy is stored twice, and a client cannot tell which
+// JetStream has acknowledged. It is not promised that streams are found whose server
+// does not answer.
 package place
 
 import (

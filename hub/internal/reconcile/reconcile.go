@@ -1,8 +1,9 @@
 // Package reconcile makes the registry and the lanes agree. Both hold the interests
 // of services. The lane's state record decides, because copies are made under it. The
 // registry shows the interests to people, and is a second way to register: a record
-// without an id is a request. So a record with an id follows the lane (it is put
-// back, corrected, removed or reported), and a lane follows a record without an id.
+// without an id is a request. So a record with an id is made to agree with the lane:
+// it is restored, corrected, removed or reported. A record without an id changes the
+// lane.
 package reconcile
 
 import (

@@ -1,6 +1,6 @@
 // Package registration puts the requests of services in force in their lanes: it
-// registers, unregisters and drops. A lane's state record decides; the registry is
-// written through afterwards.
+// registers, unregisters and drops. A lane's state record decides which interests are
+// in force. The registry is written afterwards.
 package registration
 
 import (

@@ -1,5 +1,5 @@
 // Package reply keeps replies within the size of a message: lists come in pages,
-// texts are cut, and a reply that still does not fit becomes a refusal, so that every
+// texts are shortened, and a reply that still does not fit becomes a refusal. So every
 // request gets an answer.
 package reply
 

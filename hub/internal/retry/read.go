@@ -1,6 +1,6 @@
-// Package retry repeats a read-only JetStream request when its answer does not come:
-// an answer is lost with the server that led the stream. Sleep is the pause between
-// two attempts at anything.
+// Package retry repeats a read-only JetStream request whose answer does not come: the
+// answer is lost if the server that leads the stream fails. Sleep is the pause between
+// two attempts of any kind.
 package retry
 
 import (

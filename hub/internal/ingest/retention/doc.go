@@ -1,7 +1,7 @@
 // Package retention decides which events of ingest may be purged, and where a reader
-// continues, given what was read in which order. It promises that no event is purged
-// that a lane, a fill or a registration under way still needs, whatever other hubs do
-// between two of its steps, and that a reader never skips an event silently.
+// continues. It promises that no event is purged that a lane, a fill or a registration
+// under way still needs, whatever other hubs do between two of its steps, and that a
+// reader never skips an event silently.
 //
 // It has no goroutine, clock, context or connection. An operation is a chain of steps
 // (Step): each step names one request to a server, or one write, and the function

@@ -31,12 +31,12 @@
 //	Edit         Edited
 //	Diagnose     Diagnosed
 //
-// Each but StoreLetter, Edit and Diagnose may be answered with Failed instead, which
-// describes the failure. An answer that comes after the step's Patience does not
-// count: the driver calls Failed with Late, and drops the answer. The other steps
-// (Wait, FetchRows, DropRows, Answer, RefuseChanges) ask for no answer. The rows of a
-// FetchRows come in with RowsCame and RowsLate at any time between an answer and the
-// next call of Next, or while the driver waits.
+// Except for StoreLetter, Edit and Diagnose, the answer to each step may also be
+// Failed, which describes the failure. An answer that comes after the step's Patience
+// does not count: the driver calls Failed with Late, and drops the answer. The steps
+// Wait, FetchRows, DropRows, Answer and RefuseChanges ask for no answer. The driver
+// reports the rows of a FetchRows with RowsCame and RowsLate, at any time between an
+// answer and the next call of Next, or while the driver waits.
 //
 // Beside the answers, a driver may report at any time between two steps: Recheck (the
 // lane is to be read again), Progressed (how far the open append is stored) and
