@@ -24,6 +24,7 @@
 // rolled back to an older copy; a ledger deleted in the same run in which ingest loses
 // events, or by hand between the last question of a trim and its purge; the order of a
 // row in a lane without an interest while ingest loses events, whose positions are used
-// again; the tail that the lanes of a hub share (each lane reads by itself here), and
+// again; two looks at a consumer of which each is in a moment in which a leader begins;
+// the tail that the lanes of a hub share (each lane reads by itself here), and
 // core.Lane.Follow.
 package sim
