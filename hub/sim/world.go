@@ -88,6 +88,8 @@ type World struct {
 	// beginning is until when the leader of a lane's consumer has not read what workers
 	// hold.
 	beginning map[string]time.Time
+	// misled is the beginning in which hubs were told that workers hold nothing.
+	misled map[string]time.Time
 	// life counts the restarts, rollbacks and creations of ingest: readers and orders
 	// to purge of an earlier life reach nothing.
 	life int
@@ -147,7 +149,7 @@ var entities = [...]string{"user", "tenant"}
 func NewWorld(cfg Config) *World {
 	w := &World{
 		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
-		skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time),
+		skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time), misled: make(map[string]time.Time),
 		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
 	}
 	w.db = w.newIngest()
