@@ -133,27 +133,29 @@ func contains(list []string, name string) bool {
 // lookup is a question to the catalog, for each dialect.
 type lookup [3]string
 
-// Arguments: on PostgreSQL the table's path as it is written, else the table's name and
-// its schema or NULL.
+// Arguments: on PostgreSQL the table's path as it is written, else the table's name; and
+// its schema or NULL. A table without a schema is looked up where CREATE TABLE would
+// create it. PostgreSQL's search path may have a table of the name in another schema,
+// which belongs to somebody else.
 //
 //nolint:gochecknoglobals // constants
 var (
 	columnsOf = lookup{
-		Postgres: "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped",
+		Postgres: "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass(CASE WHEN $2::text IS NULL THEN quote_ident(current_schema()) || '.' ELSE '' END || $1::text) AND attnum > 0 AND NOT attisdropped",
 		MariaDB:  "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_NAME = ? AND TABLE_SCHEMA = COALESCE(?, DATABASE())",
 		SQLite:   "SELECT name FROM pragma_table_info(?, ?)",
 	}
 	indexesOf = lookup{
-		Postgres: "SELECT c.relname::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text)",
+		Postgres: "SELECT c.relname::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass(CASE WHEN $2::text IS NULL THEN quote_ident(current_schema()) || '.' ELSE '' END || $1::text)",
 		MariaDB:  "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_NAME = ? AND TABLE_SCHEMA = COALESCE(?, DATABASE())",
 		SQLite:   "SELECT name FROM pragma_index_list(?, ?)",
 	}
 )
 
 func names(ctx context.Context, tx *sql.Tx, d Dialect, table tableName, ask lookup) ([]string, error) {
-	args := []any{table.path}
-	if d != Postgres {
-		args = []any{table.name, table.schema}
+	args := []any{table.name, table.schema}
+	if d == Postgres {
+		args[0] = table.path
 	}
 	var all []string
 	err := Query(ctx, tx, func(row Row) error {

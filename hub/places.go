@@ -18,8 +18,9 @@ const (
 	// placesEvery is the time between two questions for other installations.
 	placesEvery = 5 * time.Second
 	// placesStart and placesListen are how long answers are awaited, at the start and
-	// later. The first is short, because every start waits for it.
-	placesStart  = 100 * time.Millisecond
+	// later. A start beside streams that exist waits that long; where there are none, no
+	// answer is awaited. An answer of another region takes a few round trips.
+	placesStart  = 500 * time.Millisecond
 	placesListen = time.Second
 	// placesTimes is how many questions in a row must find another installation: while
 	// the leader of a stream changes, the old one and the new one may both answer.

@@ -27,8 +27,8 @@ var otherKeysMutants = []mutant{
 	{
 		name: "requeue-waits", guarantee: "outbox: Requeue waits for no other transaction",
 		file: "outbox/requeue.go",
-		old:  `readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d ORDER BY id LIMIT %d", o.cfg.Table, last, requeuePiece))`,
-		new:  `readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d ORDER BY id LIMIT %d FOR UPDATE", o.cfg.Table, last, requeuePiece))`,
+		old:  `readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d AND id <= %d ORDER BY id LIMIT %d", o.cfg.Table, last, end[0], requeuePiece))`,
+		new:  `readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d AND id <= %d ORDER BY id LIMIT %d FOR UPDATE", o.cfg.Table, last, end[0], requeuePiece))`,
 		pkg:  "./outbox", test: "TestRequeueWaitsForNobody",
 	},
 }

@@ -21,10 +21,15 @@ const requeuePiece = 256
 // transaction: an event that another one has locked stays set aside. After an error
 // the number says how many events were requeued.
 func (o *Outbox) Requeue(ctx context.Context, db *sql.DB) (n int64, err error) {
+	// An event that fails again is set aside under a new id, behind these.
+	end, err := readIDs(ctx, db, fmt.Sprintf("SELECT COALESCE(MAX(id), 0) FROM %s_failed", o.cfg.Table))
+	if err != nil {
+		return 0, fmt.Errorf("requeue: %w", err)
+	}
 	last := int64(0)
 	for {
 		// Without locks: a scan that locks would wait for a relay that sets an event aside.
-		ids, err := readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d ORDER BY id LIMIT %d", o.cfg.Table, last, requeuePiece))
+		ids, err := readIDs(ctx, db, fmt.Sprintf("SELECT id FROM %s_failed WHERE id > %d AND id <= %d ORDER BY id LIMIT %d", o.cfg.Table, last, end[0], requeuePiece))
 		if err != nil {
 			return n, fmt.Errorf("requeue: %w", err)
 		}

@@ -27,8 +27,10 @@ type change struct {
 	since  uint64
 	made   bool // the interest is this registration's
 	began  time.Time
-	// renewed is set for a change that only renews the state record.
+	// renewed is set for a change that only renews the state record: always, or unless
+	// the lane has a message behind the sequence after, where that is set.
 	renewed func(error)
+	after   uint64
 }
 
 // register begins a registration at a hub.
@@ -114,7 +116,7 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	have := s.Find(c.entity)
 	switch {
 	case c.renewed != nil:
-		edited(core.Edited{Next: s, Changed: true})
+		edited(core.Edited{Next: s, Changed: c.after == 0 || tip.Last <= c.after})
 		return
 	case c.end:
 		edited(core.Edited{Next: s.End(c.entity), Changed: have != nil})

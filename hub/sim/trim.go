@@ -81,12 +81,12 @@ func (h *hub) fence(p *process, s retention.Fence, then func(map[subjects.Name]e
 		}
 		for _, n := range names {
 			look := &process{name: p.name + "." + n.text, hub: h}
-			h.w.readTip(look, n, func(_ record.Tip, err error) {
+			h.w.readTip(look, n, func(before record.Tip, err error) {
 				if err != nil {
 					done(n, err)
 					return
 				}
-				c := &change{w: h.w, service: n, self: p, renewed: func(err error) { done(n, err) }}
+				c := &change{w: h.w, service: n, self: p, renewed: func(err error) { done(n, err) }, after: before.Last}
 				c.queue(h, h.w.service(n.text))
 			})
 		}

@@ -67,6 +67,9 @@ func unknownMember(raw map[string]any, t reflect.Type, path string) string {
 	}
 	fields := make(map[string]reflect.Type, t.NumField())
 	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
+			continue // its fields are listed on their own
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		fields[name] = f.Type
 	}

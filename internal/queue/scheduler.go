@@ -173,7 +173,9 @@ func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 func (s *Scheduler) giveBack(j *Job) {
 	s.ack(AckNak, j.Reply)
 	for next := j.behind; next != nil; next = next.behind {
-		next.doubted = true
+		if next.state == jobRunning {
+			next.doubted = true
+		}
 	}
 	if j.first() {
 		s.remove(j)
