@@ -21,6 +21,33 @@ func (w *world) ingestFolder() string {
 	return found[0]
 }
 
+// losing stops the hub, and has an unsynced power loss take all events that ingest stores
+// in lost, at whose end no hub runs.
+func (w *world) losing(stop, lost func()) {
+	w.t.Helper()
+	stop()
+	w.stopServer()
+	backup := filepath.Join(w.t.TempDir(), "ingest")
+	if err := os.CopyFS(backup, os.DirFS(w.ingestFolder())); err != nil {
+		w.t.Fatal(err)
+	}
+	w.startServer()
+	lost()
+	w.stopServer()
+	folder := w.ingestFolder()
+	if err := os.RemoveAll(folder); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.CopyFS(folder, os.DirFS(backup)); err != nil {
+		w.t.Fatal(err)
+	}
+	w.startServer()
+	w.eventually("the server", func() error {
+		_, err := w.js.Stream(w.t.Context(), contract.StreamIngest)
+		return err
+	})
+}
+
 // An unsynced power loss takes ingest's newest events, and the server uses
 // their sequences again.
 func TestIngestRolledBackBeginsAnEpoch(t *testing.T) {
@@ -34,31 +61,13 @@ func TestIngestRolledBackBeginsAnEpoch(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.copies("s", 50)
-			stop()
-			w.stopServer()
-			backup := filepath.Join(t.TempDir(), "ingest")
-			if err := os.CopyFS(backup, os.DirFS(w.ingestFolder())); err != nil {
-				t.Fatal(err)
-			}
-			w.startServer()
-			stop = w.startHub()
-			for range 50 {
-				w.publish("db.user.update", `{"id":"lost"}`)
-			}
-			w.copies("s", 100)
-			stop()
-			w.stopServer()
-			folder := w.ingestFolder()
-			if err := os.RemoveAll(folder); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.CopyFS(folder, os.DirFS(backup)); err != nil {
-				t.Fatal(err)
-			}
-			w.startServer()
-			w.eventually("the server", func() error {
-				_, err := w.js.Stream(t.Context(), contract.StreamIngest)
-				return err
+			w.losing(stop, func() {
+				stop = w.startHub()
+				for range 50 {
+					w.publish("db.user.update", `{"id":"lost"}`)
+				}
+				w.copies("s", 100)
+				stop()
 			})
 			for i := range more {
 				w.publish("db.user.update", fmt.Sprintf(`{"id":"after-%d"}`, i))
@@ -73,6 +82,32 @@ func TestIngestRolledBackBeginsAnEpoch(t *testing.T) {
 			w.publish("db.tenant.update", `{"id":"1"}`)
 			w.copies("t", 1)
 		})
+	}
+}
+
+// A lane without an interest reads no events. An interest that it gets begins behind what
+// was lost all the same, at positions that no copy had before.
+func TestLaneWithoutAnInterestNoticesARollback(t *testing.T) {
+	w := newWorld(t)
+	stop := w.startHub()
+	w.register("s", `{"entities":["user"]}`)
+	w.publish("db.user.update", `{"id":"1"}`)
+	w.copies("s", 1)
+	w.losing(stop, func() {
+		stop = w.startHub()
+		w.publish("db.user.update", `{"id":"1"}`)
+		w.copies("s", 2)
+		if err := w.call("replhub.unregister.s", `{}`, nil); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+	})
+	w.publish("db.user.update", `{"id":"1"}`)
+	w.startHub()
+	w.register("s", `{"interests":[{"entity":"user","start":"all"}]}`)
+	copies := w.copies("s", 4)
+	if got := copies[3].Header.Get("Replhub-Position"); got != "2-2" {
+		t.Errorf("the event behind the lost one is %s, want 2-2", got)
 	}
 }
 

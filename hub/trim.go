@@ -84,7 +84,7 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 			h.log.Info("trimmed ingest", "events", done.Purged, "below", done.Need.Seq)
 		}
 		if done.Unproven {
-			h.log.Warn("ingest is not trimmed: it was rolled back or created again, and its lanes have not resumed yet", "position", done.Need.Lowest.String())
+			h.log.Warn("ingest is not trimmed: it was rolled back or created again, and its lanes have not resumed yet", "position", done.Need.Earliest.String())
 		}
 		if done.Below == 0 || h.cfg.OnFull != OnFullDetach {
 			return nil

@@ -5,10 +5,17 @@ var retentionMutants = []mutant{
 	{
 		name: "rolled-back-unnoticed", guarantee: "3: a trim does not trust a position whose event is another one",
 		file: "hub/internal/ingest/retention/need.go",
-		old:  `	return prove(n.Lowest, then)`,
+		old:  `	return prove(n.Earliest, then)`,
 		new:  `	return then(true)`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 		noSim: rare,
+	},
+	{
+		name: "lost-mark-above-the-lowest", guarantee: "3: a lane that has not noticed a rollback holds the trim, also above one that began since",
+		file: "hub/internal/ingest/retention/need.go",
+		old:  `s.At.Time.Before(n.Earliest.Time)`,
+		new:  `s.At.Before(n.Earliest.Position)`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
 		name: "rolled-back-is-trimmed", guarantee: "3: an event that a rollback took does not detach its lane",

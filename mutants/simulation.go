@@ -3,6 +3,13 @@ package main
 // simulationMutants are about what the simulation of many hubs found.
 var simulationMutants = []mutant{
 	{
+		name: "idle-lane-not-resumed", guarantee: "3: an interest of a lane without one begins behind a rollback that no cursor has noticed",
+		file: "hub/internal/registration/register.go",
+		old:  `	pos, err := r.cfg.Ingest.Resume(ctx, s.Pos)`,
+		new:  `	pos, err := s.Pos, error(nil)`,
+		pkg:  "./hub", test: "TestLaneWithoutAnInterestNoticesARollback",
+	},
+	{
 		name: "lost-ledger-during-a-trim", guarantee: "1: a trim whose floor was lost with the ledger purges nothing",
 		file: "hub/internal/ingest/retention/trim.go",
 		old:  `	return ReadLedger{t.confirmed}`,

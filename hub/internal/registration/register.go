@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -192,11 +193,18 @@ type registration struct {
 	anchor    *anchor
 	// lane is what the request is laid over; nil while the lane is created.
 	lane *lane.Lane
+	// behind says that all events of ingest are behind the lane's position, which no
+	// event proves any more.
+	behind bool
 }
 
 // edit lays the request over a lane's state. New interests pin ingest first, so that
 // their events cannot be trimmed before the lane's own state protects them.
 func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool, error) {
+	var err error
+	if tip.State.Pos, err = r.resume(ctx, tip.State); err != nil {
+		return tip.State, false, err
+	}
 	if err := r.anchor.look(ctx); err != nil {
 		return tip.State, false, err
 	}
@@ -240,11 +248,32 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	return s, true, reply.Limited(err)
 }
 
+// resume moves the position of a lane that does not read from ingest, and so has not
+// noticed whether ingest was created again or rolled back. Otherwise new interests would
+// get new events at positions at which the service has applied others. It is called
+// before the interests begin. Where the event at the position is gone by a trim, the
+// events that ingest holds are behind the position.
+func (r *registration) resume(ctx context.Context, s lane.State) (ingest.Mark, error) {
+	r.behind = false
+	if r.lane == nil || len(r.request.Wants) == 0 || s.Dropped || len(s.Interests) > 0 && s.Detached == nil {
+		return s.Pos, nil
+	}
+	pos, err := r.cfg.Ingest.Resume(ctx, s.Pos)
+	if r.behind = errors.Is(err, ingest.ErrTrimmed); r.behind {
+		return s.Pos, nil
+	}
+	return pos, err
+}
+
 // unresumed refuses new interests beside a position from before a rollback, because that
 // position cannot be compared with the new interests' starts. It is called after the
 // interests have begun. An edit without a new interest passes.
 func (r *registration) unresumed(ctx context.Context, s, next lane.State) error {
-	if r.lane == nil || len(s.Interests) == 0 || s.Detached != nil || len(next.Interests) == len(s.Interests) {
+	begins := func(in lane.Interest) bool {
+		have := s.Find(in.Entity)
+		return have == nil || have.ID != in.ID
+	}
+	if r.lane == nil || r.behind || !slices.ContainsFunc(next.Interests, begins) {
 		return nil
 	}
 	if compares, err := r.cfg.Ingest.Compares(ctx, s.Pos); err != nil || compares {

@@ -12,12 +12,11 @@ type Need struct {
 	Pinned bool
 	// Unknown are the lanes whose position cannot be read, with the reason.
 	Unknown map[subjects.Name]error
-	// Lowest is the mark furthest behind that names an event, among the lanes that stand
-	// in the present epoch, also where that is the end of ingest or beyond; zero where
-	// there is none. A mark without a time proves nothing, and one that lies further
-	// ahead proves as much.
-	Lowest Mark
-	stands bool
+	// Earliest is the mark with the earliest time, among the lanes that stand in the
+	// present epoch, also where that is the end of ingest or beyond; zero where there is
+	// none. A mark without a time proves nothing.
+	Earliest Mark
+	stands   bool
 }
 
 // NewNeed is the need without any lane, in an ingest whose last event is last.
@@ -54,20 +53,23 @@ func (n *Need) Take(service subjects.Name, s Standing, l Ledger, last uint64) {
 	seq := s.At.Seq
 	if s.At.Epoch < l.EpochOf(min(seq, last)) {
 		seq = 0
-	} else if !s.At.Time.IsZero() && (!n.stands || s.At.Before(n.Lowest.Position)) {
-		n.Lowest, n.stands = s.At, true
+	} else if !s.At.Time.IsZero() && (!n.stands || s.At.Time.Before(n.Earliest.Time)) {
+		n.Earliest, n.stands = s.At, true
 	}
 	if seq < n.Seq {
 		n.Seq, n.Pinner, n.Pinned = seq, service, true
 	}
 }
 
-// proven finds whether the event at the lowest mark is still the one that the lane
-// processed. If ingest was rolled back and no lane has noticed yet, the lanes need
-// events below their marks.
+// proven finds whether the event at the earliest mark is still the one that the lane
+// processed. If ingest was rolled back and a lane has not noticed yet, that lane needs
+// events below its mark. The mark with the lowest sequence proves nothing of the others:
+// a registration after the rollback may stand at a new event, below a mark that was lost.
+// The earliest mark proves all: a lane whose mark was lost needs only what was stored
+// after that mark's time, and so after the earliest one's event.
 func (n *Need) proven(then func(bool) Step) Step {
 	if !n.stands {
 		return then(true)
 	}
-	return prove(n.Lowest, then)
+	return prove(n.Earliest, then)
 }

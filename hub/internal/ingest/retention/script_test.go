@@ -183,7 +183,7 @@ func (w *world) begin(hub string, words []string) retention.Step {
 			case len(t.Need.Unknown) > 0:
 				w.say("unknown lanes: %d", len(t.Need.Unknown))
 			case t.Unproven:
-				w.say("unproven: %s", t.Need.Lowest.Position)
+				w.say("unproven: %s", t.Need.Earliest.Position)
 			}
 			w.say("floor %d, purged %d, holds %d to %d", t.Floor, t.Purged, w.db.Info().First, w.db.Info().Last)
 			if t.Below > 0 {

@@ -31,7 +31,7 @@ type Trimmed struct {
 	Full, Looked bool
 	// Need is what the lanes need; zero unless Looked.
 	Need Need
-	// Unproven says that the event at the lowest mark is not the lane's: ingest was
+	// Unproven says that the event at the earliest mark is not the lane's: ingest was
 	// rolled back or created again, and no event is purged until the lanes have
 	// noticed.
 	Unproven bool
