@@ -23,8 +23,10 @@
 // the hub's dead letters; a roster of the partitions that is deleted; lanes deleted, or
 // rolled back to an older copy; a ledger deleted in the same run in which ingest loses
 // events, or by hand between the last question of a trim and its purge; the order of a
-// row in a lane without an interest while ingest loses events, whose positions are used
-// again; two looks at a consumer of which each is in a moment in which a leader begins;
-// the tail that the lanes of a hub share (each lane reads by itself here), and
-// core.Lane.Follow.
+// row in a lane of which no cursor notices that ingest loses events, whose positions are
+// used again: a lane without an interest, or one whose position was put back for its first
+// interest; a row that goes back for a while, since some of its events came under an epoch
+// that was over and come again under the next one; two looks at a consumer of which each
+// is in a moment in which a leader begins; the tail that the lanes of a hub share (each
+// lane reads by itself here), and core.Lane.Follow.
 package sim
