@@ -28,8 +28,11 @@
 //   - snapshots, backfills, redrives and rewinds
 //   - max_deliver, and the dead letters of the hub
 //   - a deleted roster of the partitions
-//   - the order of a row in a lane without an interest while ingest loses events, whose
-//     positions are used again
+//   - the order of a row in a lane of which no cursor notices that ingest loses events,
+//     whose positions are used again: a lane without an interest, or one whose position
+//     was put back for its first interest
+//   - a row that goes back for a while, because some of its events came under an epoch
+//     that was over, and come again under the next one
 //   - two reads of a consumer that both happen while a leader of the consumer begins
 //   - lanes that are deleted, or rolled back to an older copy
 //   - a ledger that is deleted in the same run in which ingest loses events, or

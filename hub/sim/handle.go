@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -219,6 +220,8 @@ type rowOf struct {
 type applied struct {
 	at    event.Position
 	event int
+	// newest is the newest event that a handler of the row was given.
+	newest int
 }
 
 // handling is what the judge knows of instances and their databases.
@@ -229,9 +232,19 @@ type handling struct {
 	lines   map[rowOf][]uint64
 	settled map[copyIn]bool
 	letters map[copyOf]int
-	// blind are lanes without an interest when ingest lost events: no cursor notices that,
-	// so that positions of such a lane are used again.
+	// blind are lanes of which no cursor notices that ingest lost events, so that their
+	// positions are used again: lanes without an interest then, and those whose position
+	// was put back for a first interest and had not come again to where it once was.
 	blind map[string]bool
+	// reached is how far a lane's position ever was, putBack the lanes that are not there
+	// again.
+	reached map[string]event.Position
+	putBack map[string]bool
+	// places are the positions under which copies of an event came into a lane, and
+	// renamed the rows of which some came under two: in an epoch that nobody knew yet to
+	// be over, and again by a registration. What came in between may come again.
+	places  map[copyOf]event.Position
+	renamed map[rowOf]bool
 	// recreated counts the consumers of a lane that were deleted.
 	recreated map[string]int
 }
@@ -244,15 +257,33 @@ type copyIn struct {
 
 func newHandling() handling {
 	return handling{
-		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool), recreated: make(map[string]int),
+		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool),
+		reached: make(map[string]event.Position), putBack: make(map[string]bool), places: make(map[copyOf]event.Position), renamed: make(map[rowOf]bool),
+		recreated: make(map[string]int),
 	}
 }
 
 // lined takes a copy that a lane stored.
-func (j *judge) lined(lane string, seq uint64, e *stored) {
-	if j.w.instanced {
-		r := rowOf{j.w.service(lane), queue.Row{Entity: e.event.entity, Key: e.event.key}}
-		j.lines[r] = append(j.lines[r], seq)
+func (j *judge) lined(lane string, seq uint64, at event.Position, e *stored) {
+	if !j.w.instanced {
+		return
+	}
+	r := rowOf{j.w.service(lane), queue.Row{Entity: e.event.entity, Key: e.event.key}}
+	j.lines[r] = append(j.lines[r], seq)
+	of := copyOf{lane, e.index}
+	if before, was := j.places[of]; was && before != at {
+		j.renamed[r] = true
+	}
+	j.places[of] = at
+	if !at.Before(j.reached[lane]) { // no copy of a fill
+		j.came(lane, at)
+	}
+}
+
+// came notes a position of a lane.
+func (j *judge) came(lane string, at event.Position) {
+	if j.putBack[lane] = at.Before(j.reached[lane]); !j.putBack[lane] {
+		j.reached[lane] = at
 	}
 }
 
@@ -307,15 +338,33 @@ func (j *judge) committed(service int, d *delivery) {
 	text := j.w.services[service].text
 	j.settled[copyIn{service, d.Seq}] = true
 	j.effects[copyOf{text, d.event.index}] = true
-	if have, had := j.rows[r]; !had || have.at.Before(mark.Position) {
-		if had && have.event > d.event.index && !j.blind[text] {
+	excused := j.blind[text] || j.renamed[r] // see settleRows
+	have, had := j.rows[r]
+	newest := max(have.newest, d.event.index)
+	if !had || have.at.Before(mark.Position) {
+		if had && have.event > d.event.index && !excused {
 			j.fail("O: row %s of %s goes back from event %d to %d", d.Row, text, have.event, d.event.index)
 		}
-		j.rows[r] = applied{mark.Position, d.event.index}
+		j.rows[r] = applied{mark.Position, d.event.index, newest}
 		return
 	}
-	if have := j.rows[r]; have.event < d.event.index && !j.blind[text] {
+	if have.event < d.event.index && !excused {
 		j.fail("L: row %s of %s stays at event %d (%s), and leaves out %d (%s)", d.Row, text, have.event, have.at, d.event.index, mark.Position)
+	}
+	have.newest = newest
+	j.rows[r] = have
+}
+
+// settleRows judges that rows which went back have come again to their newest event.
+func (j *judge) settleRows() {
+	var broken []string
+	for r, have := range j.rows {
+		if text := j.w.services[r.service].text; have.event < have.newest && !j.blind[text] {
+			broken = append(broken, fmt.Sprintf("L: row %s of %s ends at event %d, before %d", r.row, text, have.event, have.newest))
+		}
+	}
+	if len(broken) > 0 {
+		j.fail("%s", slices.Min(broken))
 	}
 }
 

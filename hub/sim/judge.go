@@ -72,7 +72,7 @@ func (j *judge) fail(format string, args ...any) {
 func (j *judge) gone(which func(seq uint64) bool) {
 	j.harmed = true
 	for lane, s := range j.states {
-		j.blind[lane] = j.blind[lane] || len(s.Interests) == 0
+		j.blind[lane] = j.blind[lane] || len(s.Interests) == 0 || j.putBack[lane]
 	}
 	for _, s := range j.stored {
 		s.gone = s.gone || which(s.seq)
@@ -98,6 +98,7 @@ func (j *judge) recorded(lane string, s record.State) {
 		}
 	}
 	j.states[lane] = s
+	j.came(lane, s.Pos.Position)
 	j.blind[lane] = j.blind[lane] || j.harmed && len(s.Interests) == 0
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
 }
@@ -154,7 +155,7 @@ func (j *judge) appended(lane string, seq uint64) {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID] = true, e.index
-	j.lined(lane, seq, e)
+	j.lined(lane, seq, mark.Position, e)
 }
 
 // at is the event that ingest stored at a time.
@@ -199,6 +200,7 @@ func (j *judge) registered(c *change, s record.State) {
 
 // settle judges what must hold once everything has come to rest.
 func (j *judge) settle() {
+	j.settleRows()
 	known := j.w.hubs[0].known
 	for _, a := range j.answers {
 		state := j.states[a.service]
