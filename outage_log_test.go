@@ -57,7 +57,9 @@ func TestOutageEndsWithItsQueues(t *testing.T) {
 			i := l.instance("sharing", quick(queue), func(context.Context, *replhub.Delivery) error {
 				return replhub.Unavailable(errors.New("connection refused"))
 			})
-			l.feed(0, 10, keyed(10)) // fewer than it takes, so that it hears of the consumer's end
+			// Fewer than it asks for at least: by a request that stands it hears of the
+			// consumer's end.
+			l.feed(0, 3, keyed(3))
 			l.eventually("an outage", func() error { return outageAfter(i, time.Time{}) })
 			first := i.sub.State().Since
 			consumer := map[replhub.Order]string{replhub.OrderKey: "workers-0"}[queue.Order]
