@@ -12,10 +12,9 @@ type Need struct {
 	Pinned bool
 	// Unknown are the lanes whose position cannot be read, with the reason.
 	Unknown map[subjects.Name]error
-	// Lowest is the mark furthest behind that names an event, among the lanes that stand
-	// in the present epoch, also where that is the end of ingest or beyond; zero where
-	// there is none. A mark without a time proves nothing, and one that lies further
-	// ahead proves as much.
+	// Lowest is the lowest mark with a time among the lanes that stand in the present
+	// epoch, even if it is at the end of ingest or beyond; zero if there is none. A mark
+	// without a time proves nothing. A mark further ahead proves as much in its place.
 	Lowest Mark
 	stands bool
 }
