@@ -92,14 +92,17 @@ func (d *driver) run(cut context.CancelFunc, begun func()) error {
 }
 
 // finish gives back the events that have not begun, waits for the others, and tells
-// the hub that this instance leaves.
+// the hub that this instance leaves, unless it begins again with other queues.
 func (d *driver) finish(m *membership, cut context.CancelFunc) error {
 	d.drain()
 	err := d.awaitWorkers(cut)
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	client := d.s.client
-	if d.plan.ordered && !client.nc.IsClosed() {
+	// An instance that begins again with other queues keeps its name: a hub that took its
+	// farewell late would give away the partitions that it has by then.
+	again := errors.Is(context.Cause(d.serving), errReplan)
+	if d.plan.ordered && !again && !client.nc.IsClosed() {
 		if _, err := m.join(ctx, true); err != nil {
 			client.log.Debug("say farewell", "err", err)
 		}

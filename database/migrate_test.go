@@ -147,8 +147,8 @@ func TestParseStatement(t *testing.T) {
 	for text, want := range map[string]string{
 		"CREATE TABLE IF NOT EXISTS a (id int PRIMARY KEY, b decimal(10, 2) DEFAULT 1.5, PRIMARY KEY (id, b), CHECK (b > 0), INDEX x (id, b)) WITH (c = 1, d = 2)": "a (<nil>, a): id=id int PRIMARY KEY; b=b decimal(10, 2) DEFAULT 1.5; index x=INDEX x (id, b)",
 		"CREATE TABLE IF NOT EXISTS \"a.b\".\"c(\"\"d\" (\n\te text DEFAULT ',)''(',\n\tUNIQUE (e)\n)":                                                             "\"a.b\".\"c(\"\"d\" (a.b, c(\"d): e=e text DEFAULT ',)''('",
-		"CREATE TABLE IF NOT EXISTS `x`.`y` (`z z` int)":                "`x`.`y` (x, y): z z=`z z` int",
-		"CREATE INDEX IF NOT EXISTS i_shard ON s.t (shard, id)":         "s.t (s, t): index i_shard=",
+		"CREATE TABLE IF NOT EXISTS `x`.`y` (`z z` int)":                                                                                                           "`x`.`y` (x, y): z z=`z z` int",
+		"CREATE INDEX IF NOT EXISTS i_shard ON s.t (shard, id)":                                                                                                    "s.t (s, t): index i_shard=",
 		"INSERT INTO t (a) VALUES (1)":                                  " (<nil>, ): ",
 		"CREATE TABLE t (a int)":                                        " (<nil>, ): ",
 		"CREATE TABLE IF NOT EXISTS t (one integer CHECK (one = (1)))":  "t (<nil>, t): one=one integer CHECK (one = (1))",

@@ -111,6 +111,22 @@ func (w *world) refused(ended <-chan error, says ...string) {
 	}
 }
 
+// startIsRefused starts a hub, which must not get ready.
+func (w *world) startIsRefused(says ...string) {
+	w.t.Helper()
+	ready, ended := w.begin("")
+	select {
+	case <-ready:
+		w.t.Fatal("the hub got ready")
+	case err := <-ended:
+		again := make(chan error, 1)
+		again <- err
+		w.refused(again, says...)
+	case <-time.After(w.patience):
+		w.t.Fatal("the hub neither ended nor got ready")
+	}
+}
+
 func (w *world) await(ready <-chan struct{}, ended <-chan error) {
 	w.t.Helper()
 	select {
@@ -132,12 +148,10 @@ func TestHubAtTheOtherEndOfALeafnodeIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEnds(t, tt.hub, tt.leaf, joined()...)
 			stop := e.hub.startHub()
-			_, ended := e.leaf.begin("")
-			e.leaf.refused(ended, "another installation", "REPLHUB_JS_DOMAIN")
+			e.leaf.startIsRefused("another installation", "REPLHUB_JS_DOMAIN")
 			e.leaf.hasNoStreams()
 			stop()
-			_, ended = e.leaf.begin("")
-			e.leaf.refused(ended, "REPLHUB_LEDGER", "REPLHUB_JS_DOMAIN")
+			e.leaf.startIsRefused("REPLHUB_LEDGER", "REPLHUB_JS_DOMAIN")
 			e.leaf.hasNoStreams()
 		})
 	}
@@ -249,6 +263,9 @@ func TestHubAtTheLeafWorksInTheDomainOfTheHub(t *testing.T) {
 	e := newEnds(t, "hub", "leaf", joined()...)
 	ready, ended := e.leaf.begin("hub")
 	e.leaf.await(ready, ended)
+	// The leafnode passes on a moment later who answers.
+	e.hub.eventually("the hub to answer", func() error { return e.hub.call("replhub.status", "", nil) })
+	e.hub.eventually("the verb to be known", func() error { return e.hub.call("replhub.register.sharing", `{"entities":["user"]}`, nil) })
 	e.hub.register("sharing", `{"entities":["user"]}`)
 	e.hub.publish("db.user.create", `{"id":"1"}`)
 	e.leaf.publish("db.user.create", `{"id":"2"}`)

@@ -19,6 +19,8 @@ type catalog struct {
 	problems []string
 	// uniques are the columns of the unique indexes, an index each, in MariaDB.
 	uniques []string
+	// clauses says that constraints of SQLite's table may have an ON CONFLICT clause.
+	clauses bool
 }
 
 // otherUnique reports whether rows may meet in a value that is not the key.

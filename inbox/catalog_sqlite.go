@@ -62,7 +62,20 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 		c.others, err = names(ctx, tx, sqliteTables)
 		return c, err
 	}
+	if c.clauses, err = hasClauses(ctx, tx, schema, table); err != nil {
+		return catalog{}, err
+	}
 	return c, markSQLiteKeys(ctx, tx, c.columns, within, table, rowid, keys)
+}
+
+// hasClauses reports whether the word of the clause is anywhere in the table's statement.
+func hasClauses(ctx context.Context, tx database.Tx, schema, table string) (bool, error) {
+	all, err := database.SQLite.QuotePath(strings.TrimPrefix(schema+".sqlite_schema", "."))
+	if err != nil {
+		return false, err
+	}
+	found, err := names(ctx, tx, "SELECT name FROM "+all+" WHERE name = ? COLLATE NOCASE AND sql LIKE '%CONFLICT%'", table)
+	return len(found) > 0, err
 }
 
 // markSQLiteKeys marks the columns that are unique, and those whose index has a

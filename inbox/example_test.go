@@ -50,7 +50,7 @@ func ExampleInbox_Do() {
 	}
 	for _, d := range exampleDeliveries() {
 		outcome, err := in.Do(ctx, db, d, func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO users (id, email) VALUES (?, json_extract(?, '$.email'))", d.Key, string(d.Data))
+			_, err := tx.ExecContext(ctx, "INSERT INTO users (id, email) VALUES (?, json_extract(?, '$.email')) ON CONFLICT (id) DO UPDATE SET email = excluded.email", d.Key, string(d.Data))
 			return err
 		})
 		if err != nil {

@@ -23,17 +23,21 @@ func keptSizes() []int { return []int{100, 10, 1} }
 type keptStatements struct {
 	mu sync.Mutex // guards the rest
 	db *sql.DB
+	// clauses is what the table's was; the rows' statements are by it.
+	clauses bool
 	// Each has one for each of keptSizes: stamps of events, stamps of rows of
 	// snapshots, and the table's rows.
 	stamps, rowStamps, rows []*sql.Stmt
 }
 
-// keptOn has the statements prepared; nil is none, for another database.
+// keptOn has the statements prepared; nil is none, for another database, or a table
+// that has been made again.
 func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error) {
 	k := &t.prepared
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.db != nil && k.db != db {
+	clauses := t.clauses.Load()
+	if k.db != nil && (k.db != db || k.clauses != clauses) {
 		return nil, nil
 	}
 	if k.db == db {
@@ -49,7 +53,7 @@ func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error)
 		}{
 			{&made.stamps, fmt.Sprintf(t.inbox.sql.guardMany, stamps)},
 			{&made.rowStamps, fmt.Sprintf(t.inbox.sql.guardManyRows, stamps)},
-			{&made.rows, t.into + "VALUES " + valueLists(1+len(t.columns), size) + t.replace},
+			{&made.rows, t.inserting(t.into + "VALUES " + valueLists(1+len(t.columns), size) + t.replace)},
 		} {
 			statement, err := db.PrepareContext(ctx, one.text) //nolint:sqlclosecheck // kept as long as the database
 			if err != nil {
@@ -61,6 +65,7 @@ func (t *Table) keptOn(ctx context.Context, db *sql.DB) (*keptStatements, error)
 			*one.into, all = append(*one.into, statement), append(all, statement)
 		}
 	}
+	k.clauses = clauses
 	k.db, k.stamps, k.rowStamps, k.rows = db, made.stamps, made.rowStamps, made.rows
 	return k, nil
 }

@@ -171,6 +171,9 @@ func (t *Table) readShape(ctx context.Context, tx database.Tx) (*shape, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.clauses {
+		t.clauses.Store(true)
+	}
 	s, err := newShape(t.inbox.cfg.Dialect, t.cfg, c)
 	if err != nil {
 		t.shape.Store(nil)

@@ -86,6 +86,7 @@ type Table struct {
 
 	shape    atomic.Pointer[shape]
 	reading  atomic.Bool // somebody reads a shape that is known already
+	clauses  atomic.Bool // of SQLite's table: see inserting; it stays once it is true
 	unmapped unmappedNames
 }
 
@@ -230,7 +231,7 @@ func (t *Table) prepare(ctx context.Context, tx database.Tx, d *replhub.Delivery
 
 func (t *Table) upsert(ctx context.Context, tx database.Tx, row []any) error {
 	if t.change == "" {
-		_, err := tx.ExecContext(ctx, t.put, row...)
+		_, err := tx.ExecContext(ctx, t.inserting(t.put), row...)
 		return err
 	}
 	key := row[0]

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,18 +11,39 @@ import (
 )
 
 // manyStatement is what stands before and behind the rows of an upsert. MariaDB's
-// also writes over a row that has another unique value in common, so it serves
-// tables without such only.
+// would also write over a row that has another unique value in common, so it serves
+// tables without such only. Where the table has got such an index since its catalog was
+// read, the statement fails at the first row of another key.
 func manyStatement(d database.Dialect, table string, names []string) (into, replace string) {
 	into = fmt.Sprintf("INSERT INTO %s (%s) ", table, strings.Join(names, ", "))
 	if d != database.MariaDB {
 		return into, " " + onConflict(names)
 	}
-	sets := make([]string, len(names)-1)
-	for i, name := range names[1:] {
-		sets[i] = name + " = VALUES(" + name + ")"
+	sets := make([]string, 0, len(names))
+	sets = append(sets, onlySameKey(names[0], names[1]))
+	for _, name := range names[1:] {
+		sets = append(sets, name+" = VALUES("+name+")")
 	}
 	return mariadbStrict + into, " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
+}
+
+// onlySameKey is an assignment in MariaDB's upsert that fails where the row that is
+// there has another key than the new one: its subquery has two rows. It leaves the
+// column as it is, and the assignment of the new value follows: in one expression with
+// something else, the value could become one of another type.
+func onlySameKey(key, column string) string {
+	return fmt.Sprintf("%[2]s = IF(IF(BINARY %[1]s <=> BINARY VALUES(%[1]s), 1, (SELECT 1 UNION ALL SELECT 2)), %[2]s, %[2]s)", key, column)
+}
+
+// inserting has an INSERT of SQLite end with an error where a row breaks a constraint,
+// if the table's own clauses may say otherwise: UNIQUE ON CONFLICT REPLACE deletes
+// another row in silence, IGNORE leaves the new one out. In other tables the statement
+// must not say so, since its word also counts for the statements of the table's triggers.
+func (t *Table) inserting(statement string) string {
+	if !t.clauses.Load() {
+		return statement
+	}
+	return strings.Replace(statement, "INSERT INTO", "INSERT OR ABORT INTO", 1)
 }
 
 // removeKeysStatement looks each key up. For a list of keys MariaDB would read a small
@@ -58,9 +80,26 @@ func (t *Table) upsertRows(ctx context.Context, tx *sql.Tx, s *shape, rows [][]a
 		if !ok {
 			return t.upsertEach(ctx, tx, part)
 		}
-		_, err := tx.ExecContext(ctx, t.into+source+t.replace, args...)
-		return err
+		_, err := tx.ExecContext(ctx, t.inserting(t.into+source+t.replace), args...)
+		if err == nil || d != database.MariaDB || database.Classify(err) != database.Unknown {
+			return err
+		}
+		return t.upsertAfter(ctx, tx, part, err)
 	})
+}
+
+// upsertAfter writes rows of which MariaDB took the upsert back because of err, if that
+// may have come from [onlySameKey].
+func (t *Table) upsertAfter(ctx context.Context, tx *sql.Tx, rows [][]any, err error) error {
+	now, unread := t.readShape(ctx, tx)
+	switch {
+	case unread != nil:
+		return errors.Join(err, unread)
+	case !now.otherUnique:
+		return err
+	default:
+		return t.upsertEach(ctx, tx, rows)
+	}
 }
 
 func (t *Table) upsertEach(ctx context.Context, tx *sql.Tx, rows [][]any) error {

@@ -80,7 +80,9 @@ It is never another value, whatever the session: on MariaDB the tables are the s
 What a Convert function returns is given to the database as it is, without these rules; a json.RawMessage that it returns is a JSON value, for which they hold. The package has Convert functions for what is common:
 UnixSeconds, UnixMillis, Truncate, AssumeUTC, LowerUUID, Hex and ParseJSON.
 
-Types are read again after a minute, after an error of the database, and before a value is refused by types older than a second. An ALTER TABLE that narrows a column of PostgreSQL or SQLite while deliveries are applied can round or pad what is written until then.
+Types are read again after a minute, after an error of the database, and before a value is refused by types older than a second. An ALTER TABLE that narrows a column of PostgreSQL or SQLite while deliveries are applied can round or pad what is written until then. One that gives the key's column a type or collation which takes different keys for one can write over the row of another key until then. A unique index holds from the moment it is there: no row is written over because a row of another key has its value.
+
+In SQLite, an ON CONFLICT clause of the table's own constraints does not hold for these writes: a row that breaks a constraint is an error, and no other row is deleted for it.
 
 ## Keys
 

@@ -6,15 +6,22 @@ var lostMutants = []mutant{
 	{
 		name: "floor-by-counts", guarantee: "1: num_pending proves nothing",
 		file: "hub/internal/lane/history/standing.go",
-		old:  `		floors[name] = next[name].floor(now)`,
-		new:  "		if floors[name] = next[name].floor(now); at.Pending == 0 && at.Held == 0 {\n			floors[name] = 1 << 62\n		}",
+		old:  `		floors[name] = next[name].floor(asked)`,
+		new:  "		if floors[name] = next[name].floor(asked); at.Pending == 0 && at.Held == 0 {\n			floors[name] = 1 << 62\n		}",
 		pkg:  "./hub/internal/lane/history", test: "TestStanding",
 	},
 	{
 		name: "standing-still-at-once", guarantee: "1: a consumer that begins says that no worker holds anything",
 		file: "hub/internal/lane/history/standing.go",
-		old:  `now.Sub(s.since) >= StandsAfter`,
-		new:  `now.Sub(s.since) >= 0`,
+		old:  ` && asked.Sub(s.since) >= StandsAfter`,
+		new:  ``,
+		pkg:  "./hub/internal/lane/history", test: "TestStanding",
+	},
+	{
+		name: "standing-since-a-late-answer", guarantee: "1: an answer that comes late is not from the time when it comes",
+		file: "hub/internal/lane/history/standing.go",
+		old:  `next[name].floor(asked)`,
+		new:  `next[name].floor(came)`,
 		pkg:  "./hub/internal/lane/history", test: "TestStanding",
 	},
 	{

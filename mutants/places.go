@@ -40,13 +40,6 @@ var placesMutants = []mutant{
 		pkg:  "./cmd/replhub", test: "TestConnectionOutlivesARotatedNkey",
 	},
 	{
-		name: "authorities-read-once", guarantee: "certificates are read at each attempt",
-		file: "zkmap/dial.go",
-		old:  "config.RootCAs, err = s.rootCAs(); err != nil",
-		new:  "_, err = s.rootCAs(); err != nil",
-		pkg:  "./zkmap", test: "TestTLS",
-	},
-	{
 		name: "bytes-unstated", guarantee: "accounts: streams state bytes where the account demands them",
 		file: "hub/internal/hubstream/stream.go",
 		old:  "if demandsBytes(err) && cfg.MaxBytes <= 0 {",

@@ -19,8 +19,15 @@ var replicaMutants = []mutant{
 	{
 		name: "batch-replaces-others", guarantee: "7: a batch replaces no row of another key",
 		file: "inbox/tablerows.go",
-		old:  `if d == database.MariaDB && s.otherUnique {`,
-		new:  `if false && s.otherUnique {`,
-		pkg:  "./inbox", test: "TestBatchKeepsOtherRows",
+		old:  `BINARY %[1]s <=> BINARY VALUES(%[1]s)`,
+		new:  `TRUE`,
+		pkg:  "./inbox", test: "TestIndexAddedBetweenBatches",
+	},
+	{
+		name: "constraint-deletes-others", guarantee: "7: a constraint of SQLite's table replaces no row of another key",
+		file: "inbox/tablerows.go",
+		old:  `"INSERT OR ABORT INTO"`,
+		new:  `"INSERT INTO"`,
+		pkg:  "./inbox", test: "TestConstraintsThatSayWhatBecomesOfARow",
 	},
 }

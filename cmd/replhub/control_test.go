@@ -116,8 +116,8 @@ func TestVerbs(t *testing.T) {
 			},
 			"", "replhub.register.sharing", incomplete,
 			`{"interests":[` +
-				`{"entity":"user","ops":["create","delete"],"filter":"data.tenant == 'acme'","fields":["id","name"],"start":"all","echo":true},` +
-				`{"entity":"tenant","ops":["create","delete"],"filter":"data.tenant == 'acme'","fields":["id","name"],"start":"all","echo":true}],` +
+				`{"entity":"user","ops":["create","delete"],"filter":"data.tenant == 'acme'","fields":["id","name"],"echo":true,"start":"all"},` +
+				`{"entity":"tenant","ops":["create","delete"],"filter":"data.tenant == 'acme'","fields":["id","name"],"echo":true,"start":"all"}],` +
 				`"queue":{"order":"key","partitions":2,"ack_wait":"1m0s","max_deliver":3},"max_bytes":67108864}`,
 		},
 		{

@@ -112,12 +112,12 @@ func explainStart(err error, advice string) error {
 	if !ok {
 		return err
 	}
-	switch code := api.ErrorCode; {
-	case code == codeNoStorage, code == codeNoAccountStorage:
+	switch api.ErrorCode { //nolint:exhaustive // the others need no advice
+	case codeNoStorage, codeNoAccountStorage:
 		return fmt.Errorf("%w; %s", err, advice)
-	case code == codeNoStreamStorage:
+	case codeNoStreamStorage:
 		return fmt.Errorf("%w; raise disk_max_stream_bytes of the account (the hub needs 64 MiB at least), or lower %s and %s", err, contract.EnvIngestMaxBytes, contract.EnvDLQMaxBytes)
-	case code == codeNoStream:
+	case codeNoStream:
 		return fmt.Errorf("%w; raise max_streams of the account: the hub needs six, and one for each service", err)
 	}
 	return err

@@ -22,7 +22,14 @@ type subscription struct {
 }
 
 // consumers are the names of a lane's consumers.
-func (w *World) consumers(s service) []string { return record.Consumers(w.queueOf(s)) }
+func (w *World) consumers(s service) []string {
+	names := w.names[s.text]
+	if names == nil {
+		names = record.Consumers(w.queueOf(s))
+		w.names[s.text] = names
+	}
+	return names
+}
 
 // consumer is a lane's consumer.
 func (w *World) consumer(s service, name string) (*model.Consumer, error) {

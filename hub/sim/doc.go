@@ -28,8 +28,9 @@
 //   - snapshots, backfills, redrives and rewinds
 //   - max_deliver, and the dead letters of the hub
 //   - a deleted roster of the partitions
-//   - the farewell of an instance that continues with other queues, which may reach a
-//     hub late
+//   - the order of a row in a lane without an interest while ingest loses events, whose
+//     positions are used again
+//   - two reads of a consumer that both happen while a leader of the consumer begins
 //   - lanes that are deleted, or rolled back to an older copy
 //   - a ledger that is deleted in the same run in which ingest loses events, or
 //     between the last question of a trim and its purge

@@ -178,8 +178,6 @@ func cut(name string) (before, after string) {
 }
 
 // perform takes the steps of an operation on ingest, each with a request of its own.
-//
-//nolint:funlen // one case a step
 func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention.Need, error)), done func(error)) {
 	w := h.w
 	next := func(step retention.Step) { h.perform(p, step, lanes, done) }

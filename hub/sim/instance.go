@@ -81,6 +81,7 @@ func (w *World) instances(kinds int) {
 		return
 	}
 	w.instanced, w.kinds = true, kinds
+	clear(w.names)
 	for i, s := range w.services {
 		for n := range instanceCount {
 			in := &instance{w: w, index: i, service: s, ordered: w.has(i, orderedBits), name: fmt.Sprint(s.text, n+1)}

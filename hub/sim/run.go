@@ -18,7 +18,7 @@ type Result struct {
 func Run(seed uint64, steps int, cfg Config) Result {
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := NewWorld(cfg)
-	script := openings(random)
+	script := openings(random, cfg)
 	for _, a := range script {
 		w.Do(a)
 	}

@@ -6,12 +6,12 @@ import (
 )
 
 // openings are the actions that a run begins with.
-func openings(random *rand.Rand) []Action {
+func openings(random *rand.Rand, cfg Config) []Action {
 	var script []Action
 	if random.IntN(2) == 0 {
 		script = append(script, Action{Verb: Batches})
 	}
-	if random.IntN(2) > 0 {
+	if random.IntN(2) > 0 || cfg.Plain {
 		if random.IntN(3) == 0 {
 			script = append(script, Action{Verb: Limit, N: 1000 + random.IntN(4000)})
 		}

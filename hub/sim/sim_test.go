@@ -72,7 +72,8 @@ func flawOf(text string) Flaw {
 func TestSeedsFindFlaws(t *testing.T) {
 	for _, flaw := range []Flaw{NoExpectedSequence, TableNotRecord, AckBeforeEffect, PendingIsProof} {
 		t.Run(strings.ReplaceAll(string(flaw), " ", "-"), func(t *testing.T) {
-			if r := (Many{Seed: 1, Most: 300, Steps: Steps, Config: Config{Flaw: flaw}}).Run(t.Context()); r.Broken == "" {
+			r := Many{Seed: 1, Most: 1000, Steps: Steps, Config: Config{Flaw: flaw, Plain: true}}.Run(t.Context())
+			if r.Broken == "" {
 				t.Error("not found")
 			}
 		})

@@ -14,6 +14,8 @@ import (
 type Config struct {
 	// Flaw removes a mechanism: a negative control, which a run must detect.
 	Flaw Flaw
+	// Plain makes all runs use plain workers, and none instances.
+	Plain bool
 	// Trace gets a line for each step; nil for no trace.
 	Trace func(line string)
 }
@@ -86,6 +88,8 @@ type World struct {
 	// beginning is until when the leader of a lane's consumer has not read what workers
 	// hold.
 	beginning map[string]time.Time
+	// misled is the beginning in which hubs were told that workers hold nothing.
+	misled map[string]time.Time
 	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
 	// an earlier life have no effect.
 	life int
@@ -111,6 +115,7 @@ type World struct {
 	holders    [serviceCount][partitionCount]string
 	publishers int
 	random     uint64
+	names      map[string][]string // of the lanes' consumers, by service
 	ids        int
 
 	judge    *judge
@@ -143,8 +148,9 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, and no service is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time),
-		compiled: make(map[string]*match.Interest),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
+		skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time), misled: make(map[string]time.Time),
+		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
 	}
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)

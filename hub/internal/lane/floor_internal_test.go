@@ -38,7 +38,7 @@ func TestFloorIsNotAheadOfAnUnacknowledgedCopy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		floor, err := lowestFloor(ctx, stream, ack.Sequence, consumers, new(standings).look(consumers, time.Now()))
+		floor, err := lowestFloor(ctx, stream, ack.Sequence, consumers, new(standings).look(consumers, time.Now(), time.Now()))
 		if err != nil || floor >= ack.Sequence {
 			t.Fatalf("floor %d, %v; copy %d is not acknowledged", floor, err, ack.Sequence)
 		}
@@ -103,7 +103,7 @@ func TestFloorOfPartitions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := lowestFloor(ctx, stream, info.State.LastSeq, consumers, new(standings).look(consumers, time.Now())); err != nil || got != want {
+		if got, err := lowestFloor(ctx, stream, info.State.LastSeq, consumers, new(standings).look(consumers, time.Now(), time.Now())); err != nil || got != want {
 			t.Errorf("%s: floor %d, %v; want %d", what, got, err, want)
 		}
 	}
@@ -152,7 +152,7 @@ func TestFloorOfAConsumerThatStartsInTheMiddle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := lowestFloor(ctx, stream, last, consumers, new(standings).look(consumers, time.Now())); err != nil || got != want {
+		if got, err := lowestFloor(ctx, stream, last, consumers, new(standings).look(consumers, time.Now(), time.Now())); err != nil || got != want {
 			t.Errorf("floor %d of %d, %v; want %d", got, last, err, want)
 		}
 	}

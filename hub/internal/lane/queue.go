@@ -143,6 +143,7 @@ func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
 	if stream.CachedInfo().State.LastSeq != tip.Last {
 		return false, nil
 	}
+	asked := time.Now()
 	consumers, err := hubConsumers(ctx, l.env.JS, stream)
 	if err != nil {
 		return false, err
@@ -152,7 +153,7 @@ func (l *Lane) Idle(ctx context.Context, tip Tip) (bool, error) {
 			return false, nil // it is unknown which copies a missing consumer has not acknowledged
 		}
 	}
-	floor, err := lowestFloor(ctx, stream, tip.Last, consumers, l.standings.look(consumers, time.Now()))
+	floor, err := lowestFloor(ctx, stream, tip.Last, consumers, l.standings.look(consumers, asked, time.Now()))
 	if err != nil || floor < tip.Last {
 		return false, err
 	}

@@ -48,11 +48,12 @@ func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*R
 	if err != nil {
 		return nil, err
 	}
+	asked := time.Now()
 	have, err := hubConsumers(ctx, l.env.JS, stream)
 	if err != nil {
 		return nil, err
 	}
-	floors := l.standings.look(have, time.Now())
+	floors := l.standings.look(have, asked, time.Now())
 	last := stream.CachedInfo().State.LastSeq
 	if err := refuseForwards(ctx, stream, s, have, from); err != nil {
 		return nil, err

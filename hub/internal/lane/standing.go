@@ -16,8 +16,9 @@ type standings struct {
 	all history.Standings
 }
 
-// look notes where consumers stand, and returns their floors by name.
-func (s *standings) look(consumers map[string]*jetstream.ConsumerInfo, now time.Time) map[string]uint64 {
+// look notes where consumers stand, and returns their floors by name. asked is when the
+// server was asked, came when its last answer had come.
+func (s *standings) look(consumers map[string]*jetstream.ConsumerInfo, asked, came time.Time) map[string]uint64 {
 	seen := make(map[string]history.Consumer, len(consumers))
 	for name, info := range consumers {
 		seen[name] = history.Consumer{
@@ -30,7 +31,7 @@ func (s *standings) look(consumers map[string]*jetstream.ConsumerInfo, now time.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.all.Look(seen, now)
+	return s.all.Look(seen, asked, came)
 }
 
 // last returns the floors of the last look.

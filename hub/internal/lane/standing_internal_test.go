@@ -65,7 +65,7 @@ func TestFloorBehindExhaustedDeliveries(t *testing.T) {
 		at   time.Time
 		want uint64
 	}{{now, info.AckFloor.Stream}, {now.Add(history.StandsAfter), last}} {
-		floor, err := lowestFloor(ctx, stream, last, consumers, s.look(consumers, c.at))
+		floor, err := lowestFloor(ctx, stream, last, consumers, s.look(consumers, c.at, c.at))
 		if err != nil || floor != c.want {
 			t.Errorf("floor %d, %v after %v; want %d", floor, err, c.at.Sub(now), c.want)
 		}
@@ -76,7 +76,7 @@ func TestFloorBehindExhaustedDeliveries(t *testing.T) {
 	busy := *info
 	busy.Name, busy.NumPending = "workers-1", 1
 	consumers[busy.Name] = &busy
-	s.look(consumers, now)
+	s.look(consumers, now, now)
 	if behind := s.behind(); behind != "" {
 		t.Errorf("%s is said to be behind beside one that has work", behind)
 	}

@@ -97,11 +97,12 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 	case history.SeeStream:
 		s.look.StreamSeen(state.FirstSeq, state.LastSeq, state.Msgs, state.FirstTime)
 	case history.SeeConsumers:
+		asked := time.Now()
 		var err error
 		if s.consumers, err = hubConsumers(ctx, s.lane.env.JS, s.stream); err != nil {
 			return err
 		}
-		s.look.ConsumersSeen(s.lane.standings.look(s.consumers, time.Now()))
+		s.look.ConsumersSeen(s.lane.standings.look(s.consumers, asked, time.Now()))
 	case history.SeeRecord:
 		tip, err := ReadTip(ctx, s.lane.env.JS, s.lane.service)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+//nolint:gochecknoglobals // a flag of the tests that import this package
 var update = flag.Bool("update", false, "write what the scripts answer into testdata")
 
 // Run plays each testdata/*.txt of the test's package as a subtest. play returns the

@@ -17,6 +17,10 @@ import (
 // with one exception: a leader that begins, for the milliseconds until it has read
 // its store. Two equal answers that lie StandsAfter apart are not both from such a
 // moment.
+//
+// An answer is from some time between its request and its arrival, and it can come very
+// late, for instance to a process that stood still meanwhile. So the first of the two
+// counts from its arrival, and the second from its request.
 
 // StandsAfter is how long a consumer must stand still to count as settled up to its
 // last delivery.
@@ -42,18 +46,18 @@ type Place struct{ Stream, Consumer uint64 }
 // standing is where a consumer stood at the last look.
 type standing struct {
 	at Consumer
-	// since is when the consumer was first seen there while no worker held a copy;
-	// zero when a worker held one.
+	// since is when the first answer came that saw the consumer there while no worker
+	// held a copy; zero when a worker held one.
 	since time.Time
 }
 
 // look returns the standing after another answer of the server.
-func (s standing) look(at Consumer, now time.Time) standing {
+func (s standing) look(at Consumer, came time.Time) standing {
 	next := standing{at: at}
 	if at.Held > 0 {
 		return next
 	}
-	next.since = now
+	next.since = came
 	if !s.since.IsZero() && s.at.Created.Equal(at.Created) && s.at.Delivered == at.Delivered && s.at.AckFloor == at.AckFloor {
 		next.since = s.since
 	}
@@ -63,9 +67,9 @@ func (s standing) look(at Consumer, now time.Time) standing {
 // floor is the sequence up to which workers need nothing. A consumer that starts in
 // the middle has an ack floor of 0 at first, on a cluster; the copies before its
 // start were already processed when it was created.
-func (s standing) floor(now time.Time) uint64 {
+func (s standing) floor(asked time.Time) uint64 {
 	before := max(s.at.Start, 1) - 1
-	if !s.since.IsZero() && now.Sub(s.since) >= StandsAfter {
+	if !s.since.IsZero() && asked.Sub(s.since) >= StandsAfter {
 		return max(s.at.AckFloor.Stream, before, s.at.Delivered.Stream)
 	}
 	return max(s.at.AckFloor.Stream, before)
@@ -78,13 +82,14 @@ type Standings struct {
 }
 
 // Look notes where consumers stand, and returns their floors by name. It forgets
-// consumers that are gone. now is the process's clock.
-func (s *Standings) Look(consumers map[string]Consumer, now time.Time) map[string]uint64 {
+// consumers that are gone. asked is when the server was asked, came when its last answer
+// had come, both by the process's clock.
+func (s *Standings) Look(consumers map[string]Consumer, asked, came time.Time) map[string]uint64 {
 	next := make(map[string]standing, len(consumers))
 	floors := make(map[string]uint64, len(consumers))
 	for name, at := range consumers {
-		next[name] = s.of[name].look(at, now)
-		floors[name] = next[name].floor(now)
+		next[name] = s.of[name].look(at, came)
+		floors[name] = next[name].floor(asked)
 	}
 	s.of, s.floors = next, floors
 	return floors

@@ -11,32 +11,36 @@ func TestStanding(t *testing.T) {
 	began := time.Unix(1000, 0)
 	created := time.Unix(500, 0)
 	type answer struct {
-		after               time.Duration // since began
+		after               time.Duration // since began, until it was asked for
 		delivered, ackFloor uint64
 		held                int
 		created             time.Time
 		start               uint64
+		took                time.Duration // until it came
 	}
 	const still = history.StandsAfter
 	for name, c := range map[string]struct {
 		answers []answer
 		want    uint64
 	}{
-		"one look":                             {[]answer{{0, 9, 4, 0, created, 0}}, 4},
-		"still for long":                       {[]answer{{0, 9, 4, 0, created, 0}, {still, 9, 4, 0, created, 0}}, 9},
-		"not long enough":                      {[]answer{{0, 9, 4, 0, created, 0}, {still - 1, 9, 4, 0, created, 0}}, 4},
-		"many looks, not long enough":          {[]answer{{0, 9, 4, 0, created, 0}, {still / 3, 9, 4, 0, created, 0}, {still / 2, 9, 4, 0, created, 0}}, 4},
-		"a worker holds a copy":                {[]answer{{0, 9, 4, 0, created, 0}, {still, 9, 4, 1, created, 0}}, 4},
-		"a worker held a copy in between":      {[]answer{{0, 9, 4, 0, created, 0}, {still / 2, 9, 4, 1, created, 0}, {still, 9, 4, 0, created, 0}}, 4},
-		"a worker held the copy for long":      {[]answer{{0, 9, 4, 1, created, 0}, {2 * still, 9, 4, 0, created, 0}}, 4},
-		"another copy was delivered":           {[]answer{{0, 9, 4, 0, created, 0}, {still, 10, 4, 0, created, 0}}, 4},
-		"the floor moved":                      {[]answer{{0, 9, 4, 0, created, 0}, {still, 9, 5, 0, created, 0}}, 5},
-		"fell back with the stream":            {[]answer{{0, 9, 4, 0, created, 0}, {still, 9, 4, 0, created, 0}, {still + 1, 7, 4, 0, created, 0}}, 4},
-		"another consumer of that name":        {[]answer{{0, 9, 4, 0, created, 0}, {still, 9, 4, 0, created.Add(1), 0}}, 4},
-		"starts in the middle":                 {[]answer{{0, 0, 0, 0, created, 6}}, 5},
-		"starts in the middle, busy":           {[]answer{{0, 7, 0, 2, created, 6}}, 5},
-		"acknowledged behind its start":        {[]answer{{0, 9, 8, 1, created, 6}}, 8},
-		"what was proven is not kept for good": {[]answer{{0, 9, 4, 0, created, 0}, {still, 9, 4, 0, created, 0}, {still + 1, 12, 4, 2, created, 0}}, 4},
+		"one look":                             {[]answer{{0, 9, 4, 0, created, 0, 0}}, 4},
+		"still for long":                       {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}}, 9},
+		"not long enough":                      {[]answer{{0, 9, 4, 0, created, 0, 0}, {still - 1, 9, 4, 0, created, 0, 0}}, 4},
+		"many looks, not long enough":          {[]answer{{0, 9, 4, 0, created, 0, 0}, {still / 3, 9, 4, 0, created, 0, 0}, {still / 2, 9, 4, 0, created, 0, 0}}, 4},
+		"a worker holds a copy":                {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 1, created, 0, 0}}, 4},
+		"a worker held a copy in between":      {[]answer{{0, 9, 4, 0, created, 0, 0}, {still / 2, 9, 4, 1, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}}, 4},
+		"a worker held the copy for long":      {[]answer{{0, 9, 4, 1, created, 0, 0}, {2 * still, 9, 4, 0, created, 0, 0}}, 4},
+		"another copy was delivered":           {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 10, 4, 0, created, 0, 0}}, 4},
+		"the floor moved":                      {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 5, 0, created, 0, 0}}, 5},
+		"fell back with the stream":            {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}, {still + 1, 7, 4, 0, created, 0, 0}}, 4},
+		"another consumer of that name":        {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created.Add(1), 0, 0}}, 4},
+		"starts in the middle":                 {[]answer{{0, 0, 0, 0, created, 6, 0}}, 5},
+		"starts in the middle, busy":           {[]answer{{0, 7, 0, 2, created, 6, 0}}, 5},
+		"acknowledged behind its start":        {[]answer{{0, 9, 8, 1, created, 6, 0}}, 8},
+		"the first answer came late":           {[]answer{{0, 9, 4, 0, created, 0, 1}, {still, 9, 4, 0, created, 0, 0}}, 4},
+		"the second answer came late":          {[]answer{{0, 9, 4, 0, created, 0, 0}, {1, 9, 4, 0, created, 0, 2 * still}}, 4},
+		"both late, far enough apart":          {[]answer{{0, 9, 4, 0, created, 0, 1}, {still + 1, 9, 4, 0, created, 0, still}}, 9},
+		"what was proven is not kept for good": {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}, {still + 1, 12, 4, 2, created, 0, 0}}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s history.Standings
@@ -47,7 +51,7 @@ func TestStanding(t *testing.T) {
 					Delivered: history.Place{Stream: a.delivered, Consumer: a.delivered},
 					AckFloor:  history.Place{Stream: a.ackFloor, Consumer: a.ackFloor},
 				}
-				floor = s.Look(map[string]history.Consumer{"workers": at}, began.Add(a.after))["workers"]
+				floor = s.Look(map[string]history.Consumer{"workers": at}, began.Add(a.after), began.Add(a.after+a.took))["workers"]
 			}
 			if floor != c.want {
 				t.Errorf("floor %d, want %d", floor, c.want)
@@ -74,7 +78,7 @@ func TestBehind(t *testing.T) {
 	} {
 		var s history.Standings
 		if c.consumers != nil {
-			s.Look(c.consumers, time.Unix(1000, 0))
+			s.Look(c.consumers, time.Unix(1000, 0), time.Unix(1000, 0))
 		}
 		if got := s.Behind(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
