@@ -10,16 +10,16 @@ import (
 
 // Migrate brings the tables of a Schema up to date: it creates missing tables, adds
 // missing columns and indexes to existing ones, and runs the other statements. It
-// looks into the database's catalog first, so that with nothing missing it waits for
-// no other transaction. It changes no column that is there, and removes nothing, so
-// that an older version goes on beside a newer one: it leaves the new columns to their
+// reads the database's catalog first. So if nothing is missing, it waits for no other
+// transaction. It changes no existing column and removes nothing, so that an older
+// version of the program can work beside a newer one: the new columns then get their
 // defaults.
 //
 // Any number of instances may call Migrate at the same time. A missing column or index
-// is added when no open transaction has used the table; after ten attempts of a second
-// Migrate returns the error, an [ErrConflict] or one of the class [Conflict], and may
-// be called again. On SQLite it also tries again where it finds the file locked, as it
-// is while another instance turns write-ahead logging on.
+// is added when no open transaction has used the table. After ten attempts of a second
+// each, Migrate returns the error, an [ErrConflict] or an error of the class [Conflict],
+// and may be called again. On SQLite it also tries again if the file is locked, as it is
+// while another instance turns write-ahead logging on.
 func (s Schema) Migrate(ctx context.Context, db *sql.DB, d Dialect, name string) error {
 	var options *sql.TxOptions
 	if d == MariaDB {
@@ -28,7 +28,7 @@ func (s Schema) Migrate(ctx context.Context, db *sql.DB, d Dialect, name string)
 	}
 	err := InTransaction(ctx, db, options, func(tx *sql.Tx) error {
 		if d == Postgres {
-			// IF NOT EXISTS fails where two create the same table at once.
+			// IF NOT EXISTS fails if two instances create the same table at once.
 			if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", name); err != nil {
 				return fmt.Errorf("lock: %w", err)
 			}
@@ -61,8 +61,8 @@ func firstLine(statement string) string {
 	return first
 }
 
-// pending are the statements that make what a statement of a Schema defines, as far as
-// it is missing.
+// pending returns the statements that create the missing parts of what a statement of a
+// Schema defines.
 func pending(ctx context.Context, tx *sql.Tx, d Dialect, s statement) ([]string, error) {
 	if s.table.path == "" {
 		return []string{s.text}, nil
@@ -106,8 +106,8 @@ func pending(ctx context.Context, tx *sql.Tx, d Dialect, s statement) ([]string,
 	return bounded(d, due...), nil
 }
 
-// added is the part of ALTER TABLE that adds something. MariaDB's instances do not
-// exclude each other.
+// added is the part of ALTER TABLE that adds a column or an index. On MariaDB several
+// instances may migrate at once, hence IF NOT EXISTS.
 func added(d Dialect, what, definition string) string {
 	if d == MariaDB {
 		what += " IF NOT EXISTS"
@@ -115,9 +115,9 @@ func added(d Dialect, what, definition string) string {
 	return "ADD " + what + " " + definition
 }
 
-// bounded has PostgreSQL wait for a second for the lock of a table that is there: while
-// a statement waits for it, all others of the table wait behind it. MariaDB's
-// statements say so themselves, and SQLite has a timeout of the file.
+// bounded limits PostgreSQL's wait for the lock of an existing table to a second: while
+// a statement waits for the lock, all other statements on the table wait behind it. The
+// statements for MariaDB contain their own limit, and SQLite has a timeout for the file.
 func bounded(d Dialect, due ...string) []string {
 	if d != Postgres || len(due) == 0 {
 		return due
@@ -125,12 +125,13 @@ func bounded(d Dialect, due ...string) []string {
 	return append([]string{"SET LOCAL lock_timeout = '1s'"}, due...)
 }
 
-// contains reports whether a list has a name. Our own names are lower case.
+// contains reports whether a list has a name, in any case: the names of a Schema are
+// lower case.
 func contains(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(one, name) })
 }
 
-// lookup is a question to the catalog, for each dialect.
+// lookup is a query of the catalog, for each dialect.
 type lookup [3]string
 
 // Arguments: on PostgreSQL the table's path as it is written, else the table's name; and

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Action is one step of a run: a verb, what it is done to, and a number for those
-// verbs that have one. An action that is not possible does nothing, so that a script
-// stays one when lines are taken out.
+// Action is one step of a run: a verb, the object of the verb, and a number for verbs
+// that have one. An action that is not possible does nothing, so that a script remains
+// valid when lines are removed.
 type Action struct {
 	Verb Verb
 	On   string
@@ -20,17 +20,17 @@ type Verb uint8
 
 // The verbs.
 const (
-	// Serve has the server take a request, Tell its answer arrive. Lose has the
-	// sender give up: the request may still be served, and nobody hears of it.
+	// Serve: the server processes a request. Tell: the answer arrives. Lose: the sender
+	// gives up; the request may still be served, and its answer is dropped.
 	Serve Verb = iota
 	Tell
 	Lose
 	// Wake ends a wait of a lane's writer.
 	Wake
-	// Pass has time pass, in seconds.
+	// Pass lets N seconds pass.
 	Pass
-	// Publish sends an event of an entity, Retry the last unanswered one again. Burst
-	// has ingest store N events at once.
+	// Publish sends an event of an entity, Retry sends the last unanswered event again.
+	// Burst: ingest stores N events at once.
 	Publish
 	Retry
 	Burst
@@ -42,16 +42,16 @@ const (
 	// Trim begins a trim of ingest at a hub, TrimLane one of a lane.
 	Trim
 	TrimLane
-	// Pull has a worker of a service take a copy, Crash has it die with what it holds.
+	// Pull: a worker of a service takes a copy. Crash: the worker dies with its copies.
 	Pull
 	Crash
-	// Kill ends a hub's process, Start begins another. Freeze stops it for a while,
-	// Thaw has it go on.
+	// Kill ends a hub's process, Start begins another. Freeze suspends a process, Thaw
+	// resumes it.
 	Kill
 	Start
 	Freeze
 	Thaw
-	// Own has a hub believe that it owns a lane, Disown that it does not.
+	// Own makes a hub believe that it owns a lane, Disown that it does not.
 	Own
 	Disown
 	// Rollback replaces ingest by a copy of its disk that lacks the last N events,
@@ -59,42 +59,41 @@ const (
 	Rollback
 	Recreate
 	Forget
-	// Restart restarts the server: readers are gone, and what was not stored of
-	// consumers. Where N is 1, it was killed: what was stored last of consumers is gone.
+	// Restart restarts the server: it loses its readers, and the state of consumers that
+	// it had not stored. If N is 1, the server was killed, and also loses the state of
+	// consumers that it stored last.
 	Restart
-	// Away has a stream lose its leader, Back get it back.
+	// Away takes the leader from a stream, Back returns it.
 	Away
 	Back
-	// Lag has a server answer what it is asked about a lane's consumer with what is true
-	// now, for some seconds.
+	// Lag: for some seconds, a server answers every question about a lane's consumer with
+	// the state of this moment.
 	Lag
-	// Full has a stream refuse whatever would be stored, as one does that is at its limit
-	// or has no disk; Room ends that.
+	// Full makes a stream refuse every message, like a stream at its limit or on a full
+	// disk. Room ends that.
 	Full
 	Room
-	// Unconsume is somebody who deletes a lane's consumer, Consume the hub that creates
-	// the missing ones. N says which, where there are several.
+	// Unconsume deletes a lane's consumer by hand; N says which, if there are several.
+	// Consume: a hub creates the missing consumers.
 	Unconsume
 	Consume
-	// Skew has the machine's clock be N seconds off where a hub starts the next time,
-	// Drift has a hub's clock gain N seconds in each hundred.
+	// Skew: the clock of a hub is wrong by N seconds from its next start. Drift: a hub's
+	// clock gains N seconds in each hundred.
 	Skew
 	Drift
-	// Limit, as one of the first actions, gives the lanes that are created a limit of N
-	// bytes.
+	// Limit, as one of the first actions, sets the limit of new lanes to N bytes.
 	Limit
-	// Batches, as the first action, has lanes append in fast batches, of which a prefix
-	// may be stored, instead of atomic ones.
+	// Batches, as the first action, makes lanes append in fast batches, of which a prefix
+	// may be stored, instead of atomic batches.
 	Batches
-	// Calm has some of what is on its way arrive, one thing behind the other, and lanes
-	// go on.
+	// Calm lets some requests and answers arrive, one after the other, and lanes continue.
 	Calm
 
-	// Instances, as the first action, has instances of the services' handle what
-	// comes, in place of plain workers; N says of which kinds (orderedBits). The
-	// following are theirs. Go has an instance do for a while what a process does. Due
-	// is its timer, Join its request to a hub. Begin has a worker take a batch, Handle
-	// has one of the handlers go on; N is the outcome.
+	// Instances, as one of the first actions, makes instances of the services handle the
+	// copies, in place of plain workers; N says of which kinds (orderedBits). The verbs
+	// below are for instances. Go: an instance does some of the work of a process. Due:
+	// its timer fires. Join: it sends its request to a hub. Begin: a worker takes a batch.
+	// Handle: one of the handlers continues; N is the outcome.
 	Instances
 	Go
 	Due
@@ -103,8 +102,8 @@ const (
 	Handle
 	// Poison publishes an event that no handler can handle.
 	Poison
-	// Cut loses an instance's connection, Leave ends its process in good order. Unpin
-	// takes a lane's consumer from the instance that has it.
+	// Cut ends an instance's connection, Leave ends its process in good order. Unpin
+	// takes a lane's consumer from the instance that has the pin.
 	Cut
 	Leave
 	Unpin
@@ -141,8 +140,7 @@ func (a Action) String() string {
 	return text
 }
 
-// ParseScript reads actions, one a line. Empty lines and what follows a # are passed
-// over.
+// ParseScript reads actions, one a line. Empty lines, and text after a #, are ignored.
 func ParseScript(text string) ([]Action, error) {
 	var script []Action
 	for line := range strings.Lines(text) {

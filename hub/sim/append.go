@@ -11,10 +11,10 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// headers are what a message of a lane carries; the model keeps them as its Value.
+// headers are the headers of a message of a lane; the model keeps them as its Value.
 type headers map[string][]string
 
-// batch is an open append: its messages are on their way one behind the other.
+// batch is an open append, whose messages are on their way one after the other.
 type batch struct {
 	writer *writer // nil once the writer has given it up
 	// expect is the last sequence that the next message states.
@@ -26,7 +26,7 @@ type batch struct {
 	call   *call
 }
 
-// append does an Append; true where the next step may follow at once.
+// append performs an Append; true if the next step may follow at once.
 func (l *writer) append(s core.Append) bool {
 	msgs := l.messages(s.Last, s.Msgs)
 	switch {
@@ -117,8 +117,8 @@ func refusal(err error) core.Failure {
 	return core.Failure{Err: err, Late: errors.Is(err, errLost), NotStored: errors.Is(err, errAway)}
 }
 
-// openBatch begins a fast batch. Its call takes one message each time it is served,
-// and ends it once it is told to and all of them came.
+// openBatch begins a fast batch. Each time its call is served, the server takes one
+// message. The call ends the batch after closeBatch, when all messages have come.
 func (l *writer) openBatch(last uint64) *batch {
 	w := l.h.w
 	b := &batch{writer: l, expect: last}
@@ -132,11 +132,11 @@ func (b *batch) add(msgs []model.Publish) {
 	b.sent += len(msgs)
 }
 
-// waiting reports whether there is something for the server to take: a message, or
-// the end of the batch. One whose writer has given it up has no end.
+// waiting reports whether the server can take a message, or the end of the batch. A
+// batch whose writer has given it up has no end.
 func (b *batch) waiting() bool { return len(b.queue) > 0 || b.call.then != nil || b.writer == nil }
 
-// arrive has the next message of a batch arrive; false where there is none.
+// arrive lets the next message of a batch arrive; false if there is none.
 func (b *batch) arrive(w *World, service string) bool {
 	if len(b.queue) == 0 {
 		return false
@@ -162,8 +162,8 @@ func (b *batch) arrive(w *World, service string) bool {
 	return true
 }
 
-// ended notes that the server has ended the batch, which its writer hears of if it
-// waits for nothing else.
+// ended notes that the server has ended the batch. The writer gets that answer unless it
+// waits for another one.
 func (b *batch) ended(err error) {
 	if b.err != nil {
 		return

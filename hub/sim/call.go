@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// errLost is what a sender knows of a request without an answer.
+// errLost is a sender's error for a request without an answer.
 var errLost = errors.New("no answer in time")
 
 // errAway is the answer of a stream without a leader: nothing was done.
@@ -15,12 +15,12 @@ var errAway = errors.New("no leader")
 type call struct {
 	from *process
 	what string
-	// serve is what the server does; nil once it has. then takes the answer; nil once
-	// nobody waits for it.
+	// serve is what the server does; nil when it has been done. then takes the answer;
+	// nil when no process waits for the answer.
 	serve func() error
 	then  func(error)
 	err   error
-	// stream is whose leader is asked; empty for the meta layer.
+	// stream is the stream whose leader gets the request; empty for the meta layer.
 	stream string
 	// batch is set for an open append, which is served message by message.
 	batch *batch
@@ -34,8 +34,8 @@ type process struct {
 	// instance is whose process it is, where it is an instance's.
 	instance *instance
 	dead     bool
-	// life is that of ingest at the last question to it, forgets how often the ledger was deleted
-	// when it was last read.
+	// life is World.life at the last question to ingest, and forgets is World.forgets when
+	// the ledger was last read.
 	life, forgets int
 }
 
@@ -43,15 +43,15 @@ func (p *process) frozen() bool {
 	return p.hub != nil && p.hub.frozen || p.instance != nil && p.instance.frozen
 }
 
-// ask sends a request to a stream's leader. then is called with its error once the
-// answer arrives, or the sender gives up.
+// ask sends a request to a stream's leader. then is called with the request's error when
+// the answer arrives or the sender gives up.
 func (w *World) ask(p *process, stream, what string, serve func() error, then func(error)) *call {
 	c := &call{from: p, what: what, stream: stream, serve: serve, then: then}
 	w.calls = append(w.calls, c)
 	return c
 }
 
-// serve has the server take a request.
+// serve makes the server process a request.
 func (w *World) serve(c *call) {
 	if c.batch != nil && c.batch.arrive(w, c.stream) {
 		return
@@ -68,7 +68,7 @@ func (w *World) serve(c *call) {
 	}
 }
 
-// tell has the answer arrive.
+// tell lets the answer arrive.
 func (w *World) tell(c *call) {
 	w.drop(c)
 	if !c.from.dead && c.then != nil {
@@ -76,7 +76,7 @@ func (w *World) tell(c *call) {
 	}
 }
 
-// lose has the sender give up.
+// lose makes the sender give up.
 func (w *World) lose(c *call) {
 	then := c.then
 	c.then = nil
@@ -94,7 +94,7 @@ func (w *World) drop(c *call) {
 	}
 }
 
-// end has a process die. Its requests stay on their way.
+// end ends a process. Its requests stay on their way.
 func (w *World) end(p *process) {
 	p.dead = true
 	for _, c := range slices.Clone(w.calls) {

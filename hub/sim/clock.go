@@ -2,15 +2,15 @@ package sim
 
 import "time"
 
-// clock is a hub's. It runs on by itself, wrongly perhaps, and nothing sets it while
-// the process lives: Go measures by a clock that is not set.
+// clock is a hub's clock. It may run too fast or too slow. Nothing sets it while the
+// process lives, because Go measures by a monotonic clock.
 type clock struct {
-	// at is a time, reads is what the clock said then; it gains a number of seconds in
-	// each hundred since.
+	// at is a time, and reads is what the clock showed at that time. Since then it gains a
+	// number of seconds in each hundred.
 	at, reads time.Time
 	gains     int
-	// told and heard are the last time that the server of ingest told, and what this
-	// clock said when it came.
+	// told is the last time that ingest's server reported, and heard is what this clock
+	// showed when the report came.
 	told, heard time.Time
 }
 
@@ -27,7 +27,7 @@ func (c *clock) hear(now, told time.Time) { c.told, c.heard = told, c.now(now) }
 // now is what the hub's clock says.
 func (h *hub) now() time.Time { return h.clock.now(h.w.now) }
 
-// ingestNow is the time of ingest's server as the hub knows it (package ingest,
+// ingestNow is the time of ingest's server, as far as the hub knows it (package ingest,
 // Ingest.Now).
 func (h *hub) ingestNow() time.Time {
 	if h.clock.told.IsZero() {

@@ -30,10 +30,10 @@ func (w *World) healInstances() {
 // again after the ack wait, and may be lost to a dead instance's pin and lease.
 const drainTime = 4 * time.Minute
 
-// drainRounds bounds it too where something goes round in circles.
+// drainRounds also bounds it, in case of an endless loop.
 const drainRounds = 20_000
 
-// drainInstances has the instances handle what is there.
+// drainInstances lets the instances handle all copies.
 func (w *World) drainInstances() {
 	rounds := 0
 	for until := w.now.Add(drainTime); w.now.Before(until) && w.judge.broken == "" && rounds < drainRounds; rounds++ {
@@ -67,7 +67,7 @@ func (w *World) drainInstances() {
 	}
 }
 
-// stuck is what is not handled yet, in words.
+// stuck describes the events that are not handled yet.
 func (w *World) stuck() (what string) {
 	for n, s := range w.services {
 		if !w.registered(s) {

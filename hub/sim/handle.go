@@ -42,7 +42,7 @@ type attempt struct {
 	evidence                      queue.Evidence
 }
 
-// begin has an idle worker take a batch.
+// begin makes an idle worker take a batch.
 func (i *instance) begin() {
 	if i.core == nil || len(i.running) >= i.config().Workers {
 		return
@@ -77,7 +77,8 @@ func (i *instance) next(a *attempt) {
 	}
 }
 
-// isCut reports whether the time of a job's handler is over, since its partition goes.
+// isCut reports whether the time of a job's handler is over, because the instance
+// releases the partition.
 func isCut(j *queue.Job) bool { return deliveryOf(j).feed.ended }
 
 // end reports an attempt to the scheduler.
@@ -88,8 +89,8 @@ func (i *instance) end(a *attempt) {
 	i.drained()
 }
 
-// handle has one of the handlers go on: it commits, or fails, or what it has committed
-// is acknowledged.
+// handle takes one of the handlers a step further: it commits, or fails, or its committed
+// events are acknowledged.
 func (i *instance) handle(n int) {
 	if len(i.running) == 0 {
 		return
@@ -101,7 +102,7 @@ func (i *instance) handle(n int) {
 	case a.done:
 		if !a.acked {
 			i.settled(b.Of(a.part))
-			a.acked = true // the scheduler hears of it a moment later
+			a.acked = true // the scheduler is told a moment later
 			return
 		}
 		b.Handled(a.part)
@@ -203,8 +204,8 @@ func (i *instance) bury(a *attempt) {
 // letterStream has the dead letters.
 const letterStream = "DLQ"
 
-// commit applies an event in the service's database, by the inbox's rule: what is not
-// newer than its row is left out.
+// commit applies an event in the service's database by the inbox's rule: an event that is
+// not newer than its row is skipped.
 func (i *instance) commit(d *delivery) {
 	i.w.Counts.Effects++
 	i.w.judge.committed(i.index, d)
@@ -287,9 +288,9 @@ func (j *judge) came(lane string, at event.Position) {
 	}
 }
 
-// begins judges an event that a handler begins: in an ordered lane all of its row in
-// front of it was handled, by somebody, or stands in front of it in the batch, and no
-// other instance is at work on the row.
+// begins judges an event that a handler begins. In an ordered lane, every earlier event
+// of its row was handled by some instance, or stands before it in the batch, and no other
+// instance works on the row.
 func (i *instance) begins(d *delivery, before []*queue.Job) {
 	j := i.w.judge
 	i.w.trace("  %s: begins %d (event %d, row %s), attempt %d", i.name, d.Seq, d.event.index, d.Row, d.Attempt())

@@ -65,12 +65,12 @@ type instance struct {
 	ending  bool
 	leaving bool
 	running []*attempt
-	// taken is, by the sequence of a copy, the number of its last delivery among those
-	// of all instances.
+	// taken is the number of the last delivery of a copy, by the copy's sequence. The
+	// number counts the deliveries to all instances.
 	taken map[uint64]int
 	// lost says that the connection was lost while the process was frozen.
 	lost bool
-	// hub is the one that takes this instance's requests, if it lives.
+	// hub is the hub that takes this instance's requests, if that hub lives.
 	hub int
 	membership
 }
@@ -146,8 +146,8 @@ func (i *instance) act(a Action) {
 	}
 }
 
-// kill ends the process. Where the machine is gone too, the server still takes its
-// subscriptions for live, and what was not sent yet is lost.
+// kill ends the process. If its machine is lost too, the server still treats its
+// subscriptions as live, and messages that were not sent yet are lost.
 func (i *instance) kill(machine bool) {
 	i.alive = false
 	for _, p := range []*process{i.conn, i.acks, i.asking} {
@@ -231,7 +231,7 @@ func (i *instance) due() {
 	}
 }
 
-// lookPause is the time between looks at queues that are not there.
+// lookPause is the time between looks for queues that do not exist yet.
 const lookPause = 500 * ms
 
 // look asks for the queues, and begins to work on them.
@@ -262,7 +262,7 @@ func (i *instance) look() {
 	})
 }
 
-// config is small beside a service's, so that every bound is met.
+// config has lower bounds than a real service, so that runs reach every bound.
 func (i *instance) config() queue.Config {
 	pause := func(n int) time.Duration { return time.Duration(min(n, 10)) * 100 * time.Millisecond }
 	c := queue.Config{
@@ -284,7 +284,7 @@ type feed struct {
 	places   uint64 // for a flaw: the deliveries
 }
 
-// perform does what the scheduler wants done, as the SDK's driver does.
+// perform performs the outputs of the scheduler, as the SDK's driver does.
 func (i *instance) perform() {
 	r := i.core.Ready()
 	if r == nil {

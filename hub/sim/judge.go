@@ -8,9 +8,9 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
-// judge knows everything that happened, and says which guarantee was broken first: L
-// (nothing lost), D (once), O (order), P (nothing from nowhere), V (it recovers), B
-// (bounded).
+// judge records everything that happened, and reports which guarantee was broken first:
+// L (no event is lost), D (each copy once), O (order), P (no copy without an event and an
+// interest), V (all work is finished after the faults), B (state stays bounded).
 type judge struct {
 	w      *World
 	broken string
@@ -20,14 +20,14 @@ type judge struct {
 	stored []*stored
 	// states are the state records in force, by lane.
 	states map[string]record.State
-	// copied are the copies, by interest and event; last the last event copied of
+	// copied are the copies, by interest and event. last is the last copied event of
 	// each interest.
 	copied map[copyOf]bool
 	last   map[string]int
 	// effects are what workers made of copies, by service and event.
 	effects map[copyOf]bool
 	answers []answer
-	// ended are the services' entities that somebody asked to unregister.
+	// ended are the services' entities that were requested to be unregistered.
 	ended map[string]bool
 	// over is since when an interest is in no state record any more.
 	over map[string]time.Time
@@ -40,7 +40,8 @@ type judge struct {
 	handling
 }
 
-// copyOf names what is to be there once: an event for an interest, or a service.
+// copyOf is the key of something that must exist once: an event for an interest, or for
+// a service.
 type copyOf struct {
 	of    string
 	event int
@@ -68,7 +69,7 @@ func (j *judge) fail(format string, args ...any) {
 	}
 }
 
-// gone notes events that the servers lost: nobody owes them to anybody.
+// gone notes events that the servers lost: they are no longer due to any service.
 func (j *judge) gone(which func(seq uint64) bool) {
 	j.harmed = true
 	for lane, s := range j.states {
@@ -79,15 +80,15 @@ func (j *judge) gone(which func(seq uint64) bool) {
 	}
 }
 
-// rolledBack takes the loss of ingest's tail.
+// rolledBack notes that ingest lost its tail.
 func (j *judge) rolledBack(last uint64) {
 	for id, since := range j.since {
 		j.beyond[id] = j.beyond[id] || since > last
 	}
 }
 
-// recorded takes a state record that a lane stored. Nobody purges ingest by hand here, so
-// there is never a reason to cut a lane off.
+// recorded checks a state record that a lane stored. Ingest is never purged by hand here,
+// so there is never a reason to detach a lane.
 func (j *judge) recorded(lane string, s record.State) {
 	if s.Detached != nil {
 		j.fail("L: lane %s is detached: %s", lane, s.Detached.Reason)
@@ -111,8 +112,8 @@ func (j *judge) pins(l retention.Ledger) {
 	}
 }
 
-// published takes an event that ingest stores. A publisher that sends it once more within
-// the dedupe window is not to make it two.
+// published checks an event that ingest stores. A publisher that sends the event again
+// within the dedupe window must not create a second event.
 func (j *judge) published(e *published) {
 	for _, s := range j.stored {
 		if s.event == e && !s.gone && j.w.now.Sub(time.Unix(0, s.at)) < dedupe {
@@ -175,7 +176,7 @@ func (j *judge) at(nanos int64) *stored {
 	return nil
 }
 
-// ending takes the wish to unregister.
+// ending notes a request to unregister.
 func (j *judge) ending(service, entity string) { j.ended[service+"/"+entity] = true }
 
 // registered takes a registration that is answered: what it is due from.
@@ -215,8 +216,8 @@ func (j *judge) settle() {
 			continue
 		}
 		for _, e := range j.stored[a.from:] {
-			// Where ingest lost its tail before any cursor had come there, nobody can
-			// notice, and what is stored under the lost sequences lies below the since.
+			// If ingest lost its tail before any cursor had reached the lost events, no hub
+			// can notice. Events stored under the lost sequences then lie below the since.
 			if e.gone || e.event.entity != a.entity || known.PositionOf(e.seq).Before(in.Since) {
 				continue
 			}
@@ -232,7 +233,7 @@ func (j *judge) settle() {
 	}
 }
 
-// bounded judges what may not grow.
+// bounded judges the state that must not grow.
 func (j *judge) bounded() {
 	const mostCalls = 500
 	if len(j.w.calls) > mostCalls {

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Result is what came of a run.
+// Result is the result of a run.
 type Result struct {
-	// Broken is the first guarantee that was broken, in words; empty where all hold.
+	// Broken describes the first guarantee that was broken; empty if all hold.
 	Broken string
-	// Script are the actions up to there.
+	// Script are the actions up to the broken guarantee.
 	Script []Action
 	Counts Counts
 }
 
-// Run runs a world for a number of steps that the seed picks, has it heal, and judges.
+// Run runs a world for a number of steps that the seed picks, heals it, and judges.
 func Run(seed uint64, steps int, cfg Config) Result {
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := NewWorld(cfg)
@@ -37,7 +37,7 @@ func Run(seed uint64, steps int, cfg Config) Result {
 	return Result{w.judge.broken, script, w.Counts}
 }
 
-// Play runs a script, has the world heal, and judges.
+// Play runs a script, heals the world, and judges.
 func Play(script []Action, cfg Config) Result {
 	w := NewWorld(cfg)
 	for i, a := range script {
@@ -54,10 +54,10 @@ func (w *World) check() bool {
 	return w.judge.broken != ""
 }
 
-// healSteps bounds what it may take until everything has come to rest.
+// healSteps bounds the steps until all work must be finished.
 const healSteps = 8000
 
-// heal ends all faults, lets everything come to rest, and judges.
+// heal ends all faults, waits until all work is finished, and judges.
 func (w *World) heal() {
 	clear(w.away)
 	w.healInstances()
@@ -92,7 +92,7 @@ func (w *World) heal() {
 	}
 }
 
-// rest goes on until no request is on its way and every lane stands at the end.
+// rest continues until no request is on its way and every lane stands at the end.
 func (w *World) rest() bool {
 	for range healSteps {
 		w.now = w.now.Add(time.Millisecond)
@@ -162,7 +162,7 @@ func (w *World) oneWake() bool {
 	return false
 }
 
-// unrest is what has not come to rest yet, in words.
+// unrest describes the work that is not finished yet.
 func (w *World) unrest() string {
 	for _, h := range w.hubs {
 		if !h.open {
@@ -190,7 +190,7 @@ func (w *World) unrest() string {
 	return ""
 }
 
-// drain has the workers take what is there.
+// drain makes the workers take all copies.
 func (w *World) drain() {
 	if w.instanced {
 		w.drainInstances()

@@ -46,15 +46,15 @@ func newScheduler(random *rand.Rand, w *World) *scheduler {
 	return s
 }
 
-// storm has a fault come ten times as often as usual, in about half of the runs.
+// storm makes one fault ten times as frequent as usual, in about half of the runs.
 func (s *scheduler) storm() {
 	if verb := Verb(s.random.IntN(int(verbs))); verb.Fault() && verb != Lose {
 		s.weights[verb] = 10 * usual[verb]
 	}
 }
 
-// sum ends the choice of weights. A ledger that is deleted while ingest loses events as
-// well is not simulated: nothing is left then to tell one from the other by.
+// sum ends the choice of weights. A run in which both the ledger is deleted and ingest
+// loses events is not simulated: nothing is left then that shows the loss.
 func (s *scheduler) sum() {
 	if s.weights[Forget] > 0 && s.random.IntN(2) == 0 {
 		s.weights[Rollback], s.weights[Recreate] = 0, 0

@@ -1,8 +1,8 @@
 package sim
 
-// Shrink makes a script that breaks a guarantee as short as it gets: it takes out
-// parts, smaller and smaller ones, as long as what is left breaks the same guarantee
-// (Broken begins with the same letter). It plays at most the given number of scripts.
+// Shrink shortens a script that breaks a guarantee: it removes parts, smaller and
+// smaller ones, as long as the rest breaks the same guarantee (Broken begins with the
+// same letter). It plays at most the given number of scripts.
 func Shrink(script []Action, cfg Config, plays int) Result {
 	best := Play(script, cfg)
 	if best.Broken == "" {

@@ -10,9 +10,9 @@ import (
 	"github.com/replhub/replhub/hub/sim/model"
 )
 
-// laneTrim is one trim of a lane by the hub that owns it, as package lane does it: what
-// may go is looked for, the state record is renewed where it lies in front of that, and
-// all is looked at once more before the purge.
+// laneTrim is one trim of a lane by the hub that owns it, as package lane does it. It
+// finds the copies that may be purged, renews the state record if it lies among them, and
+// checks everything once more before the purge.
 type laneTrim struct {
 	h     *hub
 	index int
@@ -199,8 +199,8 @@ func (w *World) misleads(text string) bool {
 	return true
 }
 
-// beginTime is how long a consumer's leader that begins says that no worker holds
-// anything. It is milliseconds at a real server (package history, standing.go).
+// beginTime is how long a new leader of a consumer reports that no worker holds a copy.
+// On a real server it is milliseconds (package history, standing.go).
 const beginTime = time.Second
 
 // lag is what a server that lags behind says of consumers, until it has caught up.
@@ -212,7 +212,7 @@ type lag struct {
 // lagTime is for how long a server lags behind.
 const lagTime = 3 * time.Second
 
-// lag has the answers about a lane's consumers be those of now for a while.
+// lag freezes the answers about a lane's consumers for a while.
 func (w *World) lag(text string) {
 	if n := w.service(text); n >= 0 && w.lanes[text] != nil {
 		delete(w.lagging, text)

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Vary plays a script with a few actions taken out, repeated or moved, as the seed
-// picks; seed 0 plays it as it is. It finds again what a script showed whose requests
-// have changed since.
+// Vary plays a script with a few actions removed, repeated or moved, as the seed picks;
+// seed 0 plays the script as it is. If requests have changed since the script was
+// written, a variation may still show the script's fault.
 func Vary(script []Action, seed uint64, cfg Config) Result {
 	random := rand.New(rand.NewPCG(seed, 1))
 	varied := slices.Clone(script)

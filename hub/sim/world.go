@@ -10,17 +10,17 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Config is what a world is made of. The zero Config is a small one without flaws.
+// Config configures a world. The zero Config makes a small world without flaws.
 type Config struct {
-	// Flaw takes a mechanism out: a negative control, which a run has to find.
+	// Flaw removes a mechanism: a negative control, which a run must detect.
 	Flaw Flaw
-	// Plain has plain workers in all runs, and instances in none.
+	// Plain makes all runs use plain workers, and none instances.
 	Plain bool
-	// Trace takes a line for each thing that happens; nil takes none.
+	// Trace gets a line for each step; nil for no trace.
 	Trace func(line string)
 }
 
-// Flaw is a mechanism that is taken out of what surrounds the pure parts.
+// Flaw names a mechanism outside of the pure packages that is removed.
 type Flaw string
 
 // The flaws.
@@ -39,28 +39,28 @@ const (
 	ListMisses Flaw = "a list misses lanes"
 	// ReaderUnproven: a reader of ingest is opened without a look at where it starts.
 	ReaderUnproven Flaw = "reader not proven"
-	// PendingIsProof: a consumer of which the server counts nothing pending counts as
+	// PendingIsProof: a consumer without pending copies, by the server's count, counts as
 	// being at the end of its lane.
 	PendingIsProof Flaw = "num_pending is proof"
 
-	// LeaseForever: an instance relies on its partitions for good.
+	// LeaseForever: the lease of an instance never ends.
 	LeaseForever Flaw = "lease for good"
-	// GapsUnseen: an instance does not look whether deliveries were lost in between.
+	// GapsUnseen: an instance does not notice that deliveries were lost in between.
 	GapsUnseen Flaw = "gaps unseen"
-	// OthersUncounted: an instance takes all unacknowledged deliveries for its own.
+	// OthersUncounted: an instance treats all unacknowledged deliveries as its own.
 	OthersUncounted Flaw = "deliveries of others uncounted"
-	// FreedAtOnce: an instance says that it gave a partition up while handlers are still
-	// at work on it.
+	// FreedAtOnce: an instance reports a partition as released while handlers still work
+	// on its events.
 	FreedAtOnce Flaw = "partitions freed at once"
 	// LetterAfterAck: an event is acknowledged before its dead letter is stored.
 	LetterAfterAck Flaw = "letter after the acknowledgement"
-	// AckUntold: the scheduler does not hear that events are about to be acknowledged.
+	// AckUntold: the scheduler is not told that events are about to be acknowledged.
 	AckUntold Flaw = "acknowledged unknown to the scheduler"
 )
 
-// Flaws are those of the hubs and of plain workers, which a few seeds find, and
-// QueueFlaws those of instances, which take hundreds of seeds: testdata has a script of
-// each.
+// Flaws are the flaws of hubs and plain workers, which a few seeds find. QueueFlaws are
+// the flaws of instances, which hundreds of seeds find. testdata has a script for each
+// flaw.
 //
 //nolint:gochecknoglobals // tables
 var (
@@ -74,7 +74,7 @@ const (
 	ledgerStream = "LEDGER"
 )
 
-// World is the servers, the hubs and everybody else.
+// World is the servers, the hubs, the publishers and the services.
 type World struct {
 	cfg   Config
 	now   time.Time
@@ -90,16 +90,16 @@ type World struct {
 	beginning map[string]time.Time
 	// misled is the beginning in which hubs were told that workers hold nothing.
 	misled map[string]time.Time
-	// life counts the restarts, rollbacks and creations of ingest: readers and orders
-	// to purge of an earlier life reach nothing.
+	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
+	// an earlier life have no effect.
 	life int
 	// forgets counts deletions of the ledger.
 	forgets int
 	// fast says that lanes append in fast batches of which a prefix may be stored.
 	fast bool
-	// limit is how many bytes lanes may hold that are created; 0 is no limit.
+	// limit is how many bytes a new lane may hold; 0 is no limit.
 	limit int64
-	// skew is how far off the clocks of hubs are that start.
+	// skew is how wrong the clock of a starting hub is.
 	skew map[string]time.Duration
 
 	services []service
@@ -111,7 +111,7 @@ type World struct {
 	members          []*instance
 	took             int
 	rosters, letters *model.Stream
-	// holders had a partition last, by service.
+	// holders are the last holders of the partitions, by service.
 	holders    [serviceCount][partitionCount]string
 	publishers int
 	random     uint64
@@ -145,7 +145,7 @@ const (
 //nolint:gochecknoglobals // a table
 var entities = [...]string{"user", "tenant"}
 
-// NewWorld makes a world at its beginning: hubs run, nobody is registered.
+// NewWorld makes a world at its beginning: hubs run, and no service is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
 		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
@@ -176,7 +176,7 @@ func (w *World) newIngest() *model.Stream {
 	return model.NewStream(model.StreamConfig{Name: ingestStream, Duplicates: dedupe}, w.now)
 }
 
-// bound has a stream hold so many bytes at most; 0 is no bound.
+// bound limits the bytes that a stream holds; 0 is no limit.
 func (w *World) bound(name string, most int64) {
 	if name == ingestStream {
 		w.db.Limit(most)
@@ -237,7 +237,7 @@ func (w *World) Do(a Action) {
 	w.sync()
 }
 
-// onServers takes an action on the servers, or on what somebody does to them by hand.
+// onServers performs an action on the servers, or an action by hand on their streams.
 func (w *World) onServers(a Action) {
 	switch a.Verb { //nolint:exhaustive // Do takes the others
 	case Rollback:
@@ -265,7 +265,7 @@ func (w *World) onServers(a Action) {
 	}
 }
 
-// onCall takes an action on the first call of a name that it is possible with.
+// onCall performs an action on the first call with a name for which it is possible.
 func (w *World) onCall(name string, possible func(*call) bool, do func(*call)) {
 	for _, c := range w.calls {
 		if c.from.name == name && possible(c) {

@@ -18,7 +18,7 @@ var errSilent = errors.New("the reader of ingest fell silent")
 // maxPayload is the server's.
 const maxPayload = 1 << 20
 
-// writer is a hub's writer of one lane: it does what core.Lane says.
+// writer is a hub's writer of one lane: it performs the steps of core.Lane.
 type writer struct {
 	h       *hub
 	index   int
@@ -71,7 +71,7 @@ func (w *World) compile(in record.Interest, of *record.Snapshot) (*match.Interes
 	return ready, err
 }
 
-// world is what the driver knows beside what it answers.
+// world is what the driver tells core.Lane at each step, beside its answers.
 func (l *writer) world() core.World {
 	w := core.World{Now: l.h.now(), Clock: l.h.ingestNow(), Owned: l.h.owns[l.index], MaxPayload: maxPayload}
 	if len(l.changes) > 0 {
@@ -90,7 +90,7 @@ func (h *hub) nudge(service int) {
 	}
 }
 
-// recheck has a lane read again that another hub may have changed.
+// recheck makes the writer read a lane again that another hub may have changed.
 func (h *hub) recheck(service int) {
 	if l := h.writers[service]; l != nil {
 		l.lane.Recheck()
@@ -98,7 +98,7 @@ func (h *hub) recheck(service int) {
 	}
 }
 
-// announce tells the other hubs that a lane was changed. They hear of it late.
+// announce tells the other hubs that a lane was changed. The message may come late.
 func (w *World) announce(service int, by *hub) {
 	for _, h := range w.hubs {
 		if h == by {
@@ -215,7 +215,7 @@ func (l *writer) failed(f core.Failure) {
 	l.h.w.trace("  %s: failed: %+v", l.self.name, f)
 	l.lane.Failed(f)
 	if l.batch != nil {
-		l.batch.writer = nil // what was sent is on its way all the same
+		l.batch.writer = nil // messages that were sent stay on their way
 		l.batch = nil
 	}
 	l.turn()
@@ -298,8 +298,8 @@ func (l *writer) read(s core.ReadEvents) {
 	})
 }
 
-// openReader opens a reader, which the server lets begin at most behind its last
-// event, and goes on reading once the mark's event is seen to be there still.
+// openReader opens a reader, which the server begins at the latest behind its last event.
+// Reading continues when the mark's event is proven to be still there.
 func (l *writer) openReader(s core.ReadEvents, open **reader) {
 	w := l.h.w
 	r := &reader{next: s.From.Seq + 1}

@@ -8,33 +8,32 @@ type Meaning uint8
 // Meanings.
 const (
 	Failure     Meaning = iota // the event may be at fault
-	Unavailable                // something else is away
+	Unavailable                // something that the handler needs is unavailable
 	Conflict                   // another transaction was in the way
-	Invalid                    // no other attempt can change it
-	Waits                      // another row must come, change or go first
-	Parked                     // the handler gave it up
+	Invalid                    // every further attempt would fail too
+	Waits                      // another row must be inserted, changed or deleted first
+	Parked                     // the handler gave the event up
 )
 
-// Answer is what a handler answered to an event that it did not handle.
+// Answer is a handler's answer for an event that it did not handle.
 type Answer struct {
 	Means Meaning
-	// Err is the error; that of an outage is reported.
+	// Err is the error. The error of an outage is reported.
 	Err error
-	// Unique says that the event Waits because another row has a value which must be
-	// unique.
+	// Unique says that the event Waits because another row has its unique value.
 	Unique bool
 	// RetryAfter is the time before the next attempt, where the handler gave one.
 	RetryAfter *time.Duration
 }
 
-// Verdict is what becomes of a job after an attempt.
+// Verdict says what happens to a job after an attempt.
 type Verdict struct {
 	Kind     VerdictKind
 	Evidence Evidence
 	After    time.Duration // until the next attempt
 	Err      error         // the handler's error, for an outage
-	// WaitsLong says that the event has waited for another row for some time; to be
-	// logged once.
+	// WaitsLong says that the event has waited for another row for some time. The
+	// driver logs that once.
 	WaitsLong bool
 }
 
@@ -47,8 +46,8 @@ const (
 	Retry                        // another attempt after a while
 	Abandoned                    // cut short: the server delivers the event again
 	Stalled                      // another attempt when the outage is over
-	Untried                      // no attempt was made
-	Bury                         // its dead letter is to be stored first; see Buried
+	Untried                      // no attempt was made; the job is put back
+	Bury                         // its dead letter must be stored first; see Buried
 )
 
 // Evidence is what an attempt says about the resources that handlers need, such as a
@@ -58,23 +57,23 @@ type Evidence uint8
 // Evidence.
 const (
 	NoEvidence Evidence = iota // no handler was called, or it was cut short
-	IsThere                    // the resources are there
-	WasHandled                 // the resources are there, and the event was handled
+	IsThere                    // the resources are available
+	WasHandled                 // the resources are available, and the event was handled
 )
 
 const (
 	// maxConflicts is the number of conflicts in a row after which an event is at
 	// fault. With the default back-off this takes about three quarters of an hour.
 	maxConflicts = 100
-	// quietWaits is the number of tries after which an event that waits is logged.
+	// quietWaits is the number of tries after which a waiting event is logged.
 	quietWaits = 10
-	// letterRetry is the wait before a dead letter is stored again that could not be
-	// stored. Meanwhile the row waits.
+	// letterRetry is the pause before another attempt to store a dead letter. Meanwhile
+	// the row waits.
 	letterRetry = time.Second
 )
 
-// Judge decides what becomes of a worker's job whose handler returned an error. Done
-// settles the job.
+// Judge decides on a worker's job whose handler returned an error. Done settles the
+// job.
 func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 	s.now = now
 	if j.doubted {
@@ -125,11 +124,11 @@ type Letter struct {
 	// service was dropped.
 	Stored, Needless bool
 	Seq              uint64
-	// Redriven is how often the event was redriven for want of room.
+	// Redriven is how often the event was redriven after it had made room.
 	Redriven int
 }
 
-// Buried decides what becomes of a job whose dead letter was to be stored.
+// Buried decides on a job after an attempt to store its dead letter.
 func (s *Scheduler) Buried(now time.Time, j *Job, l Letter) Verdict {
 	s.now = now
 	switch {

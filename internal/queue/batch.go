@@ -5,8 +5,8 @@ package queue
 // and values grow when they are encoded into a statement.
 const maxHandedBytes = 4 << 20
 
-// Batch is the work that a worker has under way: one job, unless the handler takes
-// several. A worker reuses its Batch.
+// Batch is the work of a worker: one job, or several if the handler takes several. A
+// worker reuses its Batch.
 type Batch struct {
 	Jobs []*Job
 
@@ -35,7 +35,7 @@ func (b *Batch) Of(places []int) []*Job {
 	return jobs
 }
 
-// Conclude notes what becomes of the job at a place.
+// Conclude notes the verdict of the job at a place.
 func (b *Batch) Conclude(i int, v Verdict) { b.verdicts[i] = v }
 
 // share is how many jobs a worker may take. All jobs, waiting or under way, are

@@ -2,8 +2,8 @@ package queue
 
 import "time"
 
-// Config says how a scheduler works. All fields are required, except where a comment
-// gives the zero a meaning.
+// Config configures a scheduler. All fields are required, except those whose comment
+// gives the zero value a meaning.
 type Config struct {
 	// Ordered says that the lane has partitions, each held by one instance at a time.
 	Ordered bool
@@ -24,7 +24,8 @@ type Config struct {
 	// MaxWait bounds how long an event waits for another row. If negative, such an
 	// answer is a failure like any other.
 	MaxWait time.Duration
-	// HoldKey says that an event that became a dead letter keeps its row held.
+	// HoldKey says that the row of an event stays held after the event has become a
+	// dead letter. The event is then tried again until it succeeds.
 	HoldKey bool
 	// AckWait is the time after which the server delivers an unacknowledged event
 	// again.
@@ -34,9 +35,9 @@ type Config struct {
 	Backoff, ProbePause func(n int) time.Duration
 }
 
-// leastWindow is how many events a source may have in flight however slow the
-// handlers are. It suffices for a large batch, which takes little longer than one
-// event.
+// leastWindow is the number of events that a source may always have in flight, even if
+// the handlers are slow. It suffices for a large batch, because a large batch takes
+// little longer than one event.
 func (c *Config) leastWindow() int { return min(c.MaxInFlight, max(2*c.Workers, 16, c.MaxBatch)) }
 
 // ceiling is the greatest number of events that one of n sources may have in flight.

@@ -4,19 +4,18 @@ import "time"
 
 // The server bounds the events of a work queue that are delivered and not
 // acknowledged, to 1000 by default. Events that wait for other rows can reach this
-// bound while the rows that they wait for are behind them in the queue. So where a
-// queue stands still for this reason, half of its waiting events give their places
-// up: they become dead letters, which this instance redrives when the other waiting
-// events are done.
+// bound while the rows that they wait for are behind them in the queue. If a queue
+// stands still for this reason, half of its waiting events make room: they become dead
+// letters, which this instance redrives when the other waiting events are done.
 const (
 	// crowdedAfter is the number of seconds without a message after which a queue may
 	// be crowded.
 	crowdedAfter = 1
-	// maxSpilled bounds the remembered dead letters, and redriveAtOnce those redriven
-	// in one request.
+	// maxSpilled bounds the remembered dead letters, and redriveAtOnce the dead letters
+	// of one request to redrive.
 	maxSpilled    = 10_000
 	redriveAtOnce = 1000
-	// maxSpills is how often an event is redriven for want of room.
+	// maxSpills is how often an event is redriven after it has made room.
 	maxSpills = 10
 )
 
@@ -28,8 +27,7 @@ type crowding struct {
 	looking     bool // the server is being asked
 }
 
-// spills are the dead letters of events that gave their places up. They are to be
-// redriven.
+// spills are the dead letters of events that made room. This instance redrives them.
 type spills struct {
 	letters   []uint64
 	redriving bool
@@ -44,7 +42,7 @@ func (s *spills) add(l Letter) {
 // waiting is how many of the source's jobs wait for an attempt.
 func (s *Source) waiting() int { return s.count - s.active }
 
-// crowded reports whether an event that waits for another row must give its place up.
+// crowded reports whether an event that waits for another row must make room.
 func (s *Source) crowded() bool { return s.mostWaiting > 0 && s.waiting() >= s.mostWaiting }
 
 // makeRoom checks once a second for queues that stand still, and for dead letters to

@@ -19,22 +19,22 @@
 //	scheduler.go    the inputs of workers and of time
 //	job.go          an event on its way through this process
 //	line.go         the events of one row, in order
-//	fifo.go         what is ready to begin
-//	retry.go        what waits for its next attempt
+//	fifo.go         the jobs that are ready to begin
+//	retry.go        the jobs that wait for their next attempt
 //	source.go       one consumer of the lane: its inputs
-//	inflight.go     what a consumer has delivered and is not settled
-//	window.go       how much a consumer is asked for
+//	inflight.go     the deliveries of a consumer that are not settled
+//	window.go       how many messages are requested from a consumer
 //	handled.go      the copies that were settled last
 //	session.go      an unbroken run of deliveries of a partition
-//	outstanding.go  what the server counts, beside what is here
-//	partition.go    partitions that come, go and are in doubt
-//	lease.go        how long partitions are held without a word from a hub
-//	attempt.go      what becomes of an event that its handler refused
+//	outstanding.go  deliveries that the server counts and this instance lacks
+//	partition.go    partitions that are assigned, released or in doubt
+//	lease.go        how long partitions are held without an answer of a hub
+//	attempt.go      the verdict on an event after an attempt
 //	waiting.go      events that wait for other rows
-//	crowd.go        where those keep others out
-//	outage.go       something that the handlers need is away
-//	proof.go        whether an outage is one event's own
-//	batch.go        what a worker begins at once
+//	crowd.go        waiting events that fill a queue
+//	outage.go       a time in which something that the handlers need is unavailable
+//	proof.go        whether an event itself causes an outage
+//	batch.go        the jobs that a worker begins at once
 //	halving.go      a batch that failed
 //	ready.go        the outputs
 package queue

@@ -5,9 +5,9 @@ package queue
 // in order, until the event is alone. Events behind a failed event of their row are
 // not handed over. After an outage no part is handed over.
 type halving struct {
-	parts  [][]int // to be handed over, in reverse order; places in the batch
-	places []int   // all
-	away   bool    // something that the handler needs is away
+	parts  [][]int // parts that are not handed over yet, in reverse order; places in the batch
+	places []int   // all places of the batch
+	away   bool    // something that the handler needs is unavailable
 	failed map[Row]bool
 }
 
@@ -21,8 +21,9 @@ func (h *halving) begin(n int) {
 }
 
 // Part returns the next part of the batch for the handler, as places in Jobs; nil
-// when no part is left. ended says that the time of some handlers is over, and cut of
-// which jobs: these are abandoned, and the others put back untried.
+// when no part is left. ended says that the time of some handlers is over, and cut
+// names the jobs of these handlers. These jobs are abandoned, and the others are put
+// back untried.
 func (b *Batch) Part(ended bool, cut func(*Job) bool) []int {
 	h := &b.halving
 	for len(h.parts) > 0 {
@@ -35,8 +36,8 @@ func (b *Batch) Part(ended bool, cut func(*Job) bool) []int {
 	return nil
 }
 
-// allowed returns the places of a part that may be handled, and notes the verdicts of
-// the others.
+// allowed returns the places of a part that may be handled, and notes the verdicts on
+// the other places.
 func (b *Batch) allowed(part []int, ended bool, cut func(*Job) bool) []int {
 	if !ended && !b.halving.away && len(b.halving.failed) == 0 {
 		return part
@@ -75,11 +76,11 @@ func (b *Batch) Away(part []int, err error) {
 	b.halving.away = true
 }
 
-// Failed notes the verdict of a job that was alone in its part.
+// Failed notes the verdict on a job that was alone in its part.
 func (b *Batch) Failed(i int, v Verdict) {
 	b.verdicts[i] = v
 	switch v.Kind {
-	case Finished, Bury: // a dead letter: its row goes on
+	case Finished, Bury: // a dead letter: its row continues
 	case Stalled:
 		b.halving.away = true
 	case Retry, Abandoned, Untried:

@@ -12,9 +12,9 @@ type inflight struct {
 	count         int
 	active        int    // jobs that are not blocked
 	linked        uint64 // how many were ever put in flight
-	// memory counts how often the server forgot its deliveries, or other instances
-	// may have settled them. A job of an older memory corresponds to no delivery that
-	// the server counts, until the server delivers it again.
+	// memory counts how often the server forgot its deliveries, or other instances may
+	// have settled them. The server does not count the delivery of a job with an older
+	// memory, until it delivers the job again.
 	memory int
 }
 
@@ -62,10 +62,10 @@ func (f *inflight) known(seq uint64) *Job {
 	return nil
 }
 
-// since counts the jobs that were in flight when a number of jobs had been linked,
-// and still are: the server counted these as unacknowledged in between. It may not
-// have counted later jobs yet, and does not count forgotten ones. Counting either
-// here would hide a delivery of another instance.
+// since counts the jobs that were in flight when linked had a given value, and still
+// are: the server counted these jobs as unacknowledged in between. The server may not
+// have counted later jobs yet, and does not count forgotten jobs. If since counted
+// later or forgotten jobs, it would hide a delivery of another instance.
 func (f *inflight) since(linked uint64) int {
 	n := 0
 	for j := f.first; j != nil && j.linked <= linked; j = j.later {
@@ -77,12 +77,12 @@ func (f *inflight) since(linked uint64) int {
 }
 
 // forget notes that the server has forgotten some of its deliveries, or that other
-// instances may have settled some. It is unknown which, so no delivery counts until
-// it comes again: the session requests the deliveries that the server knows, and the
-// server delivers the others by itself.
+// instances may have settled some. It is unknown which deliveries, so no delivery
+// counts until it comes again: the session requests the deliveries that the server
+// knows, and the server delivers the others by itself.
 func (f *inflight) forget() { f.memory++ }
 
-// discard takes out all jobs that no worker has, and returns their reply subjects in
+// discard removes all jobs that no worker has, and returns their reply subjects in
 // the order of the lane.
 func (s *Source) discard() []string {
 	var gone []*Job

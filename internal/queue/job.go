@@ -24,13 +24,13 @@ type Job struct {
 	src     *Source
 	state   jobState
 	settled bool   // is being acknowledged
-	blocked bool   // waits for an attempt, or behind one of its row that does
+	blocked bool   // waits for an attempt, or stands behind a job of its row that does
 	doubted bool   // was running when another instance may have got the partition and settled the copy
-	tick    uint32 // when the server last heard that it is in work
+	tick    uint32 // about the round of in-progress acknowledgements when the server last heard of the job
 
 	// In its source's deliveries in flight.
-	linked         uint64 // how many jobs had been put in flight by then
-	memory         int    // the source's memory when it was delivered last
+	linked         uint64 // the value of inflight.linked when the job was put in flight
+	memory         int    // the source's memory when the job was delivered last
 	earlier, later *Job
 	inherited      bool // was delivered before this session, to this instance or another
 
@@ -38,20 +38,21 @@ type Job struct {
 	line   *line
 	behind *Job // the next of its row
 
-	// For outages. begunAt and failedAt are values of Scheduler.begun, at the job's
-	// last attempt and at its last answer that something is away. returns counts the
-	// outages that the job waited for, doubts the disproved answers of its batches.
+	// For outages. begunAt and failedAt are values of Scheduler.begun: at the job's
+	// last attempt, and at its last answer that something is unavailable. returns counts
+	// the outages that the job waited for, and doubts the outage answers of its batches
+	// that were disproved.
 	begunAt, failedAt uint64
 	returns, doubts   int
 
 	// For attempts.
 	attempts  int
 	conflicts int // in a row
-	waits     int // answers that another row must come, change or go first
+	waits     int // answers that another row must be inserted, changed or deleted first
 	waitsFrom time.Time
 	waitsFor  waitsFor // by the last answer
-	gaveUp    bool     // it waited, and gave its place up to others
-	burying   bool     // its dead letter is to be stored before anything else
+	gaveUp    bool     // it waited, and made room for others
+	burying   bool     // its dead letter must be stored before anything else
 	dead      bool     // its dead letter is stored
 	due       time.Time
 }
@@ -76,6 +77,6 @@ func (j *Job) Attempts() int { return j.attempts }
 // against MaxAttempts.
 func (j *Job) Tries() int { return j.attempts + j.waits }
 
-// Burying reports whether the job's dead letter is to be stored; its handler is then
-// not called again.
+// Burying reports whether the job's dead letter must be stored. The handler is then not
+// called again.
 func (j *Job) Burying() bool { return j.burying }

@@ -3,9 +3,9 @@ package queue
 import "time"
 
 // lease is how long this instance may rely on its partitions. Each answer of a hub
-// renews it, counted from when the request was sent. Finding no hub renews it too,
-// because only a hub could give the partitions to another instance. A process that
-// stood still finds its lease expired.
+// renews the lease, counted from the time of the request. If no hub is there, that
+// renews the lease too, because only a hub could give the partitions to another
+// instance. A process that stood still finds its lease expired.
 type lease struct {
 	from time.Time
 	ttl  time.Duration
@@ -15,7 +15,7 @@ type lease struct {
 const leaseTTL = 3 * time.Second
 
 // over reports whether the time is over, by the monotonic clock or by the wall clock:
-// while a machine is suspended, only the wall clock goes on.
+// while a machine is suspended, only the wall clock advances.
 func (l *lease) over(now time.Time) bool {
 	return now.Sub(l.from) > l.ttl || now.Round(0).Sub(l.from.Round(0)) > l.ttl
 }

@@ -1,6 +1,6 @@
 package queue
 
-// rows are the jobs by their rows, and those that are ready to begin.
+// rows are the jobs by their rows, and the jobs that are ready to begin.
 type rows struct {
 	lines map[Row]*line
 	ready fifo
@@ -51,8 +51,8 @@ func (r *rows) offer(j *Job) {
 // first reports whether no job of the row is before this one.
 func (j *Job) first() bool { return j.line == nil || j.line.head == j }
 
-// remove takes out a job that does not run and is the first of its row, and makes the
-// next one of the row ready.
+// remove removes a job that does not run and is the first of its row, and makes the
+// next job of the row ready.
 func (r *rows) remove(j *Job) {
 	j.src.unlink(j)
 	l := j.line
@@ -70,7 +70,7 @@ func (r *rows) remove(j *Job) {
 	}
 }
 
-// leave takes a discarded job out of its row's line.
+// leave removes a discarded job from its row's line.
 func (r *rows) leave(j *Job) {
 	l := r.lines[j.Row]
 	if l == nil || l != j.line {

@@ -2,19 +2,19 @@ package queue
 
 import "time"
 
-// outage is a time in which something that the handlers need is away. It begins with
-// an answer that says so. From then on only probes begin, one event at a time, the
-// first at once. Where the first probe gets another answer, only one event was
-// affected, and no outage is reported.
+// outage is a time in which something that the handlers need is unavailable. It begins
+// with an answer that says so. From then on only probes begin, one event at a time. The
+// first probe begins at once. If it gets another answer, only one event was affected,
+// and no outage is reported.
 type outage struct {
 	since    time.Time // zero without an outage
-	told     bool      // a probe has met the outage too
+	told     bool      // a probe was answered with an outage too, so the outage is reported
 	err      error     // the last answer
-	attempts int       // attempts that met the outage
+	attempts int       // attempts that were answered with an outage
 	probes   int
 	probe    *Job      // under way
 	due      time.Time // of the next one
-	stalled  []*Job    // met the outage, and wait for its end
+	stalled  []*Job    // were answered with an outage, and wait for its end
 }
 
 func (o *outage) on() bool { return !o.since.IsZero() }
@@ -40,9 +40,9 @@ func (s *Scheduler) mayProbe() bool {
 // candidates is how many jobs may serve as a probe.
 func (s *Scheduler) candidates() int { return s.ready.len() + len(s.outage.stalled) }
 
-// stall puts aside a job whose handler answered with an outage. attempts is the
-// number of attempts that the answer counts for. An outage is reported when the first
-// probe has met it.
+// stall holds a job whose handler answered with an outage. attempts is the number of
+// attempts that the answer counts for. An outage is reported when the first probe is
+// answered with an outage too.
 func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	s.stopped(j)
 	j.state = jobReady
@@ -68,7 +68,7 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	o.probes++
 	o.due = s.now.Add(s.cfg.ProbePause(o.probes))
 	s.reschedule()
-	if !o.told && !s.closed { // after Drain nobody would tell its end
+	if !o.told && !s.closed { // after Drain the end of the outage would not be reported
 		o.told = true
 		s.tell(OutageBegins, *o)
 	}
@@ -93,7 +93,7 @@ func (s *Scheduler) recover() {
 		if j.state == jobDiscarded {
 			continue
 		}
-		// If outages follow one another, each over with the first probe, then one
+		// If outages follow one another, and each ends with the first probe, then one
 		// event causes them: it must not stop all others without a pause.
 		if j.returns++; j.returns > 1 {
 			s.delay(j, s.now.Add(s.cfg.ProbePause(j.returns-1)))

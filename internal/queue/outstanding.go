@@ -3,8 +3,7 @@ package queue
 import "time"
 
 // The server's count of unacknowledged deliveries is compared with the deliveries
-// that this instance has. The difference is held by another instance, which may be
-// gone.
+// that this instance has. Another instance, which may have ended, has the rest.
 
 // nakSpan bounds the sequences whose redelivery is requested one by one; beyond it,
 // the server redelivers after its ack wait.
@@ -56,7 +55,7 @@ func (s *Source) remembered(info *Info) bool {
 	}
 	switch {
 	case !info.Created.Equal(s.created):
-		s.s.todo().QueuesChanged = true // created again while no hub could announce it
+		s.s.todo().QueuesChanged = true // the consumer was created again while no hub could announce that
 		return false
 	case info.DeliveredSeq < n.look.newest && n.look.memory == s.memory:
 		s.newest = info.DeliveredSeq

@@ -70,8 +70,8 @@ func (s *Scheduler) NoHub(now, sent time.Time) {
 		if src.session.confirmed || src.closed || src.session.proving || src.Pin == "" {
 			continue
 		}
-		// Only the server can tell whose the partition is now, and it does so with a
-		// message: the partitions that were ours stay ours until then.
+		// Only a message of the server can show which instance has the partition now.
+		// This instance keeps its partitions until then.
 		src.session.proving = true
 		s.ack(AckNak, src.session.discarded...)
 		src.pull()
@@ -79,8 +79,8 @@ func (s *Scheduler) NoHub(now, sent time.Time) {
 }
 
 // CheckLease discards every job that has not begun when the lease is over, because
-// another instance may have it. The jobs of a partition that a hub or the pin
-// confirms are collected again.
+// another instance may have the job. If a hub or the pin confirms a partition, the jobs
+// of that partition are collected again.
 func (s *Scheduler) CheckLease(now time.Time) {
 	s.now = now
 	if len(s.sources) == 0 || !s.lapsed() {

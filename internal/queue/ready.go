@@ -5,15 +5,16 @@ import "time"
 // Ready holds the outputs that the driver performs after an input, in the order of
 // the fields, and without the lock that serialises the inputs.
 type Ready struct {
-	// Unsubscribe are sources that take no more messages. Messages on their way must
-	// still be reported with Delivered, which gives them back.
+	// Unsubscribe are sources that take no more messages. The driver must still report
+	// messages on their way with Delivered, which gives them back.
 	Unsubscribe []*Source
 	// Subscribe are sources that need a subscription on a new inbox, in place of the
 	// one before.
 	Subscribe []Subscribe
 	// Acks are acknowledgements to send to the subjects of deliveries.
 	Acks []Ack
-	// Settle are deliveries to settle whose message this instance may not have.
+	// Settle are deliveries to settle by their sequences, because this instance may not
+	// have their messages.
 	Settle []Settle
 	// Infos are consumers to ask the server about; the answer goes to ConsumerInfo.
 	Infos []InfoRequest
@@ -23,14 +24,14 @@ type Ready struct {
 	Freed []*Source
 	// Redrive are dead letters to redrive; the answer goes to Redriven.
 	Redrive []uint64
-	// Outages are to be shown by State, and logged and reported at the begin and the
-	// end.
+	// Outages are outages to show by State. The driver also logs and reports the begin
+	// and the end of each.
 	Outages []Outage
-	// Crowded are queues whose waiting events give their places up; to be logged.
+	// Crowded are queues whose waiting events make room. The driver logs them.
 	Crowded []Crowded
-	// StoodStill is how long this instance had no answer from a hub, when that was
-	// longer than the lease, so that the jobs that had not begun were discarded; to
-	// be logged. Otherwise it is zero.
+	// StoodStill is how long this instance had no answer from a hub, if that was longer
+	// than the lease and so the jobs that had not begun were discarded. The driver logs
+	// it. Otherwise it is zero.
 	StoodStill time.Duration
 	// QueuesChanged says that the consumer is not the one that this scheduler was
 	// made for.
@@ -59,7 +60,7 @@ type AckKind uint8
 const (
 	AckDone     AckKind = iota // the delivery is settled
 	AckNak                     // deliver it again
-	AckProgress                // the delivery is still in work
+	AckProgress                // a worker still works on the delivery
 )
 
 // Settle are deliveries of a consumer by their sequences in the lane: Done were
@@ -76,7 +77,7 @@ type Pull struct {
 	Source *Source
 	Epoch  int
 	Batch  int
-	// Pin proves that the partition is ours; empty for none.
+	// Pin proves that this instance has the partition; empty for none.
 	Pin string
 }
 
@@ -84,7 +85,7 @@ type Pull struct {
 type Outage struct {
 	Phase    OutagePhase
 	Since    time.Time
-	Attempts int // that have met the outage so far
+	Attempts int // attempts that were answered with the outage so far
 	Err      error
 }
 
@@ -140,7 +141,7 @@ func (o *outputs) askInfo(req InfoRequest) {
 }
 
 // subscribe makes a source take messages on a new inbox. Messages to the old inbox do
-// not prove whose the partition is now.
+// not prove which instance has the partition now.
 func (o *outputs) subscribe(src *Source) {
 	src.epoch++
 	out := o.todo()

@@ -38,8 +38,8 @@ func (r *retries) Pop() any {
 	return j
 }
 
-// retry lets a job wait for its next attempt, and its row with it. These jobs do not
-// count against the window meanwhile: a row that fails must not keep others out.
+// retry lets a job and its row wait for the job's next attempt. Meanwhile these jobs do
+// not count against the window: a row that fails must not keep others out.
 func (s *Scheduler) retry(j *Job, due time.Time) {
 	s.stopped(j)
 	j.src.settledInherited(j)

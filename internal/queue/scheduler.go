@@ -14,8 +14,8 @@ type Scheduler struct {
 	now time.Time // of the input under way
 	outputs
 
-	sources []*Source // open, or with handlers under way
-	shares  int       // sources that share what may be in flight
+	sources []*Source // open, or with running handlers
+	shares  int       // number of sources among which MaxInFlight is divided
 	lease   lease     // unused in a lane without order
 
 	rows
@@ -29,7 +29,7 @@ type Scheduler struct {
 	spills spills
 
 	ticks   uint32 // counts the rounds of in-progress acknowledgements
-	seconds uint32 // counts seconds, roughly; stands still while the process does
+	seconds uint32 // counts seconds, roughly; does not advance while the process stands still
 	// When the next round and the next second are due.
 	nextTick, nextSecond time.Time
 }
@@ -85,9 +85,9 @@ func (s *Scheduler) Take(now time.Time, b *Batch) bool {
 	return false
 }
 
-// pick takes out the job that is to begin; nil where all ready jobs are discarded. A
-// probe is a job that has not been tried yet, or the job whose last attempt is
-// longest ago: so a single event that always answers with an outage stops no other.
+// pick removes the job that begins next from the ready jobs; nil if all ready jobs are
+// discarded. A probe is a job that has not been tried yet, or the job whose last attempt
+// is longest ago: so a single event that always answers with an outage stops no other.
 func (s *Scheduler) pick() *Job {
 	for !s.ready.empty() {
 		if j := s.ready.pop(); j.state != jobDiscarded {
@@ -129,9 +129,9 @@ func (s *Scheduler) Done(now time.Time, b *Batch) {
 }
 
 // Acknowledging notes that jobs were handled, or have their dead letters, and that the
-// driver is about to acknowledge them. From now on the server may have settled them,
-// so they do not stand for deliveries that it counts. Done follows, for a batch after
-// all of its parts.
+// driver is about to acknowledge them. From now on the server may have settled these
+// jobs, so they do not account for deliveries that the server counts. Done follows, for
+// a batch after all of its parts.
 func (s *Scheduler) Acknowledging(now time.Time, jobs ...*Job) {
 	s.now = now
 	for _, j := range jobs {
@@ -167,9 +167,9 @@ func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 	}
 }
 
-// giveBack has the server deliver a job again. The rest of its row in the same batch
-// must not begin before that: it is given back too, unless it was handled. A job of its
-// row in front of it may wait here for another attempt.
+// giveBack makes the server deliver a job again. The rest of its row in the same batch
+// must not begin before that job: the rest is given back too, except handled jobs. An
+// earlier job of the row may still wait here for another attempt.
 func (s *Scheduler) giveBack(j *Job) {
 	s.ack(AckNak, j.Reply)
 	for next := j.behind; next != nil; next = next.behind {
@@ -271,8 +271,8 @@ func (s *Scheduler) second() {
 	}
 }
 
-// Reconnected notes that the connection was lost and is back: requests and messages
-// under way are lost.
+// Reconnected notes that the connection was lost and is established again: requests and
+// messages under way are lost.
 func (s *Scheduler) Reconnected(now time.Time) {
 	s.now = now
 	for _, src := range s.sources {
@@ -282,8 +282,8 @@ func (s *Scheduler) Reconnected(now time.Time) {
 	}
 }
 
-// Drain ends the intake and gives back the jobs that have not begun. Done still
-// reports the running ones.
+// Drain ends the intake and gives back the jobs that have not begun. The driver still
+// reports the running jobs with Done.
 func (s *Scheduler) Drain(now time.Time) {
 	s.now = now
 	for _, src := range slices.Clone(s.sources) {

@@ -15,14 +15,14 @@ import (
 type session struct {
 	number int
 	state  sessionState
-	// confirmed says that a hub has given us the partition, or that the pin proves
-	// it.
+	// confirmed says that this instance has the partition, by the word of a hub or by
+	// the pin.
 	confirmed bool
-	// proving says that a message was requested that would prove it.
+	// proving says that a message was requested whose pin would confirm the partition.
 	proving   bool
 	began     time.Time
 	last      uint64 // the consumer's sequence of the last delivery; 0: none yet
-	looked    bool   // earlier deliveries were looked at; no message is requested before that
+	looked    bool   // earlier deliveries were examined; no message is requested before that
 	held      []*Job
 	discarded []string // reply subjects of the jobs discarded at the last doubt
 	inherited int      // jobs from before the session that are not settled
@@ -39,25 +39,25 @@ const (
 
 // look is a session's look at the server's outstanding deliveries.
 type look struct {
-	wanted bool      // a look is wanted, once the partition is confirmed and no other is under way
+	wanted bool      // a look is wanted, as soon as the partition is confirmed and no other look is under way
 	asking bool      // a look is under way
 	due    time.Time // when the next look is due; zero means when there is news
 	pause  time.Duration
-	called time.Time // when other instances' deliveries were last called for
+	called time.Time // when the server was last asked to redeliver the copies of other instances
 	// Values from when the server was asked.
 	linked, newest uint64
 	memory         int
 }
 
 const (
-	// settlePoll is the time at first between looks whether the old copies are
-	// settled; slowPoll is that time when settling takes long.
+	// settlePoll is the time between looks whether the old copies are settled. It grows
+	// to slowPoll when settling takes long.
 	settlePoll = 50 * time.Millisecond
 	slowPoll   = 500 * time.Millisecond
 	// settleRoom is the room for new copies beside the old ones.
 	settleRoom = 16
-	// nakEvery is the least time between calls for other instances' deliveries. The
-	// server counts each call as a delivery.
+	// nakEvery is the least time between requests to redeliver the copies of other
+	// instances. The server counts each redelivery.
 	nakEvery = time.Second
 	// nakAfter lets messages on their way arrive before they are requested again.
 	nakAfter = 250 * time.Millisecond
@@ -83,8 +83,8 @@ func (s *Source) inSession(j *Job, at Place) bool {
 		s.highest = j.Seq
 		return true
 	}
-	// The copy was delivered before, here or elsewhere, whether the server knows that
-	// or not.
+	// The copy was delivered before, to this instance or another, even if the server
+	// has forgotten that.
 	if known := s.known(j.Seq); known != nil {
 		known.memory, known.doubted = s.memory, false // no instance has settled it
 		return false
@@ -121,15 +121,15 @@ func (s *Source) settledInherited(j *Job) {
 	}
 }
 
-// mayAsk reports whether messages may be requested: the partition is known to be
-// ours, and the deliveries that other instances left are called for.
+// mayAsk reports whether messages may be requested: this instance is known to have the
+// partition, and the deliveries that other instances left have been requested.
 func (n *session) mayAsk(s *Source) bool {
 	return !s.s.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
 }
 
-// proven notes that a message came with our pin, in answer to a request made since
-// the doubt. A request that ends without a message proves nothing: the server checks
-// the pin only when it has a message.
+// proven notes that a message came with this instance's pin, in answer to a request
+// made since the doubt. A request that ends without a message proves nothing: the
+// server checks the pin only when it has a message.
 func (n *session) proven(s *Source) {
 	if n.proving {
 		n.proving, n.confirmed = false, true
@@ -137,29 +137,29 @@ func (n *session) proven(s *Source) {
 	}
 }
 
-// unpinned notes that the server no longer knows our pin.
+// unpinned notes that the server no longer knows this instance's pin.
 func (n *session) unpinned(s *Source) {
 	s.Pin, n.proving = "", false
 	n.restart(s)
 }
 
-// restart begins a new session; jobs under way go on, in their lines.
+// restart begins a new session. Running jobs continue, in their lines.
 func (n *session) restart(s *Source) {
 	n.last = 0
 	if !s.s.cfg.Ordered || s.closed {
 		return
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
-		n.looked = false // copies that were sent and lost must be called for
+		n.looked = false // copies that were sent and lost must be requested again
 		n.news(s)
 		return
 	}
 	n.begin(s)
 }
 
-// begin begins a session with an immediate look. Copies that the session before held
-// back are called for with the rest, because no other message may ever come that
-// shows whose the pin is.
+// begin begins a session with an immediate look. Copies that the previous session held
+// back are requested with the rest, because it may be that no other message ever comes
+// that shows whose the pin is.
 func (n *session) begin(s *Source) {
 	for _, j := range n.held {
 		s.unlink(j)
@@ -171,7 +171,7 @@ func (n *session) begin(s *Source) {
 	n.news(s)
 }
 
-// news requests a look at the consumer, now or once the look under way is over.
+// news requests a look at the consumer, now or when the look under way has ended.
 func (n *session) news(s *Source) {
 	n.look.wanted = true
 	n.lookAt(s)
@@ -198,7 +198,7 @@ func (n *session) lookAt(s *Source) {
 	s.s.askInfo(InfoRequest{Source: s, session: n.number})
 }
 
-// lookAgain schedules the next look after a pause, or at once when there was news.
+// lookAgain schedules the next look after a pause, or at once if there was news.
 func (n *session) lookAgain(s *Source, wait bool) {
 	n.look.asking = false
 	if wait {
@@ -208,7 +208,7 @@ func (n *session) lookAgain(s *Source, wait bool) {
 	n.lookAt(s)
 }
 
-// seen takes the answer to a look; nil where no answer came.
+// seen takes the answer to a look; nil if no answer came.
 func (n *session) seen(s *Source, number int, info *Info) {
 	if n.number != number || s.closed {
 		return // the answer is for an earlier session
@@ -221,7 +221,7 @@ func (n *session) seen(s *Source, number int, info *Info) {
 		return
 	}
 	others := info.Unacknowledged - s.since(n.look.linked)
-	// No message can be on its way where none was requested.
+	// No message can be on its way if none was requested.
 	quietBefore := n.number == 1
 	s.size = max(s.size, min(info.Unacknowledged, handledRoom)+settleRoom)
 	if others > 0 && s.s.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.s.now.Sub(n.began) > nakAfter) {
@@ -243,8 +243,8 @@ func (n *session) seen(s *Source, number int, info *Info) {
 	n.lookAgain(s, wait)
 }
 
-// advance moves the session on as far as it goes, and reports whether it is open.
-// others is how many deliveries other instances may have.
+// advance takes the session to the last state that it can reach now, and reports whether
+// it is open. others is how many deliveries other instances may have.
 func (n *session) advance(s *Source, info *Info, others int) bool {
 	if n.last == 0 {
 		return false // it is not known yet whose the pin is

@@ -2,14 +2,15 @@ package queue
 
 import "time"
 
-// Source is one consumer of the lane as this instance uses it: that of a partition,
-// or the only one of a lane without order. It requests only as many messages as it
-// has room for, so that every message that the server has sent is known here and kept
-// alive.
+// Source is one consumer of the lane as this instance uses it: the consumer of a
+// partition, or the only consumer of a lane without order. It requests only as many
+// messages as it has room for, so that this instance knows every message that the server
+// has sent, and keeps it alive with in-progress acknowledgements.
 type Source struct {
 	// Partition is the partition's number; -1 in a lane without order.
 	Partition int
-	// Pin is the server's proof that the partition's consumer is ours; empty for none.
+	// Pin is the server's proof that this instance has the partition's consumer; empty
+	// for none.
 	Pin string
 	// Owner is the driver's record of the source.
 	Owner any
@@ -17,7 +18,7 @@ type Source struct {
 	s       *Scheduler
 	epoch   int // counts the subscriptions
 	closed  bool
-	running int    // jobs that workers have
+	running int    // number of jobs that workers have
 	heard   uint32 // the second of the server's last message
 	inflight
 	window
@@ -27,7 +28,7 @@ type Source struct {
 	crowding
 }
 
-// queueState is what deliveries have shown of the consumer.
+// queueState is the state of the consumer as far as deliveries have shown it.
 type queueState struct {
 	// newest is the consumer's sequence of the last delivery.
 	newest uint64
@@ -56,7 +57,7 @@ func (s *Scheduler) newSource(partition int) *Source {
 
 // Place is a delivery's place among those of its consumer.
 type Place struct {
-	// Epoch is that of the subscription on which it came.
+	// Epoch is the epoch of the subscription on which the delivery came.
 	Epoch int
 	// Seq is the consumer's sequence.
 	Seq uint64
@@ -100,14 +101,14 @@ type PullEnd uint8
 
 // Ends of a pull.
 const (
-	PullOver        PullEnd = iota // its time is over, or there are no messages
-	PullUnpinned                   // the pin is not that of the partition's holder
+	PullOver        PullEnd = iota // the time of the request is over, or there are no messages
+	PullUnpinned                   // the pin is not the pin of the partition's holder
 	PullNoConsumer                 // the consumer is gone or has changed
 	PullInterrupted                // anything else, such as a change of leaders
 )
 
 // PullEnded takes the server's message that a request has ended. unsent is how many
-// of its messages will not come; -1 means all requested ones.
+// messages of the request will not come; -1 means all requested messages.
 func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd, unsent int) {
 	s.now = now
 	if epoch != src.epoch {

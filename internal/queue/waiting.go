@@ -2,7 +2,7 @@ package queue
 
 import "time"
 
-// wait is what becomes of an event that cannot be handled because of another row.
+// wait says what happens to an event that cannot be handled because of another row.
 type wait uint8
 
 const (
@@ -22,8 +22,8 @@ func (s *Scheduler) mayWait(j *Job, a Answer) wait {
 	case s.now.Sub(j.waitsFrom) >= s.cfg.MaxWait:
 		return waitOver
 	case !s.cfg.Batches && a.Unique && j.behind != nil:
-		// Another row has the value since, so a later event of this row gives the row
-		// another value. A handler of batches gets the two events together.
+		// Another row has the unique value now, so a later event of this row must give
+		// this row another value. A batch handler gets the two events together.
 		return waitNot
 	case !s.cfg.HoldKey && j.src.crowded():
 		j.gaveUp = true
@@ -38,18 +38,18 @@ type waitsFor uint8
 
 const (
 	waitsForNone   waitsFor = iota
-	waitsForRow             // another row must come, or go
-	waitsForUnique          // another row must give up a value that must be unique
+	waitsForRow             // another row must be inserted or deleted
+	waitsForUnique          // another row must give up a unique value
 )
 
 // Waiting counts the events that wait for another row.
 type Waiting struct {
 	Row, Unique int
-	Since       time.Time // the first answer that said so, of those that wait
+	Since       time.Time // the time of the earliest first answer with Waits among these events
 }
 
-// Waiting counts the events taken that wait for another row by their last answer.
-// The events behind them in their rows do not count.
+// Waiting counts the events whose last answer was that they wait for another row. The
+// events behind them in their rows do not count.
 func (s *Scheduler) Waiting() Waiting {
 	var w Waiting
 	for _, src := range s.sources {

@@ -12,9 +12,9 @@ const (
 	silence = 4
 )
 
-// window is how many jobs of a source may be in flight, at most ceiling: as many as
-// are done in about a tenth of a second. Slow handlers so leave the rest to other
-// instances.
+// window is how many jobs of a source may be in flight, at most ceiling: as many as are
+// done in about a tenth of a second. So an instance with slow handlers leaves the rest
+// to other instances.
 type window struct {
 	size, ceiling int
 	asked         int // messages that the server may still send
@@ -51,7 +51,7 @@ func (s *Source) credit() int {
 		return 0
 	}
 	if s.s.lapsed() {
-		return 0 // a new pin, obtained now, would seem to prove that the partition is ours
+		return 0 // a new pin, obtained now, would seem to prove that this instance has the partition
 	}
 	s.pace()
 	free = max(s.size-s.asked-s.active, 0)
@@ -59,8 +59,8 @@ func (s *Source) credit() int {
 	return free
 }
 
-// creditForProbe requests one event, and only where the sole candidate is the event
-// that may itself cause the outage.
+// creditForProbe requests one event, and only if the sole candidate is the event that
+// may itself cause the outage.
 func (s *Source) creditForProbe() int {
 	if s.asked > 0 || s.active >= s.size || s.s.candidates() > 1 || s.s.lapsed() {
 		return 0
@@ -82,7 +82,7 @@ func (s *Source) pace() {
 	}
 }
 
-// watch detects a lost request, and requests messages where no request stands.
+// watch detects a lost request, and requests messages if no request is under way.
 func (s *Source) watch() {
 	if s.asked > 0 && s.s.seconds-s.heard > silence {
 		s.asked = 0

@@ -8,8 +8,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// JetStream is js, of a domain, with the domain of every acknowledgement checked: one
-// from another domain says nothing of the message in this one.
+// JetStream returns js, whose domain is given, with a check of every acknowledgement: an
+// acknowledgement from another domain does not prove that this domain has stored the
+// message.
 func JetStream(js jetstream.JetStream, domain string) jetstream.JetStream { return checked{js, domain} }
 
 type checked struct {

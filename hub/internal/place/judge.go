@@ -13,14 +13,14 @@ type Here struct {
 	Self
 
 	// Ledger and Ingest say whether these streams exist in the hub's JetStream. A ledger
-	// without an id counts as existing.
+	// without an installation's id also exists.
 	Ledger, Ingest bool
 }
 
 // OtherError is another installation in the account.
 type OtherError struct {
-	// Here is this hub. Hub is a hub of the other installation, and nil where only
-	// streams are known: then Streams are all that take the ledger's subject.
+	// Here is this hub. Hub is a hub of the other installation. It is nil if only streams
+	// are known: then Streams are all streams that take the ledger's subject.
 	Here    Self
 	Hub     *Self
 	Streams []string
@@ -44,13 +44,13 @@ func domainText(domain string) string {
 	return fmt.Sprintf("domain %q", domain)
 }
 
-// Judge returns an *OtherError if what was found is of another installation. Hubs of
-// one installation have its id and its domain in common: a copy of an installation, such
-// as a promoted mirror, has the id and another domain.
+// Judge returns an *OtherError if f contains a hub or a stream of another installation.
+// Hubs of one installation have the same id and the same domain. A copy of an
+// installation, such as a promoted mirror, has the same id and another domain.
 //
-// A ledger that was deleted has no id until a hub restores it, so that only the domain
-// tells then. Without ledger and ingest, an installation begins here: every other hub is
-// of another one.
+// A ledger that was deleted has no id until a hub restores it. Until then only the
+// domain distinguishes installations. Without ledger and ingest, a new installation
+// begins here, and every other hub belongs to another installation.
 func (f *Found) Judge(here Here) error {
 	began := here.Ledger || here.Ingest
 	for _, hub := range f.Hubs {

@@ -17,11 +17,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Subject is where each hub answers who it is. It has the form of a request to one
-// hub, so that hubs have the permission; "@all" is the id of no hub.
+// Subject is the subject on which each hub answers with its Self. It has the form of a
+// request to one hub, because hubs have the permission for such subjects. No hub has
+// the id "@all".
 const Subject = "replhub._to.@all.place.hub"
 
-// Self is what a hub says of itself.
+// Self is a hub's description of itself.
 type Self struct {
 	// Installation is the installation's id, Domain its JetStream domain.
 	Installation string `json:"installation"`
@@ -31,18 +32,18 @@ type Self struct {
 
 // Found are the answers to one question to the account.
 type Found struct {
-	// Hubs are the hubs that run, with this one if it does.
+	// Hubs are the running hubs, including this one if it already answers.
 	Hubs []Self
 	// Takers are the streams that take the ledger's subject, by their names.
 	Takers []string
 }
 
 // noStream is the expected stream of a message that no stream may store: each stream
-// that takes the subject refuses it, and says its own name.
+// that takes the subject refuses the message, and names itself in the refusal.
 const noStream = "-"
 
 // Ask asks for hubs, and for streams that take the subject of the ledger. It listens
-// for the given time, and no longer than until it knows that nobody can answer.
+// for the given time, or until it knows that there is no hub and no such stream.
 func Ask(ctx context.Context, nc *nats.Conn, ledger string, listen time.Duration) (*Found, error) {
 	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox + ".*")
@@ -82,7 +83,7 @@ func Ask(ctx context.Context, nc *nats.Conn, ledger string, listen time.Duration
 	return found, nil
 }
 
-// addHub adds a hub's answer. What is no such answer says nothing.
+// addHub adds a hub's answer. Other messages are ignored.
 func (f *Found) addHub(data []byte) {
 	var self Self
 	if json.Unmarshal(data, &self) == nil && self.Installation != "" {
@@ -90,7 +91,7 @@ func (f *Found) addHub(data []byte) {
 	}
 }
 
-// addTaker adds the answer of a stream, which is a refusal with the stream's name.
+// addTaker adds a stream's answer: a refusal that names the stream.
 func (f *Found) addTaker(data []byte) {
 	var ack struct {
 		Stream string `json:"stream"`

@@ -44,19 +44,19 @@ func (e *TooOldError) Error() string {
 // protects them. An Anchor is for one registration.
 type Anchor struct {
 	id string
-	// pinned says that a pin was set, held that one was set since the last Look, and
+	// pinned says that a pin was set, held that a pin was set since the last Look, and
 	// lowest at which sequence.
 	pinned, held bool
 	lowest       uint64
 
-	// The results of the look for the edit under way.
+	// The results of the last Look, for the edit under way.
 	bounds Bounds
 	ledger Ledger
 	marks  map[uint64]Mark
 }
 
-// NewAnchor makes the anchor of a registration with an id that no other has, which begins
-// with the name of its service and a slash.
+// NewAnchor makes the anchor of a registration. The id is unique, and begins with the
+// name of the service and a slash.
 func NewAnchor(id string) *Anchor { return &Anchor{id: id} }
 
 // Bounds returns what ingest held at the last Look.
@@ -72,8 +72,8 @@ func (a *Anchor) Look(known Ledger, then func() Step) Step {
 	})
 }
 
-// Begin finds a start and pins it. It fails with *TooOldError where ingest may not
-// hold the start any more, and with ErrChanged where the edit has to begin again.
+// Begin finds a start and pins it. It fails with *TooOldError if ingest may not hold
+// the start any more, and with ErrChanged if the edit has to begin again.
 func (a *Anchor) Begin(s Start, then func(Beginning) Step) Step {
 	held := max(a.bounds.First, a.ledger.Floor)
 	return a.find(s, held, func(seq uint64) Step {
@@ -90,8 +90,8 @@ func (a *Anchor) Begin(s Start, then func(Beginning) Step) Step {
 	})
 }
 
-// find finds the sequence that a start asks for. held is the first that ingest is
-// sure to hold.
+// find finds the sequence that a start asks for. held is the first sequence that ingest
+// certainly holds.
 func (a *Anchor) find(s Start, held uint64, then func(seq uint64) Step) Step {
 	switch {
 	case s.All:
@@ -132,8 +132,8 @@ func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
 		return then(m)
 	}
 	return a.ledger.MarkBefore(seq, func(m Mark) Step {
-		// The floor may have been lost with the ledger: what the pin keeps is asked
-		// once it is set.
+		// The floor may have been lost with the ledger. So ask what ingest holds after
+		// the pin is set.
 		return a.bounds.still(func(is bool, now Bounds) Step {
 			if !is || seq < now.First {
 				return Done{ErrChanged}
@@ -144,9 +144,8 @@ func (a *Anchor) markBefore(seq uint64, then func(Mark) Step) Step {
 	})
 }
 
-// Release ends the pin, once the lane's state holds the interests. held is false for
-// a pin that has expired: the events may be gone, so the registration must be refused
-// rather than answered with such a since.
+// Release ends the pin, once the lane's state holds the interests. held is false if the
+// pin has expired: the events may be gone, so the registration must be refused.
 func (a *Anchor) Release(then func(held bool) Step) Step {
 	if !a.pinned {
 		return then(true)

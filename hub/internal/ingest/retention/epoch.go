@@ -11,7 +11,7 @@ import (
 type Found struct {
 	Bounds Bounds
 	Ledger Ledger
-	// Lost says that there was no ledger though ingest holds or held events.
+	// Lost says that there was no ledger, although ingest holds or held events.
 	Lost bool
 }
 
@@ -40,9 +40,8 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})
 		return true, nil
 	}, func(write Step) Step {
-		// An epoch begins only for the stream that is there after the ledger was
-		// read: the ledger may be about a later stream than the one that was looked
-		// at.
+		// Write only if the stream is still the same after the ledger was read: the
+		// ledger may already be about a later stream than b.
 		return Look{func(now Bounds, _ time.Time) Step {
 			if !now.Created.Equal(b.Created) {
 				return identify(now, atLeast, then)
@@ -77,14 +76,14 @@ func Resume(m Mark, then func(Mark) Step) Step {
 	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, then}.in(f.Ledger) })
 }
 
-// resume is one Resume, which found the stream within bounds.
+// resume is one Resume. bounds is what the stream held when Resume began.
 type resume struct {
 	bounds Bounds
 	mark   Mark
 	then   func(Mark) Step
 }
 
-// in decides by the ledger.
+// in decides by the ledger whether the mark's epoch is over.
 func (r resume) in(l Ledger) Step {
 	if next, over := l.after(r.mark.Epoch); over {
 		return r.behind(l, next)
@@ -122,7 +121,7 @@ func (r resume) trimmed() Step {
 	})
 }
 
-// behind continues from a mark in an epoch that is over, and that next follows.
+// behind continues from a mark whose epoch is over; next is the epoch after it.
 func (r resume) behind(l Ledger, next Range) Step {
 	switch {
 	case !next.Created.Equal(l.Current().Created) || r.mark.Seq+1 >= l.brokenAt(r.mark.Epoch):
@@ -134,16 +133,16 @@ func (r resume) behind(l Ledger, next Range) Step {
 	case r.mark.Seq+1 == r.bounds.First || r.mark.Time.IsZero():
 		return r.then(r.mark)
 	}
-	// Before the break, in the part that survived, unless another rollback that nobody
+	// The mark is before the break, in the part that survived, unless a rollback that no hub
 	// has noticed went further back.
 	return ReadTime{r.mark.Seq, r.proven}
 }
 
-// from continues at the break, or at the first event stored after the mark's time,
-// because surviving earlier events were already processed. These may include events
-// after the break: a reader may have read on before the break was noticed, and so have
-// taken events of the new epoch under the number of the old one. Epochs of streams that
-// are gone are passed over, because only the present stream can be read.
+// from continues at the first event stored after the mark's time, because earlier events
+// were already processed. If the mark has no time, it continues at the break. Processed
+// events may lie after the break: a reader may have read on before the break was noticed,
+// and so have taken events of the new epoch under the number of the old epoch. Epochs of
+// streams that are gone are skipped, because only the present stream can be read.
 func (r resume) from(l Ledger) Step {
 	begin := l.brokenAt(r.mark.Epoch)
 	if r.mark.Time.IsZero() {
@@ -193,11 +192,11 @@ func (r resume) rolledBack() Step {
 	return r.bounds.SeqAt(r.mark.Time.Add(time.Nanosecond), r.beginAt)
 }
 
-// beginAt has the events from a sequence on be of a later epoch than the mark's.
+// beginAt begins an epoch at a sequence, if no epoch after the mark's begins there yet.
 func (r resume) beginAt(first uint64) Step {
 	return updateOnce(func(l *Ledger, _ time.Time) (bool, error) {
 		if l.EpochOf(first) > r.mark.Epoch {
-			return false, nil // another lane or hub has seen it first
+			return false, nil // another lane or hub has begun the epoch first
 		}
 		l.begin(Range{Epoch: max(l.Current().Epoch, r.mark.Epoch) + 1, First: first, Created: r.bounds.Created})
 		return true, nil
@@ -209,8 +208,8 @@ func (r resume) beginAt(first uint64) Step {
 	})
 }
 
-// still goes on where what was found is of the stream that was looked at. Where ingest
-// was created again or rolled back meanwhile, the mark is checked once more.
+// still continues if ingest is still the stream that r.bounds describes. If ingest was
+// created again or rolled back meanwhile, the mark is checked once more.
 func (r resume) still(next func() Step) Step {
 	return r.bounds.still(func(is bool, _ Bounds) Step {
 		if !is {

@@ -9,12 +9,13 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// fence has the lanes fenced whose registrations outlived their pins, and all lanes
-// where the ledger was lost, and then releases the pins. The lanes are read after that.
+// fence writes the state records again of the lanes whose pins have expired, or of all
+// lanes if pins were lost, and then releases the expired pins. A registration on its way
+// into such a lane then fails. The trim reads the lanes after that.
 func (t *trim) fence() Step {
 	return ReadLedger{func(r Read) Step {
 		if r.Revision == 0 {
-			return Restore(t.fence) // so that what is lost is noted
+			return Restore(t.fence) // so that the stored ledger notes the loss
 		}
 		due, lost := r.Ledger.overdue(r.Now), r.Ledger.Lost
 		if len(due) == 0 && lost == 0 {
@@ -36,8 +37,8 @@ func (t *trim) fence() Step {
 	}}
 }
 
-// servicesOf are the services whose registrations set pins. An id that names none was
-// not set by a hub.
+// servicesOf returns the services whose registrations set the pins. A pin whose id names
+// no service was not set by a hub.
 func servicesOf(pins map[string]Pin) []subjects.Name {
 	var services []subjects.Name
 	for _, id := range slices.Sorted(maps.Keys(pins)) {

@@ -10,8 +10,8 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 )
 
-// ErrNewer means that a newer replhub wrote the ledger, in a form that this one does not
-// know. This replhub then neither changes the ledger nor trims ingest.
+// ErrNewer means that a newer version of replhub wrote the ledger, in a form that this
+// version does not know. The hub then neither changes the ledger nor trims ingest.
 var ErrNewer = errors.New("a newer replhub wrote the ledger; upgrade this hub")
 
 // ledgerForm is the form of ledgers written here.
@@ -22,8 +22,8 @@ type Ledger struct {
 	// Form is the version of the JSON. It matters to Decode and Encode alone; a ledger
 	// without it is of form 1.
 	Form int `json:"v"`
-	// Installation is the id of this installation, which tells its hubs from those of
-	// another one in the same account. It is created once.
+	// Installation is the id of this installation. It distinguishes the hubs of this
+	// installation from hubs of another one in the same account. It is created once.
 	Installation string `json:"installation,omitempty"`
 	// Epochs are ascending; the last is the current one.
 	Epochs []Range `json:"epochs"`
@@ -39,8 +39,8 @@ type Ledger struct {
 	// Forgotten is the count of the latest such pin that is no longer in Released.
 	Released  []Release `json:"released,omitempty"`
 	Forgotten uint64    `json:"forgotten,omitempty"`
-	// Lost is set where pins were lost, to a number that no other loss has, until a trim
-	// has fenced all lanes: with the ledger, when it was deleted, or with ingest.
+	// Lost is not zero after pins were lost, because the ledger was deleted or ingest
+	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
 }
 
@@ -52,7 +52,7 @@ type Range struct {
 	Created time.Time `json:"created"`
 }
 
-// Encode is the document of a ledger.
+// Encode returns the document of a ledger.
 func Encode(l Ledger) ([]byte, error) {
 	l.Form = ledgerForm
 	data, err := json.Marshal(l)
@@ -158,6 +158,6 @@ func (l *Ledger) begin(r Range) {
 		}
 		l.dropPins()
 	}
-	l.Floor = min(l.Floor, r.First) // after a rollback the events behind are new ones
+	l.Floor = min(l.Floor, r.First) // after a rollback the events from r.First on are new
 	l.Epochs = append(slices.Clip(l.Epochs), r)
 }

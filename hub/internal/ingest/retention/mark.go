@@ -25,7 +25,7 @@ var ErrChanged = errors.New("ingest was created again, rolled back or trimmed ju
 // the same one.
 type Mark struct {
 	event.Position
-	// Time is zero where no event is known at the position; it is then not checked.
+	// Time is zero if no event is known at the position; the time is then not checked.
 	Time time.Time `json:"time,omitzero"`
 }
 
@@ -48,8 +48,9 @@ type Bounds struct {
 	Created             time.Time
 }
 
-// still finds whether ingest is the stream that b describes and has lost events only by a
-// trim. Everything read since then is then of one stream. now is what ingest holds.
+// still finds whether ingest is still the stream that b describes, and has lost no
+// events except by a trim. If so, everything that was read since is of one stream. now is
+// what ingest holds now.
 func (b Bounds) still(then func(is bool, now Bounds) Step) Step {
 	return Look{func(now Bounds, _ time.Time) Step {
 		switch {
@@ -116,10 +117,10 @@ func (l *Ledger) Prove(m Mark, then func(bool) Step) Step {
 	}}
 }
 
-// Compares finds whether marks that were found just now compare with a lane's position:
-// ingest is still the one of the position, and no rollback was noticed since the lane
-// resumed. It is asked after the marks were found, so it proves them as well where they
-// lie before the position.
+// Compares finds whether marks that were found just now can be compared with a lane's
+// position: ingest is still the stream of the position, and no rollback was noticed since
+// the lane resumed. The caller asks after it has found the marks, so the answer also
+// proves the marks that lie before the position.
 func (l *Ledger) Compares(pos Mark, then func(bool) Step) Step {
 	return l.Prove(pos, then)
 }

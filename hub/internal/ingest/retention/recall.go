@@ -34,7 +34,8 @@ func (r Read) lastKnown() Ledger {
 	l := r.Known.clone()
 	l.Pinnings += 1 + r.Random%lostPinnings
 	l.Lost = 1 + r.Random%lostPinnings
-	// Pins that another hub set are lost with it: a trim looks at the lanes again.
+	// Pins that another hub set are lost with the ledger, so a trim must read the lanes
+	// again.
 	l.Released, l.Forgotten = nil, l.Pinnings
 	return l
 }
@@ -67,8 +68,8 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 	return false
 }
 
-// recallPins adds the pins that this hub knows. A trim that has looked at the lanes
-// before has to look again.
+// recallPins adds the pins that this hub knows. A trim that has already read the lanes
+// must read them again.
 func (l *Ledger) recallPins(known *Ledger) {
 	pins := maps.Clone(known.Pins)
 	if pins == nil {

@@ -36,7 +36,7 @@ type Read struct {
 	Revision uint64
 	// Known is what this hub last read or wrote; nil before the first.
 	Known *Ledger
-	// Now is the time by ingest's server.
+	// Now is the time by the clock of ingest's server.
 	Now time.Time
 	// Random is any number; it steps the count of pinnings of a lost ledger.
 	Random uint64
@@ -52,7 +52,7 @@ type WriteLedger struct {
 	Then   func(stored bool) Step
 }
 
-// Remember makes the hub remember the document, which was read and not changed.
+// Remember makes the hub remember a document that was read and not changed.
 type Remember struct {
 	Ledger Ledger
 	Then   func() Step
@@ -63,10 +63,10 @@ type LookAtLanes struct {
 	Then func(Need) Step
 }
 
-// Fence has lanes' state records written again as they are, of the given services or of
-// all: whatever was on its way into such a lane is refused, or was stored before. unknown
-// are those lanes where that did not come about, with the reason. A lane that does not
-// exist needs none.
+// Fence writes the state records of lanes again, without a change: of the given services
+// or of all. Any append that was on its way into such a lane is refused, or was stored
+// before. unknown are the lanes whose record could not be written, with the reason. A
+// lane that does not exist needs no fence.
 type Fence struct {
 	Services []subjects.Name
 	All      bool

@@ -26,8 +26,8 @@ func (p Policy) cutoff(now time.Time, full bool) time.Time {
 
 // Trimmed is the result of a trim.
 type Trimmed struct {
-	// Full says that ingest is nearly full. Looked says that the lanes were looked
-	// at, since some event is old enough to be purged.
+	// Full says that ingest is nearly full. Looked says that the lanes were read,
+	// because some event is old enough to be purged.
 	Full, Looked bool
 	// Need is what the lanes need; zero unless Looked.
 	Need Need
@@ -65,9 +65,9 @@ type trim struct {
 	// epoch is the current epoch of the ledger by which the lanes are judged. If another
 	// epoch begins meanwhile, a lane's place may differ from the one that was read.
 	epoch uint64
-	// below is the sequence below which this trim may purge. No event from it on was
-	// found needed or pinned, whatever floor an earlier trim has set: a rollback that
-	// was not noticed yet puts new events below the floor.
+	// below is the sequence below which this trim may purge: every event below it was
+	// found to be neither needed nor pinned. The floor of an earlier trim may be higher,
+	// but after a rollback that was not noticed yet, there are new events below it.
 	below uint64
 }
 
@@ -152,8 +152,8 @@ func (t *trim) raised(l Ledger) Step {
 	return ReadLedger{t.confirmed}
 }
 
-// confirmed continues if the stored ledger still has the floor. If the ledger was deleted,
-// a hub that does not know the floor may have answered a registration.
+// confirmed continues if the stored ledger still has the floor. If the ledger was deleted
+// meanwhile, a hub that does not know the floor may have answered a registration.
 func (t *trim) confirmed(r Read) Step {
 	if r.Ledger.Floor < t.below {
 		return t.changed()
@@ -164,9 +164,9 @@ func (t *trim) confirmed(r Read) Step {
 	return ReadTime{t.done.Bounds.Last, t.purge}
 }
 
-// purge purges what this trim decided on, unless ingest has changed: the last event that
-// the decision knew is still there, so ingest was neither created again nor rolled back
-// to before it, and no event below is a new one.
+// purge removes the events that this trim decided on, if ingest still holds the last
+// event that the decision knew. Ingest was then neither created again nor rolled back to
+// before that event, so no event below it is new.
 func (t *trim) purge(last time.Time, found bool) Step {
 	if b := t.done.Bounds; !found || !last.Equal(b.LastTime) {
 		return t.changed()
@@ -180,8 +180,8 @@ func (t *trim) changed() Step {
 	return Done{fmt.Errorf("ingest or its ledger changed during a trim to %d: nothing was removed", t.below)}
 }
 
-// stuck is the end of a trim that purged nothing: in a full ingest it finds out
-// whether a lane is why.
+// stuck ends a trim that purged nothing. If ingest is full, it finds out whether a lane
+// is the reason.
 func (t *trim) stuck() Step {
 	b, n := t.done.Bounds, t.done.Need
 	if !t.done.Full || !n.Pinned {
