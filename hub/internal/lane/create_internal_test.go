@@ -1,11 +1,10 @@
-package lane_test
+package lane
 
 import (
 	"testing"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest"
-	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/natstest"
 	"github.com/replhub/replhub/subjects"
@@ -15,7 +14,7 @@ import (
 // leader. Here it answers nothing because it has no subjects yet.
 func TestCreateWaitsForAnAnswer(t *testing.T) {
 	js := natstest.Start(t).JetStream()
-	a, err := lane.NewAppender(js, lane.Fast)
+	a, err := NewAppender(js, Fast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +23,11 @@ func TestCreateWaitsForAnAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := lane.StreamConfig(service, 1, true)
+	first, err := stateMessage(service, "h", First(ingest.Mark{}, DefaultQueue(), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := StreamConfig(service, 1, true)
 	cfg.Metadata = map[string]string{contract.MetadataKey: contract.MetadataValue}
 	silent := cfg
 	silent.Subjects = []string{"elsewhere"}
@@ -34,11 +37,9 @@ func TestCreateWaitsForAnAnswer(t *testing.T) {
 	sent := func() uint64 { return js.Conn().Stats().OutMsgs }
 	before := sent()
 	done := make(chan error, 1)
-	go func() {
-		done <- lane.Create(t.Context(), js, a, service, 1, lane.First(ingest.Mark{}, lane.DefaultQueue(), 0), "h")
-	}()
-	// The look at the stream, and two attempts.
-	for sent() < before+3 {
+	go func() { done <- a.appendFirst(t.Context(), cfg.Name, first) }()
+	// Two attempts.
+	for sent() < before+2 {
 		select {
 		case err := <-done:
 			t.Fatalf("gave up at once: %v", err)
@@ -51,7 +52,7 @@ func TestCreateWaitsForAnAnswer(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if tip, err := lane.ReadTip(t.Context(), js, service); err != nil || tip.Last != 1 {
+	if tip, err := ReadTip(t.Context(), js, service); err != nil || tip.Last != 1 {
 		t.Errorf("the lane has %d messages, %v; want its first state", tip.Last, err)
 	}
 }
