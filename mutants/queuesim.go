@@ -24,6 +24,13 @@ var queuesimMutants = []mutant{
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{
+		name: "came-again-and-given-back", guarantee: "2: a copy that came again to a running handler keeps its place in its row",
+		file: "internal/queue/scheduler.go",
+		old:  "case v.Kind == Untried && mine, v.Kind == Abandoned && mine && s.cfg.Ordered:",
+		new:  "case v.Kind == Untried && mine:",
+		pkg:  "./hub/sim", test: "TestScripts",
+	},
+	{
 		name: "row-cut-in-front", guarantee: "2: a copy that goes back to the server leaves the older ones of its row in line",
 		file: "internal/queue/scheduler.go",
 		old:  "	if j.first() {\n		s.remove(j)\n		return\n	}\n	j.src.unlink(j)",

@@ -20,8 +20,8 @@ var cores = []string{
 
 // Why the simulation does not find the mutants of a core.
 const (
-	noQueue    = "the subscriber's scheduler is not simulated"
-	noLetters  = "dead letters are not simulated"
+	noQueue    = "not searched for since the scheduler is simulated"
+	noLetters  = "the dead letters of the hub are not simulated"
 	noRows     = "snapshots and backfills are not simulated"
 	noRegistry = "the registry is not simulated"
 	// rare are those for which several faults have to meet within seconds, or another

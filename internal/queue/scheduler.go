@@ -159,7 +159,10 @@ func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
 		s.remove(j)
 	case v.Kind == Retry && mine:
 		s.retry(j, s.now.Add(v.After))
-	case v.Kind == Untried && mine:
+	case v.Kind == Untried && mine, v.Kind == Abandoned && mine && s.cfg.Ordered:
+		// A job of an ordered lane that is abandoned here was in doubt when its handler
+		// ended, and has been delivered here again. If that delivery were given back,
+		// newer copies of its row would pass it.
 		s.release(j)
 	default: // the server delivers it again, here or to another instance
 		s.stopped(j)
