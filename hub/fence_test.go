@@ -135,7 +135,7 @@ func delayed(to io.WriteCloser, from io.Reader, d time.Duration) {
 		for p := range pieces {
 			<-time.After(time.Until(p.due))
 			if _, err := to.Write(p.data); err != nil {
-				for range pieces {// the rest goes nowhere
+				for range pieces { // the rest goes nowhere
 				}
 			}
 		}
