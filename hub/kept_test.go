@@ -170,10 +170,13 @@ func TestLedgerDeletedWhileNoHubRuns(t *testing.T) {
 	stop()
 	w.deleteStream(contract.StreamLedger)
 	w.startHub()
-	// The lane needs nothing of ingest, and still its next copy must not be
-	// older than its last.
-	w.register("s", `{"entities":["user"]}`)
+	// The lane needs nothing of ingest, and still the epochs go on behind its last: for
+	// a service that is new, and for its own next copy.
+	w.register("new", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"3"}`)
+	w.epochOf("new", 1, "3")
+	w.register("s", `{"entities":["user"]}`)
+	w.publish("db.user.update", `{"id":"4"}`)
 	w.epochOf("s", 2, "3")
 	w.awaitAlarm(contract.StreamLedger, "no hub ran")
 }
