@@ -82,9 +82,10 @@ func (i *Inbox) replicateMany(ctx context.Context, db *sql.DB, batch []*replhub.
 			w.vacate, tangled = true, err
 			continue
 		}
-		again := errors.Is(err, errRaced) || i.retryable(err)
+		notVacated := errors.Is(err, errNotVacated)
+		again := notVacated || errors.Is(err, errRaced) || i.retryable(err)
 		if attempt >= i.cfg.Retries || !again || !pause(ctx, attempt) {
-			if tangled != nil && !again {
+			if tangled != nil && (notVacated || !again) {
 				err = tangled // what became of the second try is about no delivery
 			}
 			return nil, err

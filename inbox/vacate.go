@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -13,6 +14,12 @@ import (
 
 	"github.com/replhub/replhub/database"
 )
+
+// errNotVacated says that rows did not give up their unique values now, and may at the
+// next try: another row had the random value of a stopgap, since short columns have few
+// values; or the catalog had no unique index, although one was met. MariaDB's catalog
+// leaves out what it cannot open at the moment.
+var errNotVacated = errors.New("the rows cannot give up their unique values now")
 
 // stopgap is what a column holds within a transaction while its row gives up the
 // value that another row of the same transaction takes.
@@ -79,6 +86,9 @@ func (t *Table) vacate(ctx context.Context, tx database.Tx, gaps []stopgap, rows
 			args = append(args, value)
 		}
 		if _, err := tx.ExecContext(ctx, statement, append(args, row[0])...); err != nil {
+			if database.IsUnique(err) {
+				err = errors.Join(errNotVacated, err)
+			}
 			return fmt.Errorf("table %s: give up unique values: %w", t.cfg.Table, err)
 		}
 	}
@@ -90,6 +100,9 @@ func (t *Table) vacateRows(ctx context.Context, tx database.Tx, s *shape, rows [
 	indexes, err := t.readUniques(ctx, tx)
 	if err != nil {
 		return err
+	}
+	if len(indexes) == 0 {
+		return fmt.Errorf("table %s: the catalog has no unique index: %w", t.cfg.Table, errNotVacated)
 	}
 	gaps, err := t.stopgaps(s, indexes)
 	if err != nil {
