@@ -144,19 +144,46 @@ func TestMigrateBesideAnOpenTransaction(t *testing.T) {
 }
 
 func TestParseStatement(t *testing.T) {
-	for text, want := range map[string]string{
-		"CREATE TABLE IF NOT EXISTS a (id int PRIMARY KEY, b decimal(10, 2) DEFAULT 1.5, PRIMARY KEY (id, b), CHECK (b > 0), INDEX x (id, b)) WITH (c = 1, d = 2)": "a (<nil>, a): id=id int PRIMARY KEY; b=b decimal(10, 2) DEFAULT 1.5; index x=INDEX x (id, b)",
-		"CREATE TABLE IF NOT EXISTS \"a.b\".\"c(\"\"d\" (\n\te text DEFAULT ',)''(',\n\tUNIQUE (e)\n)":                                                             "\"a.b\".\"c(\"\"d\" (a.b, c(\"d): e=e text DEFAULT ',)''('",
-		"CREATE TABLE IF NOT EXISTS `x`.`y` (`z z` int)":                                                                                                           "`x`.`y` (x, y): z z=`z z` int",
-		"CREATE INDEX IF NOT EXISTS i_shard ON s.t (shard, id)":                                                                                                    "s.t (s, t): index i_shard=",
-		"INSERT INTO t (a) VALUES (1)":                                  " (<nil>, ): ",
-		"CREATE TABLE t (a int)":                                        " (<nil>, ): ",
-		"CREATE TABLE IF NOT EXISTS t (one integer CHECK (one = (1)))":  "t (<nil>, t): one=one integer CHECK (one = (1))",
-		"CREATE TABLE IF NOT EXISTS t(a int,b int)":                     "t (<nil>, t): a=a int; b=b int",
-		"CREATE TABLE IF NOT EXISTS t (a int, CONSTRAINT c UNIQUE (a))": "t (<nil>, t): a=a int",
+	for _, c := range []struct{ text, want string }{
+		{
+			text: "CREATE TABLE IF NOT EXISTS a (id int PRIMARY KEY, b decimal(10, 2) DEFAULT 1.5, PRIMARY KEY (id, b), CHECK (b > 0), INDEX x (id, b)) WITH (c = 1, d = 2)",
+			want: "a (<nil>, a): id=id int PRIMARY KEY; b=b decimal(10, 2) DEFAULT 1.5; index x=INDEX x (id, b)",
+		},
+		{
+			text: "CREATE TABLE IF NOT EXISTS \"a.b\".\"c(\"\"d\" (\n\te text DEFAULT ',)''(',\n\tUNIQUE (e)\n)",
+			want: "\"a.b\".\"c(\"\"d\" (a.b, c(\"d): e=e text DEFAULT ',)''('",
+		},
+		{
+			text: "CREATE TABLE IF NOT EXISTS `x`.`y` (`z z` int)",
+			want: "`x`.`y` (x, y): z z=`z z` int",
+		},
+		{
+			text: "CREATE INDEX IF NOT EXISTS i_shard ON s.t (shard, id)",
+			want: "s.t (s, t): index i_shard=",
+		},
+		{
+			text: "INSERT INTO t (a) VALUES (1)",
+			want: " (<nil>, ): ",
+		},
+		{
+			text: "CREATE TABLE t (a int)",
+			want: " (<nil>, ): ",
+		},
+		{
+			text: "CREATE TABLE IF NOT EXISTS t (one integer CHECK (one = (1)))",
+			want: "t (<nil>, t): one=one integer CHECK (one = (1))",
+		},
+		{
+			text: "CREATE TABLE IF NOT EXISTS t(a int,b int)",
+			want: "t (<nil>, t): a=a int; b=b int",
+		},
+		{
+			text: "CREATE TABLE IF NOT EXISTS t (a int, CONSTRAINT c UNIQUE (a))",
+			want: "t (<nil>, t): a=a int",
+		},
 	} {
-		if got := database.Parsed(text); got != want {
-			t.Errorf("%s\nis %s\nnot %s", text, got, want)
+		if got := database.Parsed(c.text); got != c.want {
+			t.Errorf("%s\nis %s\nnot %s", c.text, got, c.want)
 		}
 	}
 }

@@ -147,16 +147,19 @@ func (w *world) must(nc *nats.Conn, subject, body string) {
 // eventually waits until check gives no error.
 func (w *world) eventually(what string, check func() error) {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
+	over := time.After(patience)
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-poll.C:
+		case <-over:
 			w.t.Fatalf("%s: %v; denied: %q", what, err, w.Violations())
 		}
-		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // between two looks
 	}
 }
 

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	duration := flags.Duration("for", time.Minute, "how long to run; 0 is no limit")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "the first seed; by default another each time")
 	most := flags.Int("runs", 0, "how many seeds at most; 0 is no limit")
-	events := flags.Int("events", 0, "end after so many events; 0 is no limit")
+	events := flags.Int("events", 0, "end after this number of events; 0 means no limit")
 	steps := flags.Int("steps", sim.Steps, "actions of a run")
 	script := flags.String("script", "", "play the script of this file instead")
 	near := flags.String("near", "", "play variations of the script of this file")
