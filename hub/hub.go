@@ -232,6 +232,9 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.ingest.SetAlone(ctx, h.domain, true); err != nil {
+		return err
+	}
 	h.started = h.now() // records that this hub wrote before its start are older
 	h.rosters = partition.New(partition.Config{
 		JS: h.js, Replicas: h.replicas, Hub: h.cfg.ID, Room: func() int { return reply.Room(h.nc.MaxPayload()) }, Report: h.alarms.StreamDeleted, Logger: h.log,
