@@ -138,8 +138,8 @@ var sdkMutants = []mutant{
 	{
 		name: "rewind-not-noticed", guarantee: "7: a queue that was created again delivers again what was handled",
 		file: "internal/queue/outstanding.go",
-		old:  `case !info.Created.Equal(s.created):`,
-		new:  `case false:`,
+		old:  `return !info.Gone && info.Created.Equal(s.created)`,
+		new:  `return !info.Gone`,
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,
 	},

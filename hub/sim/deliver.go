@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -315,12 +316,21 @@ func (i *instance) ask(req queue.InfoRequest) {
 		if core != i.core {
 			return
 		}
-		if err != nil {
+		switch {
+		case noConsumer(err):
+			info = &queue.Info{Gone: true}
+		case err != nil:
 			info = nil
 		}
 		i.core.ConsumerInfo(i.w.now, req, info)
 		i.perform()
 	})
+}
+
+// noConsumer reports whether the server said that a consumer, or its lane, does not exist.
+func noConsumer(err error) bool {
+	refused, is := errors.AsType[*model.Error](err)
+	return errors.Is(err, errNoLane) || is && refused.Code == model.CodeConsumerNotFound
 }
 
 func infoOf(c *model.Consumer) *queue.Info {

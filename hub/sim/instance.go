@@ -256,7 +256,7 @@ func (i *instance) look() {
 		i.core = queue.New(i.w.now, i.config())
 		i.membership = membership{leaseFrom: i.w.now}
 		if !i.ordered {
-			i.core.Open(i.w.now)
+			i.core.Open(i.w.now, i.created)
 		}
 		i.perform()
 	})

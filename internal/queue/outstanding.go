@@ -12,12 +12,14 @@ const nakSpan = 100_000
 // InfoRequest is a consumer to ask the server about.
 type InfoRequest struct {
 	Source  *Source
-	session int // the session that asks; 0 for a queue that stands still
-	waiting int // jobs that waited then
+	session int // the session that asks; 0 for a queue that stands still or is quiet
+	waiting int // jobs that waited then; 0 for a quiet queue
 }
 
 // Info is the server's report on a consumer.
 type Info struct {
+	// Gone says that the consumer does not exist. The other fields are then zero.
+	Gone    bool
 	Created time.Time
 	// AckFloor is the sequence up to which every copy is acknowledged, Start the one
 	// at which the consumer begins; both are sequences of the lane.
@@ -39,25 +41,58 @@ func (i *Info) floor() uint64 { return max(i.AckFloor, max(i.Start, 1)-1) }
 // ConsumerInfo takes the answer to an InfoRequest; nil where no answer came.
 func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
 	s.now = now
-	if req.session == 0 {
-		req.Source.crowdedBy(req.waiting, info)
+	src := req.Source
+	if src.closed {
 		return
 	}
-	req.Source.session.seen(req.Source, req.session, info)
+	switch {
+	case info != nil && !src.same(info):
+		// No message has announced that: no request was under way, or the message was lost.
+		s.todo().QueuesChanged = true
+	case req.session > 0:
+		src.session.seen(src, req.session, info)
+	case req.waiting > 0:
+		src.crowdedBy(req.waiting, info)
+	default:
+		src.quiet = quiet{since: s.seconds}
+	}
 }
 
-// remembered reports whether the consumer is the one seen before and still knows all
-// its deliveries. Otherwise the session is over.
-func (s *Source) remembered(info *Info) bool {
-	n := &s.session
-	if s.created.IsZero() {
+// same reports whether a consumer is the one seen before.
+func (s *Source) same(info *Info) bool {
+	if s.created.IsZero() && !info.Gone {
 		s.created = info.Created
 	}
-	switch {
-	case !info.Created.Equal(s.created):
-		s.s.todo().QueuesChanged = true // the consumer was created again while no hub could announce that
-		return false
-	case info.DeliveredSeq < n.look.newest && n.look.memory == s.memory:
+	return !info.Gone && info.Created.Equal(s.created)
+}
+
+// quiet says when the server was last asked whether a consumer still exists.
+type quiet struct {
+	since uint32 // the second of the last answer
+	asked bool   // a question is under way
+}
+
+// quietAfter is the number of seconds without a message and without a request under way
+// after which a consumer may have ended unnoticed.
+const quietAfter = 2
+
+// listen asks the server about a source for which no request is under way, as in an
+// outage: the end of its consumer would not be announced. A session that is not open looks
+// at the consumer anyway.
+func (s *Source) listen() {
+	looks := s.s.cfg.Ordered && s.session.state != sessionOpen
+	if looks || s.asked > 0 || s.closed || s.quiet.asked || s.s.seconds-max(s.heard, s.quiet.since) < quietAfter {
+		return
+	}
+	s.quiet.asked = true
+	s.s.askInfo(InfoRequest{Source: s})
+}
+
+// remembered reports whether the consumer still knows all its deliveries. Otherwise the
+// session is over.
+func (s *Source) remembered(info *Info) bool {
+	n := &s.session
+	if info.DeliveredSeq < n.look.newest && n.look.memory == s.memory {
 		s.newest = info.DeliveredSeq
 		s.forget()
 		number := n.number

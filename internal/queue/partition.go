@@ -58,8 +58,9 @@ func (s *Scheduler) Held() []int {
 	return list
 }
 
-// NoHub notes that no hub answered a request sent at that time, while the server can
-// be reached. Without a hub, no partition changes its holder.
+// NoHub notes that no hub runs: the server answered a request sent at that time with "no
+// responders". Without a hub, no partition changes its holder. A request without an
+// answer does not show that.
 func (s *Scheduler) NoHub(now, sent time.Time) {
 	s.now = now
 	if s.lease.over(now) {

@@ -47,7 +47,7 @@ func newRun(t *testing.T, seed uint64, batches bool) *run {
 	}
 	w := &run{t: t, r: r, now: time.Unix(1, 0), last: map[string]uint64{}, busy: map[string]bool{}}
 	w.s = New(w.now, cfg)
-	w.src = w.s.Open(w.now)
+	w.src = w.s.Open(w.now, time.Time{})
 	return w
 }
 

@@ -26,6 +26,7 @@ type Source struct {
 	handled handled
 	queueState
 	crowding
+	quiet quiet
 }
 
 // queueState is the state of the consumer as far as deliveries have shown it.
@@ -38,10 +39,12 @@ type queueState struct {
 	created time.Time
 }
 
-// Open opens the only source of a lane without order.
-func (s *Scheduler) Open(now time.Time) *Source {
+// Open opens the only source of a lane without order. created is when its consumer was
+// created; zero while that is unknown.
+func (s *Scheduler) Open(now, created time.Time) *Source {
 	s.now, s.shares = now, 1
 	src := s.newSource(-1)
+	src.created = created
 	s.subscribe(src)
 	src.pull()
 	return src

@@ -82,7 +82,8 @@ func (s *Source) pace() {
 	}
 }
 
-// watch detects a lost request, and requests messages if no request is under way.
+// watch detects a lost request, and requests messages if no request is under way. If none
+// may be requested now, it finds out whether the consumer still exists.
 func (s *Source) watch() {
 	if s.asked > 0 && s.s.seconds-s.heard > silence {
 		s.asked = 0
@@ -90,4 +91,5 @@ func (s *Source) watch() {
 		s.session.restart(s)
 	}
 	s.pull()
+	s.listen()
 }
