@@ -25,7 +25,7 @@ var reviewMutants = []mutant{
 	},
 	{
 		name: "whole-row-doubted", guarantee: "2: a newer event does not begin before an older one of its key that met a conflict",
-		file: "internal/queue/scheduler.go",
+		file: "internal/queue/work.go",
 		old:  "		if next.state == jobRunning {\n			next.doubted = true",
 		new:  "		if next != nil {\n			next.doubted = true",
 		pkg:  "./internal/queue", test: "TestScripts",

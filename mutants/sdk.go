@@ -105,7 +105,7 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "running-counts-after-doubt", guarantee: "7: what others may have settled during a standstill hides nothing",
-		file: "internal/queue/partition.go",
+		file: "internal/queue/source.go",
 		old:  `s.forget() // a job that still`,
 		new:  `// a job that still`,
 		pkg:  "./internal/queue", test: "TestScripts",
@@ -113,7 +113,7 @@ var sdkMutants = []mutant{
 	},
 	{
 		name: "fails-after-doubt", guarantee: "7: what was at work through a standstill is not tried again unless it comes again",
-		file: "internal/queue/scheduler.go",
+		file: "internal/queue/work.go",
 		old:  `mine := j.src.mine() && !j.doubted`,
 		new:  `mine := j.src.mine()`,
 		pkg:  "./internal/queue", test: "TestScripts",
@@ -161,16 +161,16 @@ var sdkMutants = []mutant{
 	{
 		name: "asks-after-the-lease", guarantee: "7: a new pin proves nothing to who stood still",
 		file: "internal/queue/window.go",
-		old:  `if s.s.lapsed() {`,
+		old:  `if s.sources.lapsed() {`,
 		new:  `if false {`,
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,
 	},
 	{
 		name: "lease-not-looked-at", guarantee: "7: who stood still begins nothing",
-		file: "internal/queue/lease.go",
-		old:  `return s.cfg.Ordered`,
-		new:  `return false && s.cfg.Ordered`,
+		file: "internal/queue/sources.go",
+		old:  `return s.env.cfg.Ordered`,
+		new:  `return false && s.env.cfg.Ordered`,
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,
 	},

@@ -24,6 +24,3 @@ func (l *lease) renew(from time.Time) {
 		l.from = from
 	}
 }
-
-// lapsed reports whether the lease on the partitions is over.
-func (s *Scheduler) lapsed() bool { return s.cfg.Ordered && s.lease.over(s.now) }

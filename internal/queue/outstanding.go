@@ -38,23 +38,21 @@ type Info struct {
 // cluster, a consumer that starts in the middle has an ack floor of 0 at first.
 func (i *Info) floor() uint64 { return max(i.AckFloor, max(i.Start, 1)-1) }
 
-// ConsumerInfo takes the answer to an InfoRequest; nil where no answer came.
-func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
-	s.now = now
-	src := req.Source
-	if src.closed {
+// informed takes the answer to a request.
+func (s *Source) informed(req InfoRequest, info *Info) {
+	if s.closed {
 		return
 	}
 	switch {
-	case info != nil && !src.same(info):
+	case info != nil && !s.same(info):
 		// No message has announced that: no request was under way, or the message was lost.
-		s.todo().QueuesChanged = true
+		s.env.todo().QueuesChanged = true
 	case req.session > 0:
-		src.session.seen(src, req.session, info)
+		s.session.seen(s, req.session, info)
 	case req.waiting > 0:
-		src.crowdedBy(req.waiting, info)
+		s.crowdedBy(req.waiting, info)
 	default:
-		src.quiet = quiet{since: s.seconds}
+		s.quiet = quiet{since: s.env.seconds}
 	}
 }
 
@@ -80,12 +78,12 @@ const quietAfter = 2
 // outage: the end of its consumer would not be announced. A session that is not open looks
 // at the consumer anyway.
 func (s *Source) listen() {
-	looks := s.s.cfg.Ordered && s.session.state != sessionOpen
-	if looks || s.asked > 0 || s.closed || s.quiet.asked || s.s.seconds-max(s.heard, s.quiet.since) < quietAfter {
+	looks := s.env.cfg.Ordered && s.session.state != sessionOpen
+	if looks || s.asked > 0 || s.closed || s.quiet.asked || s.env.seconds-max(s.heard, s.quiet.since) < quietAfter {
 		return
 	}
 	s.quiet.asked = true
-	s.s.askInfo(InfoRequest{Source: s})
+	s.env.askInfo(InfoRequest{Source: s})
 }
 
 // remembered reports whether the consumer still knows all its deliveries. Otherwise the
@@ -132,7 +130,7 @@ func (s *Source) callFor(info *Info) {
 		}
 	}
 	if len(settle.Done)+len(settle.Nak) > 0 {
-		out := s.s.todo()
+		out := s.env.todo()
 		out.Settle = append(out.Settle, settle)
 	}
 }

@@ -139,7 +139,7 @@ func (w *world) output() string {
 
 func (w *world) source(o script.Args) *Source {
 	w.t.Helper()
-	for _, src := range w.s.sources {
+	for _, src := range w.s.sources.all {
 		if given := o.Text("p", "") != ""; !given && !src.closed || given && src.Partition == o.Number("p", 0) {
 			return src
 		}
@@ -242,8 +242,8 @@ func (w *world) redriven(o script.Args) {
 }
 
 func (w *world) state(script.Args) {
-	for _, src := range w.s.sources {
+	for _, src := range w.s.sources.all {
 		w.say("%s: %d in flight, %d active, %d running, %d asked for", name(src), src.count, src.active, src.running, src.asked)
 	}
-	w.say("%d rows, spilled %d", len(w.s.lines), w.s.Spilled())
+	w.say("%d rows, spilled %d", len(w.s.rows.lines), w.s.Spilled())
 }
