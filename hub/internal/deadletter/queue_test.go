@@ -218,7 +218,7 @@ func TestFullLettersStall(t *testing.T) {
 	}
 }
 
-func TestTwoOfficesWriteOneLetter(t *testing.T) {
+func TestTwoQueuesWriteOneLetter(t *testing.T) {
 	p := newPost(t, contract.Queue{Order: "none", Partitions: 1, MaxDeliver: 2})
 	a, b := p.open(), p.open()
 	p.run(a)
