@@ -64,7 +64,7 @@ func (w *World) serve(c *call) {
 	w.trace("  %s: %s is served: %v", c.from.name, c.what, c.err)
 	c.serve = nil
 	if c.then == nil {
-		w.drop(c) // nobody waits for the answer
+		w.drop(c) // no process waits for the answer
 	}
 }
 

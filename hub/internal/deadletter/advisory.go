@@ -17,8 +17,8 @@ import (
 )
 
 // Subjects of the server's advisories, each followed by ".<stream>.<consumer>".
-// They name any stream of the account: a wildcard cannot stand for a part of a
-// name, so others' advisories come along and are acknowledged unread.
+// They cover every stream of the account, because a wildcard cannot stand for a part of a
+// name. Advisories of streams that are no lanes are acknowledged unread.
 const (
 	advisoryPrefix     = "$JS.EVENT.ADVISORY.CONSUMER."
 	exhaustedSubjects  = advisoryPrefix + "MAX_DELIVERIES.>"
@@ -30,16 +30,15 @@ const (
 // exhausted delivery whose advisory finds no room is found by the audit.
 const advisoriesMaxBytes = 64 << 20
 
-// maxAdvisories bounds those of one consumer and kind, so that the advisories of a
-// service over its quota of dead letters leave room for the others'.
+// maxAdvisories bounds the advisories of one consumer and kind. So a service over its
+// quota of dead letters leaves room for the advisories of other services.
 const maxAdvisories = 10_000
 
 // advisories is the stream of failed deliveries whose letter is not stored yet.
 type advisories struct{ stream *hubstream.Kept }
 
-// advisoriesConfig: a work queue, so that what is settled takes no room and
-// what the stream holds is exactly what is not. A full one refuses the new; the
-// old are never pushed out.
+// advisoriesConfig is that of a work queue: the stream holds exactly the advisories that
+// are not settled. A full stream refuses new advisories, and keeps the old ones.
 func (c Config) advisoriesConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        contract.StreamAdvisories,

@@ -16,16 +16,16 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// The audit finds exhausted deliveries whose advisory was lost: advisories are
-// core messages, gone when the server dies before it has stored them, when
-// their stream has no leader just then or is full.
+// The audit finds exhausted deliveries whose advisory was lost. An advisory is a core
+// message. It is lost if the server dies before it has stored the advisory, or if the
+// stream of advisories has no leader or is full.
 //
-// num_redelivered counts the messages that were redelivered and are pending,
-// and the exhausted ones without a letter. Zero says that all is well. More
-// than num_ack_pending says for certain that one lacks its letter. In between
-// the counts do not tell. Which ones they are the server says nowhere but in a
-// backup of the stream, which holds its consumers' state (inspect.go); a backup
-// reads the whole lane, so one is made only for a reason.
+// num_redelivered counts the messages that were redelivered and are pending, and the
+// exhausted messages without a letter. Zero says that no letter is missing. A number
+// above num_ack_pending says that a letter is missing. Any other number leaves that open.
+// Only a backup of the stream, which holds the state of its consumers, says which
+// messages are exhausted (inspect.go). The server reads the whole lane for a backup, so
+// the audit requests one only where a letter may be missing.
 
 // audit looks for exhausted deliveries without a letter.
 type audit struct {
@@ -84,7 +84,7 @@ func (a *audit) lane(ctx context.Context, service subjects.Name) error {
 	}
 	waiting, err := a.advisories.waiting(ctx, service)
 	if err != nil || waiting > 0 {
-		return err // those are on their way
+		return err // the capture of these advisories is under way
 	}
 	return a.clear(ctx, service, suspects)
 }

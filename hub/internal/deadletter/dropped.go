@@ -12,9 +12,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// dropped reports whether the lane created at a time has had its last record, or
-// is gone. Asked after a letter was stored: a drop removes a service's letters
-// behind that record, so a letter that came too late for it finds the record.
+// dropped reports whether the lane that was created at a time has its last record, or is
+// gone. It is called after a letter was stored: a drop appends that record and then removes
+// the service's letters, so a letter that was stored after the removal finds the record.
 func (c *capture) dropped(ctx context.Context, service subjects.Name, created time.Time) (bool, error) {
 	tip, err := lane.ReadTip(ctx, c.js, service)
 	switch {

@@ -215,7 +215,7 @@ func (p *fixture) hold(o *deadletter.Queue) uint64 {
 	return hold
 }
 
-// loseAdvisories has the server publish advisories that nobody stores.
+// loseAdvisories deletes the stream of advisories, so that none is stored.
 func (p *fixture) loseAdvisories() {
 	p.t.Helper()
 	if err := p.js.DeleteStream(p.t.Context(), contract.StreamAdvisories); err != nil {

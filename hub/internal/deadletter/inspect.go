@@ -31,9 +31,9 @@ const (
 	consumersFolder = "consumers/"
 )
 
-// inspect reads the state of a stream's consumers, by their names, off the
-// front of a backup that the server makes. The messages behind are left unread:
-// the server stops at the end of the subscription.
+// inspect returns the states of a stream's consumers by their names. It reads them from
+// the front of a backup that the server makes. The messages behind them stay unread: the
+// server stops when the subscription ends.
 func inspect(ctx context.Context, js jetstream.JetStream, stream string) (map[string]*consumerState, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -13,10 +13,10 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// A full lane cannot wait for the audit: where workers hand something back all the
-// time, a consumer has redelivered messages at every look, and what is acknowledged
-// behind them would stay for InspectEvery. It is inspected at once, but no more
-// often than takes a twentieth of the time.
+// A full lane cannot wait for the audit: where workers hand deliveries back all the time,
+// a consumer has redelivered messages at every look, and the acknowledged copies behind
+// them would stay for InspectEvery. A full lane is inspected at once, but inspections take
+// at most a twentieth of the time.
 const (
 	minProveEvery = 250 * time.Millisecond
 	proveShare    = 20

@@ -158,7 +158,7 @@ func TestAuditFindsLostAdvisories(t *testing.T) {
 			}
 			o := p.open(func(cfg *deadletter.Config) { cfg.InspectEvery = c.inspect })
 			if hold := p.hold(o); hold > 2 {
-				t.Errorf("hold %d, and nobody knows yet what failed", hold)
+				t.Errorf("hold %d before it is known which delivery failed", hold)
 			}
 			p.run(o)
 			var found []*jetstream.RawStreamMsg
