@@ -75,10 +75,10 @@ type quiet struct {
 const quietAfter = 2
 
 // listen asks the server about a source for which no request is under way, as in an
-// outage: the end of its consumer would not be announced. A session that is not open looks
-// at the consumer anyway.
+// outage: the end of its consumer would not be announced. A session that looks at the
+// consumer finds out by itself; one that waits for its first message does not look.
 func (s *Source) listen() {
-	looks := s.env.cfg.Ordered && s.session.state != sessionOpen
+	looks := s.session.look.asking || !s.session.look.due.IsZero()
 	if looks || s.asked > 0 || s.closed || s.quiet.asked || s.env.seconds-max(s.heard, s.quiet.since) < quietAfter {
 		return
 	}
