@@ -162,7 +162,7 @@ func (h *hub) take(a Action, service int) {
 	}
 }
 
-func (w *World) service(text string) int {
+func (w *servers) service(text string) int {
 	for i, s := range w.services {
 		if s.text == text {
 			return i

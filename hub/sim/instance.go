@@ -26,13 +26,13 @@ const (
 )
 
 // has reports whether a service's bit is set.
-func (w *World) has(service, bits int) bool { return w.instanced && w.kinds&(bits<<service) != 0 }
+func (w *servers) has(service, bits int) bool { return w.instanced && w.kinds&(bits<<service) != 0 }
 
 // partitionCount is how many partitions a lane that is ordered by key has.
 const partitionCount = 2
 
 // queueOf is the queue of a service.
-func (w *World) queueOf(s service) contract.Queue {
+func (w *servers) queueOf(s service) contract.Queue {
 	q := record.DefaultQueue()
 	if w.has(w.service(s.text), orderedBits) {
 		q.Order, q.Partitions = record.OrderKey, partitionCount
