@@ -193,7 +193,7 @@ func (i *instance) bury(a *attempt) {
 	id := strings.Join([]string{i.service.text, d.event.event.id, i.created.String()}, "/")
 	w.ask(i.asking, letterStream, "letter", func() error {
 		var err error
-		ack, err = w.letters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
+		ack, err = w.deadLetters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
 		if err == nil {
 			w.judge.buried(i.index, d, ack.Duplicate)
 		}

@@ -17,10 +17,10 @@ const (
 type servers struct {
 	network
 
-	db, ledger, rosters, letters *model.Stream
-	lanes                        map[string]*model.Stream // by service
-	services                     []service
-	names                        map[string][]string // of the lanes' consumers, by service
+	db, ledger, rosters, deadLetters *model.Stream
+	lanes                            map[string]*model.Stream // by service
+	services                         []service
+	names                            map[string][]string // of the lanes' consumers, by service
 	// instanced says that instances handle the copies, kinds of which kinds they are.
 	instanced bool
 	kinds     int
@@ -60,7 +60,7 @@ func newServers(cfg Config) servers {
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)
 	w.rosters = model.NewStream(model.StreamConfig{Name: rosterStream, OnePerSubject: true}, w.now)
-	w.letters = model.NewStream(model.StreamConfig{Name: letterStream, Duplicates: 24 * time.Hour}, w.now)
+	w.deadLetters = model.NewStream(model.StreamConfig{Name: letterStream, Duplicates: 24 * time.Hour}, w.now)
 	for i := range serviceCount {
 		name, err := subjects.ParseName(string(rune('a' + i)))
 		if err != nil {

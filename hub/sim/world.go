@@ -207,6 +207,6 @@ func (w *World) restart() {
 		}
 	}
 	w.rosters.Restart(w.now)
-	w.letters.Restart(w.now)
+	w.deadLetters.Restart(w.now)
 	w.reconnect()
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -91,7 +93,8 @@ func Decode(data []byte) (Ledger, error) {
 	if err := json.Unmarshal(data, &l.unknown); err != nil {
 		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
 	}
-	for _, known := range []string{"v", "installation", "epochs", "floor", "pins", "pinnings", "released", "forgotten", "lost"} {
+	for field := range reflect.TypeFor[Ledger]().Fields() {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		delete(l.unknown, known)
 	}
 	return l, nil
