@@ -108,15 +108,15 @@ func (m *membership) join(ctx context.Context, leaving bool) (contract.Joined, e
 	return reply, err
 }
 
-// withoutHub keeps the held partitions while no hub answers. Where this instance
-// cannot reach NATS, the lease runs out: a hub that can reach NATS may give the
-// partitions to another instance.
+// withoutHub keeps the held partitions while no hub runs, which only "no responders"
+// shows. After any other error, such as a timeout or a refusal, the lease runs out: a hub
+// may run that did not count the request, and give the partitions to another instance.
 func (m *membership) withoutHub(sent time.Time, err error) {
 	if !m.told {
-		m.s.client.log.Warn("no hub answers; the partitions stay as they are", "service", m.s.client.Service(), "err", err)
+		m.s.client.log.Warn("no hub takes the requests of this instance", "service", m.s.client.Service(), "err", err)
 		m.told = true
 	}
-	if m.s.client.nc.IsConnected() {
+	if none := errors.Is(err, nats.ErrNoResponders) || errors.Is(err, ErrNoHub); none && m.s.client.nc.IsConnected() {
 		m.d.step(func(now time.Time) { m.d.core.NoHub(now, sent) })
 	}
 }

@@ -18,8 +18,8 @@ type condition struct {
 	// account describes the account's limits that are nearly reached; nil before the first
 	// look.
 	account atomic.Pointer[[]string]
-	// unknown are the lanes that keep ingest from being trimmed.
-	unknown *unknownLanes
+	// untrimmed are the lanes that keep ingest from being trimmed.
+	untrimmed *untrimmed
 }
 
 // Dispatching reports whether ingest can be reached.
@@ -38,8 +38,8 @@ func (c *condition) Disk() string {
 func (c *condition) IngestFull() *contract.IngestFull { return c.full.Load() }
 
 // Untrimmed says why ingest is not trimmed, with one text for each lane that cannot
-// be read.
-func (c *condition) Untrimmed() []string { return c.unknown.degraded() }
+// be read or written.
+func (c *condition) Untrimmed() []string { return c.untrimmed.degraded() }
 
 // Account describes the account's limits that are nearly reached.
 func (c *condition) Account() []string {

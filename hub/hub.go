@@ -62,10 +62,10 @@ type Hub struct {
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
 	troubles troubles
-	// condition is the reported state of this hub, unknown the lanes that keep ingest
+	// condition is the reported state of this hub, untrimmed the lanes that keep ingest
 	// from being trimmed, looks the places of lanes that pin a full ingest.
 	condition condition
-	unknown   unknownLanes
+	untrimmed untrimmed
 	looks     looks
 
 	// Set by open and discover, before anything else runs.
@@ -107,7 +107,7 @@ func New(cfg Config) (*Hub, error) {
 		pressed: make(chan struct{}, 1),
 	}
 	h.troubles = newTroubles(h.log)
-	h.condition.unknown = &h.unknown
+	h.condition.untrimmed = &h.untrimmed
 	h.alarms = alarm.New(h.log)
 	h.hubs = ownership.New(ownership.Config{Conn: cfg.Conn, Registry: cfg.Registry, ID: cfg.ID, Alone: cfg.OwnAll, Logger: h.log})
 	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.LaneMaxBytes, h.log)
@@ -205,11 +205,13 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	if err := h.checkServer(ctx); err != nil {
 		return err
 	}
-	if err := h.refuseOthers(ctx); err != nil {
-		return err
-	}
+	// First what this JetStream shows: a foreign stream here also takes subjects, as
+	// another installation's streams do.
 	err := h.refuseForeign(ctx)
 	if err != nil {
+		return err
+	}
+	if err := h.refuseOthers(ctx); err != nil {
 		return err
 	}
 	if h.replicas, err = h.chooseReplicas(ctx); err != nil {

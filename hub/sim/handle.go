@@ -193,7 +193,7 @@ func (i *instance) bury(a *attempt) {
 	id := strings.Join([]string{i.service.text, d.event.event.id, i.created.String()}, "/")
 	w.ask(i.asking, letterStream, "letter", func() error {
 		var err error
-		ack, err = w.letters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
+		ack, err = w.deadLetters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
 		if err == nil {
 			w.judge.buried(i.index, d, ack.Duplicate)
 		}
@@ -237,13 +237,14 @@ type handling struct {
 	// positions are used again: lanes without an interest then, and those whose position
 	// was put back for a first interest and had not come again to where it once was.
 	blind map[string]bool
-	// reached is how far a lane's position ever was, putBack the lanes that are not there
-	// again.
+	// reached is the highest position that each lane had. putBack are the lanes whose
+	// position is below that.
 	reached map[string]event.Position
 	putBack map[string]bool
-	// places are the positions under which copies of an event came into a lane, and
-	// renamed the rows of which some came under two: in an epoch that nobody knew yet to
-	// be over, and again by a registration. What came in between may come again.
+	// places are the positions under which copies of an event came into a lane. renamed are
+	// the rows with an event that came under two positions: first in an epoch that was over
+	// before a hub noticed that, and again by a registration. The copies between the two
+	// may come again.
 	places  map[copyOf]event.Position
 	renamed map[rowOf]bool
 	// recreated counts the consumers of a lane that were deleted.

@@ -162,7 +162,7 @@ func (h *hub) take(a Action, service int) {
 	}
 }
 
-func (w *World) service(text string) int {
+func (w *servers) service(text string) int {
 	for i, s := range w.services {
 		if s.text == text {
 			return i
@@ -216,7 +216,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.WriteLedger:
 		h.writeLedger(p, s, answer)
 	case retention.Remember:
-		h.known = &s.Ledger
+		h.remember(&s.Ledger)
 		next(s.Then())
 	case retention.LookAtLanes:
 		lanes(func(n retention.Need, err error) {

@@ -127,7 +127,7 @@ func (j *judge) appended(lane string, seq uint64) {
 	m, err := j.w.lanes[lane].Get(seq)
 	h, is := m.Value.(headers)
 	if err != nil || !is {
-		j.fail("P: lane %s holds what nobody appended", lane)
+		j.fail("P: lane %s holds a message that no writer appended", lane)
 		return
 	}
 	mark, ok := record.CopyMark(h)

@@ -41,7 +41,7 @@ func (i *instance) join(hub int) {
 	now := i.w.now
 	if i.joining {
 		if now.Sub(i.sent) >= joinTimeout {
-			i.noHub()
+			i.noAnswer()
 		}
 		return
 	}
@@ -107,7 +107,14 @@ func (i *instance) assigned(reply contract.Joined) {
 	i.perform()
 }
 
-// noHub notes that no hub answered.
+// noAnswer notes that no answer came in time.
+func (i *instance) noAnswer() {
+	i.w.trace("  %s: no answer", i.name)
+	i.joining = false
+	i.joinAt = i.sent.Add(joinEvery)
+}
+
+// noHub notes that no hub runs.
 func (i *instance) noHub() {
 	i.w.trace("  %s: no hub", i.name)
 	i.joining = false

@@ -172,7 +172,7 @@ func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, asked time.Time, 
 
 // consumerInfos are what the server says of a lane's consumers: as they are, or as they
 // were when the server began to lag behind.
-func (w *World) consumerInfos(s service) map[string]model.ConsumerInfo {
+func (w *servers) consumerInfos(s service) map[string]model.ConsumerInfo {
 	if old, lags := w.lagging[s.text]; lags && w.now.Before(old.until) {
 		return old.infos
 	}
@@ -190,7 +190,7 @@ func (w *World) consumerInfos(s service) map[string]model.ConsumerInfo {
 // misleads reports whether a leader that begins, and has not read its store, answers
 // about a lane's consumers. Of the leaders of one lane only one does in a run: each has
 // milliseconds for it, and hubs rely on it that no two looks are both in such a moment.
-func (w *World) misleads(text string) bool {
+func (w *servers) misleads(text string) bool {
 	until := w.beginning[text]
 	if first, was := w.misled[text]; !w.now.Before(until) || was && !first.Equal(until) {
 		return false
@@ -213,7 +213,7 @@ type lag struct {
 const lagTime = 3 * time.Second
 
 // lag freezes the answers about a lane's consumers for a while.
-func (w *World) lag(text string) {
+func (w *servers) lag(text string) {
 	if n := w.service(text); n >= 0 && w.lanes[text] != nil {
 		delete(w.lagging, text)
 		if infos := w.consumerInfos(w.services[n]); len(infos) > 0 {

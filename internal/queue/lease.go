@@ -3,9 +3,8 @@ package queue
 import "time"
 
 // lease is how long this instance may rely on its partitions. Each answer of a hub
-// renews the lease, counted from the time of the request. If no hub is there, that
-// renews the lease too, because only a hub could give the partitions to another
-// instance. A process that stood still finds its lease expired.
+// renews the lease, counted from the time of the request. "No responders" renews
+// the lease too, because only a hub could give the partitions to another instance. A process that stood still finds its lease expired.
 type lease struct {
 	from time.Time
 	ttl  time.Duration
@@ -25,6 +24,3 @@ func (l *lease) renew(from time.Time) {
 		l.from = from
 	}
 }
-
-// lapsed reports whether the lease on the partitions is over.
-func (s *Scheduler) lapsed() bool { return s.cfg.Ordered && s.lease.over(s.now) }

@@ -4,6 +4,7 @@
 package hubstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/jsapi"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -23,11 +25,19 @@ import (
 const DeletionTime = time.Second
 
 // ForeignError refuses a stream that has one of the hub's names without the hub's
-// metadata.
-type ForeignError struct{ Stream string }
+// metadata, or another name and one of the hub's subjects.
+type ForeignError struct {
+	Stream string
+	// Subject is the hub's subject that a stream of another name takes; else empty.
+	Subject string
+}
 
 // Error says what is wrong and what to do.
 func (e *ForeignError) Error() string {
+	if e.Subject != "" {
+		return fmt.Sprintf("stream %q takes the subject %s, which replhub needs for a stream of its own: change the stream's subjects or delete it, or use another account or domain",
+			e.Stream, e.Subject)
+	}
 	return fmt.Sprintf("stream %q exists but was not made by replhub (no metadata %s=%s): rename or delete it, or use another account or domain",
 		e.Stream, contract.MetadataKey, contract.MetadataValue)
 }
@@ -73,6 +83,9 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 		if err == nil {
 			return s, nil
 		}
+		if api, is := errors.AsType[*jetstream.APIError](err); is && api.ErrorCode == codeOverlap {
+			err = cmp.Or(Taken(ctx, js, cfg.Name, cfg.Subjects...), err)
+		}
 		// Another hub may have been first with settings of its own.
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return nil, fmt.Errorf("create stream %q: %w", cfg.Name, err)
@@ -103,6 +116,26 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 		return nil, fmt.Errorf("update stream %q: %w", cfg.Name, err)
 	}
 	return s, nil
+}
+
+// codeOverlap is the server's code for a stream whose subjects another stream takes.
+const codeOverlap jetstream.ErrorCode = 10065
+
+// Taken returns a *ForeignError if a stream of another name takes one of a stream's
+// subjects, which the server gives to one stream only.
+func Taken(ctx context.Context, js jetstream.JetStream, stream string, subjects ...string) error {
+	for _, subject := range subjects {
+		names, err := jsapi.StreamNames(ctx, js, subject)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if name != stream {
+				return &ForeignError{Stream: name, Subject: subject}
+			}
+		}
+	}
+	return nil
 }
 
 // stating has a stream created or updated, with bytes for its limit if it has none and the

@@ -46,7 +46,7 @@ type Hub interface {
 	// Account describes the account's limits that are nearly reached.
 	Account() []string
 	// Untrimmed says why ingest is not trimmed, with one text for each lane that
-	// cannot be read.
+	// cannot be read or written.
 	Untrimmed() []string
 }
 

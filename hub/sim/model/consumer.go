@@ -19,7 +19,7 @@ type ConsumerConfig struct {
 	// MaxAckPending bounds the messages that workers hold; 0 is no bound.
 	MaxAckPending int
 	// PinnedTTL is how long one requester has the consumer for itself without a new
-	// request; 0 for a consumer that is nobody's (pull.go).
+	// request; 0 for a consumer without a holder (pull.go).
 	PinnedTTL time.Duration
 }
 

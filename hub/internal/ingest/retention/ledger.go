@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -42,6 +45,10 @@ type Ledger struct {
 	// Lost is not zero after pins were lost, because the ledger was deleted or ingest
 	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
+
+	// unknown are the members that this version does not know. They stay in the document,
+	// because an older hub beside a newer one must not take from it what it noted.
+	unknown map[string]json.RawMessage
 }
 
 // Range is one epoch: the events from First to the next range's First, in the stream
@@ -56,10 +63,22 @@ type Range struct {
 func Encode(l Ledger) ([]byte, error) {
 	l.Form = ledgerForm
 	data, err := json.Marshal(l)
+	if err == nil && len(l.unknown) > 0 {
+		data, err = join(data, l.unknown)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode the ledger: %w", err)
 	}
 	return data, nil
+}
+
+// join adds members to a JSON object.
+func join(object []byte, members map[string]json.RawMessage) ([]byte, error) {
+	all := maps.Clone(members)
+	if err := json.Unmarshal(object, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // Decode reads a document, and refuses one of a newer form with ErrNewer.
@@ -70,6 +89,13 @@ func Decode(data []byte) (Ledger, error) {
 	}
 	if l.Form > ledgerForm {
 		return Ledger{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, l.Form, ledgerForm)
+	}
+	if err := json.Unmarshal(data, &l.unknown); err != nil {
+		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
+	}
+	for field := range reflect.TypeFor[Ledger]().Fields() {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(l.unknown, known)
 	}
 	return l, nil
 }
