@@ -55,7 +55,7 @@ func (w *World) check() bool {
 }
 
 // healSteps bounds the steps until all work must be finished.
-const healSteps = 8000
+const healSteps = 16_000
 
 // heal ends all faults, waits until all work is finished, and judges.
 func (w *World) heal() {

@@ -83,13 +83,13 @@ type World struct {
 	db, ledger *model.Stream
 	lanes      map[string]*model.Stream // by service
 	away       map[string]bool          // streams without a leader
+	// copies are the copies of the lanes' directories, by service.
+	copies map[string]laneCopy
 	// lagging are the answers of servers that lag behind, by service.
 	lagging map[string]lag
-	// beginning is until when the leader of a lane's consumer has not read what workers
-	// hold.
-	beginning map[string]time.Time
-	// misled is the beginning in which hubs were told that workers hold nothing.
-	misled map[string]time.Time
+	// leads is since when the present leader of a lane's consumers leads. Until beginTime
+	// has passed, it has not read what workers hold.
+	leads map[string]time.Time
 	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
 	// an earlier life have no effect.
 	life int
@@ -148,8 +148,8 @@ var entities = [...]string{"user", "tenant"}
 // NewWorld makes a world at its beginning: hubs run, and no service is registered.
 func NewWorld(cfg Config) *World {
 	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
-		skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time), misled: make(map[string]time.Time),
+		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), copies: make(map[string]laneCopy),
+		skew: make(map[string]time.Duration), lagging: make(map[string]lag), leads: make(map[string]time.Time),
 		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
 	}
 	w.db = w.newIngest()
@@ -224,7 +224,7 @@ func (w *World) Do(a Action) {
 		w.limit = int64(a.N)
 	case Batches:
 		w.fast = true
-	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room:
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore:
 		w.onServers(a)
 	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
@@ -262,6 +262,10 @@ func (w *World) onServers(a Action) {
 		w.bound(a.On, 1)
 	case Room:
 		w.bound(a.On, 0)
+	case Copy:
+		w.copyLane(a.On)
+	case Restore:
+		w.restoreLane(a.On, a.N > 0)
 	}
 }
 
@@ -315,7 +319,7 @@ func (w *World) restart() {
 	for _, s := range w.services {
 		if l := w.lanes[s.text]; l != nil {
 			l.Restart(w.now)
-			w.beginning[s.text] = w.now.Add(beginTime)
+			w.leads[s.text] = w.now
 		}
 	}
 	w.rosters.Restart(w.now)
