@@ -32,6 +32,20 @@ var restoreMutants = []mutant{
 		pkg:  "./hub/internal/lane/record", test: "TestAdd",
 	},
 	{
+		name: "ack-floor-never-goes-back", guarantee: "1: what was proven of copies that are lost proves nothing of the next",
+		file: "hub/internal/deadletter/hold.go",
+		old:  `		known.clean = min(known.clean, info.AckFloor.Stream)`,
+		new:  ``,
+		pkg:  "./hub/internal/deadletter", test: "TestAckFloorThatGoesBackProvesLess",
+	},
+	{
+		name: "settled-beyond-the-end", guarantee: "1: a consumer that is created again skips no copy of a lane that lost messages",
+		file: "hub/internal/lane/rewound.go",
+		old:  `			known.UpTo = 0 // of messages that the stream has lost`,
+		new:  `			_ = known`,
+		pkg:  "./hub/internal/lane", test: "TestSettledOfAnotherRewindProvesNothing",
+	},
+	{
 		name: "young-leader-counts", guarantee: "1: a leader that begins proves nothing of what workers hold",
 		file: "hub/internal/lane/history/standing.go",
 		old:  ` || at.Leading > 0 && at.Leading < leaderSettles`,
