@@ -19,8 +19,8 @@ var mutants = []mutant{
 	{
 		name: "no-reading-after-doubt", guarantee: "2: after any doubt the lane is read",
 		file: "hub/internal/lane/core/lane.go",
-		old:  "	l.view.known = unread\n	l.changes.failed(f)",
-		new:  "	l.changes.failed(f)",
+		old:  "	l.view.known = unread\n	if l.trouble",
+		new:  "	if l.trouble",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{

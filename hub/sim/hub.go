@@ -33,6 +33,8 @@ type hub struct {
 	// hearings are of the instances of each service.
 	hearings []*hearings
 	clock    clock
+	// connection counts how often the hub's connection was lost.
+	connection int
 }
 
 // newHub starts a hub, which opens ingest first.
@@ -234,6 +236,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 		w.ask(p, ingestStream, "purge", func() error {
 			if life == w.life && forgets == w.forgets {
 				w.Counts.Trimmed += int(w.db.Purge(s.Below))
+				clear(w.copies) // a lane that is put back further than ingest reaches is detached
 			}
 			return nil
 		}, answer(s.Then))

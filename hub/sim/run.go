@@ -58,7 +58,7 @@ func (w *World) check() bool {
 type ending struct{ *World }
 
 // healSteps bounds the steps until all work must be finished.
-const healSteps = 8000
+const healSteps = 16_000
 
 // heal ends all faults, waits until all work is finished, and judges.
 func (e ending) heal() {

@@ -32,11 +32,11 @@ type servers struct {
 	away map[string]bool // streams without a leader
 	// lagging are the answers of servers that lag behind, by service.
 	lagging map[string]lag
-	// beginning is until when the leader of a lane's consumer has not read what workers
-	// hold.
-	beginning map[string]time.Time
-	// misled is the beginning in which hubs were told that workers hold nothing.
-	misled map[string]time.Time
+	// leads is since when the present leader of a lane's consumers leads. Until beginTime
+	// has passed, it has not read what workers hold.
+	leads map[string]time.Time
+	// copies are the copies of the lanes' directories, by service.
+	copies map[string]laneCopy
 	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
 	// an earlier life have no effect.
 	life int
@@ -55,7 +55,7 @@ func newServers(cfg Config) servers {
 	w := servers{
 		network: network{cfg: cfg, now: time.Unix(1000, 0).UTC()},
 		lanes:   make(map[string]*model.Stream), names: make(map[string][]string), away: make(map[string]bool),
-		lagging: make(map[string]lag), beginning: make(map[string]time.Time), misled: make(map[string]time.Time),
+		lagging: make(map[string]lag), leads: make(map[string]time.Time), copies: make(map[string]laneCopy),
 	}
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)

@@ -23,6 +23,18 @@ func (l *writer) readTip() {
 	})
 }
 
+// confirmTip answers ConfirmTip.
+func (l *writer) confirmTip() {
+	l.h.w.readTip(l.self, l.service, func(tip record.Tip, err error) {
+		if err != nil {
+			l.failed(late(err))
+			return
+		}
+		l.lane.TipConfirmed(tip)
+		l.turn()
+	})
+}
+
 // readTip reads the end of a lane as package lane does: how far the stream goes, its
 // newest state record, and what lies behind that, each with a request of its own.
 func (w *servers) readTip(p *process, s service, then func(record.Tip, error)) {

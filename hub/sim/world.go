@@ -135,7 +135,7 @@ func (w *World) Do(a Action) {
 		w.limit = int64(a.N)
 	case Batches:
 		w.fast = true
-	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room:
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore:
 		w.onServers(a)
 	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
@@ -173,6 +173,10 @@ func (w *World) onServers(a Action) {
 		w.bound(a.On, 1)
 	case Room:
 		w.bound(a.On, 0)
+	case Copy:
+		w.copyLane(a.On)
+	case Restore:
+		w.restoreLane(a.On, a.N > 0)
 	}
 }
 
@@ -203,7 +207,7 @@ func (w *World) restart() {
 	for _, s := range w.services {
 		if l := w.lanes[s.text]; l != nil {
 			l.Restart(w.now)
-			w.beginning[s.text] = w.now.Add(beginTime)
+			w.leads[s.text] = w.now
 		}
 	}
 	w.rosters.Restart(w.now)

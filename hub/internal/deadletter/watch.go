@@ -26,6 +26,8 @@ type watch struct {
 	created time.Time
 	// clean is the sequence up to which no exhausted delivery lacks its letter.
 	clean uint64
+	// floor is the ack floor of the last answer.
+	floor uint64
 	// suspect is since when the counts leave room for one; zero when they do not.
 	suspect time.Time
 	// generation and pausedUntil are the consumer's.
@@ -51,6 +53,12 @@ func (w *watches) observe(service subjects.Name, info *jetstream.ConsumerInfo) (
 		w.known[key] = known
 	}
 	known.pausedUntil = info.Config.PauseUntil
+	if info.AckFloor.Stream < known.floor {
+		// The server has begun with older knowledge, perhaps with an older copy of the lane:
+		// other copies may have those sequences now.
+		known.clean = min(known.clean, info.AckFloor.Stream)
+	}
+	known.floor = info.AckFloor.Stream
 	// With max_deliver 1 the server reports no redelivered messages, though it
 	// keeps them (consumer.go, infoWithSnapAndReply).
 	if info.NumRedelivered == 0 && info.Config.MaxDeliver != 1 {

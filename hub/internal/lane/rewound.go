@@ -71,6 +71,9 @@ func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, 
 	from := s.StartOf(cfg.Durable)
 	if settled != nil {
 		known := settled(cfg.Durable)
+		if known.UpTo > stream.State.LastSeq {
+			known.UpTo = 0 // of messages that the stream has lost
+		}
 		if known.Generation == generation(s, stream) && known.UpTo+1 > max(from, 1) {
 			from = known.UpTo + 1
 		}

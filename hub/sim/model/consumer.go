@@ -378,8 +378,7 @@ func (c *Consumer) write() {
 
 // Sync makes safe from a kill what the store knows.
 func (c *Consumer) Sync() {
-	c.synced = c.stored
-	c.synced.pending, c.synced.count = maps.Clone(c.stored.pending), maps.Clone(c.stored.count)
+	c.synced = c.stored.clone()
 }
 
 // Kill is a server that was killed, and begins with the state that was synced last: a

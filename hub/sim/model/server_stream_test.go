@@ -1,8 +1,6 @@
 package model_test
 
 import (
-	"context"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -21,26 +19,6 @@ func (p *pair) limit() {
 	}
 	p.stream = s
 	p.model.Limit(most)
-}
-
-// restart stops the server and starts it again.
-func (p *pair) restart() {
-	p.now("restart")
-	p.server.Stop()
-	p.server.Start()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		ctx, cancel := context.WithTimeout(p.t.Context(), time.Second)
-		_, err := p.stream.Info(ctx)
-		cancel()
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			p.t.Fatal(err)
-		}
-	}
-	p.model.Restart(time.Now())
-	p.modelLedger.Restart(time.Now())
 }
 
 // read compares messages by their sequence and by subjects.

@@ -59,6 +59,7 @@ type pair struct {
 	// replies are where deliveries are settled, by consumer and sequence; those that
 	// were settled before stay, so that they are settled again.
 	replies map[string]map[uint64]string
+	copied  copied
 }
 
 const (
@@ -110,6 +111,10 @@ func (p *pair) operate() {
 		p.fastBatch()
 	case n < 30 && p.random.IntN(10) == 0:
 		p.restart()
+	case n < 31 && p.random.IntN(8) == 0:
+		p.copyStore()
+	case n < 32 && p.random.IntN(8) == 0:
+		p.restore()
 	case n < 34:
 		p.read()
 	case n < 37:
