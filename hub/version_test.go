@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,7 +18,11 @@ import (
 )
 
 // startOldServer answers like a nats-server of version 2.11, as far as a connection goes.
-func startOldServer(t *testing.T) string {
+func startOldServer(t *testing.T) string { return startServerLike(t, `"version":"2.11.9"`) }
+
+// startServerLike answers like a nats-server that says this of itself, as far as a
+// connection goes.
+func startServerLike(t *testing.T, info string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,7 +41,7 @@ func startOldServer(t *testing.T) string {
 			}
 			wg.Go(func() {
 				defer func() { _ = conn.Close() }()
-				fmt.Fprintf(conn, "INFO {\"server_id\":\"OLD\",\"version\":\"2.11.9\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n")
+				fmt.Fprintf(conn, "INFO {\"server_id\":\"FAKE\",%s,\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n", info)
 				for lines := bufio.NewScanner(conn); lines.Scan(); {
 					if strings.HasPrefix(lines.Text(), "PING") {
 						fmt.Fprintf(conn, "PONG\r\n")
@@ -81,4 +86,13 @@ func TestReconnectToAnOldServer(t *testing.T) {
 	w.await(h.Ready(), ended)
 	w.stopServer()
 	w.refused(ended, "2.11.9 is too old", "2.12 or later")
+}
+
+// A cluster with one server that is too old is refused, whichever server the hub is
+// connected to: streams may lie on that server.
+func TestClusterWithAnOldServer(t *testing.T) {
+	old := strings.TrimPrefix(startOldServer(t), "nats://")
+	w := &world{t: t, patience: 20 * time.Second}
+	w.url = startServerLike(t, fmt.Sprintf(`"version":"2.15.2","cluster":"c","connect_urls":[%q]`, old))
+	w.startIsRefused("2.11.9 is too old", "2.12 or later")
 }
