@@ -18,6 +18,9 @@ type condition struct {
 	// account describes the account's limits that are nearly reached; nil before the first
 	// look.
 	account atomic.Pointer[[]string]
+	// layout describes the streams that could not be given their replicas; nil before the
+	// first look.
+	layout atomic.Pointer[[]string]
 	// untrimmed are the lanes that keep ingest from being trimmed.
 	untrimmed *untrimmed
 }
@@ -44,6 +47,14 @@ func (c *condition) Untrimmed() []string { return c.untrimmed.degraded() }
 // Account describes the account's limits that are nearly reached.
 func (c *condition) Account() []string {
 	if texts := c.account.Load(); texts != nil {
+		return *texts
+	}
+	return nil
+}
+
+// Layout describes the streams that do not have their replicas and their place yet.
+func (c *condition) Layout() []string {
+	if texts := c.layout.Load(); texts != nil {
 		return *texts
 	}
 	return nil

@@ -149,6 +149,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchPlaces(ctx) })
 		group.Go(func() error { return h.watchVersion(ctx) })
 		group.Go(func() error { return h.watchAccount(ctx) })
+		group.Go(func() error { return h.watchLayout(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
@@ -227,7 +228,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 		return err
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
-		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
+		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow, Fast: h.fast,
 		WindowBytes: h.cfg.WindowBytes, TailPullBytes: h.cfg.MemoryBytes * tailPart / allParts / 3,
 		Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.alarms.StreamDeleted,
 	})

@@ -21,7 +21,7 @@ func (h *Hub) furnish() {
 	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
 	watch := consumers.New(consumers.Config{
 		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Letters: h.letters,
-		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, Logger: h.log,
+		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Logger: h.log,
 	})
 	registrar := registration.New(registration.Config{
 		JS: h.js, Conn: h.nc, Replicas: h.replicas, Ingest: h.ingest, Appender: h.appender, Hubs: h.hubs, Lanes: h.lanes, Watch: watch,

@@ -2,7 +2,10 @@ package hub_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -45,4 +48,13 @@ func TestReconnectToAnOldServer(t *testing.T) {
 	w.await(h.Ready(), ended)
 	w.stopServer()
 	w.refused(ended, "2.11.9 is too old", "2.12 or later")
+}
+
+// A cluster with one server that is too old is refused, whichever server the hub is
+// connected to: streams may lie on that server.
+func TestClusterWithAnOldServer(t *testing.T) {
+	old := strings.TrimPrefix(natstest.StartOld(t, "2.11.9"), "nats://")
+	w := &world{t: t, patience: 20 * time.Second}
+	w.url = natstest.StartSaying(t, fmt.Sprintf(`"version":"2.15.2","cluster":"c","connect_urls":[%q]`, old))
+	w.startIsRefused("2.11.9 is too old", "2.12 or later")
 }

@@ -66,8 +66,8 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	return EnsureBytes(ctx, js, cfg, SmallBytes)
 }
 
-// EnsureBytes returns the stream of cfg, created when absent and
-// brought to cfg when its settings differ. It returns a *ForeignError for a
+// EnsureBytes returns the stream of cfg, created when absent and brought to cfg, but for
+// its replicas, when its settings differ. It returns a *ForeignError for a
 // stream that is not the hub's, and a *MirrorError for a mirror. If cfg states no limit
 // and the account demands one, the stream has at least the given bytes.
 func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, bytes int64) (jetstream.Stream, error) {
@@ -105,7 +105,14 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 	if same(have, cfg) {
 		return s, nil
 	}
-	cfg.Sources = have.Sources // an edge's events: operators add them
+	// Operators add sources (an edge's events), choose servers and compress. The replicas
+	// are changed later, in the background (hub/layout.go).
+	cfg.Sources = have.Sources
+	cfg.Replicas = have.Replicas
+	cfg.Placement, cfg.Compression = have.Placement, have.Compression
+	// A server that has fast ingest keeps it, although a hub may have connected to an older
+	// server of the cluster.
+	cfg.AllowBatchPublish = cfg.AllowBatchPublish || have.AllowBatchPublish
 	for key, value := range have.Metadata {
 		if _, set := cfg.Metadata[key]; !set {
 			cfg.Metadata[key] = value
@@ -156,8 +163,7 @@ func same(have, want jetstream.StreamConfig) bool {
 		unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
 		unlimited(have.MaxMsgsPerSubject) == unlimited(want.MaxMsgsPerSubject) &&
 		have.DiscardNewPerSubject == want.DiscardNewPerSubject &&
-		max(have.Replicas, 1) == max(want.Replicas, 1) &&
 		(want.Duplicates == 0 || have.Duplicates == want.Duplicates) &&
 		have.AllowAtomicPublish == want.AllowAtomicPublish &&
-		have.AllowBatchPublish == want.AllowBatchPublish
+		(have.AllowBatchPublish || !want.AllowBatchPublish)
 }

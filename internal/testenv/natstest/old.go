@@ -14,6 +14,13 @@ import (
 // run real ones.
 func StartOld(tb testing.TB, version string) string {
 	tb.Helper()
+	return StartSaying(tb, fmt.Sprintf(`"version":%q`, version))
+}
+
+// StartSaying answers like a nats-server that tells the given members of its INFO, as far
+// as a connection goes, and returns the URL.
+func StartSaying(tb testing.TB, info string) string {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -29,15 +36,15 @@ func StartOld(tb testing.TB, version string) string {
 			if err != nil {
 				return
 			}
-			wg.Go(func() { speakOld(conn, version) })
+			wg.Go(func() { speak(conn, info) })
 		}
 	})
 	return "nats://" + listener.Addr().String()
 }
 
-func speakOld(conn net.Conn, version string) {
+func speak(conn net.Conn, info string) {
 	defer func() { _ = conn.Close() }()
-	fmt.Fprintf(conn, "INFO {\"server_id\":\"OLD\",\"version\":%q,\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n", version)
+	fmt.Fprintf(conn, "INFO {\"server_id\":\"OLD\",%s,\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n", info)
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "PING") {
 			fmt.Fprintf(conn, "PONG\r\n")

@@ -51,6 +51,9 @@ type State struct {
 	// Rewound is the last rewind of the workers since QueueFrom was set; nil when
 	// there was none.
 	Rewound *Rewound `json:"rewound,omitempty"`
+	// Resumed is where the last consumer that the hub replaced goes on; nil when none
+	// was.
+	Resumed *Resumed `json:"resumed,omitempty"`
 	// Pos is the live position: every event up to it is processed for the interests
 	// that are not filling.
 	Pos ingest.Mark `json:"pos"`
