@@ -90,6 +90,8 @@ type World struct {
 	// leads is since when the present leader of a lane's consumers leads. Until beginTime
 	// has passed, it has not read what workers hold.
 	leads map[string]time.Time
+	// misled is since when the leader led that last told hubs that workers hold nothing.
+	misled map[string]time.Time
 	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
 	// an earlier life have no effect.
 	life int
@@ -149,7 +151,7 @@ var entities = [...]string{"user", "tenant"}
 func NewWorld(cfg Config) *World {
 	w := &World{
 		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool), copies: make(map[string]laneCopy),
-		skew: make(map[string]time.Duration), lagging: make(map[string]lag), leads: make(map[string]time.Time),
+		skew: make(map[string]time.Duration), lagging: make(map[string]lag), leads: make(map[string]time.Time), misled: make(map[string]time.Time),
 		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
 	}
 	w.db = w.newIngest()
