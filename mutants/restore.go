@@ -20,8 +20,8 @@ var restoreMutants = []mutant{
 	{
 		name: "reconnected-not-read", guarantee: "2: a lane is read after the connection was lost",
 		file: "hub/internal/lane/core/confirm.go",
-		old:  "	l.changes.answer = nil // its change is decided again\n	l.view.known = unread",
-		new:  "	l.changes.answer = nil",
+		old:  "	l.changes.disconnected()\n	l.abandon()\n	l.view.known = unread",
+		new:  "	l.changes.disconnected()\n	l.abandon()",
 		pkg:  "./hub/internal/lane/core", test: "TestScripts",
 	},
 	{

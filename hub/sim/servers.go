@@ -35,6 +35,8 @@ type servers struct {
 	// leads is since when the present leader of a lane's consumers leads. Until beginTime
 	// has passed, it has not read what workers hold.
 	leads map[string]time.Time
+	// misled is since when the leader led that last told hubs that workers hold nothing.
+	misled map[string]time.Time
 	// copies are the copies of the lanes' directories, by service.
 	copies map[string]laneCopy
 	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
@@ -55,7 +57,7 @@ func newServers(cfg Config) servers {
 	w := servers{
 		network: network{cfg: cfg, now: time.Unix(1000, 0).UTC()},
 		lanes:   make(map[string]*model.Stream), names: make(map[string][]string), away: make(map[string]bool),
-		lagging: make(map[string]lag), leads: make(map[string]time.Time), copies: make(map[string]laneCopy),
+		lagging: make(map[string]lag), leads: make(map[string]time.Time), misled: make(map[string]time.Time), copies: make(map[string]laneCopy),
 	}
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)

@@ -178,21 +178,42 @@ func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, leading time.Dura
 }
 
 // consumerInfos are what the server says of a lane's consumers: as they are, or as they
-// were when the server began to lag behind. leading is how long their leader had led.
+// were when the server began to lag behind. leading is how long their leader had led; 0
+// for consumers without replicas, whose leader does not say.
 func (w *servers) consumerInfos(s service) (infos map[string]model.ConsumerInfo, leading time.Duration) {
 	if old, lags := w.lagging[s.text]; lags && w.now.Before(old.until) {
 		return old.infos, old.leading
 	}
-	leading = max(w.now.Sub(w.leads[s.text]), 1)
+	if w.replicated(s.text) {
+		leading = max(w.now.Sub(w.leads[s.text]), 1)
+	}
 	infos = make(map[string]model.ConsumerInfo)
 	w.everyConsumer(s, func(name string, c *model.Consumer) {
 		info := c.Info()
-		if info.AckPending > 0 && leading < beginTime {
+		if info.AckPending > 0 && w.misleads(s.text) {
 			info.AckPending = 0
 		}
 		infos[name] = info
 	})
 	return infos, leading
+}
+
+// replicated reports whether a lane's consumers have replicas.
+func (w *servers) replicated(text string) bool { return text == w.services[1].text }
+
+// misleads reports whether a leader that begins, and has not read its store, answers
+// about a lane's consumers. Of the leaders of a lane without replicas only one does in a
+// run: each has milliseconds for it, and begins only with its server.
+func (w *servers) misleads(text string) bool {
+	since, began := w.leads[text]
+	if !began || w.now.Sub(since) >= beginTime {
+		return false
+	}
+	if first, was := w.misled[text]; was && !first.Equal(since) && !w.replicated(text) {
+		return false
+	}
+	w.misled[text] = since
+	return true
 }
 
 // beginTime is how long a new leader of a consumer reports that no worker holds a copy.

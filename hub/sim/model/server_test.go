@@ -111,9 +111,9 @@ func (p *pair) operate() {
 		p.fastBatch()
 	case n < 30 && p.random.IntN(10) == 0:
 		p.restart()
-	case n < 31 && p.random.IntN(8) == 0:
+	case n < 31 && p.random.IntN(3) == 0:
 		p.copyStore()
-	case n < 32 && p.random.IntN(8) == 0:
+	case n < 32 && p.random.IntN(3) == 0:
 		p.restore()
 	case n < 34:
 		p.read()

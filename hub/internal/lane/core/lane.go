@@ -163,7 +163,8 @@ func (l *Lane) next(w World) Step {
 // working reports whether there is work that may end in an append, a dead letter or a
 // purge.
 func (l *Lane) working() bool {
-	return l.changes.change != nil || l.copier.work != nil
+	k := l.copier.work
+	return l.changes.change != nil || k != nil && (k.begun || len(k.events) > 0)
 }
 
 // beginChange begins the change that has waited longest, once all sent messages are
