@@ -3,9 +3,10 @@ package queue
 import "time"
 
 // lease is how long this instance may rely on its partitions. Each answer of a hub
-// renews the lease, counted from the time of the request. If no hub is there, that
-// renews the lease too, because only a hub could give the partitions to another
-// instance. A process that stood still finds its lease expired.
+// renews the lease, counted from the time of the request. If the server knows no hub,
+// that renews the lease too, because only a hub could give the partitions to another
+// instance. A request that merely gets no answer renews nothing. A process that stood
+// still finds its lease expired.
 type lease struct {
 	from time.Time
 	ttl  time.Duration

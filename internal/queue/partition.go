@@ -41,6 +41,7 @@ func (s *Scheduler) assign(partition int) {
 	}
 	src := s.sources[i]
 	src.ceiling = s.cfg.ceiling(s.shares)
+	src.session.byPin = false
 	if !src.session.confirmed {
 		src.session.confirmed, src.session.proving = true, false
 		src.session.news(src)
@@ -58,11 +59,24 @@ func (s *Scheduler) Held() []int {
 	return list
 }
 
-// NoHub notes that no hub answered a request sent at that time, while the server can
-// be reached. Without a hub, no partition changes its holder.
-func (s *Scheduler) NoHub(now, sent time.Time) {
+// Silence is why a request for partitions got no answer.
+type Silence uint8
+
+// Silences.
+const (
+	// NoAnswer means that no hub is known to be away. A hub that is slow, frozen or cut
+	// off took the request, or a hub refused it. Meanwhile another hub may hear the other
+	// instances, and give them the partitions of this one.
+	NoAnswer Silence = iota
+	// NoHub means that the server knows no hub, and can be reached itself.
+	NoHub
+)
+
+// Unanswered notes that a request for partitions, sent at that time, got no answer.
+// Without a hub, no partition changes its holder. Otherwise the lease runs out.
+func (s *Scheduler) Unanswered(now, sent time.Time, why Silence) {
 	s.now = now
-	if s.lease.over(now) {
+	if why != NoHub || s.lease.over(now) {
 		return // CheckLease finds that the lease is over
 	}
 	s.lease.renew(sent)
@@ -102,7 +116,7 @@ func (s *Scheduler) doubt() {
 
 // doubt discards the jobs that have not begun, and begins a new session.
 func (s *Source) doubt() {
-	s.session.confirmed, s.session.proving = false, false
+	s.session.confirmed, s.session.proving, s.session.byPin = false, false, false
 	s.session.discarded = s.discard()
 	s.session.last, s.asked = 0, 0
 	s.forget() // a job that still runs here may be settled by another instance

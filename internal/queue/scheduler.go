@@ -280,7 +280,7 @@ func (s *Scheduler) Reconnected(now time.Time) {
 	s.now = now
 	for _, src := range s.sources {
 		src.asked = 0
-		src.session.restart(src)
+		src.session.interrupted(src)
 		src.pull()
 	}
 }

@@ -134,7 +134,7 @@ func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd
 		s.todo().QueuesChanged = true
 	case PullInterrupted: // the next second requests messages again
 		src.asked = 0
-		src.session.restart(src)
+		src.session.interrupted(src)
 	}
 }
 

@@ -87,7 +87,7 @@ func (s *Source) watch() {
 	if s.asked > 0 && s.s.seconds-s.heard > silence {
 		s.asked = 0
 		s.heard = s.s.seconds
-		s.session.restart(s)
+		s.session.interrupted(s)
 	}
 	s.pull()
 }
