@@ -28,11 +28,12 @@ func (h *Hub) refuseForeign(ctx context.Context) error {
 	if _, err := h.js.Stream(ctx, contract.StreamIngest); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
-	return h.refuseForeignLane(ctx)
+	return refuseForeignLane(ctx, h.js)
 }
 
-func (h *Hub) refuseForeignLane(ctx context.Context) error {
-	names, err := jsapi.StreamNames(ctx, h.js, "sub.>")
+// refuseForeignLane refuses a stream with a lane's name that is not the hub's.
+func refuseForeignLane(ctx context.Context, js jetstream.JetStream) error {
+	names, err := jsapi.StreamNames(ctx, js, "sub.>")
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (h *Hub) refuseForeignLane(ctx context.Context) error {
 		if _, ok := subjects.ParseLaneStream(name); !ok {
 			continue
 		}
-		stream, err := h.js.Stream(ctx, name)
+		stream, err := js.Stream(ctx, name)
 		if err == nil && !hubstream.Is(stream.CachedInfo().Config) {
 			return &hubstream.ForeignError{Stream: name}
 		}

@@ -127,12 +127,13 @@ func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions 
 	return s.sources.assigned(sent, ttl, partitions)
 }
 
-// NoHub notes that no hub runs: the server answered a request sent at that time with "no
-// responders". Without a hub, no partition changes its holder. A request without an
-// answer does not show that.
-func (s *Scheduler) NoHub(now, sent time.Time) {
+// Unanswered notes that a request for partitions, sent at that time, got no answer.
+// Without a hub, no partition changes its holder. Otherwise the lease runs out.
+func (s *Scheduler) Unanswered(now, sent time.Time, why Silence) {
 	s.now = now
-	s.sources.noHub(sent)
+	if why == NoHub {
+		s.sources.noHub(sent)
+	}
 }
 
 // CheckLease discards every job that has not begun when the lease is over, because
@@ -200,7 +201,7 @@ func (s *Scheduler) Reconnected(now time.Time) {
 	s.now = now
 	for _, src := range s.sources.all {
 		src.asked = 0
-		src.session.restart(src)
+		src.session.interrupted(src)
 		src.pull()
 	}
 }

@@ -19,7 +19,8 @@ import (
 //	new [ordered] [batches] [hold] [workers=1] [inflight=100] [batch=1] [attempts=3] [wait=10m] [ackwait=30s]
 //	open                        the source of a lane without order
 //	assigned 0 1 [ago=1s]       a hub's answer to a question of so long ago
-//	nohub [ago=1s]; lease       no hub answered; the lease is looked at
+//	nohub [ago=1s]; silence [ago=1s]; lease
+//	                            the server knows no hub; a hub gave no answer; the lease is looked at
 //	deliver 11:a 12 [p=0] [at=5] [pin=P] [epoch=1] [size=10]    at is the consumer's sequence
 //	redeliver 11:a [times=2]    the same, of what the server has delivered before
 //	ended over|unpinned|gone|interrupted [unsent=3]
@@ -103,7 +104,8 @@ func (w *world) input(verb string, args []string) {
 	inputs := map[string]func(script.Args){
 		"open":      func(script.Args) { w.s.Open(w.now, w.start.Add(time.Second)) },
 		"assigned":  w.assigned,
-		"nohub":     func(o script.Args) { w.s.NoHub(w.now, w.now.Add(-o.Duration("ago", 0))) },
+		"nohub":     func(o script.Args) { w.s.Unanswered(w.now, w.now.Add(-o.Duration("ago", 0)), NoHub) },
+		"silence":   func(o script.Args) { w.s.Unanswered(w.now, w.now.Add(-o.Duration("ago", 0)), NoAnswer) },
 		"lease":     func(script.Args) { w.s.CheckLease(w.now) },
 		"deliver":   func(o script.Args) { w.deliver(o, 1) },
 		"redeliver": func(o script.Args) { w.deliver(o, o.Number("times", 2)) },

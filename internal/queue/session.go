@@ -19,7 +19,10 @@ type session struct {
 	// the pin.
 	confirmed bool
 	// proving says that a message was requested whose pin would confirm the partition.
-	proving   bool
+	// byPin says that only the pin confirms it: a hub may have given the partition to
+	// another instance, which waits for the pin.
+	proving, byPin bool
+
 	began     time.Time
 	last      uint64 // the consumer's sequence of the last delivery; 0: none yet
 	looked    bool   // earlier deliveries were examined; no message is requested before that
@@ -71,11 +74,12 @@ func (s *Source) inSession(j *Job, at Place) bool {
 		s.forget()
 	}
 	s.newest = at.Seq
+	proof := at.Pin != "" && at.Pin == s.Pin
 	if (s.Pin != "" && at.Pin != s.Pin) || (n.last != 0 && at.Seq != n.last+1) {
 		s.Pin = at.Pin
 		n.restart(s)
 	}
-	if at.Pin != "" && s.Pin == at.Pin {
+	if proof {
 		n.proven(s)
 	}
 	s.Pin, n.last = at.Pin, at.Seq
@@ -132,7 +136,7 @@ func (n *session) mayAsk(s *Source) bool {
 // server checks the pin only when it has a message.
 func (n *session) proven(s *Source) {
 	if n.proving {
-		n.proving, n.confirmed = false, true
+		n.proving, n.confirmed, n.byPin = false, true, true
 		n.news(s)
 	}
 }
@@ -140,6 +144,16 @@ func (n *session) proven(s *Source) {
 // unpinned notes that the server no longer knows this instance's pin.
 func (n *session) unpinned(s *Source) {
 	s.Pin, n.proving = "", false
+	n.interrupted(s)
+}
+
+// interrupted notes that the server may have given the pin to another instance, or that
+// messages may have been lost.
+func (n *session) interrupted(s *Source) {
+	if n.byPin {
+		s.doubt()
+		return
+	}
 	n.restart(s)
 }
 

@@ -117,7 +117,7 @@ func (s *Source) pullEnded(epoch int, end PullEnd, unsent int) {
 		s.env.todo().QueuesChanged = true
 	case PullInterrupted: // the next second requests messages again
 		s.asked = 0
-		s.session.restart(s)
+		s.session.interrupted(s)
 	}
 }
 
@@ -135,7 +135,7 @@ func (s *Source) remember(seq uint64) {
 
 // doubt discards the jobs that have not begun, and begins a new session.
 func (s *Source) doubt() {
-	s.session.confirmed, s.session.proving = false, false
+	s.session.confirmed, s.session.proving, s.session.byPin = false, false, false
 	s.session.discarded = s.discard()
 	s.session.last, s.asked = 0, 0
 	s.forget() // a job that still runs here may be settled by another instance

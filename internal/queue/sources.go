@@ -69,6 +69,7 @@ func (s *sources) assign(partition int) {
 	}
 	src := s.all[i]
 	src.ceiling = s.ceiling()
+	src.session.byPin = false
 	if !src.session.confirmed {
 		src.session.confirmed, src.session.proving = true, false
 		src.session.news(src)

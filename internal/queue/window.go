@@ -81,7 +81,7 @@ func (s *Source) watch() {
 	if s.asked > 0 && s.env.seconds-s.heard > silence {
 		s.asked = 0
 		s.heard = s.env.seconds
-		s.session.restart(s)
+		s.session.interrupted(s)
 	}
 	s.pull()
 	s.listen()
