@@ -31,6 +31,8 @@
 //   - the order of a row in a lane of which no cursor notices that ingest loses events,
 //     whose positions are used again: a lane without an interest, or one whose position
 //     was put back for its first interest
+//   - an interest that begins behind the tail that ingest loses, where its lane has read
+//     nothing of the tail: events under the sequences that are used again are not due
 //   - a row that goes back for a while, because some of its events came under an epoch
 //     that was over, and come again under the next one
 //   - two reads of a consumer that both happen while a leader of the consumer begins

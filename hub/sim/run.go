@@ -57,6 +57,9 @@ func (w *World) check() bool {
 // healSteps bounds the steps until all work must be finished.
 const healSteps = 8000
 
+// eventSteps are those for each event: a lane that holds three copies takes one at a time.
+const eventSteps = 100
+
 // heal ends all faults, waits until all work is finished, and judges.
 func (w *World) heal() {
 	clear(w.away)
@@ -94,7 +97,7 @@ func (w *World) heal() {
 
 // rest continues until no request is on its way and every lane stands at the end.
 func (w *World) rest() bool {
-	for range healSteps {
+	for range healSteps + eventSteps*len(w.judge.stored) {
 		w.now = w.now.Add(time.Millisecond)
 		if w.oneCall() {
 			continue
