@@ -28,6 +28,8 @@ type lab struct {
 	url    string
 	// log keeps what instances log; nil leaves it to the test's output.
 	log *recorder
+	// domain is that of JetStream, for clients at a leaf node.
+	domain string
 }
 
 func newLab(t *testing.T, change ...func(*embedded.Config)) *lab {
@@ -84,7 +86,7 @@ func (l *lab) ingestLike(change func(*jetstream.StreamConfig)) jetstream.Stream 
 func (l *lab) client(change ...func(*replhub.Config)) *replhub.Client {
 	l.t.Helper()
 	cfg := replhub.Config{
-		URL: l.url, Logger: slog.New(slog.DiscardHandler),
+		URL: l.url, Domain: l.domain, Logger: slog.New(slog.DiscardHandler),
 		Options: []nats.Option{nats.ReconnectWait(20 * time.Millisecond)},
 	}
 	for _, c := range change {

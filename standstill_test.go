@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // events are as many as one instance takes at once, whatever its pace.
@@ -59,6 +62,22 @@ func (s *standing) handles(n int) {
 	s.l.t.Helper()
 	s.l.eventually("the events", func() error { total, _ := s.book.counts(); return count("events", total, n) })
 	s.book.check(s.l.t)
+}
+
+// handlesWhatHadBegun waits until the two events that had begun are handled. No other
+// one begins.
+func (s *standing) handlesWhatHadBegun() {
+	s.l.t.Helper()
+	s.l.eventually("what had begun", func() error {
+		if total, _ := s.book.counts(); total < 2 {
+			return count("events", total, 2)
+		}
+		return nil
+	})
+	<-time.After(100 * time.Millisecond)
+	if total, _ := s.book.counts(); total != 2 {
+		s.l.t.Errorf("%d events were handled, want only the 2 that had begun", total)
+	}
 }
 
 func TestStandstillDropsWhatHasNotBegun(t *testing.T) {
@@ -120,6 +139,66 @@ func TestStandstillWithoutHubAndPinWaits(t *testing.T) {
 	}
 	l.startHub()
 	s.handles(all)
+}
+
+// A hub that does not answer in time is no proof that no hub runs: the requests of this
+// instance may go to a frozen hub, while another hub gives its partition away.
+func TestFrozenHubKeepsNoLease(t *testing.T) {
+	l := newLab(t)
+	stop, err := startHub(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStanding(t, l)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{}, 10)
+	frozen, err := l.js().Conn().Subscribe("replhub.join.sharing", func(*nats.Msg) { asked <- struct{}{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-asked // at least half a second after the last proof that no hub runs
+	<-asked // the first request had no answer for a second
+	s.sub.StandStill(1650 * time.Millisecond)
+	close(s.finish)
+	s.handlesWhatHadBegun()
+	if err := frozen.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	l.startHub()
+	s.handles(events)
+}
+
+// An instance at a leaf node that is cut off hears that no hub is there. Hubs may run
+// where the lane is.
+func TestCutOffLeafnodeKeepsNoLease(t *testing.T) {
+	server := cluster.StartNATS(t, cluster.NATSName("center"), cluster.NATSLeafnodes(), cluster.NATSJetStream("domain: center"))
+	leaf := cluster.StartNATS(t, cluster.NATSName("leaf"), cluster.NATSLeafOf(server), cluster.NATSJetStream("domain: leaf"))
+	server.AwaitLeaf()
+	stop, err := startHub(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStanding(t, &lab{t: t, url: leaf.URL(), domain: "center"})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	<-time.After(1500 * time.Millisecond) // two requests, to which the leaf node says that nobody is there
+	s.sub.StandStill(1800 * time.Millisecond)
+	close(s.finish)
+	s.handlesWhatHadBegun()
+	server.Start()
+	if stop, err = startHub(server.URL()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s.handles(events)
 }
 
 // What runs on through a standstill may have been settled by somebody else

@@ -34,6 +34,8 @@
 //     sequences, under which the lane may soon have other copies
 //   - a lane that is put back while a trim of ingest is under way, or to a copy from before
 //     a trim: it is detached, since the events are gone
+//   - an interest that begins behind the tail that ingest loses, where its lane has read
+//     nothing of the tail: events under the sequences that are used again are not due
 //   - a row that goes back for a while, because some of its events came under an epoch
 //     that was over, and come again under the next one
 //   - two reads of a consumer without replicas that both happen while its server begins

@@ -86,6 +86,14 @@ func (j *judge) rolledBack(last uint64) {
 	for id, since := range j.since {
 		j.beyond[id] = j.beyond[id] || since > last
 	}
+	for _, s := range j.states {
+		for _, in := range s.Interests {
+			// The pin of a registration that was tried again lies before its since.
+			if _, begun := j.last[in.ID]; !begun {
+				j.beyond[in.ID] = j.beyond[in.ID] || in.Since.Seq > last
+			}
+		}
+	}
 }
 
 // recorded checks a state record that a lane stored. Ingest is never purged by hand here,

@@ -60,6 +60,9 @@ type ending struct{ *World }
 // healSteps bounds the steps until all work must be finished.
 const healSteps = 16_000
 
+// eventSteps are those for each event: a lane that holds three copies takes one at a time.
+const eventSteps = 100
+
 // heal ends all faults, waits until all work is finished, and judges.
 func (e ending) heal() {
 	clear(e.away)
@@ -97,7 +100,7 @@ func (e ending) heal() {
 
 // rest continues until no request is on its way and every lane stands at the end.
 func (e ending) rest() bool {
-	for range healSteps {
+	for range healSteps + eventSteps*len(e.judge.stored) {
 		e.now = e.now.Add(time.Millisecond)
 		if e.oneCall() {
 			continue

@@ -1,0 +1,34 @@
+package main
+
+// leaseMutants are about how long an instance may rely on its partitions.
+var leaseMutants = []mutant{
+	{
+		name: "silence-keeps-the-lease", guarantee: "2: an instance that no hub answers begins nothing once its lease is over",
+		file: "internal/queue/partition.go",
+		old:  "	if why != NoHub || s.lease.over(now) {",
+		new:  "	if s.lease.over(now) {",
+		pkg:  "./internal/queue", test: "TestScripts",
+	},
+	{
+		name: "pin-lost-and-kept", guarantee: "2: an instance that only the pin confirms begins nothing once the pin may be gone",
+		file: "internal/queue/session.go",
+		old:  "	if n.byPin {\n		s.doubt()",
+		new:  "	if n.byPin && false {\n		s.doubt()",
+		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: rare,
+	},
+	{
+		name: "frozen-hub-is-no-hub", guarantee: "2: a hub that does not answer in time is no proof that no hub runs",
+		file: "membership.go",
+		old:  "if errors.Is(err, nats.ErrNoResponders) && m.reachesLane(ctx) {",
+		new:  "if m.reachesLane(ctx) {",
+		pkg:  ".", test: "TestFrozenHubKeepsNoLease",
+	},
+	{
+		name: "cut-off-is-no-hub", guarantee: "2: an instance that cannot reach its lane keeps no lease because no hub answers",
+		file: "membership.go",
+		old:  "if errors.Is(err, nats.ErrNoResponders) && m.reachesLane(ctx) {",
+		new:  "if errors.Is(err, nats.ErrNoResponders) {",
+		pkg:  ".", test: "TestCutOffLeafnodeKeepsNoLease",
+	},
+}
