@@ -49,15 +49,13 @@ func (w *world) replicated(n int) {
 				return err
 			}
 			list := s.ListConsumers(w.t.Context())
-			for c := range list.Info() {
-				if c.Config.Durable == "" {
-					continue
-				}
-				if err := hasReplicas(max(c.Config.Replicas, n), c.Cluster, n); err != nil {
-					return fmt.Errorf("consumer %s: %w", c.Name, err)
+			var wrong error
+			for c := range list.Info() { // to its end, where its goroutine ends
+				if c.Config.Durable != "" {
+					wrong = errors.Join(wrong, hasReplicas(max(c.Config.Replicas, n), c.Cluster, n))
 				}
 			}
-			return list.Err()
+			return errors.Join(wrong, list.Err())
 		})
 	}
 }
@@ -102,6 +100,18 @@ func TestReplicasOfWhatExists(t *testing.T) {
 	if first := seqsOf(w.consume("s", "workers", 1))[0]; first != 31 {
 		t.Errorf("behind what was acknowledged, 30, comes %d", first)
 	}
+}
+
+// A hub that cannot give the streams their replicas works, and names them.
+func TestReplicasThatNoServerHas(t *testing.T) {
+	w := newWorld(t)
+	stop := w.startHub()
+	w.register("s", `{"entities":["user"]}`)
+	stop()
+	o := w.observe(nil, quickly, func(c *hub.Config) { c.Replicas = 3 })
+	o.awaitHealth(w, http.StatusOK, "stream DB does not have its replicas and its place yet (replicas: 3)")
+	w.users(0, 1)
+	w.copies("s", 1)
 }
 
 // The streams of a hub go where ingest is put, and a new lane begins there.
