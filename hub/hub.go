@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
 	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/erase"
 	"github.com/replhub/replhub/hub/internal/httpapi"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
@@ -91,6 +92,7 @@ type rooms struct {
 	verbs        *control.Verbs
 	report       *report.Reporter
 	unavailable  *report.Unavailable
+	eraser       *erase.Eraser
 }
 
 // New checks the configuration and makes a Hub. It does not use the network.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -127,7 +128,11 @@ func (q *Queue) store(ctx context.Context, service subjects.Name, f failed) erro
 	}
 	copied, err := stream.GetMsg(ctx, f.seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		log.Warn("a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
+		level := slog.LevelWarn
+		if f.text == deletedReason {
+			level = slog.LevelDebug // erased while a worker held it
+		}
+		log.Log(ctx, level, "a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
 		return q.settle(ctx, stream, f)
 	}
 	if err != nil {

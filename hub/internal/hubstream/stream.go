@@ -92,7 +92,8 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 	if same(have, cfg) {
 		return s, nil
 	}
-	cfg.Sources = have.Sources // an edge's events: operators add them
+	cfg.Sources = have.Sources       // an edge's events: operators add them
+	cfg.DenyDelete = have.DenyDelete // of an earlier version; the server refuses to change it
 	for key, value := range have.Metadata {
 		if _, set := cfg.Metadata[key]; !set {
 			cfg.Metadata[key] = value

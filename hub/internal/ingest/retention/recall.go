@@ -22,7 +22,9 @@ func (r Read) latest() (l Ledger, improved bool) {
 		l = r.lastKnown()
 	}
 	named := l.recallInstallation(r.Known)
-	return l, l.recall(r.Known) || named
+	older := l.recall(r.Known)
+	erased := l.recallErased(r.Known)
+	return l, older || named || erased
 }
 
 // lastKnown is the ledger as this hub last read it, in place of a ledger that is
