@@ -8,7 +8,7 @@ var eraseMutants = []mutant{
 		file: "hub/internal/ingest/reader.go",
 		old:  "if r.all || !is {",
 		new:  "if r.all || !is || seq > 0 {",
-		pkg:  "./hub", test: "TestEraseIsCutShort",
+		pkg:  "./hub/internal/ingest", test: "TestReadersPassOverErasedEvents",
 	},
 	{
 		name: "erased-event-in-memory", guarantee: "an event that is recorded as erased leaves the memory of hubs",
