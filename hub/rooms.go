@@ -26,6 +26,7 @@ func (h *Hub) furnish() {
 	})
 	registrar := registration.New(registration.Config{
 		JS: h.js, Conn: h.nc, Replicas: h.replicas, Ingest: h.ingest, Appender: h.appender, Hubs: h.hubs, Lanes: h.lanes, Watch: watch,
+		MaxLanes: h.cfg.MaxLanes, MaxLaneBytes: h.cfg.MaxLaneBytes, MaxRegistrations: h.cfg.MaxRegistrations,
 		Book: h.book, Letters: h.letters, Rosters: h.rosters, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	h.rooms = rooms{
