@@ -59,6 +59,17 @@ type Config struct {
 	// DLQServiceMaxBytes bounds the dead letters of one service; an eighth of
 	// DLQMaxBytes by default. At the bound only that service stalls.
 	DLQServiceMaxBytes int64
+	// MaxLanes bounds the services of all hubs together; 5000 by default, which is the
+	// most. MaxLaneBytes bounds the MaxBytes that a registration may state; 0 is no bound.
+	// MaxRegistrations bounds the registrations in a second of this hub; 0 is no bound.
+	// What is beyond is refused with the code "limit", and with "unavailable" where only
+	// the time is wrong.
+	MaxLanes         int
+	MaxLaneBytes     int64
+	MaxRegistrations int
+	// HTTPToken returns the token that requests to Handler must have, as "Authorization:
+	// Bearer <token>"; nil demands none. It is called for each request.
+	HTTPToken func() (string, error)
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
 	// MemoryBytes bounds the events that the hub holds in memory, in bytes, including
@@ -116,6 +127,7 @@ func (c Config) withDefaults() Config {
 	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
 	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
+	c.MaxLanes = cmp.Or(c.MaxLanes, MaxLanes)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 128<<20)
 	c.WindowBytes = cmp.Or(c.WindowBytes, int(c.MemoryBytes*windowPart/allParts))
@@ -133,6 +145,9 @@ func (c Config) withDefaults() Config {
 
 // minDedupeWindow is the shortest window that nats-server accepts.
 const minDedupeWindow = 100 * time.Millisecond
+
+// MaxLanes is the largest number of services.
+const MaxLanes = request.MaxServices
 
 // ValidID reports whether id may name a hub.
 func ValidID(id string) bool { return request.ValidID(id) }
@@ -166,6 +181,12 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)
 	case c.DLQServiceMaxBytes < 64<<10:
 		return fmt.Errorf("config: DLQServiceMaxBytes %d: must be at least 64 KiB", c.DLQServiceMaxBytes)
+	case c.MaxLanes < 1 || c.MaxLanes > MaxLanes:
+		return fmt.Errorf("config: MaxLanes %d: must be 1 to %d", c.MaxLanes, MaxLanes)
+	case c.MaxLaneBytes != 0 && c.MaxLaneBytes < request.MinLaneBytes:
+		return fmt.Errorf("config: MaxLaneBytes %d: must be at least 64 KiB", c.MaxLaneBytes)
+	case c.MaxRegistrations < 0:
+		return fmt.Errorf("config: MaxRegistrations %d: must be positive", c.MaxRegistrations)
 	case c.MemoryBytes < minMemory:
 		return fmt.Errorf("config: MemoryBytes %d: must be at least 16 MiB", c.MemoryBytes)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:

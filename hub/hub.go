@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
 	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/erase"
 	"github.com/replhub/replhub/hub/internal/httpapi"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
@@ -91,6 +92,7 @@ type rooms struct {
 	verbs        *control.Verbs
 	report       *report.Reporter
 	unavailable  *report.Unavailable
+	eraser       *erase.Eraser
 }
 
 // New checks the configuration and makes a Hub. It does not use the network.
@@ -112,7 +114,7 @@ func New(cfg Config) (*Hub, error) {
 	h.hubs = ownership.New(ownership.Config{Conn: cfg.Conn, Registry: cfg.Registry, ID: cfg.ID, Alone: cfg.OwnAll, Logger: h.log})
 	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.LaneMaxBytes, h.log)
 	h.api = httpapi.New(httpapi.Config{
-		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Logger: h.log,
+		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Token: cfg.HTTPToken, Logger: h.log,
 	})
 	return h, nil
 }

@@ -30,7 +30,7 @@ import (
 // before it appends again: each event is there once, and the other hub's record counts.
 func TestLaneFromAnOlderCopyIsReadFirst(t *testing.T) {
 	w := newWorld(t)
-	var line *gate
+	var line *faultLine
 	w.startHub(func(c *hub.Config) { line = w.behindGate(c) })
 	w.register("s", `{"entities":["user"]}`)
 	w.changes("user", "1")
@@ -96,8 +96,8 @@ func (w *world) laneElsewhere(nodes *cluster.NATSCluster) (service string, node 
 	return "", nil
 }
 
-// gate is a line to the server that the test can cut.
-type gate struct {
+// faultLine is a line to the server that the test can cut.
+type faultLine struct {
 	to string
 
 	mu     sync.Mutex // guards the rest
@@ -106,14 +106,14 @@ type gate struct {
 }
 
 // behindGate gives a hub a connection through a gate.
-func (w *world) behindGate(c *hub.Config) *gate {
+func (w *world) behindGate(c *hub.Config) *faultLine {
 	w.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = listener.Close() })
-	g := &gate{to: strings.TrimPrefix(w.url, "nats://")}
+	g := &faultLine{to: strings.TrimPrefix(w.url, "nats://")}
 	go func() {
 		for {
 			near, err := listener.Accept()
@@ -138,7 +138,7 @@ func (w *world) behindGate(c *hub.Config) *gate {
 	return g
 }
 
-func (g *gate) take(near net.Conn) {
+func (g *faultLine) take(near net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	far, err := net.Dial("tcp", g.to)
@@ -159,7 +159,7 @@ func (g *gate) take(near net.Conn) {
 }
 
 // set opens the gate, or closes it and cuts the connections.
-func (g *gate) set(open bool) {
+func (g *faultLine) set(open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed = !open; g.closed {

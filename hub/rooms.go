@@ -8,6 +8,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
+	"github.com/replhub/replhub/hub/internal/erase"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/reconcile"
 	"github.com/replhub/replhub/hub/internal/registration"
@@ -25,6 +26,7 @@ func (h *Hub) furnish() {
 	})
 	registrar := registration.New(registration.Config{
 		JS: h.js, Conn: h.nc, Replicas: h.replicas, Ingest: h.ingest, Appender: h.appender, Hubs: h.hubs, Lanes: h.lanes, Watch: watch,
+		MaxLanes: h.cfg.MaxLanes, MaxLaneBytes: h.cfg.MaxLaneBytes, MaxRegistrations: h.cfg.MaxRegistrations,
 		Book: h.book, Letters: h.letters, Rosters: h.rosters, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	h.rooms = rooms{
@@ -42,6 +44,10 @@ func (h *Hub) furnish() {
 			RegistryKind: h.cfg.RegistryKind, Version: h.cfg.Version, Started: h.started, IngestMaxBytes: h.cfg.IngestMaxBytes, Logger: h.log,
 		}),
 		unavailable: unavailable,
+		eraser: erase.New(erase.Config{
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Fence: h.renew, Hub: h.cfg.ID,
+			Failpoint: h.cfg.Failpoint, Logger: h.log,
+		}),
 	}
 }
 
@@ -66,7 +72,9 @@ func (h *Hub) verbs() map[string]control.Verb {
 		contract.VerbStatus: {Do: control.Handle(func(ctx context.Context, _ subjects.Name, _ control.None) (any, error) {
 			return r.report.Status(ctx)
 		})},
-		verbDetach: {Service: true, Internal: true, Do: control.Handle(h.doDetach)},
+		contract.VerbErase: {Do: control.Handle(r.eraser.Erase)},
+		verbRenew:          {Service: true, Internal: true, Do: control.Handle(h.doRenew)},
+		verbDetach:         {Service: true, Internal: true, Do: control.Handle(h.doDetach)},
 		report.VerbCount: {Internal: true, Do: control.Handle(func(ctx context.Context, _ subjects.Name, _ control.None) (any, error) {
 			return r.report.CountOwn(ctx)
 		})},

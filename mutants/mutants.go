@@ -76,8 +76,8 @@ var mutants = []mutant{
 	{
 		name: "gap-not-noticed", guarantee: "3: sequences are contiguous",
 		file: "hub/internal/ingest/reader.go",
-		old:  `	if seq != r.at.Seq+1 {`,
-		new:  `	if seq < r.at.Seq+1 {`,
+		old:  `	case seq != r.at.Seq+1:`,
+		new:  `	case seq < r.at.Seq+1:`,
 		pkg:  "./hub/internal/ingest", test: "TestReaderNoticesAClampedStart",
 	},
 	{

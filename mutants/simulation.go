@@ -52,7 +52,7 @@ var simulationMutants = []mutant{
 	{
 		name: "break-unproven", guarantee: "3: what lies before a break is proven to have survived",
 		file: "hub/internal/ingest/retention/epoch.go",
-		old:  "	// has noticed went further back.\n	return ReadTime{r.mark.Seq, r.proven}",
+		old:  "	// has noticed went further back.\n	return timeAt(r.mark.Seq, r.proven)",
 		new:  "	// has noticed went further back.\n	return r.then(r.mark)",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 		noSim: rare,

@@ -89,9 +89,28 @@ no other streams.`, permissions.Hub)
 }
 
 func newAuthOperator(a *app) *cobra.Command {
-	return authRole(a, "operator", "Print what an operator needs",
-		`Print what somebody needs who registers, pauses, rewinds and drops services and looks
-after dead letters. The payloads of dead letters can be read, and no others.`, permissions.Operator)
+	var deletes []string
+	cmd := authRole(a, "operator", "Print what an operator needs",
+		`Print what somebody needs who registers, pauses, rewinds and drops services, looks
+after dead letters, and erases the events of keys. The payloads of dead letters can be
+read, and no others. No events can be published, except deletes of the entities in
+--deletes, as 'replhub erase --publish-delete' does.`, func(domain string) permissions.Permissions {
+			entities, err := parseEntities("deletes", deletes)
+			if err != nil {
+				return permissions.Permissions{}
+			}
+			return permissions.Operator(domain, entities...)
+		})
+	cmd.Flags().StringSliceVar(&deletes, "deletes", nil, "entities whose deletes may be published, separated by commas")
+	a.completeFlags(cmd, map[string]completer{"deletes": knownEntities})
+	printed := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if _, err := parseEntities("deletes", deletes); err != nil {
+			return err
+		}
+		return printed(cmd, args)
+	}
+	return cmd
 }
 
 func newAuthObserver(a *app) *cobra.Command {

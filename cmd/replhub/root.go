@@ -92,7 +92,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newServe(a), newDev(a),
-		newAuth(a), newStatus(a), newVersion(a),
+		newErase(a), newAuth(a), newStatus(a), newVersion(a),
 	)
 	return root
 }

@@ -306,6 +306,8 @@ type Status struct {
 	Ingest   IngestStatus   `json:"ingest"`
 	// Lanes counts lanes by state.
 	Lanes map[string]int `json:"lanes"`
+	// Erasures are the last erasures, oldest first.
+	Erasures []Erasure `json:"erasures,omitempty"`
 }
 
 // RegistryStatus is the registry as this hub sees it.

@@ -25,7 +25,7 @@ func Hub(domain string) Permissions {
 		"INFO",
 		"STREAM.NAMES",
 		"STREAM.CREATE.*", "STREAM.UPDATE.*", "STREAM.INFO.*", "STREAM.DELETE.*", "STREAM.PURGE.*", "STREAM.SNAPSHOT.*",
-		"STREAM.MSG.GET.*", "STREAM.MSG.DELETE."+contract.StreamDLQ,
+		"STREAM.MSG.GET.*", "STREAM.MSG.DELETE.*",
 		"CONSUMER.CREATE.>", "CONSUMER.NAMES.*", "CONSUMER.LIST.*", "CONSUMER.INFO.*.*", "CONSUMER.DELETE.*.*", "CONSUMER.PAUSE.*.*",
 		"CONSUMER.MSG.NEXT.*.*",
 	)
@@ -65,5 +65,5 @@ func serviceVerbs() []string {
 
 // hubVerbs are the control verbs about the hub as a whole.
 func hubVerbs() []string {
-	return []string{contract.VerbServices, contract.VerbStatus, contract.VerbWho}
+	return []string{contract.VerbErase, contract.VerbServices, contract.VerbStatus, contract.VerbWho}
 }

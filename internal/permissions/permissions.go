@@ -137,10 +137,15 @@ func acknowledgements(stream string) []string {
 }
 
 // Operator is what somebody needs who runs the hub and its services by the control
-// verbs, and looks after dead letters. Dead letters are shown with their payloads;
-// no other payload can be read, and no event published.
-func Operator(domain string) Permissions {
+// verbs, looks after dead letters, and erases the events of keys. Dead letters are shown
+// with their payloads. No other payload can be read, and no event published, except
+// deletes of the given entities.
+func Operator(domain string, deletes ...subjects.Name) Permissions {
 	p := newPermissions(InboxOperator)
+	p.publish(subjects.Control(contract.VerbErase, subjects.Name{}))
+	for _, entity := range deletes {
+		p.publish(subjects.NewEvent(entity, subjects.Delete).String())
+	}
 	for _, verb := range []string{
 		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDrop,
 		contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbRedrive,

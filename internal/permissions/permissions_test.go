@@ -175,6 +175,13 @@ func TestOtherRoles(t *testing.T) {
 		{"hub", hub, "db.user.create", false},
 		{"hub", hub, "_INBOX_audit.x", false}, // answers only, by allow_responses
 		{"operator", operator, "replhub.drop.audit", true},
+		{"operator", operator, "replhub.erase", true},
+		{"operator who deletes users", permissions.Operator("", name(t, "user")), "db.user.delete", true},
+		{"operator who deletes users", permissions.Operator("", name(t, "user")), "db.user.update", false},
+		{"operator who deletes users", permissions.Operator("", name(t, "user")), "db.tenant.delete", false},
+		{"operator", operator, "db.user.delete", false},
+		{"observer", observer, "replhub.erase", false},
+		{"hub", hub, "$JS.API.STREAM.MSG.DELETE.DB", true},
 		{"operator", operator, "replhub.rewind.audit", true},
 		{"operator", operator, "$JS.API.STREAM.MSG.GET.DLQ", true},
 		{"operator", operator, "$JS.API.STREAM.MSG.GET.DB", false},

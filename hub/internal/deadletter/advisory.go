@@ -24,6 +24,9 @@ const (
 	exhaustedSubjects  = advisoryPrefix + "MAX_DELIVERIES.>"
 	terminatedSubjects = advisoryPrefix + "MSG_TERMINATED.>"
 	terminatedKind     = "MSG_TERMINATED"
+	// deletedReason is the server's reason for terminating the delivery of a message that
+	// was deleted (nats-server 2.15.2, consumer.go, ackTermUnackedLimitsReason).
+	deletedReason = "Unacknowledged message was deleted"
 )
 
 // advisoriesMaxBytes bounds the unsettled advisories, about 150,000. An

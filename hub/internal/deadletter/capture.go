@@ -138,7 +138,11 @@ func (c *capture) store(ctx context.Context, service subjects.Name, f failed) er
 	}
 	copied, err := stream.GetMsg(ctx, f.seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		log.Warn("a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
+		level := slog.LevelWarn
+		if f.text == deletedReason {
+			level = slog.LevelDebug // erased while a worker held it
+		}
+		log.Log(ctx, level, "a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
 		return c.settle(ctx, stream, f)
 	}
 	if err != nil {

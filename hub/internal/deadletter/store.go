@@ -48,11 +48,28 @@ func (s *store) Next(ctx context.Context, service subjects.Name, from uint64) (*
 	if err != nil {
 		return nil, fmt.Errorf("read the dead letters of %s: %w", service, err)
 	}
-	_, entity, op, err := subjects.ParseDeadLetter(m.Subject)
-	if err != nil {
-		return nil, fmt.Errorf("read dead letter %d: %w", m.Sequence, err)
+	_, l, err := letter(m)
+	return l, err
+}
+
+// NextOf is Next for the letters of an entity, of any service.
+func (s *store) NextOf(ctx context.Context, entity subjects.Name, from uint64) (subjects.Name, *Letter, error) {
+	m, err := message(ctx, s.stream, max(from, 1), jetstream.WithGetMsgSubject("dlq.*."+entity.String()+".*"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return subjects.Name{}, nil, fmt.Errorf("%w of the entity %s", ErrNoLetter, entity)
 	}
-	return &Letter{Seq: m.Sequence, Time: m.Time.UTC(), Entity: entity, Op: op, Header: m.Header, Data: m.Data}, nil
+	if err != nil {
+		return subjects.Name{}, nil, fmt.Errorf("read the dead letters of the entity %s: %w", entity, err)
+	}
+	return letter(m)
+}
+
+func letter(m *jetstream.RawStreamMsg) (subjects.Name, *Letter, error) {
+	service, entity, op, err := subjects.ParseDeadLetter(m.Subject)
+	if err != nil {
+		return subjects.Name{}, nil, fmt.Errorf("read dead letter %d: %w", m.Sequence, err)
+	}
+	return service, &Letter{Seq: m.Sequence, Time: m.Time.UTC(), Entity: entity, Op: op, Header: m.Header, Data: m.Data}, nil
 }
 
 // Letter reads one letter of a service, or returns ErrNoLetter.
@@ -81,6 +98,15 @@ func (s *store) Remove(ctx context.Context, l *Letter) error {
 		return nil
 	}
 	return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
+}
+
+// Erase is Remove for a letter whose content must go: the server overwrites it.
+func (s *store) Erase(ctx context.Context, l *Letter) error {
+	err := s.stream.Do(ctx, func(ctx context.Context, dlq jetstream.Stream) error { return hubstream.Erase(ctx, dlq, l.Seq) })
+	if err != nil {
+		return fmt.Errorf("erase dead letter %d: %w", l.Seq, err)
+	}
+	return nil
 }
 
 // Purge removes all letters of a service whose lane has its last record.

@@ -113,6 +113,7 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 	// A server that has fast ingest keeps it, although a hub may have connected to an older
 	// server of the cluster.
 	cfg.AllowBatchPublish = cfg.AllowBatchPublish || have.AllowBatchPublish
+	cfg.DenyDelete = have.DenyDelete // of an earlier version; the server refuses to change it
 	for key, value := range have.Metadata {
 		if _, set := cfg.Metadata[key]; !set {
 			cfg.Metadata[key] = value

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +78,10 @@ type Ingest struct {
 	ledger         atomic.Pointer[retention.Ledger]
 	rates          rate
 	clock          clock
+
+	mu sync.Mutex // guards windows, and orders changes of ledger
+	// windows are the windows of the tails.
+	windows []*window
 }
 
 // Open creates or takes over the stream and its ledger, and opens a new epoch
@@ -123,7 +128,8 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 		Storage:     jetstream.FileStorage,
 		Replicas:    g.cfg.Replicas,
 		Duplicates:  g.cfg.DedupeWindow,
-		DenyDelete:  true, // readers insist on contiguous sequences
+		// No DenyDelete, which could never be lifted: events can be erased. Readers insist
+		// on contiguous sequences but for events that the ledger has as erased.
 		// For replhub.Client.PublishAll.
 		AllowBatchPublish: g.cfg.Fast,
 	}
@@ -168,8 +174,12 @@ func boundsOf(info *jetstream.StreamInfo) Bounds {
 	return b
 }
 
-// Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it.
+// Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it, or it was
+// erased.
 func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
+	if g.Erased(seq) {
+		return nil, jetstream.ErrMsgNotFound
+	}
 	msg, err := g.message(ctx, seq)
 	if err != nil {
 		return nil, err

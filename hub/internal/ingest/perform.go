@@ -92,12 +92,20 @@ func (g *Ingest) write(ctx context.Context, s retention.WriteLedger) (retention.
 }
 
 // remember keeps a ledger that was read or written, unless a newer one is known already.
+// Erased events leave the memory before the ledger is in force.
 func (g *Ingest) remember(l *retention.Ledger) {
-	for known := g.ledger.Load(); l.Replaces(known); known = g.ledger.Load() {
-		if g.ledger.CompareAndSwap(known, l) {
-			return
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known := g.ledger.Load()
+	if !l.Replaces(known) {
+		return
+	}
+	if known == nil || known.Erasures != l.Erasures {
+		for _, w := range g.windows {
+			w.erase(l)
 		}
 	}
+	g.ledger.Store(l)
 }
 
 // timeOf asks when an event was stored.

@@ -30,6 +30,8 @@ type driver struct {
 	// looked.
 	connection uint64
 	fetches    fetches
+	// erasures is Ingest.Erasures at the last check of the cursors.
+	erasures uint64
 	// open is the append that is open, nil when there is none; held is how much of
 	// env.appends the lane holds, leave its share of the memory for appends.
 	open  *OpenAppend

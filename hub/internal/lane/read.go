@@ -66,6 +66,13 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 	if err != nil {
 		return err
 	}
+	// The ledger was read just now, by resume. Whatever is appended behind this tip was
+	// read since.
+	if now := d.env.Ingest.Erasures(); now != d.erasures {
+		d.erasures = now
+		d.closeReaders()
+		d.core.EventsErased()
+	}
 	d.compiled.keep(state)
 	if len(state.Fills) == 0 {
 		d.fillSource.close()

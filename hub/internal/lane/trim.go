@@ -132,7 +132,9 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 		}
 		s.look.MatchSeen(match)
 	case history.SeeTime:
-		msg, err := s.stream.GetMsg(ctx, step.Seq)
+		// The next message, where this one was erased: otherwise the search would take the
+		// place for one that is already purged.
+		msg, err := s.stream.GetMsg(ctx, step.Seq, jetstream.WithGetMsgSubject(subjects.LaneSubjects(s.lane.service)))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			s.look.TimeSeen(time.Time{}, false)

@@ -43,6 +43,10 @@ type Config struct {
 	Book     *record.Book
 	Letters  *deadletter.Queue
 	Rosters  *partition.Rosters
+	// The quotas, as in hub.Config.
+	MaxLanes         int
+	MaxLaneBytes     int64
+	MaxRegistrations int
 	// Started is when this process began, by the servers' time.
 	Started time.Time
 	// Failpoint is called at named steps; tests kill the process there.
@@ -52,16 +56,29 @@ type Config struct {
 
 // Registrar registers services, and ends their interests. Its methods may be called
 // concurrently.
-type Registrar struct{ cfg Config }
+type Registrar struct {
+	cfg  Config
+	rate *rate
+}
 
 // New makes a Registrar.
-func New(cfg Config) *Registrar { return &Registrar{cfg} }
+func New(cfg Config) *Registrar { return &Registrar{cfg: cfg, rate: newRate(cfg.MaxRegistrations)} }
 
 // Register answers replhub.register.
 func (r *Registrar) Register(ctx context.Context, service subjects.Name, req contract.Register) (any, error) {
+	if !r.rate.take(time.Now()) {
+		// Not the code limit, which clients take as final: they all come at once after a
+		// restart, and each of them may come again.
+		return nil, contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d in a second (%s); send it again",
+			r.cfg.MaxRegistrations, contract.EnvQuotaRegistrations)
+	}
 	checked, err := request.Parse(req, r.Known(service))
 	if err != nil {
 		return nil, err
+	}
+	if most := r.cfg.MaxLaneBytes; most > 0 && checked.MaxBytes > most {
+		return nil, contract.FieldErrorf(contract.CodeLimit, "max_bytes", "%d is above the quota of a lane's bytes, %d (%s)",
+			checked.MaxBytes, most, contract.EnvQuotaLaneBytes)
 	}
 	return r.Apply(ctx, service, checked)
 }
@@ -149,8 +166,8 @@ func (r *registration) laneFor(ctx context.Context) (*lane.Lane, error) {
 		if len(r.request.Wants) == 0 {
 			return nil, contract.Errorf(contract.CodeNotFound, "service %q is not registered; name the entities it wants", r.service)
 		}
-		if r.cfg.Lanes.Count() >= request.MaxServices {
-			return nil, contract.Errorf(contract.CodeLimit, "at most %d services", request.MaxServices)
+		if r.cfg.Lanes.Count() >= r.cfg.MaxLanes {
+			return nil, contract.Errorf(contract.CodeLimit, "the quota of lanes is reached: %d services (%s); drop a service", r.cfg.MaxLanes, contract.EnvQuotaLanes)
 		}
 		if err := r.cfg.Lanes.MayCreate(ctx, r.service); err != nil {
 			return nil, err

@@ -17,8 +17,13 @@ import (
 // version does not know. The hub then neither changes the ledger nor trims ingest.
 var ErrNewer = errors.New("a newer replhub wrote the ledger; upgrade this hub")
 
-// ledgerForm is the form of ledgers written here.
-const ledgerForm = 1
+// ledgerForm is the form of ledgers with erased events, the newest that this version
+// knows. A ledger without erased events has the form plainForm, which earlier versions
+// know: to them an erased event is lost, and they would detach lanes.
+const (
+	plainForm  = 1
+	ledgerForm = 2
+)
 
 // Ledger is the one document that all hubs agree on: epochs, floor and pins.
 type Ledger struct {
@@ -45,6 +50,11 @@ type Ledger struct {
 	// Lost is not zero after pins were lost, because the ledger was deleted or ingest
 	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
+	// Erased are the events of the present stream that were erased. Erasures counts the
+	// changes that added some. Noted are the latest requests, oldest first.
+	Erased   Erased    `json:"erased,omitempty"`
+	Erasures uint64    `json:"erasures,omitempty"`
+	Noted    []Erasure `json:"noted,omitempty"`
 
 	// unknown are the members that this version does not know. They stay in the document,
 	// because an older hub beside a newer one must not take from it what it noted.
@@ -61,7 +71,9 @@ type Range struct {
 
 // Encode returns the document of a ledger.
 func Encode(l Ledger) ([]byte, error) {
-	l.Form = ledgerForm
+	if l.Form = plainForm; len(l.Erased) > 0 {
+		l.Form = ledgerForm
+	}
 	data, err := json.Marshal(l)
 	if err == nil && len(l.unknown) > 0 {
 		data, err = join(data, l.unknown)
@@ -83,7 +95,7 @@ func join(object []byte, members map[string]json.RawMessage) ([]byte, error) {
 
 // Decode reads a document, and refuses one of a newer form with ErrNewer.
 func Decode(data []byte) (Ledger, error) {
-	l := Ledger{Form: ledgerForm}
+	l := Ledger{Form: plainForm}
 	if err := json.Unmarshal(data, &l); err != nil {
 		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
 	}
@@ -183,7 +195,9 @@ func (l *Ledger) begin(r Range) {
 			l.Lost = l.Pinnings + 1 // their registrations may be on their way into lanes
 		}
 		l.dropPins()
+		l.Erased = nil
 	}
-	l.Floor = min(l.Floor, r.First) // after a rollback the events from r.First on are new
+	l.Erased = l.Erased.within(0, r.First) // the sequences from r.First on are used again
+	l.Floor = min(l.Floor, r.First)        // after a rollback the events from r.First on are new
 	l.Epochs = append(slices.Clip(l.Epochs), r)
 }

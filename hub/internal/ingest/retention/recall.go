@@ -23,7 +23,9 @@ func (r Read) latest() (l Ledger, improved bool) {
 		l = r.lastKnown()
 	}
 	named := l.recallInstallation(r.Known)
-	return l, l.recall(r.Known) || named
+	older := l.recall(r.Known)
+	erased := l.recallErased(r.Known)
+	return l, older || named || erased
 }
 
 // lastKnown is the ledger as this hub last read it, in place of a ledger that is
@@ -53,6 +55,7 @@ func (l *Ledger) Replaces(known *Ledger) bool {
 		cmp.Compare(l.Current().Epoch, known.Current().Epoch),
 		cmp.Compare(l.Pinnings, known.Pinnings),
 		cmp.Compare(l.Floor, known.Floor),
+		cmp.Compare(l.Erasures, known.Erasures),
 	) >= 0
 }
 

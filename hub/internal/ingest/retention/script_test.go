@@ -31,7 +31,7 @@ import (
 //	> t                           takes the others
 //
 // Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>,
-// compares <epoch>-<seq>.
+// compares <epoch>-<seq>, erase <seq>... [but no delete], marks.
 func TestScripts(t *testing.T) {
 	script.Run(t, func(_ *testing.T, text string) string { return play(text) })
 }
@@ -236,6 +236,11 @@ func (w *world) begin(hub string, words []string) retention.Step {
 			w.say("compares: %v", is)
 			return retention.Done{}
 		})
+	case "erase":
+		return w.erase(words[1:])
+	case "marks":
+		w.say("marks at %v", sequences(w.known[hub].Erased))
+		return retention.Done{}
 	case "unpin":
 		return w.anchors[words[1]].Release(func(held bool) retention.Step {
 			w.say("held %v", held)
@@ -243,6 +248,34 @@ func (w *world) begin(hub string, words []string) retention.Step {
 		})
 	}
 	panic("no such operation: " + words[0])
+}
+
+// erase erases events, and deletes them unless the words say otherwise.
+func (w *world) erase(words []string) retention.Step {
+	var marks []retention.Mark
+	keep := false
+	for _, word := range words {
+		if keep = word == "but"; keep {
+			break
+		}
+		marks = append(marks, w.mark(word))
+	}
+	return retention.Erase(marks, 1000, nil, func(retention.Ledger) retention.Step {
+		for _, m := range marks {
+			if !keep {
+				_ = w.db.Delete(m.Seq)
+			}
+		}
+		return retention.Done{}
+	})
+}
+
+func sequences(marks []retention.Mark) []uint64 {
+	var list []uint64
+	for _, m := range marks {
+		list = append(list, m.Seq)
+	}
+	return list
 }
 
 func policy(words []string) retention.Policy {

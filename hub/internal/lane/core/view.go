@@ -191,6 +191,13 @@ func (l *Lane) CursorsChecked(s record.State) {
 	l.changes.reread()
 }
 
+// EventsErased says, before CursorsChecked, that events of ingest were erased: events and
+// rows in hand may be of them, and are read again.
+func (l *Lane) EventsErased() {
+	l.copier.abandon()
+	l.rows.dropAll()
+}
+
 // CursorsGone answers CheckCursors: events that the lane still needed are gone from
 // ingest. The lane is cut off with a state record, so that every hub and the service's
 // instances see it.
