@@ -108,7 +108,7 @@ func TestCodesAreThoseOfTheContract(t *testing.T) {
 	have := []replhub.Code{
 		replhub.CodeBadJSON, replhub.CodeUnknownField, replhub.CodeInvalidValue, replhub.CodeInvalidName, replhub.CodeInvalidFilter,
 		replhub.CodeNotFound, replhub.CodeTooOld, replhub.CodeBacklog, replhub.CodeInUse, replhub.CodeLimit, replhub.CodeDetached,
-		replhub.CodeConflict, replhub.CodeBusy, replhub.CodePaused, replhub.CodeUnavailable, replhub.CodeInternal,
+		replhub.CodeConflict, replhub.CodeNotAllowed, replhub.CodeBusy, replhub.CodePaused, replhub.CodeUnavailable, replhub.CodeInternal,
 	}
 	for i, code := range contract.Codes {
 		if i >= len(have) || string(have[i]) != string(code) {

@@ -112,6 +112,7 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		MemoryBytes:        int64(s.MemoryBytes),
 
 		OnFull:       s.OnFull,
+		Policy:       s.Policy,
 		StartTimeout: s.startTimeout,
 		Version:      buildVersion(),
 		Logger:       log,

@@ -35,6 +35,7 @@ const (
 	EnvDLQServiceMaxBytes = "REPLHUB_DLQ_SERVICE_MAX_BYTES"
 	EnvMemoryBytes        = "REPLHUB_MEMORY_BYTES"
 	EnvOnFull             = "REPLHUB_ON_FULL"
+	EnvPolicy             = "REPLHUB_POLICY"
 	EnvDrainTimeout       = "REPLHUB_DRAIN_TIMEOUT"
 	EnvLogLevel           = "REPLHUB_LOG_LEVEL"
 	EnvLogFormat          = "REPLHUB_LOG_FORMAT"
@@ -82,6 +83,7 @@ func Variables() []Variable {
 		{EnvDLQServiceMaxBytes, "an eighth of DLQ_MAX_BYTES", "limit of one service's dead letters; at the limit, that service alone stalls"},
 		{EnvMemoryBytes, "128MiB", "limit of the memory that the hub uses for events"},
 		{EnvOnFull, "detach", "what to do when ingest is full: detach (the lane that keeps it from being trimmed) or refuse (publishers)"},
+		{EnvPolicy, "open", "what a service may have of an entity without a policy: open (everything) or required (nothing)"},
 		{EnvDrainTimeout, "10s", "how long a clean stop may take"},
 		{EnvLogLevel, "info", "debug, info, warn or error"},
 		{EnvLogFormat, "text", "text or json"},

@@ -20,6 +20,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/request"
@@ -47,6 +48,7 @@ type Config struct {
 	Hubs         *ownership.Hubs
 	Lanes        *lanes.Set
 	Lacking      *lanes.Lacking
+	Policies     *policy.Keeper
 	Alarms       *alarm.Set
 	Logger       *slog.Logger
 }
@@ -132,6 +134,7 @@ func (r *Reconciler) look(ctx context.Context) {
 			r.putBack(ctx, snapshot, l)
 		}
 	}
+	r.cfg.Policies.Look(ctx)
 }
 
 // lookSoon requests an early look.

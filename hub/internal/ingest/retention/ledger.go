@@ -14,8 +14,13 @@ import (
 // version does not know. The hub then neither changes the ledger nor trims ingest.
 var ErrNewer = errors.New("a newer replhub wrote the ledger; upgrade this hub")
 
-// ledgerForm is the form of ledgers written here.
-const ledgerForm = 1
+// The forms of ledgers written here: the lowest that can express the ledger.
+const (
+	ledgerForm = 1
+	// policyForm is that of a ledger that marks policies. A hub of the first form would
+	// register services beside them: it refuses registrations instead.
+	policyForm = 2
+)
 
 // Ledger is the one document that all hubs agree on: epochs, floor and pins.
 type Ledger struct {
@@ -42,6 +47,8 @@ type Ledger struct {
 	// Lost is not zero after pins were lost, because the ledger was deleted or ingest
 	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
+	// Policies has the entities that have a policy.
+	Policies map[string]PolicyMark `json:"policies,omitempty"`
 }
 
 // Range is one epoch: the events from First to the next range's First, in the stream
@@ -55,6 +62,9 @@ type Range struct {
 // Encode returns the document of a ledger.
 func Encode(l Ledger) ([]byte, error) {
 	l.Form = ledgerForm
+	if len(l.Policies) > 0 {
+		l.Form = policyForm
+	}
 	data, err := json.Marshal(l)
 	if err != nil {
 		return nil, fmt.Errorf("encode the ledger: %w", err)
@@ -68,8 +78,8 @@ func Decode(data []byte) (Ledger, error) {
 	if err := json.Unmarshal(data, &l); err != nil {
 		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
 	}
-	if l.Form > ledgerForm {
-		return Ledger{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, l.Form, ledgerForm)
+	if l.Form > policyForm {
+		return Ledger{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, l.Form, policyForm)
 	}
 	return l, nil
 }

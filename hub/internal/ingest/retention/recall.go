@@ -44,6 +44,7 @@ func (r Read) lastKnown() Ledger {
 func (l *Ledger) clone() Ledger {
 	c := *l
 	c.Epochs, c.Pins, c.Released = slices.Clone(l.Epochs), maps.Clone(l.Pins), slices.Clone(l.Released)
+	c.Policies = maps.Clone(l.Policies)
 	return c
 }
 
@@ -60,6 +61,7 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 	case len(l.Epochs) == 0 || l.Current().Epoch < epoch:
 		l.Epochs, l.Floor = slices.Clone(known.Epochs), known.Floor
 		l.recallPins(known)
+		l.recallPolicies(known)
 		return true
 	case l.Current().Epoch == epoch && l.Current().Created.Equal(known.Current().Created) && l.Floor < known.Floor:
 		l.Floor = known.Floor
