@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -158,6 +159,34 @@ func TestPolicyWithRivalHubs(t *testing.T) {
 			if string(m.Data) != want {
 				t.Fatalf("%s, event %d of %d: %s", service, i+1, from[service], m.Data)
 			}
+		}
+	}
+}
+
+// TestFalseOrigin: a publisher that names another service as the origin keeps the event
+// from that service, unless it has asked for its own events. It has no other effect: the
+// policy of the named service does not apply to anybody else, nor its own to it.
+func TestFalseOrigin(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.policy("user", `{"allow":{"a":{},"b":{"fields":["id"]},"c":{"fields":["id"]}}}`)
+	w.register("a", `{"entities":["user"]}`)
+	w.register("b", `{"entities":["user"]}`)
+	w.register("c", `{"interests":[{"entity":"user","echo":true}]}`)
+	w.publish("db.user.create", `{"id":"1","secret":"x"}`, contract.HeaderOrigin, "a")
+	w.publish("db.user.create", `{"id":"2","secret":"x"}`, contract.HeaderOrigin, "c")
+	for service, want := range map[string]string{
+		"a": `{"id":"2","secret":"x"}`, "b": `{"id":"1"} {"id":"2"}`, "c": `{"id":"1"} {"id":"2"}`,
+	} {
+		w.eventually("the end of ingest in "+service, func() error {
+			status, err := w.describe(service)
+			if err == nil && status.Lag > 0 {
+				err = fmt.Errorf("%d events behind", status.Lag)
+			}
+			return err
+		})
+		if got := payloads(w.copies(service, strings.Count(want, "} {")+1)); got != want {
+			t.Errorf("%s got %s, want %s", service, got, want)
 		}
 	}
 }

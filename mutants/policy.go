@@ -37,4 +37,9 @@ var policyMutants = []mutant{
 		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), letter.Data, times), \"\", nil",
 		pkg: "./hub", test: "TestPolicyOfLetters",
 	},
+	{
+		name: "detached-notice-believed", guarantee: "a forged notice of a detachment ends no instance",
+		file: "serve.go", old: "func(*nats.Msg) { d.notice() })", new: "func(*nats.Msg) { stop(ErrDetached) })",
+		pkg: ".", test: "TestForgedNoticeEndsNothing",
+	},
 }
