@@ -28,6 +28,8 @@ const (
 	longest = ownership.FinishTime + 2*time.Second
 	// patience is how long a policy waits for the registrations that are under way.
 	patience = 5 * time.Second
+	// readTime bounds reading a policy for a registration.
+	readTime = time.Second
 	// forgetAfter is how long the mark of a cleared policy stays: longer than any hub
 	// works on what it read before.
 	forgetAfter = time.Minute
@@ -60,10 +62,14 @@ type Keeper struct {
 // New makes a Keeper.
 func New(cfg Config) *Keeper { return &Keeper{cfg: cfg} }
 
+// Revs are the highest revisions of the entities' policies that lanes have, as far as
+// this hub knows.
+type Revs map[string]uint64
+
 // ForNew returns the policy that a new interest gets, nil for none. mark is the
 // ledger's, read together with the registration's pin.
-func (k *Keeper) ForNew(ctx context.Context, entity, service string, mark ingest.PolicyMark, marked bool) (*record.Policy, error) {
-	return k.known(ctx, entity, mark, marked, k.inLanes()).forNew(entity, service, k.cfg.Required)
+func (k *Keeper) ForNew(ctx context.Context, entity, service string, mark ingest.PolicyMark, marked bool, revs Revs) (*record.Policy, error) {
+	return k.known(ctx, entity, mark, marked, revs).forNew(entity, service, k.cfg.Required)
 }
 
 // Of returns the policy for a service that has no interest in an entity now.
@@ -73,28 +79,33 @@ func (k *Keeper) Of(ctx context.Context, entity, service string) (*record.Policy
 		return nil, err
 	}
 	mark, marked := marks[entity]
-	return k.ForNew(ctx, entity, service, mark, marked)
+	return k.ForNew(ctx, entity, service, mark, marked, k.Revs())
 }
 
 // known gathers what this hub knows of an entity's policy.
-func (k *Keeper) known(ctx context.Context, entity string, mark ingest.PolicyMark, marked bool, inLanes map[string]uint64) known {
-	out := known{mark: mark, marked: marked, inLanes: inLanes[entity]}
+func (k *Keeper) known(ctx context.Context, entity string, mark ingest.PolicyMark, marked bool, revs Revs) known {
+	out := known{mark: mark, marked: marked, inLanes: revs[entity]}
 	out.record, out.read = k.cfg.Book.Policy(entity)
 	if out.record.Policy.Rev == mark.Rev && out.standing() != byHand {
 		return out
 	}
 	// The copy of the registry may be behind the ledger. If the registry is away, the copy
-	// counts: it opens nothing that the ledger knows to be closed.
+	// counts: it opens nothing that the ledger knows to be closed. A lane waits meanwhile.
+	if !k.cfg.Book.Reachable() {
+		out.read = false
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	if found, err := k.cfg.Book.PolicyNow(ctx, entity); err == nil {
 		out.record, out.read = found, true
 	}
 	return out
 }
 
-// inLanes are the highest revisions of the entities' policies that lanes have, as far as
-// this hub knows.
-func (k *Keeper) inLanes() map[string]uint64 {
-	highest := make(map[string]uint64)
+// Revs reads them from this hub's memory.
+func (k *Keeper) Revs() Revs {
+	highest := make(Revs)
 	for _, l := range k.cfg.Lanes.All() {
 		for _, in := range l.Status().State.Interests {
 			if in.Policy != nil {
@@ -145,7 +156,7 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 	if err != nil {
 		return nil, 0, unstored(err)
 	}
-	have := known{record: now, read: true, inLanes: k.inLanes()[entity]}
+	have := known{record: now, read: true, inLanes: k.Revs()[entity]}
 	have.mark, have.marked = marks[entity]
 	want := ingest.PolicyMark{Rev: k.nextRev(have), Sum: sum(allow), Cleared: clear}
 	switch {
@@ -230,11 +241,11 @@ func (k *Keeper) Look(ctx context.Context) {
 		return
 	}
 	entities := k.entities(marks)
-	raised, inLanes := make(map[string]bool), k.inLanes()
+	raised, revs := make(map[string]bool), k.Revs()
 	all := make(map[string]known, len(entities))
 	for _, entity := range entities {
 		mark, marked := marks[entity]
-		one := k.known(ctx, entity, mark, marked, inLanes)
+		one := k.known(ctx, entity, mark, marked, revs)
 		all[entity] = one
 		k.settle(ctx, entity, one)
 		if text := one.problem(entity); text != "" && one.standing() != byHand {

@@ -29,10 +29,10 @@ func (k *Keeper) List(ctx context.Context, _ subjects.Name, req contract.ListPol
 	entities := slices.DeleteFunc(k.entities(marks), func(entity string) bool {
 		return entity <= p.After || req.Entity != "" && entity != req.Entity
 	})
-	used, inLanes := 0, k.inLanes()
+	used, revs := 0, k.Revs()
 	for _, entity := range entities {
 		mark, marked := marks[entity]
-		one, ok := status(entity, k.known(ctx, entity, mark, marked, inLanes))
+		one, ok := status(entity, k.known(ctx, entity, mark, marked, revs))
 		if !ok {
 			continue
 		}
@@ -53,7 +53,7 @@ func (k *Keeper) show(ctx context.Context, entity string) (contract.PolicyStatus
 		return contract.PolicyStatus{}, err
 	}
 	mark, marked := marks[entity]
-	one, ok := status(entity, k.known(ctx, entity, mark, marked, k.inLanes()))
+	one, ok := status(entity, k.known(ctx, entity, mark, marked, k.Revs()))
 	if !ok {
 		return one, contract.Errorf(contract.CodeNotFound, "%s has no policy; state one as in {\"allow\":{\"sharing\":{\"fields\":[\"id\"]}}}", entity)
 	}

@@ -113,6 +113,9 @@ func (r *Reconciler) look(ctx context.Context) {
 			return
 		}
 		entry := snapshot.Entries[path]
+		if _, policy := record.ParsePolicyPath(path); policy && len(entry.Value) == 0 {
+			continue // only the parent of what lies below it
+		}
 		if text := record.Misnamed(path); text != "" {
 			r.alarms.raiseMisnamed(path, text)
 			continue

@@ -198,6 +198,8 @@ type registration struct {
 	// behind says that all events of ingest are behind the lane's position, which no
 	// event proves any more.
 	behind bool
+	// revs are the revisions of policies in lanes, read once for each edit.
+	revs policy.Revs
 }
 
 // edit lays the request over a lane's state. New interests pin ingest first, so that
@@ -210,6 +212,7 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if err := r.anchor.look(ctx); err != nil {
 		return tip.State, false, err
 	}
+	r.revs = nil
 	s := tip.State.Clone()
 	if s.Dropped {
 		return s, false, lane.ErrDropped
@@ -380,7 +383,10 @@ func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted
 func (r *registration) policyOf(ctx context.Context, w request.Wanted) (*lane.Policy, error) {
 	entity := w.Def.Entity
 	mark, marked := r.anchor.held.Policy(entity)
-	p, err := r.cfg.Policies.ForNew(ctx, entity, r.service.String(), mark, marked)
+	if r.revs == nil {
+		r.revs = r.cfg.Policies.Revs()
+	}
+	p, err := r.cfg.Policies.ForNew(ctx, entity, r.service.String(), mark, marked, r.revs)
 	if err != nil {
 		return nil, err
 	}
