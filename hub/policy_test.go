@@ -220,6 +220,14 @@ func TestPolicyWrittenByHand(t *testing.T) {
 	if refusal := asRefusal(t, w.call("replhub.register.t", `{"entities":["user"]}`, nil)); refusal.Code != contract.CodeUnavailable {
 		t.Error(refusal)
 	}
+	w.put("entities.user", `{"v":1,"allow":{"s":{"fields":["a..b"]}}}`)
+	w.awaitAlarm("written by hand", "allow.s.fields[0]")
+	w.put("entities.user", `{"v":2,"allow":{}}`)
+	w.awaitAlarm("newer replhub")
+	if refusal := asRefusal(t, w.call("replhub.policy.user", `{"allow":{}}`, nil)); refusal.Code != contract.CodeConflict {
+		t.Error(refusal)
+	}
+	w.awaitNoAlarm("written by hand")
 }
 
 // TestPolicyRequired: without a policy nothing is allowed, new or in force.

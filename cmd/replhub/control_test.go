@@ -208,12 +208,16 @@ func TestVerbs(t *testing.T) {
 		{
 			"policy-none",
 			[]string{"policy", "user", "--none"},
-			"", "replhub.policy.user", contract.PolicySet{Entity: "user", Rev: 7, Warnings: []string{}}, `{"allow":{}}`,
+			"", "replhub.policy.user",
+			contract.PolicySet{Entity: "user", Rev: 7, Warnings: []string{}},
+			`{"allow":{}}`,
 		},
 		{
 			"policy-clear",
 			[]string{"policy", "user", "--clear"},
-			"", "replhub.policy.user", contract.PolicySet{Entity: "user", Rev: 8, Cleared: true, Warnings: []string{}}, `{"clear":true}`,
+			"", "replhub.policy.user",
+			contract.PolicySet{Entity: "user", Rev: 8, Cleared: true, Warnings: []string{}},
+			`{"clear":true}`,
 		},
 		{"policy-list", []string{"policy"}, "", "replhub.policies", policies(), `{}`},
 		{"policy-show", []string{"policy", "user", "--show"}, "", "replhub.policies", contract.Policies{Required: true}, `{"entity":"user"}`},

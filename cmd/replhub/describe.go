@@ -154,17 +154,15 @@ func interestTable(interests []contract.InterestStatus, withService bool) *table
 // policyTable lists what policies mean for interests; nil without a policy.
 func policyTable(interests []contract.InterestStatus) *table {
 	t := newTable("POLICY OF", "GIVES", "FIELDS", "OPS", "FILTER", "REASON")
-	any := false
 	for i := range interests {
 		p := interests[i].Policy
 		if p == nil {
 			continue
 		}
-		any = true
 		t.row(append([]string{interests[i].Entity, policyState(p.State)}, append(grantCells(p), p.Reason)...)...)
 	}
-	if !any {
-		return nil
+	if len(t.rows) == 1 {
+		return nil // the head alone
 	}
 	return t
 }

@@ -134,6 +134,9 @@ func (k *Keeper) Set(ctx context.Context, entity subjects.Name, req contract.Set
 	if err != nil {
 		return nil, unstored(err)
 	}
+	if now.Newer {
+		return nil, contract.Errorf(contract.CodeConflict, "the policy of %s was written by a newer replhub; upgrade this hub", entity)
+	}
 	reply := contract.PolicySet{Entity: entity.String(), Allow: allow, Cleared: req.Clear, Warnings: warnings}
 	effects, rev, err := k.change(ctx, entity.String(), now, allow, req.Clear)
 	if err != nil {
@@ -151,16 +154,16 @@ func unstored(err error) error {
 // change stores a policy and puts it in force. The ledger is marked first: from then on
 // no registration comes into force without the policy, and no failure opens what the
 // policy closes.
-func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPolicy, allow map[string]contract.Grant, clear bool) ([]contract.PolicyEffect, uint64, error) {
+func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPolicy, allow map[string]contract.Grant, ends bool) ([]contract.PolicyEffect, uint64, error) {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		return nil, 0, unstored(err)
 	}
 	have := known{record: now, read: true, inLanes: k.Revs()[entity]}
 	have.mark, have.marked = marks[entity]
-	want := ingest.PolicyMark{Rev: k.nextRev(have), Sum: sum(allow), Cleared: clear}
+	want := ingest.PolicyMark{Rev: k.nextRev(have), Sum: sum(allow), Cleared: ends}
 	switch {
-	case clear:
+	case ends:
 		want.Sum = ""
 	case have.standing() == valid && have.mark.Rev == now.Policy.Rev && have.mark.Sum == want.Sum:
 		want.Rev = now.Policy.Rev // the same again
@@ -173,7 +176,7 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 		return nil, 0, contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated at the same time; look at it, and send this one again", entity)
 	}
 	k.cfg.Failpoint("policy marked")
-	if err := k.store(ctx, entity, now, registry.NewPolicy(want.Rev, allow), clear); err != nil {
+	if err := k.store(ctx, entity, now, registry.NewPolicy(want.Rev, allow), ends); err != nil {
 		return nil, 0, err
 	}
 	k.cfg.Failpoint("policy stored")
@@ -185,7 +188,7 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored, and a registration is under way that may not know of it; send it again to learn that it is in force", entity)
 	}
 	effects, err := k.putInForce(ctx, order{Entity: entity, Rev: want.Rev}, func(service string) *record.Policy {
-		if clear {
+		if ends {
 			return unowned(k.cfg.Required)
 		}
 		return grant(registry.NewPolicy(want.Rev, allow), service)
@@ -193,24 +196,24 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 	if err != nil {
 		return nil, 0, err
 	}
-	k.cfg.Logger.Info("policy in force", "entity", entity, "rev", want.Rev, "cleared", clear, "services", len(effects))
+	k.cfg.Logger.Info("policy in force", "entity", entity, "rev", want.Rev, "cleared", ends, "services", len(effects))
 	return effects, want.Rev, nil
 }
 
 // nextRev is a revision above all that are known. It is taken from the clock, so that
 // it is above those that were forgotten with a ledger and a registry.
 func (k *Keeper) nextRev(have known) uint64 {
-	now := uint64(max(k.cfg.Ingest.Now().UnixMicro(), 1)) //nolint:gosec // above 0
+	now := uint64(max(k.cfg.Ingest.Now().UnixMicro(), 1))
 	return max(now, have.mark.Rev+1, have.record.Policy.Rev+1, have.inLanes+1)
 }
 
 // store writes the registry's record.
-func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, clear bool) error {
+func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
 	value := registry.Encode(p)
 	switch {
-	case clear && !now.Is:
+	case ends && !now.Is:
 		return nil
-	case clear:
+	case ends:
 		value = nil
 	case now.Is && now.Problem == "" && now.Policy.Rev == p.Rev:
 		return nil
@@ -247,6 +250,9 @@ func (k *Keeper) Look(ctx context.Context) {
 		mark, marked := marks[entity]
 		one := k.known(ctx, entity, mark, marked, revs)
 		all[entity] = one
+		if one.standing() != byHand {
+			k.cfg.Alarms.Clear(aboutHand(entity))
+		}
 		k.settle(ctx, entity, one)
 		if text := one.problem(entity); text != "" && one.standing() != byHand {
 			raised[entity] = true
@@ -273,6 +279,11 @@ func (k *Keeper) Look(ctx context.Context) {
 }
 
 func about(entity string) alarm.About { return alarm.About{Kind: alarm.Policy, Name: entity} }
+
+// aboutHand is about a policy that was written by hand.
+func aboutHand(entity string) alarm.About {
+	return alarm.About{Kind: alarm.Policy, Name: entity + " by hand"}
+}
 
 // rev is the revision of the newest policy, or of its end.
 func (k known) rev() uint64 { return max(k.mark.Rev, k.record.Policy.Rev) }
@@ -307,7 +318,7 @@ func (k *Keeper) settle(ctx context.Context, entity string, one known) {
 	switch standing := one.standing(); {
 	case standing == byHand:
 		k.adopt(ctx, entity)
-	case standing == cleared && k.cfg.Ingest.Now().Sub(time.UnixMicro(int64(one.mark.Rev))) > forgetAfter: //nolint:gosec // a time
+	case standing == cleared && k.cfg.Ingest.Now().Sub(time.UnixMicro(int64(one.mark.Rev))) > forgetAfter:
 		if one.record.Is { // an older copy of the registry
 			if err := k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), nil, one.record.Version); err != nil {
 				return // the next look tries again
@@ -334,11 +345,9 @@ func (k *Keeper) adopt(ctx context.Context, entity string) {
 	if err == nil {
 		_, _, err = k.change(ctx, entity, now, allow, false)
 	}
-	about := alarm.About{Kind: alarm.Policy, Name: entity + " by hand"}
 	if err != nil {
-		k.cfg.Alarms.Raise(about, fmt.Sprintf("the policy of %s that was written by hand is not in force: %v", entity, registry.InWords(err)))
+		k.cfg.Alarms.Raise(aboutHand(entity), fmt.Sprintf("the policy of %s that was written by hand is not in force: %v", entity, registry.InWords(err)))
 		return
 	}
-	k.cfg.Alarms.Clear(about)
 	k.cfg.Logger.Warn("policy put in force from the registry", "entity", entity)
 }

@@ -45,7 +45,9 @@ type FoundPolicy struct {
 	// Problem says why the record is no policy that this hub can apply; empty for a
 	// policy.
 	Problem string
-	Policy  Policy
+	// Newer says that a newer replhub wrote the record.
+	Newer  bool
+	Policy Policy
 	// Version is for Overwrite; tree.Absent without a node or key.
 	Version tree.Version
 }
@@ -59,7 +61,7 @@ func ParsePolicy(entry tree.Entry) FoundPolicy {
 	}
 	found.Is = true
 	if IsNewer(data) {
-		found.Problem = "it was written by a newer replhub; upgrade this hub"
+		found.Newer, found.Problem = true, "it was written by a newer replhub; upgrade this hub"
 		return found
 	}
 	err := decode(data, &found.Policy)
