@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -188,5 +189,41 @@ func TestFalseOrigin(t *testing.T) {
 		if got := payloads(w.copies(service, strings.Count(want, "} {")+1)); got != want {
 			t.Errorf("%s got %s, want %s", service, got, want)
 		}
+	}
+}
+
+// TestPolicyFencesWhatADeadHubLeft: a registration whose hub has given up may still have
+// a message on its way. The lane gets a new state record, which that message does not fit
+// behind. The ledger has a form that a hub without policies refuses, until the policy
+// ends.
+func TestPolicyFencesWhatADeadHubLeft(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("s", `{"entities":["tenant"]}`)
+	l, err := w.ledger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Pins = map[string]retention.Pin{"s/dead": {Seq: 1, Until: time.Now().Add(9 * time.Minute)}}
+	data, err := retention.Encode(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.js.Publish(t.Context(), "replhub._ledger", data); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := w.newestState("s")
+	if set := w.policy("user", `{"allow":{}}`); len(set.Services) != 0 {
+		t.Errorf("%+v", set)
+	}
+	if after, _ := w.newestState("s"); after <= before {
+		t.Error("the lane is not fenced")
+	}
+	if l, err = w.ledger(); err != nil || l.Form != 2 || l.Policies["user"].Rev == 0 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	w.policy("user", `{"clear":true}`)
+	if l, err = w.ledger(); err != nil || !l.Policies["user"].Cleared {
+		t.Errorf("%+v, %v", l, err)
 	}
 }
