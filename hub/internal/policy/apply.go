@@ -203,14 +203,15 @@ func (k *Keeper) here(ctx context.Context, service subjects.Name, o order) (e co
 }
 
 // follow lays an order over a lane of this hub that a change did not reach.
-func (k *Keeper) follow(ctx context.Context, service subjects.Name, o order) {
+func (k *Keeper) follow(ctx context.Context, service subjects.Name, o order) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	if _, _, err := k.here(ctx, service, o); err != nil {
 		k.cfg.Logger.Warn("put a policy in force; it will be tried again", "service", service.String(), "entity", o.Entity, "err", err)
-		return
+		return false
 	}
 	k.cfg.Logger.Info("policy put in force in a lane", "service", service.String(), "entity", o.Entity, "rev", o.Rev)
+	return true
 }
 
 // fit makes a reply fit the server's max_payload.

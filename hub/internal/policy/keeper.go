@@ -236,12 +236,13 @@ func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPol
 
 // Look makes the lanes that this hub owns agree with the policies, and reports the
 // policies that cannot be applied. It is called by one goroutine, while the registry can
-// be read.
-func (k *Keeper) Look(ctx context.Context) {
+// be read. done is false if something is left to do: a lane was not read yet, or could
+// not be changed.
+func (k *Keeper) Look(ctx context.Context) (done bool) {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		k.cfg.Logger.Debug("read the marks of policies", "err", err) // the next look tries again
-		return
+		return false
 	}
 	entities := k.entities(marks)
 	raised, revs := make(map[string]bool), k.Revs()
@@ -265,17 +266,25 @@ func (k *Keeper) Look(ctx context.Context) {
 		}
 	}
 	k.raised = raised
+	return k.layOver(ctx, all)
+}
+
+// layOver lays the policies over the lanes that this hub owns.
+func (k *Keeper) layOver(ctx context.Context, all map[string]known) (done bool) {
+	done = true
 	for _, l := range k.cfg.Lanes.All() {
 		if !l.Owned() || l.Parked() != "" {
 			continue
 		}
+		done = done && l.Status().Last > 0
 		for _, in := range l.Status().State.Interests {
 			next := all[in.Entity].of(l.Service().String(), in.Policy, k.cfg.Required)
 			if !next.Equal(in.Policy) {
-				k.follow(ctx, l.Service(), order{Entity: in.Entity, Rev: all[in.Entity].rev(), Policy: next})
+				done = k.follow(ctx, l.Service(), order{Entity: in.Entity, Rev: all[in.Entity].rev(), Policy: next}) && done
 			}
 		}
 	}
+	return done
 }
 
 func about(entity string) alarm.About { return alarm.About{Kind: alarm.Policy, Name: entity} }

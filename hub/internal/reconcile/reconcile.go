@@ -63,6 +63,8 @@ type Reconciler struct {
 	soon chan struct{}
 	// away says that the registry could not be read at the last look.
 	away bool
+	// unsettled says that a policy is not in force in every lane of this hub.
+	unsettled bool
 	// gone are services with records and no stream; see streamless.
 	gone map[subjects.Name]*goneStream
 }
@@ -137,7 +139,7 @@ func (r *Reconciler) look(ctx context.Context) {
 			r.putBack(ctx, snapshot, l)
 		}
 	}
-	r.cfg.Policies.Look(ctx)
+	r.unsettled = !r.cfg.Policies.Look(ctx)
 }
 
 // lookSoon requests an early look.
