@@ -221,6 +221,7 @@ func TestVerbs(t *testing.T) {
 		},
 		{"policy-list", []string{"policy"}, "", "replhub.policies", policies(), `{}`},
 		{"policy-show", []string{"policy", "user", "--show"}, "", "replhub.policies", contract.Policies{Required: true}, `{"entity":"user"}`},
+		{"ls-policy", []string{"ls"}, "", "replhub.services", contract.Services{Services: []contract.LaneStatus{limited()}}, `{}`},
 		{"describe-policy", []string{"describe", "sharing"}, "", "replhub.describe.sharing", limited(), `{}`},
 		{"pause", []string{"pause", "sharing", "--for", "30m"}, "", "replhub.pause.sharing", paused, `{"for":"30m0s"}`},
 		{"resume", []string{"resume", "sharing"}, "", "replhub.resume.sharing", resumed, `{}`},
