@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -64,7 +66,7 @@ func (m *membership) round(ctx context.Context) (time.Duration, error) {
 	case refused && refusal.Code == CodeNotFound:
 		return 0, fmt.Errorf("%w: %s", ErrUnregistered, refusal.Message)
 	case err != nil:
-		m.withoutHub(sent, err)
+		m.unanswered(ctx, sent, err)
 		return min(soon, max(soon-m.d.time().Sub(sent), 0)), nil
 	case reply.Partitions == 0, m.partitions != 0 && m.partitions != reply.Partitions:
 		return 0, errReplan
@@ -108,15 +110,35 @@ func (m *membership) join(ctx context.Context, leaving bool) (contract.Joined, e
 	return reply, err
 }
 
-// withoutHub keeps the held partitions while no hub answers. Where this instance
-// cannot reach NATS, the lease runs out: a hub that can reach NATS may give the
-// partitions to another instance.
-func (m *membership) withoutHub(sent time.Time, err error) {
+// unanswered notes that a request got no answer. The held partitions are kept while no
+// hub runs. The lease runs out if a hub may have taken the request, or if this instance
+// cannot reach the lane: hubs that can may give the partitions to another instance.
+func (m *membership) unanswered(ctx context.Context, sent time.Time, err error) {
+	why := queue.NoAnswer
+	if errors.Is(err, nats.ErrNoResponders) && m.reachesLane(ctx) {
+		why = queue.NoHub
+	}
 	if !m.told {
-		m.s.client.log.Warn("no hub answers; the partitions stay as they are", "service", m.s.client.Service(), "err", err)
+		text := "no hub answers this instance, which begins no event once its lease is over"
+		if why == queue.NoHub {
+			text = "no hub runs; the partitions stay as they are"
+		}
+		m.s.client.log.Warn(text, "service", m.s.client.Service(), "err", err)
 		m.told = true
 	}
-	if m.s.client.nc.IsConnected() {
-		m.d.step(func(now time.Time) { m.d.core.NoHub(now, sent) })
+	m.d.step(func(now time.Time) { m.d.core.Unanswered(now, sent, why) })
+}
+
+// reachesLane reports whether the server that has the lane answers. If it does not, this
+// instance may be cut off together with some of the servers, for instance with a leaf
+// node, and hubs may run at the others.
+func (m *membership) reachesLane(ctx context.Context) bool {
+	held := m.d.held()
+	if len(held) == 0 {
+		return false // there is nothing to keep
 	}
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	_, err := m.s.info(ctx, contract.ConsumerWorkers+"-"+strconv.Itoa(held[0]))
+	return err == nil
 }

@@ -68,7 +68,7 @@ func (d *driver) run(cut context.CancelFunc, begun func()) error {
 			}
 		})
 	} else {
-		d.step(func(now time.Time) { d.core.Open(now) })
+		d.step(func(now time.Time) { d.core.Open(now, d.plan.created) })
 	}
 	for range d.s.cfg.Workers {
 		d.workers.Go(d.work)

@@ -92,6 +92,9 @@ type Config struct {
 	TrimGuard time.Duration
 	// TrimEvery is the time between trims; 15 s by default.
 	TrimEvery time.Duration
+	// StuckAfter is how long the server may deliver nothing by a consumer that could
+	// deliver, before the hub creates that consumer again; 1 min by default, for tests.
+	StuckAfter time.Duration
 	// StartTimeout bounds the wait at the start for NATS and, while no lane exists,
 	// for the registry; 10 s by default.
 	StartTimeout time.Duration
@@ -130,6 +133,7 @@ func (c Config) withDefaults() Config {
 	c.WindowBytes = cmp.Or(c.WindowBytes, int(c.MemoryBytes*windowPart/allParts))
 	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
 	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
+	c.StuckAfter = cmp.Or(c.StuckAfter, time.Minute)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())

@@ -22,7 +22,7 @@ func (h *Hub) furnish() {
 	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
 	watch := consumers.New(consumers.Config{
 		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Letters: h.letters,
-		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, Logger: h.log,
+		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Logger: h.log,
 	})
 	policies := policy.New(policy.Config{
 		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, Alarms: h.alarms,

@@ -73,10 +73,10 @@ var simulationMutants = []mutant{
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{
-		name: "unfenced-lane", guarantee: "1: a lane that cannot be fenced holds the trim",
+		name: "unfenced-lane", guarantee: "1: a lane that cannot be fenced keeps its pin",
 		file: "hub/internal/ingest/retention/fence.go",
-		old:  `			if len(unknown) > 0 {`,
-		new:  `			if unknown == nil {`,
+		old:  `return ok && unfenced[service] != nil`,
+		new:  `return !ok && unfenced[service] != nil`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 		noSim: rare,
 	},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ func newLs(a *app) *cobra.Command {
 processed for the service. An entity of which the owner's policy gives a part or
 nothing is marked so. BACKLOG is the number of copies that the workers have not
 yet acknowledged, and OLDEST the age of the oldest such copy. WAITING is the number
-of workers that wait for work.`,
+of workers that wait for work. OWNER is the hub that copies into the lane.`,
 		Example: `  replhub ls
   replhub ls --json | jq -r '.services[] | select(.state != "live") | .service'`,
 		Args: cobra.NoArgs,
@@ -35,7 +36,7 @@ func showServices(w io.Writer, r *contract.Services) error {
 		_, err := fmt.Fprintln(w, "no service is registered; see 'replhub register --help'")
 		return err
 	}
-	t := newTable("SERVICE", "STATE", "ENTITIES", "LAG", "BACKLOG", "OLDEST", "WAITING", "SIZE", "DEAD", "REASON")
+	t := newTable("SERVICE", "STATE", "ENTITIES", "LAG", "BACKLOG", "OLDEST", "WAITING", "SIZE", "DEAD", "OWNER", "REASON")
 	for i := range r.Services {
 		t.row(serviceCells(&r.Services[i])...)
 	}
@@ -53,7 +54,7 @@ func serviceCells(s *contract.LaneStatus) []string {
 	}
 	return []string{
 		s.Service, s.State, list(entities, "-"), count(s.Lag), count(s.Backlog), humanAge(s.OldestUnacked),
-		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), reasonText(s),
+		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), cmp.Or(s.Owner, "-"), reasonText(s),
 	}
 }
 

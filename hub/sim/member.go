@@ -7,6 +7,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/partition"
 	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/queue"
 )
 
 const (
@@ -41,7 +42,7 @@ func (i *instance) join(hub int) {
 	now := i.w.now
 	if i.joining {
 		if now.Sub(i.sent) >= joinTimeout {
-			i.noHub()
+			i.unanswered(queue.NoAnswer)
 		}
 		return
 	}
@@ -64,7 +65,7 @@ func (i *instance) join(hub int) {
 			return
 		}
 		if err != nil {
-			i.noHub()
+			i.unanswered(queue.NoHub)
 			return
 		}
 		i.assigned(reply)
@@ -107,13 +108,14 @@ func (i *instance) assigned(reply contract.Joined) {
 	i.perform()
 }
 
-// noHub notes that no hub answered.
-func (i *instance) noHub() {
-	i.w.trace("  %s: no hub", i.name)
+// unanswered notes that a request got no answer. The lease goes on only where the server
+// knows no hub.
+func (i *instance) unanswered(why queue.Silence) {
+	i.w.trace("  %s: no answer (%d)", i.name, why)
 	i.joining = false
 	i.joinAt = i.sent.Add(joinEvery)
-	i.core.NoHub(i.w.now, i.sent)
-	if i.w.now.Sub(i.leaseFrom) <= partition.TTL {
+	i.core.Unanswered(i.w.now, i.sent, why)
+	if why == queue.NoHub && i.w.now.Sub(i.leaseFrom) <= partition.TTL {
 		i.renew(i.sent)
 	}
 	i.perform()

@@ -3,9 +3,10 @@ package queue
 import "time"
 
 // lease is how long this instance may rely on its partitions. Each answer of a hub
-// renews the lease, counted from the time of the request. If no hub is there, that
-// renews the lease too, because only a hub could give the partitions to another
-// instance. A process that stood still finds its lease expired.
+// renews the lease, counted from the time of the request. If the server knows no hub,
+// that renews the lease too, because only a hub could give the partitions to another
+// instance. A request that merely gets no answer renews nothing. A process that stood
+// still finds its lease expired.
 type lease struct {
 	from time.Time
 	ttl  time.Duration
@@ -26,5 +27,15 @@ func (l *lease) renew(from time.Time) {
 	}
 }
 
-// lapsed reports whether the lease on the partitions is over.
-func (s *Scheduler) lapsed() bool { return s.cfg.Ordered && s.lease.over(s.now) }
+// Silence is why a request for partitions got no answer.
+type Silence uint8
+
+// Silences.
+const (
+	// NoAnswer means that no hub is known to be away. A hub that is slow, frozen or cut
+	// off took the request, or a hub refused it. Meanwhile another hub may hear the other
+	// instances, and give them the partitions of this one.
+	NoAnswer Silence = iota
+	// NoHub means that the server knows no hub, and can be reached itself.
+	NoHub
+)

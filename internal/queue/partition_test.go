@@ -281,7 +281,7 @@ func (i *instance) join() {
 		i.asked = nil
 		i.joinAt = w.now.Add(600*time.Millisecond + time.Duration(w.r.IntN(200))*time.Millisecond)
 		if q.lost {
-			i.s.NoHub(w.now, q.sent)
+			i.s.Unanswered(w.now, q.sent, NoHub)
 		} else if i.s.Assigned(w.now, q.sent, modelTTL, q.assigned) {
 			i.joinAt = w.now
 		}

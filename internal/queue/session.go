@@ -19,7 +19,10 @@ type session struct {
 	// the pin.
 	confirmed bool
 	// proving says that a message was requested whose pin would confirm the partition.
-	proving   bool
+	// byPin says that only the pin confirms it: a hub may have given the partition to
+	// another instance, which waits for the pin.
+	proving, byPin bool
+
 	began     time.Time
 	last      uint64 // the consumer's sequence of the last delivery; 0: none yet
 	looked    bool   // earlier deliveries were examined; no message is requested before that
@@ -71,11 +74,12 @@ func (s *Source) inSession(j *Job, at Place) bool {
 		s.forget()
 	}
 	s.newest = at.Seq
+	proof := at.Pin != "" && at.Pin == s.Pin
 	if (s.Pin != "" && at.Pin != s.Pin) || (n.last != 0 && at.Seq != n.last+1) {
 		s.Pin = at.Pin
 		n.restart(s)
 	}
-	if at.Pin != "" && s.Pin == at.Pin {
+	if proof {
 		n.proven(s)
 	}
 	s.Pin, n.last = at.Pin, at.Seq
@@ -106,7 +110,7 @@ func (n *session) hold(s *Source, j *Job) {
 func (n *session) admit(s *Source, j *Job) {
 	j.inherited = true
 	n.inherited++
-	s.s.enqueue(j)
+	s.rows.enqueue(j)
 }
 
 // settledInherited notes that a job from before the session is settled, or has failed
@@ -124,7 +128,7 @@ func (s *Source) settledInherited(j *Job) {
 // mayAsk reports whether messages may be requested: this instance is known to have the
 // partition, and the deliveries that other instances left have been requested.
 func (n *session) mayAsk(s *Source) bool {
-	return !s.s.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
+	return !s.env.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
 }
 
 // proven notes that a message came with this instance's pin, in answer to a request
@@ -132,7 +136,7 @@ func (n *session) mayAsk(s *Source) bool {
 // server checks the pin only when it has a message.
 func (n *session) proven(s *Source) {
 	if n.proving {
-		n.proving, n.confirmed = false, true
+		n.proving, n.confirmed, n.byPin = false, true, true
 		n.news(s)
 	}
 }
@@ -140,13 +144,23 @@ func (n *session) proven(s *Source) {
 // unpinned notes that the server no longer knows this instance's pin.
 func (n *session) unpinned(s *Source) {
 	s.Pin, n.proving = "", false
+	n.interrupted(s)
+}
+
+// interrupted notes that the server may have given the pin to another instance, or that
+// messages may have been lost.
+func (n *session) interrupted(s *Source) {
+	if n.byPin {
+		s.doubt()
+		return
+	}
 	n.restart(s)
 }
 
 // restart begins a new session. Running jobs continue, in their lines.
 func (n *session) restart(s *Source) {
 	n.last = 0
-	if !s.s.cfg.Ordered || s.closed {
+	if !s.env.cfg.Ordered || s.closed {
 		return
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
@@ -167,7 +181,7 @@ func (n *session) begin(s *Source) {
 	}
 	n.held = nil
 	n.number++
-	n.state, n.looked, n.began, n.look = sessionCollecting, false, s.s.now, look{}
+	n.state, n.looked, n.began, n.look = sessionCollecting, false, s.env.now, look{}
 	n.news(s)
 }
 
@@ -179,7 +193,7 @@ func (n *session) news(s *Source) {
 
 // tick makes the session look when a look is due.
 func (n *session) tick(s *Source) {
-	if !n.look.due.IsZero() && !s.s.now.Before(n.look.due) {
+	if !n.look.due.IsZero() && !s.env.now.Before(n.look.due) {
 		n.look.due = time.Time{}
 		n.news(s)
 	}
@@ -195,15 +209,15 @@ func (n *session) lookAt(s *Source) {
 	k.wanted, k.asking, k.due = false, true, time.Time{}
 	k.pause = min(max(2*k.pause, settlePoll), slowPoll)
 	k.linked, k.newest, k.memory = s.linked, s.newest, s.memory
-	s.s.askInfo(InfoRequest{Source: s, session: n.number})
+	s.env.askInfo(InfoRequest{Source: s, session: n.number})
 }
 
 // lookAgain schedules the next look after a pause, or at once if there was news.
 func (n *session) lookAgain(s *Source, wait bool) {
 	n.look.asking = false
 	if wait {
-		n.look.due = s.s.now.Add(n.look.pause)
-		s.s.reschedule()
+		n.look.due = s.env.now.Add(n.look.pause)
+		s.env.reschedule()
 	}
 	n.lookAt(s)
 }
@@ -224,9 +238,9 @@ func (n *session) seen(s *Source, number int, info *Info) {
 	// No message can be on its way if none was requested.
 	quietBefore := n.number == 1
 	s.size = max(s.size, min(info.Unacknowledged, handledRoom)+settleRoom)
-	if others > 0 && s.s.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.s.now.Sub(n.began) > nakAfter) {
+	if others > 0 && s.env.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.env.now.Sub(n.began) > nakAfter) {
 		s.callFor(info)
-		n.look.called = s.s.now
+		n.look.called = s.env.now
 	}
 	if n.advance(s, info, others) {
 		n.look, n.looked = look{}, true
@@ -260,10 +274,10 @@ func (n *session) advance(s *Source, info *Info, others int) bool {
 		return false
 	}
 	for _, j := range n.held {
-		s.s.enqueue(j)
+		s.rows.enqueue(j)
 	}
 	n.held, n.state = nil, sessionOpen
-	s.ceiling = s.s.cfg.ceiling(s.s.shares)
+	s.ceiling = s.sources.ceiling()
 	s.size = min(s.size, s.ceiling)
 	return true
 }

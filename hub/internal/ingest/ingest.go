@@ -31,6 +31,9 @@ type Config struct {
 	// DedupeWindow is how long a retry under the same id is recognised; 10
 	// minutes by default.
 	DedupeWindow time.Duration
+	// Fast says that all servers have fast ingest. Older ones refuse a stream's
+	// configuration that names it.
+	Fast bool
 	// WindowBytes bounds the events that the shared tail keeps in memory, including
 	// headers and the program's overhead; 48 MiB by default, about 40,000 small
 	// events. One event may be larger than that.
@@ -122,18 +125,8 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 		Duplicates:  g.cfg.DedupeWindow,
 		DenyDelete:  true, // readers insist on contiguous sequences
 		// For replhub.Client.PublishAll.
-		AllowBatchPublish: takesBatches(g.cfg.JS.Conn().ConnectedServerVersion()),
+		AllowBatchPublish: g.cfg.Fast,
 	}
-}
-
-// takesBatches reports whether a server has fast ingest, which came with 2.14. Older
-// servers refuse a stream's configuration that names it.
-func takesBatches(version string) bool {
-	var major, minor int
-	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
-		return false
-	}
-	return major > 2 || major == 2 && minor >= 14
 }
 
 // stream looks the stream up at its leader, and creates it again when somebody

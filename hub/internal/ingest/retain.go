@@ -150,14 +150,14 @@ func (g *Ingest) Compares(ctx context.Context, pos Mark) (compares bool, err err
 	return compares, err
 }
 
-// LowestPin is the lowest sequence that a registration under way has pinned; ok is
-// false when there is none.
+// LowestPin is the lowest sequence that a registration has pinned; ok is false when
+// there is none.
 func (g *Ingest) LowestPin(ctx context.Context) (seq uint64, ok bool, err error) {
 	l, revision, err := g.readLedger(ctx)
 	if revision == 0 {
 		l = *g.ledger.Load()
 	}
-	seq, ok = l.LowestPin(g.Now())
+	seq, ok = l.LowestPin()
 	return seq, ok, err
 }
 

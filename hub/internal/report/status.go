@@ -45,6 +45,7 @@ func (r *Reporter) Degraded() []string {
 		reasons = append(reasons, full.Message)
 	}
 	reasons = append(reasons, r.cfg.Hub.Account()...)
+	reasons = append(reasons, r.cfg.Hub.Layout()...)
 	reasons = append(reasons, r.cfg.Hub.Untrimmed()...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)

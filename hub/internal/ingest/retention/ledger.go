@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -49,6 +52,10 @@ type Ledger struct {
 	Lost uint64 `json:"lost,omitempty"`
 	// Policies has the entities that have a policy.
 	Policies map[string]PolicyMark `json:"policies,omitempty"`
+
+	// unknown are the members that this version does not know. They stay in the document,
+	// because an older hub beside a newer one must not take from it what it noted.
+	unknown map[string]json.RawMessage
 }
 
 // Range is one epoch: the events from First to the next range's First, in the stream
@@ -66,10 +73,22 @@ func Encode(l Ledger) ([]byte, error) {
 		l.Form = policyForm
 	}
 	data, err := json.Marshal(l)
+	if err == nil && len(l.unknown) > 0 {
+		data, err = join(data, l.unknown)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode the ledger: %w", err)
 	}
 	return data, nil
+}
+
+// join adds members to a JSON object.
+func join(object []byte, members map[string]json.RawMessage) ([]byte, error) {
+	all := maps.Clone(members)
+	if err := json.Unmarshal(object, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // Decode reads a document, and refuses one of a newer form with ErrNewer.
@@ -80,6 +99,13 @@ func Decode(data []byte) (Ledger, error) {
 	}
 	if l.Form > policyForm {
 		return Ledger{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, l.Form, policyForm)
+	}
+	if err := json.Unmarshal(data, &l.unknown); err != nil {
+		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
+	}
+	for field := range reflect.TypeFor[Ledger]().Fields() {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(l.unknown, known)
 	}
 	return l, nil
 }

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -38,6 +39,21 @@ func (r Read) lastKnown() Ledger {
 	// again.
 	l.Released, l.Forgotten = nil, l.Pinnings
 	return l
+}
+
+// Replaces reports whether a hub that knows a ledger is to remember this one in its place.
+// Operations of a hub are concurrent, so an older document may arrive behind a newer one.
+// The revision does not tell: it begins again with the ledger's stream. The epoch and the
+// count of pinnings never fall, and the floor does not fall within an epoch.
+func (l *Ledger) Replaces(known *Ledger) bool {
+	if known == nil || len(known.Epochs) == 0 || len(l.Epochs) == 0 {
+		return known == nil || len(known.Epochs) == 0
+	}
+	return cmp.Or(
+		cmp.Compare(l.Current().Epoch, known.Current().Epoch),
+		cmp.Compare(l.Pinnings, known.Pinnings),
+		cmp.Compare(l.Floor, known.Floor),
+	) >= 0
 }
 
 // clone returns a copy that may be changed while others hold the original.

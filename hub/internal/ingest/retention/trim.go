@@ -3,6 +3,8 @@ package retention
 import (
 	"fmt"
 	"time"
+
+	"github.com/replhub/replhub/subjects"
 )
 
 // Policy says which events a trim of ingest keeps beside those that lanes need.
@@ -31,6 +33,10 @@ type Trimmed struct {
 	Full, Looked bool
 	// Need is what the lanes need; zero unless Looked.
 	Need Need
+	// Unfenced are the lanes whose state record could not be written, with the reason.
+	// What a registration in such a lane pinned is kept. After a loss of pins all events
+	// are kept.
+	Unfenced map[subjects.Name]error
 	// Unproven says that the event at the earliest mark is not the lane's: ingest was
 	// rolled back or created again, and no event is purged until the lanes have
 	// noticed.
@@ -147,7 +153,7 @@ func (t *trim) allowed(l *Ledger, want uint64) (seq uint64, known bool) {
 func (t *trim) raised(l Ledger) Step {
 	t.done.Floor = l.Floor
 	if t.below <= t.done.Bounds.First {
-		return t.stuck()
+		return t.then(t.done) // pins keep ingest, or changed: to detach a lane would not help
 	}
 	return ReadLedger{t.confirmed}
 }

@@ -54,6 +54,9 @@ type State struct {
 	// Rewound is the last rewind of the workers since QueueFrom was set; nil when
 	// there was none.
 	Rewound *Rewound `json:"rewound,omitempty"`
+	// Resumed is where the last consumer that the hub replaced goes on; nil when none
+	// was.
+	Resumed *Resumed `json:"resumed,omitempty"`
 	// Pos is the live position: every event up to it is processed for the interests
 	// that are not filling.
 	Pos ingest.Mark `json:"pos"`
@@ -203,18 +206,20 @@ func (s State) Clone() State {
 
 // Add puts a new interest in force from its since on, with the mark before it. If the
 // lane has already passed that mark, a fill copies the events in between.
+//
+// The live position of a lane that ever had copies never goes back: the event at that
+// position shows whether ingest was rolled back behind it. Without that proof, later
+// events could get positions at which the service has applied other events.
 func (s State) Add(in Interest, before ingest.Mark) State {
 	s = s.Clone()
-	idle := len(s.Interests) == 0
+	idle, back := len(s.Interests) == 0, before.Before(s.Pos.Position)
 	s.Interests = append(s.Interests, in)
 	switch {
-	case idle || (before.Before(s.Pos.Position) && s.noneReached()):
-		// No other interest depends on the live position, so it moves to the
-		// interest's start.
-		s.Pos = before
-		s.Phase = Live
-	case before.Before(s.Pos.Position):
+	case back && (len(s.Ended) > 0 || !s.noneReached()):
 		s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, From: before.Seq + 1, At: before})
+	case back || idle:
+		// No copy depends on the live position, so it moves to the interest's start.
+		s.Pos, s.Phase = before, Live
 	}
 	return s
 }
