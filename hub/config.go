@@ -21,6 +21,14 @@ const (
 	OnFullRefuse = "refuse"
 )
 
+// What is allowed of an entity without a policy.
+const (
+	// PolicyOpen allows everything.
+	PolicyOpen = "open"
+	// PolicyRequired allows nothing.
+	PolicyRequired = "required"
+)
+
 // Parts of MemoryBytes, in sixteenths; see Config.MemoryBytes. The tail holds about
 // twice as much as it requests at a time.
 const (
@@ -72,6 +80,9 @@ type Config struct {
 	HTTPToken func() (string, error)
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
+	// Policy is PolicyOpen (the default) or PolicyRequired. It should be the same for all
+	// hubs: one that requires policies suspends interests, and the others leave them so.
+	Policy string
 	// MemoryBytes bounds the events that the hub holds in memory, in bytes, including
 	// headers and the program's overhead; 128 MiB by default, at least 16 MiB. Five
 	// sixteenths are for the window of the newest events that all lanes read, one for
@@ -129,6 +140,7 @@ func (c Config) withDefaults() Config {
 	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
 	c.MaxLanes = cmp.Or(c.MaxLanes, MaxLanes)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
+	c.Policy = cmp.Or(c.Policy, PolicyOpen)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 128<<20)
 	c.WindowBytes = cmp.Or(c.WindowBytes, int(c.MemoryBytes*windowPart/allParts))
 	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
@@ -191,6 +203,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: MemoryBytes %d: must be at least 16 MiB", c.MemoryBytes)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
 		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
+	case c.Policy != PolicyOpen && c.Policy != PolicyRequired:
+		return fmt.Errorf("config: Policy %q: must be %q or %q", c.Policy, PolicyOpen, PolicyRequired)
 	}
 	return nil
 }

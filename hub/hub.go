@@ -22,6 +22,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
 	"github.com/replhub/replhub/hub/internal/partition"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/reconcile"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/registration"
@@ -87,6 +88,7 @@ type Hub struct {
 // rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
 	consumers    *consumers.Watch
+	policies     *policy.Keeper
 	registration *registration.Registrar
 	reconciler   *reconcile.Reconciler
 	verbs        *control.Verbs

@@ -121,13 +121,13 @@ explain and status. No payload can be read.`, func(string) permissions.Permissio
 
 func newAuthService(a *app) *cobra.Command {
 	var form authForm
-	var publishes, snapshots []string
+	var publishes, snapshots, policies []string
 	cmd := &cobra.Command{
 		Use:   "service <name>",
 		Short: "Print what a service's instances need",
 		Long: `Print the permissions of a service's instances. They may register the service, take
-and acknowledge its copies, store its dead letters, and publish events of the
-entities in --publishes.`,
+and acknowledge its copies, store its dead letters, publish events of the entities
+in --publishes, and state the policies of the entities in --policies.`,
 		Example: `  replhub auth service sharing
   replhub auth service user-profile --publishes user,tenant --snapshots user`,
 		Args:              cobra.ExactArgs(1),
@@ -135,13 +135,14 @@ entities in --publishes.`,
 	}
 	cmd.Flags().StringSliceVar(&publishes, "publishes", nil, "entities whose events it publishes, separated by commas")
 	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows it serves (ServeSnapshot), separated by commas")
-	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities})
+	cmd.Flags().StringSliceVar(&policies, "policies", nil, "entities whose policy it states (replhub policy), separated by commas")
+	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities, "policies": knownEntities})
 	form.register(cmd)
 	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
 		if err := form.check(a, cmd); err != nil {
 			return err
 		}
-		role, err := serviceRole(args[0], publishes, snapshots)
+		role, err := serviceRole(args[0], publishes, snapshots, policies)
 		if err != nil {
 			return err
 		}
@@ -151,14 +152,17 @@ entities in --publishes.`,
 }
 
 // serviceRole parses the names that a service's role has.
-func serviceRole(service string, publishes, snapshots []string) (role permissions.ServiceRole, err error) {
+func serviceRole(service string, publishes, snapshots, policies []string) (role permissions.ServiceRole, err error) {
 	if role.Name, err = subjects.ParseName(service); err != nil {
 		return role, refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
 	}
 	if role.Publishes, err = parseEntities("publishes", publishes); err != nil {
 		return role, err
 	}
-	role.Snapshots, err = parseEntities("snapshots", snapshots)
+	if role.Snapshots, err = parseEntities("snapshots", snapshots); err != nil {
+		return role, err
+	}
+	role.Policies, err = parseEntities("policies", policies)
 	return role, err
 }
 

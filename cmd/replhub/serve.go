@@ -118,6 +118,7 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		HTTPToken: s.HTTP.tokenFunc(),
 
 		OnFull:       s.OnFull,
+		Policy:       s.Policy,
 		StartTimeout: s.startTimeout,
 		Version:      buildVersion(),
 		Logger:       log,

@@ -39,7 +39,8 @@ type settings struct {
 	Quota              quotaSettings
 	MemoryBytes        byteSize `default:"128MiB"    split_words:"true"`
 
-	OnFull       string        `split_words:"true"`
+	OnFull       string `split_words:"true"`
+	Policy       string
 	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
 	LogLevel     slog.Level    `default:"info"     split_words:"true"`
 	LogFormat    string        `split_words:"true"`
@@ -118,6 +119,7 @@ func (s settings) withDefaults() settings {
 	s.NATS.URL = cmp.Or(s.NATS.URL, "nats://127.0.0.1:4222")
 	s.HTTP.Addr = cmp.Or(s.HTTP.Addr, defaultHTTPAddr)
 	s.OnFull = cmp.Or(s.OnFull, hub.OnFullDetach)
+	s.Policy = cmp.Or(s.Policy, hub.PolicyOpen)
 	s.LogFormat = cmp.Or(s.LogFormat, logText)
 	s.ZK.Root = cmp.Or(s.ZK.Root, "/replhub")
 	servers := s.ZK.Servers[:0:0]
@@ -187,6 +189,7 @@ func (s settings) validateWords() error {
 	for _, w := range []struct{ name, value, first, second string }{
 		{contract.EnvRegistry, s.Registry, registryZK, registryKV},
 		{contract.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
+		{contract.EnvPolicy, s.Policy, hub.PolicyOpen, hub.PolicyRequired},
 		{contract.EnvLogFormat, s.LogFormat, logText, logJSON},
 	} {
 		if w.value != w.first && w.value != w.second {

@@ -51,7 +51,7 @@ func attempts() map[string]attempt {
 		"speak for another service": {user: "sharing", publishes: []string{
 			"replhub.register.audit", "replhub.unregister.audit", "replhub.backfill.audit", "replhub.describe.audit", "replhub.redrive.audit",
 			"replhub.letter.audit", "replhub.join.audit", "replhub.join.keyed", "replhub._unavailable.audit", "replhub.explain.audit",
-			"replhub.services", "replhub.who", "replhub.status",
+			"replhub.services", "replhub.who", "replhub.status", "replhub.policy.user", "replhub.policies",
 		}},
 		"read another's inbox, or answer in it": {user: "sharing", publishes: []string{
 			"_INBOX_audit.x", "_INBOX_HUB.x", "_INBOX_OPERATOR.x", "_INBOX.x", "_R_.x",
@@ -92,9 +92,12 @@ func attempts() map[string]attempt {
 			"$JS.API.STREAM.MSG.GET.DB", "$JS.API.DIRECT.GET.DB", "$JS.API.STREAM.INFO.DB", "$JS.API.STREAM.SNAPSHOT.DB",
 			"$JS.API.CONSUMER.MSG.NEXT.DB.reader", "$JS.API.CONSUMER.INFO.DB.reader",
 		}, subscribes: []string{"db.>", "db.*.*", "db.user.create", "db.tenant.create"}},
+		"state the policy of another's entity": {user: "profile", publishes: []string{
+			"replhub.policy.payment", "replhub.policy.tenant", "replhub.policies", "replhub._to.one._policy.audit",
+		}},
 		"change anything as an observer": {user: rolestest.Observer, publishes: []string{
 			"replhub.register.audit", "replhub.unregister.audit", "replhub.drop.audit", "replhub.pause.audit", "replhub.resume.audit", "replhub.rewind.audit",
-			"replhub.redrive.audit", "replhub.backfill.audit", "replhub.join.audit", "replhub.letter.audit", "db.user.create", "dlq.audit.user.create",
+			"replhub.redrive.audit", "replhub.backfill.audit", "replhub.join.audit", "replhub.letter.audit", "replhub.policy.user", "db.user.create", "dlq.audit.user.create",
 			"$JS.API.STREAM.MSG.GET.DLQ", "$JS.API.STREAM.MSG.GET.SUB_audit", "$JS.API.CONSUMER.CREATE.DLQ.x", "$JS.API.STREAM.INFO.DB",
 			"$SRV.PING", "$SRV.PING.replhub", "$SRV.STATS.replhub", "$SRV.INFO.replhub",
 		}, subscribes: []string{"db.>", "sub.>", "dlq.>", "_INBOX_audit.>", "_INBOX_HUB.>"}},

@@ -41,6 +41,7 @@ const (
 	EnvQuotaRegistrations = "REPLHUB_QUOTA_REGISTRATIONS"
 	EnvMemoryBytes        = "REPLHUB_MEMORY_BYTES"
 	EnvOnFull             = "REPLHUB_ON_FULL"
+	EnvPolicy             = "REPLHUB_POLICY"
 	EnvDrainTimeout       = "REPLHUB_DRAIN_TIMEOUT"
 	EnvLogLevel           = "REPLHUB_LOG_LEVEL"
 	EnvLogFormat          = "REPLHUB_LOG_FORMAT"
@@ -94,6 +95,7 @@ func Variables() []Variable {
 		{EnvQuotaRegistrations, "1000", "largest number of registrations in a second, for each hub; 0 means no limit"},
 		{EnvMemoryBytes, "128MiB", "limit of the memory that the hub uses for events"},
 		{EnvOnFull, "detach", "what to do when ingest is full: detach (the lane that keeps it from being trimmed) or refuse (publishers)"},
+		{EnvPolicy, "open", "what a service may have of an entity without a policy: open (everything) or required (nothing)"},
 		{EnvDrainTimeout, "10s", "how long a clean stop may take"},
 		{EnvLogLevel, "info", "debug, info, warn or error"},
 		{EnvLogFormat, "text", "text or json"},

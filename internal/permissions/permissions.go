@@ -86,6 +86,8 @@ type ServiceRole struct {
 	// Publishes are the entities whose events it publishes, Snapshots those whose
 	// rows it serves.
 	Publishes, Snapshots []subjects.Name
+	// Policies are the entities whose policy it states.
+	Policies []subjects.Name
 }
 
 // instanceVerbs are the control verbs that a service's instances use.
@@ -115,6 +117,9 @@ func Service(r ServiceRole, domain string) Permissions {
 		for _, op := range subjects.Ops() {
 			p.publish(subjects.NewEvent(entity, op).String())
 		}
+	}
+	for _, entity := range r.Policies {
+		p.publish(subjects.Control(contract.VerbPolicy, entity))
 	}
 	p.subscribe(subjectDetached + service)
 	for _, entity := range r.Snapshots {
@@ -148,7 +153,7 @@ func Operator(domain string, deletes ...subjects.Name) Permissions {
 	}
 	for _, verb := range []string{
 		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDrop,
-		contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbRedrive,
+		contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbRedrive, contract.VerbPolicy,
 	} {
 		p.publish(subjects.Control(verb, subjects.Name{}) + ".*")
 	}
@@ -176,7 +181,7 @@ func (p *Permissions) observe() {
 	for _, verb := range []string{contract.VerbDescribe, contract.VerbExplain} {
 		p.publish(subjects.Control(verb, subjects.Name{}) + ".*")
 	}
-	for _, verb := range []string{contract.VerbServices, contract.VerbWho, contract.VerbStatus} {
+	for _, verb := range []string{contract.VerbServices, contract.VerbWho, contract.VerbStatus, contract.VerbPolicies} {
 		p.publish(subjects.Control(verb, subjects.Name{}))
 	}
 }

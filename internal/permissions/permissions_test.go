@@ -22,7 +22,7 @@ func name(t *testing.T, s string) subjects.Name {
 func sharing(t *testing.T, domain string) permissions.Permissions {
 	t.Helper()
 	tenant := []subjects.Name{name(t, "tenant")}
-	return permissions.Service(permissions.ServiceRole{Name: name(t, "sharing"), Publishes: tenant, Snapshots: tenant}, domain)
+	return permissions.Service(permissions.ServiceRole{Name: name(t, "sharing"), Publishes: tenant, Snapshots: tenant, Policies: tenant}, domain)
 }
 
 // matches reports whether a subject, or another pattern, lies within a pattern.
@@ -67,6 +67,9 @@ func TestServiceMayDoWhatIsItsOwn(t *testing.T) {
 		"db.user.create":                                     false,
 		"db.tenant.other":                                    false,
 		"db.tenant.create.more":                              false,
+		"replhub.policy.tenant":                              true,
+		"replhub.policy.user":                                false,
+		"replhub.policies":                                   false,
 		"replhub.register.audit":                             false,
 		"replhub.drop.sharing":                               false,
 		"replhub.pause.sharing":                              false,
@@ -183,6 +186,10 @@ func TestOtherRoles(t *testing.T) {
 		{"observer", observer, "replhub.erase", false},
 		{"hub", hub, "$JS.API.STREAM.MSG.DELETE.DB", true},
 		{"operator", operator, "replhub.rewind.audit", true},
+		{"operator", operator, "replhub.policy.user", true},
+		{"operator", operator, "replhub.policies", true},
+		{"observer", observer, "replhub.policies", true},
+		{"observer", observer, "replhub.policy.user", false},
 		{"operator", operator, "$JS.API.STREAM.MSG.GET.DLQ", true},
 		{"operator", operator, "$JS.API.STREAM.MSG.GET.DB", false},
 		{"operator", operator, "$JS.API.STREAM.DELETE.DLQ", false},

@@ -17,6 +17,8 @@ type (
 	Mark = retention.Mark
 	// Bounds is what ingest holds, according to the stream's leader.
 	Bounds = retention.Bounds
+	// PolicyMark is what the ledger knows of an entity's policy.
+	PolicyMark = retention.PolicyMark
 )
 
 // ErrTrimmed means that events after the mark are gone from ingest. Reading on would
@@ -125,6 +127,9 @@ func (a *Anchor) Begin(ctx context.Context, s retention.Start) (b retention.Begi
 	}), nil)
 	return b, err
 }
+
+// Policy is retention.Anchor.Policy.
+func (a *Anchor) Policy(entity string) (m PolicyMark, ok bool) { return a.a.Policy(entity) }
 
 // Release ends the pin, and reports whether it still held.
 func (a *Anchor) Release(ctx context.Context) (held bool, err error) {

@@ -117,6 +117,8 @@ func SkipReason(d match.Decision, service subjects.Name, e *event.Event) string 
 		return fmt.Sprintf("the interest in %s is due from event %s on", entity, d.Interest.Definition().Since)
 	case contract.VerdictOp:
 		return fmt.Sprintf("the interest in %s wants %v, not %s", entity, d.Interest.Definition().Ops.Ops(), op)
+	case contract.VerdictNotAllowed:
+		return fmt.Sprintf("the policy of %s does not allow it: replhub describe %s shows the policy", entity, service)
 	case contract.VerdictFiltered:
 		return fmt.Sprintf("the filter %s says no", d.Interest.Definition().Filter)
 	case contract.VerdictOwn:

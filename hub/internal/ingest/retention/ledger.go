@@ -17,11 +17,13 @@ import (
 // version does not know. The hub then neither changes the ledger nor trims ingest.
 var ErrNewer = errors.New("a newer replhub wrote the ledger; upgrade this hub")
 
-// ledgerForm is the form of ledgers with erased events, the newest that this version
-// knows. A ledger without erased events has the form plainForm, which earlier versions
-// know: to them an erased event is lost, and they would detach lanes.
+// The forms of ledgers written here: the lowest that can express the ledger.
 const (
-	plainForm  = 1
+	// plainForm is that of a ledger without erased events and policies.
+	plainForm = 1
+	// ledgerForm is the newest form that this version knows. A hub that knows the plain
+	// form alone would take erased events for lost ones and detach lanes, and would
+	// register services beside the policies.
 	ledgerForm = 2
 )
 
@@ -55,6 +57,8 @@ type Ledger struct {
 	Erased   Erased    `json:"erased,omitempty"`
 	Erasures uint64    `json:"erasures,omitempty"`
 	Noted    []Erasure `json:"noted,omitempty"`
+	// Policies has the entities that have a policy.
+	Policies map[string]PolicyMark `json:"policies,omitempty"`
 
 	// unknown are the members that this version does not know. They stay in the document,
 	// because an older hub beside a newer one must not take from it what it noted.
@@ -71,7 +75,7 @@ type Range struct {
 
 // Encode returns the document of a ledger.
 func Encode(l Ledger) ([]byte, error) {
-	if l.Form = plainForm; len(l.Erased) > 0 {
+	if l.Form = plainForm; len(l.Erased) > 0 || len(l.Policies) > 0 {
 		l.Form = ledgerForm
 	}
 	data, err := json.Marshal(l)

@@ -63,6 +63,7 @@ func (l *Ledger) Replaces(known *Ledger) bool {
 func (l *Ledger) clone() Ledger {
 	c := *l
 	c.Epochs, c.Pins, c.Released = slices.Clone(l.Epochs), maps.Clone(l.Pins), slices.Clone(l.Released)
+	c.Policies = maps.Clone(l.Policies)
 	return c
 }
 
@@ -79,6 +80,7 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 	case len(l.Epochs) == 0 || l.Current().Epoch < epoch:
 		l.Epochs, l.Floor = slices.Clone(known.Epochs), known.Floor
 		l.recallPins(known)
+		l.recallPolicies(known)
 		return true
 	case l.Current().Epoch == epoch && l.Current().Created.Equal(known.Current().Created) && l.Floor < known.Floor:
 		l.Floor = known.Floor

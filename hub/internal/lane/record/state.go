@@ -30,6 +30,9 @@ const (
 	// form before would take for the interest's first snapshot: it would copy rows
 	// that the backfill's filter leaves out, under ids that were given before.
 	backfillForm = 4
+	// policyForm is that of a record with an interest under a policy, which a hub of a
+	// form before would ignore: it would copy what the policy hides.
+	policyForm = 5
 )
 
 // State is a lane's state record: which interests are in force, where the lane stands
@@ -98,6 +101,8 @@ type Interest struct {
 	Rev int `json:"rev"`
 	// Partial says that it asked for all events when older events were gone.
 	Partial bool `json:"partial,omitempty"`
+	// Policy is what the owner's policy allows; nil without a policy.
+	Policy *Policy `json:"policy,omitempty"`
 }
 
 // Fill copies the older data of interests, from before they came into force: events
@@ -292,6 +297,9 @@ func Encode(s State) ([]byte, error) {
 	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && f.Snapshot.ID != "" }) {
 		s.Form = backfillForm
 	}
+	if s.hasPolicy() {
+		s.Form = policyForm
+	}
 	if s.Dropped {
 		s.Form = droppedForm
 	}
@@ -310,7 +318,7 @@ func Decode(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > backfillForm {
+	if s.Form > policyForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {
