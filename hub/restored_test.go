@@ -239,14 +239,14 @@ func (w *world) otherHubAdds(service, entity string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, err = w.js.PublishMsg(w.t.Context(), &nats.Msg{
-		Subject: "sub." + service + "._state", Data: data, Header: nats.Header{
-			contract.HeaderState: {"1"}, contract.HeaderExpectedLastSeq: {strconv.FormatUint(info.State.LastSeq, 10)},
-		},
+	w.eventually("append to the lane", func() error { // its leader may not listen yet
+		_, err := w.js.PublishMsg(w.t.Context(), &nats.Msg{
+			Subject: "sub." + service + "._state", Data: data, Header: nats.Header{
+				contract.HeaderState: {"1"}, contract.HeaderExpectedLastSeq: {strconv.FormatUint(info.State.LastSeq, 10)},
+			},
+		})
+		return err
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 }
 
 func (w *world) changes(entity, id string) {
