@@ -346,11 +346,12 @@ func (j *judge) committed(service int, d *delivery) {
 	j.rows[r] = have
 }
 
-// settleRows judges that rows which went back have come again to their newest event.
+// settleRows judges that rows which went back have come again to their newest event,
+// unless ingest has lost that event.
 func (j *judge) settleRows() {
 	var broken []string
 	for r, have := range j.rows {
-		if text := j.w.services[r.service].text; have.event < have.newest && !j.reused(text) {
+		if text := j.w.services[r.service].text; have.event < have.newest && !j.stored[have.newest].gone && !j.reused(text) {
 			broken = append(broken, fmt.Sprintf("L: row %s of %s ends at event %d, before %d", r.row, text, have.event, have.newest))
 		}
 	}
