@@ -31,4 +31,11 @@ var leaseMutants = []mutant{
 		new:  "if errors.Is(err, nats.ErrNoResponders) {",
 		pkg:  ".", test: "TestCutOffLeafnodeKeepsNoLease",
 	},
+	{
+		name: "frozen-owner-holds-joins", guarantee: "4: a frozen hub costs no instance its partitions",
+		file: "hub/rooms.go",
+		old:  "Patience: control.JoinPatience, ",
+		new:  "",
+		pkg:  "./hub", test: "TestJoinDoesNotWaitForAFrozenOwner",
+	},
 }
