@@ -14,7 +14,7 @@ func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions 
 		// The answer came late: another instance may have had the partitions meanwhile.
 		s.doubt()
 	}
-	s.lease.ttl = ttl
+	s.lease.ttl, s.lease.silent = ttl, false
 	s.lease.renew(sent)
 	s.shares = len(partitions)
 	for _, src := range slices.Clone(s.sources) {
@@ -76,12 +76,16 @@ const (
 // Without a hub, no partition changes its holder. Otherwise the lease runs out.
 func (s *Scheduler) Unanswered(now, sent time.Time, why Silence) {
 	s.now = now
+	s.lease.silent = s.lease.silent || why == NoAnswer
 	if why != NoHub || s.lease.over(now) {
 		return // CheckLease finds that the lease is over
 	}
 	s.lease.renew(sent)
+	if !slices.ContainsFunc(s.sources, (*Source).inDoubt) {
+		s.lease.silent = false // the lease was not over before the hubs went
+	}
 	for _, src := range s.sources {
-		if src.session.confirmed || src.closed || src.session.proving || src.Pin == "" {
+		if !src.inDoubt() || src.session.proving || src.Pin == "" || s.lease.silent {
 			continue
 		}
 		// Only a message of the server can show which instance has the partition now.
@@ -91,6 +95,9 @@ func (s *Scheduler) Unanswered(now, sent time.Time, why Silence) {
 		src.pull()
 	}
 }
+
+// inDoubt reports whether another instance may have the source's partition.
+func (s *Source) inDoubt() bool { return !s.closed && !s.session.confirmed }
 
 // CheckLease discards every job that has not begun when the lease is over, because
 // another instance may have the job. If a hub or the pin confirms a partition, the jobs
