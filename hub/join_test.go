@@ -2,10 +2,13 @@ package hub_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
@@ -95,5 +98,35 @@ func TestPartitionsOfTheDeadAreFree(t *testing.T) {
 	})
 	if took := time.Since(began); took < time.Duration(a.TTL) {
 		t.Errorf("a's partitions were given away after %s, before its time of %s was over", took, a.TTL)
+	}
+}
+
+// While the hub that owns the lane is frozen, the others answer the instances in time:
+// an instance without an answer loses its partitions.
+func TestJoinDoesNotWaitForAFrozenOwner(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(c *hub.Config) { c.ID = "alive" })
+	w.register("sharing", `{"entities":["user"],"queue":{"order":"key","partitions":4}}`)
+	asked := make(chan struct{}, 100)
+	if _, err := w.nc.Subscribe("replhub._to.frozen.join.*", func(*nats.Msg) { asked <- struct{}{} }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.nc.Subscribe("replhub._to.frozen.ping.*", func(*nats.Msg) {}); err != nil {
+		t.Fatal(err)
+	}
+	w.put("hubs.frozen", `{"v":1}`)
+	w.eventually("the frozen hub to own the lane", func() error {
+		w.join("a", contract.Join{})
+		if len(asked) == 0 {
+			return errors.New("it is not asked")
+		}
+		return nil
+	})
+	began := time.Now()
+	if a := w.join("a", contract.Join{}); len(a.Assigned) != 4 {
+		t.Errorf("%+v", a)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("an answer after %s; instances wait for a second", took)
 	}
 }

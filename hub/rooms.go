@@ -71,7 +71,7 @@ func (h *Hub) verbs() map[string]control.Verb {
 		contract.VerbDescribe:   {Service: true, Owner: true, Do: control.Handle(r.report.Describe)},
 		contract.VerbExplain:    {Service: true, Do: control.Handle(r.report.Explain)},
 		contract.VerbRedrive:    {Service: true, Owner: true, Do: control.Handle(r.verbs.Redrive)},
-		contract.VerbJoin:       {Service: true, Owner: true, Do: control.Handle(r.verbs.Join)},
+		contract.VerbJoin:       {Service: true, Owner: true, Patience: control.JoinPatience, Do: control.Handle(r.verbs.Join)},
 		contract.VerbLetter:     {Service: true, Owner: true, Do: control.Handle(r.verbs.Letter)},
 		contract.VerbPolicy:     {Entity: true, Do: control.Handle(r.policies.Set)},
 		contract.VerbPolicies:   {Do: control.Handle(r.policies.List)},

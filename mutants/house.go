@@ -19,7 +19,7 @@ var houseMutants = []mutant{
 	{
 		name: "newer-ledger-is-written", guarantee: "1: a hub leaves a ledger alone that it does not understand",
 		file: "hub/internal/ingest/retention/ledger.go",
-		old:  `	if l.Form > policyForm {`,
+		old:  `	if l.Form > ledgerForm {`,
 		new:  `	if l.Form < 0 {`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestLedgerOfANewerForm",
 		noSim: "one version of the hub runs here",

@@ -55,11 +55,4 @@ var reviewMutants = []mutant{
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,
 	},
-	{
-		name: "lease-renewed-by-silence", guarantee: "7: only the absence of every hub renews a lease",
-		file: "membership.go",
-		old:  "if errors.Is(err, nats.ErrNoResponders) && m.reachesLane(ctx) {",
-		new:  "if err != nil && m.reachesLane(ctx) {",
-		pkg:  ".", test: "TestLeaseEndsBesideAHubThatDoesNotRenewIt",
-	},
 }

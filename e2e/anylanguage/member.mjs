@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ask, Refused } from "./control.mjs";
+import { subject } from "./names.mjs";
 import { workPartition } from "./partition.mjs";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -27,6 +28,12 @@ function milliseconds(duration) {
   const unit = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
   const parts = [...duration.matchAll(/([\d.]+)(ms|h|m|s)/g)];
   return parts.reduce((sum, [, number, name]) => sum + number * unit[name], 0);
+}
+
+// reachesLane tells whether the server that has the lane answers. If it does not, hubs
+// may run on its side.
+function reachesLane(nc, service) {
+  return nc.request(subject.info(service, 0), "", { timeout: 1_000 }).then(() => true, () => false);
 }
 
 // workByKey takes its share of the partitions of a queue with "order":"key", and
@@ -60,7 +67,8 @@ export async function workByKey(nc, service, handle, signal) {
     } catch (err) {
       if (err instanceof Refused) throw err; // "detached", "not_found": register again
       // Without a hub, no other instance can get the partitions.
-      if (err.isNoResponders?.()) lease.renew(sent);
+      const noHub = err.isNoResponders?.() && (await reachesLane(nc, service));
+      if (noHub && !lease.over()) lease.renew(sent);
     }
     await Promise.race([sleep(700), gaveUp]); // a released partition is reported at once
   }

@@ -61,6 +61,28 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// TestSoundScripts plays runs that once broke a guarantee, by a fault of the product that
+// the judge shared, or by a fault of the judge alone. No mechanism taken out breaks them.
+func TestSoundScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/sound/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script, err := ParseScript(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := Play(script, Config{}); r.Broken != "" {
+			t.Errorf("%s breaks %s", filepath.Base(file), r.Broken)
+		}
+	}
+}
+
 // flawOf is the flaw that the head of a script names.
 func flawOf(text string) Flaw {
 	_, after, _ := strings.Cut(text, "# flaw: ")

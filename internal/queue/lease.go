@@ -10,6 +10,10 @@ import "time"
 type lease struct {
 	from time.Time
 	ttl  time.Duration
+	// silent says that a request got no answer, and that the lease may have run out
+	// before all hubs had gone. A hub may then have given a partition to an instance
+	// that waits for the pin, so the pin proves nothing.
+	silent bool
 }
 
 // leaseTTL holds until a hub has said how long a lease is.

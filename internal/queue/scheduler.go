@@ -133,7 +133,9 @@ func (s *Scheduler) Unanswered(now, sent time.Time, why Silence) {
 	s.now = now
 	if why == NoHub {
 		s.sources.noHub(sent)
+		return
 	}
+	s.sources.lease.silent = true // CheckLease finds when the lease is over
 }
 
 // CheckLease discards every job that has not begun when the lease is over, because

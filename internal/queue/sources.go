@@ -42,7 +42,7 @@ func (s *sources) assigned(sent time.Time, ttl time.Duration, partitions []int) 
 		// The answer came late: another instance may have had the partitions meanwhile.
 		s.doubt()
 	}
-	s.lease.ttl = ttl
+	s.lease.ttl, s.lease.silent = ttl, false
 	s.lease.renew(sent)
 	s.shares = len(partitions)
 	for _, src := range slices.Clone(s.all) {
@@ -101,8 +101,11 @@ func (s *sources) noHub(sent time.Time) {
 		return // checkLease finds that the lease is over
 	}
 	s.lease.renew(sent)
+	if !slices.ContainsFunc(s.all, (*Source).inDoubt) {
+		s.lease.silent = false // the lease was not over before the hubs went
+	}
 	for _, src := range s.all {
-		if src.session.confirmed || src.closed || src.session.proving || src.Pin == "" {
+		if !src.inDoubt() || src.session.proving || src.Pin == "" || s.lease.silent {
 			continue
 		}
 		// Only a message of the server can show which instance has the partition now.
@@ -112,6 +115,9 @@ func (s *sources) noHub(sent time.Time) {
 		src.pull()
 	}
 }
+
+// inDoubt reports whether another instance may have the source's partition.
+func (s *Source) inDoubt() bool { return !s.closed && !s.session.confirmed }
 
 func (s *sources) checkLease() {
 	if len(s.all) == 0 || !s.lapsed() {

@@ -14,6 +14,11 @@ import (
 // joinTime bounds one request: instances ask again soon.
 const joinTime = 2 * time.Second
 
+// JoinPatience is how long a hub waits for the owner of a lane before it answers an
+// instance itself. Instances wait for a second, and their leases are over after three:
+// a frozen owner must not cost them their partitions.
+const JoinPatience = 400 * time.Millisecond
+
 // Join answers an instance that reports that it is alive and which partitions it
 // holds.
 func (v *Verbs) Join(ctx context.Context, service subjects.Name, req contract.Join) (any, error) {

@@ -5,6 +5,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,7 @@ const (
 	// requestTime bounds one request.
 	requestTime = ownership.FinishTime - 5*time.Second
 	// forwardTime is how long a hub waits for the owner of a lane before it does the
-	// work itself.
+	// work itself, for a verb without a time of its own.
 	forwardTime = 3 * time.Second
 )
 
@@ -50,6 +51,9 @@ type Verb struct {
 	// Owner says that the hub which owns the lane should perform the verb: another
 	// hub would have to compete with the owner's appends.
 	Owner bool
+	// Patience is how long another hub waits for the owner before it performs the verb
+	// itself; 3 s by default.
+	Patience time.Duration
 	// Internal says that only hubs send this verb, to each other.
 	Internal bool
 	Do       func(ctx context.Context, service subjects.Name, data []byte) (any, error)
@@ -238,7 +242,7 @@ func (c *Server) forward(ctx context.Context, name string, v Verb, service subje
 	if !v.Owner || owner == c.cfg.Hubs.ID() {
 		return nil, nil, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, forwardTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(v.Patience, forwardTime))
 	defer cancel()
 	m, err := c.cfg.Hubs.Ask(ctx, owner, name, service, data)
 	if err != nil {
