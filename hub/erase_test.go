@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -121,6 +123,10 @@ func TestErase(t *testing.T) {
 		t.Errorf("still there: %+v", found)
 	}
 	w.gone("name of 42", contract.StreamIngest, "SUB_sharing", contract.StreamDLQ, contract.StreamLedger)
+	var explained contract.Explained
+	if err := w.call("replhub.explain.sharing", `{"seq":3}`, &explained); err != nil || explained.Reason != "it was erased" {
+		t.Errorf("explain: %+v, %v", explained, err)
+	}
 	w.user("3")
 	if got := ids(w.copies("sharing", 3)); got != "1 2 3" {
 		t.Errorf("the lane has %s", got)
@@ -316,6 +322,79 @@ func TestEraseWithTwoHubs(t *testing.T) {
 		if got := ids(w.copies(fmt.Sprintf("service-%d", i), 3)); got != "1 2 3" {
 			t.Errorf("lane %d has %s", i, got)
 		}
+	}
+	w.healthy()
+}
+
+// Rows of a snapshot that were fetched before the owner deleted one of them: none is copied
+// after the erasure, and the snapshot brings all others.
+func TestEraseBesideASnapshot(t *testing.T) {
+	w := newWorld(t)
+	appends, fenced := newGate("append"), newGate("erase lane")
+	close(fenced.open)
+	w.startHub(func(cfg *hub.Config) {
+		cfg.Failpoint = func(step string) { fenced.pass(step); appends.pass(step) }
+	})
+	u := newUsers(3 * few)
+	second := make(chan struct{})
+	var once sync.Once
+	w.serve("accounts", func(ctx context.Context, after string, yield func(replhub.Event) error) error {
+		err := u.snapshot(ctx, after, yield)
+		if after == "k000199" {
+			once.Do(func() { close(second) })
+		}
+		return err
+	})
+	w.register("s", wantSnapshot)
+	<-appends.reached
+	<-second
+	u.mu.Lock()
+	delete(u.rows, "k000100") // is being appended
+	delete(u.rows, "k000300") // is fetched
+	u.mu.Unlock()
+	go func() {
+		<-fenced.reached
+		close(appends.open)
+	}()
+	for _, key := range []string{"k000300", "k000100"} {
+		w.erase(key, false)
+	}
+	copies := w.settled("s")
+	if got := replica(t, copies); len(got) != 3*few-2 || got["k000100"] != "" || got["k000300"] != "" {
+		t.Errorf("%d rows, %q and %q", len(got), got["k000100"], got["k000300"])
+	}
+	w.gone("k000300", "SUB_s")
+	w.healthy()
+}
+
+// Three replicas: the readers of other servers pass over the events as well, and a new
+// leader of ingest does not bring them back.
+func TestEraseOnACluster(t *testing.T) {
+	w := newCluster(t)
+	w.startHub()
+	w.register("sharing", `{"entities":["user"]}`)
+	for _, key := range []string{"42", "1", "42", "2", "42"} {
+		w.user(key)
+	}
+	w.copies("sharing", 5)
+	if done := w.erase("42", false); done.Events != 3 || done.Copies != 3 {
+		t.Errorf("erased %+v", done)
+	}
+	for _, stream := range []string{contract.StreamIngest, "SUB_sharing"} {
+		if _, err := w.nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil, w.patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.eventually("an event behind them", func() error { return w.publishOnce("3", "db.user.update", `{"id":"3"}`) })
+	if got := ids(w.copies("sharing", 3)); got != "1 2 3" {
+		t.Errorf("the lane has %s", got)
+	}
+	w.register("late", `{"interests":[{"entity":"user","start":"all"}]}`)
+	if got := ids(w.copies("late", 3)); got != "1 2 3" {
+		t.Errorf("a new lane has %s", got)
+	}
+	if found := w.erase("42", true); found.Events+found.Copies != 0 {
+		t.Errorf("still there: %+v", found)
 	}
 	w.healthy()
 }
