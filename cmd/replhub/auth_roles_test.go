@@ -71,9 +71,9 @@ func operators(as func(user, line string)) {
 		as(rolestest.Operator, line)
 	}
 	for _, line := range []string{
-		"erase user 42 --dry-run", "erase user 43 --verify",
 		"dlq ls", "dlq ls sharing --letters", "dlq show 1", "dlq rm 1",
 		"pause keyed --for 1h", "resume keyed", "rewind keyed 5m", "register other user", "unregister other", "drop other --yes",
+		"erase user 42 --dry-run", "erase user 43 --verify",
 	} {
 		as(rolestest.Operator, line)
 	}
