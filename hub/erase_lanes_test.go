@@ -35,15 +35,7 @@ func TestEraseBeforeALaneThatIsBehind(t *testing.T) {
 	w := newWorld(t)
 	appends, fenced := newGate("append"), newGate("erase lane")
 	close(fenced.open)
-	hold := false
-	stop := w.startHub(func(cfg *hub.Config) {
-		cfg.Failpoint = func(step string) {
-			fenced.pass(step)
-			if hold {
-				appends.pass(step)
-			}
-		}
-	})
+	stop := w.startHub()
 	w.register("sharing", `{"entities":["user"]}`)
 	w.user("1")
 	w.copies("sharing", 1)
@@ -55,7 +47,6 @@ func TestEraseBeforeALaneThatIsBehind(t *testing.T) {
 		}
 	}
 	<-w.js.PublishAsyncComplete()
-	hold = true
 	w.startHub(func(cfg *hub.Config) {
 		cfg.Failpoint = func(step string) { fenced.pass(step); appends.pass(step) }
 	})

@@ -30,6 +30,7 @@ trusted.`,
 		Example: `  replhub auth hub > hub.conf
   replhub auth service sharing --publishes user,tenant --snapshots user
   replhub auth service sharing --nsc --account SERVICES --js-domain replhub
+  replhub auth operator --deletes user
   replhub auth operator --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
