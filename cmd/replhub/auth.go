@@ -105,12 +105,12 @@ read, and no others. No events can be published, except deletes of the entities 
 	cmd.Flags().StringSliceVar(&deletes, "deletes", nil, "entities whose deletes may be published, separated by commas")
 	a.completeFlags(cmd, map[string]completer{"deletes": knownEntities})
 	printed := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
 		if _, err := parseEntities("deletes", deletes); err != nil {
 			return err
 		}
 		return printed(cmd, args)
-	}
+	})
 	return cmd
 }
 
