@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -121,6 +120,10 @@ func TestErase(t *testing.T) {
 		t.Errorf("still there: %+v", found)
 	}
 	w.gone("name of 42", contract.StreamIngest, "SUB_sharing", contract.StreamDLQ, contract.StreamLedger)
+	var explained contract.Explained
+	if err := w.call("replhub.explain.sharing", `{"seq":3}`, &explained); err != nil || explained.Reason != "it was erased" {
+		t.Errorf("explain: %+v, %v", explained, err)
+	}
 	w.user("3")
 	if got := ids(w.copies("sharing", 3)); got != "1 2 3" {
 		t.Errorf("the lane has %s", got)
@@ -177,70 +180,6 @@ func TestEraseTheEndOfIngest(t *testing.T) {
 	})
 	w.user("2")
 	w.copies("late", 2)
-	w.healthy()
-}
-
-// gate holds a step of the hub until it is opened.
-type gate struct {
-	step    string
-	once    sync.Once
-	reached chan struct{}
-	open    chan struct{}
-}
-
-func newGate(step string) *gate {
-	return &gate{step: step, reached: make(chan struct{}), open: make(chan struct{})}
-}
-
-func (g *gate) pass(step string) {
-	if step == g.step {
-		g.once.Do(func() { close(g.reached) })
-		<-g.open
-	}
-}
-
-// A lane that is behind has events of the key in memory. It copies some before it has read
-// that they are erased, and none afterwards.
-func TestEraseBeforeALaneThatIsBehind(t *testing.T) {
-	w := newWorld(t)
-	appends, fenced := newGate("append"), newGate("erase lane")
-	close(fenced.open)
-	hold := false
-	stop := w.startHub(func(cfg *hub.Config) {
-		cfg.Failpoint = func(step string) {
-			fenced.pass(step)
-			if hold {
-				appends.pass(step)
-			}
-		}
-	})
-	w.register("sharing", `{"entities":["user"]}`)
-	w.user("1")
-	w.copies("sharing", 1)
-	stop()
-	const events = 2500
-	for i := range events {
-		if _, err := w.js.PublishAsync("db.user.update", fmt.Appendf(nil, `{"id":"%d"}`, map[bool]int{true: 42, false: i + 100}[i%100 == 7 || i == events-1])); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-w.js.PublishAsyncComplete()
-	hold = true
-	w.startHub(func(cfg *hub.Config) {
-		cfg.Failpoint = func(step string) { fenced.pass(step); appends.pass(step) }
-	})
-	<-appends.reached
-	go func() {
-		<-fenced.reached
-		close(appends.open)
-	}()
-	if done := w.erase("42", false); done.Events != 26 {
-		t.Errorf("erased %+v", done)
-	}
-	w.copies("sharing", 1+events-26)
-	if found := w.erase("42", true); found.Events+found.Copies != 0 {
-		t.Errorf("still there: %+v", found)
-	}
 	w.healthy()
 }
 
@@ -316,6 +255,38 @@ func TestEraseWithTwoHubs(t *testing.T) {
 		if got := ids(w.copies(fmt.Sprintf("service-%d", i), 3)); got != "1 2 3" {
 			t.Errorf("lane %d has %s", i, got)
 		}
+	}
+	w.healthy()
+}
+
+// Three replicas: the readers of other servers pass over the events as well, and a new
+// leader of ingest does not bring them back.
+func TestEraseOnACluster(t *testing.T) {
+	w := newCluster(t)
+	w.startHub()
+	w.register("sharing", `{"entities":["user"]}`)
+	for _, key := range []string{"42", "1", "42", "2", "42"} {
+		w.user(key)
+	}
+	w.copies("sharing", 5)
+	if done := w.erase("42", false); done.Events != 3 || done.Copies != 3 {
+		t.Errorf("erased %+v", done)
+	}
+	for _, stream := range []string{contract.StreamIngest, "SUB_sharing"} {
+		if _, err := w.nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil, w.patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.eventually("an event behind them", func() error { return w.publishOnce("3", "db.user.update", `{"id":"3"}`) })
+	if got := ids(w.copies("sharing", 3)); got != "1 2 3" {
+		t.Errorf("the lane has %s", got)
+	}
+	w.register("late", `{"interests":[{"entity":"user","start":"all"}]}`)
+	if got := ids(w.copies("late", 3)); got != "1 2 3" {
+		t.Errorf("a new lane has %s", got)
+	}
+	if found := w.erase("42", true); found.Events+found.Copies != 0 {
+		t.Errorf("still there: %+v", found)
 	}
 	w.healthy()
 }

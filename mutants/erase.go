@@ -47,4 +47,11 @@ var eraseMutants = []mutant{
 		new:  "return true || !ok || !end.Before(pos)",
 		pkg:  "./hub/internal/erase", test: "TestWhatARequestIsAbout",
 	},
+	{
+		name: "erased-row-in-hand", guarantee: "rows that were fetched before an erasure are fetched again",
+		file: "hub/internal/lane/read.go",
+		old:  "		d.core.EventsErased()",
+		new:  "		_ = d.core",
+		pkg:  "./hub", test: "TestEraseBesideASnapshot",
+	},
 }

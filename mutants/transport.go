@@ -19,9 +19,9 @@ var transportMutants = []mutant{
 	},
 	{
 		name: "quota-of-lane-bytes", guarantee: "a registration stays within the quota of bytes",
-		file: "hub/internal/registration/register.go",
-		old:  "if most := r.cfg.MaxLaneBytes; most > 0 && checked.MaxBytes > most {",
-		new:  "if most := r.cfg.MaxLaneBytes; false && most > 0 && checked.MaxBytes > most {",
+		file: "hub/internal/registration/quota.go",
+		old:  "if most := r.cfg.MaxLaneBytes; most > 0 && stated > most {",
+		new:  "if most := r.cfg.MaxLaneBytes; false && most > 0 && stated > most {",
 		pkg:  "./hub", test: "TestQuotas",
 	},
 }

@@ -30,6 +30,7 @@ trusted.`,
 		Example: `  replhub auth hub > hub.conf
   replhub auth service sharing --publishes user,tenant --snapshots user
   replhub auth service sharing --nsc --account SERVICES --js-domain replhub
+  replhub auth operator --deletes user
   replhub auth operator --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -104,12 +105,12 @@ read, and no others. No events can be published, except deletes of the entities 
 	cmd.Flags().StringSliceVar(&deletes, "deletes", nil, "entities whose deletes may be published, separated by commas")
 	a.completeFlags(cmd, map[string]completer{"deletes": knownEntities})
 	printed := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
 		if _, err := parseEntities("deletes", deletes); err != nil {
 			return err
 		}
 		return printed(cmd, args)
-	}
+	})
 	return cmd
 }
 

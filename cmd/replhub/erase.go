@@ -127,7 +127,7 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 		var page contract.Erased
 		if _, err := l.ask(ctx, contract.VerbErase, "", req, &page); err != nil {
 			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-				return all, failf(codeInterrupted, "interrupted in %s; run it again", page.Place)
+				return all, failf(codeInterrupted, "interrupted, and not all is looked at; run it again")
 			}
 			return all, err
 		}

@@ -68,19 +68,15 @@ func New(cfg Config) *Registrar { return &Registrar{cfg: cfg, rate: newRate(cfg.
 
 // Register answers replhub.register.
 func (r *Registrar) Register(ctx context.Context, service subjects.Name, req contract.Register) (any, error) {
-	if !r.rate.take(time.Now()) {
-		// Not the code limit, which clients take as final: they all come at once after a
-		// restart, and each of them may come again.
-		return nil, contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d in a second (%s); send it again",
-			r.cfg.MaxRegistrations, contract.EnvQuotaRegistrations)
+	if err := r.quotaOfRegistrations(); err != nil {
+		return nil, err
 	}
 	checked, err := request.Parse(req, r.Known(service))
 	if err != nil {
 		return nil, err
 	}
-	if most := r.cfg.MaxLaneBytes; most > 0 && checked.MaxBytes > most {
-		return nil, contract.FieldErrorf(contract.CodeLimit, "max_bytes", "%d is above the quota of a lane's bytes, %d (%s)",
-			checked.MaxBytes, most, contract.EnvQuotaLaneBytes)
+	if err := r.quotaOfBytes(checked.MaxBytes); err != nil {
+		return nil, err
 	}
 	return r.Apply(ctx, service, checked)
 }
@@ -168,8 +164,8 @@ func (r *registration) laneFor(ctx context.Context) (*lane.Lane, error) {
 		if len(r.request.Wants) == 0 {
 			return nil, contract.Errorf(contract.CodeNotFound, "service %q is not registered; name the entities it wants", r.service)
 		}
-		if r.cfg.Lanes.Count() >= r.cfg.MaxLanes {
-			return nil, contract.Errorf(contract.CodeLimit, "the quota of lanes is reached: %d services (%s); drop a service", r.cfg.MaxLanes, contract.EnvQuotaLanes)
+		if err := r.registrar.quotaOfLanes(); err != nil {
+			return nil, err
 		}
 		if err := r.cfg.Lanes.MayCreate(ctx, r.service); err != nil {
 			return nil, err

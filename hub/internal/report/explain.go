@@ -57,6 +57,10 @@ func (r *Reporter) explainMissing(ctx context.Context, reply contract.Explained)
 		return nil, contract.FieldErrorf(contract.CodeNotFound, "seq", "ingest ends at %d", b.Last)
 	}
 	reply.Verdict = contract.VerdictGone
+	if r.cfg.Ingest.Erased(reply.Seq) && r.cfg.Ingest.EpochOf(reply.Seq) == reply.Epoch {
+		reply.Reason = "it was erased"
+		return reply, nil
+	}
 	reply.Reason = fmt.Sprintf("ingest holds events from %d on only, so what was decided then cannot be told any more", b.First)
 	return reply, nil
 }

@@ -200,12 +200,12 @@ func Erase(marks []Mark, most int, note *Erasure, then func(Ledger) Step) Step {
 		if len(next) > most && len(next) > len(l.Erased) {
 			return false, &TooManyErasedError{Have: len(next), Most: most}
 		}
-		if len(next) > len(l.Erased) {
+		begins := note != nil && l.note(*note, now)
+		if begins || len(next) > len(l.Erased) {
+			// A request counts even if ingest has no event of the key: lanes may have rows of
+			// a snapshot in hand.
 			l.Erased = next
 			l.Erasures++
-		}
-		if note != nil {
-			l.note(*note, now)
 		}
 		return true, nil
 	}, then)

@@ -31,14 +31,14 @@ type Erasure struct {
 
 // note adds a page's counts to the note of its request, or begins the note. Times are by
 // the clock of ingest's server.
-func (l *Ledger) note(page Erasure, now time.Time) {
+func (l *Ledger) note(page Erasure, now time.Time) (begins bool) {
 	ended := !page.Ended.IsZero()
 	notes := slices.Clone(l.Noted)
 	i := slices.IndexFunc(notes, func(e Erasure) bool { return e.ID == page.ID })
 	if i < 0 {
 		notes = append(notes, Erasure{ID: page.ID, Entity: page.Entity, Key: page.Key, Begun: now})
 		notes = notes[max(len(notes)-maxErasures, 0):]
-		i = len(notes) - 1
+		i, begins = len(notes)-1, true
 	}
 	e := &notes[i]
 	e.Hub = page.Hub
@@ -50,4 +50,5 @@ func (l *Ledger) note(page Erasure, now time.Time) {
 		e.Ended = now
 	}
 	l.Noted = notes
+	return begins
 }

@@ -53,7 +53,7 @@ type Ledger struct {
 	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
 	// Erased are the events of the present stream that were erased. Erasures counts the
-	// changes that added some. Noted are the latest requests, oldest first.
+	// changes that added some, and the requests. Noted are the latest requests, oldest first.
 	Erased   Erased    `json:"erased,omitempty"`
 	Erasures uint64    `json:"erasures,omitempty"`
 	Noted    []Erasure `json:"noted,omitempty"`
