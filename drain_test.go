@@ -191,6 +191,11 @@ func TestForgedNoticeEndsNothing(t *testing.T) {
 		t.Helper()
 		l.feed(n, n+1, keyed(1))
 		l.eventually("an event to be handled", func() error {
+			select {
+			case <-i.done:
+				t.Fatalf("Run ended with %v", i.wait())
+			default:
+			}
 			if int(handled.Load()) <= n {
 				return errors.New("not yet")
 			}

@@ -98,7 +98,8 @@ func TestPolicyAndARegistrationUnderWay(t *testing.T) {
 	<-stored
 	select {
 	case err := <-set:
-		t.Errorf("the policy did not wait: %v", err)
+		close(goOn)
+		t.Fatalf("the policy did not wait: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	close(goOn)

@@ -34,7 +34,7 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
-		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), letter.Data, times), \"\", nil",
+		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
 		pkg: "./hub", test: "TestPolicyOfLetters",
 	},
 	{

@@ -42,8 +42,9 @@ type Ledger struct {
 	Floor uint64 `json:"floor"`
 	// Pins keep ingest from a sequence on while a registration is under way.
 	Pins map[string]Pin `json:"pins,omitempty"`
-	// Pinnings counts pins that were set, released or have expired. A trim that read
-	// the lanes at one count does not know of later registrations.
+	// Pinnings counts pins that were set, released or have expired, and marks of
+	// policies. A trim that read the lanes at one count does not know of later
+	// registrations.
 	Pinnings uint64 `json:"pinnings,omitempty"`
 	// Released are the latest pins that were released or have expired, oldest first.
 	// Forgotten is the count of the latest such pin that is no longer in Released.

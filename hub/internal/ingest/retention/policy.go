@@ -33,6 +33,7 @@ func MarkPolicy(entity string, m PolicyMark, then func(PolicyMark, Ledger) Step)
 			l.Policies = make(map[string]PolicyMark, 1)
 		}
 		l.Policies[entity] = m
+		l.Pinnings++ // so that no hub remembers an older document in place of this one
 		return true, nil
 	}, func(l Ledger) Step { return then(l.Policies[entity], l) })
 }
@@ -46,6 +47,7 @@ func ForgetPolicy(entity string, rev uint64, then func() Step) Step {
 			return false, nil
 		}
 		delete(l.Policies, entity)
+		l.Pinnings++ // as above
 		return true, nil
 	}, func(Ledger) Step { return then() })
 }
