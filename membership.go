@@ -119,14 +119,19 @@ func (m *membership) unanswered(ctx context.Context, sent time.Time, err error) 
 		why = queue.NoHub
 	}
 	if !m.told {
-		text := "no hub answers this instance, which begins no event once its lease is over"
-		if why == queue.NoHub {
-			text = "no hub runs; the partitions stay as they are"
-		}
-		m.s.client.log.Warn(text, "service", m.s.client.Service(), "err", err)
+		m.tell(why, err)
 		m.told = true
 	}
 	m.d.step(func(now time.Time) { m.d.core.Unanswered(now, sent, why) })
+}
+
+func (m *membership) tell(why queue.Silence, err error) {
+	log := m.s.client.log.With("service", m.s.client.Service(), "err", err)
+	if why == queue.NoHub {
+		log.Warn("no hub runs; the partitions stay as they are")
+		return
+	}
+	log.Warn("no hub answers this instance, which begins no event once its lease is over")
 }
 
 // reachesLane reports whether the server that has the lane answers. If it does not, this

@@ -185,6 +185,17 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: History %s: must be positive", c.History)
 	case c.DedupeWindow < minDedupeWindow:
 		return fmt.Errorf("config: DedupeWindow %s: must be at least %s, the shortest that nats-server takes", c.DedupeWindow, minDedupeWindow)
+	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
+		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
+	case c.Policy != PolicyOpen && c.Policy != PolicyRequired:
+		return fmt.Errorf("config: Policy %q: must be %q or %q", c.Policy, PolicyOpen, PolicyRequired)
+	}
+	return c.validateLimits()
+}
+
+// validateLimits checks sizes and numbers.
+func (c Config) validateLimits() error {
+	switch {
 	case c.IngestMaxBytes < 1<<20:
 		return fmt.Errorf("config: IngestMaxBytes %d: must be at least 1 MiB", c.IngestMaxBytes)
 	case c.LaneMaxBytes < request.MinLaneBytes:
@@ -201,10 +212,6 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: MaxRegistrations %d: must be positive", c.MaxRegistrations)
 	case c.MemoryBytes < minMemory:
 		return fmt.Errorf("config: MemoryBytes %d: must be at least 16 MiB", c.MemoryBytes)
-	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
-		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
-	case c.Policy != PolicyOpen && c.Policy != PolicyRequired:
-		return fmt.Errorf("config: Policy %q: must be %q or %q", c.Policy, PolicyOpen, PolicyRequired)
 	}
 	return nil
 }
