@@ -2,6 +2,7 @@ package replhub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -22,9 +23,12 @@ func (s *Subscriber) info(ctx context.Context, consumer string) (*jetstream.Cons
 }
 
 // schedulerInfo is the part of a consumer's state that the scheduler needs; nil where
-// there is no consumer.
-func schedulerInfo(info *jetstream.ConsumerInfo) *queue.Info {
-	if info == nil {
+// no answer came.
+func schedulerInfo(info *jetstream.ConsumerInfo, err error) *queue.Info {
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return &queue.Info{Gone: true}
+	}
+	if err != nil {
 		return nil
 	}
 	return &queue.Info{

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -107,6 +109,7 @@ func TestRunEndsWhenTheLaneDoes(t *testing.T) {
 	}{
 		"told that it is detached": {
 			func(l *lab, i *instance) {
+				l.detach("sharing")
 				// What tells is one message, which may come before the server knows who
 				// listens: what is true, an instance learns in its time.
 				nc, again, patience := l.js().Conn(), time.NewTicker(50*time.Millisecond), time.After(20*time.Second)
@@ -144,6 +147,72 @@ func TestRunEndsWhenTheLaneDoes(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// detach cuts a lane off as another hub would.
+func (l *lab) detach(service string) {
+	l.t.Helper()
+	l.eventually("a state record of another hub", func() error {
+		stream, err := l.js().Stream(l.t.Context(), "SUB_"+service)
+		if err != nil {
+			return err
+		}
+		newest, err := stream.GetLastMsgForSubject(l.t.Context(), "sub."+service+"._state")
+		if err != nil {
+			return err
+		}
+		var state map[string]any
+		if err := json.Unmarshal(newest.Data, &state); err != nil {
+			return err
+		}
+		state["detached"] = map[string]any{"reason": "too slow", "time": time.Now().UTC()}
+		m := nats.NewMsg("sub." + service + "._state")
+		m.Header.Set(contract.HeaderState, "1")
+		m.Header.Set(contract.HeaderExpectedLastSeq, strconv.FormatUint(stream.CachedInfo().State.LastSeq, 10))
+		if m.Data, err = json.Marshal(state); err != nil {
+			return err
+		}
+		_, err = l.js().PublishMsg(l.t.Context(), m)
+		return err
+	})
+}
+
+// TestForgedNoticeEndsNothing: an instance asks the hub whether its lane is detached.
+func TestForgedNoticeEndsNothing(t *testing.T) {
+	l := newLab(t)
+	l.startHub()
+	var handled atomic.Int32
+	i := l.instance("sharing", replhub.SubscriberConfig{Registration: users(replhub.Queue{})}, func(context.Context, *replhub.Delivery) error {
+		handled.Add(1)
+		return nil
+	})
+	feed := func(n int) {
+		t.Helper()
+		l.feed(n, n+1, keyed(1))
+		l.eventually("an event to be handled", func() error {
+			select {
+			case <-i.done:
+				t.Fatalf("Run ended with %v", i.wait())
+			default:
+			}
+			if int(handled.Load()) <= n {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+	}
+	feed(0)
+	for range 10 {
+		if err := l.js().Conn().Publish("replhub._detached.sharing", []byte("forged")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var described any
+	l.ask("replhub.describe.sharing", &described) // the notices are delivered before the answer
+	feed(1)
+	if err := i.stop(); err != nil {
+		t.Errorf("Run ended with %v", err)
 	}
 }
 

@@ -25,6 +25,7 @@ type driver struct {
 	freed       chan struct{} // has a token when a partition was given up for good
 	rescheduled chan struct{} // has a token when something is due earlier than it was
 	ended       chan struct{} // closed when the drain is over
+	noticed     chan struct{} // has a token when the lane is said to be detached
 	workers     sync.WaitGroup
 	tasks       sync.WaitGroup // requests under way, and partitions that end
 
@@ -42,7 +43,7 @@ type driver struct {
 func newDriver(s *Subscriber, p plan, serving, handlers context.Context, stop context.CancelCauseFunc) *driver {
 	d := &driver{
 		s: s, plan: p, handlers: handlers, serving: serving, stop: stop, now: time.Now,
-		freed: make(chan struct{}, 1), rescheduled: make(chan struct{}, 1), ended: make(chan struct{}),
+		freed: make(chan struct{}, 1), rescheduled: make(chan struct{}, 1), ended: make(chan struct{}), noticed: make(chan struct{}, 1),
 		core: queue.New(time.Now(), s.cfg.scheduling(p, s.batches != nil)),
 	}
 	d.wake.L = &d.mu

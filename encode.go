@@ -86,7 +86,7 @@ func subjectOf(ev *Event) (subjects.Event, error) {
 // hubHeaders sets the headers that the contract names.
 func hubHeaders(header nats.Header, ev *Event) error {
 	if !carries(ev.ID) {
-		return invalid("ID", "%s cannot be a header's value", quote(ev.ID))
+		return invalid("ID", "%s cannot be a header's value", contract.Quote(ev.ID))
 	}
 	header[contract.HeaderMsgID] = []string{ev.ID}
 	if ev.Key != "" {
@@ -94,7 +94,7 @@ func hubHeaders(header nats.Header, ev *Event) error {
 			return invalid("Key", "is %d bytes long; a key has at most %d", len(ev.Key), maxKey)
 		}
 		if !carries(ev.Key) {
-			return invalid("Key", "%s cannot be a header's value", quote(ev.Key))
+			return invalid("Key", "%s cannot be a header's value", contract.Quote(ev.Key))
 		}
 		header[contract.HeaderKey] = []string{ev.Key}
 	}
@@ -106,7 +106,7 @@ func hubHeaders(header nats.Header, ev *Event) error {
 	}
 	if ev.ContentType != "" {
 		if !carries(ev.ContentType) {
-			return invalid("ContentType", "%s cannot be a header's value", quote(ev.ContentType))
+			return invalid("ContentType", "%s cannot be a header's value", contract.Quote(ev.ContentType))
 		}
 		for name := range header {
 			if strings.EqualFold(name, headerContentType) {
@@ -122,13 +122,13 @@ func hubHeaders(header nats.Header, ev *Event) error {
 // unchanged.
 func ownHeaders(header nats.Header, own map[string][]string) error {
 	for name, values := range own {
-		field := fmt.Sprintf("Header[%s]", quote(name))
+		field := fmt.Sprintf("Header[%s]", contract.Quote(name))
 		if err := checkName(field, name); err != nil {
 			return err
 		}
 		for _, v := range values {
 			if v != strings.TrimSpace(v) || strings.ContainsAny(v, "\r\n\x00") {
-				return invalid(field, "value %s has line breaks or spaces around it", quote(v))
+				return invalid(field, "value %s has line breaks or spaces around it", contract.Quote(v))
 			}
 		}
 		if len(values) > 0 {
@@ -167,13 +167,4 @@ func checkName(field, name string) error {
 func inToken(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
 		strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-}
-
-// quote makes a refused value safe to show.
-func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
 }

@@ -49,21 +49,33 @@ func TestOutageIsLoggedOnceAtEachEnd(t *testing.T) {
 // where they have changed, and the next begins with the next queues, and where the
 // instance stops.
 func TestOutageEndsWithItsQueues(t *testing.T) {
+	t.Parallel()
 	for name, queue := range orders {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t)
 			l.log = &recorder{}
 			l.startHub()
 			i := l.instance("sharing", quick(queue), func(context.Context, *replhub.Delivery) error {
 				return replhub.Unavailable(errors.New("connection refused"))
 			})
-			// Fewer than it asks for at least: by a request that stands it hears of the
-			// consumer's end.
-			l.feed(0, 3, keyed(3))
+			l.feed(0, 10, keyed(10))
 			l.eventually("an outage", func() error { return outageAfter(i, time.Time{}) })
 			first := i.sub.State().Since
-			consumer := map[replhub.Order]string{replhub.OrderKey: "workers-0"}[queue.Order]
-			if err := l.js().DeleteConsumer(t.Context(), "SUB_sharing", cmp.Or(consumer, "workers")); err != nil {
+			workers := cmp.Or(map[replhub.Order]string{replhub.OrderKey: "workers-0"}[queue.Order], "workers")
+			consumer, err := l.js().Consumer(t.Context(), "SUB_sharing", workers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A request that stands would announce the consumer's end.
+			l.eventually("the last request to be over", func() error {
+				info, err := consumer.Info(t.Context())
+				if err != nil {
+					return err
+				}
+				return count("requests", info.NumWaiting, 0)
+			})
+			if err := l.js().DeleteConsumer(t.Context(), "SUB_sharing", workers); err != nil {
 				t.Fatal(err)
 			}
 			l.eventually("the next outage", func() error { return outageAfter(i, first) })

@@ -112,7 +112,7 @@ func (d *driver) ask(req queue.InfoRequest) {
 	if err != nil && in.ctx.Err() == nil {
 		d.s.client.log.Debug("look at a work queue", "consumer", in.consumer, "err", err)
 	}
-	d.step(func(now time.Time) { d.core.ConsumerInfo(now, req, schedulerInfo(info)) })
+	d.step(func(now time.Time) { d.core.ConsumerInfo(now, req, schedulerInfo(info, err)) })
 }
 
 // letGo waits for the handlers of a closed source, cancels those that take longer

@@ -18,6 +18,7 @@ const (
 	CodeInUse         Code = "in_use"         // another thing depends on it
 	CodeLimit         Code = "limit"          // a stated bound would be passed
 	CodeDetached      Code = "detached"       // events were missed: register with a Start to begin again
+	CodeNotAllowed    Code = "not_allowed"    // the policy of the entity's owner does not allow it
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
 	CodeBusy          Code = "busy"           // another backfill of the entity is under way
 	CodePaused        Code = "paused"         // a backfill while the service's workers are paused

@@ -103,12 +103,33 @@ func TestRegisterThatIsRefused(t *testing.T) {
 	}
 }
 
+// What the policy of an entity does not allow is a refusal that programs can decide on;
+// what it narrows is a warning.
+func TestRegisterUnderAPolicy(t *testing.T) {
+	l := newLab(t)
+	l.startHub()
+	answer, err := l.js().Conn().Request("replhub.policy.user", []byte(`{"allow":{"sharing":{"fields":["id"]}}}`), 10*time.Second)
+	if err != nil || answer.Header.Get("Nats-Service-Error-Code") != "" {
+		t.Fatalf("%v, %+v", err, answer)
+	}
+	c := l.client(asSharing)
+	_, err = c.Register(t.Context(), replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Fields: []string{"id", "secret"}}}})
+	refused, ok := errors.AsType[*replhub.RefusedError](err)
+	if !ok || refused.Code != replhub.CodeNotAllowed || refused.Field != "interests[0].fields[1]" {
+		t.Errorf("error %v", err)
+	}
+	got, err := c.Register(t.Context(), replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}})
+	if err != nil || len(got.Warnings) != 1 {
+		t.Errorf("registered %+v, %v", got, err)
+	}
+}
+
 // Programs decide on codes: those of the contract are all there.
 func TestCodesAreThoseOfTheContract(t *testing.T) {
 	have := []replhub.Code{
 		replhub.CodeBadJSON, replhub.CodeUnknownField, replhub.CodeInvalidValue, replhub.CodeInvalidName, replhub.CodeInvalidFilter,
 		replhub.CodeNotFound, replhub.CodeTooOld, replhub.CodeBacklog, replhub.CodeInUse, replhub.CodeLimit, replhub.CodeDetached,
-		replhub.CodeConflict, replhub.CodeBusy, replhub.CodePaused, replhub.CodeUnavailable, replhub.CodeInternal,
+		replhub.CodeConflict, replhub.CodeNotAllowed, replhub.CodeBusy, replhub.CodePaused, replhub.CodeUnavailable, replhub.CodeInternal,
 	}
 	for i, code := range contract.Codes {
 		if i >= len(have) || string(have[i]) != string(code) {

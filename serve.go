@@ -14,6 +14,9 @@ const (
 	// describeEvery is the time between checks whether the lane is detached, in case
 	// the hub's announcement is lost.
 	describeEvery = 15 * time.Second
+	// noticeEvery is the least time between such checks: whoever sends notices of a
+	// detachment costs a request for each of these times, and no more.
+	noticeEvery = time.Second
 	// leaveTime bounds the request that tells the hub that this instance leaves.
 	leaveTime = time.Second
 )
@@ -36,9 +39,7 @@ func (s *Subscriber) serve(ctx context.Context) error {
 	s.serves.Store(d)
 	defer s.serves.Store(nil)
 	defer s.forgetOutage()
-	detached, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(msg *nats.Msg) {
-		stop(fmt.Errorf("%w: %s", ErrDetached, msg.Data))
-	})
+	detached, err := s.client.nc.Subscribe("replhub._detached."+s.client.Service(), func(*nats.Msg) { d.notice() })
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", closedError(err))
 	}
@@ -67,7 +68,7 @@ func (d *driver) run(cut context.CancelFunc, begun func()) error {
 			}
 		})
 	} else {
-		d.step(func(now time.Time) { d.core.Open(now) })
+		d.step(func(now time.Time) { d.core.Open(now, d.plan.created) })
 	}
 	for range d.s.cfg.Workers {
 		d.workers.Go(d.work)
@@ -138,11 +139,22 @@ func (d *driver) awaitWorkers(cut context.CancelFunc) error {
 	}
 }
 
+// notice has watchLane look at the lane. The notice that a lane is detached is not
+// believed: another service can have the server send one.
+func (d *driver) notice() {
+	select {
+	case d.noticed <- struct{}{}:
+	default:
+	}
+}
+
 // watchLane ends serve when the lane is detached, or when no interest is registered
 // and no event is left.
 func (d *driver) watchLane(ctx context.Context) {
 	every := time.NewTicker(describeEvery)
 	defer every.Stop()
+	rested := time.NewTimer(noticeEvery)
+	defer rested.Stop()
 	for {
 		asked, cancel := context.WithTimeout(ctx, d.s.client.cfg.Timeout)
 		status, err := d.s.client.Describe(asked)
@@ -153,13 +165,22 @@ func (d *driver) watchLane(ctx context.Context) {
 		case err == nil && len(status.Entities) == 0 && status.Backlog == 0 && status.State != StateIncompatible:
 			d.stop(ErrUnregistered)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-every.C:
-		case <-d.s.client.closed:
-			d.stop(ErrClosed)
-			return
+		rested.Reset(noticeEvery)
+		var noticed <-chan struct{}
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+				waiting = false
+			case <-rested.C:
+				noticed = d.noticed
+			case <-noticed:
+				waiting = false
+			case <-d.s.client.closed:
+				d.stop(ErrClosed)
+				return
+			}
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (a *answer) yield(ev Event) error {
 		if out := sendFailed(err, a.client.nc.MaxPayload()); errors.Is(out.err, ErrTooLarge) {
 			err = out.err
 		}
-		a.failed = fmt.Errorf("row %s: %w", quote(ev.Key), err)
+		a.failed = fmt.Errorf("row %s: %w", contract.Quote(ev.Key), err)
 		return a.failed
 	}
 	a.rows++
@@ -227,7 +227,7 @@ func (a *answer) yield(ev Event) error {
 // row is a row's message: that of its event, under the headers of an answer.
 func (a *answer) row(ev Event) (*nats.Msg, error) {
 	if ev.Entity != "" && ev.Entity != a.entity {
-		return nil, invalid("Entity", "%s in a snapshot of %s", quote(ev.Entity), a.entity)
+		return nil, invalid("Entity", "%s in a snapshot of %s", contract.Quote(ev.Entity), a.entity)
 	}
 	ev.ID = "row" // rows are named by the hub
 	if ev.Key == "" {

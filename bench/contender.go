@@ -50,7 +50,7 @@ func copyByHub(ctx context.Context, l *lab, s *server, lanes, events int) (round
 	var h *hub
 	r, err := timed(ctx, s, streams, events, func(context.Context) (m meter, err error) {
 		// The hub outlives the clock, so it does not take the clock's context.
-		if h, err = l.launchHub(ctx, s); err != nil {
+		if h, err = l.launchHub(ctx, s, hubID); err != nil {
 			return meter{}, err
 		}
 		return meter{pid: h.proc.Pid()}, nil // from its start

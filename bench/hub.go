@@ -32,9 +32,10 @@ type hub struct {
 	nc   *nats.Conn
 }
 
-// launchHub starts a hub and does not wait.
-func (l *lab) launchHub(ctx context.Context, s *server) (*hub, error) {
-	proc, err := startProcess(ctx, filepath.Join(s.dir, "hub.log"), hubEnvironment(s.url), l.hub, "serve")
+// launchHub starts a hub of an id and does not wait.
+func (l *lab) launchHub(ctx context.Context, s *server, id string) (*hub, error) {
+	env := append(hubEnvironment(s.url), contract.EnvHubID+"="+id)
+	proc, err := startProcess(ctx, filepath.Join(s.dir, id+".log"), env, l.hub, "serve")
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (l *lab) launchHub(ctx context.Context, s *server) (*hub, error) {
 
 // startHub starts a hub and returns once it answers requests.
 func (l *lab) startHub(ctx context.Context, s *server) (*hub, error) {
-	h, err := l.launchHub(ctx, s)
+	h, err := l.launchHub(ctx, s, hubID)
 	if err != nil {
 		return nil, err
 	}

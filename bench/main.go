@@ -69,6 +69,7 @@ func measureAll(ctx context.Context, l *lab, opts options) (*report, error) {
 		{onlyLatency, func() (err error) { r.Latency, err = measureLatency(ctx, l, opts); return err }},
 		{onlyMemory, func() (err error) { r.Memory, err = measureMemory(ctx, l, opts); return err }},
 		{onlyRestart, func() (err error) { r.Restart, err = measureRestart(ctx, l, opts); return err }},
+		{onlyHubs, func() (err error) { r.Hubs, err = measureHubs(ctx, l, opts); return err }},
 		{onlyScale, func() (err error) { r.Scale, err = measureScale(ctx, l, opts); return err }},
 	}
 	for _, s := range steps {

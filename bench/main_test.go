@@ -18,11 +18,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestRun(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "figures.json")
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"-only", "copies,restart", "-quick", "-rounds", "1", "-lanes", "2", "-events", "50", "-json", file}, &out)
+	err := run(t.Context(), []string{"-only", "copies,restart,hubs", "-quick", "-rounds", "1", "-lanes", "2", "-events", "50", "-json", file}, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
-	for _, want := range []string{"Copies per second", "HUB / SOURCES", "Restart of the hub"} {
+	for _, want := range []string{"Copies per second", "HUB / SOURCES", "Restart of the hub", "hubs beside each other"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in the output:\n%s", want, &out)
 		}

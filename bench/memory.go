@@ -76,7 +76,7 @@ func peakWith(ctx context.Context, l *lab, events int) (peak float64, err error)
 	if err != nil {
 		return 0, err
 	}
-	h, err := l.launchHub(ctx, s)
+	h, err := l.launchHub(ctx, s, hubID)
 	if err != nil {
 		return 0, err
 	}

@@ -17,12 +17,13 @@ const (
 	onlyLatency = "latency"
 	onlyMemory  = "memory"
 	onlyRestart = "restart"
-	// onlyScale takes minutes, and is measured only where it is named.
+	// These take minutes, and are measured only where they are named.
+	onlyHubs  = "hubs"
 	onlyScale = "scale"
 )
 
 func experiments() []string {
-	return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart, onlyScale}
+	return []string{onlyCopies, onlyLatency, onlyMemory, onlyRestart, onlyHubs, onlyScale}
 }
 
 // options are what the command line says.
@@ -98,7 +99,7 @@ func (o options) validate() error {
 }
 
 func (o options) wants(experiment string) bool {
-	return len(o.only) == 0 && experiment != onlyScale || slices.Contains(o.only, experiment)
+	return len(o.only) == 0 && experiment != onlyScale && experiment != onlyHubs || slices.Contains(o.only, experiment)
 }
 
 // size is one of two sizes, by -quick.

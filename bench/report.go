@@ -20,6 +20,7 @@ type report struct {
 	Latency []latencyResult `json:"latency,omitempty"`
 	Memory  *memoryResult   `json:"memory,omitempty"`
 	Restart []restartResult `json:"restart,omitempty"`
+	Hubs    *hubsResult     `json:"hubs,omitempty"`
 	Scale   *scaleResult    `json:"scale,omitempty"`
 }
 
@@ -46,6 +47,7 @@ func (r *report) print(out io.Writer) {
 	r.printLatency(out)
 	r.printMemory(out)
 	r.printRestart(out)
+	r.printHubs(out)
 	r.printScale(out)
 }
 
@@ -135,7 +137,20 @@ func (r *report) printRestart(out io.Writer) {
 	})
 }
 
-// cell is a median with its spread, or a dash for what was not measured.
+func (r *report) printHubs(out io.Writer) {
+	if r.Hubs == nil {
+		return
+	}
+	table(out, fmt.Sprintf("Copies per second into %d lanes, hubs beside each other", r.Hubs.Lanes), func(line func(string, ...any)) {
+		line("HUBS\tEVENTS\tCOPIES/S\tTO ONE HUB\tSERVER CPU")
+		for i, rounds := range r.Hubs.Hubs {
+			line("%d\t%d\t%s\t%s\t%s", i+1, r.Hubs.Events,
+				thousands(summarize(pick(rounds, func(r round) float64 { return r.Rate }))), ratio(r.Hubs.ToOne[i]),
+				seconds(summarize(pick(rounds, func(r round) float64 { return r.Server.CPU.Seconds() }))))
+		}
+	})
+}
+
 func (r *report) printScale(out io.Writer) {
 	if r.Scale == nil {
 		return
@@ -148,6 +163,7 @@ func (r *report) printScale(out io.Writer) {
 	})
 }
 
+// cell is a median with its spread, or a dash for what was not measured.
 func cell(s summary, format string, unit float64) string {
 	if s.Max == 0 {
 		return "-"

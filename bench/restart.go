@@ -100,7 +100,7 @@ func restartOnce(ctx context.Context, l *lab, s *server, streams []laneStream, e
 	ctx, cancel := context.WithTimeout(ctx, roundWithin)
 	defer cancel()
 	began := time.Now()
-	h, err := l.launchHub(ctx, s)
+	h, err := l.launchHub(ctx, s, hubID)
 	if err != nil {
 		return r, err
 	}

@@ -45,7 +45,7 @@ func (s Schema) migrate(ctx context.Context, tx *sql.Tx, d Dialect) error {
 	for _, statement := range s {
 		due, err := pending(ctx, tx, d, parseStatement(statement))
 		if err != nil {
-			return fmt.Errorf("look at what there is for %s: %w", firstLine(statement), err)
+			return fmt.Errorf("read the present tables for %s: %w", firstLine(statement), err)
 		}
 		for _, one := range due {
 			if _, err := tx.ExecContext(ctx, one); err != nil {

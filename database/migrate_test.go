@@ -42,8 +42,8 @@ func onEachServer(t *testing.T, test func(t *testing.T, d database.Dialect, db *
 	}
 }
 
-// A newer version adds its columns and indexes, whoever begins with it and however many
-// do; an older one goes on beside it.
+// A newer version adds its columns and indexes, also if several instances begin at once. An
+// instance of the older version continues beside it.
 func TestMigrateAddsColumns(t *testing.T) {
 	onEachServer(t, func(t *testing.T, d database.Dialect, db *sql.DB) {
 		older, newer := versions(d)

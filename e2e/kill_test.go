@@ -15,7 +15,7 @@ const (
 )
 
 // TestHubKilledHalfWay kills the hub ten times while publishers run, each time
-// when every lane stands between 5 % and 95 % of what there is to copy: plain,
+// when every lane has between 5 % and 95 % of its copies: plain,
 // filtered and projected lanes, one that is filling from the beginning, and one
 // whose definition is changing.
 func TestHubKilledHalfWay(t *testing.T) {

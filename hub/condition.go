@@ -18,8 +18,11 @@ type condition struct {
 	// account describes the account's limits that are nearly reached; nil before the first
 	// look.
 	account atomic.Pointer[[]string]
-	// unknown are the lanes that keep ingest from being trimmed.
-	unknown *unknownLanes
+	// layout describes the streams that could not be given their replicas; nil before the
+	// first look.
+	layout atomic.Pointer[[]string]
+	// untrimmed are the lanes that keep ingest from being trimmed.
+	untrimmed *untrimmed
 }
 
 // Dispatching reports whether ingest can be reached.
@@ -38,12 +41,20 @@ func (c *condition) Disk() string {
 func (c *condition) IngestFull() *contract.IngestFull { return c.full.Load() }
 
 // Untrimmed says why ingest is not trimmed, with one text for each lane that cannot
-// be read.
-func (c *condition) Untrimmed() []string { return c.unknown.degraded() }
+// be read or written.
+func (c *condition) Untrimmed() []string { return c.untrimmed.degraded() }
 
 // Account describes the account's limits that are nearly reached.
 func (c *condition) Account() []string {
 	if texts := c.account.Load(); texts != nil {
+		return *texts
+	}
+	return nil
+}
+
+// Layout describes the streams that do not have their replicas and their place yet.
+func (c *condition) Layout() []string {
+	if texts := c.layout.Load(); texts != nil {
 		return *texts
 	}
 	return nil

@@ -21,6 +21,14 @@ const (
 	OnFullRefuse = "refuse"
 )
 
+// What is allowed of an entity without a policy.
+const (
+	// PolicyOpen allows everything.
+	PolicyOpen = "open"
+	// PolicyRequired allows nothing.
+	PolicyRequired = "required"
+)
+
 // Parts of MemoryBytes, in sixteenths; see Config.MemoryBytes. The tail holds about
 // twice as much as it requests at a time.
 const (
@@ -59,8 +67,22 @@ type Config struct {
 	// DLQServiceMaxBytes bounds the dead letters of one service; an eighth of
 	// DLQMaxBytes by default. At the bound only that service stalls.
 	DLQServiceMaxBytes int64
+	// MaxLanes bounds the services of all hubs together; 5000 by default, which is the
+	// most. MaxLaneBytes bounds the MaxBytes that a registration may state; 0 is no bound.
+	// MaxRegistrations bounds the registrations in a second of this hub; 0 is no bound.
+	// What is beyond is refused with the code "limit", and with "unavailable" where only
+	// the time is wrong.
+	MaxLanes         int
+	MaxLaneBytes     int64
+	MaxRegistrations int
+	// HTTPToken returns the token that requests to Handler must have, as "Authorization:
+	// Bearer <token>"; nil demands none. It is called for each request.
+	HTTPToken func() (string, error)
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
+	// Policy is PolicyOpen (the default) or PolicyRequired. It should be the same for all
+	// hubs: one that requires policies suspends interests, and the others leave them so.
+	Policy string
 	// MemoryBytes bounds the events that the hub holds in memory, in bytes, including
 	// headers and the program's overhead; 128 MiB by default, at least 16 MiB. Five
 	// sixteenths are for the window of the newest events that all lanes read, one for
@@ -81,6 +103,9 @@ type Config struct {
 	TrimGuard time.Duration
 	// TrimEvery is the time between trims; 15 s by default.
 	TrimEvery time.Duration
+	// StuckAfter is how long the server may deliver nothing by a consumer that could
+	// deliver, before the hub creates that consumer again; 1 min by default, for tests.
+	StuckAfter time.Duration
 	// StartTimeout bounds the wait at the start for NATS and, while no lane exists,
 	// for the registry; 10 s by default.
 	StartTimeout time.Duration
@@ -113,11 +138,14 @@ func (c Config) withDefaults() Config {
 	c.LaneMaxBytes = cmp.Or(c.LaneMaxBytes, 1<<30)
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
 	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
+	c.MaxLanes = cmp.Or(c.MaxLanes, MaxLanes)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
+	c.Policy = cmp.Or(c.Policy, PolicyOpen)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 128<<20)
 	c.WindowBytes = cmp.Or(c.WindowBytes, int(c.MemoryBytes*windowPart/allParts))
 	c.TrimGuard = max(cmp.Or(c.TrimGuard, 5*time.Minute), c.DedupeWindow)
 	c.TrimEvery = cmp.Or(c.TrimEvery, 15*time.Second)
+	c.StuckAfter = cmp.Or(c.StuckAfter, time.Minute)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -129,6 +157,9 @@ func (c Config) withDefaults() Config {
 
 // minDedupeWindow is the shortest window that nats-server accepts.
 const minDedupeWindow = 100 * time.Millisecond
+
+// MaxLanes is the largest number of services.
+const MaxLanes = request.MaxServices
 
 // ValidID reports whether id may name a hub.
 func ValidID(id string) bool { return request.ValidID(id) }
@@ -162,10 +193,18 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: DLQMaxBytes %d: must be at least 1 MiB", c.DLQMaxBytes)
 	case c.DLQServiceMaxBytes < 64<<10:
 		return fmt.Errorf("config: DLQServiceMaxBytes %d: must be at least 64 KiB", c.DLQServiceMaxBytes)
+	case c.MaxLanes < 1 || c.MaxLanes > MaxLanes:
+		return fmt.Errorf("config: MaxLanes %d: must be 1 to %d", c.MaxLanes, MaxLanes)
+	case c.MaxLaneBytes != 0 && c.MaxLaneBytes < request.MinLaneBytes:
+		return fmt.Errorf("config: MaxLaneBytes %d: must be at least 64 KiB", c.MaxLaneBytes)
+	case c.MaxRegistrations < 0:
+		return fmt.Errorf("config: MaxRegistrations %d: must be positive", c.MaxRegistrations)
 	case c.MemoryBytes < minMemory:
 		return fmt.Errorf("config: MemoryBytes %d: must be at least 16 MiB", c.MemoryBytes)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
 		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
+	case c.Policy != PolicyOpen && c.Policy != PolicyRequired:
+		return fmt.Errorf("config: Policy %q: must be %q or %q", c.Policy, PolicyOpen, PolicyRequired)
 	}
 	return nil
 }

@@ -42,7 +42,13 @@ func newWorld(t *testing.T) *world {
 // waited for, a second or a few.
 func newCluster(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, url: cluster.StartNATSCluster(t, 3).URL(), patience: time.Minute}
+	return clusterWorld(t, cluster.StartNATSCluster(t, 3))
+}
+
+// clusterWorld is a world on servers of one cluster.
+func clusterWorld(t *testing.T, servers *cluster.NATSCluster) *world {
+	t.Helper()
+	w := &world{t: t, url: servers.URL(), patience: time.Minute}
 	w.open(jetstream.WithDefaultTimeout(time.Second))
 	return w
 }

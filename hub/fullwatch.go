@@ -144,7 +144,7 @@ func fullMessage(full contract.IngestFull, b ingest.Bounds, cfg Config) string {
 	case contract.FullByYoung:
 		return text + fmt.Sprintf("its events are younger than the %s for which none is trimmed; raise REPLHUB_INGEST_MAX_BYTES, or publish less", cfg.TrimGuard)
 	case contract.FullByRegistration:
-		return text + "a registration under way starts there; it is over within minutes"
+		return text + "a registration pins them: it is over within minutes, or degraded names a lane that cannot be written"
 	case contract.FullByUnknown:
 		return text + "nothing is trimmed while it is not known what every lane needs: " + full.Message
 	default:

@@ -15,12 +15,14 @@ import (
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
 	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/erase"
 	"github.com/replhub/replhub/hub/internal/httpapi"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
 	"github.com/replhub/replhub/hub/internal/partition"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/reconcile"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/registration"
@@ -62,10 +64,10 @@ type Hub struct {
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
 	troubles troubles
-	// condition is the reported state of this hub, unknown the lanes that keep ingest
+	// condition is the reported state of this hub, untrimmed the lanes that keep ingest
 	// from being trimmed, looks the places of lanes that pin a full ingest.
 	condition condition
-	unknown   unknownLanes
+	untrimmed untrimmed
 	looks     looks
 
 	// Set by open and discover, before anything else runs.
@@ -86,11 +88,13 @@ type Hub struct {
 // rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
 	consumers    *consumers.Watch
+	policies     *policy.Keeper
 	registration *registration.Registrar
 	reconciler   *reconcile.Reconciler
 	verbs        *control.Verbs
 	report       *report.Reporter
 	unavailable  *report.Unavailable
+	eraser       *erase.Eraser
 }
 
 // New checks the configuration and makes a Hub. It does not use the network.
@@ -107,12 +111,12 @@ func New(cfg Config) (*Hub, error) {
 		pressed: make(chan struct{}, 1),
 	}
 	h.troubles = newTroubles(h.log)
-	h.condition.unknown = &h.unknown
+	h.condition.untrimmed = &h.untrimmed
 	h.alarms = alarm.New(h.log)
 	h.hubs = ownership.New(ownership.Config{Conn: cfg.Conn, Registry: cfg.Registry, ID: cfg.ID, Alone: cfg.OwnAll, Logger: h.log})
 	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.LaneMaxBytes, h.log)
 	h.api = httpapi.New(httpapi.Config{
-		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Logger: h.log,
+		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Token: cfg.HTTPToken, Logger: h.log,
 	})
 	return h, nil
 }
@@ -149,6 +153,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchPlaces(ctx) })
 		group.Go(func() error { return h.watchVersion(ctx) })
 		group.Go(func() error { return h.watchAccount(ctx) })
+		group.Go(func() error { return h.watchLayout(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
@@ -205,11 +210,13 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	if err := h.checkServer(ctx); err != nil {
 		return err
 	}
-	if err := h.refuseOthers(ctx); err != nil {
-		return err
-	}
+	// First what this JetStream shows: a foreign stream here also takes subjects, as
+	// another installation's streams do.
 	err := h.refuseForeign(ctx)
 	if err != nil {
+		return err
+	}
+	if err := h.refuseOthers(ctx); err != nil {
 		return err
 	}
 	if h.replicas, err = h.chooseReplicas(ctx); err != nil {
@@ -225,11 +232,14 @@ func (h *Hub) openStreams(ctx context.Context) error {
 		return err
 	}
 	h.ingest, err = ingest.Open(ctx, ingest.Config{
-		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow,
+		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.IngestMaxBytes, DedupeWindow: h.cfg.DedupeWindow, Fast: h.fast,
 		WindowBytes: h.cfg.WindowBytes, TailPullBytes: h.cfg.MemoryBytes * tailPart / allParts / 3,
 		Now: h.cfg.Now, Logger: h.log, Failpoint: h.cfg.Failpoint, Report: h.alarms.StreamDeleted,
 	})
 	if err != nil {
+		return err
+	}
+	if err := h.ingest.SetAlone(ctx, h.domain, true); err != nil {
 		return err
 	}
 	h.started = h.now() // records that this hub wrote before its start are older

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/cluster"
@@ -96,4 +98,66 @@ func TestAccountWithFewUnacknowledgedCopies(t *testing.T) {
 	if limit := c.CachedInfo().Config.MaxAckPending; limit != 500 {
 		t.Errorf("the consumer's limit is %d", limit)
 	}
+}
+
+// A limit that is raised later finishes a registration that it had refused in part, and
+// lets through what it had refused as a whole.
+func TestRaisedLimit(t *testing.T) {
+	w := newLimited(t, "max_file: 1G, max_consumers: 2, max_streams: 7")
+	o := w.observe(nil, smallStreams)
+	keyed := `{"entities":["user"],"queue":{"order":"key","partitions":4}}`
+	if refusal := asRefusal(t, w.call("replhub.register.keyed", keyed, nil)); refusal.Code != contract.CodeLimit {
+		t.Fatal(refusal)
+	}
+	if refusal := asRefusal(t, w.call("replhub.register.more", `{"entities":["user"]}`, nil)); refusal.Code != contract.CodeLimit {
+		t.Fatal(refusal)
+	}
+	o.awaitHealth(w, http.StatusOK, "no further stream")
+	w.publish("db.user.update", `{"id":"1"}`)
+	w.server.SetConfig(cluster.NATSConfig(limited("max_file: 1G, max_consumers: 8, max_streams: 20")))
+	for p := range 4 {
+		w.awaitConsumer("keyed", fmt.Sprintf("workers-%d", p))
+	}
+	w.eventually("the end of what is degraded", func() error {
+		if _, health := readyz(t, o.Hub); len(health.Degraded) > 0 {
+			return fmt.Errorf("degraded %q", health.Degraded)
+		}
+		return nil
+	})
+	w.copies("keyed", 1)
+	w.register("more", `{"entities":["user"]}`)
+	w.publish("db.user.update", `{"id":"2"}`)
+	w.copies("more", 1)
+}
+
+// A stream whose first record was refused is no lane yet: it holds up no trim, is no
+// trouble, and the next registration goes on with it.
+func TestEmptyStreamOfARegistration(t *testing.T) {
+	w := newWorld(t)
+	o := w.observe(nil, func(c *hub.Config) {
+		c.History, c.TrimGuard, c.TrimEvery = time.Millisecond, time.Millisecond, 20*time.Millisecond
+	})
+	if _, err := w.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "SUB_new", Subjects: []string{"sub.new.>"}, Discard: jetstream.DiscardNew, DenyDelete: true, AllowAtomicPublish: true,
+		Metadata: map[string]string{contract.MetadataKey: contract.MetadataValue},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.register("s", `{"entities":["user"]}`)
+	for i := range 3 {
+		w.users(10*i, 10*i+10)
+		w.copies("s", 10*i+10)
+	}
+	w.eventually("a trim of ingest", func() error {
+		if first := w.stream(contract.StreamIngest).CachedInfo().State.FirstSeq; first < 10 {
+			return fmt.Errorf("it begins at %d", first)
+		}
+		return nil
+	})
+	if _, health := readyz(t, o.Hub); len(health.Degraded) > 0 {
+		t.Errorf("degraded %q", health.Degraded)
+	}
+	w.register("new", `{"entities":["user"]}`)
+	w.users(30, 31)
+	w.copies("new", 1)
 }

@@ -3,10 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -59,8 +55,8 @@ func (h needs) Fence(ctx context.Context, services []subjects.Name, all bool) (m
 		}
 		services = h.withRegistered(names)
 	}
-	unknown := make(map[subjects.Name]error)
-	var mu sync.Mutex // guards unknown
+	unfenced := make(map[subjects.Name]error)
+	var mu sync.Mutex // guards unfenced
 	h.lanes.Each(ctx, services, func(ctx context.Context, service subjects.Name) {
 		ctx, cancel := context.WithTimeout(ctx, laneTime)
 		defer cancel()
@@ -70,9 +66,9 @@ func (h needs) Fence(ctx context.Context, services []subjects.Name, all bool) (m
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		unknown[service] = err
+		unfenced[service] = err
 	})
-	return unknown, ctx.Err()
+	return unfenced, ctx.Err()
 }
 
 // fence writes the state record of one lane again.
@@ -136,63 +132,4 @@ func (h *Hub) withRegistered(services []subjects.Name) []subjects.Name {
 		}
 	}
 	return lanes.Sorted(all)
-}
-
-// unknownLanes are the lanes whose position cannot be read. While there is one,
-// ingest is not trimmed.
-type unknownLanes struct {
-	mu    sync.Mutex // guards lanes
-	lanes map[subjects.Name]unknownLane
-}
-
-type unknownLane struct {
-	since time.Time
-	err   error
-}
-
-// set takes the present unknown lanes, and logs which are new and which are known
-// again.
-func (u *unknownLanes) set(log *slog.Logger, now map[subjects.Name]error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	next := make(map[subjects.Name]unknownLane, len(now))
-	for service, err := range now {
-		known, was := u.lanes[service]
-		if !was {
-			known.since = time.Now()
-			log.Warn("ingest is not trimmed: where a lane stands cannot be read", "service", service.String(), "err", err)
-		}
-		known.err = err
-		next[service] = known
-	}
-	for service, was := range u.lanes {
-		if _, still := next[service]; !still {
-			log.Info("a lane can be read again", "service", service.String(), "after", time.Since(was.since).Round(time.Millisecond).String())
-		}
-	}
-	u.lanes = next
-}
-
-// reset forgets the unknown lanes: this hub does not trim ingest now.
-func (u *unknownLanes) reset() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.lanes = nil
-}
-
-// degraded says for each lane what is wrong and what to do.
-func (u *unknownLanes) degraded() []string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	var texts []string
-	for service, l := range u.lanes {
-		todo := fmt.Sprintf("bring back the servers that hold stream %s, or give the lane up with `replhub drop %s --lost`", subjects.LaneStream(service), service)
-		if errors.Is(l.err, lane.ErrNewer) {
-			todo = "upgrade this hub"
-		}
-		texts = append(texts, fmt.Sprintf("ingest is not trimmed: where lane %s stands cannot be read since %s (%v); %s",
-			service, l.since.UTC().Format(time.RFC3339), l.err, todo))
-	}
-	slices.SortFunc(texts, strings.Compare)
-	return texts
 }

@@ -2,8 +2,6 @@ package hub
 
 import (
 	"fmt"
-	"log/slog"
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -48,24 +46,5 @@ func TestStandingOfLanesThatCannotBeRead(t *testing.T) {
 		if got := standing(c.state, c.err); got != c.want {
 			t.Errorf("a lane that %s: %+v, want %+v", what, got, c.want)
 		}
-	}
-}
-
-func TestUnknownLanesSayWhatToDo(t *testing.T) {
-	var u unknownLanes
-	log := slog.New(slog.DiscardHandler)
-	u.set(log, map[subjects.Name]error{name(t, "b"): nats.ErrTimeout, name(t, "a"): nats.ErrTimeout})
-	texts := u.degraded()
-	if len(texts) != 2 || !strings.Contains(texts[0], "lane a") || !strings.Contains(texts[0], "replhub drop a --lost") {
-		t.Errorf("degraded %q", texts)
-	}
-	since := u.lanes[name(t, "a")].since
-	u.set(log, map[subjects.Name]error{name(t, "a"): nats.ErrTimeout})
-	if texts := u.degraded(); len(texts) != 1 || !u.lanes[name(t, "a")].since.Equal(since) {
-		t.Errorf("degraded %q, since %s; want one, since %s", texts, u.lanes[name(t, "a")].since, since)
-	}
-	u.set(log, nil)
-	if texts := u.degraded(); len(texts) != 0 {
-		t.Errorf("degraded %q", texts)
 	}
 }

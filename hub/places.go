@@ -18,8 +18,9 @@ const (
 	// placesEvery is the time between two questions for other installations.
 	placesEvery = 5 * time.Second
 	// placesStart and placesListen are how long answers are awaited, at the start and
-	// later. A start beside streams that exist waits that long; where there are none, no
-	// answer is awaited. An answer of another region takes a few round trips.
+	// later. A start beside streams that exist waits that long, unless it is
+	// recorded that the installation was alone; where there are no streams, no answer is awaited.
+	// An answer of another region takes a few round trips.
 	placesStart  = 500 * time.Millisecond
 	placesListen = time.Second
 	// placesTimes is how many questions in a row must find another installation: while
@@ -28,10 +29,16 @@ const (
 )
 
 // refuseOthers refuses a start beside another installation in the same account, before
-// this hub has created a stream.
+// this hub has created a stream. It does not ask where the last hub of this installation
+// was alone: the watch asks as soon as the hub runs, and a start that waits for answers
+// would delay every copy after a restart.
 func (h *Hub) refuseOthers(ctx context.Context) error {
+	last, err := ingest.LookUp(ctx, h.js, h.domain)
+	if err != nil || last.Alone {
+		return err
+	}
 	return h.findOthers(ctx, placesStart, func() (place.Here, error) {
-		p, err := ingest.LookUp(ctx, h.js)
+		p, err := ingest.LookUp(ctx, h.js, h.domain)
 		return place.Here{
 			Self: place.Self{Installation: p.Installation, Domain: h.domain, Hub: h.cfg.ID}, Ledger: p.Ledger, Ingest: p.Events,
 		}, err
@@ -76,6 +83,10 @@ func (h *Hub) watchPlaces(ctx context.Context) error {
 			return place.Here{Self: self, Ledger: true, Ingest: true}, err
 		})
 		if _, other := errors.AsType[*place.OtherError](err); other {
+			// The next start then asks before it copies.
+			if unknown := h.ingest.SetAlone(ctx, h.domain, false); unknown != nil {
+				h.log.Warn("the next start will copy before it asks for other installations", "err", unknown)
+			}
 			return err
 		}
 		if err != nil && ctx.Err() == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
@@ -175,8 +176,34 @@ func TestLeafnodeThatIsConnectedLaterEndsBothHubs(t *testing.T) {
 	e.join()
 	e.hub.refused(hubEnded, `domain "leaf"`, "REPLHUB_JS_DOMAIN")
 	e.leaf.refused(leafEnded, `domain "hub"`, "REPLHUB_JS_DOMAIN")
-	_, hubEnded = e.hub.begin("")
-	e.hub.refused(hubEnded, "REPLHUB_JS_DOMAIN")
+	e.hub.startIsRefused("REPLHUB_JS_DOMAIN")
+}
+
+// A restart does not wait for answers of other installations, as the hub was alone
+// before. A start after another installation was found waits for them.
+func TestRestartWaitsOnlyBesideAnotherInstallation(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()()
+	sub, err := w.nc.Subscribe("replhub._to.@all.place.hub", func(m *nats.Msg) {
+		if m.Reply != "" {
+			_ = w.nc.Publish(m.Reply, []byte(`{"installation":"other","hub":"theirs"}`)) // a lost answer shows below
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, ended := w.begin("")
+	select {
+	case <-ready:
+	case <-time.After(w.patience):
+		t.Fatal("the hub waited for another installation's answer")
+	}
+	w.refused(ended, "hub theirs of another installation")
+	w.startIsRefused("hub theirs of another installation")
+	if err := sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	w.startHub()()
 }
 
 // A server that gets a domain while a hub is away from it is another place to the hub,

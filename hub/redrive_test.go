@@ -215,9 +215,9 @@ func TestRedriveIsRefused(t *testing.T) {
 	}
 }
 
-// A hub that stops between the append and the removal of the letters leaves
-// them behind; whoever redrives next removes them without a second copy. Here
-// the first hub does not even die: it comes back to finish its work.
+// A hub that stops between the append and the removal of the letters leaves the letters
+// behind. The next redrive removes them without a second copy. In this test the first hub
+// is not dead: it continues later and finishes its work.
 func TestRedriveIsDoneOnce(t *testing.T) {
 	for _, step := range []string{"redriven", "redrive remove", "redrive forget"} {
 		t.Run(step, func(t *testing.T) {

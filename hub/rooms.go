@@ -8,7 +8,9 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
+	"github.com/replhub/replhub/hub/internal/erase"
 	"github.com/replhub/replhub/hub/internal/lanes"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/reconcile"
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/report"
@@ -21,20 +23,26 @@ func (h *Hub) furnish() {
 	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
 	watch := consumers.New(consumers.Config{
 		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Letters: h.letters,
-		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, Logger: h.log,
+		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Logger: h.log,
+	})
+	policies := policy.New(policy.Config{
+		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, Alarms: h.alarms,
+		Required: h.cfg.Policy == PolicyRequired, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	registrar := registration.New(registration.Config{
 		JS: h.js, Conn: h.nc, Replicas: h.replicas, Ingest: h.ingest, Appender: h.appender, Hubs: h.hubs, Lanes: h.lanes, Watch: watch,
-		Book: h.book, Letters: h.letters, Rosters: h.rosters, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
+		MaxLanes: h.cfg.MaxLanes, MaxLaneBytes: h.cfg.MaxLaneBytes, MaxRegistrations: h.cfg.MaxRegistrations,
+		Book: h.book, Letters: h.letters, Rosters: h.rosters, Policies: policies, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	h.rooms = rooms{
 		consumers:    watch,
+		policies:     policies,
 		registration: registrar,
 		reconciler: reconcile.New(reconcile.Config{
-			Book: h.book, Registration: registrar, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Alarms: h.alarms, Logger: h.log,
+			Book: h.book, Registration: registrar, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Policies: policies, Alarms: h.alarms, Logger: h.log,
 		}),
 		verbs: control.NewVerbs(control.VerbsConfig{
-			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Rosters: h.rosters, Failpoint: h.cfg.Failpoint, Logger: h.log,
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Rosters: h.rosters, Policies: policies, Failpoint: h.cfg.Failpoint, Logger: h.log,
 		}),
 		report: report.New(report.Config{
 			JS: h.js, Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Watch: watch, Letters: h.letters,
@@ -42,6 +50,10 @@ func (h *Hub) furnish() {
 			RegistryKind: h.cfg.RegistryKind, Version: h.cfg.Version, Started: h.started, IngestMaxBytes: h.cfg.IngestMaxBytes, Logger: h.log,
 		}),
 		unavailable: unavailable,
+		eraser: erase.New(erase.Config{
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Fence: h.renew, Hub: h.cfg.ID,
+			Failpoint: h.cfg.Failpoint, Logger: h.log,
+		}),
 	}
 }
 
@@ -61,12 +73,17 @@ func (h *Hub) verbs() map[string]control.Verb {
 		contract.VerbRedrive:    {Service: true, Owner: true, Do: control.Handle(r.verbs.Redrive)},
 		contract.VerbJoin:       {Service: true, Owner: true, Patience: control.JoinPatience, Do: control.Handle(r.verbs.Join)},
 		contract.VerbLetter:     {Service: true, Owner: true, Do: control.Handle(r.verbs.Letter)},
+		contract.VerbPolicy:     {Entity: true, Do: control.Handle(r.policies.Set)},
+		contract.VerbPolicies:   {Do: control.Handle(r.policies.List)},
 		contract.VerbServices:   {Do: control.Handle(r.report.Services)},
 		contract.VerbWho:        {Do: control.Handle(r.report.Who)},
 		contract.VerbStatus: {Do: control.Handle(func(ctx context.Context, _ subjects.Name, _ control.None) (any, error) {
 			return r.report.Status(ctx)
 		})},
-		verbDetach: {Service: true, Internal: true, Do: control.Handle(h.doDetach)},
+		policy.VerbApply:   {Service: true, Internal: true, Do: control.Handle(r.policies.Apply)},
+		contract.VerbErase: {Do: control.Handle(r.eraser.Erase)},
+		verbRenew:          {Service: true, Internal: true, Do: control.Handle(h.doRenew)},
+		verbDetach:         {Service: true, Internal: true, Do: control.Handle(h.doDetach)},
 		report.VerbCount: {Internal: true, Do: control.Handle(func(ctx context.Context, _ subjects.Name, _ control.None) (any, error) {
 			return r.report.CountOwn(ctx)
 		})},

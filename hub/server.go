@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,24 +15,14 @@ import (
 	"github.com/replhub/replhub/internal/jsapi"
 )
 
-// The oldest server with atomic batches, and the oldest with fast ingest.
-const (
-	oldestMinor = 12
-	fastMinor   = 14
-)
-
 // checkServer refuses a server that cannot do what the hub needs, in one line
 // that says what to do.
 func (h *Hub) checkServer(ctx context.Context) error {
-	version := h.nc.ConnectedServerVersion()
-	if err := refuseOld(version); err != nil {
-		return err
-	}
-	major, minor, err := parseVersion(version)
+	fast, err := h.checkVersions(ctx)
 	if err != nil {
 		return err
 	}
-	h.fast = major > 2 || minor >= fastMinor
+	h.fast = fast
 	js, err := jsapi.Open(h.nc, h.cfg.Domain)
 	if err != nil {
 		return err
@@ -51,27 +39,15 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// refuseOld refuses a server that is older than what the hub needs.
-func refuseOld(version string) error {
-	major, minor, err := parseVersion(version)
-	if err != nil {
-		return err
-	}
-	if major < 2 || (major == 2 && minor < oldestMinor) {
-		return fmt.Errorf("nats-server %s is too old: replhub needs 2.%d or later (atomic batches); upgrade the server", version, oldestMinor)
-	}
-	return nil
-}
-
-// watchVersion ends the hub when it has reconnected to a server that is too old: its
-// appends would be taken one by one.
+// watchVersion ends the hub when it has reconnected to a server that is too old, or to
+// one whose cluster has such a server: appends would be taken one by one.
 func (h *Hub) watchVersion(ctx context.Context) error {
 	back := h.nc.StatusChanged(nats.CONNECTED)
 	defer h.nc.RemoveStatusListener(back)
 	for {
 		// Empty while there is no connection, and asked once more after the listener began.
 		if version := h.nc.ConnectedServerVersion(); version != "" {
-			if err := refuseOld(version); err != nil {
+			if _, err := h.checkVersions(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -104,20 +80,6 @@ func (h *Hub) hasPeers(ctx context.Context, n int) bool {
 		}
 	}
 	return true
-}
-
-func parseVersion(version string) (major, minor int, err error) {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) < 2 {
-		return 0, 0, fmt.Errorf("server version %q: not understood", version)
-	}
-	if major, err = strconv.Atoi(parts[0]); err != nil {
-		return 0, 0, fmt.Errorf("server version %q: %w", version, err)
-	}
-	if minor, err = strconv.Atoi(parts[1]); err != nil {
-		return 0, 0, fmt.Errorf("server version %q: %w", version, err)
-	}
-	return major, minor, nil
 }
 
 // chooseReplicas returns the configured replicas; else those that ingest has; else 3

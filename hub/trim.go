@@ -79,7 +79,7 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 		if !done.Looked {
 			break // nothing is old enough to go
 		}
-		h.unknown.set(h.log, done.Need.Unknown)
+		h.untrimmed.set(h.log, done)
 		if done.Purged > 0 {
 			h.log.Info("trimmed ingest", "events", done.Purged, "below", done.Need.Seq)
 		}
@@ -95,7 +95,7 @@ func (h *Hub) trimIngest(ctx context.Context) error {
 		}
 		// Perhaps another lane also pins ingest.
 	}
-	h.unknown.reset()
+	h.untrimmed.reset()
 	return nil
 }
 

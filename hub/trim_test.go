@@ -88,7 +88,7 @@ func TestTrimWithAnIdlePartition(t *testing.T) {
 		}
 		return nil
 	})
-	// And whoever comes next reads on from the newest state record.
+	// The next hub continues from the newest state record.
 	stop()
 	w.startHub()
 	w.publish("db.user.update", `{}`, contract.HeaderKey, keys[1])

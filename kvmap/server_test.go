@@ -43,7 +43,7 @@ func connect(t *testing.T, addr string) jetstream.JetStream {
 func config(t *testing.T) kvmap.Config {
 	t.Helper()
 	return kvmap.Config{
-		Records:   []string{"entities/*/*", "services/*", "hubs/*"},
+		Records:   []string{"entities/*/*", "services/*", "hubs/*", "groups/*", "groups/*/*"},
 		MemberTTL: time.Second,
 		Logger:    slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}

@@ -243,7 +243,7 @@ func (w *watch) apply(msg jetstream.Msg) error {
 	case removed(msg.Headers()):
 		delete(w.entries, path)
 		w.garbage.Drop(path)
-	case !ok || w.m.layout.Kind(path) != mirror.Record:
+	case !ok || !w.m.layout.Kind(path).IsRecord():
 		w.garbage.Add(path, "not a record")
 	case !w.m.layout.Holds(len(msg.Data())):
 		delete(w.entries, path)

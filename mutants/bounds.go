@@ -41,8 +41,8 @@ var boundsMutants = []mutant{
 	{
 		name: "compile-all", guarantee: "only what changed is compiled",
 		file: "hub/internal/lane/compiled.go",
-		old:  `have.from.Equal(in.Definition) && have.only == only {`,
-		new:  `!have.from.Equal(in.Definition) && have.only == only {`,
+		old:  `have.from.Equal(in.Definition) && have.from.Policy`,
+		new:  `!have.from.Equal(in.Definition) && have.from.Policy`,
 		pkg:  "./hub/internal/lane", test: "TestOnlyWhatChangedIsCompiled",
 	},
 	{

@@ -19,8 +19,8 @@ var classesMutants = []mutant{
 	{
 		name: "outage-told-each-time", guarantee: "8: an outage is told once at each end",
 		file: "internal/queue/outage.go",
-		old:  `if !o.told && !s.closed {`,
-		new:  `if !s.closed {`,
+		old:  `if !o.told && !o.env.closed {`,
+		new:  `if !o.env.closed {`,
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,
 	},

@@ -4,7 +4,7 @@ package main
 var countsMutants = []mutant{
 	{
 		name: "letter-counted-twice", guarantee: "8: a dead letter is counted once",
-		file: "hub/internal/deadletter/letter.go",
+		file: "hub/internal/deadletter/store.go",
 		old:  `return ack.Sequence, false, nil`,
 		new:  `return ack.Sequence, true, nil`,
 		pkg:  "./hub", test: "TestDeadLetterIsCountedOnce",

@@ -19,8 +19,8 @@ var outageMutants = []mutant{
 	{
 		name: "outage-goes-on-beginning", guarantee: "8: a subscriber that waits tries one event at a time",
 		file: "internal/queue/outage.go",
-		old:  `return o.probe == nil && s.candidates() > 0 &&`,
-		new:  `return s.candidates() > 0 &&`,
+		old:  `return o.probe == nil && o.candidates() > 0 &&`,
+		new:  `return o.candidates() > 0 &&`,
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,
 	},

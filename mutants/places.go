@@ -18,6 +18,20 @@ var placesMutants = []mutant{
 		pkg:  "./hub/internal/place", test: "TestJudge",
 	},
 	{
+		name: "alone-for-ever", guarantee: "2: a start after another installation was found copies nothing before it has asked",
+		file: "hub/places.go",
+		old:  "h.ingest.SetAlone(ctx, h.domain, false); unknown",
+		new:  "error(nil); unknown",
+		pkg:  "./hub", test: "TestRestartWaitsOnlyBesideAnotherInstallation",
+	},
+	{
+		name: "restart-waits", guarantee: "speed: a restart copies at once",
+		file: "hub/places.go",
+		old:  "err != nil || last.Alone {",
+		new:  "err != nil || last.Alone && h == nil {",
+		pkg:  "./hub", test: "TestRestartWaitsOnlyBesideAnotherInstallation",
+	},
+	{
 		name: "installation-forgotten", guarantee: "2: an installation keeps its id",
 		file: "hub/internal/ingest/retention/installation.go",
 		old:  "l.Installation = known.Installation",

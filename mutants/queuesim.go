@@ -4,7 +4,7 @@ package main
 var queuesimMutants = []mutant{
 	{
 		name: "answer-after-the-lease", guarantee: "2: what an instance took before its lease was over does not begin",
-		file: "internal/queue/partition.go",
+		file: "internal/queue/sources.go",
 		old:  "	if s.lapsed() {\n		// The answer came late",
 		new:  "	if s.lapsed() && false {\n		// The answer came late",
 		pkg:  "./internal/queue", test: "TestScripts",
@@ -18,23 +18,23 @@ var queuesimMutants = []mutant{
 	},
 	{
 		name: "row-given-back-in-part", guarantee: "2: a copy does not begin while an older one of its row is at the server",
-		file: "internal/queue/scheduler.go",
+		file: "internal/queue/work.go",
 		old:  "		next.doubted = true\n",
 		new:  "		next.doubted = next.doubted || false\n",
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{
 		name: "came-again-and-given-back", guarantee: "2: a copy that came again to a running handler keeps its place in its row",
-		file: "internal/queue/scheduler.go",
-		old:  "case v.Kind == Untried && mine, v.Kind == Abandoned && mine && s.cfg.Ordered:",
+		file: "internal/queue/work.go",
+		old:  "case v.Kind == Untried && mine, v.Kind == Abandoned && mine && w.env.cfg.Ordered:",
 		new:  "case v.Kind == Untried && mine:",
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{
 		name: "row-cut-in-front", guarantee: "2: a copy that goes back to the server leaves the older ones of its row in line",
-		file: "internal/queue/scheduler.go",
-		old:  "	if j.first() {\n		s.remove(j)\n		return\n	}\n	j.src.unlink(j)",
-		new:  "	if j.src != nil {\n		s.remove(j)\n		return\n	}\n	j.src.unlink(j)",
+		file: "internal/queue/work.go",
+		old:  "	if j.first() {\n		w.rows.remove(j)\n		return\n	}\n	j.src.unlink(j)",
+		new:  "	if j.src != nil {\n		w.rows.remove(j)\n		return\n	}\n	j.src.unlink(j)",
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{

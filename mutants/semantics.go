@@ -27,8 +27,8 @@ var semanticsMutants = []mutant{
 	{
 		name: "no-warnings", guarantee: "the reply names unguarded reads",
 		file: "hub/internal/registration/register.go",
-		old:  `	registered.Warnings = req.Warnings()`,
-		new:  `	registered.Warnings = request.Request{}.Warnings()`,
+		old:  `append(req.Warnings(), limited`,
+		new:  `append(request.Request{}.Warnings(), limited`,
 		pkg:  "./hub", test: "TestRegistrationWarnsOfUnguardedReads",
 	},
 	{

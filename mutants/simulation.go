@@ -52,7 +52,7 @@ var simulationMutants = []mutant{
 	{
 		name: "break-unproven", guarantee: "3: what lies before a break is proven to have survived",
 		file: "hub/internal/ingest/retention/epoch.go",
-		old:  "	// has noticed went further back.\n	return ReadTime{r.mark.Seq, r.proven}",
+		old:  "	// has noticed went further back.\n	return timeAt(r.mark.Seq, r.proven)",
 		new:  "	// has noticed went further back.\n	return r.then(r.mark)",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 		noSim: rare,
@@ -73,10 +73,10 @@ var simulationMutants = []mutant{
 		pkg:  "./hub/sim", test: "TestScripts",
 	},
 	{
-		name: "unfenced-lane", guarantee: "1: a lane that cannot be fenced holds the trim",
+		name: "unfenced-lane", guarantee: "1: a lane that cannot be fenced keeps its pin",
 		file: "hub/internal/ingest/retention/fence.go",
-		old:  `			if len(unknown) > 0 {`,
-		new:  `			if unknown == nil {`,
+		old:  `return ok && unfenced[service] != nil`,
+		new:  `return !ok && unfenced[service] != nil`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 		noSim: rare,
 	},

@@ -12,8 +12,8 @@ var uniqueMutants = []mutant{
 	},
 	{
 		name: "waits-without-its-row", guarantee: "8: what waits is tried with what is behind it in its row",
-		file: "internal/queue/batch.go",
-		old:  `		share = s.cfg.MaxBatch`,
+		file: "internal/queue/work.go",
+		old:  `		share = w.env.cfg.MaxBatch`,
 		new:  `		share = 1`,
 		pkg:  "./internal/queue", test: "TestScripts",
 		noSim: noQueue,

@@ -40,8 +40,8 @@ var watchingMutants = []mutant{
 	{
 		name: "full-lane-waits-for-audit", guarantee: "redeliveries keep no full lane from purging its history",
 		file: "hub/internal/deadletter/prove.go",
-		old:  `	if q.mayProve(service) {`,
-		new:  `	if q.proveAfter == nil {`,
+		old:  `	if p.mayProve(service) {`,
+		new:  `	if p.after == nil {`,
 		pkg:  "./hub", test: "TestFullLaneWithRedeliveries",
 	},
 	{

@@ -40,7 +40,7 @@ func (h *locked) readBehind(ctx context.Context) (found []row, seen snapshot, er
 		return nil, seen, err
 	}
 	if seen.next == 0 {
-		return nil, seen, errors.New("the database told no snapshot")
+		return nil, seen, errors.New("the database returned no snapshot of its transactions; try again")
 	}
 	return found, seen, nil
 }

@@ -54,9 +54,9 @@ func (p *place) exec(statements ...string) {
 	}
 }
 
-// The tables of the first version become those of this one, with their rows, whoever
-// begins and however many do. So do tables that lack a column or an index, as those of
-// a version in between. An older instance goes on meanwhile.
+// The tables of the first version become the tables of this version, and keep their rows,
+// also if several instances begin at once. So do tables of a version in between, which
+// lack a column or an index. An instance of an older version continues meanwhile.
 func TestMigrateFromTheFirstTables(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		want := p.shape()

@@ -3,6 +3,8 @@ package subjects
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // MaxName is the longest name, in bytes.
@@ -38,7 +40,7 @@ type NameError struct {
 // Error implements error. The value is quoted, escaped and cut short, so that
 // it is safe in a log line, a header and a terminal.
 func (e *NameError) Error() string {
-	return fmt.Sprintf("name %s: %s", quote(e.Value), e.Problem)
+	return fmt.Sprintf("name %s: %s", contract.Quote(e.Value), e.Problem)
 }
 
 func isName(s string) bool {
@@ -72,14 +74,4 @@ func nameProblem(s string) string {
 		}
 	}
 	return "starts with " + strconv.QuoteRuneToASCII(rune(s[0])) + "; a name starts with a letter or a digit"
-}
-
-// quote makes a refused value safe to show: ASCII only, everything else
-// escaped, and at most 80 bytes of it.
-func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Op is what was done to an entity. The zero Op is none.
@@ -60,7 +62,7 @@ type OpError struct {
 
 // Error implements error.
 func (e *OpError) Error() string {
-	return fmt.Sprintf("op %s: want create, read, update or delete", quote(e.Value))
+	return fmt.Sprintf("op %s: want create, read, update or delete", contract.Quote(e.Value))
 }
 
 // OpSet is a set of operations; the zero OpSet is empty.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // MaxPartitions bounds the partition in a copy's subject: 0 to MaxPartitions-1.
@@ -23,9 +25,9 @@ type SubjectError struct {
 // Error implements error; the value is quoted as in a NameError.
 func (e *SubjectError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("subject %s: want %s: %v", quote(e.Value), e.Want, e.Err)
+		return fmt.Sprintf("subject %s: want %s: %v", contract.Quote(e.Value), e.Want, e.Err)
 	}
-	return fmt.Sprintf("subject %s: want %s", quote(e.Value), e.Want)
+	return fmt.Sprintf("subject %s: want %s", contract.Quote(e.Value), e.Want)
 }
 
 // Unwrap gives the error of the token at fault.

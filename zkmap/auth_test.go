@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,11 +66,51 @@ func auth(t *testing.T, server *cluster.ZooKeeper, cfg zkmap.Config) {
 			t.Errorf("%s read without credentials: %v", znode, err)
 		}
 	}
+	belongToTheHubAlone(t, r, server, cfg)
 	// The credentials go along into the next session.
 	p.Reset()
 	mustPutDespite(t, m, "entities/user/sharing", "2")
 	treetest.Await(t, m, "a change in the next session", treetest.Has("entities/user/sharing", "2"))
 	if strings.Contains(out.String(), "secret") {
 		t.Error("the password is in the log")
+	}
+}
+
+// belongToTheHubAlone has a map create everything, its root and what is above it included,
+// and looks at each node: an access control list of ZooKeeper's does not hold for the nodes
+// below.
+func belongToTheHubAlone(t *testing.T, r raw, server *cluster.ZooKeeper, cfg zkmap.Config) {
+	t.Helper()
+	cfg.Servers = server.Servers()
+	above := cfg.Root + "-deep"
+	cfg.Root = above + "/er"
+	m := newMap(t, cfg)
+	m.Join("hubs/a", nil)
+	treetest.Start(t, m)
+	mustPut(t, m, "entities/user/sharing", "1")
+	mustPut(t, m, "services/sharing", "1")
+	treetest.Await(t, m, "its member", treetest.Has("hubs/a", ""))
+	if err := r.conn.AddAuth("digest", []byte("hub:secret")); err != nil {
+		t.Fatal(err)
+	}
+	want := zk.DigestACL(zk.PermAll, "hub", "secret")
+	var look func(znode string) int
+	look = func(znode string) int {
+		acl, _, err := r.conn.GetACL(znode)
+		if err != nil || !slices.Equal(acl, want) {
+			t.Errorf("%s: %v, %v", znode, acl, err)
+		}
+		names, _, err := r.conn.Children(znode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 1
+		for _, name := range names {
+			n += look(znode + "/" + name)
+		}
+		return n
+	}
+	if n := look(above); n < 9 {
+		t.Errorf("only %d nodes", n)
 	}
 }

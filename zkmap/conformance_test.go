@@ -20,7 +20,7 @@ func config(t *testing.T, root string, servers ...string) zkmap.Config {
 	t.Helper()
 	return zkmap.Config{
 		Servers: servers, Root: root, SessionTimeout: sessionTimeout,
-		Records: []string{"entities/*/*", "services/*", "hubs/*"},
+		Records: []string{"entities/*/*", "services/*", "hubs/*", "groups/*", "groups/*/*"},
 		Folders: []string{"entities", "services", "hubs"},
 		Logger:  slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}

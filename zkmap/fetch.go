@@ -67,7 +67,7 @@ func ofPath(err error) bool {
 func (k *replica) fetchOne(ctx context.Context, path string, kind mirror.Kind, set watches) reply {
 	znode := k.m.cfg.znode(path)
 	r := reply{path: path, kind: kind}
-	if kind == mirror.Folder {
+	if kind.IsFolder() {
 		r.children, r.err = call(ctx, k.s, func(c *zk.Conn) ([]string, error) {
 			if set.children {
 				names, _, err := c.Children(znode)
@@ -76,6 +76,8 @@ func (k *replica) fetchOne(ctx context.Context, path string, kind mirror.Kind, s
 			names, _, _, err := c.ChildrenW(znode)
 			return names, err
 		})
+	}
+	if !kind.IsRecord() || r.err != nil {
 		return r
 	}
 	r.found, r.err = call(ctx, k.s, func(c *zk.Conn) (found, error) {

@@ -198,7 +198,7 @@ func subtreeDeleted(t *testing.T, server *cluster.ZooKeeper, cfg zkmap.Config) {
 	treetest.Await(t, m, "all", func(s *tree.Snapshot) bool { return len(s.Entries) == 22 })
 	r := dialRaw(t, server.Servers()...)
 	r.deleteAll(cfg.Root + "/entities")
-	treetest.Await(t, m, "what is left", func(s *tree.Snapshot) bool { return len(s.Entries) == 2 })
+	treetest.Await(t, m, "the remaining entries", func(s *tree.Snapshot) bool { return len(s.Entries) == 2 })
 	treetest.Until(t, "the folder made again", func() bool {
 		there, _, err := r.conn.Exists(cfg.Root + "/entities")
 		return err == nil && there

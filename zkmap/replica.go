@@ -170,29 +170,33 @@ func (k *replica) take(r reply) []string {
 	switch {
 	case r.kind == mirror.Garbage:
 		k.garbage.Add(r.path, "not a record, nor a folder of records")
+		return nil
 	case errors.Is(r.err, tree.ErrNotFound):
 		k.drop(r.path)
 		k.unlist(r.path)
+		return nil
 	case r.err != nil:
 		k.drop(r.path)
 		k.garbage.Add(r.path, r.err.Error())
-	case r.kind == mirror.Folder:
-		k.garbage.Drop(r.path)
+		return nil
+	}
+	k.garbage.Drop(r.path)
+	if r.kind.IsRecord() {
+		k.takeRecord(r.path, r.kind, r.found)
+	}
+	if r.kind.IsFolder() {
 		return k.takeFolder(r.path, r.children)
-	default:
-		k.takeRecord(r.path, r.found)
 	}
 	return nil
 }
 
-func (k *replica) takeRecord(path string, f found) {
-	k.garbage.Drop(path)
+func (k *replica) takeRecord(path string, kind mirror.Kind, f found) {
 	switch {
 	case !k.m.layout.Holds(len(f.data)):
 		delete(k.records, path)
 		k.garbage.Add(path, fmt.Sprintf("value of %d bytes, at most %d", len(f.data), k.m.cfg.MaxValue))
 		return
-	case f.stat.NumChildren > 0:
+	case f.stat.NumChildren > 0 && !kind.IsFolder():
 		k.garbage.Add(path, "a record with children; they are ignored")
 	}
 	k.records[path] = f
@@ -262,10 +266,7 @@ func (k *replica) publish() {
 // noteWatch records that the watch which a reading asked for is set.
 func (k *replica) noteWatch(znode string, kind mirror.Kind) {
 	w := k.watched[znode]
-	if kind == mirror.Folder {
-		w.children = true
-	} else {
-		w.data = true
-	}
+	w.children = w.children || kind.IsFolder()
+	w.data = w.data || kind.IsRecord()
 	k.watched[znode] = w
 }

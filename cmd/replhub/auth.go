@@ -30,6 +30,7 @@ trusted.`,
 		Example: `  replhub auth hub > hub.conf
   replhub auth service sharing --publishes user,tenant --snapshots user
   replhub auth service sharing --nsc --account SERVICES --js-domain replhub
+  replhub auth operator --deletes user
   replhub auth operator --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -89,9 +90,28 @@ no other streams.`, permissions.Hub)
 }
 
 func newAuthOperator(a *app) *cobra.Command {
-	return authRole(a, "operator", "Print what an operator needs",
-		`Print what somebody needs who registers, pauses, rewinds and drops services and looks
-after dead letters. The payloads of dead letters can be read, and no others.`, permissions.Operator)
+	var deletes []string
+	cmd := authRole(a, "operator", "Print what an operator needs",
+		`Print what somebody needs who registers, pauses, rewinds and drops services, looks
+after dead letters, and erases the events of keys. The payloads of dead letters can be
+read, and no others. No events can be published, except deletes of the entities in
+--deletes, as 'replhub erase --publish-delete' does.`, func(domain string) permissions.Permissions {
+			entities, err := parseEntities("deletes", deletes)
+			if err != nil {
+				return permissions.Permissions{}
+			}
+			return permissions.Operator(domain, entities...)
+		})
+	cmd.Flags().StringSliceVar(&deletes, "deletes", nil, "entities whose deletes may be published, separated by commas")
+	a.completeFlags(cmd, map[string]completer{"deletes": knownEntities})
+	printed := cmd.RunE
+	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
+		if _, err := parseEntities("deletes", deletes); err != nil {
+			return err
+		}
+		return printed(cmd, args)
+	})
+	return cmd
 }
 
 func newAuthObserver(a *app) *cobra.Command {
@@ -102,13 +122,13 @@ explain and status. No payload can be read.`, func(string) permissions.Permissio
 
 func newAuthService(a *app) *cobra.Command {
 	var form authForm
-	var publishes, snapshots []string
+	var publishes, snapshots, policies []string
 	cmd := &cobra.Command{
 		Use:   "service <name>",
 		Short: "Print what a service's instances need",
 		Long: `Print the permissions of a service's instances. They may register the service, take
-and acknowledge its copies, store its dead letters, and publish events of the
-entities in --publishes.`,
+and acknowledge its copies, store its dead letters, publish events of the entities
+in --publishes, and state the policies of the entities in --policies.`,
 		Example: `  replhub auth service sharing
   replhub auth service user-profile --publishes user,tenant --snapshots user`,
 		Args:              cobra.ExactArgs(1),
@@ -116,13 +136,14 @@ entities in --publishes.`,
 	}
 	cmd.Flags().StringSliceVar(&publishes, "publishes", nil, "entities whose events it publishes, separated by commas")
 	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows it serves (ServeSnapshot), separated by commas")
-	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities})
+	cmd.Flags().StringSliceVar(&policies, "policies", nil, "entities whose policy it states (replhub policy), separated by commas")
+	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities, "policies": knownEntities})
 	form.register(cmd)
 	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
 		if err := form.check(a, cmd); err != nil {
 			return err
 		}
-		role, err := serviceRole(args[0], publishes, snapshots)
+		role, err := serviceRole(args[0], publishes, snapshots, policies)
 		if err != nil {
 			return err
 		}
@@ -132,14 +153,17 @@ entities in --publishes.`,
 }
 
 // serviceRole parses the names that a service's role has.
-func serviceRole(service string, publishes, snapshots []string) (role permissions.ServiceRole, err error) {
+func serviceRole(service string, publishes, snapshots, policies []string) (role permissions.ServiceRole, err error) {
 	if role.Name, err = subjects.ParseName(service); err != nil {
 		return role, refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
 	}
 	if role.Publishes, err = parseEntities("publishes", publishes); err != nil {
 		return role, err
 	}
-	role.Snapshots, err = parseEntities("snapshots", snapshots)
+	if role.Snapshots, err = parseEntities("snapshots", snapshots); err != nil {
+		return role, err
+	}
+	role.Policies, err = parseEntities("policies", policies)
 	return role, err
 }
 

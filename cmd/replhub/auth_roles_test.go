@@ -50,6 +50,7 @@ func TestVerbsByRoles(t *testing.T) {
 
 // services use the verbs of services.
 func services(as func(user, line string)) {
+	as("profile", "policy user --allow sharing=* --allow keyed=* --allow other=*")
 	as("sharing", "register sharing user")
 	as("keyed", "register keyed user --order key --partitions 2")
 	as("profile", `pub user create {"id":"42"}`)
@@ -66,22 +67,24 @@ func services(as func(user, line string)) {
 
 // operators and observers use theirs.
 func operators(as func(user, line string)) {
-	for _, line := range []string{"ls", "who user", "describe sharing", "explain sharing 1", "status"} {
+	for _, line := range []string{"ls", "who user", "describe sharing", "explain sharing 1", "status", "policy", "policy user --show"} {
 		as(rolestest.Observer, line)
 		as(rolestest.Operator, line)
 	}
 	for _, line := range []string{
 		"dlq ls", "dlq ls sharing --letters", "dlq show 1", "dlq rm 1",
+		"erase user 42 --dry-run", "erase user 43 --verify",
 		"pause keyed --for 1h", "resume keyed", "rewind keyed 5m", "register other user", "unregister other", "drop other --yes",
+		"policy user --allow keyed=id --ops keyed=create,update", "policy user --none", "policy user --clear",
 	} {
 		as(rolestest.Operator, line)
 	}
 }
 
-// parsedRole is a service that publishes entities.
+// parsedRole is a service that publishes entities and states their policies.
 func parsedRole(t *testing.T, service string, publishes ...string) permissions.ServiceRole {
 	t.Helper()
-	role, err := serviceRole(service, publishes, nil)
+	role, err := serviceRole(service, publishes, nil, publishes)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ func TestAuth(t *testing.T) {
 		"auth-service-domain-json":  "service sharing --js-domain replhub --json",
 		"auth-operator":             "operator",
 		"auth-operator-json":        "operator --json",
+		"auth-operator-deletes":     "operator --deletes user,tenant",
+		"auth-operator-bad-entity":  "operator --deletes User",
 		"auth-observer":             "observer",
 		"auth-observer-json":        "observer --json",
 		"auth-account-hub":          "account hub",

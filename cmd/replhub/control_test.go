@@ -192,6 +192,37 @@ func TestVerbs(t *testing.T) {
 				Unknown: []string{"what else"},
 			}, `{"seq":1042}`,
 		},
+		{
+			"policy",
+			[]string{"policy", "user", "--allow", "sharing=id,address.city", "--ops", "sharing=create,update", "--filter", `sharing=data.country == "DE"`, "--allow", "audit=*"},
+			"", "replhub.policy.user",
+			contract.PolicySet{
+				Entity: "user", Rev: 1767323045000000, Warnings: []string{"sharing gets no deletes: it keeps the rows that are gone"},
+				Services: []contract.PolicyEffect{
+					{Service: "application", State: contract.PolicySuspended, Reason: "the policy does not name the service", Epoch: 1, Seq: 1043},
+					{Service: "sharing", State: contract.PolicyNarrowed, Epoch: 1, Seq: 1041},
+				},
+			},
+			`{"allow":{"audit":{"fields":["*"]},"sharing":{"ops":["create","update"],"filter":"data.country == \"DE\"","fields":["id","address.city"]}}}`,
+		},
+		{
+			"policy-none",
+			[]string{"policy", "user", "--none"},
+			"", "replhub.policy.user",
+			contract.PolicySet{Entity: "user", Rev: 7, Warnings: []string{}},
+			`{"allow":{}}`,
+		},
+		{
+			"policy-clear",
+			[]string{"policy", "user", "--clear"},
+			"", "replhub.policy.user",
+			contract.PolicySet{Entity: "user", Rev: 8, Cleared: true, Warnings: []string{}},
+			`{"clear":true}`,
+		},
+		{"policy-list", []string{"policy"}, "", "replhub.policies", policies(), `{}`},
+		{"policy-show", []string{"policy", "user", "--show"}, "", "replhub.policies", contract.Policies{Required: true}, `{"entity":"user"}`},
+		{"ls-policy", []string{"ls"}, "", "replhub.services", contract.Services{Services: []contract.LaneStatus{limited()}}, `{}`},
+		{"describe-policy", []string{"describe", "sharing"}, "", "replhub.describe.sharing", limited(), `{}`},
 		{"pause", []string{"pause", "sharing", "--for", "30m"}, "", "replhub.pause.sharing", paused, `{"for":"30m0s"}`},
 		{"resume", []string{"resume", "sharing"}, "", "replhub.resume.sharing", resumed, `{}`},
 		{

@@ -30,7 +30,7 @@ position in the ingest stream, the backlog, and the consumers.`,
 }
 
 func showLane(w io.Writer, s *contract.LaneStatus) error {
-	return printTables(w, laneTable(s), interestTable(s.Interests, false), workerTable(s.Workers, s.Queue.Order == orderKey))
+	return printTables(w, laneTable(s), interestTable(s.Interests, false), policyTable(s.Interests), workerTable(s.Workers, s.Queue.Order == orderKey))
 }
 
 func laneTable(s *contract.LaneStatus) *table {
@@ -149,6 +149,48 @@ func interestTable(interests []contract.InterestStatus, withService bool) *table
 		t.row(cells...)
 	}
 	return t
+}
+
+// policyTable lists what policies mean for interests; nil without a policy.
+func policyTable(interests []contract.InterestStatus) *table {
+	t := newTable("POLICY OF", "GIVES", "FIELDS", "OPS", "FILTER", "REASON")
+	for i := range interests {
+		p := interests[i].Policy
+		if p == nil {
+			continue
+		}
+		t.row(append([]string{interests[i].Entity, policyState(p.State)}, append(grantCells(p), p.Reason)...)...)
+	}
+	if len(t.rows) == 1 {
+		return nil // the head alone
+	}
+	return t
+}
+
+// policyState is what a service gets, in a word.
+func policyState(state string) string {
+	switch state {
+	case contract.PolicyFull:
+		return "all"
+	case contract.PolicyNarrowed:
+		return "a part"
+	}
+	return "nothing"
+}
+
+func grantCells(p *contract.InterestPolicy) []string {
+	if p.State == contract.PolicySuspended {
+		return []string{"-", "-", "-"}
+	}
+	return cellsOfGrant(p.Grant)
+}
+
+func cellsOfGrant(g contract.Grant) []string {
+	filter := g.Filter
+	if filter == "" {
+		filter = "-"
+	}
+	return []string{list(g.Fields, "all"), list(g.Ops, "all"), filter}
 }
 
 // workerTable lists consumers, with the instance that holds each where keys are

@@ -94,6 +94,9 @@ func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err erro
 		return err
 	}
 	defer func() { _ = listener.Close() }()
+	if !loopback(listener.Addr()) {
+		return fmt.Errorf("--http %s %w", o.http, errBeyond)
+	}
 	port := o.port
 	if port == 0 {
 		port = embedded.FreePort

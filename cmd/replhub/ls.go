@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,9 +18,10 @@ func newLs(a *app) *cobra.Command {
 		GroupID: groupServices,
 		Short:   "List services with their progress",
 		Long: `List the registered services. LAG is the number of events that the hub has not yet
-processed for the service. BACKLOG is the number of copies that the workers have not
+processed for the service. An entity of which the owner's policy gives a part or
+nothing is marked so. BACKLOG is the number of copies that the workers have not
 yet acknowledged, and OLDEST the age of the oldest such copy. WAITING is the number
-of workers that wait for work.`,
+of workers that wait for work. OWNER is the hub that copies into the lane.`,
 		Example: `  replhub ls
   replhub ls --json | jq -r '.services[] | select(.state != "live") | .service'`,
 		Args: cobra.NoArgs,
@@ -34,7 +36,7 @@ func showServices(w io.Writer, r *contract.Services) error {
 		_, err := fmt.Fprintln(w, "no service is registered; see 'replhub register --help'")
 		return err
 	}
-	t := newTable("SERVICE", "STATE", "ENTITIES", "LAG", "BACKLOG", "OLDEST", "WAITING", "SIZE", "DEAD", "REASON")
+	t := newTable("SERVICE", "STATE", "ENTITIES", "LAG", "BACKLOG", "OLDEST", "WAITING", "SIZE", "DEAD", "OWNER", "REASON")
 	for i := range r.Services {
 		t.row(serviceCells(&r.Services[i])...)
 	}
@@ -48,12 +50,20 @@ func serviceCells(s *contract.LaneStatus) []string {
 	}
 	entities := make([]string, 0, len(s.Interests))
 	for _, interest := range s.Interests {
-		entities = append(entities, interest.Entity)
+		entities = append(entities, entityCell(&interest))
 	}
 	return []string{
 		s.Service, s.State, list(entities, "-"), count(s.Lag), count(s.Backlog), humanAge(s.OldestUnacked),
-		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), reasonText(s),
+		count(waiting), humanBytes(s.Bytes), count(s.DeadLetters), cmp.Or(s.Owner, "-"), reasonText(s),
 	}
+}
+
+// entityCell is an entity with what its policy gives, if that is not all.
+func entityCell(in *contract.InterestStatus) string {
+	if in.Policy == nil || in.Policy.State == contract.PolicyFull {
+		return in.Entity
+	}
+	return fmt.Sprintf("%s (%s)", in.Entity, policyState(in.Policy.State))
 }
 
 // reasonText is why a lane is as it is: for one that is filling, how far it is.

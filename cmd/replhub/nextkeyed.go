@@ -78,6 +78,9 @@ func (q *keyedQueue) next(ctx context.Context) (jetstream.Msg, error) {
 		}
 		q.letGo()
 		m, err := q.round(ctx, share)
+		if err != nil && ctx.Err() != nil {
+			break // the wait ended while a request was under way
+		}
 		if m != nil || err != nil {
 			return m, err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,6 +32,7 @@ func (a *app) printValue(v any) error {
 
 // printTables prints tables with a blank line between them.
 func printTables(w io.Writer, tables ...*table) error {
+	tables = slices.DeleteFunc(tables, func(t *table) bool { return t == nil })
 	for i, t := range tables {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w); err != nil {

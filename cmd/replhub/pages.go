@@ -26,6 +26,10 @@ func whoPages(entity string) pages {
 	return pages{contract.VerbWho, "", "services", func(after string) any { return contract.Who{Entity: entity, After: after} }}
 }
 
+func policyPages(entity string) pages {
+	return pages{contract.VerbPolicies, "", "policies", func(after string) any { return contract.ListPolicies{Entity: entity, After: after} }}
+}
+
 func lanePages(service string) pages {
 	return pages{contract.VerbDescribe, service, "interests", func(after string) any { return contract.Describe{After: after} }}
 }

@@ -91,8 +91,9 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newRegister(a), newUnregister(a), newBackfill(a), newDrop(a),
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
+		newPolicy(a),
 		newServe(a), newDev(a),
-		newAuth(a), newStatus(a), newVersion(a),
+		newErase(a), newAuth(a), newStatus(a), newVersion(a),
 	)
 	return root
 }

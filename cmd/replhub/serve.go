@@ -71,7 +71,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	// The address is bound first, so that a second hub started by mistake fails
 	// before it has changed a stream.
-	listener, err := listenHTTP(ctx, s.HTTPAddr, contract.EnvHTTPAddr)
+	listener, err := s.HTTP.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,14 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		DLQServiceMaxBytes: int64(s.DLQServiceMaxBytes),
 		MemoryBytes:        int64(s.MemoryBytes),
 
+		MaxLanes:         s.Quota.Lanes,
+		MaxLaneBytes:     int64(s.Quota.LaneBytes),
+		MaxRegistrations: s.Quota.Registrations,
+
+		HTTPToken: s.HTTP.tokenFunc(),
+
 		OnFull:       s.OnFull,
+		Policy:       s.Policy,
 		StartTimeout: s.startTimeout,
 		Version:      buildVersion(),
 		Logger:       log,

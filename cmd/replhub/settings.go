@@ -25,9 +25,9 @@ type settings struct {
 	JSDomain     string `split_words:"true"`
 	Registry     string
 	ZK           zkSettings
-	HubID        string        `split_words:"true"`
-	Replicas     int           `split_words:"true"`
-	HTTPAddr     string        `split_words:"true"`
+	HubID        string `split_words:"true"`
+	Replicas     int    `split_words:"true"`
+	HTTP         httpSettings
 	History      time.Duration `default:"24h"`
 	DedupeWindow time.Duration `default:"10m"      split_words:"true"`
 
@@ -36,15 +36,36 @@ type settings struct {
 	DLQMaxBytes    byteSize `default:"1GiB" split_words:"true"`
 
 	DLQServiceMaxBytes byteSize `split_words:"true"`
+	Quota              quotaSettings
 	MemoryBytes        byteSize `default:"128MiB"    split_words:"true"`
 
-	OnFull       string        `split_words:"true"`
+	OnFull       string `split_words:"true"`
+	Policy       string
 	DrainTimeout time.Duration `default:"10s"      split_words:"true"`
 	LogLevel     slog.Level    `default:"info"     split_words:"true"`
 	LogFormat    string        `split_words:"true"`
 
 	// startTimeout is hub.Config's; tests shorten it.
 	startTimeout time.Duration
+}
+
+// quotaSettings bound what services may take together.
+type quotaSettings struct {
+	Lanes         int      `default:"5000"`
+	LaneBytes     byteSize `split_words:"true"`
+	Registrations int      `default:"1000"`
+}
+
+func (s quotaSettings) validate() error {
+	switch {
+	case s.Lanes < 1 || s.Lanes > hub.MaxLanes:
+		return fmt.Errorf("%s=%d: must be 1 to %d", contract.EnvQuotaLanes, s.Lanes, hub.MaxLanes)
+	case s.LaneBytes != 0 && s.LaneBytes < 64<<10:
+		return fmt.Errorf("%s=%d: must be at least %s", contract.EnvQuotaLaneBytes, s.LaneBytes, humanBytes(int64(64<<10)))
+	case s.Registrations < 0:
+		return fmt.Errorf("%s=%d: must be 0 or above", contract.EnvQuotaRegistrations, s.Registrations)
+	}
+	return nil
 }
 
 type natsSettings struct {
@@ -96,8 +117,9 @@ func readSettings() (settings, error) {
 
 func (s settings) withDefaults() settings {
 	s.NATS.URL = cmp.Or(s.NATS.URL, "nats://127.0.0.1:4222")
-	s.HTTPAddr = cmp.Or(s.HTTPAddr, defaultHTTPAddr)
+	s.HTTP.Addr = cmp.Or(s.HTTP.Addr, defaultHTTPAddr)
 	s.OnFull = cmp.Or(s.OnFull, hub.OnFullDetach)
+	s.Policy = cmp.Or(s.Policy, hub.PolicyOpen)
 	s.LogFormat = cmp.Or(s.LogFormat, logText)
 	s.ZK.Root = cmp.Or(s.ZK.Root, "/replhub")
 	servers := s.ZK.Servers[:0:0]
@@ -119,7 +141,7 @@ func (s settings) withDefaults() settings {
 // validate names the variable in every error.
 func (s settings) validate() error {
 	for _, check := range []func() error{
-		s.validateDurations, s.validateSizes, s.validateWords, s.validateHub, s.validateRegistry, s.NATS.validate,
+		s.validateDurations, s.validateSizes, s.validateWords, s.validateHub, s.validateRegistry, s.NATS.validate, s.HTTP.validate, s.Quota.validate,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -167,6 +189,7 @@ func (s settings) validateWords() error {
 	for _, w := range []struct{ name, value, first, second string }{
 		{contract.EnvRegistry, s.Registry, registryZK, registryKV},
 		{contract.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
+		{contract.EnvPolicy, s.Policy, hub.PolicyOpen, hub.PolicyRequired},
 		{contract.EnvLogFormat, s.LogFormat, logText, logJSON},
 	} {
 		if w.value != w.first && w.value != w.second {

@@ -39,7 +39,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		contract.EnvZKServers: "a:2181, b:2181,", contract.EnvZKRoot: "/x", contract.EnvHistory: "48h", contract.EnvIngestMaxBytes: "4294967296",
 		contract.EnvLaneMaxBytes: "512MB", contract.EnvOnFull: "refuse", contract.EnvLogFormat: "json", contract.EnvReplicas: "3",
-		contract.EnvNATSTLSCA: "/ca", contract.EnvJSDomain: "edge", contract.EnvHubID: "one", contract.EnvMemoryBytes: "64MiB",
+		contract.EnvNATSTLSCA: "/ca", contract.EnvJSDomain: "edge", contract.EnvHubID: "one", contract.EnvMemoryBytes: "64MiB", contract.EnvPolicy: "required",
 	} {
 		t.Setenv(name, value)
 	}
@@ -51,9 +51,9 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 		NATS:     natsSettings{URL: "nats://127.0.0.1:4222", TLS: tlsFiles{CA: "/ca"}},
 		JSDomain: "edge", Registry: registryZK,
 		ZK:    zkSettings{Servers: []string{"a:2181", "b:2181"}, Root: "/x", SessionTimeout: 10 * time.Second},
-		HubID: "one", Replicas: 3, HTTPAddr: "127.0.0.1:0", History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
+		HubID: "one", Replicas: 3, HTTP: httpSettings{Addr: "127.0.0.1:0"}, Quota: quotaSettings{Lanes: 5000, Registrations: 1000}, History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
 		IngestMaxBytes: 4 << 30, LaneMaxBytes: 512_000_000, DLQMaxBytes: 1 << 30, MemoryBytes: 64 << 20,
-		OnFull: "refuse", DrainTimeout: 10 * time.Second, LogFormat: "json",
+		OnFull: "refuse", Policy: "required", DrainTimeout: 10 * time.Second, LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, natsSettings{}, zkSettings{}, tlsFiles{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -76,6 +76,11 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"REPLHUB_REPLICAS=6":              "1 to 5",
 		"REPLHUB_REGISTRY=etcd":           "zk or kv",
 		"REPLHUB_ON_FULL=drop":            "detach or refuse",
+		"REPLHUB_HTTP_TLS_CERT=/c":        "REPLHUB_HTTP_TLS_KEY go together",
+		"REPLHUB_QUOTA_LANES=0":           "must be 1 to 5000",
+		"REPLHUB_QUOTA_LANE_BYTES=1KiB":   "at least 64.0 KiB",
+		"REPLHUB_QUOTA_REGISTRATIONS=-1":  "must be 0 or above",
+		"REPLHUB_POLICY=yes":              "open or required",
 		"REPLHUB_LOG_LEVEL=loud":          "debug, info",
 		"REPLHUB_LOG_FORMAT=xml":          "text or json",
 		"REPLHUB_HUB_ID=a.b":              "letters, digits",

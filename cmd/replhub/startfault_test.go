@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,43 +11,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
-// startOldServer answers like a nats-server of version 2.10, as far as a
-// connection goes: no such server can be built from this module. The scenarios
-// in e2e run the real one.
-func startOldServer(t *testing.T) string {
+// besideStream is a server with a stream of somebody else's.
+func besideStream(t *testing.T, subject string) map[string]string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	b := newBench(t)
+	b.createStream(t, "AUDIT", subject)
+	bucket := jetstream.KeyValueConfig{Bucket: contract.BucketRegistry} // see "foreign lane"
+	if _, err := b.jetStream(t).CreateKeyValue(t.Context(), bucket); err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() {
-		_ = listener.Close()
-		wg.Wait()
-	})
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { speakOld(conn) })
-		}
-	})
-	return "nats://" + listener.Addr().String()
-}
-
-func speakOld(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
-	fmt.Fprintf(conn, "INFO {\"server_id\":\"OLD\",\"version\":\"2.10.29\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n")
-	lines := bufio.NewScanner(conn)
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "PING") {
-			fmt.Fprintf(conn, "PONG\r\n")
-		}
-	}
+	return map[string]string{contract.EnvNATSURL: b.server.URL()}
 }
 
 func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
@@ -125,7 +98,9 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 			}, []string{"runs without JetStream", "nats-server -js"},
 		},
 		"server too old": {
-			func(t *testing.T) map[string]string { return map[string]string{contract.EnvNATSURL: startOldServer(t)} },
+			func(t *testing.T) map[string]string {
+				return map[string]string{contract.EnvNATSURL: natstest.StartOld(t, "2.10.29")}
+			},
 			[]string{"2.10.29 is too old", "2.12 or later", "upgrade"},
 		},
 		"foreign ingest": {
@@ -147,6 +122,14 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 				}
 				return map[string]string{contract.EnvNATSURL: b.server.URL()}
 			}, []string{`stream "SUB_sharing" exists but was not made by replhub`},
+		},
+		"foreign stream over the ledger": {
+			func(t *testing.T) map[string]string { return besideStream(t, "replhub.>") },
+			[]string{`stream "AUDIT" takes the subject replhub._ledger`, "change the stream's subjects"},
+		},
+		"foreign stream over ingest": {
+			func(t *testing.T) map[string]string { return besideStream(t, "db.*.create") },
+			[]string{`stream "AUDIT" takes the subject db.*.create`, "change the stream's subjects"},
 		},
 		"no room": {
 			func(t *testing.T) map[string]string {

@@ -45,6 +45,9 @@ func showStatus(w io.Writer, s *contract.Status) error {
 	t.pair("ingest", fmt.Sprintf("%s, epoch %d, events %d to %d", s.Ingest.Stream, s.Ingest.Epoch, s.Ingest.FirstSeq, s.Ingest.LastSeq))
 	t.pair("", fmt.Sprintf("%s of %s (%.1f %%), %.1f events/s", humanBytes(s.Ingest.Bytes), humanBytes(s.Ingest.MaxBytes), s.Ingest.Fill*100, s.Ingest.Rate))
 	t.pair("lanes", lanesText(s.Lanes))
+	for _, e := range s.Erasures {
+		t.pair("erasure", erasureText(&e))
+	}
 	return t.print(w)
 }
 
@@ -64,6 +67,15 @@ func registryText(r *contract.RegistryStatus) string {
 		return fmt.Sprintf("%s, connected since %s", r.Kind, humanTime(r.Since))
 	}
 	return fmt.Sprintf("%s, away since %s: %s", r.Kind, humanTime(r.Since), r.Error)
+}
+
+func erasureText(e *contract.Erasure) string {
+	ended := "not completed"
+	if e.Ended != nil {
+		ended = "completed " + humanTime(*e.Ended)
+	}
+	return fmt.Sprintf("%s: %s, key %s: %s, %s, %s", humanTime(e.Begun), e.Entity, e.Key,
+		plural(e.Events, "event"), copiesText(e.Copies), plural(e.DeadLetters, "dead letter")) + ", " + ended
 }
 
 func lanesText(lanes map[string]int) string {

@@ -87,12 +87,16 @@ func TestServeOverTLS(t *testing.T) {
 	ca := certtest.New(t)
 	trusted := ca.File()
 	withTLS, first := tlsServer(t, ca, false), tlsServer(t, ca, true)
+	mutual := tlsServer(t, ca, false, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool() })
+	cert, key := certificateFile(t, ca, "hub")
 	for name, tt := range map[string]struct {
 		env  map[string]string
 		says string // "" is a hub that becomes ready
 	}{
 		"TLS":                   {map[string]string{contract.EnvNATSURL: withTLS, contract.EnvNATSTLSCA: trusted}, ""},
 		"TLS first":             {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: trusted, contract.EnvNATSTLSFirst: "true"}, ""},
+		"mutual TLS":            {map[string]string{contract.EnvNATSURL: mutual, contract.EnvNATSTLSCA: trusted, contract.EnvNATSTLSCert: cert, contract.EnvNATSTLSKey: key}, ""},
+		"no certificate":        {map[string]string{contract.EnvNATSURL: mutual, contract.EnvNATSTLSCA: trusted}, contract.EnvNATSTLSCert},
 		"unknown CA":            {map[string]string{contract.EnvNATSURL: withTLS}, contract.EnvNATSTLSCA},
 		"unknown CA, TLS first": {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSFirst: "1"}, contract.EnvNATSTLSCA},
 		"TLS first unknown":     {map[string]string{contract.EnvNATSURL: first, contract.EnvNATSTLSCA: trusted}, contract.EnvNATSTLSFirst + "=true"},

@@ -51,7 +51,7 @@ func attempts() map[string]attempt {
 		"speak for another service": {user: "sharing", publishes: []string{
 			"replhub.register.audit", "replhub.unregister.audit", "replhub.backfill.audit", "replhub.describe.audit", "replhub.redrive.audit",
 			"replhub.letter.audit", "replhub.join.audit", "replhub.join.keyed", "replhub._unavailable.audit", "replhub.explain.audit",
-			"replhub.services", "replhub.who", "replhub.status",
+			"replhub.services", "replhub.who", "replhub.status", "replhub.erase", "replhub.policy.user", "replhub.policies",
 		}},
 		"read another's inbox, or answer in it": {user: "sharing", publishes: []string{
 			"_INBOX_audit.x", "_INBOX_HUB.x", "_INBOX_OPERATOR.x", "_INBOX.x", "_R_.x",
@@ -76,7 +76,7 @@ func attempts() map[string]attempt {
 			"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.SUB_audit.workers",
 		}, subscribes: []string{"dlq.>", "dlq.audit.>", "$JS.EVENT.>"}},
 		"speak for a hub": {user: "sharing", publishes: []string{
-			"replhub._to.one._detach.audit", "replhub._to.one.drop.audit", "replhub._changed", "replhub._detached.audit", "replhub._detached.sharing",
+			"replhub._to.one._detach.audit", "replhub._to.one._renew.audit", "replhub._to.one.drop.audit", "replhub._changed", "replhub._detached.audit", "replhub._detached.sharing",
 			"replhub._ledger", "replhub._members.audit", "$KV.REPLHUB.entities.user.audit", "$KV.REPLHUB.hubs.one", "$SRV.PING",
 		}, subscribes: []string{
 			"replhub.register.* replhub", "replhub.describe.audit replhub", "replhub.>", "replhub._to.>", "replhub._changed", "replhub._detached.audit",
@@ -92,19 +92,23 @@ func attempts() map[string]attempt {
 			"$JS.API.STREAM.MSG.GET.DB", "$JS.API.DIRECT.GET.DB", "$JS.API.STREAM.INFO.DB", "$JS.API.STREAM.SNAPSHOT.DB",
 			"$JS.API.CONSUMER.MSG.NEXT.DB.reader", "$JS.API.CONSUMER.INFO.DB.reader",
 		}, subscribes: []string{"db.>", "db.*.*", "db.user.create", "db.tenant.create"}},
+		"state the policy of another's entity": {user: "profile", publishes: []string{
+			"replhub.policy.payment", "replhub.policy.tenant", "replhub.policies", "replhub._to.one._policy.audit",
+		}},
 		"change anything as an observer": {user: rolestest.Observer, publishes: []string{
 			"replhub.register.audit", "replhub.unregister.audit", "replhub.drop.audit", "replhub.pause.audit", "replhub.resume.audit", "replhub.rewind.audit",
-			"replhub.redrive.audit", "replhub.backfill.audit", "replhub.join.audit", "replhub.letter.audit", "db.user.create", "dlq.audit.user.create",
+			"replhub.erase", "replhub.redrive.audit", "replhub.backfill.audit", "replhub.join.audit", "replhub.letter.audit", "replhub.policy.user", "db.user.create", "dlq.audit.user.create",
 			"$JS.API.STREAM.MSG.GET.DLQ", "$JS.API.STREAM.MSG.GET.SUB_audit", "$JS.API.CONSUMER.CREATE.DLQ.x", "$JS.API.STREAM.INFO.DB",
 			"$SRV.PING", "$SRV.PING.replhub", "$SRV.STATS.replhub", "$SRV.INFO.replhub",
 		}, subscribes: []string{"db.>", "sub.>", "dlq.>", "_INBOX_audit.>", "_INBOX_HUB.>"}},
 		"read events, or publish them, as an operator": {user: rolestest.Operator, publishes: []string{
-			"db.user.create", "sub.audit.user.create.0", "dlq.audit.user.create", "replhub.join.audit", "replhub.letter.audit", "replhub._ledger",
+			"db.user.create", "db.user.delete", "sub.audit.user.create.0", "dlq.audit.user.create", "replhub.join.audit", "replhub.letter.audit", "replhub._ledger",
 			"$JS.API.STREAM.MSG.GET.DB", "$JS.API.STREAM.MSG.GET.SUB_audit", "$JS.API.CONSUMER.MSG.NEXT.SUB_audit.workers",
-			"$JS.API.CONSUMER.CREATE.SUB_audit.x", "$JS.API.STREAM.DELETE.DLQ", "$JS.API.STREAM.DELETE.SUB_audit", "$JS.ACK.SUB_audit.workers.1.1.1.0.0",
+			"$JS.API.CONSUMER.CREATE.SUB_audit.x", "$JS.API.STREAM.DELETE.DLQ", "$JS.API.STREAM.DELETE.SUB_audit", "$JS.API.STREAM.MSG.DELETE.DB",
+			"$JS.API.STREAM.MSG.DELETE.SUB_audit", "$JS.ACK.SUB_audit.workers.1.1.1.0.0",
 		}, subscribes: []string{"db.>", "sub.>", "_INBOX_audit.>", "_INBOX_HUB.>"}},
 		"read or change lanes as a hub does not": {user: rolestest.Hub, publishes: []string{
-			"db.user.create", "$JS.API.STREAM.RESTORE.SUB_audit", "$JS.API.STREAM.MSG.DELETE.SUB_audit", "$JS.API.META.LEADER.STEPDOWN", "_INBOX_audit.x",
+			"db.user.create", "$JS.API.STREAM.RESTORE.SUB_audit", "$JS.API.STREAM.PEER.REMOVE.SUB_audit", "$JS.API.META.LEADER.STEPDOWN", "_INBOX_audit.x",
 		}, subscribes: []string{"db.>", "sub.>", "_INBOX_audit.>", "replhub.register.audit"}},
 	}
 }

@@ -144,8 +144,8 @@ func (w *world) onlyTenants() {
 	}
 }
 
-// The control of the test above: in one account, whoever may acknowledge a copy can
-// have the server delete any stream. Where this fails, the server has been mended, and
+// The control of the test above: in one account, a user who may acknowledge a copy can have
+// the server delete any stream. If this test fails, the server no longer does that, and
 // docs/security.md can say so.
 func TestOneAccountIsNoBoundary(t *testing.T) {
 	t.Parallel()

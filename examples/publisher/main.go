@@ -25,7 +25,7 @@ func main() {
 	relay := must(box.NewRelay(outbox.RelayConfig{DB: db, Publisher: client}))
 
 	tx := must(db.BeginTx(ctx, nil))
-	must(tx.ExecContext(ctx, "INSERT OR REPLACE INTO users VALUES ('42', 'Ada')"))
+	must(tx.ExecContext(ctx, "INSERT INTO users (id, name) VALUES ('42', 'Ada') ON CONFLICT (id) DO UPDATE SET name = excluded.name"))
 	must(0, box.Enqueue(ctx, tx, replhub.Event{Entity: "user", Op: replhub.Update, Data: []byte(`{"id":"42","name":"Ada"}`)}))
 	must(0, tx.Commit())    // the event leaves if this succeeds, and only then
 	must(0, relay.Run(ctx)) // publishes what was committed, until Ctrl-C

@@ -73,6 +73,11 @@ const (
 	// disk. Room ends that.
 	Full
 	Room
+	// Copy copies the directory of a lane's stream, with its consumers. Restore has the
+	// lane's server begin with that copy. If N is 1, that server is one of a cluster, and
+	// the hubs are connected to others, which live.
+	Copy
+	Restore
 	// Unconsume deletes a lane's consumer by hand; N says which, if there are several.
 	// Consume: a hub creates the missing consumers.
 	Unconsume
@@ -115,14 +120,14 @@ const (
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
-	"full", "room", "unconsume", "consume", "skew", "drift", "limit", "batches", "calm",
+	"full", "room", "copy", "restore", "unconsume", "consume", "skew", "drift", "limit", "batches", "calm",
 	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
 }
 
 // Fault reports whether a verb is a fault.
 func (v Verb) Fault() bool {
 	switch v { //nolint:exhaustive // the others are none
-	case Start, Thaw, Back, Room, Consume, Limit, Batches, Calm:
+	case Start, Thaw, Back, Room, Copy, Consume, Limit, Batches, Calm:
 		return false
 	}
 	return v == Lose || v == Crash || v >= Cut || v >= Kill && v < Instances

@@ -23,7 +23,9 @@ type batch struct {
 	fast   *model.Fast
 	sent   int
 	err    error // why the server ended it
-	call   *call
+	// gone says that the server has begun again and does not know the batch.
+	gone bool
+	call *call
 }
 
 // append performs an Append; true if the next step may follow at once.
@@ -122,10 +124,18 @@ func refusal(err error) core.Failure {
 func (l *writer) openBatch(last uint64) *batch {
 	w := l.h.w
 	b := &batch{writer: l, expect: last}
-	b.call = w.ask(&process{name: l.self.name, hub: l.h}, l.service.text, "batch", func() error { return b.err }, nil)
+	b.call = w.ask(&process{name: l.self.name, hub: l.h}, l.service.text, "batch", func() error {
+		if b.gone {
+			b.err = errors.Join(b.err, errBatchGone)
+		}
+		return b.err
+	}, nil)
 	b.call.batch = b
 	return b
 }
+
+// errBatchGone is the server's answer to a message of a batch that it does not know.
+var errBatchGone = errors.New("unknown batch")
 
 func (b *batch) add(msgs []model.Publish) {
 	b.queue = append(b.queue, msgs...)
@@ -144,6 +154,10 @@ func (b *batch) arrive(w *World, service string) bool {
 	p := b.queue[0]
 	b.queue = b.queue[1:]
 	stream := w.lanes[service]
+	if b.gone {
+		b.ended(errBatchGone)
+		return true
+	}
 	if b.fast == nil {
 		b.fast = stream.OpenFast()
 	}

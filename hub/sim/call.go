@@ -2,7 +2,9 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 )
 
 // errLost is a sender's error for a request without an answer.
@@ -43,9 +45,27 @@ func (p *process) frozen() bool {
 	return p.hub != nil && p.hub.frozen || p.instance != nil && p.instance.frozen
 }
 
+// network are the requests and answers on their way, and the clock of the world.
+type network struct {
+	cfg   Config
+	now   time.Time
+	calls []*call
+	ids   int
+
+	Counts Counts
+}
+
+// Counts are a run's figures.
+type Counts struct {
+	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed, LaneTrimmed int
+	// Deliveries came to instances, Redelivered of these not for the first time. Letters
+	// are dead letters, Handovers changes of who has a partition.
+	Deliveries, Redelivered, Letters, Handovers int
+}
+
 // ask sends a request to a stream's leader. then is called with the request's error when
 // the answer arrives or the sender gives up.
-func (w *World) ask(p *process, stream, what string, serve func() error, then func(error)) *call {
+func (w *network) ask(p *process, stream, what string, serve func() error, then func(error)) *call {
 	c := &call{from: p, what: what, stream: stream, serve: serve, then: then}
 	w.calls = append(w.calls, c)
 	return c
@@ -64,12 +84,12 @@ func (w *World) serve(c *call) {
 	w.trace("  %s: %s is served: %v", c.from.name, c.what, c.err)
 	c.serve = nil
 	if c.then == nil {
-		w.drop(c) // nobody waits for the answer
+		w.drop(c) // no process waits for the answer
 	}
 }
 
 // tell lets the answer arrive.
-func (w *World) tell(c *call) {
+func (w *network) tell(c *call) {
 	w.drop(c)
 	if !c.from.dead && c.then != nil {
 		c.then(c.err)
@@ -77,7 +97,7 @@ func (w *World) tell(c *call) {
 }
 
 // lose makes the sender give up.
-func (w *World) lose(c *call) {
+func (w *network) lose(c *call) {
 	then := c.then
 	c.then = nil
 	if c.serve == nil {
@@ -88,14 +108,14 @@ func (w *World) lose(c *call) {
 	}
 }
 
-func (w *World) drop(c *call) {
+func (w *network) drop(c *call) {
 	if i := slices.Index(w.calls, c); i >= 0 {
 		w.calls = slices.Delete(w.calls, i, i+1)
 	}
 }
 
 // end ends a process. Its requests stay on their way.
-func (w *World) end(p *process) {
+func (w *network) end(p *process) {
 	p.dead = true
 	for _, c := range slices.Clone(w.calls) {
 		if c.from == p {
@@ -110,3 +130,36 @@ func (w *World) end(p *process) {
 func (c *call) servable() bool { return c.serve != nil && (c.batch == nil || c.batch.waiting()) }
 func (c *call) tellable() bool { return c.serve == nil && c.then != nil && !c.from.frozen() }
 func (c *call) losable() bool  { return c.then != nil && !c.from.frozen() }
+
+// onCall performs an action on the first call with a name for which it is possible.
+func (w *network) onCall(name string, possible func(*call) bool, do func(*call)) {
+	for _, c := range w.calls {
+		if c.from.name == name && possible(c) {
+			do(c)
+			return
+		}
+	}
+}
+
+// callsBy are the names of the senders of the calls that an action may take.
+func (w *network) callsBy(possible func(*call) bool) []string {
+	var names []string
+	for _, c := range w.calls {
+		if possible(c) && !slices.Contains(names, c.from.name) {
+			names = append(names, c.from.name)
+		}
+	}
+	return names
+}
+
+// name is an id that no other has.
+func (w *network) name(prefix string) string {
+	w.ids++
+	return fmt.Sprint(prefix, w.ids)
+}
+
+func (w *network) trace(format string, args ...any) {
+	if w.cfg.Trace != nil {
+		w.cfg.Trace(w.now.Format("04:05.000 ") + fmt.Sprintf(format, args...))
+	}
+}

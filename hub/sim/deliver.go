@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,7 +23,7 @@ type subscription struct {
 }
 
 // consumers are the names of a lane's consumers.
-func (w *World) consumers(s service) []string {
+func (w *servers) consumers(s service) []string {
 	names := w.names[s.text]
 	if names == nil {
 		names = record.Consumers(w.queueOf(s))
@@ -32,7 +33,7 @@ func (w *World) consumers(s service) []string {
 }
 
 // consumer is a lane's consumer.
-func (w *World) consumer(s service, name string) (*model.Consumer, error) {
+func (w *servers) consumer(s service, name string) (*model.Consumer, error) {
 	if w.lanes[s.text] == nil {
 		return nil, errNoLane
 	}
@@ -40,7 +41,7 @@ func (w *World) consumer(s service, name string) (*model.Consumer, error) {
 }
 
 // everyConsumer calls do with each consumer of a lane that is there.
-func (w *World) everyConsumer(s service, do func(name string, c *model.Consumer)) {
+func (w *servers) everyConsumer(s service, do func(name string, c *model.Consumer)) {
 	for _, name := range w.consumers(s) {
 		if c, err := w.consumer(s, name); err == nil {
 			do(name, c)
@@ -49,7 +50,7 @@ func (w *World) everyConsumer(s service, do func(name string, c *model.Consumer)
 }
 
 // flow has the servers send what they can.
-func (w *World) flow() {
+func (w *servers) flow() {
 	for _, s := range w.services {
 		if !w.instanced || w.away[s.text] {
 			continue
@@ -63,7 +64,7 @@ func (w *World) flow() {
 }
 
 // push puts what a server sends on its way.
-func (w *World) push(sent []model.Sent) {
+func (w *servers) push(sent []model.Sent) {
 	for _, m := range sent {
 		sub, is := m.To.(*subscription)
 		if !is || sub.conn.dead || sub.over {
@@ -78,7 +79,7 @@ func (w *World) push(sent []model.Sent) {
 }
 
 // uninterested has the servers drop the requests of subscriptions that are over.
-func (w *World) uninterested(over func(*subscription) bool) {
+func (w *servers) uninterested(over func(*subscription) bool) {
 	for _, s := range w.services {
 		w.everyConsumer(s, func(_ string, c *model.Consumer) {
 			c.Forget(func(to any) bool { sub, is := to.(*subscription); return is && over(sub) })
@@ -87,7 +88,7 @@ func (w *World) uninterested(over func(*subscription) bool) {
 }
 
 // interrupt has a lane change its leader: requests that wait are ended.
-func (w *World) interrupt(text string) {
+func (w *servers) interrupt(text string) {
 	if n := w.service(text); w.instanced && n >= 0 {
 		w.everyConsumer(w.services[n], func(_ string, c *model.Consumer) {
 			for _, to := range c.Interrupt() {
@@ -104,7 +105,7 @@ const leaderChanged = -2
 const syncEvery = 16
 
 // sync has the servers write what they know of consumers.
-func (w *World) sync() {
+func (w *servers) sync() {
 	if !w.instanced || w.Counts.Steps%syncEvery > 0 {
 		return
 	}
@@ -114,7 +115,7 @@ func (w *World) sync() {
 }
 
 // killServer has the servers forget what came last of consumers.
-func (w *World) killServer() {
+func (w *servers) killServer() {
 	if w.instanced {
 		for _, s := range w.services {
 			w.everyConsumer(s, func(_ string, c *model.Consumer) { c.Kill(w.now) })
@@ -132,7 +133,7 @@ func (w *World) reconnect() {
 }
 
 // unsend loses what a process has sent and what is on its way to it.
-func (w *World) unsend(p *process) {
+func (w *network) unsend(p *process) {
 	for _, c := range slices.Clone(w.calls) {
 		if c.from == p {
 			w.drop(c)
@@ -315,12 +316,21 @@ func (i *instance) ask(req queue.InfoRequest) {
 		if core != i.core {
 			return
 		}
-		if err != nil {
+		switch {
+		case noConsumer(err):
+			info = &queue.Info{Gone: true}
+		case err != nil:
 			info = nil
 		}
 		i.core.ConsumerInfo(i.w.now, req, info)
 		i.perform()
 	})
+}
+
+// noConsumer reports whether the server said that a consumer, or its lane, does not exist.
+func noConsumer(err error) bool {
+	refused, is := errors.AsType[*model.Error](err)
+	return errors.Is(err, errNoLane) || is && refused.Code == model.CodeConsumerNotFound
 }
 
 func infoOf(c *model.Consumer) *queue.Info {

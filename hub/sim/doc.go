@@ -28,15 +28,18 @@
 //   - snapshots, backfills, redrives and rewinds
 //   - max_deliver, and the dead letters of the hub
 //   - a deleted roster of the partitions
-//   - the order of a row in a lane of which no cursor notices that ingest loses events,
-//     whose positions are used again: a lane without an interest, or one whose position
-//     was put back for its first interest
+//   - the order of a row in a lane that was put back to an older copy of its stream, if
+//     ingest loses events as well: the lane's position does not show that
+//   - workers that hold copies of a lane while it is put back: their acknowledgements name
+//     sequences, under which the lane may soon have other copies
+//   - a lane that is put back while a trim of ingest is under way, or to a copy from before
+//     a trim: it is detached, since the events are gone
 //   - an interest that begins behind the tail that ingest loses, where its lane has read
 //     nothing of the tail: events under the sequences that are used again are not due
 //   - a row that goes back for a while, because some of its events came under an epoch
 //     that was over, and come again under the next one
-//   - two reads of a consumer that both happen while a leader of the consumer begins
-//   - lanes that are deleted, or rolled back to an older copy
+//   - two reads of a consumer without replicas that both happen while its server begins
+//   - lanes that are deleted
 //   - a ledger that is deleted in the same run in which ingest loses events, or
 //     between the last question of a trim and its purge
 //   - the tail that the lanes of a hub share (here each lane reads by itself), and

@@ -8,8 +8,8 @@ import (
 )
 
 // healInstances ends the faults of the instances and of their queues.
-func (w *World) healInstances() {
-	for _, i := range w.members {
+func (e ending) healInstances() {
+	for _, i := range e.members {
 		if !i.alive {
 			i.boot()
 		}
@@ -18,11 +18,11 @@ func (w *World) healInstances() {
 			i.reconnected()
 		}
 	}
-	for _, s := range w.services {
-		w.onQueue(Action{Verb: Consume, On: s.text})
+	for _, s := range e.services {
+		e.onQueue(Action{Verb: Consume, On: s.text})
 	}
-	for _, e := range w.judge.events {
-		e.poison = e.poison && w.kinds&(holdBits|holdBits<<1) == 0 // a held row waits for its handler's mend
+	for _, event := range e.judge.events {
+		event.poison = event.poison && e.kinds&(holdBits|holdBits<<1) == 0 // a held row waits for its handler's mend
 	}
 }
 
@@ -34,20 +34,20 @@ const drainTime = 4 * time.Minute
 const drainRounds = 20_000
 
 // drainInstances lets the instances handle all copies.
-func (w *World) drainInstances() {
+func (e ending) drainInstances() {
 	rounds := 0
-	for until := w.now.Add(drainTime); w.now.Before(until) && w.judge.broken == "" && rounds < drainRounds; rounds++ {
+	for until := e.now.Add(drainTime); e.now.Before(until) && e.judge.broken == "" && rounds < drainRounds; rounds++ {
 		busy := false
 		for range 1000 {
-			if w.flow(); !w.oneCall() {
+			if e.flow(); !e.oneCall() {
 				break
 			}
 			busy = true
 		}
-		if w.stuck() == "" {
+		if e.stuck() == "" {
 			return
 		}
-		for _, i := range w.members {
+		for _, i := range e.members {
 			if !i.alive {
 				i.boot()
 			}
@@ -58,30 +58,30 @@ func (w *World) drainInstances() {
 				i.handle(handled)
 			}
 		}
-		if w.now = w.now.Add(ms); !busy {
-			w.now = w.now.Add(50 * ms)
+		if e.now = e.now.Add(ms); !busy {
+			e.now = e.now.Add(50 * ms)
 		}
 	}
-	if w.judge.broken == "" {
-		w.judge.fail("V: %s", w.stuck())
+	if e.judge.broken == "" {
+		e.judge.fail("V: %s", e.stuck())
 	}
 }
 
 // stuck describes the events that are not handled yet.
-func (w *World) stuck() (what string) {
-	for n, s := range w.services {
-		if !w.registered(s) {
+func (e ending) stuck() (what string) {
+	for n, s := range e.services {
+		if !e.registered(s) {
 			continue
 		}
-		if w.onQueue(Action{Verb: Consume, On: s.text}); w.lanes[s.text] == nil {
+		if e.onQueue(Action{Verb: Consume, On: s.text}); e.lanes[s.text] == nil {
 			continue
 		}
-		w.everyConsumer(s, func(name string, c *model.Consumer) {
+		e.everyConsumer(s, func(name string, c *model.Consumer) {
 			if info := c.Info(); info.Pending > 0 || info.AckPending > 0 {
 				what = fmt.Sprintf("%d copies of %s wait in %s, %d are not acknowledged", info.Pending, s.text, name, info.AckPending)
 			}
 		})
-		for _, i := range w.members {
+		for _, i := range e.members {
 			if i.index == n && i.core != nil && i.core.InFlight() > 0 {
 				what = fmt.Sprintf("%s has %d events in flight", i.name, i.core.InFlight())
 			}

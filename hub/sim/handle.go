@@ -193,7 +193,7 @@ func (i *instance) bury(a *attempt) {
 	id := strings.Join([]string{i.service.text, d.event.event.id, i.created.String()}, "/")
 	w.ask(i.asking, letterStream, "letter", func() error {
 		var err error
-		ack, err = w.letters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
+		ack, err = w.deadLetters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
 		if err == nil {
 			w.judge.buried(i.index, d, ack.Duplicate)
 		}
@@ -233,17 +233,13 @@ type handling struct {
 	lines   map[rowOf][]uint64
 	settled map[copyIn]bool
 	letters map[copyOf]int
-	// blind are lanes of which no cursor notices that ingest lost events, so that their
-	// positions are used again: lanes without an interest then, and those whose position
-	// was put back for a first interest and had not come again to where it once was.
-	blind map[string]bool
-	// reached is how far a lane's position ever was, putBack the lanes that are not there
-	// again.
-	reached map[string]event.Position
-	putBack map[string]bool
-	// places are the positions under which copies of an event came into a lane, and
-	// renamed the rows of which some came under two: in an epoch that nobody knew yet to
-	// be over, and again by a registration. What came in between may come again.
+	// older are the lanes that were put back to an older copy of their stream. If ingest
+	// loses events as well, no cursor notices that, and positions are used again.
+	older map[string]bool
+	// places are the positions under which copies of an event came into a lane. renamed are
+	// the rows with an event that came under two positions: first in an epoch that was over
+	// before a hub noticed that, and again by a registration. The copies between the two
+	// may come again.
 	places  map[copyOf]event.Position
 	renamed map[rowOf]bool
 	// recreated counts the consumers of a lane that were deleted.
@@ -258,8 +254,8 @@ type copyIn struct {
 
 func newHandling() handling {
 	return handling{
-		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), blind: make(map[string]bool),
-		reached: make(map[string]event.Position), putBack: make(map[string]bool), places: make(map[copyOf]event.Position), renamed: make(map[rowOf]bool),
+		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), older: make(map[string]bool),
+		places: make(map[copyOf]event.Position), renamed: make(map[rowOf]bool),
 		recreated: make(map[string]int),
 	}
 }
@@ -276,17 +272,11 @@ func (j *judge) lined(lane string, seq uint64, at event.Position, e *stored) {
 		j.renamed[r] = true
 	}
 	j.places[of] = at
-	if !at.Before(j.reached[lane]) { // no copy of a fill
-		j.came(lane, at)
-	}
 }
 
-// came notes a position of a lane.
-func (j *judge) came(lane string, at event.Position) {
-	if j.putBack[lane] = at.Before(j.reached[lane]); !j.putBack[lane] {
-		j.reached[lane] = at
-	}
-}
+// reused reports whether positions in a service's database may be used again for other
+// events, which nobody can notice.
+func (j *judge) reused(lane string) bool { return j.harmed && j.older[lane] }
 
 // begins judges an event that a handler begins. In an ordered lane, every earlier event
 // of its row was handled by some instance, or stands before it in the batch, and no other
@@ -339,7 +329,7 @@ func (j *judge) committed(service int, d *delivery) {
 	text := j.w.services[service].text
 	j.settled[copyIn{service, d.Seq}] = true
 	j.effects[copyOf{text, d.event.index}] = true
-	excused := j.blind[text] || j.renamed[r] // see settleRows
+	excused := j.reused(text) || j.renamed[r] // see settleRows
 	have, had := j.rows[r]
 	newest := max(have.newest, d.event.index)
 	if !had || have.at.Before(mark.Position) {
@@ -356,11 +346,12 @@ func (j *judge) committed(service int, d *delivery) {
 	j.rows[r] = have
 }
 
-// settleRows judges that rows which went back have come again to their newest event.
+// settleRows judges that rows which went back have come again to their newest event,
+// unless ingest has lost that event.
 func (j *judge) settleRows() {
 	var broken []string
 	for r, have := range j.rows {
-		if text := j.w.services[r.service].text; have.event < have.newest && !j.blind[text] {
+		if text := j.w.services[r.service].text; have.event < have.newest && !j.stored[have.newest].gone && !j.reused(text) {
 			broken = append(broken, fmt.Sprintf("L: row %s of %s ends at event %d, before %d", r.row, text, have.event, have.newest))
 		}
 	}

@@ -33,6 +33,8 @@ type hub struct {
 	// hearings are of the instances of each service.
 	hearings []*hearings
 	clock    clock
+	// connection counts how often the hub's connection was lost.
+	connection int
 }
 
 // newHub starts a hub, which opens ingest first.
@@ -162,7 +164,7 @@ func (h *hub) take(a Action, service int) {
 	}
 }
 
-func (w *World) service(text string) int {
+func (w *servers) service(text string) int {
 	for i, s := range w.services {
 		if s.text == text {
 			return i
@@ -216,7 +218,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.WriteLedger:
 		h.writeLedger(p, s, answer)
 	case retention.Remember:
-		h.known = &s.Ledger
+		h.remember(&s.Ledger)
 		next(s.Then())
 	case retention.LookAtLanes:
 		lanes(func(n retention.Need, err error) {
@@ -234,6 +236,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 		w.ask(p, ingestStream, "purge", func() error {
 			if life == w.life && forgets == w.forgets {
 				w.Counts.Trimmed += int(w.db.Purge(s.Below))
+				clear(w.copies) // a lane that is put back further than ingest reaches is detached
 			}
 			return nil
 		}, answer(s.Then))

@@ -26,13 +26,13 @@ const (
 )
 
 // has reports whether a service's bit is set.
-func (w *World) has(service, bits int) bool { return w.instanced && w.kinds&(bits<<service) != 0 }
+func (w *servers) has(service, bits int) bool { return w.instanced && w.kinds&(bits<<service) != 0 }
 
 // partitionCount is how many partitions a lane that is ordered by key has.
 const partitionCount = 2
 
 // queueOf is the queue of a service.
-func (w *World) queueOf(s service) contract.Queue {
+func (w *servers) queueOf(s service) contract.Queue {
 	q := record.DefaultQueue()
 	if w.has(w.service(s.text), orderedBits) {
 		q.Order, q.Partitions = record.OrderKey, partitionCount
@@ -256,7 +256,7 @@ func (i *instance) look() {
 		i.core = queue.New(i.w.now, i.config())
 		i.membership = membership{leaseFrom: i.w.now}
 		if !i.ordered {
-			i.core.Open(i.w.now)
+			i.core.Open(i.w.now, i.created)
 		}
 		i.perform()
 	})

@@ -35,6 +35,10 @@ type judge struct {
 	// of an ingest which lost its tail: no event proves where that was.
 	since  map[string]uint64
 	beyond map[string]bool
+	// laneOf is the lane of each interest that has copies. lost are interests that a lane
+	// lost with an older copy of its stream.
+	laneOf map[string]string
+	lost   map[string]bool
 	// harmed says that events of ingest were lost by hand or by a disk.
 	harmed bool
 	handling
@@ -58,7 +62,7 @@ func newJudge(w *World) *judge {
 	return &judge{
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
 		effects: make(map[copyOf]bool), ended: make(map[string]bool), over: make(map[string]time.Time),
-		since: make(map[string]uint64), beyond: make(map[string]bool), handling: newHandling(),
+		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool), handling: newHandling(),
 	}
 }
 
@@ -72,9 +76,6 @@ func (j *judge) fail(format string, args ...any) {
 // gone notes events that the servers lost: they are no longer due to any service.
 func (j *judge) gone(which func(seq uint64) bool) {
 	j.harmed = true
-	for lane, s := range j.states {
-		j.blind[lane] = j.blind[lane] || len(s.Interests) == 0 || j.putBack[lane]
-	}
 	for _, s := range j.stored {
 		s.gone = s.gone || which(s.seq)
 	}
@@ -106,9 +107,10 @@ func (j *judge) recorded(lane string, s record.State) {
 			j.over[in.ID] = j.w.now
 		}
 	}
+	for _, in := range s.Interests {
+		delete(j.lost, in.ID)
+	}
 	j.states[lane] = s
-	j.came(lane, s.Pos.Position)
-	j.blind[lane] = j.blind[lane] || j.harmed && len(s.Interests) == 0
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
 }
 
@@ -135,7 +137,7 @@ func (j *judge) appended(lane string, seq uint64) {
 	m, err := j.w.lanes[lane].Get(seq)
 	h, is := m.Value.(headers)
 	if err != nil || !is {
-		j.fail("P: lane %s holds what nobody appended", lane)
+		j.fail("P: lane %s holds a message that no writer appended", lane)
 		return
 	}
 	mark, ok := record.CopyMark(h)
@@ -163,7 +165,7 @@ func (j *judge) appended(lane string, seq uint64) {
 	if last, had := j.last[in.ID]; had && e.index < last {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
-	j.copied[key], j.last[in.ID] = true, e.index
+	j.copied[key], j.last[in.ID], j.laneOf[in.ID] = true, e.index, lane
 	j.lined(lane, seq, mark.Position, e)
 }
 
@@ -214,7 +216,7 @@ func (j *judge) settle() {
 	for _, a := range j.answers {
 		state := j.states[a.service]
 		in := state.Find(a.entity)
-		if j.beyond[a.id] {
+		if j.beyond[a.id] || j.lost[a.id] {
 			continue
 		}
 		if in == nil || in.ID != a.id {

@@ -43,8 +43,15 @@ func (h *hub) writeLedger(p *process, s retention.WriteLedger, answer answered) 
 		return nil
 	}, answer(func() retention.Step {
 		if stored {
-			h.known = &s.Ledger
+			h.remember(&s.Ledger)
 		}
 		return s.Then(stored)
 	}))
+}
+
+// remember keeps a ledger that was read or written, as package ingest does.
+func (h *hub) remember(l *retention.Ledger) {
+	if l.Replaces(h.known) {
+		h.known = l
+	}
 }

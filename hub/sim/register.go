@@ -125,7 +125,33 @@ func (c *change) edit(l *writer, tip record.Tip) {
 		c.made, c.since = have.ID == c.id, have.Since.Seq
 		edited(core.Edited{Next: s})
 		return
+	case len(s.Interests) == 0:
+		c.resume(l, s)
+		return
 	}
+	c.add(l, s, true)
+}
+
+// resume moves the position of a lane without an interest, as package registration does:
+// no cursor has noticed whether ingest was rolled back.
+func (c *change) resume(l *writer, s record.State) {
+	l.h.perform(l.self, retention.Resume(s.Pos, func(m ingest.Mark) retention.Step {
+		s.Pos = m
+		return retention.Done{}
+	}), nil, func(err error) {
+		behind := errors.Is(err, ingest.ErrTrimmed)
+		if err == nil || behind {
+			c.add(l, s, !behind)
+			return
+		}
+		l.lane.Edited(core.Edited{Err: err})
+		l.turn()
+	})
+}
+
+// add adds the interest to the lane's state. proves says that an event proves the lane's
+// position.
+func (c *change) add(l *writer, s record.State, proves bool) {
 	l.h.perform(l.self, c.anchor.Look(*l.h.known, func() retention.Step {
 		start := c.start
 		if b := c.anchor.Bounds(); c.middle && b.Messages > 0 {
@@ -142,7 +168,7 @@ func (c *change) edit(l *writer, tip record.Tip) {
 				l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
 				return retention.Done{}
 			}
-			if len(s.Interests) == 0 {
+			if !proves {
 				return add(true)
 			}
 			return l.h.known.Compares(s.Pos, add)

@@ -24,7 +24,7 @@ func (l *writer) measure() {
 
 // history is a look for copies that every worker is done with, however young.
 func (l *writer) history() *laneTrim {
-	return &laneTrim{h: l.h, index: l.index, s: l.service, self: l.self, failed: func(err error) { l.failed(late(err)) }}
+	return &laneTrim{h: l.h, index: l.index, s: l.service, self: l.self, known: l.h.now(), connection: l.h.connection, failed: func(err error) { l.failed(late(err)) }}
 }
 
 // findHistory answers FindHistory.

@@ -33,7 +33,7 @@ func Run(seed uint64, steps int, cfg Config) Result {
 			return Result{w.judge.broken, script, w.Counts}
 		}
 	}
-	w.heal()
+	ending{w}.heal()
 	return Result{w.judge.broken, script, w.Counts}
 }
 
@@ -45,7 +45,7 @@ func Play(script []Action, cfg Config) Result {
 			return Result{w.judge.broken, script[:i+1], w.Counts}
 		}
 	}
-	w.heal()
+	ending{w}.heal()
 	return Result{w.judge.broken, script, w.Counts}
 }
 
@@ -54,74 +54,77 @@ func (w *World) check() bool {
 	return w.judge.broken != ""
 }
 
+// ending is a world whose faults are over: all work must be finished, and is judged.
+type ending struct{ *World }
+
 // healSteps bounds the steps until all work must be finished.
-const healSteps = 8000
+const healSteps = 16_000
 
 // eventSteps are those for each event: a lane that holds three copies takes one at a time.
 const eventSteps = 100
 
 // heal ends all faults, waits until all work is finished, and judges.
-func (w *World) heal() {
-	clear(w.away)
-	w.healInstances()
-	w.bound(ingestStream, 0)
-	for _, s := range w.services {
-		w.bound(s.text, 0)
-		w.consume(s.text)
+func (e ending) heal() {
+	clear(e.away)
+	e.healInstances()
+	e.bound(ingestStream, 0)
+	for _, s := range e.services {
+		e.bound(s.text, 0)
+		e.consume(s.text)
 	}
-	for i, h := range w.hubs {
+	for i, h := range e.hubs {
 		if h.frozen = false; !h.alive {
-			w.hubs[i] = w.newHub(h.name)
+			e.hubs[i] = e.newHub(h.name)
 		}
 	}
-	for i := range w.services {
-		for n, h := range w.hubs {
+	for i := range e.services {
+		for n, h := range e.hubs {
 			h.owns[i] = n == i%hubCount
 			h.nudge(i)
 		}
 	}
-	w.rest()
-	for i := range w.services {
-		w.announce(i, nil) // hubs look at lanes of others every few seconds
+	e.rest()
+	for i := range e.services {
+		e.announce(i, nil) // hubs look at lanes of others every few seconds
 	}
-	if !w.rest() {
-		w.judge.fail("V: it does not come to rest: %s", w.unrest())
+	if !e.rest() {
+		e.judge.fail("V: it does not come to rest: %s", e.unrest())
 		return
 	}
-	w.drain()
-	w.judge.settle()
-	if w.judge.broken == "" {
-		w.trimAll()
+	e.drain()
+	e.judge.settle()
+	if e.judge.broken == "" {
+		e.trimAll()
 	}
 }
 
 // rest continues until no request is on its way and every lane stands at the end.
-func (w *World) rest() bool {
-	for range healSteps + eventSteps*len(w.judge.stored) {
-		w.now = w.now.Add(time.Millisecond)
-		if w.oneCall() {
+func (e ending) rest() bool {
+	for range healSteps + eventSteps*len(e.judge.stored) {
+		e.now = e.now.Add(time.Millisecond)
+		if e.oneCall() {
 			continue
 		}
-		if w.oneWake() {
+		if e.oneWake() {
 			continue
 		}
-		if w.unrest() == "" {
+		if e.unrest() == "" {
 			return true
 		}
-		w.now = w.now.Add(100 * time.Millisecond)
-		if w.limit > 0 {
-			w.makeRoom()
+		e.now = e.now.Add(100 * time.Millisecond)
+		if e.limit > 0 {
+			e.makeRoom()
 		}
 	}
 	return false
 }
 
 // makeRoom has a worker of each service take a copy, since a lane may be full.
-func (w *World) makeRoom() {
-	w.now = w.now.Add(time.Second)
-	for _, s := range w.services {
-		w.consume(s.text)
-		w.work(Action{Verb: Pull, On: s.text})
+func (e ending) makeRoom() {
+	e.now = e.now.Add(time.Second)
+	for _, s := range e.services {
+		e.consume(s.text)
+		e.work(Action{Verb: Pull, On: s.text})
 	}
 }
 
@@ -166,15 +169,15 @@ func (w *World) oneWake() bool {
 }
 
 // unrest describes the work that is not finished yet.
-func (w *World) unrest() string {
-	for _, h := range w.hubs {
+func (e ending) unrest() string {
+	for _, h := range e.hubs {
 		if !h.open {
 			return h.name + " is not open"
 		}
 	}
-	for i, s := range w.services {
-		h := w.hubs[i%hubCount]
-		if w.lanes[s.text] == nil || w.lanes[s.text].Info().Last == 0 {
+	for i, s := range e.services {
+		h := e.hubs[i%hubCount]
+		if e.lanes[s.text] == nil || e.lanes[s.text].Info().Last == 0 {
 			continue // a registration that was not answered
 		}
 		l := h.writers[i]
@@ -186,7 +189,7 @@ func (w *World) unrest() string {
 		case len(l.changes) > 0:
 			return "lane " + s.text + " has a change under way"
 		case state.Detached != nil || len(state.Interests) == 0:
-		case state.Pos.Seq != w.db.Info().Last || len(state.Fills) > 0 || l.batch != nil:
+		case state.Pos.Seq != e.db.Info().Last || len(state.Fills) > 0 || l.batch != nil:
 			return "lane " + s.text + " does not stand at the end"
 		}
 	}
@@ -194,20 +197,20 @@ func (w *World) unrest() string {
 }
 
 // drain makes the workers take all copies.
-func (w *World) drain() {
-	if w.instanced {
-		w.drainInstances()
+func (e ending) drain() {
+	if e.instanced {
+		e.drainInstances()
 		return
 	}
-	w.now = w.now.Add(2 * ackWait)
-	for _, s := range w.services {
-		if w.lanes[s.text] == nil {
+	e.now = e.now.Add(2 * ackWait)
+	for _, s := range e.services {
+		if e.lanes[s.text] == nil {
 			continue
 		}
-		for range 4 * (len(w.judge.stored) + 10) {
-			w.work(Action{Verb: Pull, On: s.text})
-			for w.oneCall() {
-				w.now = w.now.Add(time.Millisecond)
+		for range 4 * (len(e.judge.stored) + 10) {
+			e.work(Action{Verb: Pull, On: s.text})
+			for e.oneCall() {
+				e.now = e.now.Add(time.Millisecond)
 			}
 		}
 	}
@@ -215,20 +218,20 @@ func (w *World) drain() {
 
 // trimAll has ingest trimmed to its last event, once no registration is under way. A
 // lane that resumed in another epoch says so with the next event.
-func (w *World) trimAll() {
-	w.publish(0)
+func (e ending) trimAll() {
+	e.publish(0)
 	for _, d := range []time.Duration{0, time.Minute, 2 * keepIngest, 2 * keepIngest, 2 * keepIngest} {
-		if w.now = w.now.Add(d); d > keepIngest {
-			w.hubs[0].trim()
+		if e.now = e.now.Add(d); d > keepIngest {
+			e.hubs[0].trim()
 		}
-		for i := range w.services {
-			w.hubs[i%hubCount].nudge(i)
+		for i := range e.services {
+			e.hubs[i%hubCount].nudge(i)
 		}
-		if !w.rest() {
-			w.judge.fail("V: it does not come to rest behind a trim: %s", w.unrest())
+		if !e.rest() {
+			e.judge.fail("V: it does not come to rest behind a trim: %s", e.unrest())
 		}
 	}
-	if info := w.db.Info(); info.Msgs > 1 {
-		w.judge.fail("V: ingest is not trimmed: it holds %d to %d", info.First, info.Last)
+	if info := e.db.Info(); info.Msgs > 1 {
+		e.judge.fail("V: ingest is not trimmed: it holds %d to %d", info.First, info.Last)
 	}
 }

@@ -22,7 +22,7 @@ var usual = [verbs]int{
 	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 5, Trim: 12, TrimLane: 25, Pull: 50, Crash: 10,
 	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
 	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25,
-	Full: 4, Room: 25, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
+	Full: 4, Room: 25, Copy: 12, Restore: 3, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
 }
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
@@ -123,8 +123,10 @@ func (s *scheduler) named(a Action) Action {
 		if a.Verb == Skew {
 			a.N *= 60
 		}
-	case Pull, Crash, Lag, Unconsume, Consume:
+	case Pull, Crash, Lag, Unconsume, Consume, Copy:
 		a.On = s.service()
+	case Restore:
+		a.On, a.N = s.service(), s.random.IntN(2)
 	case Kill, Start, Freeze, Thaw:
 		return s.process(a.Verb)
 	case Trim:

@@ -23,9 +23,21 @@ func (l *writer) readTip() {
 	})
 }
 
+// confirmTip answers ConfirmTip.
+func (l *writer) confirmTip() {
+	l.h.w.readTip(l.self, l.service, func(tip record.Tip, err error) {
+		if err != nil {
+			l.failed(late(err))
+			return
+		}
+		l.lane.TipConfirmed(tip)
+		l.turn()
+	})
+}
+
 // readTip reads the end of a lane as package lane does: how far the stream goes, its
 // newest state record, and what lies behind that, each with a request of its own.
-func (w *World) readTip(p *process, s service, then func(record.Tip, error)) {
+func (w *servers) readTip(p *process, s service, then func(record.Tip, error)) {
 	var info model.Info
 	w.ask(p, s.text, "tip", func() error {
 		stream := w.lanes[s.text]
@@ -46,7 +58,7 @@ func (w *World) readTip(p *process, s service, then func(record.Tip, error)) {
 	})
 }
 
-func (w *World) readState(p *process, s service, last uint64, then func(record.Tip, error)) {
+func (w *servers) readState(p *process, s service, last uint64, then func(record.Tip, error)) {
 	var m model.Message
 	w.ask(p, s.text, "state", func() (err error) {
 		m, err = w.lanes[s.text].GetLast(subjects.State(s.name))
@@ -71,7 +83,7 @@ func (w *World) readState(p *process, s service, last uint64, then func(record.T
 }
 
 // readBehind goes back from the end of the lane to its state record.
-func (w *World) readBehind(p *process, s service, tip record.Tip, seq uint64, then func(record.Tip, error)) {
+func (w *servers) readBehind(p *process, s service, tip record.Tip, seq uint64, then func(record.Tip, error)) {
 	if seq <= tip.StateSeq {
 		then(tip, nil)
 		return

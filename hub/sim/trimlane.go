@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/hub/internal/lane/history"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
@@ -18,6 +19,9 @@ type laneTrim struct {
 	index int
 	s     service
 	self  *process
+	// known is when what is known of the lane was read, connection the hub's by then.
+	known      time.Time
+	connection int
 	// failed takes the error of a look that did not come to its end.
 	failed func(error)
 }
@@ -38,7 +42,7 @@ func (h *hub) trimLane(i int) {
 		case tip.StateSeq < f.Keep:
 			t.renew()
 		default:
-			t.purge(tip, f)
+			t.look(t.purge)
 		}
 	})
 }
@@ -71,7 +75,7 @@ func (t *laneTrim) purgeBelow(tip record.Tip, f history.Found, done func()) {
 			t.failed(err)
 			return
 		}
-		if below == 0 {
+		if below == 0 || t.connection != t.h.connection || t.h.now().Sub(t.known) > core.ConfirmAfter {
 			done()
 			return
 		}
@@ -90,6 +94,7 @@ func (t *laneTrim) purgeBelow(tip record.Tip, f history.Found, done func()) {
 
 // look reads the tip, and finds what may go.
 func (t *laneTrim) look(then func(record.Tip, history.Found)) {
+	t.known, t.connection = t.h.now(), t.h.connection
 	t.h.w.readTip(t.self, t.s, func(tip record.Tip, err error) {
 		if err != nil {
 			t.end()
@@ -123,7 +128,8 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	case history.SeeConsumers:
 		var infos map[string]model.ConsumerInfo
 		asked := t.h.now()
-		ask("consumers", func() { infos = w.consumerInfos(t.s) }, func() { l.ConsumersSeen(t.floors(infos, asked, stream().Info().Last)) })
+		var leading time.Duration
+		ask("consumers", func() { infos, leading = w.consumerInfos(t.s) }, func() { l.ConsumersSeen(t.floors(infos, leading, asked, stream().Info().Last)) })
 	case history.SeeRecord:
 		ask("record", func() {}, func() { l.RecordSeen(w.consumers(t.s)) })
 	case history.SeeMatch:
@@ -152,13 +158,14 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 }
 
 // floors are the consumers' floors as an answer tells them.
-func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, asked time.Time, last uint64) map[string]uint64 {
+func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, leading time.Duration, asked time.Time, last uint64) map[string]uint64 {
 	at := make(map[string]history.Consumer)
 	for name, info := range infos {
 		at[name] = history.Consumer{
 			Created: info.Created, Held: info.AckPending, Pending: info.Pending,
 			Delivered: history.Place{Stream: info.Delivered.Stream, Consumer: info.Delivered.Consumer},
 			AckFloor:  history.Place{Stream: info.AckFloor.Stream, Consumer: info.AckFloor.Consumer},
+			Leading:   leading,
 		}
 	}
 	floors := t.h.standings[t.index].Look(at, asked, t.h.now())
@@ -171,12 +178,16 @@ func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, asked time.Time, 
 }
 
 // consumerInfos are what the server says of a lane's consumers: as they are, or as they
-// were when the server began to lag behind.
-func (w *World) consumerInfos(s service) map[string]model.ConsumerInfo {
+// were when the server began to lag behind. leading is how long their leader had led; 0
+// for consumers without replicas, whose leader does not say.
+func (w *servers) consumerInfos(s service) (infos map[string]model.ConsumerInfo, leading time.Duration) {
 	if old, lags := w.lagging[s.text]; lags && w.now.Before(old.until) {
-		return old.infos
+		return old.infos, old.leading
 	}
-	infos := make(map[string]model.ConsumerInfo)
+	if w.replicated(s.text) {
+		leading = max(w.now.Sub(w.leads[s.text]), 1)
+	}
+	infos = make(map[string]model.ConsumerInfo)
 	w.everyConsumer(s, func(name string, c *model.Consumer) {
 		info := c.Info()
 		if info.AckPending > 0 && w.misleads(s.text) {
@@ -184,18 +195,24 @@ func (w *World) consumerInfos(s service) map[string]model.ConsumerInfo {
 		}
 		infos[name] = info
 	})
-	return infos
+	return infos, leading
 }
 
+// replicated reports whether a lane's consumers have replicas.
+func (w *servers) replicated(text string) bool { return text == w.services[1].text }
+
 // misleads reports whether a leader that begins, and has not read its store, answers
-// about a lane's consumers. Of the leaders of one lane only one does in a run: each has
-// milliseconds for it, and hubs rely on it that no two looks are both in such a moment.
-func (w *World) misleads(text string) bool {
-	until := w.beginning[text]
-	if first, was := w.misled[text]; !w.now.Before(until) || was && !first.Equal(until) {
+// about a lane's consumers. Of the leaders of a lane without replicas only one does in a
+// run: each has milliseconds for it, and begins only with its server.
+func (w *servers) misleads(text string) bool {
+	since, began := w.leads[text]
+	if !began || w.now.Sub(since) >= beginTime {
 		return false
 	}
-	w.misled[text] = until
+	if first, was := w.misled[text]; was && !first.Equal(since) && !w.replicated(text) {
+		return false
+	}
+	w.misled[text] = since
 	return true
 }
 
@@ -205,19 +222,20 @@ const beginTime = time.Second
 
 // lag is what a server that lags behind says of consumers, until it has caught up.
 type lag struct {
-	infos map[string]model.ConsumerInfo
-	until time.Time
+	infos   map[string]model.ConsumerInfo
+	leading time.Duration
+	until   time.Time
 }
 
 // lagTime is for how long a server lags behind.
 const lagTime = 3 * time.Second
 
 // lag freezes the answers about a lane's consumers for a while.
-func (w *World) lag(text string) {
+func (w *servers) lag(text string) {
 	if n := w.service(text); n >= 0 && w.lanes[text] != nil {
 		delete(w.lagging, text)
-		if infos := w.consumerInfos(w.services[n]); len(infos) > 0 {
-			w.lagging[text] = lag{infos, w.now.Add(lagTime)}
+		if infos, leading := w.consumerInfos(w.services[n]); len(infos) > 0 {
+			w.lagging[text] = lag{infos, leading, w.now.Add(lagTime)}
 		}
 	}
 }

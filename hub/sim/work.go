@@ -35,7 +35,7 @@ func (w *World) ensureConsumer(s service) {
 }
 
 // filter is what a consumer of a lane delivers.
-func (w *World) filter(s service, consumer string) string {
+func (w *servers) filter(s service, consumer string) string {
 	if !w.has(w.service(s.text), orderedBits) {
 		return subjects.WorkerFilter(s.name, -1)
 	}

@@ -2,12 +2,9 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/match"
-	"github.com/replhub/replhub/hub/sim/model"
-	"github.com/replhub/replhub/subjects"
 )
 
 // Config configures a world. The zero Config makes a small world without flaws.
@@ -68,73 +65,23 @@ var (
 	QueueFlaws = []Flaw{LeaseForever, GapsUnseen, OthersUncounted, FreedAtOnce, LetterAfterAck, AckUntold}
 )
 
-// Names of streams.
-const (
-	ingestStream = "DB"
-	ledgerStream = "LEDGER"
-)
-
 // World is the servers, the hubs, the publishers and the services.
 type World struct {
-	cfg   Config
-	now   time.Time
-	calls []*call
+	servers
 
-	db, ledger *model.Stream
-	lanes      map[string]*model.Stream // by service
-	away       map[string]bool          // streams without a leader
-	// lagging are the answers of servers that lag behind, by service.
-	lagging map[string]lag
-	// beginning is until when the leader of a lane's consumer has not read what workers
-	// hold.
-	beginning map[string]time.Time
-	// misled is the beginning in which hubs were told that workers hold nothing.
-	misled map[string]time.Time
-	// life counts the restarts, rollbacks and creations of ingest. Readers and purges of
-	// an earlier life have no effect.
-	life int
-	// forgets counts deletions of the ledger.
-	forgets int
-	// fast says that lanes append in fast batches of which a prefix may be stored.
-	fast bool
-	// limit is how many bytes a new lane may hold; 0 is no limit.
-	limit int64
-	// skew is how wrong the clock of a starting hub is.
-	skew map[string]time.Duration
-
-	services []service
-	hubs     []*hub
-	// instanced says that instances handle the copies, kinds of which kinds they are.
-	// took counts what they took.
-	instanced        bool
-	kinds            int
-	members          []*instance
-	took             int
-	rosters, letters *model.Stream
-	// holders are the last holders of the partitions, by service.
-	holders    [serviceCount][partitionCount]string
+	hubs       []*hub
+	members    []*instance
 	publishers int
 	random     uint64
-	names      map[string][]string // of the lanes' consumers, by service
-	ids        int
+	// skew is how wrong the clock of a starting hub is.
+	skew map[string]time.Duration
+	// took counts what instances took.
+	took int
+	// holders are the last holders of the partitions, by service.
+	holders [serviceCount][partitionCount]string
 
 	judge    *judge
 	compiled map[string]*match.Interest
-	Counts   Counts
-}
-
-// Counts are a run's figures.
-type Counts struct {
-	Steps, Events, Faults, Copies, Effects, Registrations, Trimmed, LaneTrimmed int
-	// Deliveries came to instances, Redelivered of these not for the first time. Letters
-	// are dead letters, Handovers changes of who has a partition.
-	Deliveries, Redelivered, Letters, Handovers int
-}
-
-// service is one of the world's services.
-type service struct {
-	name subjects.Name
-	text string
 }
 
 const (
@@ -147,48 +94,12 @@ var entities = [...]string{"user", "tenant"}
 
 // NewWorld makes a world at its beginning: hubs run, and no service is registered.
 func NewWorld(cfg Config) *World {
-	w := &World{
-		cfg: cfg, now: time.Unix(1000, 0).UTC(), lanes: make(map[string]*model.Stream), away: make(map[string]bool),
-		skew: make(map[string]time.Duration), lagging: make(map[string]lag), beginning: make(map[string]time.Time), misled: make(map[string]time.Time),
-		compiled: make(map[string]*match.Interest), names: make(map[string][]string),
-	}
-	w.db = w.newIngest()
-	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)
-	for i := range serviceCount {
-		name, err := subjects.ParseName(string(rune('a' + i)))
-		if err != nil {
-			panic(err)
-		}
-		w.services = append(w.services, service{name, name.String()})
-	}
-	w.rosters = model.NewStream(model.StreamConfig{Name: rosterStream, OnePerSubject: true}, w.now)
-	w.letters = model.NewStream(model.StreamConfig{Name: letterStream, Duplicates: 24 * time.Hour}, w.now)
+	w := &World{servers: newServers(cfg), skew: make(map[string]time.Duration), compiled: make(map[string]*match.Interest)}
 	w.judge = newJudge(w)
 	for i := range hubCount {
 		w.hubs = append(w.hubs, w.newHub(fmt.Sprint("h", i+1)))
 	}
 	return w
-}
-
-const dedupe = 5 * time.Minute
-
-func (w *World) newIngest() *model.Stream {
-	return model.NewStream(model.StreamConfig{Name: ingestStream, Duplicates: dedupe}, w.now)
-}
-
-// bound limits the bytes that a stream holds; 0 is no limit.
-func (w *World) bound(name string, most int64) {
-	if name == ingestStream {
-		w.db.Limit(most)
-	} else if l := w.lanes[name]; l != nil {
-		l.Limit(most)
-	}
-}
-
-func (w *World) trace(format string, args ...any) {
-	if w.cfg.Trace != nil {
-		w.cfg.Trace(w.now.Format("04:05.000 ") + fmt.Sprintf(format, args...))
-	}
 }
 
 // Do takes one action.
@@ -224,7 +135,7 @@ func (w *World) Do(a Action) {
 		w.limit = int64(a.N)
 	case Batches:
 		w.fast = true
-	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room:
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore:
 		w.onServers(a)
 	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
@@ -262,23 +173,11 @@ func (w *World) onServers(a Action) {
 		w.bound(a.On, 1)
 	case Room:
 		w.bound(a.On, 0)
+	case Copy:
+		w.copyLane(a.On)
+	case Restore:
+		w.restoreLane(a.On, a.N > 0)
 	}
-}
-
-// onCall performs an action on the first call with a name for which it is possible.
-func (w *World) onCall(name string, possible func(*call) bool, do func(*call)) {
-	for _, c := range w.calls {
-		if c.from.name == name && possible(c) {
-			do(c)
-			return
-		}
-	}
-}
-
-// name is an id that no other has.
-func (w *World) name(prefix string) string {
-	w.ids++
-	return fmt.Sprint(prefix, w.ids)
 }
 
 // rollback is a disk that lost ingest's last events, seen when the server starts again.
@@ -302,34 +201,16 @@ func (w *World) recreate() {
 	w.life++
 }
 
-func (w *World) forget() {
-	if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
-		_ = w.ledger.Delete(m.Seq) // it is there
-	}
-	w.forgets++
-}
-
 func (w *World) restart() {
 	w.life++
 	w.db.Restart(w.now)
 	for _, s := range w.services {
 		if l := w.lanes[s.text]; l != nil {
 			l.Restart(w.now)
-			w.beginning[s.text] = w.now.Add(beginTime)
+			w.leads[s.text] = w.now
 		}
 	}
 	w.rosters.Restart(w.now)
-	w.letters.Restart(w.now)
+	w.deadLetters.Restart(w.now)
 	w.reconnect()
-}
-
-// callsBy are the names of the senders of the calls that an action may take.
-func (w *World) callsBy(possible func(*call) bool) []string {
-	var names []string
-	for _, c := range w.calls {
-		if possible(c) && !slices.Contains(names, c.from.name) {
-			names = append(names, c.from.name)
-		}
-	}
-	return names
 }

@@ -34,7 +34,9 @@ type writer struct {
 	waits  *core.Wait
 	until  time.Time
 	nudged bool
-	table  *match.Table // with the flaw TableNotRecord
+	// connection is the hub's when the writer last looked.
+	connection int
+	table      *match.Table // with the flaw TableNotRecord
 }
 
 // reader reads ingest contiguously from a mark on, within one life of ingest.
@@ -63,11 +65,12 @@ func (l *writer) expand(t *match.Table, e *event.Event) match.Decision {
 
 // compile compiles an interest once.
 func (w *World) compile(in record.Interest, of *record.Snapshot) (*match.Interest, error) {
-	if ready := w.compiled[in.ID]; ready != nil {
+	key := in.ID + "/" + in.Since.String() // a change that was lost is decided again
+	if ready := w.compiled[key]; ready != nil {
 		return ready, nil
 	}
 	ready, err := in.CompileFor(of)
-	w.compiled[in.ID] = ready
+	w.compiled[key] = ready
 	return ready, err
 }
 
@@ -134,10 +137,30 @@ func (l *writer) ready() bool {
 // turn takes steps until one needs an answer, or waits.
 func (l *writer) turn() {
 	for more := true; more; {
+		l.observe()
 		step := l.lane.Next(l.world())
 		l.h.w.trace("  %s: %T", l.self.name, step)
 		more = l.step(step)
 		l.lane.Notes()
+	}
+}
+
+// observe notes that the hub's connection was lost.
+func (l *writer) observe() {
+	if l.connection == l.h.connection {
+		return
+	}
+	l.connection = l.h.connection
+	l.reader, l.filler = nil, nil
+	l.dropBatch()
+	l.lane.Reconnected()
+}
+
+// dropBatch gives up the open append. Its messages that were sent stay on their way.
+func (l *writer) dropBatch() {
+	if l.batch != nil {
+		l.batch.writer = nil
+		l.batch = nil
 	}
 }
 
@@ -147,6 +170,8 @@ func (l *writer) step(step core.Step) bool {
 	case core.ReadTip:
 		l.reader, l.filler = nil, nil
 		l.readTip()
+	case core.ConfirmTip:
+		l.confirmTip()
 	case core.CheckCursors:
 		l.checkCursors(s.State)
 	case core.ReadEvents:
@@ -214,10 +239,7 @@ func (l *writer) wait(s core.Wait) bool {
 func (l *writer) failed(f core.Failure) {
 	l.h.w.trace("  %s: failed: %+v", l.self.name, f)
 	l.lane.Failed(f)
-	if l.batch != nil {
-		l.batch.writer = nil // messages that were sent stay on their way
-		l.batch = nil
-	}
+	l.dropBatch()
 	l.turn()
 }
 

@@ -62,6 +62,14 @@ func unknownField(raw any, t reflect.Type, path string) string {
 }
 
 func unknownMember(raw map[string]any, t reflect.Type, path string) string {
+	if t.Kind() == reflect.Map {
+		for name, value := range raw {
+			if p := unknownField(value, t.Elem(), strings.TrimPrefix(path+"."+name, ".")); p != "" {
+				return p
+			}
+		}
+		return ""
+	}
 	if t.Kind() != reflect.Struct {
 		return ""
 	}

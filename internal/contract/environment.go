@@ -27,14 +27,21 @@ const (
 	EnvHubID              = "REPLHUB_HUB_ID"
 	EnvReplicas           = "REPLHUB_REPLICAS"
 	EnvHTTPAddr           = "REPLHUB_HTTP_ADDR"
+	EnvHTTPTokenFile      = "REPLHUB_HTTP_TOKEN_FILE"
+	EnvHTTPTLSCert        = "REPLHUB_HTTP_TLS_CERT"
+	EnvHTTPTLSKey         = "REPLHUB_HTTP_TLS_KEY"
 	EnvHistory            = "REPLHUB_HISTORY"
 	EnvDedupeWindow       = "REPLHUB_DEDUPE_WINDOW"
 	EnvIngestMaxBytes     = "REPLHUB_INGEST_MAX_BYTES"
 	EnvLaneMaxBytes       = "REPLHUB_LANE_MAX_BYTES"
 	EnvDLQMaxBytes        = "REPLHUB_DLQ_MAX_BYTES"
 	EnvDLQServiceMaxBytes = "REPLHUB_DLQ_SERVICE_MAX_BYTES"
+	EnvQuotaLanes         = "REPLHUB_QUOTA_LANES"
+	EnvQuotaLaneBytes     = "REPLHUB_QUOTA_LANE_BYTES"
+	EnvQuotaRegistrations = "REPLHUB_QUOTA_REGISTRATIONS"
 	EnvMemoryBytes        = "REPLHUB_MEMORY_BYTES"
 	EnvOnFull             = "REPLHUB_ON_FULL"
+	EnvPolicy             = "REPLHUB_POLICY"
 	EnvDrainTimeout       = "REPLHUB_DRAIN_TIMEOUT"
 	EnvLogLevel           = "REPLHUB_LOG_LEVEL"
 	EnvLogFormat          = "REPLHUB_LOG_FORMAT"
@@ -73,15 +80,22 @@ func Variables() []Variable {
 		{EnvZKTLSKey, "", "key file of the client certificate for ZooKeeper"},
 		{EnvHubID, "random", "name of this hub; unique among the hubs"},
 		{EnvReplicas, "3 on a cluster of three or more, else 1", "number of replicas of each stream"},
-		{EnvHTTPAddr, "127.0.0.1:8280", "address of /healthz, /readyz and /metrics"},
+		{EnvHTTPAddr, "127.0.0.1:8280", "address of /healthz, /readyz and /metrics; an address that other machines reach needs a token and TLS"},
+		{EnvHTTPTokenFile, "", "file with the token that each HTTP request must have (Authorization: Bearer); one word of at least 16 characters"},
+		{EnvHTTPTLSCert, "", "certificate file of the HTTP server"},
+		{EnvHTTPTLSKey, "", "key file of that certificate"},
 		{EnvHistory, "24h", "how long events are kept after every service has processed them"},
 		{EnvDedupeWindow, "10m", "how long a publisher's retry under the same Nats-Msg-Id is recognised"},
 		{EnvIngestMaxBytes, "4GiB", "limit of the ingest stream DB"},
 		{EnvLaneMaxBytes, "1GiB", "limit of a lane whose registration states none"},
 		{EnvDLQMaxBytes, "1GiB", "limit of the stream DLQ"},
 		{EnvDLQServiceMaxBytes, "an eighth of DLQ_MAX_BYTES", "limit of one service's dead letters; at the limit, that service alone stalls"},
+		{EnvQuotaLanes, "5000", "largest number of services; a further one is refused with the code limit"},
+		{EnvQuotaLaneBytes, "none", "largest max_bytes that a registration may state"},
+		{EnvQuotaRegistrations, "1000", "largest number of registrations in a second, for each hub; 0 means no limit"},
 		{EnvMemoryBytes, "128MiB", "limit of the memory that the hub uses for events"},
 		{EnvOnFull, "detach", "what to do when ingest is full: detach (the lane that keeps it from being trimmed) or refuse (publishers)"},
+		{EnvPolicy, "open", "what a service may have of an entity without a policy: open (everything) or required (nothing)"},
 		{EnvDrainTimeout, "10s", "how long a clean stop may take"},
 		{EnvLogLevel, "info", "debug, info, warn or error"},
 		{EnvLogFormat, "text", "text or json"},

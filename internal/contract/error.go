@@ -20,6 +20,7 @@ const (
 	CodeLimit         Code = "limit"          // a stated bound would be passed
 	CodeDetached      Code = "detached"       // the lane is detached and must be registered again with a start
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
+	CodeNotAllowed    Code = "not_allowed"    // the policy of the entity's owner does not allow it
 	CodeBusy          Code = "busy"           // another backfill of the entity is under way
 	CodePaused        Code = "paused"         // a backfill into a lane whose workers are paused
 	CodeUnavailable   Code = "unavailable"    // NATS, JetStream or the registry is away; try again
@@ -29,7 +30,7 @@ const (
 // Codes lists every code with its meaning, for the documentation and its test.
 var Codes = []Code{
 	CodeBadJSON, CodeUnknownField, CodeInvalidValue, CodeInvalidName, CodeInvalidFilter, CodeNotFound,
-	CodeTooOld, CodeBacklog, CodeInUse, CodeLimit, CodeDetached, CodeConflict, CodeBusy, CodePaused, CodeUnavailable, CodeInternal,
+	CodeTooOld, CodeBacklog, CodeInUse, CodeLimit, CodeDetached, CodeConflict, CodeNotAllowed, CodeBusy, CodePaused, CodeUnavailable, CodeInternal,
 }
 
 // Error is a refusal: the "error" object of a refused control request.

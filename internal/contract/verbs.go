@@ -166,6 +166,7 @@ const (
 	VerdictBefore       = "before_since"  // older than the registration is due from
 	VerdictOp           = "op"            // the op is not among those wanted
 	VerdictFiltered     = "filtered"      // the filter said no
+	VerdictNotAllowed   = "not_allowed"   // the policy of the entity's owner does not allow it
 	VerdictOwn          = "own_event"     // the service published it itself, and echo is off
 	VerdictDeadLettered = "dead_lettered" // it could not be filtered, projected or copied
 	VerdictGone         = "gone"          // ingest holds it no more, so it cannot be judged
@@ -192,6 +193,9 @@ type InterestStatus struct {
 	SinceEpoch uint64 `json:"since_epoch"`
 	// Filling is true while older events are still being copied.
 	Filling bool `json:"filling,omitempty"`
+	// Policy is what the policy of the entity's owner means for the interest; absent
+	// without a policy.
+	Policy *InterestPolicy `json:"policy,omitempty"`
 }
 
 // Lane states.
@@ -306,6 +310,8 @@ type Status struct {
 	Ingest   IngestStatus   `json:"ingest"`
 	// Lanes counts lanes by state.
 	Lanes map[string]int `json:"lanes"`
+	// Erasures are the last erasures, oldest first.
+	Erasures []Erasure `json:"erasures,omitempty"`
 }
 
 // RegistryStatus is the registry as this hub sees it.

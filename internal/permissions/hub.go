@@ -25,7 +25,7 @@ func Hub(domain string) Permissions {
 		"INFO",
 		"STREAM.NAMES",
 		"STREAM.CREATE.*", "STREAM.UPDATE.*", "STREAM.INFO.*", "STREAM.DELETE.*", "STREAM.PURGE.*", "STREAM.SNAPSHOT.*",
-		"STREAM.MSG.GET.*", "STREAM.MSG.DELETE."+contract.StreamDLQ,
+		"STREAM.MSG.GET.*", "STREAM.MSG.DELETE.*",
 		"CONSUMER.CREATE.>", "CONSUMER.NAMES.*", "CONSUMER.LIST.*", "CONSUMER.INFO.*.*", "CONSUMER.DELETE.*.*", "CONSUMER.PAUSE.*.*",
 		"CONSUMER.MSG.NEXT.*.*",
 	)
@@ -55,15 +55,16 @@ func Hub(domain string) Permissions {
 	return p
 }
 
-// serviceVerbs are the control verbs about one service.
+// serviceVerbs are the control verbs about one service or one entity.
 func serviceVerbs() []string {
 	verbs := append(instanceVerbs(),
-		contract.VerbDrop, contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbExplain)
+		contract.VerbDrop, contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbExplain,
+		contract.VerbPolicy) // about one entity
 	slices.Sort(verbs)
 	return verbs
 }
 
 // hubVerbs are the control verbs about the hub as a whole.
 func hubVerbs() []string {
-	return []string{contract.VerbServices, contract.VerbStatus, contract.VerbWho}
+	return []string{contract.VerbErase, contract.VerbPolicies, contract.VerbServices, contract.VerbStatus, contract.VerbWho}
 }

@@ -86,6 +86,8 @@ type ServiceRole struct {
 	// Publishes are the entities whose events it publishes, Snapshots those whose
 	// rows it serves.
 	Publishes, Snapshots []subjects.Name
+	// Policies are the entities whose policy it states.
+	Policies []subjects.Name
 }
 
 // instanceVerbs are the control verbs that a service's instances use.
@@ -116,6 +118,9 @@ func Service(r ServiceRole, domain string) Permissions {
 			p.publish(subjects.NewEvent(entity, op).String())
 		}
 	}
+	for _, entity := range r.Policies {
+		p.publish(subjects.Control(contract.VerbPolicy, entity))
+	}
 	p.subscribe(subjectDetached + service)
 	for _, entity := range r.Snapshots {
 		// The queue group keeps it from seeing requests that another instance answers.
@@ -137,13 +142,18 @@ func acknowledgements(stream string) []string {
 }
 
 // Operator is what somebody needs who runs the hub and its services by the control
-// verbs, and looks after dead letters. Dead letters are shown with their payloads;
-// no other payload can be read, and no event published.
-func Operator(domain string) Permissions {
+// verbs, looks after dead letters, and erases the events of keys. Dead letters are shown
+// with their payloads. No other payload can be read, and no event published, except
+// deletes of the given entities.
+func Operator(domain string, deletes ...subjects.Name) Permissions {
 	p := newPermissions(InboxOperator)
+	p.publish(subjects.Control(contract.VerbErase, subjects.Name{}))
+	for _, entity := range deletes {
+		p.publish(subjects.NewEvent(entity, subjects.Delete).String())
+	}
 	for _, verb := range []string{
 		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDrop,
-		contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbRedrive,
+		contract.VerbPause, contract.VerbResume, contract.VerbRewind, contract.VerbRedrive, contract.VerbPolicy,
 	} {
 		p.publish(subjects.Control(verb, subjects.Name{}) + ".*")
 	}
@@ -171,7 +181,7 @@ func (p *Permissions) observe() {
 	for _, verb := range []string{contract.VerbDescribe, contract.VerbExplain} {
 		p.publish(subjects.Control(verb, subjects.Name{}) + ".*")
 	}
-	for _, verb := range []string{contract.VerbServices, contract.VerbWho, contract.VerbStatus} {
+	for _, verb := range []string{contract.VerbServices, contract.VerbWho, contract.VerbStatus, contract.VerbPolicies} {
 		p.publish(subjects.Control(verb, subjects.Name{}))
 	}
 }

@@ -22,7 +22,7 @@ func name(t *testing.T, s string) subjects.Name {
 func sharing(t *testing.T, domain string) permissions.Permissions {
 	t.Helper()
 	tenant := []subjects.Name{name(t, "tenant")}
-	return permissions.Service(permissions.ServiceRole{Name: name(t, "sharing"), Publishes: tenant, Snapshots: tenant}, domain)
+	return permissions.Service(permissions.ServiceRole{Name: name(t, "sharing"), Publishes: tenant, Snapshots: tenant, Policies: tenant}, domain)
 }
 
 // matches reports whether a subject, or another pattern, lies within a pattern.
@@ -67,6 +67,9 @@ func TestServiceMayDoWhatIsItsOwn(t *testing.T) {
 		"db.user.create":                                     false,
 		"db.tenant.other":                                    false,
 		"db.tenant.create.more":                              false,
+		"replhub.policy.tenant":                              true,
+		"replhub.policy.user":                                false,
+		"replhub.policies":                                   false,
 		"replhub.register.audit":                             false,
 		"replhub.drop.sharing":                               false,
 		"replhub.pause.sharing":                              false,
@@ -175,7 +178,18 @@ func TestOtherRoles(t *testing.T) {
 		{"hub", hub, "db.user.create", false},
 		{"hub", hub, "_INBOX_audit.x", false}, // answers only, by allow_responses
 		{"operator", operator, "replhub.drop.audit", true},
+		{"operator", operator, "replhub.erase", true},
+		{"operator who deletes users", permissions.Operator("", name(t, "user")), "db.user.delete", true},
+		{"operator who deletes users", permissions.Operator("", name(t, "user")), "db.user.update", false},
+		{"operator who deletes users", permissions.Operator("", name(t, "user")), "db.tenant.delete", false},
+		{"operator", operator, "db.user.delete", false},
+		{"observer", observer, "replhub.erase", false},
+		{"hub", hub, "$JS.API.STREAM.MSG.DELETE.DB", true},
 		{"operator", operator, "replhub.rewind.audit", true},
+		{"operator", operator, "replhub.policy.user", true},
+		{"operator", operator, "replhub.policies", true},
+		{"observer", observer, "replhub.policies", true},
+		{"observer", observer, "replhub.policy.user", false},
 		{"operator", operator, "$JS.API.STREAM.MSG.GET.DLQ", true},
 		{"operator", operator, "$JS.API.STREAM.MSG.GET.DB", false},
 		{"operator", operator, "$JS.API.STREAM.DELETE.DLQ", false},

@@ -72,25 +72,29 @@ const (
 	letterRetry = time.Second
 )
 
-// Judge decides on a worker's job whose handler returned an error. Done settles the
-// job.
-func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
-	s.now = now
+// attempts decides what happens to an event after an attempt.
+type attempts struct {
+	env    *env
+	proofs *proofs
+	spills *spills
+}
+
+func (t *attempts) judge(j *Job, a Answer) Verdict {
 	if j.doubted {
 		return Verdict{Kind: Abandoned} // the job may not be ours any more, so a dead letter may not be due
 	}
-	if a.Means == Unavailable && !s.proofs.against(j) {
+	if a.Means == Unavailable && !t.proofs.against(j) {
 		return Verdict{Kind: Stalled, Err: a.Err}
 	}
 	if a.Means != Conflict {
 		j.conflicts = 0
 	} else if j.conflicts++; j.conflicts <= maxConflicts {
-		return Verdict{Kind: Retry, Evidence: IsThere, After: s.cfg.Backoff(j.conflicts)}
+		return Verdict{Kind: Retry, Evidence: IsThere, After: t.env.cfg.Backoff(j.conflicts)}
 	}
 	wait := waitNot
 	j.waitsFor = waitsForNone
 	if a.Means == Waits && !j.dead {
-		wait = s.mayWait(j, a)
+		wait = t.mayWait(j, a)
 	}
 	if wait == waitOn {
 		j.waits++
@@ -98,14 +102,14 @@ func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
 		if a.Unique {
 			j.waitsFor = waitsForUnique
 		}
-		return Verdict{Kind: Retry, Evidence: IsThere, After: s.cfg.ProbePause(j.waits), WaitsLong: j.waits == quietWaits}
+		return Verdict{Kind: Retry, Evidence: IsThere, After: t.env.cfg.ProbePause(j.waits), WaitsLong: j.waits == quietWaits}
 	}
 	j.attempts++
-	v := Verdict{Kind: Retry, After: s.cfg.Backoff(j.attempts)}
+	v := Verdict{Kind: Retry, After: t.env.cfg.Backoff(j.attempts)}
 	switch {
 	case j.dead:
-		v.After = s.cfg.MaxBackoff // held
-	case wait == waitOver, a.Means == Parked, a.Means == Invalid, j.attempts >= s.cfg.MaxAttempts:
+		v.After = t.env.cfg.MaxBackoff // held
+	case wait == waitOver, a.Means == Parked, a.Means == Invalid, j.attempts >= t.env.cfg.MaxAttempts:
 		j.burying = true
 		v = Verdict{Kind: Bury}
 	case a.RetryAfter != nil:
@@ -128,9 +132,7 @@ type Letter struct {
 	Redriven int
 }
 
-// Buried decides on a job after an attempt to store its dead letter.
-func (s *Scheduler) Buried(now time.Time, j *Job, l Letter) Verdict {
-	s.now = now
+func (t *attempts) buried(j *Job, l Letter) Verdict {
 	switch {
 	case l.Needless:
 		j.burying = false
@@ -139,11 +141,11 @@ func (s *Scheduler) Buried(now time.Time, j *Job, l Letter) Verdict {
 		return Verdict{Kind: Retry, After: letterRetry}
 	}
 	if j.gaveUp {
-		s.spills.add(l)
+		t.spills.add(l)
 	}
 	j.burying, j.dead = false, true
-	if s.cfg.HoldKey {
-		return Verdict{Kind: Retry, After: s.cfg.MaxBackoff}
+	if t.env.cfg.HoldKey {
+		return Verdict{Kind: Retry, After: t.env.cfg.MaxBackoff}
 	}
 	return Verdict{Kind: Finished}
 }

@@ -11,7 +11,7 @@ import (
 func BenchmarkEvent(b *testing.B) {
 	now := time.Unix(1, 0)
 	s := New(now, Config{Workers: 16, MaxInFlight: 1000, MaxBatch: 1, MaxAttempts: 10, AckWait: time.Hour})
-	src := s.Open(now)
+	src := s.Open(now, time.Time{})
 	rows := make([]Row, 1000)
 	for i := range rows {
 		rows[i] = Row{"user", strconv.Itoa(i)}

@@ -42,3 +42,6 @@ func (c *Config) leastWindow() int { return min(c.MaxInFlight, max(2*c.Workers, 
 
 // ceiling is the greatest number of events that one of n sources may have in flight.
 func (c *Config) ceiling(n int) int { return max(c.MaxInFlight/max(n, 1), min(c.MaxInFlight, 256)) }
+
+// progressEvery is the time between rounds of in-progress acknowledgements.
+func (c *Config) progressEvery() time.Duration { return max(c.AckWait/4, 10*time.Millisecond) }

@@ -1,7 +1,5 @@
 package queue
 
-import "time"
-
 // The server bounds the events of a work queue that are delivered and not
 // acknowledged, to 1000 by default. Events that wait for other rows can reach this
 // bound while the rows that they wait for are behind them in the queue. If a queue
@@ -29,6 +27,7 @@ type crowding struct {
 
 // spills are the dead letters of events that made room. This instance redrives them.
 type spills struct {
+	env       *env
 	letters   []uint64
 	redriving bool
 }
@@ -45,31 +44,37 @@ func (s *Source) waiting() int { return s.count - s.active }
 // crowded reports whether an event that waits for another row must make room.
 func (s *Source) crowded() bool { return s.mostWaiting > 0 && s.waiting() >= s.mostWaiting }
 
-// makeRoom checks once a second for queues that stand still, and for dead letters to
-// redrive.
-func (s *Scheduler) makeRoom() {
+// crowded looks once a second for queues that stand still, and reports whether waiting
+// events fill a queue.
+func (s *sources) crowded() bool {
 	crowded := false
-	for _, src := range s.sources {
+	for _, src := range s.all {
 		waiting := src.waiting()
 		if waiting <= src.mostWaiting/2 {
 			src.mostWaiting = 0
 		}
 		crowded = crowded || src.mostWaiting > 0
-		if waiting > 0 && src.standsStill() && !s.outage.on() {
-			src.looking, src.tookAt = true, s.seconds
-			s.askInfo(InfoRequest{Source: src, waiting: waiting})
+		if waiting > 0 && src.standsStill() && !s.outages.on() {
+			src.looking, src.tookAt = true, s.env.seconds
+			s.env.askInfo(InfoRequest{Source: src, waiting: waiting})
 		}
 	}
-	if p := &s.spills; len(p.letters) > 0 && !crowded && !p.redriving && !s.outage.on() {
-		n := min(len(p.letters), redriveAtOnce)
-		s.todo().Redrive = p.letters[:n:n]
-		p.letters, p.redriving = p.letters[n:], true
+	return crowded
+}
+
+// redrive requests that the oldest dead letters are redriven.
+func (s *spills) redrive() {
+	if len(s.letters) == 0 || s.redriving {
+		return
 	}
+	n := min(len(s.letters), redriveAtOnce)
+	s.env.todo().Redrive = s.letters[:n:n]
+	s.letters, s.redriving = s.letters[n:], true
 }
 
 // standsStill reports whether no message comes although there is room.
 func (s *Source) standsStill() bool {
-	return s.active < s.size && s.s.seconds-s.tookAt >= crowdedAfter && !s.closed && !s.looking
+	return s.active < s.size && s.env.seconds-s.tookAt >= crowdedAfter && !s.closed && !s.looking
 }
 
 // crowdedBy takes the server's answer, and decides whether the queue stands still
@@ -84,29 +89,20 @@ func (s *Source) crowdedBy(waiting int, info *Info) {
 		waiting = min(waiting, s.mostWaiting)
 	}
 	s.mostWaiting = max(waiting/2, 1)
-	out := s.s.todo()
+	out := s.env.todo()
 	out.Crowded = append(out.Crowded, Crowded{Source: s, Waiting: waiting})
 }
 
-// Redriven takes the outcome of a request to redrive dead letters. If the request
-// failed, all letters are requested again; if more remain, the letters with a
-// sequence greater than next.
-func (s *Scheduler) Redriven(now time.Time, letters []uint64, failed, more bool, next uint64) {
-	s.now = now
-	p := &s.spills
-	p.redriving = false
+func (s *spills) redriven(letters []uint64, failed, more bool, next uint64) {
+	s.redriving = false
 	switch {
 	case failed:
-		p.letters = append(letters, p.letters...)
+		s.letters = append(letters, s.letters...)
 	case more:
 		for _, letter := range letters {
 			if letter > next {
-				p.letters = append(p.letters, letter)
+				s.letters = append(s.letters, letter)
 			}
 		}
 	}
 }
-
-// Spilled is how many dead letters are not yet redriven. If the scheduler ends now,
-// they stay in the stream of dead letters.
-func (s *Scheduler) Spilled() int { return len(s.spills.letters) }

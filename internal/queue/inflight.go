@@ -97,7 +97,7 @@ func (s *Source) discard() []string {
 	}
 	for _, j := range gone {
 		if j.line != nil {
-			s.s.leave(j)
+			s.rows.leave(j)
 		}
 	}
 	s.session.held = nil

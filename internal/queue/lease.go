@@ -31,5 +31,15 @@ func (l *lease) renew(from time.Time) {
 	}
 }
 
-// lapsed reports whether the lease on the partitions is over.
-func (s *Scheduler) lapsed() bool { return s.cfg.Ordered && s.lease.over(s.now) }
+// Silence is why a request for partitions got no answer.
+type Silence uint8
+
+// Silences.
+const (
+	// NoAnswer means that no hub is known to be away. A hub that is slow, frozen or cut
+	// off took the request, or a hub refused it. Meanwhile another hub may hear the other
+	// instances, and give them the partitions of this one.
+	NoAnswer Silence = iota
+	// NoHub means that the server knows no hub, and can be reached itself.
+	NoHub
+)

@@ -19,6 +19,16 @@ type outage struct {
 
 func (o *outage) on() bool { return !o.since.IsZero() }
 
+// outages is the part that knows whether there is an outage, and decides on probes.
+type outages struct {
+	env     *env
+	rows    *rows
+	retries *retries
+	proofs  *proofs
+
+	outage
+}
+
 // pick takes out the stalled job for the next probe; nil for none.
 func (o *outage) pick() *Job {
 	for len(o.stalled) > 0 {
@@ -32,29 +42,34 @@ func (o *outage) pick() *Job {
 }
 
 // mayProbe reports whether a probe is due and there is an event for it.
-func (s *Scheduler) mayProbe() bool {
-	o := &s.outage
-	return o.probe == nil && s.candidates() > 0 && !s.now.Before(o.due) && !s.lapsed()
+func (o *outages) mayProbe() bool {
+	return o.probe == nil && o.candidates() > 0 && !o.env.now.Before(o.due)
+}
+
+// nextProbe is when the next probe is due; zero if that is now or not known.
+func (o *outages) nextProbe() time.Time {
+	if o.on() && o.probe == nil && o.env.now.Before(o.due) {
+		return o.due
+	}
+	return time.Time{}
 }
 
 // candidates is how many jobs may serve as a probe.
-func (s *Scheduler) candidates() int { return s.ready.len() + len(s.outage.stalled) }
+func (o *outages) candidates() int { return o.rows.ready.len() + len(o.stalled) }
 
-// stall holds a job whose handler answered with an outage. attempts is the number of
-// attempts that the answer counts for. An outage is reported when the first probe is
-// answered with an outage too.
-func (s *Scheduler) stall(j *Job, err error, attempts int) {
-	s.stopped(j)
+// stall holds a job that does not run any more, whose handler answered with an outage.
+// attempts is the number of attempts that the answer counts for, and begun the number of
+// the attempt that began last. An outage is reported when the first probe is answered
+// with an outage too.
+func (o *outages) stall(j *Job, err error, attempts int, begun uint64) {
 	j.state = jobReady
-	j.src.settledInherited(j)
 	j.blockFrom()
-	if s.proofs.against(j) {
+	if o.proofs.against(j) {
 		j.doubts++ // the job was one of a batch
 	}
-	j.failedAt, s.proofs.wanted = s.begun, true
-	o := &s.outage
+	j.failedAt, o.proofs.wanted = begun, true
 	if !o.on() {
-		o.since, o.due = s.now, s.now
+		o.since, o.due = o.env.now, o.env.now
 	}
 	o.err = err
 	o.attempts += attempts
@@ -66,28 +81,41 @@ func (s *Scheduler) stall(j *Job, err error, attempts int) {
 	}
 	o.probe = nil
 	o.probes++
-	o.due = s.now.Add(s.cfg.ProbePause(o.probes))
-	s.reschedule()
-	if !o.told && !s.closed { // after Drain the end of the outage would not be reported
+	o.due = o.env.now.Add(o.env.cfg.ProbePause(o.probes))
+	o.env.reschedule()
+	if !o.told && !o.env.closed { // after Drain the end of the outage would not be reported
 		o.told = true
-		s.tell(OutageBegins, *o)
+		o.env.tell(OutageBegins, o.outage)
 	}
 }
 
-// answered notes that a handler has given an answer that is not an outage.
-func (s *Scheduler) answered(j *Job, handled bool) {
-	if handled {
-		s.proofs.add(j)
+// lasts reports an outage that lasts, with the attempts of the last second.
+func (o *outages) lasts() {
+	if o.told {
+		o.env.tell(OutageLasts, o.outage)
 	}
-	if s.outage.probe == j {
-		s.recover()
+}
+
+// answered notes what a job's answer, which is no outage, shows. It reports whether an
+// outage is over. A probe that ended without an answer has no result.
+func (o *outages) answered(j *Job, e Evidence) (over bool) {
+	if e == WasHandled {
+		o.proofs.add(j)
 	}
+	if o.probe != j {
+		return false
+	}
+	o.probe = nil
+	if e != NoEvidence {
+		o.recover()
+	}
+	return e != NoEvidence
 }
 
 // recover ends the outage, and makes the jobs ready that waited for its end.
-func (s *Scheduler) recover() {
-	over := s.outage
-	s.outage = outage{}
+func (o *outages) recover() {
+	over := o.outage
+	o.outage = outage{}
 	first := make([]*Job, 0, len(over.stalled))
 	for _, j := range over.stalled {
 		if j.state == jobDiscarded {
@@ -96,25 +124,14 @@ func (s *Scheduler) recover() {
 		// If outages follow one another, and each ends with the first probe, then one
 		// event causes them: it must not stop all others without a pause.
 		if j.returns++; j.returns > 1 {
-			s.delay(j, s.now.Add(s.cfg.ProbePause(j.returns-1)))
+			o.retries.add(j, o.env.now.Add(o.env.cfg.ProbePause(j.returns-1)))
 			continue
 		}
 		j.unblockRow()
 		first = append(first, j)
 	}
-	s.ready.pushFront(first)
+	o.rows.ready.pushFront(first)
 	if over.told {
-		s.tell(OutageEnds, over)
-	}
-	for _, src := range s.sources {
-		src.pull()
-	}
-}
-
-// unanswered notes that a job ended without an answer. If it was a probe, the probe
-// has no result.
-func (s *Scheduler) unanswered(j *Job) {
-	if s.outage.probe == j {
-		s.outage.probe = nil
+		o.env.tell(OutageEnds, over)
 	}
 }

@@ -12,12 +12,14 @@ const nakSpan = 100_000
 // InfoRequest is a consumer to ask the server about.
 type InfoRequest struct {
 	Source  *Source
-	session int // the session that asks; 0 for a queue that stands still
-	waiting int // jobs that waited then
+	session int // the session that asks; 0 for a queue that stands still or is quiet
+	waiting int // jobs that waited then; 0 for a quiet queue
 }
 
 // Info is the server's report on a consumer.
 type Info struct {
+	// Gone says that the consumer does not exist. The other fields are then zero.
+	Gone    bool
 	Created time.Time
 	// AckFloor is the sequence up to which every copy is acknowledged, Start the one
 	// at which the consumer begins; both are sequences of the lane.
@@ -36,28 +38,59 @@ type Info struct {
 // cluster, a consumer that starts in the middle has an ack floor of 0 at first.
 func (i *Info) floor() uint64 { return max(i.AckFloor, max(i.Start, 1)-1) }
 
-// ConsumerInfo takes the answer to an InfoRequest; nil where no answer came.
-func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
-	s.now = now
-	if req.session == 0 {
-		req.Source.crowdedBy(req.waiting, info)
+// informed takes the answer to a request.
+func (s *Source) informed(req InfoRequest, info *Info) {
+	if s.closed {
 		return
 	}
-	req.Source.session.seen(req.Source, req.session, info)
+	switch {
+	case info != nil && !s.same(info):
+		// No message has announced that: no request was under way, or the message was lost.
+		s.env.todo().QueuesChanged = true
+	case req.session > 0:
+		s.session.seen(s, req.session, info)
+	case req.waiting > 0:
+		s.crowdedBy(req.waiting, info)
+	default:
+		s.quiet = quiet{since: s.env.seconds}
+	}
 }
 
-// remembered reports whether the consumer is the one seen before and still knows all
-// its deliveries. Otherwise the session is over.
-func (s *Source) remembered(info *Info) bool {
-	n := &s.session
-	if s.created.IsZero() {
+// same reports whether a consumer is the one seen before.
+func (s *Source) same(info *Info) bool {
+	if s.created.IsZero() && !info.Gone {
 		s.created = info.Created
 	}
-	switch {
-	case !info.Created.Equal(s.created):
-		s.s.todo().QueuesChanged = true // the consumer was created again while no hub could announce that
-		return false
-	case info.DeliveredSeq < n.look.newest && n.look.memory == s.memory:
+	return !info.Gone && info.Created.Equal(s.created)
+}
+
+// quiet says when the server was last asked whether a consumer still exists.
+type quiet struct {
+	since uint32 // the second of the last answer
+	asked bool   // a question is under way
+}
+
+// quietAfter is the number of seconds without a message and without a request under way
+// after which a consumer may have ended unnoticed.
+const quietAfter = 2
+
+// listen asks the server about a source for which no request is under way, as in an
+// outage: the end of its consumer would not be announced. A session that looks at the
+// consumer finds out by itself; one that waits for its first message does not look.
+func (s *Source) listen() {
+	looks := s.session.look.asking || !s.session.look.due.IsZero()
+	if looks || s.asked > 0 || s.closed || s.quiet.asked || s.env.seconds-max(s.heard, s.quiet.since) < quietAfter {
+		return
+	}
+	s.quiet.asked = true
+	s.env.askInfo(InfoRequest{Source: s})
+}
+
+// remembered reports whether the consumer still knows all its deliveries. Otherwise the
+// session is over.
+func (s *Source) remembered(info *Info) bool {
+	n := &s.session
+	if info.DeliveredSeq < n.look.newest && n.look.memory == s.memory {
 		s.newest = info.DeliveredSeq
 		s.forget()
 		number := n.number
@@ -97,7 +130,7 @@ func (s *Source) callFor(info *Info) {
 		}
 	}
 	if len(settle.Done)+len(settle.Nak) > 0 {
-		out := s.s.todo()
+		out := s.env.todo()
 		out.Settle = append(out.Settle, settle)
 	}
 }

@@ -47,7 +47,7 @@ func newRun(t *testing.T, seed uint64, batches bool) *run {
 	}
 	w := &run{t: t, r: r, now: time.Unix(1, 0), last: map[string]uint64{}, busy: map[string]bool{}}
 	w.s = New(w.now, cfg)
-	w.src = w.s.Open(w.now)
+	w.src = w.s.Open(w.now, time.Time{})
 	return w
 }
 
@@ -56,7 +56,7 @@ const runLength = 300
 func (w *run) run() {
 	for round := 0; w.finished < runLength; round++ {
 		if round > 100_000 {
-			w.t.Fatalf("%d of %d handled, %d batches at work: %+v", w.finished, runLength, len(w.running), w.s.outage)
+			w.t.Fatalf("%d of %d handled, %d batches at work: %+v", w.finished, runLength, len(w.running), w.s.outages.outage)
 		}
 		w.now = w.now.Add(time.Millisecond)
 		w.s.Tick(w.now)
@@ -72,8 +72,8 @@ func (w *run) run() {
 		}
 		w.check()
 	}
-	if w.src.count != 0 || w.src.active != 0 || w.src.running != 0 || len(w.s.lines) != 0 || w.src.first != nil || w.s.running != 0 {
-		w.t.Fatalf("left behind: %+v, %d rows", w.src, len(w.s.lines))
+	if w.src.count != 0 || w.src.active != 0 || w.src.running != 0 || len(w.s.rows.lines) != 0 || w.src.first != nil || w.s.work.running != 0 {
+		w.t.Fatalf("left behind: %+v, %d rows", w.src, len(w.s.rows.lines))
 	}
 }
 

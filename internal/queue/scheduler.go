@@ -9,123 +9,64 @@ import (
 // in order and one at a time, jobs of different rows concurrently. Its methods must
 // not be called concurrently. Methods that take a time are inputs; the time must not
 // go backwards.
+//
+// Each part knows one thing. A part calls those that it depends on, and New connects
+// them. The Scheduler takes the inputs, and orders the parts.
 type Scheduler struct {
-	cfg Config
-	now time.Time // of the input under way
-	outputs
+	env
 
-	sources []*Source // open, or with running handlers
-	shares  int       // number of sources among which MaxInFlight is divided
-	lease   lease     // unused in a lane without order
-
-	rows
-	retries retries
-	running int
-	begun   uint64 // counts the attempts
-	closed  bool
-
-	outage outage
-	proofs proofs
-	spills spills
-
-	ticks   uint32 // counts the rounds of in-progress acknowledgements
-	seconds uint32 // counts seconds, roughly; does not advance while the process stands still
-	// When the next round and the next second are due.
-	nextTick, nextSecond time.Time
+	rows     rows     // the jobs by their rows
+	retries  retries  // the jobs that wait for their next attempt
+	proofs   proofs   // which resources were there, and when
+	outages  outages  // a time without something that the handlers need
+	sources  sources  // the consumers in use, and how long they are held
+	spills   spills   // the dead letters of events that made room
+	work     work     // the jobs that workers have
+	attempts attempts // the verdicts on events
 }
 
 // New makes a scheduler without sources and jobs.
 func New(now time.Time, cfg Config) *Scheduler {
-	return &Scheduler{
-		cfg: cfg, now: now, lease: lease{from: now, ttl: leaseTTL},
-		rows: rows{lines: make(map[Row]*line)}, proofs: proofs{last: make(map[string]uint64)},
-		nextTick: now.Add(cfg.progressEvery()), nextSecond: now.Add(time.Second),
+	s := &Scheduler{
+		env:     env{cfg: cfg, clock: newClock(now, cfg.progressEvery())},
+		rows:    rows{lines: make(map[Row]*line)},
+		proofs:  proofs{last: make(map[string]uint64)},
+		sources: sources{lease: lease{from: now, ttl: leaseTTL}},
 	}
+	s.retries = retries{env: &s.env, rows: &s.rows}
+	s.outages = outages{env: &s.env, rows: &s.rows, retries: &s.retries, proofs: &s.proofs}
+	s.sources.env, s.sources.rows, s.sources.outages = &s.env, &s.rows, &s.outages
+	s.spills = spills{env: &s.env}
+	s.work = work{env: &s.env, rows: &s.rows, retries: &s.retries, outages: &s.outages, sources: &s.sources}
+	s.attempts = attempts{env: &s.env, proofs: &s.proofs, spills: &s.spills}
+	return s
 }
 
-// progressEvery is the time between rounds of in-progress acknowledgements.
-func (c *Config) progressEvery() time.Duration { return max(c.AckWait/4, 10*time.Millisecond) }
+// Open opens the only source of a lane without order. created is when its consumer was
+// created; zero while that is unknown.
+func (s *Scheduler) Open(now, created time.Time) *Source {
+	s.now = now
+	return s.sources.open(created)
+}
 
 // MayBegin reports whether Take would return a batch.
 func (s *Scheduler) MayBegin(now time.Time) bool {
 	s.now = now
-	return s.mayBegin()
-}
-
-func (s *Scheduler) mayBegin() bool {
-	if s.closed {
-		return false
-	}
-	if s.outage.on() {
-		return s.mayProbe()
-	}
-	return !s.ready.empty() && !s.lapsed()
+	return s.work.mayBegin()
 }
 
 // Take fills b with the next jobs for a worker; false when there is no job to begin
 // now.
 func (s *Scheduler) Take(now time.Time, b *Batch) bool {
 	s.now = now
-	b.reset()
-	for s.mayBegin() {
-		j := s.pick()
-		if j == nil {
-			continue
-		}
-		if s.outage.on() {
-			s.outage.probe = j
-			s.begin(b, j)
-			return true
-		}
-		share := s.share()
-		s.begin(b, j)
-		s.fill(b, share)
-		return true
-	}
-	return false
-}
-
-// pick removes the job that begins next from the ready jobs; nil if all ready jobs are
-// discarded. A probe is a job that has not been tried yet, or the job whose last attempt
-// is longest ago: so a single event that always answers with an outage stops no other.
-func (s *Scheduler) pick() *Job {
-	for !s.ready.empty() {
-		if j := s.ready.pop(); j.state != jobDiscarded {
-			return j
-		}
-	}
-	return s.outage.pick()
-}
-
-// begin adds a job to a worker's batch.
-func (s *Scheduler) begin(b *Batch, j *Job) {
-	j.state = jobRunning
-	s.begun++
-	j.begunAt = s.begun
-	s.running++
-	j.src.running++
-	b.Jobs = append(b.Jobs, j)
+	return s.work.take(b)
 }
 
 // Done notes the outcome of a batch by the verdicts of its jobs. The driver has
 // already acknowledged the done jobs.
 func (s *Scheduler) Done(now time.Time, b *Batch) {
 	s.now = now
-	b.sources = b.sources[:0]
-	attempts := 1
-	for i, j := range b.Jobs {
-		s.settle(j, b.verdicts[i], attempts)
-		if b.verdicts[i].Kind == Stalled {
-			attempts = 0 // the batch's outage counts once
-		}
-		if !slices.Contains(b.sources, j.src) {
-			b.sources = append(b.sources, j.src)
-		}
-	}
-	for _, src := range b.sources {
-		src.pull()
-	}
-	b.reset()
+	s.work.done(b)
 }
 
 // Acknowledging notes that jobs were handled, or have their dead letters, and that the
@@ -139,146 +80,128 @@ func (s *Scheduler) Acknowledging(now time.Time, jobs ...*Job) {
 	}
 }
 
-// settle notes the outcome of a job. attempts is the number of attempts that an
-// outage counts for it.
-func (s *Scheduler) settle(j *Job, v Verdict, attempts int) {
-	mine := j.src.mine() && !j.doubted
-	switch {
-	case v.Kind == Stalled && mine:
-		s.stall(j, v.Err, attempts)
+// Judge decides on a worker's job whose handler returned an error. Done settles the
+// job.
+func (s *Scheduler) Judge(now time.Time, j *Job, a Answer) Verdict {
+	s.now = now
+	return s.attempts.judge(j, a)
+}
+
+// Buried decides on a job after an attempt to store its dead letter.
+func (s *Scheduler) Buried(now time.Time, j *Job, l Letter) Verdict {
+	s.now = now
+	return s.attempts.buried(j, l)
+}
+
+// Delivered takes a message.
+func (s *Scheduler) Delivered(now time.Time, src *Source, j *Job, at Place) {
+	s.now = now
+	src.delivered(j, at)
+}
+
+// PullEnded takes the server's message that a request has ended. unsent is how many
+// messages of the request will not come; -1 means all requested messages.
+func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd, unsent int) {
+	s.now = now
+	src.pullEnded(epoch, end, unsent)
+}
+
+// Refresh updates a pull that is about to be sent, and reports whether its
+// subscription still stands.
+func (s *Scheduler) Refresh(p *Pull) bool {
+	p.Pin = p.Source.Pin
+	return p.Epoch == p.Source.epoch
+}
+
+// ConsumerInfo takes the answer to an InfoRequest; nil where no answer came.
+func (s *Scheduler) ConsumerInfo(now time.Time, req InfoRequest, info *Info) {
+	s.now = now
+	req.Source.informed(req, info)
+}
+
+// Assigned takes a hub's answer: the partitions of this instance, and the lease. sent
+// is when the request was sent. It reports whether a partition was given up at once,
+// so that another instance may have it.
+func (s *Scheduler) Assigned(now, sent time.Time, ttl time.Duration, partitions []int) (freed bool) {
+	s.now = now
+	return s.sources.assigned(sent, ttl, partitions)
+}
+
+// Unanswered notes that a request for partitions, sent at that time, got no answer.
+// Without a hub, no partition changes its holder. Otherwise the lease runs out.
+func (s *Scheduler) Unanswered(now, sent time.Time, why Silence) {
+	s.now = now
+	if why == NoHub {
+		s.sources.noHub(sent)
 		return
-	case v.Evidence == NoEvidence:
-		s.unanswered(j)
-	default:
-		s.answered(j, v.Evidence == WasHandled)
 	}
-	switch {
-	case v.Kind == Finished:
-		s.stopped(j)
-		j.src.remember(j.Seq)
-		s.remove(j)
-	case v.Kind == Retry && mine:
-		s.retry(j, s.now.Add(v.After))
-	case v.Kind == Untried && mine, v.Kind == Abandoned && mine && s.cfg.Ordered:
-		// A job of an ordered lane that is abandoned here was in doubt when its handler
-		// ended, and has been delivered here again. If that delivery were given back,
-		// newer copies of its row would pass it.
-		s.release(j)
-	default: // the server delivers it again, here or to another instance
-		s.stopped(j)
-		s.giveBack(j)
-	}
+	s.sources.lease.silent = true // CheckLease finds when the lease is over
 }
 
-// giveBack makes the server deliver a job again. The rest of its row in the same batch
-// must not begin before that job: the rest is given back too, except handled jobs. An
-// earlier job of the row may still wait here for another attempt.
-func (s *Scheduler) giveBack(j *Job) {
-	s.ack(AckNak, j.Reply)
-	for next := j.behind; next != nil; next = next.behind {
-		if next.state == jobRunning {
-			next.doubted = true
-		}
-	}
-	if j.first() {
-		s.remove(j)
-		return
-	}
-	j.src.unlink(j)
-	j.state = jobDiscarded
-	s.leave(j)
-}
-
-// release puts back a job that was not tried.
-func (s *Scheduler) release(j *Job) {
-	s.stopped(j)
-	j.state = jobReady
-	if j.first() {
-		s.offer(j)
-	}
-}
-
-// stopped notes that a worker has finished with a job.
-func (s *Scheduler) stopped(j *Job) {
-	s.running--
-	j.src.running--
-	if j.src.closed && j.src.running == 0 {
-		s.free(j.src)
-	}
+// CheckLease discards every job that has not begun when the lease is over, because
+// another instance may have the job. If a hub or the pin confirms a partition, the jobs
+// of that partition are collected again.
+func (s *Scheduler) CheckLease(now time.Time) {
+	s.now = now
+	s.sources.checkLease()
 }
 
 // Tick runs the periodic work that is due: retries, requests for consumer info,
 // in-progress acknowledgements, stalled pulls.
 func (s *Scheduler) Tick(now time.Time) {
 	s.now = now
-	if !now.Before(s.nextTick) {
-		s.nextTick = now.Add(s.cfg.progressEvery())
-		s.progress()
+	if s.tick(s.cfg.progressEvery()) {
+		s.sources.progress()
 	}
-	if !now.Before(s.nextSecond) {
-		s.nextSecond = now.Add(time.Second)
-		s.second()
+	if s.second() {
+		s.everySecond()
 	}
-	s.revive()
-	for _, src := range s.sources {
+	s.retries.revive()
+	for _, src := range s.sources.all {
 		src.session.tick(src)
+	}
+}
+
+// everySecond looks for silent sources and for queues that stand still.
+func (s *Scheduler) everySecond() {
+	s.outages.lasts()
+	for _, src := range s.sources.all {
+		src.watch()
+	}
+	if s.closed {
+		return
+	}
+	crowded := s.sources.crowded()
+	if !crowded && !s.outages.on() {
+		s.spills.redrive()
 	}
 }
 
 // Next is when Tick is due.
 func (s *Scheduler) Next() time.Time {
-	next := s.nextTick
-	earlier := func(t time.Time) {
-		if !t.IsZero() && t.Before(next) {
-			next = t
-		}
-	}
-	earlier(s.nextSecond)
+	next := earliest(s.nextTick, s.nextSecond, s.outages.nextProbe())
 	if j := s.retries.next(); j != nil {
-		earlier(j.due)
+		next = earliest(next, j.due)
 	}
-	if s.outage.on() && s.outage.probe == nil && s.now.Before(s.outage.due) {
-		earlier(s.outage.due)
-	}
-	for _, src := range s.sources {
-		earlier(src.session.look.due)
+	for _, src := range s.sources.all {
+		next = earliest(next, src.session.look.due)
 	}
 	return next
 }
 
-// progress sends in-progress acknowledgements for the jobs that have been in flight
-// for a quarter of the ack wait or longer.
-func (s *Scheduler) progress() {
-	s.ticks++
-	for _, src := range s.sources {
-		for j := src.first; j != nil; j = j.later {
-			if j.tick+1 < s.ticks {
-				j.tick = s.ticks - 1
-				s.ack(AckProgress, j.Reply)
-			}
-		}
-	}
-}
-
-// second checks once a second for silent sources and for queues that stand still.
-func (s *Scheduler) second() {
-	s.seconds++
-	if s.outage.told {
-		s.tell(OutageLasts, s.outage) // with the attempts of the last second
-	}
-	for _, src := range s.sources {
-		src.watch()
-	}
-	if !s.closed {
-		s.makeRoom()
-	}
+// Redriven takes the outcome of a request to redrive dead letters. If the request
+// failed, all letters are requested again; if more remain, the letters with a
+// sequence greater than next.
+func (s *Scheduler) Redriven(now time.Time, letters []uint64, failed, more bool, next uint64) {
+	s.now = now
+	s.spills.redriven(letters, failed, more, next)
 }
 
 // Reconnected notes that the connection was lost and is established again: requests and
 // messages under way are lost.
 func (s *Scheduler) Reconnected(now time.Time) {
 	s.now = now
-	for _, src := range s.sources {
+	for _, src := range s.sources.all {
 		src.asked = 0
 		src.session.interrupted(src)
 		src.pull()
@@ -289,21 +212,25 @@ func (s *Scheduler) Reconnected(now time.Time) {
 // reports the running jobs with Done.
 func (s *Scheduler) Drain(now time.Time) {
 	s.now = now
-	for _, src := range slices.Clone(s.sources) {
-		s.close(src)
-	}
+	s.sources.closeAll()
 	s.closed = true
 }
 
 // InFlight returns how many events are taken and not settled.
-func (s *Scheduler) InFlight() int {
-	n := 0
-	for _, src := range s.sources {
-		n += src.count
-	}
-	return n
-}
+func (s *Scheduler) InFlight() int { return s.sources.inFlight() }
+
+// Waiting counts the events whose last answer was that they wait for another row. The
+// events behind them in their rows do not count.
+func (s *Scheduler) Waiting() Waiting { return s.sources.waiting() }
+
+// Held returns the partitions that this instance works on, including those that it is
+// giving up.
+func (s *Scheduler) Held() []int { return s.sources.held() }
+
+// Spilled is how many dead letters are not yet redriven. If the scheduler ends now,
+// they stay in the stream of dead letters.
+func (s *Scheduler) Spilled() int { return len(s.spills.letters) }
 
 // Sources returns the consumers in use, including those that only wait for their
 // handlers to end.
-func (s *Scheduler) Sources() []*Source { return slices.Clone(s.sources) }
+func (s *Scheduler) Sources() []*Source { return slices.Clone(s.sources.all) }

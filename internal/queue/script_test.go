@@ -24,7 +24,7 @@ import (
 //	deliver 11:a 12 [p=0] [at=5] [pin=P] [epoch=1] [size=10]    at is the consumer's sequence
 //	redeliver 11:a [times=2]    the same, of what the server has delivered before
 //	ended over|unpinned|gone|interrupted [unsent=3]
-//	info floor=10 delivered=20 at=20 pending=3 [start=1] [created=1] [max=0] [left=0]; info none
+//	info floor=10 delivered=20 at=20 pending=3 [start=1] [created=1] [max=0] [left=0]; info none; info gone
 //	                            the server's answer, as often as it is asked; [once]
 //	take A                      a worker's batch, which is called A
 //	handle A [11=error] ...     the handler's answers: ok, error, away, conflict, waits, unique,
@@ -102,7 +102,7 @@ func (w *world) input(verb string, args []string) {
 	w.t.Helper()
 	o := script.Parse(w.t, args)
 	inputs := map[string]func(script.Args){
-		"open":      func(script.Args) { w.s.Open(w.now) },
+		"open":      func(script.Args) { w.s.Open(w.now, w.start.Add(time.Second)) },
 		"assigned":  w.assigned,
 		"nohub":     func(o script.Args) { w.s.Unanswered(w.now, w.now.Add(-o.Duration("ago", 0)), NoHub) },
 		"silence":   func(o script.Args) { w.s.Unanswered(w.now, w.now.Add(-o.Duration("ago", 0)), NoAnswer) },
@@ -141,7 +141,7 @@ func (w *world) output() string {
 
 func (w *world) source(o script.Args) *Source {
 	w.t.Helper()
-	for _, src := range w.s.sources {
+	for _, src := range w.s.sources.all {
 		if given := o.Text("p", "") != ""; !given && !src.closed || given && src.Partition == o.Number("p", 0) {
 			return src
 		}
@@ -200,7 +200,7 @@ func (w *world) info(o script.Args) {
 			w.s.ConsumerInfo(w.now, req, w.consumer(o, req))
 			w.perform(w.s.Ready())
 		}
-		if o.Has("once") || o.Has("none") {
+		if o.Has("once") || o.Has("none") || o.Has("gone") {
 			return
 		}
 	}
@@ -208,8 +208,11 @@ func (w *world) info(o script.Args) {
 
 // consumer is what an input says of a consumer.
 func (w *world) consumer(o script.Args, req InfoRequest) *Info {
-	if o.Has("none") {
+	switch {
+	case o.Has("none"):
 		return nil
+	case o.Has("gone"):
+		return &Info{Gone: true}
 	}
 	return &Info{
 		Created:  w.start.Add(time.Duration(o.Number("created", 1)) * time.Second),
@@ -241,8 +244,8 @@ func (w *world) redriven(o script.Args) {
 }
 
 func (w *world) state(script.Args) {
-	for _, src := range w.s.sources {
+	for _, src := range w.s.sources.all {
 		w.say("%s: %d in flight, %d active, %d running, %d asked for", name(src), src.count, src.active, src.running, src.asked)
 	}
-	w.say("%d rows, spilled %d", len(w.s.lines), w.s.Spilled())
+	w.say("%d rows, spilled %d", len(w.s.rows.lines), w.s.Spilled())
 }

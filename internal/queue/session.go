@@ -110,7 +110,7 @@ func (n *session) hold(s *Source, j *Job) {
 func (n *session) admit(s *Source, j *Job) {
 	j.inherited = true
 	n.inherited++
-	s.s.enqueue(j)
+	s.rows.enqueue(j)
 }
 
 // settledInherited notes that a job from before the session is settled, or has failed
@@ -128,7 +128,7 @@ func (s *Source) settledInherited(j *Job) {
 // mayAsk reports whether messages may be requested: this instance is known to have the
 // partition, and the deliveries that other instances left have been requested.
 func (n *session) mayAsk(s *Source) bool {
-	return !s.s.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
+	return !s.env.cfg.Ordered || n.state == sessionOpen || n.proving || (n.confirmed && n.looked)
 }
 
 // proven notes that a message came with this instance's pin, in answer to a request
@@ -160,7 +160,7 @@ func (n *session) interrupted(s *Source) {
 // restart begins a new session. Running jobs continue, in their lines.
 func (n *session) restart(s *Source) {
 	n.last = 0
-	if !s.s.cfg.Ordered || s.closed {
+	if !s.env.cfg.Ordered || s.closed {
 		return
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
@@ -181,7 +181,7 @@ func (n *session) begin(s *Source) {
 	}
 	n.held = nil
 	n.number++
-	n.state, n.looked, n.began, n.look = sessionCollecting, false, s.s.now, look{}
+	n.state, n.looked, n.began, n.look = sessionCollecting, false, s.env.now, look{}
 	n.news(s)
 }
 
@@ -193,7 +193,7 @@ func (n *session) news(s *Source) {
 
 // tick makes the session look when a look is due.
 func (n *session) tick(s *Source) {
-	if !n.look.due.IsZero() && !s.s.now.Before(n.look.due) {
+	if !n.look.due.IsZero() && !s.env.now.Before(n.look.due) {
 		n.look.due = time.Time{}
 		n.news(s)
 	}
@@ -209,15 +209,15 @@ func (n *session) lookAt(s *Source) {
 	k.wanted, k.asking, k.due = false, true, time.Time{}
 	k.pause = min(max(2*k.pause, settlePoll), slowPoll)
 	k.linked, k.newest, k.memory = s.linked, s.newest, s.memory
-	s.s.askInfo(InfoRequest{Source: s, session: n.number})
+	s.env.askInfo(InfoRequest{Source: s, session: n.number})
 }
 
 // lookAgain schedules the next look after a pause, or at once if there was news.
 func (n *session) lookAgain(s *Source, wait bool) {
 	n.look.asking = false
 	if wait {
-		n.look.due = s.s.now.Add(n.look.pause)
-		s.s.reschedule()
+		n.look.due = s.env.now.Add(n.look.pause)
+		s.env.reschedule()
 	}
 	n.lookAt(s)
 }
@@ -238,9 +238,9 @@ func (n *session) seen(s *Source, number int, info *Info) {
 	// No message can be on its way if none was requested.
 	quietBefore := n.number == 1
 	s.size = max(s.size, min(info.Unacknowledged, handledRoom)+settleRoom)
-	if others > 0 && s.s.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.s.now.Sub(n.began) > nakAfter) {
+	if others > 0 && s.env.now.Sub(n.look.called) > nakEvery && (quietBefore && !n.looked || s.env.now.Sub(n.began) > nakAfter) {
 		s.callFor(info)
-		n.look.called = s.s.now
+		n.look.called = s.env.now
 	}
 	if n.advance(s, info, others) {
 		n.look, n.looked = look{}, true
@@ -274,10 +274,10 @@ func (n *session) advance(s *Source, info *Info, others int) bool {
 		return false
 	}
 	for _, j := range n.held {
-		s.s.enqueue(j)
+		s.rows.enqueue(j)
 	}
 	n.held, n.state = nil, sessionOpen
-	s.ceiling = s.s.cfg.ceiling(s.s.shares)
+	s.ceiling = s.sources.ceiling()
 	s.size = min(s.size, s.ceiling)
 	return true
 }

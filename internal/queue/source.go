@@ -15,7 +15,10 @@ type Source struct {
 	// Owner is the driver's record of the source.
 	Owner any
 
-	s       *Scheduler
+	env     *env
+	rows    *rows
+	outages *outages
+	sources *sources
 	epoch   int // counts the subscriptions
 	closed  bool
 	running int    // number of jobs that workers have
@@ -26,6 +29,7 @@ type Source struct {
 	handled handled
 	queueState
 	crowding
+	quiet quiet
 }
 
 // queueState is the state of the consumer as far as deliveries have shown it.
@@ -38,23 +42,6 @@ type queueState struct {
 	created time.Time
 }
 
-// Open opens the only source of a lane without order.
-func (s *Scheduler) Open(now time.Time) *Source {
-	s.now, s.shares = now, 1
-	src := s.newSource(-1)
-	s.subscribe(src)
-	src.pull()
-	return src
-}
-
-func (s *Scheduler) newSource(partition int) *Source {
-	src := &Source{Partition: partition, s: s, heard: s.seconds}
-	src.size, src.ceiling = s.cfg.leastWindow(), s.cfg.ceiling(s.shares)
-	src.tookAt = s.seconds
-	s.sources = append(s.sources, src)
-	return src
-}
-
 // Place is a delivery's place among those of its consumer.
 type Place struct {
 	// Epoch is the epoch of the subscription on which the delivery came.
@@ -65,35 +52,34 @@ type Place struct {
 	Pin string
 }
 
-// Delivered takes a message.
-func (s *Scheduler) Delivered(now time.Time, src *Source, j *Job, at Place) {
-	s.now = now
-	if src.closed || at.Epoch != src.epoch {
-		if src.closed && at.Epoch == src.epoch { // the message was on its way when the intake ended
-			s.ack(AckNak, j.Reply)
+func (s *Source) delivered(j *Job, at Place) {
+	if s.closed || at.Epoch != s.epoch {
+		if s.closed && at.Epoch == s.epoch { // the message was on its way when the intake ended
+			s.env.ack(AckNak, j.Reply)
 		}
 		return
 	}
-	src.heard, src.tookAt = s.seconds, s.seconds
-	src.asked = max(src.asked-1, 0)
-	j.src, j.tick = src, s.ticks
+	s.heard, s.tookAt = s.env.seconds, s.env.seconds
+	s.asked = max(s.asked-1, 0)
+	j.src, j.tick = s, s.env.ticks
+	ordered := s.env.cfg.Ordered
 	switch {
-	case s.cfg.Ordered && !src.inSession(j, at):
-		if known := src.known(j.Seq); src.handled.has(j.Seq) || known != nil && known.settled {
-			s.ack(AckDone, j.Reply)
+	case ordered && !s.inSession(j, at):
+		if known := s.known(j.Seq); s.handled.has(j.Seq) || known != nil && known.settled {
+			s.env.ack(AckDone, j.Reply)
 		}
-		src.pull()
+		s.pull()
 		return
-	case !s.cfg.Ordered && j.Delivered > 1 && src.known(j.Seq) != nil:
+	case !ordered && j.Delivered > 1 && s.known(j.Seq) != nil:
 		return
 	}
-	src.link(j)
-	if s.cfg.Ordered && src.session.state != sessionOpen {
-		src.session.hold(src, j)
+	s.link(j)
+	if ordered && s.session.state != sessionOpen {
+		s.session.hold(s, j)
 	} else {
-		s.enqueue(j)
+		s.rows.enqueue(j)
 	}
-	src.pull()
+	s.pull()
 }
 
 // PullEnd is how the server ended a request for messages, other than by sending all.
@@ -107,45 +93,55 @@ const (
 	PullInterrupted                // anything else, such as a change of leaders
 )
 
-// PullEnded takes the server's message that a request has ended. unsent is how many
-// messages of the request will not come; -1 means all requested messages.
-func (s *Scheduler) PullEnded(now time.Time, src *Source, epoch int, end PullEnd, unsent int) {
-	s.now = now
-	if epoch != src.epoch {
+func (s *Source) pullEnded(epoch int, end PullEnd, unsent int) {
+	if epoch != s.epoch {
 		return
 	}
-	src.heard = s.seconds
+	s.heard = s.env.seconds
 	if unsent < 0 {
-		unsent = src.asked
+		unsent = s.asked
 	}
-	src.asked = max(src.asked-unsent, 0)
-	if src.closed {
+	s.asked = max(s.asked-unsent, 0)
+	if s.closed {
 		return
 	}
 	switch end {
 	case PullOver:
-		src.pull()
+		s.pull()
 	case PullUnpinned:
-		src.asked = 0
-		src.session.unpinned(src)
-		src.pull()
+		s.asked = 0
+		s.session.unpinned(s)
+		s.pull()
 	case PullNoConsumer:
-		src.asked = 0
-		s.todo().QueuesChanged = true
+		s.asked = 0
+		s.env.todo().QueuesChanged = true
 	case PullInterrupted: // the next second requests messages again
-		src.asked = 0
-		src.session.interrupted(src)
+		s.asked = 0
+		s.session.interrupted(s)
 	}
 }
 
 // mine reports whether this instance may begin jobs of the source.
 func (s *Source) mine() bool {
-	return !s.closed && !s.s.closed && (!s.s.cfg.Ordered || s.session.confirmed)
+	return !s.closed && !s.env.closed && (!s.env.cfg.Ordered || s.session.confirmed)
 }
 
 // remember notes that a copy is settled.
 func (s *Source) remember(seq uint64) {
-	if s.s.cfg.Ordered {
+	if s.env.cfg.Ordered {
 		s.handled.add(seq)
 	}
+}
+
+// doubt discards the jobs that have not begun, and begins a new session.
+func (s *Source) doubt() {
+	s.session.confirmed, s.session.proving, s.session.byPin = false, false, false
+	s.session.discarded = s.discard()
+	s.session.last, s.asked = 0, 0
+	s.forget() // a job that still runs here may be settled by another instance
+	for j := s.first; j != nil; j = j.later {
+		j.doubted = true
+	}
+	s.env.subscribe(s)
+	s.session.begin(s)
 }

@@ -12,20 +12,20 @@ const (
 )
 
 // mayWait decides on a job that its handler answered with Waits.
-func (s *Scheduler) mayWait(j *Job, a Answer) wait {
+func (t *attempts) mayWait(j *Job, a Answer) wait {
 	if j.waitsFrom.IsZero() {
-		j.waitsFrom = s.now
+		j.waitsFrom = t.env.now
 	}
 	switch {
-	case s.cfg.MaxWait < 0:
+	case t.env.cfg.MaxWait < 0:
 		return waitNot
-	case s.now.Sub(j.waitsFrom) >= s.cfg.MaxWait:
+	case t.env.now.Sub(j.waitsFrom) >= t.env.cfg.MaxWait:
 		return waitOver
-	case !s.cfg.Batches && a.Unique && j.behind != nil:
+	case !t.env.cfg.Batches && a.Unique && j.behind != nil:
 		// Another row has the unique value now, so a later event of this row must give
 		// this row another value. A batch handler gets the two events together.
 		return waitNot
-	case !s.cfg.HoldKey && j.src.crowded():
+	case !t.env.cfg.HoldKey && j.src.crowded():
 		j.gaveUp = true
 		return waitOver
 	default:
@@ -48,11 +48,9 @@ type Waiting struct {
 	Since       time.Time // the time of the earliest first answer with Waits among these events
 }
 
-// Waiting counts the events whose last answer was that they wait for another row. The
-// events behind them in their rows do not count.
-func (s *Scheduler) Waiting() Waiting {
+func (s *sources) waiting() Waiting {
 	var w Waiting
-	for _, src := range s.sources {
+	for _, src := range s.all {
 		for j := src.first; j != nil; j = j.later {
 			switch j.waitsFor {
 			case waitsForRow:

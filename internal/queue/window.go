@@ -27,30 +27,23 @@ func (s *Source) pull() {
 	if n == 0 {
 		return
 	}
-	out := s.s.todo()
+	out := s.env.todo()
 	out.Pulls = append(out.Pulls, Pull{Source: s, Epoch: s.epoch, Batch: n, Pin: s.Pin})
-}
-
-// Refresh updates a pull that is about to be sent, and reports whether its
-// subscription still stands.
-func (s *Scheduler) Refresh(p *Pull) bool {
-	p.Pin = p.Source.Pin
-	return p.Epoch == p.Source.epoch
 }
 
 // credit is how many messages to request now.
 func (s *Source) credit() int {
 	switch {
-	case s.closed, s.s.closed, !s.session.mayAsk(s):
+	case s.closed, s.env.closed, !s.session.mayAsk(s):
 		return 0
-	case s.s.outage.on():
+	case s.outages.on():
 		return s.creditForProbe()
 	}
 	free := s.size - s.asked - s.active
 	if free <= 0 || (s.asked > 0 && free < s.size/2) {
 		return 0
 	}
-	if s.s.lapsed() {
+	if s.sources.lapsed() {
 		return 0 // a new pin, obtained now, would seem to prove that this instance has the partition
 	}
 	s.pace()
@@ -62,7 +55,7 @@ func (s *Source) credit() int {
 // creditForProbe requests one event, and only if the sole candidate is the event that
 // may itself cause the outage.
 func (s *Source) creditForProbe() int {
-	if s.asked > 0 || s.active >= s.size || s.s.candidates() > 1 || s.s.lapsed() {
+	if s.asked > 0 || s.active >= s.size || s.outages.candidates() > 1 || s.sources.lapsed() {
 		return 0
 	}
 	s.asked = 1
@@ -71,23 +64,25 @@ func (s *Source) creditForProbe() int {
 
 // pace adapts the window to the time that the last requested jobs took.
 func (s *Source) pace() {
-	took := s.s.now.Sub(s.askedAt)
-	s.askedAt = s.s.now
+	took := s.env.now.Sub(s.askedAt)
+	s.askedAt = s.env.now
 	switch {
-	case s.s.cfg.Ordered && s.session.state != sessionOpen:
+	case s.env.cfg.Ordered && s.session.state != sessionOpen:
 	case took < fast:
 		s.size = min(2*s.size, s.ceiling)
 	case took > slow && s.active > 0:
-		s.size = max(s.size/2, min(s.s.cfg.leastWindow(), s.ceiling))
+		s.size = max(s.size/2, min(s.env.cfg.leastWindow(), s.ceiling))
 	}
 }
 
-// watch detects a lost request, and requests messages if no request is under way.
+// watch detects a lost request, and requests messages if no request is under way. If none
+// may be requested now, it finds out whether the consumer still exists.
 func (s *Source) watch() {
-	if s.asked > 0 && s.s.seconds-s.heard > silence {
+	if s.asked > 0 && s.env.seconds-s.heard > silence {
 		s.asked = 0
-		s.heard = s.s.seconds
+		s.heard = s.env.seconds
 		s.session.interrupted(s)
 	}
 	s.pull()
+	s.listen()
 }

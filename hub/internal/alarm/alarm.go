@@ -24,6 +24,7 @@ const (
 	ForeignLane                // a stream of a lane's name that somebody else made
 	ForeignShared              // a stream of the hub's own names that somebody else made
 	Deleted                    // a stream that somebody deleted
+	Policy                     // the policy of an entity that cannot be applied
 )
 
 // About identifies an alarm's subject. There is at most one alarm for a subject at a
@@ -46,6 +47,8 @@ func (a About) String() string {
 		return "stream " + a.Name + " is foreign"
 	case Deleted:
 		return "stream " + a.Name + " deleted"
+	case Policy:
+		return "policy of " + a.Name
 	case Record:
 	}
 	return a.Name

@@ -1,9 +1,12 @@
 // Package consumers looks after the consumers of the lanes that this hub owns: a
 // consumer that is deleted by hand, or lost in a rewind that was cut short, is
 // created again within seconds, behind the copies that are known to be acknowledged.
+// So is a consumer by which the server has delivered nothing for a minute although it
+// could (stuck.go).
 package consumers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +38,7 @@ const (
 	confirmAfter = 500 * time.Millisecond
 )
 
-// Config is what a Watch needs. Every field is required.
+// Config is what a Watch needs. Every field without a default is required.
 type Config struct {
 	JS      jetstream.JetStream
 	Hubs    *ownership.Hubs
@@ -46,8 +49,11 @@ type Config struct {
 	Now     func() time.Time
 	Started time.Time
 	// Every is the time between two looks, where that is shorter than two seconds.
-	Every  time.Duration
-	Logger *slog.Logger
+	Every time.Duration
+	// StuckAfter is how long a consumer that could deliver has delivered nothing when
+	// it is created again; a minute by default.
+	StuckAfter time.Duration
+	Logger     *slog.Logger
 }
 
 // Watch looks after consumers. Run is called once; the other methods may be called
@@ -60,11 +66,16 @@ type Watch struct {
 	streams map[subjects.Name]jetstream.Stream
 	// since is when a lane was found to lack consumers.
 	since map[subjects.Name]lack
+	// stands is where the consumers of a lane stand.
+	stands map[subjects.Name]*stands
 }
 
 // New makes a Watch.
 func New(cfg Config) *Watch {
-	return &Watch{cfg: cfg, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]lack)}
+	cfg.StuckAfter = cmp.Or(cfg.StuckAfter, stuckAfter)
+	return &Watch{
+		cfg: cfg, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]lack), stands: make(map[subjects.Name]*stands),
+	}
 }
 
 // Settled returns what this hub knows of a service's consumers.
@@ -130,7 +141,9 @@ func (w *Watch) concerns(l *lane.Lane) bool {
 func (w *Watch) forget(service subjects.Name) {
 	delete(w.streams, service)
 	delete(w.since, service)
+	delete(w.stands, service)
 	w.cfg.Lacking.Clear(service, lanes.Consumers)
+	w.cfg.Lacking.Clear(service, lanes.Deliveries)
 }
 
 // look looks at one lane.
@@ -149,6 +162,7 @@ func (w *Watch) look(ctx context.Context, l *lane.Lane, confirm time.Duration) {
 		w.cfg.Logger.Debug("look at consumers", "service", service.String(), "err", err)
 	case len(missing) == 0:
 		w.whole(ctx, l)
+		w.stand(ctx, l, stream)
 	default:
 		w.lacks(ctx, l, missing, confirm)
 	}

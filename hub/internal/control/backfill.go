@@ -8,6 +8,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/request"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
@@ -124,6 +125,9 @@ func (b backfill) lay(service subjects.Name, s lane.State) (next lane.State, cha
 	in := s.Find(b.entity.String())
 	if in == nil {
 		return s, false, contract.FieldErrorf(contract.CodeNotFound, "entity", "%s is not registered for %s: register it with the start \"snapshot\", which brings the rows", service, b.entity)
+	}
+	if err := policy.JudgeRows(*in, b.Filter); err != nil {
+		return s, false, err
 	}
 	have := s.Rows(in.ID)
 	switch {

@@ -229,7 +229,11 @@ func (r *redrive) read(ctx context.Context, t *portion) (*deadletter.Letter, err
 func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.Letter) (msg *nats.Msg, why string, err error) {
 	times := letter.Redriven() + 1
 	if letter.Whole() {
-		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, letter.CopyHeader(), letter.Data, times), "", nil
+		data, why, err := r.allowed(ctx, s, letter)
+		if err != nil || why != "" {
+			return nil, why, err
+		}
+		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, letter.CopyHeader(), data, times), "", nil
 	}
 	if letter.Header.Get(contract.HeaderRow) != "" {
 		return nil, "it is a row of a snapshot, which ingest does not hold; have its owner publish the row, or ask for the row again with backfill", nil

@@ -46,6 +46,8 @@ const (
 type Verb struct {
 	// Service says that the subject names a service.
 	Service bool
+	// Entity says that the subject names an entity.
+	Entity bool
 	// Owner says that the hub which owns the lane should perform the verb: another
 	// hub would have to compete with the owner's appends.
 	Owner bool
@@ -118,7 +120,7 @@ func (c *Server) Serve(ctx context.Context, ready chan<- struct{}) error {
 			continue
 		}
 		subject := contract.MicroName + "." + name
-		if v.Service {
+		if v.Service || v.Entity {
 			subject += ".*"
 		}
 		err := svc.AddEndpoint(name, micro.HandlerFunc(func(req micro.Request) { c.accept(ctx, name, v, req) }),
@@ -223,10 +225,14 @@ func tie(ctx, stopping context.Context, nc *nats.Conn) (_ context.Context, untie
 }
 
 func serviceOf(v Verb, subject string) (subjects.Name, error) {
-	if !v.Service {
+	what := "service"
+	switch {
+	case v.Entity:
+		what = "entity"
+	case !v.Service:
 		return subjects.Name{}, nil
 	}
-	return request.Name(subject[strings.LastIndexByte(subject, '.')+1:], "service")
+	return request.Name(subject[strings.LastIndexByte(subject, '.')+1:], what)
 }
 
 // forward hands a request to the hub that owns the lane. done is false when

@@ -12,6 +12,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/partition"
+	"github.com/replhub/replhub/hub/internal/policy"
 )
 
 // VerbsConfig is what Verbs need. Every field is required.
@@ -22,6 +23,8 @@ type VerbsConfig struct {
 	Lanes   *lanes.Set
 	Letters *deadletter.Queue
 	Rosters *partition.Rosters
+	// Policies has the policies of entities in which a service has no interest now.
+	Policies *policy.Keeper
 	// Failpoint is called at named steps; tests kill the process there.
 	Failpoint func(step string)
 	Logger    *slog.Logger

@@ -1,40 +1,48 @@
 package deadletter
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
 // Subjects of the server's advisories, each followed by ".<stream>.<consumer>".
-// They name any stream of the account: a wildcard cannot stand for a part of a
-// name, so others' advisories come along and are acknowledged unread.
+// They cover every stream of the account, because a wildcard cannot stand for a part of a
+// name. Advisories of streams that are no lanes are acknowledged unread.
 const (
 	advisoryPrefix     = "$JS.EVENT.ADVISORY.CONSUMER."
 	exhaustedSubjects  = advisoryPrefix + "MAX_DELIVERIES.>"
 	terminatedSubjects = advisoryPrefix + "MSG_TERMINATED.>"
 	terminatedKind     = "MSG_TERMINATED"
+	// deletedReason is the server's reason for terminating the delivery of a message that
+	// was deleted (nats-server 2.15.2, consumer.go, ackTermUnackedLimitsReason).
+	deletedReason = "Unacknowledged message was deleted"
 )
 
 // advisoriesMaxBytes bounds the unsettled advisories, about 150,000. An
 // exhausted delivery whose advisory finds no room is found by the audit.
 const advisoriesMaxBytes = 64 << 20
 
-// maxAdvisories bounds those of one consumer and kind, so that the advisories of a
-// service over its quota of dead letters leave room for the others'.
+// maxAdvisories bounds the advisories of one consumer and kind. So a service over its
+// quota of dead letters leaves room for the advisories of other services.
 const maxAdvisories = 10_000
 
-// advisoriesConfig: a work queue, so that what is settled takes no room and
-// what the stream holds is exactly what is not. A full one refuses the new; the
-// old are never pushed out.
-func (q *Queue) advisoriesConfig() jetstream.StreamConfig {
+// advisories is the stream of failed deliveries whose letter is not stored yet.
+type advisories struct{ stream *hubstream.Kept }
+
+// advisoriesConfig is that of a work queue: the stream holds exactly the advisories that
+// are not settled. A full stream refuses new advisories, and keeps the old ones.
+func (c Config) advisoriesConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        contract.StreamAdvisories,
 		Description: "replhub: failed deliveries whose dead letter is not stored yet",
@@ -47,7 +55,7 @@ func (q *Queue) advisoriesConfig() jetstream.StreamConfig {
 		DiscardNewPerSubject: true,
 		MaxBytes:             advisoriesMaxBytes,
 		Storage:              jetstream.FileStorage,
-		Replicas:             q.cfg.Replicas,
+		Replicas:             c.Replicas,
 	}
 }
 
@@ -88,4 +96,41 @@ func decodeAdvisory(subject string, data []byte) (f failed, service subjects.Nam
 
 func exhaustedText(deliveries uint64) string {
 	return fmt.Sprintf("not acknowledged within %d deliveries (max_deliver)", deliveries)
+}
+
+// waiting counts the advisories of a service's lane.
+func (a *advisories) waiting(ctx context.Context, service subjects.Name) (uint64, error) {
+	return count(ctx, a.stream, unsettledFilter(service))
+}
+
+// maxUnsettled is how many advisories of a service Hold looks through. Where
+// there are more the whole lane is held.
+const maxUnsettled = 256
+
+// Unsettled is the lowest sequence of a lane of which the server has reported that a
+// delivery failed, without its letter being stored yet; the largest number there is when
+// there is none. Unlike Hold it goes by reports alone.
+func (a *advisories) Unsettled(ctx context.Context, service subjects.Name) (uint64, error) {
+	lowest := uint64(nothingHeld)
+	filter := unsettledFilter(service)
+	from := uint64(1)
+	for range maxUnsettled {
+		m, err := message(ctx, a.stream, from, jetstream.WithGetMsgSubject(filter))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return lowest, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read the advisories of %s: %w", service, err)
+		}
+		f, _, ours, err := decodeAdvisory(m.Subject, m.Data)
+		if ours && err == nil {
+			lowest = min(lowest, f.seq)
+		}
+		from = m.Sequence + 1
+	}
+	return 0, nil
+}
+
+func unsettledFilter(service subjects.Name) string {
+	return advisoryPrefix + "*." + subjects.LaneStream(service) + ".*"
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/episode"
 	"github.com/replhub/replhub/hub/internal/jsapi"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/retry"
@@ -15,73 +16,88 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// The audit finds exhausted deliveries whose advisory was lost: advisories are
-// core messages, gone when the server dies before it has stored them, when
-// their stream has no leader just then or is full.
+// The audit finds exhausted deliveries whose advisory was lost. An advisory is a core
+// message. It is lost if the server dies before it has stored the advisory, or if the
+// stream of advisories has no leader or is full.
 //
-// num_redelivered counts the messages that were redelivered and are pending,
-// and the exhausted ones without a letter. Zero says that all is well. More
-// than num_ack_pending says for certain that one lacks its letter. In between
-// the counts do not tell. Which ones they are the server says nowhere but in a
-// backup of the stream, which holds its consumers' state (inspect.go); a backup
-// reads the whole lane, so one is made only for a reason.
+// num_redelivered counts the messages that were redelivered and are pending, and the
+// exhausted messages without a letter. Zero says that no letter is missing. A number
+// above num_ack_pending says that a letter is missing. Any other number leaves that open.
+// Only a backup of the stream, which holds the state of its consumers, says which
+// messages are exhausted (inspect.go). The server reads the whole lane for a backup, so
+// the audit requests one only where a letter may be missing.
 
-// auditAll audits the lanes periodically until ctx ends.
-func (q *Queue) auditAll(ctx context.Context) error {
-	for retry.Sleep(ctx, q.cfg.AuditEvery) == nil {
-		q.reviewQuotas(ctx)
-		if err := q.audit(ctx); ctx.Err() == nil {
-			q.auditing.Met(err)
+// audit looks for exhausted deliveries without a letter.
+type audit struct {
+	cfg        Config
+	watches    *watches
+	advisories *advisories
+	capture    *capture
+	trouble    *episode.Log
+}
+
+// run audits the lanes periodically until ctx ends.
+func (a *audit) run(ctx context.Context) error {
+	for retry.Sleep(ctx, a.cfg.AuditEvery) == nil {
+		a.capture.quotas.review(ctx)
+		if err := a.lanes(ctx); ctx.Err() == nil {
+			a.trouble.Met(err)
 		}
 	}
 	return nil
 }
 
-func (q *Queue) audit(ctx context.Context) error {
+func (a *audit) lanes(ctx context.Context) error {
 	var services []subjects.Name
-	names, err := jsapi.StreamNames(ctx, q.cfg.JS, "sub.>")
+	names, err := jsapi.StreamNames(ctx, a.cfg.JS, "sub.>")
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if service, ok := subjects.ParseLaneStream(name); ok && q.cfg.Owns(service) {
+		if service, ok := subjects.ParseLaneStream(name); ok && a.cfg.Owns(service) {
 			services = append(services, service)
 		}
 	}
 	var failures error
 	for _, service := range services {
-		if err := q.auditLane(ctx, service); err != nil && !errors.Is(err, lane.ErrNoLane) {
+		if err := a.lane(ctx, service); err != nil && !errors.Is(err, lane.ErrNoLane) {
 			failures = errors.Join(failures, fmt.Errorf("lane %s: %w", service, err))
 		}
 	}
 	return failures
 }
 
-// auditLane looks at one lane's consumers.
-func (q *Queue) auditLane(ctx context.Context, service subjects.Name) error {
-	workers, err := lane.Workers(ctx, q.cfg.JS, service)
+// lane looks at one lane's consumers.
+func (a *audit) lane(ctx context.Context, service subjects.Name) error {
+	workers, err := lane.Workers(ctx, a.cfg.JS, service)
 	if err != nil {
 		return err
 	}
 	var suspects []*jetstream.ConsumerInfo
 	for _, info := range workers {
-		if w, clean := q.observe(service, info); !clean && q.worthInspecting(info, time.Since(w.suspect)) {
+		if w, clean := a.watches.observe(service, info); !clean && a.worthInspecting(info, time.Since(w.suspect)) {
 			suspects = append(suspects, info)
 		}
 	}
 	if len(suspects) == 0 {
 		return nil
 	}
-	waiting, err := q.count(ctx, q.advisories, unsettledFilter(service))
+	waiting, err := a.advisories.waiting(ctx, service)
 	if err != nil || waiting > 0 {
-		return err // those are on their way
+		return err // the capture of these advisories is under way
 	}
-	states, err := q.inspect(ctx, subjects.LaneStream(service))
+	return a.clear(ctx, service, suspects)
+}
+
+// clear finds out which deliveries of consumers are exhausted and stores their
+// letters.
+func (a *audit) clear(ctx context.Context, service subjects.Name, suspects []*jetstream.ConsumerInfo) error {
+	states, err := inspect(ctx, a.cfg.JS, subjects.LaneStream(service))
 	if err != nil {
 		return err
 	}
 	for _, info := range suspects {
-		if err := q.settleAll(ctx, service, info, states[info.Name]); err != nil {
+		if err := a.settleAll(ctx, service, info, states[info.Name]); err != nil {
 			return err
 		}
 	}
@@ -90,16 +106,16 @@ func (q *Queue) auditLane(ctx context.Context, service subjects.Name) error {
 
 // worthInspecting decides whether a consumer that has been suspect for a time
 // is worth reading its lane.
-func (q *Queue) worthInspecting(info *jetstream.ConsumerInfo, suspect time.Duration) bool {
-	return (certain(info) && suspect >= q.cfg.AuditEvery) || suspect >= q.cfg.InspectEvery
+func (a *audit) worthInspecting(info *jetstream.ConsumerInfo, suspect time.Duration) bool {
+	return (certain(info) && suspect >= a.cfg.AuditEvery) || suspect >= a.cfg.InspectEvery
 }
 
 // settleAll stores the letters of all exhausted deliveries of a consumer.
-func (q *Queue) settleAll(ctx context.Context, service subjects.Name, info *jetstream.ConsumerInfo, s *consumerState) error {
+func (a *audit) settleAll(ctx context.Context, service subjects.Name, info *jetstream.ConsumerInfo, s *consumerState) error {
 	if s == nil {
 		return fmt.Errorf("the backup of the lane does not have consumer %s", info.Name)
 	}
-	now, err := q.cfg.JS.Consumer(ctx, subjects.LaneStream(service), info.Name)
+	now, err := a.cfg.JS.Consumer(ctx, subjects.LaneStream(service), info.Name)
 	if err != nil {
 		return fmt.Errorf("look up consumer %s: %w", info.Name, err)
 	}
@@ -118,14 +134,14 @@ func (q *Queue) settleAll(ctx context.Context, service subjects.Name, info *jets
 			stream: subjects.LaneStream(service), consumer: info.Name, seq: seq, attempts: s.Redelivered[seq],
 			reason: contract.ReasonMaxDeliver, text: exhaustedText(s.Redelivered[seq]), at: now.CachedInfo().TimeStamp,
 		}
-		if err := q.store(ctx, service, f); err != nil {
+		if err := a.capture.store(ctx, service, f); err != nil {
 			return err
 		}
 	}
 	if len(found) > 0 {
-		q.cfg.Logger.Warn("found exhausted deliveries whose advisory was lost", "service", service.String(), "consumer", info.Name, "count", len(found))
+		a.cfg.Logger.Warn("found exhausted deliveries whose advisory was lost", "service", service.String(), "consumer", info.Name, "count", len(found))
 	}
-	q.cleared(service, info, s.floor())
+	a.watches.cleared(service, info, s.floor())
 	return nil
 }
 

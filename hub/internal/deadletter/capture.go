@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/episode"
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
@@ -33,26 +35,35 @@ const (
 	settleTime = 2 * time.Second
 )
 
-// captureAll turns advisories into letters until ctx ends.
-func (q *Queue) captureAll(ctx context.Context) error {
+// capture makes letters of advisories.
+type capture struct {
+	js         jetstream.JetStream
+	advisories *advisories
+	quotas     *quotas
+	log        *slog.Logger
+	trouble    *episode.Log
+}
+
+// run turns advisories into letters until ctx ends.
+func (c *capture) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := q.capture(ctx)
+		err := c.work(ctx)
 		if ctx.Err() == nil {
-			q.capturing.Met(err)
+			c.trouble.Met(err)
 			_ = retry.Sleep(ctx, captureRetry) // the loop looks at ctx
 		}
 	}
 	return nil
 }
 
-// capture works until the advisories cannot be read. The letter is stored
+// work captures until the advisories cannot be read. The letter is stored
 // before its advisory is acknowledged: a crash in between does it again, and
 // the letter is recognised.
-func (q *Queue) capture(ctx context.Context) error {
-	if _, err := q.advisories.Look(ctx); err != nil {
+func (c *capture) work(ctx context.Context) error {
+	if _, err := c.advisories.stream.Look(ctx); err != nil {
 		return err
 	}
-	consumer, err := q.cfg.JS.CreateOrUpdateConsumer(ctx, contract.StreamAdvisories, jetstream.ConsumerConfig{
+	consumer, err := c.js.CreateOrUpdateConsumer(ctx, contract.StreamAdvisories, jetstream.ConsumerConfig{
 		Durable:     captureConsumer,
 		Description: "replhub: makes dead letters of failed deliveries",
 		AckPolicy:   jetstream.AckExplicitPolicy,
@@ -75,13 +86,13 @@ func (q *Queue) capture(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", contract.StreamAdvisories, err)
 		}
-		err = q.handle(ctx, msg)
+		err = c.handle(ctx, msg)
 		if errors.Is(err, ErrQuota) {
 			// Only that service's advisory waits; the others continue.
 			_ = msg.NakWithDelay(quotaRetry)
 			continue
 		}
-		q.capturing.Met(err)
+		c.trouble.Met(err)
 		if err != nil {
 			// Whether or not this arrives, the advisory comes again.
 			_ = msg.NakWithDelay(captureRetry)
@@ -95,26 +106,26 @@ func (q *Queue) capture(ctx context.Context) error {
 }
 
 // handle settles one advisory.
-func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) error {
+func (c *capture) handle(ctx context.Context, msg jetstream.Msg) error {
 	f, service, ours, err := decodeAdvisory(msg.Subject(), msg.Data())
 	switch {
 	case err != nil:
-		q.cfg.Logger.Error("an advisory cannot be read; the audit will find the delivery", "err", err)
+		c.log.Error("an advisory cannot be read; the audit will find the delivery", "err", err)
 		return nil
 	case !ours:
 		return nil
 	}
-	return q.store(ctx, service, f)
+	return c.store(ctx, service, f)
 }
 
 // store stores the letter of a failed delivery, and then settles the delivery
 // with its consumer.
-func (q *Queue) store(ctx context.Context, service subjects.Name, f failed) error {
-	if err := q.refused(service); err != nil {
+func (c *capture) store(ctx context.Context, service subjects.Name, f failed) error {
+	if err := c.quotas.refused(service); err != nil {
 		return err
 	}
-	log := q.cfg.Logger.With("service", service.String(), "consumer", f.consumer, "seq", f.seq)
-	stream, err := q.cfg.JS.Stream(ctx, f.stream)
+	log := c.log.With("service", service.String(), "consumer", f.consumer, "seq", f.seq)
+	stream, err := c.js.Stream(ctx, f.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil // dropped, and its copies with it
 	}
@@ -127,8 +138,12 @@ func (q *Queue) store(ctx context.Context, service subjects.Name, f failed) erro
 	}
 	copied, err := stream.GetMsg(ctx, f.seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		log.Warn("a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
-		return q.settle(ctx, stream, f)
+		level := slog.LevelWarn
+		if f.text == deletedReason {
+			level = slog.LevelDebug // erased while a worker held it
+		}
+		log.Log(ctx, level, "a failed delivery has no dead letter: its copy is gone from the lane", "reason", f.reason)
+		return c.settle(ctx, stream, f)
 	}
 	if err != nil {
 		return fmt.Errorf("read lane %s at %d: %w", service, f.seq, err)
@@ -136,27 +151,27 @@ func (q *Queue) store(ctx context.Context, service subjects.Name, f failed) erro
 	subject, err := subjects.ParseCopy(copied.Subject)
 	if err != nil || subject.Service() != service {
 		log.Error("a failed delivery has no dead letter: it is none of the hub's", "subject", copied.Subject)
-		return q.settle(ctx, stream, f)
+		return c.settle(ctx, stream, f)
 	}
-	letter, id := letterOf(subject, copied, f, q.cfg.JS.Conn().MaxPayload())
-	seq, _, err := q.appendWithin(ctx, service, letter, id)
+	letter, id := letterOf(subject, copied, f, c.js.Conn().MaxPayload())
+	seq, _, err := c.quotas.appendWithin(ctx, service, letter, id)
 	if err != nil {
 		return err
 	}
-	if dropped, err := q.dropped(ctx, service, info.Created); err != nil {
+	if dropped, err := c.dropped(ctx, service, info.Created); err != nil {
 		return err
 	} else if dropped {
-		return q.Remove(ctx, &Letter{Seq: seq})
+		return c.quotas.store.Remove(ctx, &Letter{Seq: seq})
 	}
 	log.Debug("dead letter stored", "reason", f.reason)
-	return q.settle(ctx, stream, f)
+	return c.settle(ctx, stream, f)
 }
 
 // settle acknowledges an exhausted delivery in its consumer's name. The message is no
 // longer pending there; the acknowledgement makes the consumer forget its redelivery
 // count, the only trace that it has no letter (nats-server 2.15.2, consumer.go,
 // processAckMsgLocked). If the acknowledgement is lost, the audit does it again.
-func (q *Queue) settle(ctx context.Context, stream jetstream.Stream, f failed) error {
+func (c *capture) settle(ctx context.Context, stream jetstream.Stream, f failed) error {
 	if f.reason != contract.ReasonMaxDeliver {
 		return nil // the consumer already counts it as acknowledged
 	}
@@ -175,8 +190,8 @@ func (q *Queue) settle(ctx context.Context, stream jetstream.Stream, f failed) e
 	// $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>;
 	// the consumer goes by the stream sequence alone.
 	subject := "$JS.ACK." + f.stream + "." + f.consumer + ".1." + strconv.FormatUint(f.seq, 10) + ".0.0.0"
-	if _, err := q.cfg.JS.Conn().RequestWithContext(ctx, subject, []byte("+ACK")); err != nil {
-		q.cfg.Logger.Debug("settle an exhausted delivery; the audit will", "stream", f.stream, "seq", f.seq, "err", err)
+	if _, err := c.js.Conn().RequestWithContext(ctx, subject, []byte("+ACK")); err != nil {
+		c.log.Debug("settle an exhausted delivery; the audit will", "stream", f.stream, "seq", f.seq, "err", err)
 	}
 	return nil
 }

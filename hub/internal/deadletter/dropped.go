@@ -12,11 +12,11 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// dropped reports whether the lane created at a time has had its last record, or
-// is gone. Asked after a letter was stored: a drop removes a service's letters
-// behind that record, so a letter that came too late for it finds the record.
-func (q *Queue) dropped(ctx context.Context, service subjects.Name, created time.Time) (bool, error) {
-	tip, err := lane.ReadTip(ctx, q.cfg.JS, service)
+// dropped reports whether the lane that was created at a time has its last record, or is
+// gone. It is called after a letter was stored: a drop appends that record and then removes
+// the service's letters, so a letter that was stored after the removal finds the record.
+func (c *capture) dropped(ctx context.Context, service subjects.Name, created time.Time) (bool, error) {
+	tip, err := lane.ReadTip(ctx, c.js, service)
 	switch {
 	case errors.Is(err, lane.ErrNoLane):
 		return true, nil
@@ -27,7 +27,7 @@ func (q *Queue) dropped(ctx context.Context, service subjects.Name, created time
 	case tip.State.Dropped:
 		return true, nil
 	}
-	stream, err := q.cfg.JS.Stream(ctx, subjects.LaneStream(service))
+	stream, err := c.js.Stream(ctx, subjects.LaneStream(service))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return true, nil
 	}

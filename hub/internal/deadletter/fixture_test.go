@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// append is a server with one service's lane and, when started, an office.
+// fixture is a server with one service's lane and, when started, a queue.
 type fixture struct {
 	t       *testing.T
 	server  *natstest.Server
@@ -65,7 +65,7 @@ func (p *fixture) open(change ...func(*deadletter.Config)) *deadletter.Queue {
 	return o
 }
 
-// run runs an office until the returned function is called.
+// run runs a queue until the returned function is called.
 func (p *fixture) run(o *deadletter.Queue) (stop func()) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -79,7 +79,7 @@ func (p *fixture) run(o *deadletter.Queue) (stop func()) {
 		stopped = true
 		cancel()
 		if err := <-done; err != nil {
-			p.t.Errorf("office: %v", err)
+			p.t.Errorf("queue: %v", err)
 		}
 	}
 	p.t.Cleanup(stop)
@@ -178,7 +178,7 @@ func (p *fixture) stored() []*jetstream.RawStreamMsg {
 	return found
 }
 
-// askHold asks an office what it holds of the lane as its consumers are now.
+// askHold asks a queue what it holds of the lane as its consumers are now.
 func (p *fixture) askHold(o *deadletter.Queue) (uint64, error) {
 	workers, err := lane.Workers(p.t.Context(), p.js, p.service)
 	if err != nil {
@@ -215,7 +215,7 @@ func (p *fixture) hold(o *deadletter.Queue) uint64 {
 	return hold
 }
 
-// loseAdvisories has the server publish advisories that nobody stores.
+// loseAdvisories deletes the stream of advisories, so that none is stored.
 func (p *fixture) loseAdvisories() {
 	p.t.Helper()
 	if err := p.js.DeleteStream(p.t.Context(), contract.StreamAdvisories); err != nil {

@@ -31,13 +31,13 @@ const (
 	consumersFolder = "consumers/"
 )
 
-// inspect reads the state of a stream's consumers, by their names, off the
-// front of a backup that the server makes. The messages behind are left unread:
-// the server stops at the end of the subscription.
-func (q *Queue) inspect(ctx context.Context, stream string) (map[string]*consumerState, error) {
+// inspect returns the states of a stream's consumers by their names. It reads them from
+// the front of a backup that the server makes. The messages behind them stay unread: the
+// server stops when the subscription ends.
+func inspect(ctx context.Context, js jetstream.JetStream, stream string) (map[string]*consumerState, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	chunks, err := q.requestSnapshot(ctx, stream)
+	chunks, err := requestSnapshot(ctx, js, stream)
 	if err != nil {
 		return nil, fmt.Errorf("back up %s: %w", stream, err)
 	}
@@ -58,8 +58,8 @@ func (q *Queue) inspect(ctx context.Context, stream string) (map[string]*consume
 	return states, nil
 }
 
-func (q *Queue) requestSnapshot(ctx context.Context, stream string) (*nats.Subscription, error) {
-	nc := q.cfg.JS.Conn()
+func requestSnapshot(ctx context.Context, js jetstream.JetStream, stream string) (*nats.Subscription, error) {
+	nc := js.Conn()
 	inbox := nc.NewInbox()
 	chunks, err := nc.SubscribeSync(inbox)
 	if err != nil {
@@ -71,7 +71,7 @@ func (q *Queue) requestSnapshot(ctx context.Context, stream string) (*nats.Subsc
 	if err != nil {
 		return nil, err
 	}
-	reply, err := nc.RequestWithContext(ctx, jsapi.Prefix(q.cfg.JS.Options())+"STREAM.SNAPSHOT."+stream, request)
+	reply, err := nc.RequestWithContext(ctx, jsapi.Prefix(js.Options())+"STREAM.SNAPSHOT."+stream, request)
 	if err == nil {
 		var answer struct {
 			Error *jetstream.APIError `json:"error"`

@@ -1,9 +1,7 @@
 package deadletter
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -64,66 +61,8 @@ func (l *Letter) CopyHeader() nats.Header {
 	return h
 }
 
-// Next reads a service's first letter at or behind a sequence of the stream
-// DLQ, or returns ErrNoLetter.
-func (q *Queue) Next(ctx context.Context, service subjects.Name, from uint64) (*Letter, error) {
-	m, err := message(ctx, q.dlq, max(from, 1), jetstream.WithGetMsgSubject(subjects.DeadLetterFilter(service)))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%w of %s", ErrNoLetter, service)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the dead letters of %s: %w", service, err)
-	}
-	_, entity, op, err := subjects.ParseDeadLetter(m.Subject)
-	if err != nil {
-		return nil, fmt.Errorf("read dead letter %d: %w", m.Sequence, err)
-	}
-	return &Letter{Seq: m.Sequence, Time: m.Time.UTC(), Entity: entity, Op: op, Header: m.Header, Data: m.Data}, nil
-}
-
-// Letter reads one letter of a service, or returns ErrNoLetter.
-func (q *Queue) Letter(ctx context.Context, service subjects.Name, seq uint64) (*Letter, error) {
-	l, err := q.Next(ctx, service, seq)
-	if err == nil && l.Seq != seq {
-		return nil, fmt.Errorf("%w of %s: %d", ErrNoLetter, service, seq)
-	}
-	return l, err
-}
-
-// Remove removes a letter. It succeeds if the letter is already gone.
-func (q *Queue) Remove(ctx context.Context, l *Letter) error {
-	m, err := message(ctx, q.dlq, l.Seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && !l.Time.IsZero() && !m.Time.Equal(l.Time)) {
-		return nil
-	}
-	if err == nil {
-		err = q.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error { return s.DeleteMsg(ctx, l.Seq) })
-	}
-	if err == nil {
-		return nil
-	}
-	// Somebody else may have been faster, for which the server has no code.
-	if _, gone := message(ctx, q.dlq, l.Seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	return fmt.Errorf("remove dead letter %d: %w", l.Seq, err)
-}
-
-// Purge removes all letters of a service whose lane has its last record.
-func (q *Queue) Purge(ctx context.Context, service subjects.Name) error {
-	err := q.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
-		return s.Purge(ctx, jetstream.WithPurgeSubject(subjects.DeadLetterFilter(service)))
-	})
-	if err != nil {
-		return fmt.Errorf("remove the dead letters of %s: %w", service, err)
-	}
-	return nil
-}
-
-// Add stores the letter of an event that could not be expanded. It has no payload,
-// because the service may not be allowed to see it. added is false if the letter was
-// already stored.
-func (q *Queue) Add(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error) {
+// letterOfEvent makes the letter of an event that could not be expanded.
+func letterOfEvent(service subjects.Name, e *event.Event, reason string, cause error) (m *nats.Msg, id string) {
 	h := nats.Header(e.CopyHeader().Clone())
 	if reason == contract.ReasonTooLarge {
 		h = ownOnly(h) // the publisher's headers may be what is too large
@@ -131,13 +70,12 @@ func (q *Queue) Add(ctx context.Context, service subjects.Name, e *event.Event, 
 	h.Set(contract.HeaderReason, reason)
 	h.Set(contract.HeaderError, line(cause.Error()))
 	h.Set(contract.HeaderAttempts, "0")
-	m := &nats.Msg{Subject: subjects.DeadLetter(service, e.Subject.Entity(), e.Subject.Op()), Header: h}
+	m = &nats.Msg{Subject: subjects.DeadLetter(service, e.Subject.Entity(), e.Subject.Op()), Header: h}
 	pos := e.Pos.String()
 	if e.Row > 0 {
 		pos = e.ID // rows of a snapshot share their position
 	}
-	_, added, err = q.appendWithin(ctx, service, m, letterID(service, pos, reason))
-	return added, err
+	return m, letterID(service, pos, reason)
 }
 
 // failed is a delivery that was exhausted or terminated.
@@ -184,55 +122,6 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 		set(contract.ReasonTooLarge, f.reason+": "+f.text+"; the letter has no room for the payload")
 	}
 	return m, id
-}
-
-// ErrFull means that the stream of dead letters is full, for all services.
-var ErrFull = errors.New("dead letters are full")
-
-// append stores a letter under an id and returns its sequence; added is false if the
-// letter was already stored. If the letter of an id was removed since, the new letter
-// is stored nevertheless.
-func (q *Queue) append(ctx context.Context, m *nats.Msg, id string) (seq uint64, added bool, err error) {
-	for {
-		m.Header.Set(contract.HeaderMsgID, id)
-		ack, err := q.publish(ctx, m)
-		if hubstream.Full(err) {
-			return 0, false, fmt.Errorf("%w (stream %s): redrive or remove some: %w", ErrFull, contract.StreamDLQ, err)
-		}
-		if err != nil {
-			return 0, false, fmt.Errorf("store a dead letter: %w", hubstream.Diagnose(ctx, q.cfg.JS, contract.StreamDLQ, err))
-		}
-		if !ack.Duplicate {
-			return ack.Sequence, true, nil
-		}
-		found, err := message(ctx, q.dlq, ack.Sequence)
-		// Ids are the stream's, and every service may store letters of its own: one may
-		// have taken the id of another's letter.
-		if err == nil && found.Subject == m.Subject {
-			return ack.Sequence, false, nil
-		}
-		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return 0, false, fmt.Errorf("look for dead letter %d: %w", ack.Sequence, err)
-		}
-		id += "/" + strconv.FormatUint(ack.Sequence, 10)
-	}
-}
-
-func (q *Queue) publish(ctx context.Context, m *nats.Msg) (ack *jetstream.PubAck, err error) {
-	err = q.dlq.Do(ctx, func(ctx context.Context, _ jetstream.Stream) error {
-		ack, err = q.cfg.JS.PublishMsg(ctx, m)
-		return err
-	})
-	return ack, err
-}
-
-// message reads one message of a stream.
-func message(ctx context.Context, stream *hubstream.Kept, seq uint64, opts ...jetstream.GetMsgOpt) (m *jetstream.RawStreamMsg, err error) {
-	err = stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
-		m, err = s.GetMsg(ctx, seq, opts...)
-		return err
-	})
-	return m, err
 }
 
 // letterID makes a letter unique by service, event and cause.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,31 +13,39 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// A full lane cannot wait for the audit: where workers hand something back all the
-// time, a consumer has redelivered messages at every look, and what is acknowledged
-// behind them would stay for InspectEvery. It is inspected at once, but no more
-// often than takes a twentieth of the time.
+// A full lane cannot wait for the audit: where workers hand deliveries back all the time,
+// a consumer has redelivered messages at every look, and the acknowledged copies behind
+// them would stay for InspectEvery. A full lane is inspected at once, but inspections take
+// at most a twentieth of the time.
 const (
 	minProveEvery = 250 * time.Millisecond
 	proveShare    = 20
 )
 
+// prover looks into full lanes.
+type prover struct {
+	audit *audit
+
+	mu    sync.Mutex                  // guards after
+	after map[subjects.Name]time.Time // when a full lane may be looked into again
+}
+
 // Prove examines the acknowledged copies that Hold keeps in a full lane, as often as
 // it may, and returns a description of why some are still kept; empty when none are.
 // floors are the consumers' floors, by name.
-func (q *Queue) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
-	suspects, err := q.holding(ctx, service, floors)
+func (p *prover) Prove(ctx context.Context, service subjects.Name, floors map[string]uint64) (why string, err error) {
+	suspects, err := p.holding(ctx, service, floors)
 	if err != nil || len(suspects) == 0 {
 		return "", err
 	}
-	if q.mayProve(service) {
+	if p.mayProve(service) {
 		began := time.Now()
-		err := q.clear(ctx, service, suspects)
-		q.proved(service, time.Since(began))
+		err := p.audit.clear(ctx, service, suspects)
+		p.proved(service, time.Since(began))
 		if err != nil {
 			return err.Error(), nil
 		}
-		if suspects, err = q.holding(ctx, service, floors); err != nil || len(suspects) == 0 {
+		if suspects, err = p.holding(ctx, service, floors); err != nil || len(suspects) == 0 {
 			return "", err
 		}
 	}
@@ -46,8 +55,8 @@ func (q *Queue) Prove(ctx context.Context, service subjects.Name, floors map[str
 }
 
 // holding returns the consumers of a lane for which Hold keeps acknowledged copies.
-func (q *Queue) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
-	workers, err := lane.Workers(ctx, q.cfg.JS, service)
+func (p *prover) holding(ctx context.Context, service subjects.Name, floors map[string]uint64) ([]*jetstream.ConsumerInfo, error) {
+	workers, err := lane.Workers(ctx, p.audit.cfg.JS, service)
 	if errors.Is(err, lane.ErrNoLane) {
 		return nil, nil
 	}
@@ -56,37 +65,22 @@ func (q *Queue) holding(ctx context.Context, service subjects.Name, floors map[s
 	}
 	var found []*jetstream.ConsumerInfo
 	for _, info := range workers {
-		if w, clean := q.observe(service, info); !clean && w.clean < floors[info.Name] {
+		if w, clean := p.audit.watches.observe(service, info); !clean && w.clean < floors[info.Name] {
 			found = append(found, info)
 		}
 	}
 	return found, nil
 }
 
-// clear finds out which deliveries of consumers are exhausted and stores their
-// letters.
-func (q *Queue) clear(ctx context.Context, service subjects.Name, suspects []*jetstream.ConsumerInfo) error {
-	states, err := q.inspect(ctx, subjects.LaneStream(service))
-	if err != nil {
-		return err
-	}
-	for _, info := range suspects {
-		if err := q.settleAll(ctx, service, info, states[info.Name]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (q *Queue) mayProve(service subjects.Name) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return time.Now().After(q.proveAfter[service])
+func (p *prover) mayProve(service subjects.Name) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().After(p.after[service])
 }
 
 // proved notes how long a lane was looked into.
-func (q *Queue) proved(service subjects.Name, took time.Duration) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.proveAfter[service] = time.Now().Add(max(minProveEvery, proveShare*took))
+func (p *prover) proved(service subjects.Name, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after[service] = time.Now().Add(max(minProveEvery, proveShare*took))
 }

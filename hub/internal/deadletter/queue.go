@@ -30,17 +30,15 @@ package deadletter
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub/hub/internal/episode"
+	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
-	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -64,8 +62,8 @@ type Config struct {
 	// when their counts do not say whether a delivery is exhausted; 15 min by
 	// default. Trimming such a lane lags behind by about as much.
 	InspectEvery time.Duration
-	// Owns says which services this office audits; nil is all. Two offices that
-	// audit one service only do the work twice.
+	// Owns says which services this queue audits; nil is all. Two queues that audit one
+	// service only do the work twice.
 	Owns func(subjects.Name) bool
 	// Report is called with the loss of a stream that somebody deleted; nil logs it.
 	Report func(stream, text string)
@@ -87,20 +85,17 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Queue writes dead letters. Its methods may be called concurrently, and any
-// number of offices work side by side.
+// Queue writes dead letters. Its methods may be called concurrently, and any number of
+// queues work side by side, one in each hub.
 type Queue struct {
-	cfg             Config
-	dlq, advisories *hubstream.Kept
-	quotas          quotas
+	*store   // the letters
+	*quotas  // the services' shares of the stream
+	*watches // what is known of the lanes' consumers
+	*advisories
+	*prover
 
-	mu      sync.Mutex // guards what follows and what it points to
-	watches map[watchKey]*watch
-	// proveAfter is when a full lane may be looked into again.
-	proveAfter map[subjects.Name]time.Time
-
-	// Trouble with making letters, and with the audit.
-	capturing, auditing *episode.Log
+	capture *capture
+	audit   *audit
 }
 
 // settleTrouble is how long work must succeed before trouble with it counts as over.
@@ -109,71 +104,71 @@ const settleTrouble = 2 * time.Second
 // Open creates or takes over the streams. It must be called before any consumer of a
 // lane is made, so that every advisory is stored.
 func Open(ctx context.Context, cfg Config) (*Queue, error) {
-	q := &Queue{cfg: cfg.withDefaults(), watches: make(map[watchKey]*watch), proveAfter: make(map[subjects.Name]time.Time)}
-	q.capturing = episode.NewLog(q.cfg.Logger, "make dead letters of failed deliveries", settleTrouble)
-	q.auditing = episode.NewLog(q.cfg.Logger, "audit exhausted deliveries", settleTrouble)
-	q.dlq = q.keep(q.dlqConfig(), "the dead letters that it held are lost")
-	q.advisories = q.keep(q.advisoriesConfig(), "advisories that were not handled yet are lost; the audit finds their deliveries")
+	cfg = cfg.withDefaults()
+	q := &Queue{
+		store: &store{js: cfg.JS, stream: cfg.keep(cfg.dlqConfig(), "the dead letters that it held are lost")},
+		advisories: &advisories{stream: cfg.keep(cfg.advisoriesConfig(),
+			"advisories that were not handled yet are lost; the audit finds their deliveries")},
+		watches: &watches{known: make(map[watchKey]*watch)},
+	}
 	for _, stream := range q.Kept() {
 		if err := stream.Open(ctx); err != nil {
 			return nil, err
 		}
 	}
+	q.quotas = &quotas{store: q.store, bytes: uint64(cfg.ServiceMaxBytes), log: cfg.Logger}
+	q.capture = &capture{
+		js: cfg.JS, advisories: q.advisories, quotas: q.quotas, log: cfg.Logger,
+		trouble: episode.NewLog(cfg.Logger, "make dead letters of failed deliveries", settleTrouble),
+	}
+	q.audit = &audit{
+		cfg: cfg, watches: q.watches, advisories: q.advisories, capture: q.capture,
+		trouble: episode.NewLog(cfg.Logger, "audit exhausted deliveries", settleTrouble),
+	}
+	q.prover = &prover{audit: q.audit, after: make(map[subjects.Name]time.Time)}
 	return q, nil
 }
 
-func (q *Queue) keep(sc jetstream.StreamConfig, loss string) *hubstream.Kept {
-	return hubstream.NewKept(hubstream.KeptConfig{JS: q.cfg.JS, Stream: sc, Loss: loss, Report: q.cfg.Report, Logger: q.cfg.Logger})
+func (c Config) keep(sc jetstream.StreamConfig, loss string) *hubstream.Kept {
+	return hubstream.NewKept(hubstream.KeptConfig{JS: c.JS, Stream: sc, Loss: loss, Report: c.Report, Logger: c.Logger})
 }
 
 // Kept returns the streams that somebody may delete by hand, so that the hub looks at
 // them periodically.
-func (q *Queue) Kept() []*hubstream.Kept { return []*hubstream.Kept{q.dlq, q.advisories} }
-
-func (q *Queue) dlqConfig() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:        contract.StreamDLQ,
-		Description: "replhub: dead letters",
-		Subjects:    []string{"dlq.>"},
-		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardNew,
-		MaxMsgs:     -1,
-		MaxBytes:    q.cfg.MaxBytes,
-		Storage:     jetstream.FileStorage,
-		Replicas:    q.cfg.Replicas,
-		Duplicates:  q.cfg.DedupeWindow,
-	}
+func (q *Queue) Kept() []*hubstream.Kept {
+	return []*hubstream.Kept{q.store.stream, q.advisories.stream}
 }
 
 // Run captures exhausted and terminated deliveries until ctx ends, then returns
 // nil.
 func (q *Queue) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return q.captureAll(ctx) })
-	group.Go(func() error { return q.auditAll(ctx) })
+	group.Go(func() error { return q.capture.run(ctx) })
+	group.Go(func() error { return q.audit.run(ctx) })
 	return group.Wait()
 }
 
-// Count returns the number of a service's dead letters.
-func (q *Queue) Count(ctx context.Context, service subjects.Name) (uint64, error) {
-	n, err := q.count(ctx, q.dlq, subjects.DeadLetterFilter(service))
-	if err != nil {
-		return 0, fmt.Errorf("count dead letters of %s: %w", service, err)
-	}
-	return n, nil
+// Add stores the letter of an event that could not be expanded. It has no payload,
+// because the service may not be allowed to see it. added is false if the letter was
+// already stored.
+func (q *Queue) Add(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error) {
+	m, id := letterOfEvent(service, e, reason, cause)
+	_, added, err = q.appendWithin(ctx, service, m, id)
+	return added, err
 }
 
-func (q *Queue) count(ctx context.Context, stream *hubstream.Kept, filter string) (n uint64, err error) {
-	err = stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
-		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
-		if err != nil {
-			return fmt.Errorf("look up stream %q: %w", stream.Name(), err)
+// Hold is the lowest sequence of a lane that must stay because a delivery from there on
+// may have failed without its letter being stored yet; the largest number there is when
+// nothing is held. workers are the lane's consumers as they were when their ack floors
+// were taken: one answer has to give both, since a later one may come from a server that
+// knows less.
+func (q *Queue) Hold(ctx context.Context, service subjects.Name, workers map[string]*jetstream.ConsumerInfo) (uint64, error) {
+	hold := uint64(nothingHeld)
+	for _, info := range workers {
+		if w, clean := q.observe(service, info); !clean {
+			hold = min(hold, w.clean+1)
 		}
-		n = 0
-		for _, count := range info.State.Subjects {
-			n += count
-		}
-		return nil
-	})
-	return n, err
+	}
+	lowest, err := q.Unsettled(ctx, service)
+	return min(hold, lowest), err
 }

@@ -158,7 +158,7 @@ func TestAuditFindsLostAdvisories(t *testing.T) {
 			}
 			o := p.open(func(cfg *deadletter.Config) { cfg.InspectEvery = c.inspect })
 			if hold := p.hold(o); hold > 2 {
-				t.Errorf("hold %d, and nobody knows yet what failed", hold)
+				t.Errorf("hold %d before it is known which delivery failed", hold)
 			}
 			p.run(o)
 			var found []*jetstream.RawStreamMsg
@@ -218,7 +218,7 @@ func TestFullLettersStall(t *testing.T) {
 	}
 }
 
-func TestTwoOfficesWriteOneLetter(t *testing.T) {
+func TestTwoQueuesWriteOneLetter(t *testing.T) {
 	p := newPost(t, contract.Queue{Order: "none", Partitions: 1, MaxDeliver: 2})
 	a, b := p.open(), p.open()
 	p.run(a)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -62,6 +63,10 @@ type tally struct {
 
 // quotas are the tallies, and the set of the exhausted ones.
 type quotas struct {
+	store *store
+	bytes uint64 // the quota of a service
+	log   *slog.Logger
+
 	mu      sync.Mutex // guards the rest
 	tallies map[subjects.Name]*tally
 	over    map[subjects.Name]overQuota
@@ -98,38 +103,38 @@ func (q *quotas) note(service subjects.Name, text string) {
 
 // Admit takes a letter of a size into a service's tally, or returns an ErrQuota that
 // says what to do. The last letter admitted may exceed the quota.
-func (q *Queue) Admit(ctx context.Context, service subjects.Name, size int) error {
-	t := q.quotas.tally(service)
+func (q *quotas) Admit(ctx context.Context, service subjects.Name, size int) error {
+	t := q.tally(service)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	used := func() uint64 { return t.bytes + t.admitted }
 	due := lookEvery
-	if used() >= q.quota() {
+	if used() >= q.bytes {
 		due = lookAgain
 	}
 	if t.looked.IsZero() || time.Since(t.looked) >= due {
 		if err := q.look(ctx, service, t); err != nil {
-			q.cfg.Logger.Debug("read the sizes of dead letters", "service", service.String(), "err", err)
+			q.log.Debug("read the sizes of dead letters", "service", service.String(), "err", err)
 		}
 	}
-	if used() >= q.quota() {
+	if used() >= q.bytes {
 		err := fmt.Errorf("%w: %d bytes of at most %d, its share of the stream %s; redrive or remove some (replhub dlq redrive %s --all, replhub dlq rm --all %s), or raise %s",
-			ErrQuota, used(), q.quota(), contract.StreamDLQ, service, service, contract.EnvDLQServiceMaxBytes)
-		q.quotas.note(service, err.Error())
+			ErrQuota, used(), q.bytes, contract.StreamDLQ, service, service, contract.EnvDLQServiceMaxBytes)
+		q.note(service, err.Error())
 		return err
 	}
-	q.quotas.note(service, "")
+	q.note(service, "")
 	t.admitted += uint64(max(size, 0))
 	return nil
 }
 
 // appendWithin stores a letter if its service's quota allows it.
-func (q *Queue) appendWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (seq uint64, added bool, err error) {
+func (q *quotas) appendWithin(ctx context.Context, service subjects.Name, m *nats.Msg, id string) (seq uint64, added bool, err error) {
 	size := storedSize(m.Subject, m.Header, len(m.Data))
 	if err := q.Admit(ctx, service, size); err != nil {
 		return 0, false, err
 	}
-	seq, added, err = q.append(ctx, m, id)
+	seq, added, err = q.store.append(ctx, m, id)
 	if !added {
 		q.retract(service, size)
 	}
@@ -139,48 +144,46 @@ func (q *Queue) appendWithin(ctx context.Context, service subjects.Name, m *nats
 // retract takes a letter that was not stored, or was already stored before, out of
 // the tally again. A letter that was stored despite an error is found at the next
 // look.
-func (q *Queue) retract(service subjects.Name, size int) {
-	t := q.quotas.tally(service)
+func (q *quotas) retract(service subjects.Name, size int) {
+	t := q.tally(service)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.admitted -= min(t.admitted, uint64(size))
 }
 
-func (q *Queue) quota() uint64 { return uint64(q.cfg.ServiceMaxBytes) }
-
 // OverQuota returns why a service's letters are refused; empty when they are not.
-func (q *Queue) OverQuota(service subjects.Name) string {
-	q.quotas.mu.Lock()
-	defer q.quotas.mu.Unlock()
-	return q.quotas.over[service].text
+func (q *quotas) OverQuota(service subjects.Name) string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.over[service].text
 }
 
 // refused returns the error of a service that was over its quota a moment ago,
 // without a request.
-func (q *Queue) refused(service subjects.Name) error {
-	q.quotas.mu.Lock()
-	defer q.quotas.mu.Unlock()
-	if over, ok := q.quotas.over[service]; ok && time.Since(over.at) < lookAgain {
+func (q *quotas) refused(service subjects.Name) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if over, ok := q.over[service]; ok && time.Since(over.at) < lookAgain {
 		return fmt.Errorf("%w: %s", ErrQuota, service)
 	}
 	return nil
 }
 
-// reviewQuotas looks again at the services over their quota, because no letter may
+// review looks again at the services over their quota, because no letter may
 // have been offered since letters were removed.
-func (q *Queue) reviewQuotas(ctx context.Context) {
-	q.quotas.mu.Lock()
-	services := slices.Collect(maps.Keys(q.quotas.over))
-	q.quotas.mu.Unlock()
+func (q *quotas) review(ctx context.Context) {
+	q.mu.Lock()
+	services := slices.Collect(maps.Keys(q.over))
+	q.mu.Unlock()
 	for _, service := range services {
 		_ = q.Admit(ctx, service, 0) // which notes the present state
 	}
 }
 
 // look brings a tally up to date with the stream.
-func (q *Queue) look(ctx context.Context, service subjects.Name, t *tally) error {
+func (q *quotas) look(ctx context.Context, service subjects.Name, t *tally) error {
 	filter := subjects.DeadLetterFilter(service)
-	return q.dlq.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+	return q.store.stream.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
 		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
 		if err != nil {
 			return err
@@ -195,7 +198,7 @@ func (q *Queue) look(ctx context.Context, service subjects.Name, t *tally) error
 		if stored == 0 {
 			t.bytes, t.count, t.next = 0, 0, info.State.LastSeq+1
 		} else if info.State.LastSeq >= t.next {
-			if err := t.read(ctx, s, filter, info.State.LastSeq, 2*q.quota()); err != nil {
+			if err := t.read(ctx, s, filter, info.State.LastSeq, 2*q.bytes); err != nil {
 				return err
 			}
 		}

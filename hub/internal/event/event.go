@@ -68,6 +68,15 @@ func Decode(pos Position, t time.Time, subject string, header map[string][]strin
 	}, nil
 }
 
+// WithData returns the event with another payload, for filters that must not see all
+// of the event's own.
+func (e *Event) WithData(data []byte) *Event {
+	return &Event{
+		Pos: e.Pos, Time: e.Time, Subject: e.Subject, ID: e.ID, Key: e.Key, Origin: e.Origin, Version: e.Version, Row: e.Row,
+		Data: data, Header: e.Header, size: e.size,
+	}
+}
+
 func id(header map[string][]string) string {
 	if v := first(header, contract.HeaderMsgID); carries(v) {
 		return v

@@ -20,6 +20,9 @@ func key(header map[string][]string, data []byte) string {
 	return contract.KeyOfID(topID(data))
 }
 
+// KeyOf is the key of a stored message: of an event, a copy or a dead letter.
+func KeyOf(header map[string][]string, data []byte) string { return key(header, data) }
+
 // topID gives the raw JSON of the payload's top-level member "id" when that is
 // a string or a number; nil when it is anything else, is absent, or when the
 // payload is not a JSON object. Of several the last counts.

@@ -24,7 +24,7 @@ const (
 	maxHTTPHeader = 16 << 10
 )
 
-// Config is what an API needs. Every field is required.
+// Config is what an API needs. Every field but Token is required.
 type Config struct {
 	// Hub is the hub's id, Version what it is told to be.
 	Hub, Version string
@@ -32,7 +32,9 @@ type Config struct {
 	Ready <-chan struct{}
 	// Reporter is asked for once Ready is closed.
 	Reporter func() *report.Reporter
-	Logger   *slog.Logger
+	// Token is asked for the token of requests; nil demands none.
+	Token  TokenFunc
+	Logger *slog.Logger
 }
 
 // API is the HTTP side of a hub. It may be used concurrently, and before the hub runs.
@@ -49,7 +51,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", a.metricsHandler())
-	return mux
+	return a.guarded(mux)
 }
 
 // Serve serves Handler on a listener until ctx ends, and closes it. Once

@@ -4,6 +4,7 @@
 package hubstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/jsapi"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -23,11 +25,19 @@ import (
 const DeletionTime = time.Second
 
 // ForeignError refuses a stream that has one of the hub's names without the hub's
-// metadata.
-type ForeignError struct{ Stream string }
+// metadata, or another name and one of the hub's subjects.
+type ForeignError struct {
+	Stream string
+	// Subject is the hub's subject that a stream of another name takes; else empty.
+	Subject string
+}
 
 // Error says what is wrong and what to do.
 func (e *ForeignError) Error() string {
+	if e.Subject != "" {
+		return fmt.Sprintf("stream %q takes the subject %s, which replhub needs for a stream of its own: change the stream's subjects or delete it, or use another account or domain",
+			e.Stream, e.Subject)
+	}
 	return fmt.Sprintf("stream %q exists but was not made by replhub (no metadata %s=%s): rename or delete it, or use another account or domain",
 		e.Stream, contract.MetadataKey, contract.MetadataValue)
 }
@@ -56,8 +66,8 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	return EnsureBytes(ctx, js, cfg, SmallBytes)
 }
 
-// EnsureBytes returns the stream of cfg, created when absent and
-// brought to cfg when its settings differ. It returns a *ForeignError for a
+// EnsureBytes returns the stream of cfg, created when absent and brought to cfg, but for
+// its replicas, when its settings differ. It returns a *ForeignError for a
 // stream that is not the hub's, and a *MirrorError for a mirror. If cfg states no limit
 // and the account demands one, the stream has at least the given bytes.
 func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, bytes int64) (jetstream.Stream, error) {
@@ -72,6 +82,9 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 		s, err = stating(cfg, bytes, func(cfg jetstream.StreamConfig) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
 		if err == nil {
 			return s, nil
+		}
+		if api, is := errors.AsType[*jetstream.APIError](err); is && api.ErrorCode == codeOverlap {
+			err = cmp.Or(Taken(ctx, js, cfg.Name, cfg.Subjects...), err)
 		}
 		// Another hub may have been first with settings of its own.
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
@@ -92,7 +105,15 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 	if same(have, cfg) {
 		return s, nil
 	}
-	cfg.Sources = have.Sources // an edge's events: operators add them
+	// Operators add sources (an edge's events), choose servers and compress. The replicas
+	// are changed later, in the background (hub/layout.go).
+	cfg.Sources = have.Sources
+	cfg.Replicas = have.Replicas
+	cfg.Placement, cfg.Compression = have.Placement, have.Compression
+	// A server that has fast ingest keeps it, although a hub may have connected to an older
+	// server of the cluster.
+	cfg.AllowBatchPublish = cfg.AllowBatchPublish || have.AllowBatchPublish
+	cfg.DenyDelete = have.DenyDelete // of an earlier version; the server refuses to change it
 	for key, value := range have.Metadata {
 		if _, set := cfg.Metadata[key]; !set {
 			cfg.Metadata[key] = value
@@ -103,6 +124,26 @@ func EnsureBytes(ctx context.Context, js jetstream.JetStream, cfg jetstream.Stre
 		return nil, fmt.Errorf("update stream %q: %w", cfg.Name, err)
 	}
 	return s, nil
+}
+
+// codeOverlap is the server's code for a stream whose subjects another stream takes.
+const codeOverlap jetstream.ErrorCode = 10065
+
+// Taken returns a *ForeignError if a stream of another name takes one of a stream's
+// subjects, which the server gives to one stream only.
+func Taken(ctx context.Context, js jetstream.JetStream, stream string, subjects ...string) error {
+	for _, subject := range subjects {
+		names, err := jsapi.StreamNames(ctx, js, subject)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if name != stream {
+				return &ForeignError{Stream: name, Subject: subject}
+			}
+		}
+	}
+	return nil
 }
 
 // stating has a stream created or updated, with bytes for its limit if it has none and the
@@ -123,8 +164,7 @@ func same(have, want jetstream.StreamConfig) bool {
 		unlimited(have.MaxBytes) == unlimited(want.MaxBytes) &&
 		unlimited(have.MaxMsgsPerSubject) == unlimited(want.MaxMsgsPerSubject) &&
 		have.DiscardNewPerSubject == want.DiscardNewPerSubject &&
-		max(have.Replicas, 1) == max(want.Replicas, 1) &&
 		(want.Duplicates == 0 || have.Duplicates == want.Duplicates) &&
 		have.AllowAtomicPublish == want.AllowAtomicPublish &&
-		have.AllowBatchPublish == want.AllowBatchPublish
+		(have.AllowBatchPublish || !want.AllowBatchPublish)
 }

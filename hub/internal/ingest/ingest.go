@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,9 @@ type Config struct {
 	// DedupeWindow is how long a retry under the same id is recognised; 10
 	// minutes by default.
 	DedupeWindow time.Duration
+	// Fast says that all servers have fast ingest. Older ones refuse a stream's
+	// configuration that names it.
+	Fast bool
 	// WindowBytes bounds the events that the shared tail keeps in memory, including
 	// headers and the program's overhead; 48 MiB by default, about 40,000 small
 	// events. One event may be larger than that.
@@ -74,6 +78,10 @@ type Ingest struct {
 	ledger         atomic.Pointer[retention.Ledger]
 	rates          rate
 	clock          clock
+
+	mu sync.Mutex // guards windows, and orders changes of ledger
+	// windows are the windows of the tails.
+	windows []*window
 }
 
 // Open creates or takes over the stream and its ledger, and opens a new epoch
@@ -120,20 +128,11 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 		Storage:     jetstream.FileStorage,
 		Replicas:    g.cfg.Replicas,
 		Duplicates:  g.cfg.DedupeWindow,
-		DenyDelete:  true, // readers insist on contiguous sequences
+		// No DenyDelete, which could never be lifted: events can be erased. Readers insist
+		// on contiguous sequences but for events that the ledger has as erased.
 		// For replhub.Client.PublishAll.
-		AllowBatchPublish: takesBatches(g.cfg.JS.Conn().ConnectedServerVersion()),
+		AllowBatchPublish: g.cfg.Fast,
 	}
-}
-
-// takesBatches reports whether a server has fast ingest, which came with 2.14. Older
-// servers refuse a stream's configuration that names it.
-func takesBatches(version string) bool {
-	var major, minor int
-	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
-		return false
-	}
-	return major > 2 || major == 2 && minor >= 14
 }
 
 // stream looks the stream up at its leader, and creates it again when somebody
@@ -175,8 +174,12 @@ func boundsOf(info *jetstream.StreamInfo) Bounds {
 	return b
 }
 
-// Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it.
+// Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it, or it was
+// erased.
 func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
+	if g.Erased(seq) {
+		return nil, jetstream.ErrMsgNotFound
+	}
 	msg, err := g.message(ctx, seq)
 	if err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func TestPinHoldsTheFloor(t *testing.T) {
 // and the ledger stays as the newer hub wrote it.
 func TestLedgerOfANewerHubIsNotTouched(t *testing.T) {
 	g, js := open(t, 10)
-	const newer = `{"v":2,"chapters":[]}`
+	const newer = `{"v":3,"chapters":[]}`
 	ack, err := js.Publish(t.Context(), "replhub._ledger", []byte(newer))
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
@@ -23,16 +24,52 @@ func (g *Ingest) Installation(ctx context.Context) (id string, err error) {
 	return id, err
 }
 
+// aloneKey is the metadata of the ledger's stream that says in which JetStream domain a
+// hub last found no other installation. The domain is in quotes, because the server drops
+// empty values. It is no part of the ledger: beside another installation, a published
+// message could be stored in both ledgers, and a request about a stream reaches one
+// JetStream alone.
+const aloneKey = contract.MetadataKey + "_alone_in"
+
+// SetAlone records whether this installation is the only one of its account, as seen from
+// a JetStream domain.
+func (g *Ingest) SetAlone(ctx context.Context, domain string, alone bool) error {
+	return g.record.Do(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		info, err := s.Info(ctx)
+		if err != nil {
+			return fmt.Errorf("look up stream %q: %w", contract.StreamLedger, err)
+		}
+		cfg := info.Config
+		if aloneIn(cfg, domain) == alone {
+			return nil
+		}
+		delete(cfg.Metadata, aloneKey)
+		if alone {
+			cfg.Metadata[aloneKey] = strconv.Quote(domain)
+		}
+		if _, err := g.cfg.JS.UpdateStream(ctx, cfg); err != nil {
+			return fmt.Errorf("update stream %q: %w", contract.StreamLedger, err)
+		}
+		return nil
+	})
+}
+
+func aloneIn(cfg jetstream.StreamConfig, domain string) bool {
+	return cfg.Metadata[aloneKey] == strconv.Quote(domain)
+}
+
 // Present is what exists before Open.
 type Present struct {
 	// Installation is the installation's id; empty if the ledger has none.
 	Installation string
+	// Alone says that a hub in this domain last found no other installation.
+	Alone bool
 	// Ledger and Events say which streams exist.
 	Ledger, Events bool
 }
 
 // LookUp finds what exists, and changes nothing.
-func LookUp(ctx context.Context, js jetstream.JetStream) (p Present, err error) {
+func LookUp(ctx context.Context, js jetstream.JetStream, domain string) (p Present, err error) {
 	if _, p.Events, err = lookUp(ctx, js, contract.StreamIngest); err != nil {
 		return Present{}, err
 	}
@@ -40,7 +77,7 @@ func LookUp(ctx context.Context, js jetstream.JetStream) (p Present, err error) 
 	if err != nil || !exists {
 		return p, err
 	}
-	p.Ledger = true
+	p.Ledger, p.Alone = true, aloneIn(record.CachedInfo().Config, domain)
 	msg, err := record.GetLastMsgForSubject(ctx, LedgerSubject)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):

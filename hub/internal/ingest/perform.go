@@ -51,7 +51,7 @@ func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes Lanes) 
 		case retention.WriteLedger:
 			step, err = g.write(ctx, s)
 		case retention.Remember:
-			g.ledger.Store(&s.Ledger)
+			g.remember(&s.Ledger)
 			step = s.Then()
 		case retention.LookAtLanes:
 			var need retention.Need
@@ -82,13 +82,30 @@ func (g *Ingest) write(ctx context.Context, s retention.WriteLedger) (retention.
 		return nil, err
 	}
 	if stored {
-		g.ledger.Store(&s.Ledger)
+		g.remember(&s.Ledger)
 		if r := s.Begins; r != nil {
 			g.cfg.Logger.Error("ingest was created again or rolled back: a new epoch begins",
 				"epoch", r.Epoch, "first_seq", r.First, "created", r.Created)
 		}
 	}
 	return s.Then(stored), nil
+}
+
+// remember keeps a ledger that was read or written, unless a newer one is known already.
+// Erased events leave the memory before the ledger is in force.
+func (g *Ingest) remember(l *retention.Ledger) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known := g.ledger.Load()
+	if !l.Replaces(known) {
+		return
+	}
+	if known == nil || known.Erasures != l.Erasures {
+		for _, w := range g.windows {
+			w.erase(l)
+		}
+	}
+	g.ledger.Store(l)
 }
 
 // timeOf asks when an event was stored.

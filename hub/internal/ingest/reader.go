@@ -60,6 +60,11 @@ type reader struct {
 	msgs chan *nats.Msg
 	// at is the last event returned.
 	at Mark
+	// ready are events to be returned before others: what stands for erased events, and
+	// the event behind them.
+	ready []*event.Event
+	// all returns the events that ingest holds, erased ones too, and knows no gaps.
+	all bool
 	// asked is how many requested events have not come yet.
 	asked int
 	// pull is the size of one request in bytes.
@@ -124,6 +129,9 @@ func (g *Ingest) prove(ctx context.Context, at Mark) error {
 // read returns the next event, waiting for it until ctx ends.
 func (r *reader) read(ctx context.Context) (*event.Event, error) {
 	for {
+		if e := r.passOver(); e != nil {
+			return e, nil
+		}
 		if err := r.ask(); err != nil {
 			return nil, err
 		}
@@ -132,7 +140,7 @@ func (r *reader) read(ctx context.Context) (*event.Event, error) {
 		}
 		select {
 		case m := <-r.msgs:
-			e, err := r.take(m)
+			e, err := r.take(ctx, m)
 			if e != nil || err != nil {
 				return e, err
 			}
@@ -184,8 +192,30 @@ type pullRequest struct {
 	Heartbeat time.Duration `json:"idle_heartbeat"`
 }
 
-// take makes an event of a message; nil for a status message of the server.
-func (r *reader) take(m *nats.Msg) (*event.Event, error) {
+// passOver returns the next event without one of the server's messages: what stands for
+// an erased event, or the event behind such. nil means that the server is to be heard.
+// Erased events at the end of ingest have no event behind them.
+func (r *reader) passOver() *event.Event {
+	if len(r.ready) > 0 {
+		e := r.ready[0]
+		r.ready = r.ready[1:]
+		r.at = MarkOf(e)
+		return e
+	}
+	if r.all || len(r.msgs) > 0 {
+		return nil
+	}
+	m, erased := r.g.ledger.Load().ErasedAt(r.at.Seq + 1)
+	if !erased {
+		return nil
+	}
+	r.at = m
+	return passedOver(m)
+}
+
+// take makes an event of a message; nil for a status message of the server, and where
+// passOver has it.
+func (r *reader) take(ctx context.Context, m *nats.Msg) (*event.Event, error) {
 	r.heard = time.Now()
 	if m.Reply == "" {
 		return nil, r.heed(m)
@@ -196,12 +226,41 @@ func (r *reader) take(m *nats.Msg) (*event.Event, error) {
 	}
 	r.asked--
 	seq := meta.Sequence.Stream
-	if seq != r.at.Seq+1 {
-		return nil, fmt.Errorf("%w: %d follows %s", errGap, seq, r.at.Position)
+	erased, is := r.g.ledger.Load().ErasedAt(seq)
+	e := passedOver(erased)
+	if r.all || !is {
+		e = r.g.decode(seq, meta.Timestamp, m.Subject, m.Header, m.Data)
 	}
-	e := r.g.decode(seq, meta.Timestamp, m.Subject, m.Header, m.Data)
+	switch {
+	case is && seq <= r.at.Seq:
+		return nil, nil // passed over before it was deleted
+	case r.all && seq > r.at.Seq:
+	case seq != r.at.Seq+1:
+		return nil, r.bridge(ctx, e)
+	}
 	r.at = MarkOf(e)
 	return e, nil
+}
+
+// bridge makes erased events, and the one behind them, ready to be returned. Any other
+// gap is an error.
+func (r *reader) bridge(ctx context.Context, e *event.Event) error {
+	gap := fmt.Errorf("%w: %d follows %s", errGap, e.Pos.Seq, r.at.Position)
+	if e.Pos.Seq <= r.at.Seq {
+		return gap
+	}
+	between, ok, err := r.g.explain(ctx, r.at, MarkOf(e))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return gap
+	}
+	for _, m := range between {
+		r.ready = append(r.ready, passedOver(m))
+	}
+	r.ready = append(r.ready, e)
+	return nil
 }
 
 // The server's status messages, by the Status header, and the texts of a 409 that

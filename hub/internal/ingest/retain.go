@@ -17,6 +17,8 @@ type (
 	Mark = retention.Mark
 	// Bounds is what ingest holds, according to the stream's leader.
 	Bounds = retention.Bounds
+	// PolicyMark is what the ledger knows of an entity's policy.
+	PolicyMark = retention.PolicyMark
 )
 
 // ErrTrimmed means that events after the mark are gone from ingest. Reading on would
@@ -126,6 +128,9 @@ func (a *Anchor) Begin(ctx context.Context, s retention.Start) (b retention.Begi
 	return b, err
 }
 
+// Policy is retention.Anchor.Policy.
+func (a *Anchor) Policy(entity string) (m PolicyMark, ok bool) { return a.a.Policy(entity) }
+
 // Release ends the pin, and reports whether it still held.
 func (a *Anchor) Release(ctx context.Context) (held bool, err error) {
 	err = a.g.perform(ctx, a.a.Release(func(still bool) retention.Step {
@@ -145,14 +150,14 @@ func (g *Ingest) Compares(ctx context.Context, pos Mark) (compares bool, err err
 	return compares, err
 }
 
-// LowestPin is the lowest sequence that a registration under way has pinned; ok is
-// false when there is none.
+// LowestPin is the lowest sequence that a registration has pinned; ok is false when
+// there is none.
 func (g *Ingest) LowestPin(ctx context.Context) (seq uint64, ok bool, err error) {
 	l, revision, err := g.readLedger(ctx)
 	if revision == 0 {
 		l = *g.ledger.Load()
 	}
-	seq, ok = l.LowestPin(g.Now())
+	seq, ok = l.LowestPin()
 	return seq, ok, err
 }
 

@@ -57,6 +57,10 @@ const tellEvery = 64
 func (g *Ingest) NewTail(at Mark) *Tail {
 	t := &Tail{g: g, w: newWindow(g.cfg.WindowBytes), trouble: episode.NewLog(g.cfg.Logger, "read ingest", tailSettle), followers: make(map[Follower]struct{})}
 	t.w.reset(at)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t.w.erase(g.ledger.Load())
+	g.windows = append(g.windows, t.w)
 	return t
 }
 
@@ -107,8 +111,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 		if err != nil {
 			return err
 		}
-		t.w.add(e)
-		t.newest = e
+		t.newest = t.w.add(e)
 		if t.untold++; t.untold >= tellEvery {
 			t.trouble.Succeeded()
 			t.tell()

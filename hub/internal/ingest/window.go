@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -72,6 +73,8 @@ type window struct {
 	read             uint64
 	added, readBytes int
 	progress         chan struct{}
+	// ledger is the ledger by which events are erased; nil before the first.
+	ledger *retention.Ledger
 }
 
 type fillingBlock struct {
@@ -103,10 +106,12 @@ func (w *window) reset(at Mark) {
 	w.read, w.readBytes = at.Seq, w.added
 }
 
-// add appends an event and drops the oldest blocks beyond the limit.
-func (w *window) add(e *event.Event) {
+// add appends an event and drops the oldest blocks beyond the limit. It returns the event
+// that it added: an erased one is passed over.
+func (w *window) add(e *event.Event) *event.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	e = w.kept(e)
 	var last *fillingBlock
 	if n := len(w.blocks); n > 0 {
 		last = w.blocks[n-1]
@@ -136,6 +141,37 @@ func (w *window) add(e *event.Event) {
 		w.blocks = w.blocks[1:]
 		w.bytes -= first.bytes
 		w.start = w.blocks[0].before
+	}
+	return e
+}
+
+// kept returns the event, or what stands for it if it was erased. The caller holds the
+// lock.
+func (w *window) kept(e *event.Event) *event.Event {
+	if w.ledger == nil {
+		return e
+	}
+	if m, erased := w.ledger.ErasedAt(e.Pos.Seq); erased && m.Position == e.Pos {
+		return passedOver(m)
+	}
+	return e
+}
+
+// erase removes the events that a ledger has as erased, now and from those that are added
+// later. Blocks that readers hold keep them. The memory counts as before.
+func (w *window) erase(l *retention.Ledger) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ledger = l
+	if len(l.Erased) == 0 {
+		return
+	}
+	for _, b := range w.blocks {
+		events := make([]*event.Event, len(b.events), max(cap(b.events), len(b.events)))
+		for i, e := range b.events {
+			events[i] = w.kept(e)
+		}
+		b.events = events
 	}
 }
 

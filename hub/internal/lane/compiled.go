@@ -40,7 +40,7 @@ func (c *compiled) get(in Interest, of *Snapshot) (*match.Interest, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if have, ok := c.kept[key]; ok && have.from.Since == in.Since && have.from.Equal(in.Definition) && have.only == only {
+	if have, ok := c.kept[key]; ok && have.from.Since == in.Since && have.from.Equal(in.Definition) && have.from.Policy.Equal(in.Policy) && have.only == only {
 		return have.ready, nil
 	}
 	ready, err := in.CompileBy(&c.compiler, only)

@@ -24,10 +24,10 @@ func StreamConfig(service subjects.Name, replicas int, fast bool) jetstream.Stre
 		MaxMsgs:     -1,
 		// The hub keeps a lane's limit itself, because the server would reserve the
 		// whole limit.
-		MaxBytes:           -1,
-		Storage:            jetstream.FileStorage,
-		Replicas:           replicas,
-		DenyDelete:         true,
+		MaxBytes: -1,
+		Storage:  jetstream.FileStorage,
+		Replicas: replicas,
+		// No DenyDelete, which could never be lifted: copies can be erased.
 		AllowAtomicPublish: true,
 		AllowBatchPublish:  fast,
 	}

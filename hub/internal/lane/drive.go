@@ -26,7 +26,12 @@ type driver struct {
 	// found is the block read last and not yet copied, foundBy its source.
 	found   ingest.Block
 	foundBy *source
-	fetches fetches
+	// connection counts how often the connection had been lost when the lane's loop last
+	// looked.
+	connection uint64
+	fetches    fetches
+	// erasures is Ingest.Erasures at the last check of the cursors.
+	erasures uint64
 	// open is the append that is open, nil when there is none; held is how much of
 	// env.appends the lane holds, leave its share of the memory for appends.
 	open  *OpenAppend
@@ -75,6 +80,12 @@ func (d *driver) step(ctx context.Context) error {
 
 // observe reports to the core what happened beside its steps.
 func (d *driver) observe() {
+	if now := d.env.JS.Conn().Stats().Reconnects; now != d.connection {
+		d.connection = now
+		d.drop()
+		d.closeReaders()
+		d.core.Reconnected()
+	}
 	if d.stale.Swap(false) {
 		d.core.Recheck()
 	}
@@ -110,6 +121,8 @@ func (d *driver) do(ctx context.Context, step core.Step) error {
 	switch step := step.(type) {
 	case core.ReadTip:
 		return d.readTip(ctx)
+	case core.ConfirmTip:
+		return d.confirmTip(ctx)
 	case core.Recall:
 		return d.recall(ctx)
 	case core.CheckCursors:
@@ -173,7 +186,7 @@ func failure(err error) core.Failure {
 	return core.Failure{
 		Err:       err,
 		Refused:   errors.Is(err, ErrFenced),
-		NotStored: hubstream.Leaderless(err),
+		NotStored: hubstream.Leaderless(err) || errors.Is(err, errDisconnected),
 		Late:      errors.Is(err, context.DeadlineExceeded),
 		NewEpoch:  errors.Is(err, errNewEpoch),
 	}

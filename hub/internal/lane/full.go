@@ -33,7 +33,7 @@ func (d *driver) findHistory(ctx context.Context) error {
 
 // purgeHistory purges the history that was found.
 func (d *driver) purgeHistory(ctx context.Context, p core.Purge) error {
-	if _, err := d.purge(ctx, p.Below, d.env.Ingest.Now()); err != nil {
+	if _, err := d.purge(ctx, d.knowing(), p.Below, d.env.Ingest.Now()); err != nil {
 		return err
 	}
 	d.core.Purged()

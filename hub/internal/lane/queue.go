@@ -130,6 +130,7 @@ func removedMeanwhile(err error) bool {
 
 func sameConsumer(have, want jetstream.ConsumerConfig) bool {
 	return have.AckWait == want.AckWait && have.MaxDeliver == want.MaxDeliver &&
+		(have.Replicas == 0 || have.Replicas == max(want.Replicas, 1)) && // 0: those of the stream
 		have.FilterSubject == want.FilterSubject && have.PriorityPolicy == want.PriorityPolicy
 }
 

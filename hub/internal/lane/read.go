@@ -27,6 +27,20 @@ func (d *driver) readTip(ctx context.Context) error {
 	return nil
 }
 
+// confirmTip reads the lane's position again, and keeps what was read of ingest.
+func (d *driver) confirmTip(ctx context.Context) error {
+	tip, err := ReadTip(ctx, d.env.JS, d.service)
+	switch {
+	case errors.Is(err, ErrStateLost):
+		d.core.StateLost(tip.Last)
+	case err != nil:
+		return err
+	default:
+		d.core.TipConfirmed(tip)
+	}
+	return nil
+}
+
 // recall gets what is known from elsewhere of a lane whose state record is gone.
 func (d *driver) recall(ctx context.Context) error {
 	state := First(ingest.Mark{}, DefaultQueue(), 0)
@@ -51,6 +65,13 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 	}
 	if err != nil {
 		return err
+	}
+	// The ledger was read just now, by resume. Whatever is appended behind this tip was
+	// read since.
+	if now := d.env.Ingest.Erasures(); now != d.erasures {
+		d.erasures = now
+		d.closeReaders()
+		d.core.EventsErased()
 	}
 	d.compiled.keep(state)
 	if len(state.Fills) == 0 {

@@ -12,6 +12,7 @@ type (
 	Tip      = record.Tip
 	Phase    = record.Phase
 	Interest = record.Interest
+	Policy   = record.Policy
 	Fill     = record.Fill
 	Filled   = record.Filled
 	Snapshot = record.Snapshot

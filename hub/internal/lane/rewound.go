@@ -68,9 +68,12 @@ type SettledFunc func(consumer string) Settled
 // goOn makes a missing consumer start behind the copies that are proven to be
 // acknowledged, and be paused as it was.
 func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, settled SettledFunc) {
-	from := s.StartOf(cfg.Durable)
+	from := max(s.StartOf(cfg.Durable), s.ResumedFrom(cfg.Durable, generation(s, stream)))
 	if settled != nil {
 		known := settled(cfg.Durable)
+		if known.UpTo > stream.State.LastSeq {
+			known.UpTo = 0 // of messages that the stream has lost
+		}
 		if known.Generation == generation(s, stream) && known.UpTo+1 > max(from, 1) {
 			from = known.UpTo + 1
 		}

@@ -12,7 +12,7 @@ import (
 func TestSettledOfAnotherRewindProvesNothing(t *testing.T) {
 	until := time.Now().Add(time.Hour)
 	rewound := &Rewound{ID: "r2", From: 50, Starts: map[string]uint64{"workers-1": 20}}
-	stream := &jetstream.StreamInfo{Created: time.Unix(1000, 0)}
+	stream := &jetstream.StreamInfo{Created: time.Unix(1000, 0), State: jetstream.StreamState{LastSeq: 150}}
 	lane := laneOf(stream)
 	for name, c := range map[string]struct {
 		state   State
@@ -28,6 +28,7 @@ func TestSettledOfAnotherRewindProvesNothing(t *testing.T) {
 		"rewind done":                  {State{Rewound: rewound.Finished()}, Settled{}, 20},
 		"of another queue":             {State{QueueFrom: 70}, Settled{UpTo: 99, Generation: lane + "0"}, 70},
 		"of the lane before":           {State{}, Settled{UpTo: 99, Generation: laneOf(&jetstream.StreamInfo{Created: time.Unix(999, 0)}) + "0"}, 0},
+		"of messages that are lost":    {State{}, Settled{UpTo: 151, Generation: lane + "0"}, 0},
 		"less than the start":          {State{QueueFrom: 70}, Settled{UpTo: 10, Generation: lane + "70"}, 70},
 	} {
 		t.Run(name, func(t *testing.T) {

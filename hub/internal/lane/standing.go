@@ -26,12 +26,21 @@ func (s *standings) look(consumers map[string]*jetstream.ConsumerInfo, asked, ca
 			Delivered: history.Place{Stream: info.Delivered.Stream, Consumer: info.Delivered.Consumer},
 			AckFloor:  history.Place{Stream: info.AckFloor.Stream, Consumer: info.AckFloor.Consumer},
 			Held:      info.NumAckPending, Pending: info.NumPending,
-			Start: info.Config.OptStartSeq,
+			Start: info.Config.OptStartSeq, Leading: leading(info),
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all.Look(seen, asked, came)
+}
+
+// leading is how long the leader had led that answered, by its own clock; 0 if it did not
+// say. Servers say it of replicated consumers, from 2.12 on.
+func leading(info *jetstream.ConsumerInfo) time.Duration {
+	if info.Cluster == nil || info.Cluster.LeaderSince == nil {
+		return 0
+	}
+	return max(info.TimeStamp.Sub(*info.Cluster.LeaderSince), 1)
 }
 
 // last returns the floors of the last look.

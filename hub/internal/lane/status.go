@@ -53,6 +53,8 @@ func (d *driver) tell(n core.Note) {
 		d.log.Error("foreign messages in the lane: somebody else publishes into it", "count", n.Count)
 	case core.StateGone:
 		d.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", n.Mine)
+	case core.LaneWentBack:
+		d.log.Error("the lane lost its last messages: its server began with an older copy of the stream; their events are copied again", "messages", n.Count)
 	case core.LaneDetached:
 		d.log.Error("lane detached: register interests that state a start", "reason", n.Reason)
 	case core.SnapshotComplete:

@@ -43,20 +43,36 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 	if err != nil || found.Keep <= found.First {
 		return 0, err
 	}
-	stateSeq := tip.StateSeq
-	if stateSeq < found.Keep {
+	if tip.StateSeq < found.Keep {
 		l.env.Failpoint("trim record")
 		renew := func(_ context.Context, tip Tip) (State, bool, error) { return tip.State, true, nil }
 		if _, err := l.Change(ctx, renew); err != nil {
 			return 0, err
 		}
-		if tip, err = ReadTip(ctx, l.env.JS, l.service); err != nil {
-			return 0, err
-		}
-		stateSeq = tip.StateSeq
 	}
 	l.env.Failpoint("trim")
-	return l.purge(ctx, stateSeq, cutoff)
+	known := l.knowing()
+	if tip, err = ReadTip(ctx, l.env.JS, l.service); err != nil {
+		return 0, err
+	}
+	return l.purge(ctx, known, tip.StateSeq, cutoff)
+}
+
+// knowing is the age of what was read of a lane.
+type knowing struct {
+	since      time.Time
+	connection uint64
+}
+
+func (l *Lane) knowing() knowing {
+	return knowing{time.Now(), l.env.JS.Conn().Stats().Reconnects}
+}
+
+// valid reports whether the lane's server cannot have begun with an older copy of the
+// stream meanwhile; see core.ConfirmAfter.
+func (l *Lane) valid(k knowing) bool {
+	now := l.knowing()
+	return now.connection == k.connection && now.since.Sub(k.since) <= core.ConfirmAfter
 }
 
 // look finds which messages of the lane may be purged: those stored before cutoff.
@@ -116,7 +132,9 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 		}
 		s.look.MatchSeen(match)
 	case history.SeeTime:
-		msg, err := s.stream.GetMsg(ctx, step.Seq)
+		// The next message, where this one was erased: otherwise the search would take the
+		// place for one that is already purged.
+		msg, err := s.stream.GetMsg(ctx, step.Seq, jetstream.WithGetMsgSubject(subjects.LaneSubjects(s.lane.service)))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			s.look.TimeSeen(time.Time{}, false)
@@ -135,8 +153,9 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 	return nil
 }
 
-// purge purges those messages, below the newest state record.
-func (l *Lane) purge(ctx context.Context, stateSeq uint64, cutoff time.Time) (uint64, error) {
+// purge purges those messages, below the newest state record, unless that record may not
+// be there any more.
+func (l *Lane) purge(ctx context.Context, known knowing, stateSeq uint64, cutoff time.Time) (uint64, error) {
 	found, err := l.look(ctx, cutoff)
 	if err != nil {
 		return 0, err
@@ -146,7 +165,7 @@ func (l *Lane) purge(ctx context.Context, stateSeq uint64, cutoff time.Time) (ui
 		return 0, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
 	below := history.Below(found, stateSeq, stream.CachedInfo().State.LastSeq)
-	if below == 0 {
+	if below == 0 || !l.valid(known) {
 		return 0, nil
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(below)); err != nil {

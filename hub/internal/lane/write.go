@@ -2,6 +2,7 @@ package lane
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -25,8 +26,25 @@ func (d *driver) storeLetter(ctx context.Context, s core.StoreLetter) {
 	d.core.LetterStored(added)
 }
 
+// errDisconnected means that nothing was sent: the client keeps messages until the
+// connection is back, and the server may then have an older copy of the lane.
+var errDisconnected = errors.New("the connection to NATS is lost")
+
+// connected returns errDisconnected if the connection was lost since the lane's loop last
+// looked.
+func (d *driver) connected() error {
+	nc := d.env.JS.Conn()
+	if !nc.IsConnected() || nc.Stats().Reconnects != d.connection {
+		return errDisconnected
+	}
+	return nil
+}
+
 // append appends copies. A shutdown waits for an append that has begun.
 func (d *driver) append(ctx context.Context, a core.Append) error {
+	if err := d.connected(); err != nil {
+		return err
+	}
 	d.env.Failpoint("append")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Patience)
 	defer cancel()
@@ -107,6 +125,9 @@ func (d *driver) record(ctx context.Context, r core.Record) error {
 	}
 	if r.Why != core.WhyPosition {
 		d.env.Failpoint(string(r.Why))
+	}
+	if err := d.connected(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Patience)
 	defer cancel()

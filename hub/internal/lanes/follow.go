@@ -48,11 +48,13 @@ func (s *Set) Follow(ctx context.Context) error {
 	members := time.NewTicker(membersEvery)
 	defer members.Stop()
 	var changed <-chan struct{}
+	var connection uint64
 	for owners := true; ; {
 		if owners {
 			changed = s.cfg.Hubs.Changed()
 			s.cfg.Hubs.Refresh(ctx)
 			s.assign()
+			connection = s.recheck(connection)
 		}
 		owners = true
 		select {
@@ -82,6 +84,19 @@ func (s *Set) assign() {
 	for _, l := range s.All() {
 		l.Own(s.cfg.Hubs.Owns(l.Service()))
 	}
+}
+
+// recheck has this hub's lanes read again if the connection was lost since a number of
+// reconnects, because the server may have begun with an older copy of them. Lanes of other
+// hubs are read when this hub next has work with them. It returns the present number.
+func (s *Set) recheck(connection uint64) uint64 {
+	now := s.cfg.Conn.Stats().Reconnects
+	for _, l := range s.All() {
+		if now != connection && l.Owned() {
+			l.Recheck()
+		}
+	}
+	return now
 }
 
 // find takes up the lanes that other hubs created without their notice having

@@ -15,9 +15,11 @@ type Part int
 const (
 	Stream Part = iota
 	Consumers
+	// Deliveries lack if the server delivers none by a consumer that could.
+	Deliveries
 )
 
-// Lacking describes the lanes whose stream or consumers are missing. The zero value
+// Lacking describes the lanes whose stream or consumers are missing or do not work. The zero value
 // is ready, and may be used concurrently.
 type Lacking struct {
 	mu   sync.Mutex // guards text

@@ -56,7 +56,8 @@ func (c *Compiler) filter(text string) (*filter, error) {
 	if err != nil {
 		return nil, badFilter("%s", oneLine(err.Error()))
 	}
-	return &filter{program: program, unguarded: unguarded(parsed.NativeRep().Expr())}, nil
+	expr := parsed.NativeRep().Expr()
+	return &filter{program: program, unguarded: unguarded(expr), reads: dataReads(expr)}, nil
 }
 
 func badFilter(format string, args ...any) error {

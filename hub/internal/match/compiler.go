@@ -38,6 +38,11 @@ func (c *Compiler) Compile(def Definition) (*Interest, error) {
 			return nil, err
 		}
 	}
+	if def.Limit != nil {
+		if err := c.compileLimit(i); err != nil {
+			return nil, err
+		}
+	}
 	return i, nil
 }
 

@@ -19,6 +19,8 @@ type filter struct {
 	// unguarded are the reads that make a dead letter of an event that lacks the
 	// member.
 	unguarded []Read
+	// reads are the members of data that the text names.
+	reads []path
 }
 
 // errNotFilterable means that the payload for a filter is not a JSON object.

@@ -29,6 +29,8 @@ type Definition struct {
 	Since event.Position
 	// Echo includes the events that the service itself published.
 	Echo bool
+	// Limit is what the owner's policy allows; nil without a policy.
+	Limit *Limit
 }
 
 // Interest is a compiled Definition, immutable and safe for concurrent use.
@@ -37,6 +39,7 @@ type Interest struct {
 	filter *filter     // nil: every event passes
 	only   *filter     // nil: every event passes
 	fields *projection // nil: the payload is unchanged
+	limit  *limit      // nil: everything is allowed
 }
 
 // Definition returns the definition from which the interest was compiled.

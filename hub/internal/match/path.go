@@ -59,6 +59,9 @@ func parsePath(s string) (path, error) {
 	return p, nil
 }
 
+// indexed names an element of a list in a refusal.
+func indexed(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+
 // compileFields parses and joins an interest's fields. Refused are those that
 // say twice the same: a path given twice, and a path below another.
 func compileFields(fields []string) (*projection, error) {
@@ -67,7 +70,7 @@ func compileFields(fields []string) (*projection, error) {
 	}
 	root := newNode()
 	for i, field := range fields {
-		at := fmt.Sprintf("fields[%d]", i)
+		at := indexed("fields", i)
 		p, err := parsePath(field)
 		if err != nil {
 			return nil, contract.FieldErrorf(contract.CodeInvalidValue, at, "%.100q %v", field, err)

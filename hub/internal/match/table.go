@@ -106,8 +106,13 @@ func (t *Table) Expand(e *event.Event) Decision {
 		return Decision{Kind: Skip, Why: contract.VerdictBefore, Interest: i}
 	case !i.def.Ops.Has(op):
 		return Decision{Kind: Skip, Why: contract.VerdictOp, Interest: i}
+	case i.limit != nil && !i.limit.allows(op):
+		return Decision{Kind: Skip, Why: contract.VerdictNotAllowed, Interest: i}
 	case !i.def.Echo && e.Origin != "" && e.Origin == t.service.String():
 		return Decision{Kind: Skip, Why: contract.VerdictOwn, Interest: i}
+	}
+	if i.limit != nil {
+		return t.expandLimited(w, e)
 	}
 	if op != subjects.Delete {
 		pass, reason, err := i.passes(e)
@@ -118,13 +123,18 @@ func (t *Table) Expand(e *event.Event) Decision {
 			return Decision{Kind: Skip, Why: contract.VerdictFiltered, Interest: i}
 		}
 	}
-	data := e.Data
+	return t.project(w, e)
+}
+
+// project makes the copy of an event that passed.
+func (t *Table) project(w *want, e *event.Event) Decision {
+	i, data := w.interest, e.Data
 	if i.fields != nil {
 		var (
 			reason string
 			err    error
 		)
-		if data, reason, err = i.fields.project(op, e.Data); err != nil {
+		if data, reason, err = i.fields.project(e.Subject.Op(), e.Data); err != nil {
 			return Decision{Kind: Dead, Why: reason, Err: err, Interest: i}
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// A roster that was deleted gives no partition to a second instance: what nobody
-// claims counts as held until whoever may hold it has been silent for its time.
+// A roster that was deleted gives no partition to a second instance: a partition that no
+// instance claims counts as held until its holder would have lost its lease.
 func TestLostRosterGivesNoPartitionAway(t *testing.T) {
 	const partitions = 3
 	p, r, now := newPresence(), &Roster{V: rosterForm}, time.Now()

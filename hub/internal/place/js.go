@@ -29,7 +29,7 @@ func (c checked) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.
 
 func (c checked) check(ack *jetstream.PubAck, err error) (*jetstream.PubAck, error) {
 	if err == nil && ack.Domain != c.domain {
-		return nil, fmt.Errorf("stream %s acknowledged in JetStream's place (%s), which is not this hub's (%s)",
+		return nil, fmt.Errorf("stream %s of another JetStream (%s) has acknowledged, and not one of this hub's (%s): keep one installation in an account (docs/operations.md, Several places)",
 			ack.Stream, domainText(ack.Domain), domainText(c.domain))
 	}
 	return ack, err

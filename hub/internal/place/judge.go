@@ -28,12 +28,12 @@ type OtherError struct {
 
 // Error says in one line what is wrong, and what to do.
 func (e *OtherError) Error() string {
-	what := fmt.Sprintf("streams of two JetStreams (%s) take the subjects of", strings.Join(e.Streams, ", "))
+	what := fmt.Sprintf("streams of two JetStreams (%s) take the same subjects of this account", strings.Join(e.Streams, ", "))
 	if e.Hub != nil {
-		what = fmt.Sprintf("hub %s of another installation (%s) works in", e.Hub.Hub, domainText(e.Hub.Domain))
+		what = fmt.Sprintf("hub %s of another installation (%s) runs in this account", e.Hub.Hub, domainText(e.Hub.Domain))
 	}
-	return fmt.Sprintf("%s this account, which a leafnode joins to this hub's JetStream (%s): "+
-		"events would be stored and copied twice, and lost; keep one installation in an account: run its hub with %s, or give the other side an account of its own (docs/operations.md, Several places)",
+	return fmt.Sprintf("%s, and this hub is in %s; a leafnode may have joined the two: "+
+		"each event would be stored and copied twice, and copies would be lost; keep one installation in an account: run its hubs with %s, or give the other side an account of its own (docs/operations.md, Several places)",
 		what, domainText(e.Here.Domain), contract.EnvJSDomain)
 }
 

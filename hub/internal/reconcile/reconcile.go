@@ -20,6 +20,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/request"
@@ -47,6 +48,7 @@ type Config struct {
 	Hubs         *ownership.Hubs
 	Lanes        *lanes.Set
 	Lacking      *lanes.Lacking
+	Policies     *policy.Keeper
 	Alarms       *alarm.Set
 	Logger       *slog.Logger
 }
@@ -61,6 +63,8 @@ type Reconciler struct {
 	soon chan struct{}
 	// away says that the registry could not be read at the last look.
 	away bool
+	// unsettled says that a policy is not in force in every lane of this hub.
+	unsettled bool
 	// gone are services with records and no stream; see streamless.
 	gone map[subjects.Name]*goneStream
 }
@@ -111,6 +115,9 @@ func (r *Reconciler) look(ctx context.Context) {
 			return
 		}
 		entry := snapshot.Entries[path]
+		if _, policy := record.ParsePolicyPath(path); policy && len(entry.Value) == 0 {
+			continue // only the parent of what lies below it
+		}
 		if text := record.Misnamed(path); text != "" {
 			r.alarms.raiseMisnamed(path, text)
 			continue
@@ -132,6 +139,7 @@ func (r *Reconciler) look(ctx context.Context) {
 			r.putBack(ctx, snapshot, l)
 		}
 	}
+	r.unsettled = !r.cfg.Policies.Look(ctx)
 }
 
 // lookSoon requests an early look.

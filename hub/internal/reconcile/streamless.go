@@ -67,7 +67,7 @@ func (r *Reconciler) forgetFound() {
 
 // next is the time until the next run without a notice of a change.
 func (r *Reconciler) next() time.Duration {
-	if r.away {
+	if r.away || r.unsettled {
 		return everyAway
 	}
 	for _, g := range r.gone {

@@ -19,7 +19,7 @@ func Folders() []string { return []string{entitiesFolder, servicesFolder, hubsFo
 
 // Patterns are the patterns of what counts as a record.
 func Patterns() []string {
-	return []string{entitiesFolder + "/*/*", servicesFolder + "/*", hubsFolder + "/*"}
+	return []string{entitiesFolder + "/*", entitiesFolder + "/*/*", servicesFolder + "/*", hubsFolder + "/*"}
 }
 
 // InterestPath is the place of the record of a service's interest in an entity.

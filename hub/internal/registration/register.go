@@ -23,6 +23,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/match"
 	"github.com/replhub/replhub/hub/internal/ownership"
 	"github.com/replhub/replhub/hub/internal/partition"
+	"github.com/replhub/replhub/hub/internal/policy"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/reply"
 	"github.com/replhub/replhub/hub/internal/request"
@@ -43,6 +44,11 @@ type Config struct {
 	Book     *record.Book
 	Letters  *deadletter.Queue
 	Rosters  *partition.Rosters
+	// The quotas, as in hub.Config.
+	MaxLanes         int
+	MaxLaneBytes     int64
+	MaxRegistrations int
+	Policies         *policy.Keeper
 	// Started is when this process began, by the servers' time.
 	Started time.Time
 	// Failpoint is called at named steps; tests kill the process there.
@@ -52,15 +58,24 @@ type Config struct {
 
 // Registrar registers services, and ends their interests. Its methods may be called
 // concurrently.
-type Registrar struct{ cfg Config }
+type Registrar struct {
+	cfg  Config
+	rate *rate
+}
 
 // New makes a Registrar.
-func New(cfg Config) *Registrar { return &Registrar{cfg} }
+func New(cfg Config) *Registrar { return &Registrar{cfg: cfg, rate: newRate(cfg.MaxRegistrations)} }
 
 // Register answers replhub.register.
 func (r *Registrar) Register(ctx context.Context, service subjects.Name, req contract.Register) (any, error) {
+	if err := r.quotaOfRegistrations(); err != nil {
+		return nil, err
+	}
 	checked, err := request.Parse(req, r.Known(service))
 	if err != nil {
+		return nil, err
+	}
+	if err := r.quotaOfBytes(checked.MaxBytes); err != nil {
 		return nil, err
 	}
 	return r.Apply(ctx, service, checked)
@@ -107,7 +122,7 @@ func (r *Registrar) Apply(ctx context.Context, service subjects.Name, req reques
 	r.cfg.Lanes.Announce(service)
 	r.cfg.Book.Write(ctx, service, state)
 	registered := r.registered(service, state, req)
-	registered.Warnings = req.Warnings()
+	registered.Warnings = append(req.Warnings(), limited(state, req)...)
 	return registered, nil
 }
 
@@ -149,8 +164,8 @@ func (r *registration) laneFor(ctx context.Context) (*lane.Lane, error) {
 		if len(r.request.Wants) == 0 {
 			return nil, contract.Errorf(contract.CodeNotFound, "service %q is not registered; name the entities it wants", r.service)
 		}
-		if r.cfg.Lanes.Count() >= request.MaxServices {
-			return nil, contract.Errorf(contract.CodeLimit, "at most %d services", request.MaxServices)
+		if err := r.registrar.quotaOfLanes(); err != nil {
+			return nil, err
 		}
 		if err := r.cfg.Lanes.MayCreate(ctx, r.service); err != nil {
 			return nil, err
@@ -196,6 +211,8 @@ type registration struct {
 	// behind says that all events of ingest are behind the lane's position, which no
 	// event proves any more.
 	behind bool
+	// revs are the revisions of policies in lanes, read once for each edit.
+	revs policy.Revs
 }
 
 // edit lays the request over a lane's state. New interests pin ingest first, so that
@@ -208,6 +225,7 @@ func (r *registration) edit(ctx context.Context, tip lane.Tip) (lane.State, bool
 	if err := r.anchor.look(ctx); err != nil {
 		return tip.State, false, err
 	}
+	r.revs = nil
 	s := tip.State.Clone()
 	if s.Dropped {
 		return s, false, lane.ErrDropped
@@ -341,6 +359,9 @@ func (r *registration) editInterest(ctx context.Context, s lane.State, w request
 	case !w.Full || have.Equal(w.Def.Definition):
 		return s, false, nil
 	default:
+		if err := policy.Judge(have.Policy, w, false); err != nil {
+			return s, false, err
+		}
 		// have points into s, which is this registration's own copy.
 		have.Definition = w.Def.Definition
 		have.Rev++
@@ -360,10 +381,46 @@ func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted
 	in.Since = from.At
 	in.Rev = 1
 	in.Partial = from.Partial
+	if in.Policy, err = r.policyOf(ctx, w); err != nil {
+		return s, err
+	}
+	r.cfg.Failpoint("judged")
 	if w.Start.Snapshot {
 		return s.AddSnapshot(in, from.Before, r.cfg.Ingest.Now()), nil
 	}
 	return s.Add(in, from.Before), nil
+}
+
+// policyOf returns the policy of a new interest, and refuses what it does not allow. The
+// interest is pinned by now: a policy that is stated later waits for the registration.
+func (r *registration) policyOf(ctx context.Context, w request.Wanted) (*lane.Policy, error) {
+	entity := w.Def.Entity
+	mark, marked := r.anchor.held.Policy(entity)
+	if r.revs == nil {
+		r.revs = r.cfg.Policies.Revs()
+	}
+	p, err := r.cfg.Policies.ForNew(ctx, entity, r.service.String(), mark, marked, r.revs)
+	if err != nil {
+		return nil, err
+	}
+	return p, policy.Judge(p, w, true)
+}
+
+// maxLimited bounds the warnings about policies.
+const maxLimited = 20
+
+// limited describes what policies leave out of the interests of which a request speaks.
+func limited(s lane.State, req request.Request) []string {
+	var texts []string
+	for _, in := range s.Interests {
+		if !req.SpeaksOf(in.Entity) || len(texts) == maxLimited {
+			continue
+		}
+		if text := policy.Warning(in); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // registered is the reply for a state that is in force. It covers the entities that

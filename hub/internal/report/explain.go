@@ -57,6 +57,10 @@ func (r *Reporter) explainMissing(ctx context.Context, reply contract.Explained)
 		return nil, contract.FieldErrorf(contract.CodeNotFound, "seq", "ingest ends at %d", b.Last)
 	}
 	reply.Verdict = contract.VerdictGone
+	if r.cfg.Ingest.Erased(reply.Seq) && r.cfg.Ingest.EpochOf(reply.Seq) == reply.Epoch {
+		reply.Reason = "it was erased"
+		return reply, nil
+	}
 	reply.Reason = fmt.Sprintf("ingest holds events from %d on only, so what was decided then cannot be told any more", b.First)
 	return reply, nil
 }
@@ -117,6 +121,8 @@ func SkipReason(d match.Decision, service subjects.Name, e *event.Event) string 
 		return fmt.Sprintf("the interest in %s is due from event %s on", entity, d.Interest.Definition().Since)
 	case contract.VerdictOp:
 		return fmt.Sprintf("the interest in %s wants %v, not %s", entity, d.Interest.Definition().Ops.Ops(), op)
+	case contract.VerdictNotAllowed:
+		return fmt.Sprintf("the policy of %s does not allow it: replhub describe %s shows the policy", entity, service)
 	case contract.VerdictFiltered:
 		return fmt.Sprintf("the filter %s says no", d.Interest.Definition().Filter)
 	case contract.VerdictOwn:

@@ -132,10 +132,15 @@ func (r *Reporter) parkedReason(service subjects.Name) string {
 }
 
 func interestStatus(service subjects.Name, s lane.State, in lane.Interest) contract.InterestStatus {
-	return contract.InterestStatus{
+	out := contract.InterestStatus{
 		Service: service.String(), ID: in.ID, Entity: in.Entity, Definition: in.Definition,
 		Since: in.Since.Seq, SinceEpoch: in.Since.Epoch, Filling: s.Filling(in.ID),
 	}
+	if in.Policy != nil {
+		state, reason := in.Effect()
+		out.Policy = &contract.InterestPolicy{Rev: in.Policy.Rev, State: state, Reason: reason, Grant: in.Policy.Grant}
+	}
+	return out
 }
 
 func (r *Reporter) describeWorkers(ctx context.Context, status *Lane, service subjects.Name, stream jetstream.Stream) error {

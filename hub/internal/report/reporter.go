@@ -45,8 +45,10 @@ type Hub interface {
 	IngestFull() *contract.IngestFull
 	// Account describes the account's limits that are nearly reached.
 	Account() []string
+	// Layout describes the streams that do not have their replicas and their place yet.
+	Layout() []string
 	// Untrimmed says why ingest is not trimmed, with one text for each lane that
-	// cannot be read.
+	// cannot be read or written.
 	Untrimmed() []string
 }
 

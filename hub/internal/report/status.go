@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -28,8 +29,32 @@ func (r *Reporter) Status(ctx context.Context) (contract.Status, error) {
 			Floor: r.cfg.Ingest.Floor(), Rate: r.cfg.Ingest.Rate(b), Full: r.cfg.Hub.IngestFull(),
 		},
 	}
+	noted, err := r.cfg.Ingest.Noted(ctx)
+	if err != nil {
+		return contract.Status{}, err
+	}
+	status.Erasures = erasures(noted)
 	status.Lanes, err = r.countLanes(ctx)
 	return status, err
+}
+
+// maxErasures bounds the erasures that status lists.
+const maxErasures = 20
+
+// erasures lists the last erasures.
+func erasures(noted []retention.Erasure) []contract.Erasure {
+	var list []contract.Erasure
+	for _, n := range noted[max(len(noted)-maxErasures, 0):] {
+		e := contract.Erasure{
+			ID: n.ID, Entity: n.Entity, Key: n.Key, Hub: n.Hub, Begun: n.Begun,
+			Events: n.Events, Copies: n.Copies, DeadLetters: n.Letters, Records: n.Records,
+		}
+		if !n.Ended.IsZero() {
+			e.Ended = &n.Ended
+		}
+		list = append(list, e)
+	}
+	return list
 }
 
 // Degraded lists the troubles of a hub that works, but not as it should.
@@ -45,6 +70,7 @@ func (r *Reporter) Degraded() []string {
 		reasons = append(reasons, full.Message)
 	}
 	reasons = append(reasons, r.cfg.Hub.Account()...)
+	reasons = append(reasons, r.cfg.Hub.Layout()...)
 	reasons = append(reasons, r.cfg.Hub.Untrimmed()...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)

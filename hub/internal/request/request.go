@@ -58,6 +58,8 @@ type Wanted struct {
 	Start Start
 	// StartGiven says that the request stated where to start.
 	StartGiven bool
+	// OpsGiven says that the request named the operations.
+	OpsGiven bool
 	// Unguarded are the members that the filter reads and an event may lack.
 	Unguarded []match.Read
 }
@@ -155,7 +157,7 @@ func parseInterest(in contract.Interest, field string, known Known) (Wanted, err
 		return Wanted{}, err
 	}
 	w := Wanted{
-		Entity: entity, Field: field, Full: true, Start: from, StartGiven: in.Start != "",
+		Entity: entity, Field: field, Full: true, Start: from, StartGiven: in.Start != "", OpsGiven: len(in.Ops) > 0,
 		Def: lane.Interest{Entity: entity.String(), Definition: in.Definition},
 	}
 	w.Def.Ops = ops

@@ -19,7 +19,7 @@ type ConsumerConfig struct {
 	// MaxAckPending bounds the messages that workers hold; 0 is no bound.
 	MaxAckPending int
 	// PinnedTTL is how long one requester has the consumer for itself without a new
-	// request; 0 for a consumer that is nobody's (pull.go).
+	// request; 0 for a consumer without a holder (pull.go).
 	PinnedTTL time.Duration
 }
 
@@ -378,8 +378,7 @@ func (c *Consumer) write() {
 
 // Sync makes safe from a kill what the store knows.
 func (c *Consumer) Sync() {
-	c.synced = c.stored
-	c.synced.pending, c.synced.count = maps.Clone(c.stored.pending), maps.Clone(c.stored.count)
+	c.synced = c.stored.clone()
 }
 
 // Kill is a server that was killed, and begins with the state that was synced last: a

@@ -17,7 +17,7 @@ type Request struct {
 	// Pin proves that the consumer is the requester's own; empty for none.
 	Pin string
 
-	gone bool // nobody takes its messages any more
+	gone bool // its subscriber has gone
 }
 
 // Sent is what the server sends to a requester: a message, or the end of a request.
@@ -48,7 +48,7 @@ const (
 // served. A leader that begins knows none, and no pin.
 type requests struct {
 	waiting []*Request
-	// woken says that the server has looked at the requests since somebody went.
+	// woken says that the server has looked at the requests since a subscriber went.
 	woken bool
 	// pin is that of the requester who has the consumer for itself, pinned the time of
 	// its last request.
@@ -68,7 +68,7 @@ func (c *Consumer) Ask(r Request, now time.Time) []Sent {
 	return nil
 }
 
-// Forget notes that somebody takes no more messages. The server finds that out when it
+// Forget notes that a subscriber takes no more messages. The server finds that out when it
 // looks at the requests next.
 func (c *Consumer) Forget(gone func(to any) bool) {
 	for _, r := range c.waiting {

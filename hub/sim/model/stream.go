@@ -229,7 +229,7 @@ func (s *Stream) Purge(below uint64) uint64 {
 	return uint64(i)
 }
 
-// PurgeAll removes everything, as somebody does by hand.
+// PurgeAll removes all messages, as an operator does by hand.
 func (s *Stream) PurgeAll() uint64 {
 	n := len(s.msgs)
 	s.cut(n)

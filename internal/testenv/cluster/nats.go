@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -251,6 +252,21 @@ func (n *NATS) ended() error {
 
 // Stop ends the server in good order (SIGTERM) and waits for it.
 func (n *NATS) Stop() { n.tb.Helper(); n.act("stop", terminate) }
+
+// LameDuck has the server leave its clients and its leaderships to others, and waits for
+// its end (SIGUSR2). It takes about a second for each client.
+func (n *NATS) LameDuck() {
+	n.tb.Helper()
+	n.act("retire", func(p *child.Process) error {
+		if err := p.Signal(syscall.SIGUSR2); err != nil {
+			return err
+		}
+		if !p.EndsWithin(readyTimeout) {
+			return errors.New("it does not end")
+		}
+		return nil
+	})
+}
 
 // Kill ends the server at once (SIGKILL) and waits until it is gone. What it
 // wrote without a sync survives: that takes a power loss, see RestoreStore.

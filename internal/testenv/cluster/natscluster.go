@@ -25,6 +25,7 @@ func StartNATSCluster(tb testing.TB, size int, opts ...NATSOption) *NATSCluster 
 	var routes []string
 	for i := range size {
 		n := newNATS(tb, fmt.Sprintf("n%d", i+1), opts)
+		n.cfg.node(i)
 		if n.cfg.storeDir != "" {
 			tb.Fatal("start a nats cluster: its nodes cannot share one store folder")
 		}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,8 @@ type natsConfig struct {
 	name         string
 	leafnodes    bool
 	remotes      []leafRemote
+	versions     []string
+	tags         []string
 }
 
 // NATSSyncAlways has every write synced to disk before it is acknowledged.
@@ -72,6 +75,27 @@ func NATSStoreDir(dir string) NATSOption {
 // is downloaded through the module proxy and built at its first use.
 func NATSVersion(version string) NATSOption {
 	return func(c *natsConfig) { c.version = version }
+}
+
+// NATSVersions is NATSVersion for each node of a cluster, in turn; "" is the release in
+// go.mod.
+func NATSVersions(versions ...string) NATSOption {
+	return func(c *natsConfig) { c.versions = versions }
+}
+
+// NATSTags gives each node of a cluster a tag, in turn. Placements of streams name tags.
+func NATSTags(tags ...string) NATSOption {
+	return func(c *natsConfig) { c.tags = tags }
+}
+
+// node sets what options say of a cluster's i-th node.
+func (c *natsConfig) node(i int) {
+	if len(c.versions) > 0 {
+		c.version = c.versions[i%len(c.versions)]
+	}
+	if len(c.tags) > 0 {
+		c.extra = append(slices.Clip(c.extra), fmt.Sprintf("server_tags: [%q]", c.tags[i%len(c.tags)]))
+	}
 }
 
 // text is the server's configuration file.

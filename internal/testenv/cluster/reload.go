@@ -21,6 +21,23 @@ func (n *NATS) SetUsers(users ...NATSOption) {
 	for _, user := range users {
 		user(&n.cfg)
 	}
+	n.reload()
+}
+
+// SetConfig has the running server take these texts of its configuration instead of those
+// that it had, each given by NATSConfig, without a restart. It returns once the server is
+// told.
+func (n *NATS) SetConfig(texts ...NATSOption) {
+	n.tb.Helper()
+	n.cfg.extra = nil
+	for _, text := range texts {
+		text(&n.cfg)
+	}
+	n.reload()
+}
+
+func (n *NATS) reload() {
+	n.tb.Helper()
 	config := filepath.Join(n.dir, "nats-server.conf")
 	if err := os.WriteFile(config, []byte(n.cfg.text(n)), 0o600); err != nil {
 		n.tb.Fatalf("configure nats-server %s: %v", n.name, err)

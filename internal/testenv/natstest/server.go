@@ -68,6 +68,9 @@ func (s *Server) Stop() {
 	}
 }
 
+// StoreDir is the folder of the streams.
+func (s *Server) StoreDir() string { return s.cfg.StoreDir }
+
 // URL is where clients connect, also while the server is stopped.
 func (s *Server) URL() string { return s.run.ClientURL() }
 

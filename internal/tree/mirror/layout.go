@@ -22,7 +22,15 @@ const (
 	Garbage Kind = iota
 	Folder
 	Record
+	// RecordFolder is a record with records below it.
+	RecordFolder
 )
+
+// IsRecord reports whether the path may hold a value.
+func (k Kind) IsRecord() bool { return k == Record || k == RecordFolder }
+
+// IsFolder reports whether records may lie below the path.
+func (k Kind) IsFolder() bool { return k == Folder || k == RecordFolder }
 
 // Layout says which paths of a tree are records. It is immutable.
 type Layout struct {
@@ -60,17 +68,22 @@ func (l Layout) Kind(path string) Kind {
 			return Garbage
 		}
 	}
-	kind := Garbage
+	record, folder := false, false
 	for _, p := range l.patterns {
-		if !fits(segments, p) {
-			continue
+		if fits(segments, p) {
+			record = record || len(segments) == len(p)
+			folder = folder || len(segments) < len(p)
 		}
-		if len(segments) == len(p) {
-			return Record
-		}
-		kind = Folder
 	}
-	return kind
+	switch {
+	case record && folder:
+		return RecordFolder
+	case record:
+		return Record
+	case folder:
+		return Folder
+	}
+	return Garbage
 }
 
 // fits reports whether segments match the beginning of pattern.
@@ -88,7 +101,7 @@ func fits(segments, pattern []string) bool {
 
 // CheckPath returns ErrPath unless path is a record's.
 func (l Layout) CheckPath(path string) error {
-	if l.Kind(path) != Record {
+	if !l.Kind(path).IsRecord() {
 		return fmt.Errorf("%w: %q", ErrPath, path)
 	}
 	return nil

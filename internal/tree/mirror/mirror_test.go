@@ -42,6 +42,17 @@ func TestLayoutKind(t *testing.T) {
 			t.Errorf("Kind(%q) = %v, want %v", tt.path, got, tt.want)
 		}
 	}
+	both, err := mirror.NewLayout([]string{"entities/*/*", "entities/*"}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]mirror.Kind{
+		"": mirror.Folder, "entities": mirror.Folder, "entities/user": mirror.RecordFolder, "entities/user/sharing": mirror.Record,
+	} {
+		if got := both.Kind(path); got != want {
+			t.Errorf("Kind(%q) = %v, want %v", path, got, want)
+		}
+	}
 	if err := l.CheckWrite("services/a", make([]byte, 11)); !errors.Is(err, mirror.ErrValue) {
 		t.Errorf("11 bytes of 10: %v, want ErrValue", err)
 	}

@@ -21,8 +21,8 @@ type Map interface {
 }
 
 // Backend is one empty tree in a real store, and what may be done to that
-// store. The records of its maps are "entities/*/*", "services/*" and
-// "hubs/*"; members vanish within two or three seconds.
+// store. The records of its maps are "entities/*/*", "services/*", "hubs/*",
+// "groups/*" and "groups/*/*"; members vanish within two or three seconds.
 type Backend interface {
 	// Open returns a new map of the tree, with a connection of its own, not
 	// running.

@@ -21,6 +21,7 @@ func Run(t *testing.T, factory Factory) {
 		{"CompareAndSet", compareAndSet},
 		{"VersionsOutliveDeletion", versionsOutliveDeletion},
 		{"EmptyValue", emptyValue},
+		{"RecordsBelowARecord", recordsBelowARecord},
 		{"RefusedWrites", refusedWrites},
 		{"SnapshotFollowsOthers", snapshotFollowsOthers},
 		{"SnapshotIsImmutable", snapshotIsImmutable},
@@ -137,6 +138,38 @@ func emptyValue(t *testing.T, b Backend) {
 	}
 	if e, err := m.Get(within(t), "entities/user/audit"); err != nil || len(e.Value) != 0 {
 		t.Errorf("got %q, %v", e.Value, err)
+	}
+}
+
+// recordsBelowARecord: a record may have records below it. Each changes and goes
+// without the other.
+func recordsBelowARecord(t *testing.T, b Backend) {
+	m, other, ctx := open(t, b), open(t, b), within(t)
+	MustPut(t, other, "groups/a/one", "1", tree.Any)
+	Await(t, m, "a record below", Has("groups/a/one", "1"))
+	MustPut(t, other, "groups/a", "above", tree.Any)
+	Await(t, m, "the record above", Has("groups/a", "above"))
+	MustPut(t, other, "groups/a/two", "2", tree.Any)
+	s := Await(t, m, "another record below", Has("groups/a/two", "2"))
+	if !Has("groups/a", "above")(s) || !Has("groups/a/one", "1")(s) {
+		t.Errorf("%s", describe(s))
+	}
+	e, err := m.Get(ctx, "groups/a")
+	if err != nil || string(e.Value) != "above" {
+		t.Fatalf("got %q, %v", e.Value, err)
+	}
+	if _, err := m.Put(ctx, "groups/a", nil, e.Version); err != nil {
+		t.Fatal(err)
+	}
+	Await(t, other, "the record above emptied", Has("groups/a", ""))
+	_, err = m.Put(ctx, "groups/a", []byte("late"), e.Version)
+	want(t, "put at an old version", err, tree.ErrConflict)
+	if err := m.Delete(ctx, "groups/a/one", tree.Any); err != nil {
+		t.Fatal(err)
+	}
+	s = Await(t, other, "the record below gone", Lacks("groups/a/one"))
+	if !Has("groups/a/two", "2")(s) || len(m.Alarms()) > 0 {
+		t.Errorf("%s, alarms %q", describe(s), m.Alarms())
 	}
 }
 

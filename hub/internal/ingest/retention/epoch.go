@@ -52,7 +52,7 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 		if !l.Current().Created.Equal(b.Created) {
 			return Done{errCreatedAgain}
 		}
-		return then(Found{b, l, lost})
+		return then(Found{l.filled(b), l, lost})
 	})
 }
 
@@ -61,7 +61,7 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step {
 		if known.Current().Created.Equal(b.Created) {
-			return then(b, known)
+			return then(known.filled(b), known)
 		}
 		return Identify(0, func(f Found) Step { return then(f.Bounds, f.Ledger) })
 	}}
@@ -96,7 +96,7 @@ func (r resume) in(l Ledger) Step {
 	case r.mark.Seq+1 == r.bounds.First || r.mark.Time.IsZero():
 		return r.then(r.mark)
 	}
-	return ReadTime{r.mark.Seq, r.proven}
+	return timeAt(r.mark.Seq, r.proven)
 }
 
 // proven continues at the mark if its event still has the mark's time.
@@ -135,7 +135,7 @@ func (r resume) behind(l Ledger, next Range) Step {
 	}
 	// The mark is before the break, in the part that survived, unless a rollback that no hub
 	// has noticed went further back.
-	return ReadTime{r.mark.Seq, r.proven}
+	return timeAt(r.mark.Seq, r.proven)
 }
 
 // from continues at the first event stored after the mark's time, because earlier events

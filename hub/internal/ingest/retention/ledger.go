@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -14,8 +17,15 @@ import (
 // version does not know. The hub then neither changes the ledger nor trims ingest.
 var ErrNewer = errors.New("a newer replhub wrote the ledger; upgrade this hub")
 
-// ledgerForm is the form of ledgers written here.
-const ledgerForm = 1
+// The forms of ledgers written here: the lowest that can express the ledger.
+const (
+	// plainForm is that of a ledger without erased events and policies.
+	plainForm = 1
+	// ledgerForm is the newest form that this version knows. A hub that knows the plain
+	// form alone would take erased events for lost ones and detach lanes, and would
+	// register services beside the policies.
+	ledgerForm = 2
+)
 
 // Ledger is the one document that all hubs agree on: epochs, floor and pins.
 type Ledger struct {
@@ -32,8 +42,9 @@ type Ledger struct {
 	Floor uint64 `json:"floor"`
 	// Pins keep ingest from a sequence on while a registration is under way.
 	Pins map[string]Pin `json:"pins,omitempty"`
-	// Pinnings counts pins that were set, released or have expired. A trim that read
-	// the lanes at one count does not know of later registrations.
+	// Pinnings counts pins that were set, released or have expired, and marks of
+	// policies. A trim that read the lanes at one count does not know of later
+	// registrations.
 	Pinnings uint64 `json:"pinnings,omitempty"`
 	// Released are the latest pins that were released or have expired, oldest first.
 	// Forgotten is the count of the latest such pin that is no longer in Released.
@@ -42,6 +53,17 @@ type Ledger struct {
 	// Lost is not zero after pins were lost, because the ledger was deleted or ingest
 	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
+	// Erased are the events of the present stream that were erased. Erasures counts the
+	// changes that added some, and the requests. Noted are the latest requests, oldest first.
+	Erased   Erased    `json:"erased,omitempty"`
+	Erasures uint64    `json:"erasures,omitempty"`
+	Noted    []Erasure `json:"noted,omitempty"`
+	// Policies has the entities that have a policy.
+	Policies map[string]PolicyMark `json:"policies,omitempty"`
+
+	// unknown are the members that this version does not know. They stay in the document,
+	// because an older hub beside a newer one must not take from it what it noted.
+	unknown map[string]json.RawMessage
 }
 
 // Range is one epoch: the events from First to the next range's First, in the stream
@@ -54,22 +76,43 @@ type Range struct {
 
 // Encode returns the document of a ledger.
 func Encode(l Ledger) ([]byte, error) {
-	l.Form = ledgerForm
+	if l.Form = plainForm; len(l.Erased) > 0 || len(l.Policies) > 0 {
+		l.Form = ledgerForm
+	}
 	data, err := json.Marshal(l)
+	if err == nil && len(l.unknown) > 0 {
+		data, err = join(data, l.unknown)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode the ledger: %w", err)
 	}
 	return data, nil
 }
 
+// join adds members to a JSON object.
+func join(object []byte, members map[string]json.RawMessage) ([]byte, error) {
+	all := maps.Clone(members)
+	if err := json.Unmarshal(object, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
+}
+
 // Decode reads a document, and refuses one of a newer form with ErrNewer.
 func Decode(data []byte) (Ledger, error) {
-	l := Ledger{Form: ledgerForm}
+	l := Ledger{Form: plainForm}
 	if err := json.Unmarshal(data, &l); err != nil {
 		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
 	}
 	if l.Form > ledgerForm {
 		return Ledger{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, l.Form, ledgerForm)
+	}
+	if err := json.Unmarshal(data, &l.unknown); err != nil {
+		return Ledger{}, fmt.Errorf("decode the ledger: %w", err)
+	}
+	for field := range reflect.TypeFor[Ledger]().Fields() {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(l.unknown, known)
 	}
 	return l, nil
 }
@@ -157,7 +200,9 @@ func (l *Ledger) begin(r Range) {
 			l.Lost = l.Pinnings + 1 // their registrations may be on their way into lanes
 		}
 		l.dropPins()
+		l.Erased = nil
 	}
-	l.Floor = min(l.Floor, r.First) // after a rollback the events from r.First on are new
+	l.Erased = l.Erased.within(0, r.First) // the sequences from r.First on are used again
+	l.Floor = min(l.Floor, r.First)        // after a rollback the events from r.First on are new
 	l.Epochs = append(slices.Clip(l.Epochs), r)
 }

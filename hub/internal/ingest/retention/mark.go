@@ -53,14 +53,27 @@ type Bounds struct {
 // what ingest holds now.
 func (b Bounds) still(then func(is bool, now Bounds) Step) Step {
 	return Look{func(now Bounds, _ time.Time) Step {
-		switch {
-		case !now.Created.Equal(b.Created) || now.Last < b.Last:
-			return then(false, now)
-		case b.Messages == 0 || b.Last < now.First:
-			return then(true, now)
+		if now.First <= b.First {
+			return b.stands(now, then)
 		}
-		return ReadTime{b.Last, func(at time.Time, found bool) Step { return then(found && at.Equal(b.LastTime), now) }}
+		return ReadLedger{func(r Read) Step { // the first events may be erased, and not trimmed
+			if l, _ := r.latest(); len(l.Epochs) > 0 {
+				now = l.filled(now)
+			}
+			return b.stands(now, then)
+		}}
 	}}
+}
+
+// stands is still, for what ingest holds now.
+func (b Bounds) stands(now Bounds, then func(is bool, now Bounds) Step) Step {
+	switch {
+	case !now.Created.Equal(b.Created) || now.Last < b.Last:
+		return then(false, now)
+	case b.Messages == 0 || b.Last < now.First:
+		return then(true, now)
+	}
+	return timeAt(b.Last, func(at time.Time, found bool) Step { return then(found && at.Equal(b.LastTime), now) })
 }
 
 // MarkBefore finds the mark of the event before seq, from which a reader gets seq
@@ -69,17 +82,17 @@ func (l *Ledger) MarkBefore(seq uint64, then func(Mark) Step) Step {
 	if seq <= 1 {
 		return then(Mark{Position: event.Position{Epoch: l.EpochOf(seq)}})
 	}
-	return ReadTime{seq - 1, func(at time.Time, found bool) Step {
+	return timeAt(seq-1, func(at time.Time, found bool) Step {
 		if !found { // seq is the first still held
 			return then(Mark{Position: event.Position{Epoch: l.EpochOf(seq), Seq: seq - 1}})
 		}
 		return then(Mark{Position: l.PositionOf(seq - 1), Time: at})
-	}}
+	})
 }
 
 // SeqAt finds the first sequence stored at t or later, Last+1 when there is none.
-// Times ascend with sequences and no sequence in between is missing, so a binary
-// search holds.
+// Times ascend with sequences. No sequence in between is missing: an erased event has a
+// mark. So a binary search holds.
 func (b Bounds) SeqAt(t time.Time, then func(seq uint64) Step) Step {
 	return search(b.First, b.Last+1, t, then)
 }
@@ -90,7 +103,7 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 		return then(low)
 	}
 	mid := low + (high-low)/2
-	return ReadTime{mid, func(at time.Time, found bool) Step {
+	return timeAt(mid, func(at time.Time, found bool) Step {
 		switch {
 		case !found: // trimmed meanwhile, or another stream: the rest is unknown
 			return Done{fmt.Errorf("ingest does not hold event %d any more: it was trimmed or created again meanwhile", mid)}
@@ -99,7 +112,7 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 		default:
 			return search(low, mid, t, then)
 		}
-	}}
+	})
 }
 
 // Prove finds whether a reader that was opened behind a mark is valid: the stream is
@@ -131,11 +144,19 @@ func prove(m Mark, then func(bool) Step) Step {
 	if m.Time.IsZero() {
 		return then(true)
 	}
-	return ReadTime{m.Seq, func(at time.Time, found bool) Step {
+	return timeAt(m.Seq, func(at time.Time, found bool) Step {
 		if found {
 			return then(at.Equal(m.Time))
 		}
 		// The event may be purged once only later events are needed.
-		return Look{func(b Bounds, _ time.Time) Step { return then(b.First == m.Seq+1) }}
-	}}
+		return Look{func(b Bounds, _ time.Time) Step {
+			if b.First <= m.Seq+1 {
+				return then(b.First == m.Seq+1)
+			}
+			return ReadLedger{func(r Read) Step { // the first events may be erased
+				l, _ := r.latest()
+				return then(len(l.Epochs) > 0 && l.filled(b).First == m.Seq+1)
+			}}
+		}}
+	})
 }

@@ -50,11 +50,11 @@ func Unpin(id string, then func(held bool) Step) Step {
 	}, func(Ledger) Step { return then(held) })
 }
 
-// LowestPin is the lowest sequence that a registration under way has pinned; ok is
-// false when there is none.
-func (l *Ledger) LowestPin(now time.Time) (seq uint64, ok bool) {
+// LowestPin is the lowest sequence that a registration has pinned; ok is false when
+// there is none. An expired pin counts until it is released.
+func (l *Ledger) LowestPin() (seq uint64, ok bool) {
 	for _, p := range l.Pins {
-		if !now.After(p.Until) && (!ok || p.Seq < seq) {
+		if !ok || p.Seq < seq {
 			seq, ok = p.Seq, true
 		}
 	}

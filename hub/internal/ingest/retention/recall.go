@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -22,7 +23,9 @@ func (r Read) latest() (l Ledger, improved bool) {
 		l = r.lastKnown()
 	}
 	named := l.recallInstallation(r.Known)
-	return l, l.recall(r.Known) || named
+	older := l.recall(r.Known)
+	erased := l.recallErased(r.Known)
+	return l, older || named || erased
 }
 
 // lastKnown is the ledger as this hub last read it, in place of a ledger that is
@@ -40,10 +43,27 @@ func (r Read) lastKnown() Ledger {
 	return l
 }
 
+// Replaces reports whether a hub that knows a ledger is to remember this one in its place.
+// Operations of a hub are concurrent, so an older document may arrive behind a newer one.
+// The revision does not tell: it begins again with the ledger's stream. The epoch and the
+// count of pinnings never fall, and the floor does not fall within an epoch.
+func (l *Ledger) Replaces(known *Ledger) bool {
+	if known == nil || len(known.Epochs) == 0 || len(l.Epochs) == 0 {
+		return known == nil || len(known.Epochs) == 0
+	}
+	return cmp.Or(
+		cmp.Compare(l.Current().Epoch, known.Current().Epoch),
+		cmp.Compare(l.Pinnings, known.Pinnings),
+		cmp.Compare(l.Floor, known.Floor),
+		cmp.Compare(l.Erasures, known.Erasures),
+	) >= 0
+}
+
 // clone returns a copy that may be changed while others hold the original.
 func (l *Ledger) clone() Ledger {
 	c := *l
 	c.Epochs, c.Pins, c.Released = slices.Clone(l.Epochs), maps.Clone(l.Pins), slices.Clone(l.Released)
+	c.Policies = maps.Clone(l.Policies)
 	return c
 }
 
@@ -60,6 +80,7 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 	case len(l.Epochs) == 0 || l.Current().Epoch < epoch:
 		l.Epochs, l.Floor = slices.Clone(known.Epochs), known.Floor
 		l.recallPins(known)
+		l.recallPolicies(known)
 		return true
 	case l.Current().Epoch == epoch && l.Current().Created.Equal(known.Current().Created) && l.Floor < known.Floor:
 		l.Floor = known.Floor

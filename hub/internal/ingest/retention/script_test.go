@@ -24,13 +24,14 @@ import (
 //	> delete | rollback 50        ingest, which is created again or loses its tail
 //	> forget                      somebody deletes the ledger
 //	> lane a 80 | unknown | gone  where a lane stands when a trim looks at it
+//	> lane a 80 sealed            one that can be read, and not written
 //	> h1 trim history=1h full     an operation of a hub, to its end
 //	> h1 trim history=1h as t     one that takes no step yet
 //	> t to write                  takes steps until it is about to write
 //	> t                           takes the others
 //
 // Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>,
-// compares <epoch>-<seq>.
+// compares <epoch>-<seq>, erase <seq>... [but no delete], marks.
 func TestScripts(t *testing.T) {
 	script.Run(t, func(_ *testing.T, text string) string { return play(text) })
 }
@@ -63,6 +64,7 @@ type world struct {
 	known      map[string]*retention.Ledger
 	lanes      []subjects.Name
 	standings  map[subjects.Name]retention.Standing
+	sealed     map[subjects.Name]bool
 	ops        map[string]*op
 	anchors    map[string]*retention.Anchor
 }
@@ -75,7 +77,7 @@ type op struct {
 
 func newWorld() *world {
 	w := &world{
-		now: time.Unix(0, 0).UTC(), known: make(map[string]*retention.Ledger), standings: make(map[subjects.Name]retention.Standing),
+		now: time.Unix(0, 0).UTC(), known: make(map[string]*retention.Ledger), standings: make(map[subjects.Name]retention.Standing), sealed: make(map[subjects.Name]bool),
 		ops: make(map[string]*op), anchors: make(map[string]*retention.Anchor), out: &strings.Builder{},
 	}
 	w.db = model.NewStream(model.StreamConfig{Name: "DB"}, w.now)
@@ -118,6 +120,7 @@ func (w *world) do(words []string) {
 		}
 	case "lane":
 		w.lane(name(words[1]), words[2])
+		w.sealed[name(words[1])] = len(words) > 3
 	default:
 		w.operate(words)
 	}
@@ -179,6 +182,9 @@ func (w *world) begin(hub string, words []string) retention.Step {
 	switch words[0] {
 	case "trim":
 		return retention.Trim(policy(words[1:]), func(t retention.Trimmed) retention.Step {
+			if n := len(t.Unfenced); n > 0 {
+				w.say("not fenced: %d", n)
+			}
 			switch {
 			case len(t.Need.Unknown) > 0:
 				w.say("unknown lanes: %d", len(t.Need.Unknown))
@@ -230,6 +236,11 @@ func (w *world) begin(hub string, words []string) retention.Step {
 			w.say("compares: %v", is)
 			return retention.Done{}
 		})
+	case "erase":
+		return w.erase(words[1:])
+	case "marks":
+		w.say("marks at %v", sequences(w.known[hub].Erased))
+		return retention.Done{}
 	case "unpin":
 		return w.anchors[words[1]].Release(func(held bool) retention.Step {
 			w.say("held %v", held)
@@ -237,6 +248,34 @@ func (w *world) begin(hub string, words []string) retention.Step {
 		})
 	}
 	panic("no such operation: " + words[0])
+}
+
+// erase erases events, and deletes them unless the words say otherwise.
+func (w *world) erase(words []string) retention.Step {
+	var marks []retention.Mark
+	keep := false
+	for _, word := range words {
+		if keep = word == "but"; keep {
+			break
+		}
+		marks = append(marks, w.mark(word))
+	}
+	return retention.Erase(marks, 1000, nil, func(retention.Ledger) retention.Step {
+		for _, m := range marks {
+			if !keep {
+				_ = w.db.Delete(m.Seq)
+			}
+		}
+		return retention.Done{}
+	})
+}
+
+func sequences(marks []retention.Mark) []uint64 {
+	var list []uint64
+	for _, m := range marks {
+		list = append(list, m.Seq)
+	}
+	return list
 }
 
 func policy(words []string) retention.Policy {
@@ -314,14 +353,14 @@ func (w *world) step(o *op) {
 	case retention.WriteLedger:
 		_, err := w.ledger.Publish(model.Publish{Subject: "l", Value: s.Ledger, LastSubject: &s.Revision}, w.now)
 		if err == nil {
-			w.known[o.hub] = &s.Ledger
+			w.remember(o.hub, &s.Ledger)
 			if s.Begins != nil {
 				w.say("epoch %d begins at %d", s.Begins.Epoch, s.Begins.First)
 			}
 		}
 		o.next = s.Then(err == nil)
 	case retention.Remember:
-		w.known[o.hub] = &s.Ledger
+		w.remember(o.hub, &s.Ledger)
 		o.next = s.Then()
 	case retention.LookAtLanes:
 		last := w.db.Info().Last
@@ -332,16 +371,22 @@ func (w *world) step(o *op) {
 		o.next = s.Then(n)
 	case retention.Fence:
 		w.say("fences %v, all %v", s.Services, s.All)
-		unknown := make(map[subjects.Name]error)
+		unfenced := make(map[subjects.Name]error)
 		for _, service := range w.lanes {
-			if err := w.standings[service].Err; err != nil && (s.All || slices.Contains(s.Services, service)) {
-				unknown[service] = err
+			if (w.standings[service].Err != nil || w.sealed[service]) && (s.All || slices.Contains(s.Services, service)) {
+				unfenced[service] = errors.New("cannot be written")
 			}
 		}
-		o.next = s.Then(unknown)
+		o.next = s.Then(unfenced)
 	case retention.Purge:
 		w.db.Purge(s.Below)
 		o.next = s.Then()
+	}
+}
+
+func (w *world) remember(hub string, l *retention.Ledger) {
+	if l.Replaces(w.known[hub]) {
+		w.known[hub] = l
 	}
 }
 

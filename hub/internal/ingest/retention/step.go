@@ -52,7 +52,8 @@ type WriteLedger struct {
 	Then   func(stored bool) Step
 }
 
-// Remember makes the hub remember a document that was read and not changed.
+// Remember makes the hub remember a document that was read and not changed, unless it
+// knows a newer one (Ledger.Replaces).
 type Remember struct {
 	Ledger Ledger
 	Then   func() Step
@@ -65,12 +66,12 @@ type LookAtLanes struct {
 
 // Fence writes the state records of lanes again, without a change: of the given services
 // or of all. Any append that was on its way into such a lane is refused, or was stored
-// before. unknown are the lanes whose record could not be written, with the reason. A
+// before. unfenced are the lanes whose record could not be written, with the reason. A
 // lane that does not exist needs no fence.
 type Fence struct {
 	Services []subjects.Name
 	All      bool
-	Then     func(unknown map[subjects.Name]error) Step
+	Then     func(unfenced map[subjects.Name]error) Step
 }
 
 // Purge removes the events below a sequence.

@@ -3,6 +3,8 @@ package retention
 import (
 	"fmt"
 	"time"
+
+	"github.com/replhub/replhub/subjects"
 )
 
 // Policy says which events a trim of ingest keeps beside those that lanes need.
@@ -31,6 +33,10 @@ type Trimmed struct {
 	Full, Looked bool
 	// Need is what the lanes need; zero unless Looked.
 	Need Need
+	// Unfenced are the lanes whose state record could not be written, with the reason.
+	// What a registration in such a lane pinned is kept. After a loss of pins all events
+	// are kept.
+	Unfenced map[subjects.Name]error
 	// Unproven says that the event at the earliest mark is not the lane's: ingest was
 	// rolled back or created again, and no event is purged until the lanes have
 	// noticed.
@@ -65,6 +71,8 @@ type trim struct {
 	// epoch is the current epoch of the ledger by which the lanes are judged. If another
 	// epoch begins meanwhile, a lane's place may differ from the one that was read.
 	epoch uint64
+	// ledger is the ledger from before the look at the lanes.
+	ledger Ledger
 	// below is the sequence below which this trim may purge: every event below it was
 	// found to be neither needed nor pinned. The floor of an earlier trim may be higher,
 	// but after a rollback that was not noticed yet, there are new events below it.
@@ -87,7 +95,7 @@ func (t *trim) counted(r Read) Step {
 	}
 	t.pinnings, t.done.Floor = l.Pinnings, l.Floor
 	latest, _ := r.latest()
-	t.epoch = latest.Current().Epoch
+	t.epoch, t.ledger = latest.Current().Epoch, latest
 	return Remember{latest, func() Step { return LookAtLanes{t.lookedAt} }}
 }
 
@@ -97,6 +105,7 @@ func (t *trim) lookedAt(n Need) Step {
 		return t.then(t.done) // lanes that cannot be read may need any event
 	}
 	return Look{func(b Bounds, _ time.Time) Step {
+		b = t.ledger.filled(b)
 		t.done.Bounds = b
 		if b.Messages == 0 {
 			return t.then(t.done)
@@ -131,6 +140,8 @@ func (t *trim) raise(old uint64) Step {
 			return false, nil // if the limit is not known, the next trim looks again
 		}
 		l.Floor = allowed
+		// Not up to the floor: until the purge, a search may look at events below it.
+		l.Erased = l.Erased.within(b.First, 0)
 		return true, nil
 	}, t.raised)
 }
@@ -147,7 +158,7 @@ func (t *trim) allowed(l *Ledger, want uint64) (seq uint64, known bool) {
 func (t *trim) raised(l Ledger) Step {
 	t.done.Floor = l.Floor
 	if t.below <= t.done.Bounds.First {
-		return t.stuck()
+		return t.then(t.done) // pins keep ingest, or changed: to detach a lane would not help
 	}
 	return ReadLedger{t.confirmed}
 }
@@ -161,7 +172,7 @@ func (t *trim) confirmed(r Read) Step {
 	if allowed, known := t.allowed(&r.Ledger, t.below); !known || allowed < t.below {
 		return t.changed()
 	}
-	return ReadTime{t.done.Bounds.Last, t.purge}
+	return timeAt(t.done.Bounds.Last, t.purge)
 }
 
 // purge removes the events that this trim decided on, if ingest still holds the last

@@ -177,6 +177,7 @@ func (l *Lane) Sent() {
 func (l *Lane) Stored() {
 	l.window.stored(take[Append](l))
 	l.copier.moved(l.clock)
+	l.view.proof.answered(l.askedAt)
 }
 
 // Settled answers Settle: all sent messages are stored.
@@ -184,6 +185,7 @@ func (l *Lane) Settled() {
 	take[Settle](l)
 	l.window.closed()
 	l.window.storedUpTo(l.view.tip.Last)
+	l.view.proof.answered(l.askedAt)
 }
 
 // Progressed reports up to which sequence of the lane the open append is stored.

@@ -1,6 +1,10 @@
 package core
 
-import "github.com/replhub/replhub/hub/internal/lane/record"
+import (
+	"errors"
+
+	"github.com/replhub/replhub/hub/internal/lane/record"
+)
 
 // changes are the changes of the state that callers wait for.
 type changes struct {
@@ -123,6 +127,19 @@ func (c *changes) failed(f Failure) {
 		c.change = nil
 	default:
 		c.finish(f.Err)
+	}
+}
+
+// errDisconnected answers a change whose record may be lost with the server.
+var errDisconnected = errors.New("the connection to NATS was lost, and the change may be lost as well; send it again")
+
+// disconnected notes that the server may have lost the record of a change.
+func (c *changes) disconnected() {
+	if c.change != nil && c.change.recorded {
+		c.finish(errDisconnected)
+	}
+	if c.answer != nil && c.answer.Recorded {
+		c.answer.Err = errDisconnected
 	}
 }
 

@@ -16,6 +16,7 @@
 // before Next is called again:
 //
 //	ReadTip      TipRead, StateLost
+//	ConfirmTip   TipConfirmed, StateLost
 //	Recall       Recalled
 //	CheckCursors CursorsChecked, CursorsGone
 //	ReadEvents   EventsRead
@@ -39,7 +40,7 @@
 // answer and the next call of Next, or while the driver waits.
 //
 // Beside the answers, a driver may report at any time between two steps: Recheck (the
-// lane is to be read again), Progressed (how far the open append is stored) and
+// lane is to be read again), Reconnected (the connection was lost), Progressed (how far the open append is stored) and
 // AppendEnded (the server ended the open append by itself). While the step is a Wait
 // with Stand, Follow may take an event at once.
 //
@@ -47,7 +48,9 @@
 //
 //   - At most one append is in doubt. An append is one Append or Record, or all
 //     messages from an Append that opens it to the Settle or Append that closes it.
-//   - After any Failed, ReadTip comes before anything is appended.
+//   - After any Failed or Reconnected, ReadTip comes before anything is appended.
+//   - Nothing is appended behind an end of the stream that was last seen more than
+//     ConfirmAfter ago.
 //   - Appended copies were expanded under the newest state record only, and state the
 //     lane's last known sequence.
 //   - The cursor moves over an event once its copy is sent, or its dead letter stored.

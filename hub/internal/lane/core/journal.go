@@ -67,6 +67,7 @@ func (l *Lane) Recorded(bytes int) {
 	seq := r.Last + uint64(r.Copies) + 1
 	l.view.tip = record.Tip{State: r.State, StateSeq: seq, Last: seq}
 	l.view.known = unchecked
+	l.view.proof.states(l.view.tip, l.askedAt)
 	if r.Why == WhyChange {
 		l.changes.recorded()
 	}

@@ -56,6 +56,7 @@ const (
 type Lane struct {
 	now, clock time.Time // World.Now and Clock of the last Next or Follow
 	asked      Step      // the step that is not yet answered
+	askedAt    time.Time // when the last step was asked that needs an answer
 	standing   bool      // the last step was to stand at the end of ingest
 
 	view    view    // what is read of the stream
@@ -111,7 +112,7 @@ func (l *Lane) Next(w World) Step {
 		case FetchRows, DropRows, Answer, RefuseChanges:
 			return step
 		default:
-			l.asked = step
+			l.asked, l.askedAt = step, l.now
 			return step
 		}
 	}
@@ -136,10 +137,14 @@ func (l *Lane) next(w World) Step {
 		return l.changes.nextRefusal()
 	case l.trouble.pause != nil:
 		return l.trouble.nextPause()
+	case l.journal.draft != nil && l.unconfirmed():
+		return ConfirmTip{}
 	case l.journal.draft != nil:
 		return l.window.settleBefore(l.journal.write(l.view.tip.Last, l.window.patience.time()))
 	case l.view.known != read:
 		return l.window.settleBefore(l.view.next())
+	case l.working() && l.unconfirmed():
+		return ConfirmTip{}
 	case l.changes.change != nil:
 		return l.changes.next(w)
 	case l.copier.work != nil:
@@ -153,6 +158,13 @@ func (l *Lane) next(w World) Step {
 		return l.rest()
 	}
 	return l.phases.next(w)
+}
+
+// working reports whether there is work that may end in an append, a dead letter or a
+// purge.
+func (l *Lane) working() bool {
+	k := l.copier.work
+	return l.changes.change != nil || k != nil && (k.begun || len(k.events) > 0)
 }
 
 // beginChange begins the change that has waited longest, once all sent messages are
@@ -199,11 +211,9 @@ func (l *Lane) Failed(f Failure) {
 // fail gives up the work under way. After a failure the knowledge in memory is not
 // trusted: the lane is read again.
 func (l *Lane) fail(f Failure) {
-	l.copier.abandon()
-	l.rows.dropAll()
-	l.window.open, l.journal.draft, l.phases.readIn = nil, nil, nil
-	l.view.known = unread
 	l.changes.failed(f)
+	l.abandon()
+	l.view.known = unread
 	if l.trouble.forestalled(f, l.view.readTo) {
 		l.view.forestalled = f.Refused
 		return

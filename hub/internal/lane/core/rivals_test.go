@@ -51,6 +51,8 @@ type rivals struct {
 	// late are appends that were given up and may still arrive.
 	late  []*sending
 	names int
+	// restores counts how often the server began with an older copy.
+	restores int
 }
 
 // kept is a message of the lane's stream; its sequence is its index, from 1.
@@ -77,6 +79,8 @@ type writer struct {
 	owned   bool
 	edit    func(record.State) record.State
 	waits   core.Wait
+	// restores is rivals.restores when the writer last recorded.
+	restores int
 }
 
 func newRivals(t *testing.T, seed uint64) *rivals {
@@ -120,6 +124,8 @@ func (r *rivals) anything() {
 		r.writers[i] = r.newWriter()
 	case n < 25:
 		w.owned = !w.owned
+	case n < 26 && r.chance(20):
+		r.restore()
 	case n < 28 && w.edit == nil:
 		w.edit = r.anyEdit()
 	case n < 35:
@@ -147,6 +153,29 @@ func (r *rivals) follow(w *writer) {
 	default:
 		w.laws.next(a)
 		r.append(w, a)
+	}
+}
+
+// restore has the lane's server begin with an older copy of the stream. All requests that
+// are under way are lost. Either both writers lose their connections, or the server is
+// one of a cluster, and needs a while.
+func (r *rivals) restore() {
+	r.stream = r.stream[:1+r.rnd.IntN(len(r.stream))]
+	r.late = nil
+	r.restores++
+	told := r.chance(50)
+	if !told {
+		r.now = r.now.Add(5 * time.Second)
+	}
+	for _, w := range r.writers {
+		switch {
+		case told:
+			w.open = nil
+			w.laws.failed()
+			w.lane.Reconnected()
+		case w.open != nil:
+			w.open.ended, w.open.msgs = true, nil
+		}
 	}
 }
 
@@ -279,7 +308,7 @@ func (r *rivals) step(w *writer) {
 // failsAtRandom has a step fail that only reads.
 func (r *rivals) failsAtRandom(w *writer, step core.Step) bool {
 	switch step.(type) {
-	case core.ReadTip, core.CheckCursors, core.ReadEvents, core.Admit:
+	case core.ReadTip, core.ConfirmTip, core.CheckCursors, core.ReadEvents, core.Admit:
 		r.giveUp(w)
 		w.laws.failed()
 		w.lane.Failed(core.Failure{Err: errors.New("away"), NewEpoch: r.chance(20)})
@@ -298,6 +327,11 @@ func (r *rivals) answer(w *writer, step core.Step) {
 		tip := r.readTip()
 		w.laws.tipRead(tip.Last)
 		l.TipRead(tip)
+	case core.ConfirmTip:
+		tip, fenced := r.readTip(), l.Counts().Fenced
+		if l.TipConfirmed(tip); l.Counts().Fenced > fenced {
+			w.laws.tipRead(tip.Last)
+		}
 	case core.CheckCursors:
 		l.CursorsChecked(step.State)
 	case core.ReadEvents:
@@ -320,7 +354,7 @@ func (r *rivals) answer(w *writer, step core.Step) {
 		l.Edited(core.Edited{Next: next, Changed: showState(next) != showState(step.Tip.State)})
 	case core.Answer:
 		w.edit = nil
-		if step.Recorded && step.Err == nil && !slices.ContainsFunc(r.stream, func(m kept) bool {
+		if step.Recorded && step.Err == nil && w.restores == r.restores && !slices.ContainsFunc(r.stream, func(m kept) bool {
 			return m.state != nil && showState(*m.state) == showState(step.State)
 		}) {
 			r.t.Errorf("a change is said to be in force that is not in the lane: %s", showState(step.State))
@@ -391,6 +425,7 @@ func (r *rivals) append(w *writer, a core.Append) {
 
 func (r *rivals) record(w *writer, rec core.Record) {
 	state := rec.State
+	w.restores = r.restores
 	w.open = &sending{expect: rec.Last, whole: true, msgs: []kept{{
 		headers: map[string][]string{contract.HeaderState: {"1"}, contract.HeaderExpectedLastSeq: {"x"}}, state: &state,
 	}}}

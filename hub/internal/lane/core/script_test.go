@@ -159,6 +159,11 @@ func (s *scene) answer(what string, args []string) {
 		tip := record.Tip{State: s.state, StateSeq: s.arg(args, "seq"), Last: s.arg(args, "last"), Foreign: int(s.arg(args, "foreign"))}
 		s.laws.tipRead(tip.Last)
 		l.TipRead(tip)
+	case "confirmed":
+		s.confirmed(args)
+	case "reconnected":
+		s.laws.failed()
+		l.Reconnected()
 	case "state-lost":
 		s.laws.tipRead(s.arg(args, "last"))
 		l.StateLost(s.arg(args, "last"))
@@ -248,6 +253,16 @@ func (s *scene) answerMore(what string, args []string) {
 		l.Unsent()
 	default:
 		s.t.Fatalf("unknown line: %s %s", what, strings.Join(args, " "))
+	}
+}
+
+// confirmed answers ConfirmTip with the end that the lane was read with, or with another.
+func (s *scene) confirmed(args []string) {
+	tip := record.Tip{State: parseState(s.t, args), StateSeq: s.arg(args, "seq"), Last: s.arg(args, "last")}
+	known := s.lane.Counts().Fenced
+	s.lane.TipConfirmed(tip)
+	if s.lane.Counts().Fenced > known {
+		s.laws.tipRead(tip.Last)
 	}
 }
 

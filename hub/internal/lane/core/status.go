@@ -67,7 +67,7 @@ type Note struct {
 	Kind NoteKind
 	// Reason of a stall or a detachment, in words.
 	Reason string
-	// Count of foreign messages, or of failures.
+	// Count of foreign messages, of failures, or of lost messages.
 	Count int
 	// Since is when a stall began, Lasted how long a stall or a snapshot took.
 	Since  time.Time
@@ -91,6 +91,7 @@ const (
 	StateGone
 	LaneDetached
 	SnapshotComplete
+	LaneWentBack // the stream ends before its last message that this writer knew
 )
 
 // Notes returns the notes since the last call.

@@ -34,6 +34,8 @@ type view struct {
 	// stale says that the lane is to be read again when no work is under way.
 	stale bool
 	tip   record.Tip
+	// proof is the end of the stream by the leader's last answer.
+	proof proof
 	// live matches the live interests, fill those of the first fill.
 	live, fill *match.Table
 	// readTo is the lane's last sequence when it was last read or written.
@@ -48,6 +50,7 @@ type view struct {
 func (v *view) next() Step {
 	switch v.known {
 	case unread:
+		v.stale = false
 		return ReadTip{}
 	case lost:
 		return Recall{}
@@ -57,7 +60,7 @@ func (v *view) next() Step {
 }
 
 // reread makes the lane be read again, now.
-func (v *view) reread() { v.stale, v.known = false, unread }
+func (v *view) reread() { v.known = unread }
 
 // idle reports whether the state leaves nothing to copy.
 func (v *view) idle() bool {
@@ -121,6 +124,11 @@ func (v *view) compile(s record.State) (live, fill *match.Table, err error) {
 // TipRead answers ReadTip.
 func (l *Lane) TipRead(tip record.Tip) {
 	take[ReadTip](l)
+	l.tipRead(tip)
+}
+
+// tipRead begins to work by a tip that was read.
+func (l *Lane) tipRead(tip record.Tip) {
 	if !l.view.forestalled {
 		l.window.storedUpTo(tip.Last) // the answer was lost
 	}
@@ -130,15 +138,24 @@ func (l *Lane) TipRead(tip record.Tip) {
 		l.report.counts.Foreign += uint64(n)
 		l.report.note(Note{Kind: ForeignMessages, Count: n})
 	}
+	if known := l.view.proof.stored; tip.Last < known {
+		l.report.note(Note{Kind: LaneWentBack, Count: int(known - tip.Last)})
+	}
 	l.view.tip, l.view.known = tip, unchecked
+	l.view.proof.states(tip, l.askedAt)
 }
 
-// StateLost answers ReadTip: the stream holds messages up to last, but no state
+// StateLost answers ReadTip or ConfirmTip: the stream holds messages up to last, but no state
 // record. This process's knowledge is still valid if no other writer has appended
 // since. Otherwise the lane's position is lost, and the lane is cut off with an
 // alarm.
 func (l *Lane) StateLost(last uint64) {
+	if _, confirms := l.asked.(ConfirmTip); confirms {
+		l.lossConfirmed(last)
+		return
+	}
 	take[ReadTip](l)
+	l.view.proof.states(record.Tip{Last: last}, l.askedAt)
 	mine := l.view.tip.StateSeq > 0 && l.view.tip.Last == last
 	l.report.note(Note{Kind: StateGone, Mine: mine})
 	if mine {
@@ -172,6 +189,13 @@ func (l *Lane) CursorsChecked(s record.State) {
 	l.phases.began = l.now
 	l.report.dirty = true
 	l.changes.reread()
+}
+
+// EventsErased says, before CursorsChecked, that events of ingest were erased: events and
+// rows in hand may be of them, and are read again.
+func (l *Lane) EventsErased() {
+	l.copier.abandon()
+	l.rows.dropAll()
 }
 
 // CursorsGone answers CheckCursors: events that the lane still needed are gone from

@@ -206,7 +206,7 @@ func show(step core.Step) string {
 }
 
 func showNote(n core.Note) string {
-	kind := []string{"stall began", "stall changed", "stall over", "stall moot", "foreign messages", "state gone", "detached", "snapshot complete"}[n.Kind]
+	kind := []string{"stall began", "stall changed", "stall over", "stall moot", "foreign messages", "state gone", "detached", "snapshot complete", "went back"}[n.Kind]
 	return strings.TrimSpace(fmt.Sprintf("note: %s %s%s", kind, n.Reason, flags("known here", n.Mine)))
 }
 

@@ -55,6 +55,8 @@ type batch struct {
 	// the last copied one, and end is the last event.
 	events, skipped int
 	end             *event.Event
+	// copied is the last event that has a copy.
+	copied *event.Event
 }
 
 // letterInDoubt is the event whose dead letter was not acknowledged.
@@ -93,6 +95,7 @@ func (c *copier) moved(clock time.Time) {
 	tip := &c.view.tip
 	if len(b.msgs) > 0 {
 		tip.Last += uint64(len(b.msgs))
+		c.view.proof.copied(b.copied, tip.Last)
 		if !c.window.isOpen() {
 			c.window.storedUpTo(tip.Last)
 		}
@@ -188,7 +191,7 @@ func (b *batch) add(e *event.Event, d match.Decision, maxPayload int) match.Deci
 	}
 	b.msgs = append(b.msgs, m)
 	b.bytes += m.Size()
-	b.skipped = -1
+	b.skipped, b.copied = -1, e
 	return d
 }
 

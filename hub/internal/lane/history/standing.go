@@ -16,7 +16,10 @@ import (
 // holds a copy is true of everything up to what was delivered, however old it is,
 // with one exception: a leader that begins, for the milliseconds until it has read
 // its store. Two equal answers that lie StandsAfter apart are not both from such a
-// moment.
+// moment: an answer of a leader that says that it is younger than leaderSettles does not
+// count. Servers say that of replicated consumers. A consumer without replicas begins
+// only with its server, so the server would have to restart twice, and be asked twice in
+// the first milliseconds.
 //
 // An answer is from some time between its request and its arrival, and it can come very
 // late, for instance to a process that stood still meanwhile. So the first of the two
@@ -25,6 +28,10 @@ import (
 // StandsAfter is how long a consumer must stand still to count as settled up to its
 // last delivery.
 const StandsAfter = 10 * time.Second
+
+// leaderSettles is how long a leader must have led until its answers count. It is much
+// longer than a leader needs to read its store.
+const leaderSettles = 5 * time.Second
 
 // Consumer is the content of one answer of the server about a consumer.
 type Consumer struct {
@@ -38,6 +45,8 @@ type Consumer struct {
 	// Start is the lane's sequence at which it was created to start; 0 means the
 	// first.
 	Start uint64
+	// Leading is how long the leader that answered had led; 0 if it did not say.
+	Leading time.Duration
 }
 
 // Place is a message by its sequence in the stream and its number in the consumer.
@@ -47,14 +56,14 @@ type Place struct{ Stream, Consumer uint64 }
 type standing struct {
 	at Consumer
 	// since is when the first answer came that saw the consumer there while no worker
-	// held a copy; zero when a worker held one.
+	// held a copy; zero when a worker held one, or the last answer does not count.
 	since time.Time
 }
 
 // look returns the standing after another answer of the server.
 func (s standing) look(at Consumer, came time.Time) standing {
 	next := standing{at: at}
-	if at.Held > 0 {
+	if at.Held > 0 || at.Leading > 0 && at.Leading < leaderSettles {
 		return next
 	}
 	next.since = came

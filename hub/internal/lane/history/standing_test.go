@@ -17,30 +17,34 @@ func TestStanding(t *testing.T) {
 		created             time.Time
 		start               uint64
 		took                time.Duration // until it came
+		leading             time.Duration
 	}
 	const still = history.StandsAfter
 	for name, c := range map[string]struct {
 		answers []answer
 		want    uint64
 	}{
-		"one look":                             {[]answer{{0, 9, 4, 0, created, 0, 0}}, 4},
-		"still for long":                       {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}}, 9},
-		"not long enough":                      {[]answer{{0, 9, 4, 0, created, 0, 0}, {still - 1, 9, 4, 0, created, 0, 0}}, 4},
-		"many looks, not long enough":          {[]answer{{0, 9, 4, 0, created, 0, 0}, {still / 3, 9, 4, 0, created, 0, 0}, {still / 2, 9, 4, 0, created, 0, 0}}, 4},
-		"a worker holds a copy":                {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 1, created, 0, 0}}, 4},
-		"a worker held a copy in between":      {[]answer{{0, 9, 4, 0, created, 0, 0}, {still / 2, 9, 4, 1, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}}, 4},
-		"a worker held the copy for long":      {[]answer{{0, 9, 4, 1, created, 0, 0}, {2 * still, 9, 4, 0, created, 0, 0}}, 4},
-		"another copy was delivered":           {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 10, 4, 0, created, 0, 0}}, 4},
-		"the floor moved":                      {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 5, 0, created, 0, 0}}, 5},
-		"fell back with the stream":            {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}, {still + 1, 7, 4, 0, created, 0, 0}}, 4},
-		"another consumer of that name":        {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created.Add(1), 0, 0}}, 4},
-		"starts in the middle":                 {[]answer{{0, 0, 0, 0, created, 6, 0}}, 5},
-		"starts in the middle, busy":           {[]answer{{0, 7, 0, 2, created, 6, 0}}, 5},
-		"acknowledged behind its start":        {[]answer{{0, 9, 8, 1, created, 6, 0}}, 8},
-		"the first answer came late":           {[]answer{{0, 9, 4, 0, created, 0, 1}, {still, 9, 4, 0, created, 0, 0}}, 4},
-		"the second answer came late":          {[]answer{{0, 9, 4, 0, created, 0, 0}, {1, 9, 4, 0, created, 0, 2 * still}}, 4},
-		"both late, far enough apart":          {[]answer{{0, 9, 4, 0, created, 0, 1}, {still + 1, 9, 4, 0, created, 0, still}}, 9},
-		"what was proven is not kept for good": {[]answer{{0, 9, 4, 0, created, 0, 0}, {still, 9, 4, 0, created, 0, 0}, {still + 1, 12, 4, 2, created, 0, 0}}, 4},
+		"one look":                             {[]answer{{0, 9, 4, 0, created, 0, 0, 0}}, 4},
+		"still for long":                       {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 9, 4, 0, created, 0, 0, 0}}, 9},
+		"not long enough":                      {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still - 1, 9, 4, 0, created, 0, 0, 0}}, 4},
+		"many looks, not long enough":          {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still / 3, 9, 4, 0, created, 0, 0, 0}, {still / 2, 9, 4, 0, created, 0, 0, 0}}, 4},
+		"a worker holds a copy":                {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 9, 4, 1, created, 0, 0, 0}}, 4},
+		"a worker held a copy in between":      {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still / 2, 9, 4, 1, created, 0, 0, 0}, {still, 9, 4, 0, created, 0, 0, 0}}, 4},
+		"a worker held the copy for long":      {[]answer{{0, 9, 4, 1, created, 0, 0, 0}, {2 * still, 9, 4, 0, created, 0, 0, 0}}, 4},
+		"another copy was delivered":           {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 10, 4, 0, created, 0, 0, 0}}, 4},
+		"the floor moved":                      {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 9, 5, 0, created, 0, 0, 0}}, 5},
+		"fell back with the stream":            {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 9, 4, 0, created, 0, 0, 0}, {still + 1, 7, 4, 0, created, 0, 0, 0}}, 4},
+		"another consumer of that name":        {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 9, 4, 0, created.Add(1), 0, 0, 0}}, 4},
+		"starts in the middle":                 {[]answer{{0, 0, 0, 0, created, 6, 0, 0}}, 5},
+		"starts in the middle, busy":           {[]answer{{0, 7, 0, 2, created, 6, 0, 0}}, 5},
+		"acknowledged behind its start":        {[]answer{{0, 9, 8, 1, created, 6, 0, 0}}, 8},
+		"the first answer came late":           {[]answer{{0, 9, 4, 0, created, 0, 1, 0}, {still, 9, 4, 0, created, 0, 0, 0}}, 4},
+		"the second answer came late":          {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {1, 9, 4, 0, created, 0, 2 * still, 0}}, 4},
+		"both late, far enough apart":          {[]answer{{0, 9, 4, 0, created, 0, 1, 0}, {still + 1, 9, 4, 0, created, 0, still, 0}}, 9},
+		"the first from a young leader":        {[]answer{{0, 9, 4, 0, created, 0, 0, time.Second}, {still, 9, 4, 0, created, 0, 0, time.Minute}}, 4},
+		"the second from a young leader":       {[]answer{{0, 9, 4, 0, created, 0, 0, time.Minute}, {still, 9, 4, 0, created, 0, 0, time.Second}}, 4},
+		"both from a leader of long":           {[]answer{{0, 9, 4, 0, created, 0, 0, time.Minute}, {still, 9, 4, 0, created, 0, 0, time.Hour}}, 9},
+		"what was proven is not kept for good": {[]answer{{0, 9, 4, 0, created, 0, 0, 0}, {still, 9, 4, 0, created, 0, 0, 0}, {still + 1, 12, 4, 2, created, 0, 0, 0}}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s history.Standings
@@ -49,7 +53,7 @@ func TestStanding(t *testing.T) {
 				at := history.Consumer{
 					Created: a.created, Held: a.held, Start: a.start,
 					Delivered: history.Place{Stream: a.delivered, Consumer: a.delivered},
-					AckFloor:  history.Place{Stream: a.ackFloor, Consumer: a.ackFloor},
+					AckFloor:  history.Place{Stream: a.ackFloor, Consumer: a.ackFloor}, Leading: a.leading,
 				}
 				floor = s.Look(map[string]history.Consumer{"workers": at}, began.Add(a.after), began.Add(a.after+a.took))["workers"]
 			}

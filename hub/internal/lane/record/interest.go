@@ -30,13 +30,13 @@ func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, e
 	if err != nil {
 		return nil, fmt.Errorf("entity: %w", err)
 	}
-	ops := make([]subjects.Op, 0, len(in.Ops))
-	for _, text := range in.Ops {
-		op, err := subjects.ParseOp(text)
-		if err != nil {
-			return nil, fmt.Errorf("ops: %w", err)
-		}
-		ops = append(ops, op)
+	ops, err := parseOps(in.Ops)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := in.Policy.Limit()
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
 	}
 	return c.Compile(match.Definition{
 		ID:     in.ID,
@@ -47,5 +47,18 @@ func (in Interest) CompileBy(c *match.Compiler, only string) (*match.Interest, e
 		Fields: in.Fields,
 		Since:  in.Since,
 		Echo:   in.Echo,
+		Limit:  limit,
 	})
+}
+
+func parseOps(texts []string) ([]subjects.Op, error) {
+	ops := make([]subjects.Op, 0, len(texts))
+	for _, text := range texts {
+		op, err := subjects.ParseOp(text)
+		if err != nil {
+			return nil, fmt.Errorf("ops: %w", err)
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
 }

@@ -32,6 +32,8 @@ const (
 	// consumer while it is under way.
 	rewindGrowth = 320
 	startGrowth  = 40
+	// resumedGrowth is where a replaced consumer goes on.
+	resumedGrowth = 192
 	// letterGrowth is one redriven letter, and endedGrowth one ended interest.
 	letterGrowth = 96
 	endedGrowth  = 32
@@ -88,7 +90,7 @@ func (s State) size() (int, error) {
 // growth is what the state's record may grow by without a registration.
 func (s State) growth(maxPayload int64) int {
 	n := fixedGrowth + max(MostRedriven(maxPayload)-len(s.Redriven), 0)*letterGrowth
-	n += rewindGrowth + startGrowth*len(Consumers(s.Queue))
+	n += rewindGrowth + startGrowth*len(Consumers(s.Queue)) + resumedGrowth
 	for _, f := range s.Fills {
 		n += fillGrowth
 		if f.Snapshot != nil {

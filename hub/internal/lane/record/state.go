@@ -30,6 +30,9 @@ const (
 	// form before would take for the interest's first snapshot: it would copy rows
 	// that the backfill's filter leaves out, under ids that were given before.
 	backfillForm = 4
+	// policyForm is that of a record with an interest under a policy, which a hub of a
+	// form before would ignore: it would copy what the policy hides.
+	policyForm = 5
 )
 
 // State is a lane's state record: which interests are in force, where the lane stands
@@ -51,6 +54,9 @@ type State struct {
 	// Rewound is the last rewind of the workers since QueueFrom was set; nil when
 	// there was none.
 	Rewound *Rewound `json:"rewound,omitempty"`
+	// Resumed is where the last consumer that the hub replaced goes on; nil when none
+	// was.
+	Resumed *Resumed `json:"resumed,omitempty"`
 	// Pos is the live position: every event up to it is processed for the interests
 	// that are not filling.
 	Pos ingest.Mark `json:"pos"`
@@ -95,6 +101,8 @@ type Interest struct {
 	Rev int `json:"rev"`
 	// Partial says that it asked for all events when older events were gone.
 	Partial bool `json:"partial,omitempty"`
+	// Policy is what the owner's policy allows; nil without a policy.
+	Policy *Policy `json:"policy,omitempty"`
 }
 
 // Fill copies the older data of interests, from before they came into force: events
@@ -198,18 +206,20 @@ func (s State) Clone() State {
 
 // Add puts a new interest in force from its since on, with the mark before it. If the
 // lane has already passed that mark, a fill copies the events in between.
+//
+// The live position of a lane that ever had copies never goes back: the event at that
+// position shows whether ingest was rolled back behind it. Without that proof, later
+// events could get positions at which the service has applied other events.
 func (s State) Add(in Interest, before ingest.Mark) State {
 	s = s.Clone()
-	idle := len(s.Interests) == 0
+	idle, back := len(s.Interests) == 0, before.Before(s.Pos.Position)
 	s.Interests = append(s.Interests, in)
 	switch {
-	case idle || (before.Before(s.Pos.Position) && s.noneReached()):
-		// No other interest depends on the live position, so it moves to the
-		// interest's start.
-		s.Pos = before
-		s.Phase = Live
-	case before.Before(s.Pos.Position):
+	case back && (len(s.Ended) > 0 || !s.noneReached()):
 		s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, From: before.Seq + 1, At: before})
+	case back || idle:
+		// No copy depends on the live position, so it moves to the interest's start.
+		s.Pos, s.Phase = before, Live
 	}
 	return s
 }
@@ -287,6 +297,9 @@ func Encode(s State) ([]byte, error) {
 	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && f.Snapshot.ID != "" }) {
 		s.Form = backfillForm
 	}
+	if s.hasPolicy() {
+		s.Form = policyForm
+	}
 	if s.Dropped {
 		s.Form = droppedForm
 	}
@@ -305,7 +318,7 @@ func Decode(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > backfillForm {
+	if s.Form > policyForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {

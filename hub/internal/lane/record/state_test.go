@@ -25,6 +25,10 @@ func TestAdd(t *testing.T) {
 	live := func(at uint64, in ...record.Interest) record.State {
 		return record.State{Interests: in, Pos: mark(at), Phase: record.Live}
 	}
+	ended := func(s record.State) record.State {
+		s.Ended = []string{"before"}
+		return s
+	}
 	tests := []struct {
 		name  string
 		have  record.State
@@ -48,6 +52,20 @@ func TestAdd(t *testing.T) {
 		{
 			name: "interests that have not begun do not keep the position",
 			have: live(900, interest("a", "user", 950)), add: interest("b", "tenant", 1), pos: 0,
+		},
+		{
+			name: "one that begins behind the position of an idle lane takes it along",
+			have: ended(live(900)), add: interest("a", "user", 951), pos: 950,
+		},
+		{
+			name: "one from before the position of a lane that had copies is filled",
+			have: ended(live(900)), add: interest("a", "user", 1), pos: 900,
+			fills: []record.Fill{{IDs: []string{"a"}, From: 1, At: mark(0)}},
+		},
+		{
+			name: "so is one beside interests that have not begun",
+			have: ended(live(900, interest("a", "user", 950))), add: interest("b", "tenant", 1), pos: 900,
+			fills: []record.Fill{{IDs: []string{"b"}, From: 1, At: mark(0)}},
 		},
 		{
 			name: "a second fill waits behind the first",

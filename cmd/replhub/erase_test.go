@@ -1,0 +1,81 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// erases answers erase with one reply after the other.
+func (b *bench) erases(t *testing.T, replies ...any) {
+	t.Helper()
+	b.serve(t, "replhub.erase", func(req micro.Request) {
+		b.asked <- string(req.Data())
+		_ = req.RespondJSON(replies[0])
+		replies = replies[1:]
+	})
+}
+
+func TestEraseShowsWhatItDid(t *testing.T) {
+	copied := contract.ErasedMessage{Stream: "SUB_sharing", Seq: 17, Subject: "sub.sharing.user.update.0"}
+	bare := contract.ErasedMessage{Stream: "DB", Seq: 18, Subject: "db.user.delete", Bare: true}
+	first := contract.Erased{ID: "e1", Events: 2, Deletes: 1, Looked: 1000, Place: "DB", Next: "e1.1-9.0.8"}
+	second := contract.Erased{ID: "e1", Events: 1, Copies: 3, DeadLetters: 1, InFlight: 1, Looked: 20, Place: "SUB_sharing"}
+	stays := second
+	stays.Left = []contract.ErasedMessage{{Stream: "DB", Reason: "the stream was created with deny_delete"}}
+	nothing := contract.Erased{DryRun: true, Place: "SUB_sharing"}
+	only := contract.Erased{DryRun: true, Events: 1, Deletes: 1, Place: "DB", Found: []contract.ErasedMessage{bare}}
+	both := contract.Erased{DryRun: true, Events: 1, Copies: 1, Deletes: 1, Place: "DB", Found: []contract.ErasedMessage{bare, copied}}
+	for name, tt := range map[string]struct {
+		line    string
+		replies []any
+	}{
+		"erase":              {"erase user 42", []any{first, second}},
+		"erase-dry-run":      {"erase user 42 --dry-run", []any{both}},
+		"erase-stays":        {"erase user 42", []any{stays}},
+		"erase-publish":      {"erase user 42 --publish-delete --version 7 --verify", []any{first, second, only}},
+		"erase-remains":      {"erase user 42 --verify", []any{second, both}},
+		"erase-only-look":    {"erase user 42 --dry-run --verify", []any{both}},
+		"erase-nothing-left": {"erase user 42 --dry-run --verify", []any{nothing}},
+		"erase-bad-entity":   {"erase User 42", nil},
+		"erase-bad-flags":    {"erase user 42 --dry-run --publish-delete", nil},
+		"erase-lone-origin":  {"erase user 42 --origin profile", nil},
+	} {
+		for _, form := range []string{"", "-json"} {
+			t.Run(name+form, func(t *testing.T) {
+				b := newBench(t)
+				b.createStream(t, contract.StreamIngest, "db.>")
+				b.erases(t, tt.replies...)
+				b.golden(t, name+form, execute(t.Context(), "", append(strings.Fields(tt.line), strings.Fields(strings.ReplaceAll(form, "-json", "--json"))...)...))
+			})
+		}
+	}
+}
+
+// The delete carries the key, and what the flags say; a second one for the same erasure is
+// the same event.
+func TestErasePublishesADelete(t *testing.T) {
+	b := newBench(t)
+	s := b.createStream(t, contract.StreamIngest, "db.>")
+	done := contract.Erased{ID: "e1", Place: "DB"}
+	b.erases(t, done, done, done)
+	for _, line := range []string{"erase user 42 --publish-delete", "erase user 42 --publish-delete"} {
+		if o := execute(t.Context(), "", strings.Fields(line)...); o.code != exitDone {
+			t.Fatalf("%s: exit %d, %s", line, o.code, o.stderr)
+		}
+	}
+	m, err := s.GetMsg(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Subject != "db.user.delete" || len(m.Data) > 0 || m.Header.Get(contract.HeaderKey) != "42" || m.Header.Get(contract.HeaderOrigin) != "" ||
+		m.Header.Get(contract.HeaderVersion) != "" {
+		t.Errorf("published %s %s %q", m.Subject, m.Header, m.Data)
+	}
+	if _, err := s.GetMsg(t.Context(), 2); err == nil {
+		t.Error("the same delete was published twice")
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/certtest"
+)
+
+// secretFile writes a file that only the owner may read.
+func secretFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// certificateFile writes a server's certificate and its key.
+func certificateFile(t *testing.T, ca certtest.Authority, host string) (cert, key string) {
+	t.Helper()
+	certPEM, keyPEM := ca.PairPEM(ca.Issue(host))
+	return secretFile(t, "cert.pem", string(certPEM)), secretFile(t, "key.pem", string(keyPEM))
+}
+
+const httpToken = "0123456789abcdef-token"
+
+// Where other machines can reach HTTP, it has a token and TLS, or the hub does not start.
+func TestHTTPBeyondThisMachine(t *testing.T) {
+	ca := certtest.New(t)
+	cert, key := certificateFile(t, ca, "127.0.0.1")
+	token := secretFile(t, "token", httpToken+"\n")
+	for name, tt := range map[string]struct {
+		s    httpSettings
+		says string // "" listens
+	}{
+		"loopback":                {httpSettings{Addr: "127.0.0.1:0"}, ""},
+		"localhost":               {httpSettings{Addr: "localhost:0"}, ""},
+		"loopback with TLS alone": {httpSettings{Addr: "127.0.0.1:0", TLS: certificateFiles{cert, key}}, ""},
+		"all addresses":           {httpSettings{Addr: ":0"}, contract.EnvHTTPTokenFile},
+		"all addresses by number": {httpSettings{Addr: "0.0.0.0:0"}, contract.EnvHTTPTLSCert},
+		"with a token alone":      {httpSettings{Addr: ":0", TokenFile: token}, contract.EnvHTTPTLSCert},
+		"with TLS alone":          {httpSettings{Addr: ":0", TLS: certificateFiles{cert, key}}, contract.EnvHTTPTokenFile},
+		"with both":               {httpSettings{Addr: ":0", TokenFile: token, TLS: certificateFiles{cert, key}}, ""},
+		"a token that is guessed": {httpSettings{Addr: "127.0.0.1:0", TokenFile: secretFile(t, "short", "hush-hush")}, "at least 16"},
+		"no token in the file":    {httpSettings{Addr: ":0", TokenFile: secretFile(t, "empty", "\n"), TLS: certificateFiles{cert, key}}, contract.EnvHTTPTokenFile},
+		"no file":                 {httpSettings{Addr: "127.0.0.1:0", TokenFile: token + "x"}, contract.EnvHTTPTokenFile},
+		"a key that does not fit": {httpSettings{Addr: "127.0.0.1:0", TLS: certificateFiles{cert, cert}}, contract.EnvHTTPTLSCert},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener, err := tt.s.listen(t.Context())
+			if listener != nil {
+				defer listener.Close()
+			}
+			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%v, want one that says %q", err, tt.says)
+			}
+			if err != nil && strings.Contains(err.Error(), "hush-hush") {
+				t.Errorf("the token is in the error: %v", err)
+			}
+		})
+	}
+	newBench(t)
+	if o := execute(t.Context(), "", "dev", "--http", "0.0.0.0:0"); o.code != exitFailed || !strings.Contains(o.stderr, "listen on 127.0.0.1") {
+		t.Errorf("dev: exit %d, %s", o.code, o.stderr)
+	}
+}
+
+// A hub with a token and TLS: each path demands the token, which may be replaced while the
+// hub runs. No secret is in the log, or in what HTTP answers.
+func TestHTTPWithTokenAndTLS(t *testing.T) {
+	clearEnvironment(t)
+	ca := certtest.New(t)
+	cert, key := certificateFile(t, ca, "127.0.0.1")
+	token := secretFile(t, "token", httpToken+"\n")
+	b := newBench(t)
+	for name, value := range map[string]string{
+		contract.EnvNATSURL: b.server.URL(), contract.EnvHTTPAddr: "127.0.0.1:0", contract.EnvHTTPTokenFile: token,
+		contract.EnvHTTPTLSCert: cert, contract.EnvHTTPTLSKey: key, contract.EnvIngestMaxBytes: "64MiB", contract.EnvDLQMaxBytes: "16MiB",
+		contract.EnvLogLevel: "debug",
+	} {
+		t.Setenv(name, value)
+	}
+	r := start(t, "serve")
+	if !r.becomesReady() {
+		t.Fatal(r.stderr)
+	}
+	found := regexp.MustCompile(`http=(\S+)`).FindStringSubmatch(r.log())
+	if found == nil {
+		t.Fatal(r.log())
+	}
+	pool := x509.NewCertPool()
+	authority, err := os.ReadFile(ca.File())
+	if err != nil || !pool.AppendCertsFromPEM(authority) {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	get := func(path, token string) (int, string) {
+		return getWith(t.Context(), t, transport, "https://"+found[1]+path, token)
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/else"} {
+		for _, wrong := range []string{"", "Bearer", "Bearer x" + httpToken, "Basic " + httpToken, httpToken} {
+			if code, body := get(path, wrong); code != http.StatusUnauthorized || strings.Contains(body, "replhub_") {
+				t.Errorf("%s with %q: %d %s", path, wrong, code, body)
+			}
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		if code, body := get(path, "Bearer "+httpToken); code != http.StatusOK || strings.Contains(body, httpToken) {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+	if err := os.WriteFile(token, []byte("another-token-of-the-hub"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := get("/healthz", "Bearer "+httpToken); code != http.StatusUnauthorized {
+		t.Errorf("the old token: %d", code)
+	}
+	if code, _ := get("/healthz", "Bearer another-token-of-the-hub"); code != http.StatusOK {
+		t.Errorf("the new token: %d", code)
+	}
+	if log := r.log() + r.stderr.String(); strings.Contains(log, httpToken) || strings.Contains(log, "another-token") {
+		t.Error("a token is in the log")
+	}
+}
+
+func getWith(ctx context.Context, t *testing.T, transport http.RoundTripper, url, authorization string) (code int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	answer, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// log is what the command has logged so far.
+func (r *running) log() string {
+	r.stdout.mu.Lock()
+	defer r.stdout.mu.Unlock()
+	return r.stdout.text.String()
+}

@@ -1,0 +1,104 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/internal/report"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// allowed returns the payload with which a letter may come back, or why it may not: the
+// letter holds a copy that was made before, and the policy of its entity may allow less
+// since.
+func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.Letter) (data []byte, why string, err error) {
+	p, err := r.policyOf(ctx, s, letter.Entity)
+	if refusal, ok := errors.AsType[*contract.Error](err); ok {
+		return nil, refusal.Message, nil
+	}
+	if p == nil || err != nil {
+		return letter.Data, "", err
+	}
+	all := make([]string, 0, len(subjects.Ops()))
+	for _, op := range subjects.Ops() {
+		all = append(all, op.String())
+	}
+	under := lane.Interest{ID: "letter", Entity: letter.Entity.String(), Definition: contract.Definition{Ops: all, Echo: true}, Policy: p}
+	if p.Grant.Filter != "" {
+		// The letter may lack members that the filter reads.
+		whole, err := r.eventOf(ctx, letter)
+		if err != nil {
+			return nil, "", err
+		}
+		if whole != nil {
+			d, err := r.judge(under, whole)
+			if err != nil || d.Kind != match.Copy {
+				return nil, notAllowed(d, r.service, whole), err
+			}
+			unfiltered := *p
+			unfiltered.Grant.Filter = ""
+			if len(d.Data) == 0 { // a delete that the filter does not pass
+				return nil, "", nil
+			}
+			under.Policy = &unfiltered
+		}
+	}
+	e, err := event.Decode(event.Position{}, letter.Time, subjects.NewEvent(letter.Entity, letter.Op).String(), letter.CopyHeader(), letter.Data)
+	if err != nil {
+		return nil, "", err
+	}
+	d, err := r.judge(under, e)
+	if err != nil || d.Kind != match.Copy {
+		return nil, notAllowed(d, r.service, e), err
+	}
+	return d.Data, "", nil
+}
+
+// policyOf is the policy of the service's interest, or that of the entity if the
+// service has none.
+func (r *redrive) policyOf(ctx context.Context, s lane.State, entity subjects.Name) (*lane.Policy, error) {
+	if in := s.Find(entity.String()); in != nil {
+		return in.Policy, nil
+	}
+	return r.cfg.Policies.Of(ctx, entity.String(), r.service.String())
+}
+
+func (r *redrive) judge(in lane.Interest, e *event.Event) (match.Decision, error) {
+	compiled, err := in.Compile()
+	if err != nil {
+		return match.Decision{}, err
+	}
+	return match.New(r.service, 1, []*match.Interest{compiled}).Expand(e), nil
+}
+
+// eventOf reads the event of a letter from ingest; nil if ingest does not hold it.
+func (r *redrive) eventOf(ctx context.Context, letter *deadletter.Letter) (*event.Event, error) {
+	pos, ok := positionOf(letter.Header)
+	if !ok || letter.Header.Get(contract.HeaderRow) != "" {
+		return nil, nil
+	}
+	e, err := r.cfg.Ingest.Event(ctx, pos.Seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil || e.Pos != pos || e.Subject.Entity() != letter.Entity {
+		return nil, err
+	}
+	return e, nil
+}
+
+// notAllowed says why a letter stays.
+func notAllowed(d match.Decision, service subjects.Name, e *event.Event) string {
+	if d.Kind == match.Dead {
+		return fmt.Sprintf("%s: %v", d.Why, d.Err)
+	}
+	return "not allowed any more: " + report.SkipReason(d, service, e)
+}

@@ -1,0 +1,96 @@
+package retention
+
+import (
+	"maps"
+	"time"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// The policies of entities lie in the registry. The ledger holds which entities have
+// one, and its revision: a registry that was wiped, or restored from an older copy,
+// must not open an entity. A registration reads this mark together with its pin. So
+// either it sees the mark of a new policy, or the change of the policy sees its pin.
+
+// PolicyMark is what the ledger knows of the policy of one entity.
+type PolicyMark struct {
+	// Rev is the revision of the newest policy.
+	Rev uint64 `json:"rev"`
+	// Sum identifies its content.
+	Sum string `json:"sum,omitempty"`
+	// Cleared says that the policy was cleared, and that a lane may still hold it.
+	Cleared bool `json:"cleared,omitempty"`
+}
+
+// MarkPolicy marks the policy of an entity. It does nothing where the ledger has a
+// mark of the same or a later revision; then gets the mark that holds and the ledger.
+func MarkPolicy(entity string, m PolicyMark, then func(PolicyMark, Ledger) Step) Step {
+	return update(func(l *Ledger, _ time.Time) (bool, error) {
+		if have, ok := l.Policies[entity]; ok && have.Rev >= m.Rev {
+			return false, nil
+		}
+		if l.Policies == nil {
+			l.Policies = make(map[string]PolicyMark, 1)
+		}
+		l.Policies[entity] = m
+		l.Pinnings++ // so that no hub remembers an older document in place of this one
+		return true, nil
+	}, func(l Ledger) Step { return then(l.Policies[entity], l) })
+}
+
+// ForgetPolicy removes the mark of a policy that was cleared and that no lane holds
+// any more, unless there is a later mark.
+func ForgetPolicy(entity string, rev uint64, then func() Step) Step {
+	return update(func(l *Ledger, _ time.Time) (bool, error) {
+		have, ok := l.Policies[entity]
+		if !ok || have.Rev != rev || !have.Cleared {
+			return false, nil
+		}
+		delete(l.Policies, entity)
+		l.Pinnings++ // as above
+		return true, nil
+	}, func(Ledger) Step { return then() })
+}
+
+// recallPolicies adds the marks that this hub knows to a ledger that was restored by a
+// hub that knew less, and reports whether it added any.
+func (l *Ledger) recallPolicies(known *Ledger) bool {
+	added := false
+	for entity, m := range known.Policies {
+		if have, ok := l.Policies[entity]; ok && have.Rev >= m.Rev {
+			continue
+		}
+		if l.Policies == nil {
+			l.Policies = make(map[string]PolicyMark, len(known.Policies))
+		}
+		l.Policies[entity] = m
+		added = true
+	}
+	return added
+}
+
+// UnderWay returns the services whose registrations had pinned ingest when this
+// ledger was read, and which may not have known of a later mark: those that may still
+// be at work, and those whose hub must have given up. A registration takes at most
+// longest.
+func (l *Ledger) UnderWay(now time.Time, longest time.Duration) (working map[string]Pin, left []subjects.Name) {
+	working = maps.Clone(l.Pins)
+	over := make(map[string]Pin)
+	for id, p := range l.Pins {
+		if now.Sub(p.Until.Add(-pinTTL)) > longest {
+			over[id] = p
+			delete(working, id)
+		}
+	}
+	return working, servicesOf(over)
+}
+
+// StillPinned reports whether some of the pins are as they were.
+func (l *Ledger) StillPinned(pins map[string]Pin) bool {
+	for id, p := range pins {
+		if now, ok := l.Pins[id]; ok && now.Until.Equal(p.Until) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+package retention
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestLedgerWithPolicies: a ledger that marks policies has a form of its own, which a hub
+// that knows no policies refuses.
+func TestLedgerWithPolicies(t *testing.T) {
+	l := Ledger{Policies: map[string]PolicyMark{"user": {Rev: 5}}}
+	data, err := Encode(l)
+	if want := `{"v":2,"epochs":null,"floor":0,"policies":{"user":{"rev":5}}}`; err != nil || string(data) != want {
+		t.Errorf("%s, %v", data, err)
+	}
+	read, err := Decode(data)
+	if err != nil || read.Policies["user"].Rev != 5 {
+		t.Errorf("%+v, %v", read, err)
+	}
+	c := l.clone()
+	c.Policies["tenant"] = PolicyMark{Rev: 1}
+	if len(l.Policies) != 1 {
+		t.Error("a clone shares its marks")
+	}
+	var behind Ledger
+	if !behind.recallPolicies(&Ledger{Policies: map[string]PolicyMark{"user": {Rev: 5}}}) || behind.Policies["user"].Rev != 5 {
+		t.Error("a mark is not recalled")
+	}
+	if behind.recallPolicies(&Ledger{Policies: map[string]PolicyMark{"user": {Rev: 4, Cleared: true}}}) || behind.Policies["user"].Rev != 5 {
+		t.Error("an older mark is recalled")
+	}
+}
+
+// TestRegistrationsUnderWay: those that may still be at work are waited for; the lanes of
+// those whose hub gave up are fenced.
+func TestRegistrationsUnderWay(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	set := func(age time.Duration) Pin { return Pin{Seq: 1, Until: now.Add(pinTTL - age)} }
+	l := Ledger{Pins: map[string]Pin{"a/1": set(time.Second), "b/1": set(time.Minute), "c/1": set(pinTTL + time.Hour)}}
+	working, left := l.UnderWay(now, 27*time.Second)
+	var names []string
+	for _, service := range left {
+		names = append(names, service.String())
+	}
+	if len(working) != 1 || working["a/1"] != l.Pins["a/1"] || !slices.Equal(names, []string{"b", "c"}) {
+		t.Errorf("%v, %v", working, names)
+	}
+	if !l.StillPinned(working) {
+		t.Error("ended without an end")
+	}
+	l.Pins["a/1"] = set(0) // the same registration, which has read the ledger again
+	if l.StillPinned(working) {
+		t.Error("waits for one that knows")
+	}
+}

@@ -1,0 +1,35 @@
+package registration
+
+import (
+	"time"
+
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// quotaOfRegistrations refuses a registration that comes too soon. It is not the code
+// limit, which clients take as final: after a restart they all come at once, and each of
+// them may come again.
+func (r *Registrar) quotaOfRegistrations() error {
+	if r.rate.take(time.Now()) {
+		return nil
+	}
+	return contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d in a second (%s); send it again",
+		r.cfg.MaxRegistrations, contract.EnvQuotaRegistrations)
+}
+
+// quotaOfBytes refuses a lane's limit that a registration states.
+func (r *Registrar) quotaOfBytes(stated int64) error {
+	if most := r.cfg.MaxLaneBytes; most > 0 && stated > most {
+		return contract.FieldErrorf(contract.CodeLimit, "max_bytes", "%d is above the quota of a lane's bytes, %d (%s)",
+			stated, most, contract.EnvQuotaLaneBytes)
+	}
+	return nil
+}
+
+// quotaOfLanes refuses a lane that would be one too many.
+func (r *Registrar) quotaOfLanes() error {
+	if r.cfg.Lanes.Count() < r.cfg.MaxLanes {
+		return nil
+	}
+	return contract.Errorf(contract.CodeLimit, "the quota of lanes is reached: %d services (%s); drop a service", r.cfg.MaxLanes, contract.EnvQuotaLanes)
+}

@@ -1,0 +1,47 @@
+package hub_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// Each quota refuses what is beyond it, and its error names it. What was there before goes
+// on.
+func TestQuotas(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(cfg *hub.Config) { cfg.MaxLanes, cfg.MaxLaneBytes = 2, 1<<20 })
+	w.register("a", `{"entities":["user"],"max_bytes":1048576}`)
+	w.register("b", `{"entities":["user"]}`)
+	for _, tt := range []struct{ subject, request, names string }{
+		{"replhub.register.c", `{"entities":["user"]}`, contract.EnvQuotaLanes},
+		{"replhub.register.a", `{"entities":["user"],"max_bytes":1048577}`, contract.EnvQuotaLaneBytes},
+	} {
+		if refusal := asRefusal(t, w.call(tt.subject, tt.request, nil)); refusal.Code != contract.CodeLimit || !strings.Contains(refusal.Message, tt.names) {
+			t.Errorf("%s %s: %v, want one that names %s", tt.subject, tt.request, refusal, tt.names)
+		}
+	}
+	w.register("a", `{"entities":["user","tenant"]}`)
+	if _, err := w.js.Stream(t.Context(), "SUB_c"); err == nil {
+		t.Error("a refused registration left a lane")
+	}
+}
+
+func TestQuotaOfRegistrations(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(cfg *hub.Config) { cfg.MaxRegistrations = 1 })
+	w.eventually("a refusal", func() error {
+		err := w.call("replhub.register.a", `{"entities":["user"]}`, nil)
+		if err == nil {
+			return errors.New("it is in force") // a slow machine: a second had passed
+		}
+		if refusal := asRefusal(t, err); refusal.Code != contract.CodeUnavailable || !strings.Contains(refusal.Message, contract.EnvQuotaRegistrations) {
+			t.Fatalf("%v, want one that names %s", refusal, contract.EnvQuotaRegistrations)
+		}
+		return nil
+	})
+	w.eventually("a registration", func() error { return w.call("replhub.register.b", `{"entities":["user"]}`, nil) })
+}

@@ -1,0 +1,57 @@
+package main
+
+// eraseMutants take out what keeps an erasure complete, and what keeps it from looking like
+// a loss.
+var eraseMutants = []mutant{
+	{
+		name: "erased-event-is-read", guarantee: "an event that is recorded as erased reaches no lane",
+		file: "hub/internal/ingest/reader.go",
+		old:  "if r.all || !is {",
+		new:  "if r.all || !is || seq > 0 {",
+		pkg:  "./hub/internal/ingest", test: "TestReadersPassOverErasedEvents",
+	},
+	{
+		name: "erased-event-in-memory", guarantee: "an event that is recorded as erased leaves the memory of hubs",
+		file: "hub/internal/ingest/window.go",
+		old:  "if m, erased := w.ledger.ErasedAt(e.Pos.Seq); erased && m.Position == e.Pos {",
+		new:  "if m, erased := w.ledger.ErasedAt(e.Pos.Seq); false && erased && m.Position == e.Pos {",
+		pkg:  "./hub", test: "TestEraseBeforeALaneThatIsBehind",
+	},
+	{
+		name: "erase-without-a-record", guarantee: "2: the lane's place never depends on a message that is erased",
+		file: "hub/internal/erase/lanes.go",
+		old:  "if err := p.cfg.Fence(ctx, service); errors.Is",
+		new:  "if err := error(nil); errors.Is",
+		pkg:  "./hub", test: "TestErase",
+	},
+	{
+		name: "erased-first-events", guarantee: "3: an erased event is not taken for a trimmed one",
+		file: "hub/internal/ingest/retention/erased.go",
+		old:  "for b.First > max(l.Floor, 1) {",
+		new:  "for false && b.First > max(l.Floor, 1) {",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: "the simulation erases nothing",
+	},
+	{
+		name: "lost-event-taken-for-erased", guarantee: "3: an event that ingest lost is not taken for an erased one",
+		file: "hub/internal/ingest/retention/erased.go",
+		old:  "if !erased || m.Time.Before(before)",
+		new:  "if erased && m.Time.Before(before)",
+		pkg:  "./hub/internal/ingest/retention", test: "TestExplains",
+		noSim: "the simulation erases nothing",
+	},
+	{
+		name: "erase-takes-newer-events", guarantee: "1: events that came after an erasure began stay",
+		file: "hub/internal/erase/judge.go",
+		old:  "return !ok || !end.Before(pos)",
+		new:  "return true || !ok || !end.Before(pos)",
+		pkg:  "./hub/internal/erase", test: "TestWhatARequestIsAbout",
+	},
+	{
+		name: "erased-row-in-hand", guarantee: "rows that were fetched before an erasure are fetched again",
+		file: "hub/internal/lane/read.go",
+		old:  "		d.core.EventsErased()",
+		new:  "		_ = d.core",
+		pkg:  "./hub", test: "TestEraseBesideASnapshot",
+	},
+}

@@ -1,0 +1,45 @@
+package main
+
+// policyMutants take out what holds an owner's policy.
+var policyMutants = []mutant{
+	{
+		name: "policy-filter-view", guarantee: "the filters of a service see what its policy allows, and no more",
+		file: "hub/internal/match/limit.go", old: "seen = e.WithData(data)", new: "_ = data",
+		pkg: "./hub/internal/match", test: "TestLimit",
+	},
+	{
+		name: "policy-delete-payload", guarantee: "a delete that the policy's filter does not pass comes without payload",
+		file: "hub/internal/match/limit.go", old: "return Decision{Kind: Copy, Subject: t.subject(w, e), Interest: i}", new: "return t.project(w, e)",
+		pkg: "./hub/internal/match", test: "TestLimit",
+	},
+	{
+		name: "policy-form", guarantee: "a hub that knows no policies does not touch a lane under one",
+		file: "hub/internal/lane/record/state.go", old: "s.Form = policyForm", new: "_ = policyForm",
+		pkg: "./hub/internal/lane/record", test: "TestRecordWithAPolicy", noSim: "the simulation has no policies",
+	},
+	{
+		name: "policy-newer-only", guarantee: "an older policy replaces no newer one in a lane",
+		file: "hub/internal/policy/apply.go", old: "in.Policy != nil && in.Policy.Rev >= o.Rev || ", new: "",
+		pkg: "./hub/internal/policy", test: "TestOrdersAreLaid",
+	},
+	{
+		name: "policy-vanished", guarantee: "a policy that vanished from the registry opens nothing",
+		file: "hub/internal/policy/known.go", old: "case newest > 0:\n\t\treturn missing", new: "case newest > 0:\n\t\treturn none",
+		pkg: "./hub/internal/policy", test: "TestOnlyANewerPolicyWidens",
+	},
+	{
+		name: "policy-under-way", guarantee: "a policy waits for the registrations that may not know of it",
+		file: "hub/internal/policy/keeper.go", old: "left, over, err := under.Over(ctx, longest, patience)", new: "left, over, err := []subjects.Name(nil), true, error(nil)\n\t_ = under",
+		pkg: "./hub", test: "TestPolicyAndARegistrationUnderWay",
+	},
+	{
+		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
+		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
+		pkg: "./hub", test: "TestPolicyOfLetters",
+	},
+	{
+		name: "detached-notice-believed", guarantee: "a forged notice of a detachment ends no instance",
+		file: "serve.go", old: "func(*nats.Msg) { d.notice() })", new: "func(*nats.Msg) { stop(ErrDetached) })",
+		pkg: ".", test: "TestForgedNoticeEndsNothing",
+	},
+}
