@@ -119,11 +119,12 @@ func (m *membership) unanswered(ctx context.Context, sent time.Time, err error) 
 		why = queue.NoHub
 	}
 	if !m.told {
-		text := "no hub answers this instance, which begins no event once its lease is over"
+		log := m.s.client.log.With("service", m.s.client.Service(), "err", err)
 		if why == queue.NoHub {
-			text = "no hub runs; the partitions stay as they are"
+			log.Warn("no hub runs; the partitions stay as they are")
+		} else {
+			log.Warn("no hub answers this instance, which begins no event once its lease is over")
 		}
-		m.s.client.log.Warn(text, "service", m.s.client.Service(), "err", err)
 		m.told = true
 	}
 	m.d.step(func(now time.Time) { m.d.core.Unanswered(now, sent, why) })
