@@ -52,10 +52,12 @@ type instance struct {
 	infos   []answer      // on their way
 	running []*Batch
 	stopped time.Time // until when the process is
-	lapsed  time.Time // when it was stopped last for longer than its lease
+	lapsed  time.Time // when its lease was over last
 	taken   map[uint64]time.Time
 	joinAt  time.Time
 	asked   *joinModel
+	leased  time.Time // from when its lease counts
+	unheard time.Time // until when a frozen hub swallows its requests
 }
 
 // answer is what the server says of the consumer, and when that arrives.
@@ -69,7 +71,8 @@ type answer struct {
 type joinModel struct {
 	sent, answered time.Time
 	assigned       []int
-	lost           bool
+	lost           bool // the server knows no hub
+	silent         bool // a frozen hub took it
 }
 
 func (i *instance) receive(p packet) { i.in = append(i.in, p) }
@@ -103,7 +106,7 @@ func newShared(t *testing.T, seed uint64) *shared {
 		hub: hubModel{heard: map[*instance]time.Time{}},
 	}
 	for _, name := range []string{"a", "b"} {
-		i := &instance{w: w, name: name, taken: map[uint64]time.Time{}, s: New(start, Config{
+		i := &instance{w: w, name: name, leased: start, taken: map[uint64]time.Time{}, s: New(start, Config{
 			Ordered: true, Workers: 3, MaxInFlight: 64, MaxBatch: 4, Batches: true, MaxAttempts: 1000, MaxWait: time.Hour, AckWait: modelAckWait,
 			Backoff:    func(n int) time.Duration { return time.Duration(min(n, 10)) * 20 * time.Millisecond },
 			ProbePause: func(n int) time.Duration { return time.Duration(min(n, 10)) * 50 * time.Millisecond },
@@ -146,6 +149,9 @@ func (w *shared) run() {
 		}
 		w.server.tick(w.now, round%10 == 0)
 		for _, i := range w.instances {
+			if w.now.Sub(i.leased) > modelTTL {
+				i.lapsed = w.now
+			}
 			i.step()
 		}
 	}
@@ -154,7 +160,7 @@ func (w *shared) run() {
 // fault has something go wrong now and then.
 func (w *shared) fault() {
 	i := w.instances[w.r.IntN(len(w.instances))]
-	switch w.r.IntN(300) {
+	switch w.r.IntN(340) {
 	case 0:
 		w.hub.target, w.hub.told = i, false
 		w.note("the partition goes to %s", i.name)
@@ -188,6 +194,9 @@ func (w *shared) fault() {
 	case 6:
 		i.in = i.in[:w.r.IntN(len(i.in)+1)]
 		w.note("%s loses messages", i.name)
+	case 7:
+		i.unheard = w.now.Add(time.Duration(w.r.IntN(8000)) * time.Millisecond)
+		w.note("no hub hears %s until %s", i.name, i.unheard.Sub(w.start))
 	}
 }
 
@@ -280,10 +289,17 @@ func (i *instance) join() {
 		}
 		i.asked = nil
 		i.joinAt = w.now.Add(600*time.Millisecond + time.Duration(w.r.IntN(200))*time.Millisecond)
-		if q.lost {
+		switch {
+		case q.silent:
+			i.s.Unanswered(w.now, q.sent, NoAnswer)
+		case q.lost:
+			i.leased = q.sent
 			i.s.Unanswered(w.now, q.sent, NoHub)
-		} else if i.s.Assigned(w.now, q.sent, modelTTL, q.assigned) {
-			i.joinAt = w.now
+		default:
+			i.leased = q.sent
+			if i.s.Assigned(w.now, q.sent, modelTTL, q.assigned) {
+				i.joinAt = w.now
+			}
 		}
 		i.perform()
 		return
@@ -294,12 +310,15 @@ func (i *instance) join() {
 	i.s.CheckLease(w.now)
 	i.perform()
 	q := &joinModel{sent: w.now, answered: w.now.Add(time.Duration(w.r.IntN(30)) * time.Millisecond)}
-	if w.now.Before(w.hubAway) {
+	switch {
+	case w.now.Before(i.unheard):
+		q.silent, q.answered = true, w.now.Add(time.Second)
+	case w.now.Before(w.hubAway):
 		q.lost = true
 		for _, other := range w.instances { // a hub that comes back gives everybody full time
 			w.hub.heard[other] = w.hubAway
 		}
-	} else {
+	default:
 		q.assigned = w.hub.join(w.now, i, len(i.s.Held()) > 0)
 	}
 	i.asked = q
