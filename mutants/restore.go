@@ -52,4 +52,11 @@ var restoreMutants = []mutant{
 		new:  ``,
 		pkg:  "./hub/internal/lane/history", test: "TestStanding",
 	},
+	{
+		name: "every-end-is-direct", guarantee: "1: the end of a lane on another server is confirmed",
+		file: "hub/internal/lane/tip.go",
+		old:  ` && at.Leader == nc.ConnectedServerName()`,
+		new:  ``,
+		pkg:  "./hub/internal/lane", test: "TestDirect",
+	},
 }

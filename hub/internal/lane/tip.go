@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
@@ -42,7 +43,15 @@ func ReadTip(ctx context.Context, js jetstream.JetStream, service subjects.Name)
 	if err != nil {
 		return Tip{}, fmt.Errorf("look up lane %s: %w", service, err)
 	}
-	return readTipOf(ctx, stream, service)
+	tip, err := readTipOf(ctx, stream, service)
+	tip.Direct = direct(js.Conn(), stream.CachedInfo().Cluster)
+	return tip, err
+}
+
+// direct reports what record.Tip.Direct says. A server outside a cluster names itself as
+// the leader of its streams. Behind a leafnode, another server does.
+func direct(nc *nats.Conn, at *jetstream.ClusterInfo) bool {
+	return at != nil && at.Name == "" && nc.ConnectedClusterName() == "" && at.Leader != "" && at.Leader == nc.ConnectedServerName()
 }
 
 func readTipOf(ctx context.Context, stream jetstream.Stream, service subjects.Name) (Tip, error) {

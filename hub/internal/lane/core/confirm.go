@@ -16,10 +16,11 @@ import (
 //
 //   - Every request that was under way is lost with the server, and so is an append that
 //     was open. A writer whose connection was lost reads the lane first (Reconnected).
-//   - On a cluster, a writer may keep its connection, to another server, and notice
-//     nothing. A server that stops, gets an older copy and starts needs longer than
+//   - On a cluster, and behind a leafnode, a writer may keep its connection, to another
+//     server, and notice nothing. A server that stops, gets an older copy and starts needs longer than
 //     ConfirmAfter. So a writer whose last answer about the end is older asks for the end
-//     once more (ConfirmTip). On a cluster, a faster exchange is not noticed.
+//     once more (ConfirmTip). A faster exchange is not noticed. A writer that is connected to the
+//     only server that can have the stream (record.Tip.Direct) need not ask.
 //
 // The end is compared by its content: the last sequence, the state record with its
 // sequence, and the place in ingest (position and time) of the last copy. If these are
@@ -29,8 +30,8 @@ import (
 // ConfirmAfter is the age of the last answer about the lane's end from which the end is
 // confirmed before anything is appended or purged. It must be shorter than the time in
 // which a server of a cluster stops, gets another copy of its store, and starts. A shorter
-// time costs more: a lane whose events come further apart confirms before each of them,
-// with three requests.
+// time costs more: on a cluster, a lane whose events come further apart confirms before
+// each of them, with three requests.
 const ConfirmAfter = time.Second
 
 // proof is the last answer of the stream's leader about the lane's end.
@@ -57,7 +58,7 @@ func (p *proof) copied(e *event.Event, last uint64) {
 func (p *proof) answered(at time.Time) { p.stored, p.at = p.tip.Last, at }
 
 // old reports whether the lane's end is to be confirmed.
-func (p *proof) old(now time.Time) bool { return now.Sub(p.at) > ConfirmAfter }
+func (p *proof) old(now time.Time) bool { return !p.tip.Direct && now.Sub(p.at) > ConfirmAfter }
 
 // is reports whether a tip that was read is the end as this writer knows it.
 func (p *proof) is(tip record.Tip) bool {
@@ -79,6 +80,7 @@ func (l *Lane) unconfirmed() bool { return !l.window.isOpen() && l.view.proof.ol
 func (l *Lane) TipConfirmed(tip record.Tip) {
 	take[ConfirmTip](l)
 	if l.view.proof.is(tip) {
+		l.view.tip.Direct, l.view.proof.tip.Direct = tip.Direct, tip.Direct
 		l.view.proof.answered(l.askedAt)
 		return
 	}

@@ -65,7 +65,7 @@ func (l *Lane) Recorded(bytes int) {
 		l.room.bytes = 0 // measured again when it matters
 	}
 	seq := r.Last + uint64(r.Copies) + 1
-	l.view.tip = record.Tip{State: r.State, StateSeq: seq, Last: seq}
+	l.view.tip = record.Tip{State: r.State, StateSeq: seq, Last: seq, Direct: l.view.tip.Direct}
 	l.view.known = unchecked
 	l.view.proof.states(l.view.tip, l.askedAt)
 	if r.Why == WhyChange {

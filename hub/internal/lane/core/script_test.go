@@ -156,7 +156,7 @@ func (s *scene) answer(what string, args []string) {
 	switch what {
 	case "tip":
 		s.state = parseState(s.t, args)
-		tip := record.Tip{State: s.state, StateSeq: s.arg(args, "seq"), Last: s.arg(args, "last"), Foreign: int(s.arg(args, "foreign"))}
+		tip := record.Tip{State: s.state, StateSeq: s.arg(args, "seq"), Last: s.arg(args, "last"), Foreign: int(s.arg(args, "foreign")), Direct: has(args, "direct")}
 		s.laws.tipRead(tip.Last)
 		l.TipRead(tip)
 	case "confirmed":

@@ -19,6 +19,10 @@ type Tip struct {
 	Last uint64
 	// Foreign counts messages behind the hub's last one that are not the hub's.
 	Foreign int
+	// Direct says that the server that the hub is connected to has the stream, and that no
+	// other server can have it. So the connection is lost before the stream can change to
+	// an older copy.
+	Direct bool
 }
 
 // Behind looks at the headers of a message between the state record and the end of
