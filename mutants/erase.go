@@ -13,8 +13,8 @@ var eraseMutants = []mutant{
 	{
 		name: "erased-event-in-memory", guarantee: "an event that is recorded as erased leaves the memory of hubs",
 		file: "hub/internal/ingest/window.go",
-		old:  "if m, erased := w.ledger.ErasedAt(e.Pos.Seq); erased && m.Position == e.Pos {",
-		new:  "if m, erased := w.ledger.ErasedAt(e.Pos.Seq); false && erased && m.Position == e.Pos {",
+		old:  "if m, erased := w.ledger.ErasedAt(e.Pos.Seq); erased &&",
+		new:  "if m, erased := w.ledger.ErasedAt(e.Pos.Seq); false && erased &&",
 		pkg:  "./hub", test: "TestEraseBeforeALaneThatIsBehind",
 	},
 	{
@@ -23,6 +23,21 @@ var eraseMutants = []mutant{
 		old:  "if err := p.cfg.Fence(ctx, service); errors.Is",
 		new:  "if err := error(nil); errors.Is",
 		pkg:  "./hub", test: "TestErase",
+	},
+	{
+		name: "erased-sequence-used-again", guarantee: "1: an event that gets the sequence of an erased and lost one reaches the lanes",
+		file: "hub/internal/ingest/reader.go",
+		old:  "if is && !erased.Time.Equal(meta.Timestamp) {",
+		new:  "if false && is && !erased.Time.Equal(meta.Timestamp) {",
+		pkg:  "./hub/internal/ingest", test: "TestSequenceOfAnErasedEventIsUsedAgain",
+	},
+	{
+		name: "erased-last-event-used-again", guarantee: "a registration is not refused because of an erased event that ingest lost",
+		file: "hub/internal/ingest/retention/erased.go",
+		old:  "if b.LastTime = m.Time; found {",
+		new:  "if b.LastTime = m.Time; false && found {",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+		noSim: "the simulation erases nothing",
 	},
 	{
 		name: "erased-first-events", guarantee: "3: an erased event is not taken for a trimmed one",

@@ -65,10 +65,14 @@ func (g *Ingest) Noted(ctx context.Context) ([]retention.Erasure, error) {
 	return l.Noted, err
 }
 
-// Erased reports whether the event at a sequence was erased, as far as this hub knows.
-func (g *Ingest) Erased(seq uint64) bool {
-	_, erased := g.ledger.Load().ErasedAt(seq)
-	return erased
+// Erased reports whether an event was erased, as far as this hub knows.
+func (g *Ingest) Erased(e *event.Event) bool { return g.ledger.Load().HasErased(e.Pos.Seq, e.Time) }
+
+// ErasedAt reports whether the event at a position was erased, as far as this hub knows,
+// where ingest holds none.
+func (g *Ingest) ErasedAt(pos event.Position) bool {
+	m, erased := g.ledger.Load().ErasedAt(pos.Seq)
+	return erased && m.Position == pos
 }
 
 // Erasures changes whenever this hub learns of erased events. Events that were read

@@ -1,13 +1,18 @@
 package ingest_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -83,4 +88,136 @@ func TestReadersPassOverErasedEvents(t *testing.T) {
 	if got := readAll(t, g, 10); got != "1 2 5 6 8 9 10" {
 		t.Errorf("still there: %s", got)
 	}
+}
+
+// Event 7 was erased, and lost in a rollback of ingest: the present event 7 is another one,
+// stored later. Readers get it, behind the break.
+func TestSequenceOfAnErasedEventIsUsedAgain(t *testing.T) {
+	for name, read := range map[string]func(*testing.T, *ingest.Ingest, ingest.Mark) []*event.Event{"catch-up": caughtUp, "tail": tailed} {
+		t.Run(name, func(t *testing.T) {
+			opened, js := open(t, 10)
+			before, err := opened.MarkBefore(t.Context(), 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before.Time = before.Time.Add(-time.Nanosecond)
+			g := withMark(t, js, before)
+			from, err := g.MarkBefore(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range read(t, g, from) {
+				if len(e.Data) > 0 {
+					got = append(got, e.Pos.String())
+				}
+			}
+			if got := strings.Join(got, " "); got != "1-1 1-2 1-3 1-4 1-5 1-6 2-7 2-8 2-9 2-10" {
+				t.Errorf("got %s", got)
+			}
+			if _, err := g.Event(t.Context(), 7); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// withMark opens an ingest whose ledger has the mark of an erased event.
+func withMark(t *testing.T, js jetstream.JetStream, m ingest.Mark) *ingest.Ingest {
+	t.Helper()
+	s, err := js.Stream(t.Context(), contract.StreamLedger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := s.GetLastMsgForSubject(t.Context(), ingest.LedgerSubject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := retention.Decode(doc.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Erased, l.Erasures = retention.Erased{m}, 1
+	data, err := retention.Encode(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), ingest.LedgerSubject, data); err != nil {
+		t.Fatal(err)
+	}
+	g, err := ingest.Open(t.Context(), ingest.Config{JS: js, MaxBytes: 64 << 20, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// caughtUp reads up to event 10, and resumes after each error.
+func caughtUp(t *testing.T, g *ingest.Ingest, at ingest.Mark) (events []*event.Event) {
+	t.Helper()
+	for range 5 {
+		c, err := g.CatchUp(t.Context(), at, ingest.Mark{}, ingest.Portion{Pull: 1 << 20, Block: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			var b ingest.Block
+			b, err = c.Next(t.Context(), 5*time.Second)
+			if events = append(events, b.Events...); c.At().Seq == 10 {
+				c.Close()
+				return events
+			}
+		}
+		t.Log(err)
+		c.Close()
+		if at, err = g.Resume(t.Context(), c.At()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("it does not come to the end")
+	return nil
+}
+
+// tailed has the tail read up to event 10, and returns what is in its window.
+func tailed(t *testing.T, g *ingest.Ingest, at ingest.Mark) (events []*event.Event) {
+	t.Helper()
+	tail := g.NewTail(at)
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- tail.Run(ctx) }()
+	defer func() {
+		cancel()
+		<-ran
+	}()
+	took := make(follower, 1)
+	defer tail.Follow(took)()
+	lane := at
+	for lane.Seq < 10 {
+		if b, ok := tail.After(tail.Join(), lane.Position); ok && len(b.Events) > 0 {
+			events = append(events, b.Events...)
+			lane = ingest.MarkOf(b.Events[len(b.Events)-1])
+			continue
+		}
+		select {
+		case <-took:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("nothing behind %s", lane)
+		}
+		var err error
+		if lane, err = g.Resume(t.Context(), lane); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return events
+}
+
+// follower is told of a tail's events.
+type follower chan struct{}
+
+func (f follower) Follow(*event.Event) bool {
+	select {
+	case f <- struct{}{}:
+	default:
+	}
+	return false
 }

@@ -177,12 +177,12 @@ func boundsOf(info *jetstream.StreamInfo) Bounds {
 // Event reads one event; jetstream.ErrMsgNotFound when ingest does not hold it, or it was
 // erased.
 func (g *Ingest) Event(ctx context.Context, seq uint64) (*event.Event, error) {
-	if g.Erased(seq) {
-		return nil, jetstream.ErrMsgNotFound
-	}
 	msg, err := g.message(ctx, seq)
 	if err != nil {
 		return nil, err
+	}
+	if g.ledger.Load().HasErased(seq, msg.Time) {
+		return nil, jetstream.ErrMsgNotFound
 	}
 	return g.decode(seq, msg.Time.UTC(), msg.Subject, msg.Header, msg.Data), nil
 }

@@ -227,6 +227,13 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) (*event.Event, error) {
 	r.asked--
 	seq := meta.Sequence.Stream
 	erased, is := r.g.ledger.Load().ErasedAt(seq)
+	if is && !erased.Time.Equal(meta.Timestamp) {
+		if is = false; !r.all {
+			if err := r.another(ctx, erased); err != nil {
+				return nil, err
+			}
+		}
+	}
 	e := passedOver(erased)
 	if r.all || !is {
 		e = r.g.decode(seq, meta.Timestamp, m.Subject, m.Header, m.Data)
@@ -240,6 +247,20 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) (*event.Event, error) {
 	}
 	r.at = MarkOf(e)
 	return e, nil
+}
+
+// another handles an event at the mark of an erased one that is not the erased one: ingest
+// has lost that, and has used its sequence again. So an epoch begins, as for a reader that
+// stands at the mark. No error means that the event is to be read.
+func (r *reader) another(ctx context.Context, erased Mark) error {
+	if _, err := r.g.Resume(ctx, erased); err != nil {
+		return fmt.Errorf("the sequence of the erased event %s was used again: %w", erased.Position, err)
+	}
+	if erased.Seq > r.at.Seq && r.g.PositionOf(erased.Seq) == erased.Position {
+		// The clock of ingest's server was set back, so the epoch begins behind the event.
+		return nil
+	}
+	return fmt.Errorf("%w: the sequence of the erased event %s was used again", errGap, erased.Position)
 }
 
 // bridge makes erased events, and the one behind them, ready to be returned. Any other

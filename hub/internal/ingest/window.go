@@ -151,7 +151,7 @@ func (w *window) kept(e *event.Event) *event.Event {
 	if w.ledger == nil {
 		return e
 	}
-	if m, erased := w.ledger.ErasedAt(e.Pos.Seq); erased && m.Position == e.Pos {
+	if m, erased := w.ledger.ErasedAt(e.Pos.Seq); erased && m.Position == e.Pos && m.Time.Equal(e.Time) {
 		return passedOver(m)
 	}
 	return e

@@ -70,7 +70,7 @@ func (d *driver) Follow(e *event.Event) (took bool) {
 }
 
 func (d *driver) follow(e *event.Event) bool {
-	if d.env.Ingest.Erased(e.Pos.Seq) {
+	if d.env.Ingest.Erased(e) {
 		return false // since the tail read it
 	}
 	if d.stale.Load() || !d.owned.Load() || d.Parked() != "" || !d.env.Tail.Current(d.liveSource.generation) {

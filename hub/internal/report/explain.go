@@ -57,7 +57,7 @@ func (r *Reporter) explainMissing(ctx context.Context, reply contract.Explained)
 		return nil, contract.FieldErrorf(contract.CodeNotFound, "seq", "ingest ends at %d", b.Last)
 	}
 	reply.Verdict = contract.VerdictGone
-	if r.cfg.Ingest.Erased(reply.Seq) && r.cfg.Ingest.EpochOf(reply.Seq) == reply.Epoch {
+	if r.cfg.Ingest.ErasedAt(event.Position{Epoch: reply.Epoch, Seq: reply.Seq}) {
 		reply.Reason = "it was erased"
 		return reply, nil
 	}

@@ -52,7 +52,7 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 		if !l.Current().Created.Equal(b.Created) {
 			return Done{errCreatedAgain}
 		}
-		return then(Found{l.filled(b), l, lost})
+		return l.fill(b, func(b Bounds) Step { return then(Found{b, l, lost}) })
 	})
 }
 
@@ -61,7 +61,7 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step {
 		if known.Current().Created.Equal(b.Created) {
-			return then(known.filled(b), known)
+			return known.fill(b, func(b Bounds) Step { return then(b, known) })
 		}
 		return Identify(0, func(f Found) Step { return then(f.Bounds, f.Ledger) })
 	}}

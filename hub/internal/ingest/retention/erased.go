@@ -75,7 +75,8 @@ func (e Erased) at(seq uint64) (Mark, bool) {
 	return e[i], true
 }
 
-// with returns the marks and those of others that it has no mark at.
+// with returns the marks and others. Another mark at the same sequence counts instead if it
+// is not of an earlier epoch: the sequence was used again.
 func (e Erased) with(others []Mark) Erased {
 	all := slices.Concat(e, others)
 	slices.SortStableFunc(all, func(a, b Mark) int { return a.Compare(b.Position) })
@@ -106,8 +107,15 @@ func (e Erased) within(from, below uint64) Erased {
 	return kept
 }
 
+// same reports whether others are the same marks.
+func (e Erased) same(others []Mark) bool {
+	return slices.EqualFunc(e, others, func(a, b Mark) bool { return a.Position == b.Position && a.Time.Equal(b.Time) })
+}
+
 // ErasedAt returns the mark of an event of the present stream that was erased. Readers
-// pass over such an event, whether or not ingest still holds it.
+// pass over such an event, whether or not ingest still holds it. An event that ingest holds
+// at the mark, and that has another time, is another one: ingest has lost the erased event
+// and used its sequence again, and nobody has noticed that yet.
 func (l *Ledger) ErasedAt(seq uint64) (Mark, bool) {
 	if len(l.Erased) == 0 {
 		return Mark{}, false
@@ -131,8 +139,14 @@ func (l *Ledger) Explains(at, next Mark) (between []Mark, ok bool) {
 	return between, true
 }
 
-// filled returns the bounds as if erased events were still there. Such an event was not
-// trimmed, and a position right behind it is valid.
+// HasErased reports whether an event that was stored at a time is erased.
+func (l *Ledger) HasErased(seq uint64, stored time.Time) bool {
+	m, erased := l.ErasedAt(seq)
+	return erased && m.Time.Equal(stored)
+}
+
+// filled returns the bounds as if erased events at the beginning were still there. Such an
+// event was not trimmed, and a position right behind it is valid.
 func (l *Ledger) filled(b Bounds) Bounds {
 	if len(l.Erased) == 0 || !b.Created.Equal(l.Current().Created) {
 		return b
@@ -144,10 +158,24 @@ func (l *Ledger) filled(b Bounds) Bounds {
 		}
 		b.First, b.FirstTime = m.Seq, m.Time
 	}
-	if m, erased := l.ErasedAt(b.Last); erased {
-		b.LastTime = m.Time
-	}
 	return b
+}
+
+// fill finds the bounds as if erased events were still there, also at the end. The server's
+// time of a last event that was deleted is not certain, and after an unnoticed rollback the
+// last event is another one than the mark's.
+func (l *Ledger) fill(b Bounds, then func(Bounds) Step) Step {
+	b = l.filled(b)
+	m, erased := l.ErasedAt(b.Last)
+	if !erased || !b.Created.Equal(l.Current().Created) {
+		return then(b)
+	}
+	return ReadTime{b.Last, func(at time.Time, found bool) Step {
+		if b.LastTime = m.Time; found {
+			b.LastTime = at
+		}
+		return then(b)
+	}}
 }
 
 // timeAt is ReadTime for a mark: an event that was erased has the time of its mark.
@@ -201,7 +229,7 @@ func Erase(marks []Mark, most int, note *Erasure, then func(Ledger) Step) Step {
 			return false, &TooManyErasedError{Have: len(next), Most: most}
 		}
 		begins := note != nil && l.note(*note, now)
-		if begins || len(next) > len(l.Erased) {
+		if begins || !next.same(l.Erased) {
 			// A request counts even if ingest has no event of the key: lanes may have rows of
 			// a snapshot in hand.
 			l.Erased = next
