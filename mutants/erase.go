@@ -69,4 +69,11 @@ var eraseMutants = []mutant{
 		new:  "		_ = d.core",
 		pkg:  "./hub", test: "TestEraseBesideASnapshot",
 	},
+	{
+		name: "gap-asks-in-the-callers-time", guarantee: "1: a reader loses no message while it asks what was erased",
+		file: "hub/internal/ingest/reader.go",
+		old:  `context.WithTimeout(context.WithoutCancel(ctx), askTime)`,
+		new:  `context.WithTimeout(ctx, askTime)`,
+		pkg:  "./hub/internal/ingest", test: "TestMessageOutlivesTheWaitForIt",
+	},
 }

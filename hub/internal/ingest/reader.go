@@ -140,7 +140,7 @@ func (r *reader) read(ctx context.Context) (*event.Event, error) {
 		}
 		select {
 		case m := <-r.msgs:
-			e, err := r.take(ctx, m)
+			e, err := r.taken(ctx, m)
 			if e != nil || err != nil {
 				return e, err
 			}
@@ -211,6 +211,22 @@ func (r *reader) passOver() *event.Event {
 	}
 	r.at = m
 	return passedOver(m)
+}
+
+// askTime bounds the questions to the server that a message may need.
+const askTime = 2 * time.Second
+
+// taken is take with time of its own for questions to the server: the caller's wait may
+// end at any moment, and the message is no longer in the channel. A message that could not
+// be judged is a gap, so that the reader is opened again.
+func (r *reader) taken(ctx context.Context, m *nats.Msg) (*event.Event, error) {
+	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	defer cancel()
+	e, err := r.take(ask, m)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %s", errGap, err.Error())
+	}
+	return e, err
 }
 
 // take makes an event of a message; nil for a status message of the server, and where
