@@ -197,7 +197,7 @@ func (r *reader) take(m *nats.Msg) (*event.Event, error) {
 	r.asked--
 	seq := meta.Sequence.Stream
 	if seq != r.at.Seq+1 {
-		return nil, fmt.Errorf("%w: %d follows %s", errGap, seq, r.at.Position)
+		return nil, &GapError{After: r.at, Got: seq}
 	}
 	e := r.g.decode(seq, meta.Timestamp, m.Subject, m.Header, m.Data)
 	r.at = MarkOf(e)
