@@ -10,6 +10,7 @@ import (
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
 // damage changes the file of a stream's messages while the server is stopped.
@@ -125,4 +126,23 @@ func TestLostEventsThatWereCopied(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A lane's file is cut: the copies that the server cannot read are made again, each once.
+func TestCutLaneIsCopiedAgain(t *testing.T) {
+	for name, end := range map[string]func(*cluster.NATS){"stopped": (*cluster.NATS).Stop, "killed": (*cluster.NATS).Kill} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.startHub()
+			w.register("s", `{"entities":["user"]}`)
+			w.ids(1, 100)
+			w.copies("s", 100)
+			end(w.server)
+			w.damage(w.laneDir("s"), cutAt(`{"id":"n41"}`))
+			w.startServer()
+			w.ids(101, 110)
+			checkSequences(t, "s", w.copies("s", 110), 1)
+		})
+	}
 }
