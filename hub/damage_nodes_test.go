@@ -197,7 +197,11 @@ func TestMajorityIsRolledBack(t *testing.T) {
 	w.publishInTurn(500, 200)
 	for _, service := range []string{"s", "k"} {
 		w.eventually("what was published later", func() error {
-			found, err := w.read(w.stream("SUB_" + service))
+			stream, err := w.js.Stream(t.Context(), "SUB_"+service)
+			if err != nil {
+				return err
+			}
+			found, err := w.read(stream)
 			if err != nil {
 				return err
 			}

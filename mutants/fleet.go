@@ -20,7 +20,7 @@ var fleetMutants = []mutant{
 		name: "stuck-in-the-gap", guarantee: "9: a consumer without a request in between is not stuck",
 		file: "hub/internal/consumers/stuck.go",
 		old:  "case !same || !now.able || at.Sub(seen) > after:",
-		new:  "case !same || !now.able:",
+		new:  "case !same || !now.able || at.Before(seen):",
 		pkg:  "./hub/internal/consumers", test: "TestStuck",
 	},
 	{
