@@ -44,7 +44,7 @@ func inject(t *testing.T, pid int, calls, what string) (end func()) {
 			t.Error(err)
 		}
 		injected := 0
-		for _, line := range strings.Split(p.Tail(64<<20), "\n") {
+		for line := range strings.SplitSeq(p.Tail(64<<20), "\n") {
 			if strings.Contains(line, "(INJECTED)") || strings.Contains(line, "(DELAYED)") {
 				injected++
 			}

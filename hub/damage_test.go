@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
@@ -50,6 +51,7 @@ func (w *world) ids(first, last int) {
 // lane that has not copied the lost events gets what lies before them, and is then detached.
 // Hubs start, other lanes go on, and a service that begins again gets what is published.
 func TestLostEventsOfIngestDetachTheirLanes(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func([]byte) []byte
 		before int // the copies of a lane that read up to the lost events
@@ -64,6 +66,7 @@ func TestLostEventsOfIngestDetachTheirLanes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			w.patience = 8 * time.Second // the mutant's test must end within half a minute
 			stop := w.startHub()
 			w.register("s", `{"entities":["user"]}`)
 			w.register("t", `{"entities":["tenant"]}`)
@@ -130,6 +133,7 @@ func TestLostEventsThatWereCopied(t *testing.T) {
 
 // A lane's file is cut: the copies that the server cannot read are made again, each once.
 func TestCutLaneIsCopiedAgain(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*cluster.NATS){"stopped": (*cluster.NATS).Stop, "killed": (*cluster.NATS).Kill} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ var damageMutants = []mutant{
 		file: "hub/internal/ingest/tail.go",
 		old:  `			return t.pass(ctx, err)`,
 		new:  `			return err`,
-		pkg:  "./hub", test: "TestLostEventsThatWereCopied",
+		pkg:  "./hub", test: "TestLostEventsOfIngestDetachTheirLanes",
 	},
 	{
 		name: "lane-around-a-gap", guarantee: "3: a lane whose events the server has lost is detached",

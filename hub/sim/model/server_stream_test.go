@@ -1,7 +1,6 @@
 package model_test
 
 import (
-
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/sim/model"
