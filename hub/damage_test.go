@@ -66,7 +66,6 @@ func TestLostEventsOfIngestDetachTheirLanes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.patience = 8 * time.Second // the mutant's test must end within half a minute
 			stop := w.startHub()
 			w.register("s", `{"entities":["user"]}`)
 			w.register("t", `{"entities":["tenant"]}`)
@@ -96,6 +95,26 @@ func TestLostEventsOfIngestDetachTheirLanes(t *testing.T) {
 			checkSequences(t, "s", copies[c.before:], since)
 		})
 	}
+}
+
+// A lane that stands behind the lost events does not wait for them.
+func TestLostEventsOfIngestStopNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.patience = 6 * time.Second // the mutant's test ends by it
+	stop := w.startHub()
+	w.register("s", `{"entities":["user"]}`)
+	w.ids(1, 50)
+	w.copies("s", 50)
+	stop()
+	w.ids(51, 100)
+	w.stopServer()
+	w.damage(w.ingestFolder(), cutAt(`{"id":"n76"}`))
+	w.startServer()
+	w.startHub()
+	since := w.register("later", `{"entities":["user"]}`).Since["user"]
+	w.ids(101, 110)
+	checkSequences(t, "later", w.copies("later", 10), since)
 }
 
 // Lanes that have copied the lost events go on. A service that asks for all events gets those

@@ -23,7 +23,7 @@ var damageMutants = []mutant{
 		file: "hub/internal/ingest/tail.go",
 		old:  `			return t.pass(ctx, err)`,
 		new:  `			return err`,
-		pkg:  "./hub", test: "TestLostEventsOfIngestDetachTheirLanes",
+		pkg:  "./hub", test: "TestLostEventsOfIngestStopNobody",
 	},
 	{
 		name: "lane-around-a-gap", guarantee: "3: a lane whose events the server has lost is detached",
