@@ -97,7 +97,8 @@ func TestLostEventsOfIngestDetachTheirLanes(t *testing.T) {
 	}
 }
 
-// A lane that stands behind the lost events does not wait for them.
+// The reader that all lanes share continues behind the lost events: neither a lane before them
+// nor one behind them waits.
 func TestLostEventsOfIngestStopNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -115,6 +116,7 @@ func TestLostEventsOfIngestStopNobody(t *testing.T) {
 	since := w.register("later", `{"entities":["user"]}`).Since["user"]
 	w.ids(101, 110)
 	checkSequences(t, "later", w.copies("later", 10), since)
+	w.awaitState("s", contract.LaneDetached)
 }
 
 // Lanes that have copied the lost events go on. A service that asks for all events gets those
