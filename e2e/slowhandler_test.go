@@ -34,7 +34,7 @@ func slowHandler() (works, ackWait time.Duration) {
 func TestServerKilledDuringASlowHandler(t *testing.T) {
 	works, ackWait := slowHandler()
 	w := harness.New(t, harness.Options{Binary: binary, Seed: 36})
-	w.StartHub("h1")
+	hub := w.StartHub("h1")
 	w.RegisterQueue("slow", &contract.Queue{Order: "key", Partitions: 2, AckWait: contract.Duration(ackWait)}, want("user"))
 	s := openSlow(t, works)
 	for _, name := range []string{"one", "two"} {
@@ -54,6 +54,8 @@ func TestServerKilledDuringASlowHandler(t *testing.T) {
 		w.NATS.Start()
 		w.AwaitAcked(50, settleWithin)
 		writers.Stop()
+		hub.AwaitReady() // it may still be without a connection
+		caughtUp(w, "slow")
 		due := copiesOf(w.Lane("slow"))
 		w.Eventually("all effects", settleWithin, func() error {
 			if n := s.effects(); n != due {

@@ -123,6 +123,7 @@ func TestLostEventsOfIngestStopNobody(t *testing.T) {
 // before the lost ones, and is told. Ingest is trimmed.
 func TestLostEventsThatWereCopied(t *testing.T) {
 	w := newWorld(t)
+	w.patience = 8 * time.Second // the mutant's test ends by it
 	stop := w.startHub()
 	w.register("s", `{"entities":["user"]}`)
 	w.ids(1, 100)
