@@ -9,19 +9,25 @@ import (
 	"github.com/replhub/replhub/e2e/harness"
 	"github.com/replhub/replhub/e2e/judge"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
-// TestNATSKilled kills the nats-server under load and starts it again.
+// TestNATSKilled kills the nats-server under load and starts it again, with each registry and
+// each sync setting.
 func TestNATSKilled(t *testing.T) {
 	for _, registry := range registries() {
 		t.Run(registry, func(t *testing.T) {
-			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 31})
+			var options []cluster.NATSOption
+			if registry == harness.ZooKeeper {
+				options = append(options, cluster.NATSSyncAlways())
+			}
+			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 31, NATS: options})
 			w.StartHub("h1")
 			w.Register("plain", want("user"), want("tenant"))
 			w.Register("filtered", acmeOnly("user"))
 			w.Register("projected", withoutSecret("tenant"))
 			writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
-			const kills = 4
+			kills := times(4, 40)
 			for i := range kills {
 				w.AwaitAcked(200, settleWithin)
 				w.NATS.Kill()

@@ -12,11 +12,12 @@ import (
 	"github.com/replhub/replhub/internal/testenv/cluster"
 )
 
-// long skips a test that takes longer than the gate has time for. "task cluster" runs it.
+// long skips a test that takes longer than the gate has time for. "task cluster" runs it, or
+// "task faults".
 func long(t *testing.T) {
 	t.Helper()
 	if os.Getenv("REPLHUB_LONG") == "" {
-		t.Skip("long: task cluster runs it")
+		t.Skip("long: task cluster or task faults runs it")
 	}
 	t.Parallel()
 }

@@ -213,6 +213,15 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 			found, p.life = err == nil, w.life
 			return nil
 		}, answer(func() retention.Step { return s.Then(m.Time, found) }))
+	case retention.ReadNext:
+		var m model.Message
+		var found bool
+		w.ask(p, ingestStream, "next", func() error {
+			var err error
+			m, err = w.db.GetNext(s.Seq, ">")
+			found, p.life = err == nil, w.life
+			return nil
+		}, answer(func() retention.Step { return s.Then(m.Seq, m.Time, found) }))
 	case retention.ReadLedger:
 		h.readLedger(p, s, answer)
 	case retention.WriteLedger:

@@ -11,6 +11,8 @@ import (
 type CatchUp struct {
 	r          *reader
 	blockBytes int
+	// failed is why the reader ended behind the events that Next returned.
+	failed error
 }
 
 // Portion is how much a CatchUp takes at a time, in bytes: Pull bounds one request to
@@ -47,6 +49,9 @@ const gatherTime = 20 * time.Millisecond
 // no error mean that no event came.
 func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 	b := Block{Before: c.r.at}
+	if c.failed != nil {
+		return b, c.failed
+	}
 	first, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	e, err := c.r.read(first)
@@ -62,7 +67,9 @@ func (c *CatchUp) Next(ctx context.Context, wait time.Duration) (Block, error) {
 			return b, nil
 		}
 		if e, err = c.r.read(rest); err != nil {
-			return b, ignoreDeadline(ctx, err)
+			// Events in front of a gap are copied before the gap is judged.
+			c.failed = ignoreDeadline(ctx, err)
+			return b, nil
 		}
 	}
 }

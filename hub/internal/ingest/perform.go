@@ -42,6 +42,8 @@ func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes Lanes) 
 			if at, found, err = g.timeOf(ctx, s.Seq); err == nil {
 				step = s.Then(at, found)
 			}
+		case retention.ReadNext:
+			step, err = g.readNext(ctx, s)
 		case retention.ReadLedger:
 			var r retention.Read
 			if r.Ledger, r.Revision, err = g.readLedger(ctx); err == nil {
@@ -118,6 +120,21 @@ func (g *Ingest) timeOf(ctx context.Context, seq uint64) (at time.Time, found bo
 		return time.Time{}, false, err
 	}
 	return msg.Time.UTC(), true, nil
+}
+
+func (g *Ingest) readNext(ctx context.Context, s retention.ReadNext) (retention.Step, error) {
+	stream, err := g.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	msg, err := stream.GetMsg(ctx, s.Seq, jetstream.WithGetMsgSubject(">"))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return s.Then(0, time.Time{}, false), nil
+	case err != nil:
+		return nil, fmt.Errorf("read ingest from %d on: %w", s.Seq, err)
+	}
+	return s.Then(msg.Sequence, msg.Time.UTC(), true), nil
 }
 
 func (g *Ingest) purge(ctx context.Context, below uint64) error {

@@ -282,7 +282,7 @@ func (r *reader) another(ctx context.Context, erased Mark) error {
 // bridge makes erased events, and the one behind them, ready to be returned. Any other
 // gap is an error.
 func (r *reader) bridge(ctx context.Context, e *event.Event) error {
-	gap := fmt.Errorf("%w: %d follows %s", errGap, e.Pos.Seq, r.at.Position)
+	gap := &GapError{After: r.at, Got: e.Pos.Seq}
 	if e.Pos.Seq <= r.at.Seq {
 		return gap
 	}

@@ -109,7 +109,7 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 	for {
 		e, err := r.read(ctx)
 		if err != nil {
-			return err
+			return t.pass(ctx, err)
 		}
 		t.newest = t.w.add(e)
 		if t.untold++; t.untold >= tellEvery {
@@ -120,6 +120,25 @@ func (t *Tail) read(ctx context.Context, at Mark) error {
 			return err
 		}
 	}
+}
+
+// pass has the tail continue behind events that the server has lost: lanes that need them
+// find out by their own readers, and the other lanes need what follows.
+func (t *Tail) pass(ctx context.Context, err error) error {
+	met, ok := errors.AsType[*GapError](err)
+	if !ok {
+		return err
+	}
+	gap, is, unknown := t.g.FindGap(ctx, met.After)
+	if unknown != nil || !is {
+		return err
+	}
+	t.g.cfg.Logger.Error("the server has lost events of ingest", "first", gap.After.Seq+1, "last", gap.Next.Seq, "leader", gap.Leader)
+	t.tellRest()
+	t.w.reset(gap.Next)
+	t.newest = nil
+	t.tell()
+	return err
 }
 
 // tell announces the newest event to the followers.

@@ -26,6 +26,8 @@ type driver struct {
 	// found is the block read last and not yet copied, foundBy its source.
 	found   ingest.Block
 	foundBy *source
+	// gap is where a reader found events of ingest lost; nil once the cursors are checked.
+	gap *ingest.Gap
 	// connection counts how often the connection had been lost when the lane's loop last
 	// looked.
 	connection uint64

@@ -59,6 +59,9 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 	// Read the generation first, so that a later restart of the tail is noticed.
 	generation := d.env.Tail.Join()
 	state, err := resume(ctx, d.env.Ingest, c.State)
+	if err == nil {
+		err = d.behindGap(state)
+	}
 	if errors.Is(err, ingest.ErrTrimmed) {
 		d.core.CursorsGone("events it still needed are gone from ingest: " + err.Error())
 		return nil
@@ -81,6 +84,36 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 	d.fillSource.join(generation)
 	d.core.CursorsChecked(state)
 	return nil
+}
+
+// behindGap returns an error if a cursor of the state stands before events that the server
+// has lost, as a reader of the lane has found. The lane has copied what lies before them.
+func (d *driver) behindGap(s State) error {
+	gap := d.gap
+	d.gap = nil
+	if gap == nil || s.Detached != nil || len(s.Interests) == 0 {
+		return nil
+	}
+	before := s.Pos.Before(gap.Next.Position)
+	for _, f := range s.Fills {
+		before = before || f.Snapshot == nil && f.At.Before(gap.Next.Position)
+	}
+	if !before {
+		return nil
+	}
+	return gap.Err()
+}
+
+// judgeGap finds out why a reader was given an event that does not follow.
+func (d *driver) judgeGap(ctx context.Context, met *ingest.GapError) error {
+	gap, is, err := d.env.Ingest.FindGap(ctx, met.After)
+	if err != nil || !is {
+		return met
+	}
+	if err = gap.Err(); errors.Is(err, ingest.ErrTrimmed) {
+		d.gap = &gap // the lane is detached once its cursors are checked
+	}
+	return err
 }
 
 // resume moves the cursors of a state to their places in the present ingest.
@@ -114,6 +147,9 @@ func (d *driver) readEvents(ctx context.Context, r core.ReadEvents) error {
 	}
 	block, end, err := src.next(ctx, r.From, r.To)
 	if err != nil {
+		if met, ok := errors.AsType[*ingest.GapError](err); ok {
+			return d.judgeGap(ctx, met)
+		}
 		return err
 	}
 	if r.Fill && len(block.Events) > 0 {

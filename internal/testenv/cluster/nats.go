@@ -153,12 +153,16 @@ func (n *NATS) Start() {
 	}
 }
 
-func (n *NATS) start() error {
+// TryStart is Start of a server that may not get ready, because of what was done to its
+// store. The server still runs after an error, unless it has ended by itself.
+func (n *NATS) TryStart(within time.Duration) error {
 	if err := n.spawn(); err != nil {
 		return err
 	}
-	return n.waitReady()
+	return n.readyWithin(within)
 }
+
+func (n *NATS) start() error { return n.TryStart(readyTimeout) }
 
 // spawn starts the process and does not wait for it to be ready.
 func (n *NATS) spawn() error {
@@ -192,12 +196,14 @@ func (n *NATS) WaitReady() {
 	}
 }
 
-func (n *NATS) waitReady() error {
+func (n *NATS) waitReady() error { return n.readyWithin(readyTimeout) }
+
+func (n *NATS) readyWithin(within time.Duration) error {
 	p := n.process()
 	if p == nil {
 		return errors.New("it was never started")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
@@ -210,7 +216,7 @@ func (n *NATS) waitReady() error {
 		case <-p.Done():
 			return n.ended()
 		case <-ctx.Done():
-			return fmt.Errorf("not ready after %s: %w", readyTimeout, err)
+			return fmt.Errorf("not ready after %s: %w", within, err)
 		case <-poll.C:
 		}
 	}

@@ -73,7 +73,24 @@ func (b Bounds) stands(now Bounds, then func(is bool, now Bounds) Step) Step {
 	case b.Messages == 0 || b.Last < now.First:
 		return then(true, now)
 	}
-	return timeAt(b.Last, func(at time.Time, found bool) Step { return then(found && at.Equal(b.LastTime), now) })
+	return timeAt(b.Last, func(at time.Time, found bool) Step {
+		if !found {
+			return b.without(now, then)
+		}
+		return then(at.Equal(b.LastTime), now)
+	})
+}
+
+// without continues still if the last event that b knew is not found. The server has lost
+// the event, within a gap (see Gap), if the sequence is not found again while ingest holds
+// the sequences around it. Else the event was trimmed or rolled back between the questions.
+func (b Bounds) without(before Bounds, then func(is bool, now Bounds) Step) Step {
+	return Look{func(now Bounds, _ time.Time) Step {
+		if !now.Created.Equal(b.Created) || now.Last < before.Last || b.Last < now.First {
+			return then(false, now)
+		}
+		return timeAt(b.Last, func(at time.Time, found bool) Step { return then(!found || at.Equal(b.LastTime), now) })
+	}}
 }
 
 // MarkBefore finds the mark of the event before seq, from which a reader gets seq
@@ -91,8 +108,8 @@ func (l *Ledger) MarkBefore(seq uint64, then func(Mark) Step) Step {
 }
 
 // SeqAt finds the first sequence stored at t or later, Last+1 when there is none.
-// Times ascend with sequences. No sequence in between is missing: an erased event has a
-// mark. So a binary search holds.
+// Times ascend with sequences, and an erased event has a mark. So a binary search holds.
+// Within a gap (see Gap) the result may be any sequence of the gap.
 func (b Bounds) SeqAt(t time.Time, then func(seq uint64) Step) Step {
 	return search(b.First, b.Last+1, t, then)
 }
@@ -105,14 +122,30 @@ func search(low, high uint64, t time.Time, then func(seq uint64) Step) Step {
 	mid := low + (high-low)/2
 	return timeAt(mid, func(at time.Time, found bool) Step {
 		switch {
-		case !found: // trimmed meanwhile, or another stream: the rest is unknown
-			return Done{fmt.Errorf("ingest does not hold event %d any more: it was trimmed or created again meanwhile", mid)}
+		case !found:
+			return searchBehind(low, mid, high, t, then)
 		case at.Before(t):
 			return search(mid+1, high, t, then)
 		default:
 			return search(low, mid, t, then)
 		}
 	})
+}
+
+// searchBehind is search where ingest does not hold the event at mid: the first event
+// behind it stands in for it, if the event lies within a gap.
+func searchBehind(low, mid, high uint64, t time.Time, then func(seq uint64) Step) Step {
+	return Look{func(b Bounds, _ time.Time) Step {
+		if mid < b.First || mid > b.Last { // trimmed meanwhile, or another stream: the rest is unknown
+			return Done{fmt.Errorf("ingest does not hold event %d any more: it was trimmed or created again meanwhile", mid)}
+		}
+		return ReadNext{mid, func(seq uint64, at time.Time, found bool) Step {
+			if found && seq < high && at.Before(t) {
+				return search(seq+1, high, t, then)
+			}
+			return search(low, mid, t, then)
+		}}
+	}}
 }
 
 // Prove finds whether a reader that was opened behind a mark is valid: the stream is

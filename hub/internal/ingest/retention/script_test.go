@@ -111,8 +111,14 @@ func (w *world) do(words []string) {
 	case "purge":
 		w.db.Purge(number(words[1]))
 	case "remove":
-		if err := w.db.Delete(number(words[1])); err != nil {
-			panic(err)
+		last := words[1]
+		if len(words) > 2 {
+			last = words[2]
+		}
+		for seq := number(words[1]); seq <= number(last); seq++ {
+			if err := w.db.Delete(seq); err != nil {
+				panic(err)
+			}
 		}
 	case "forget":
 		if m, err := w.ledger.GetLast("l"); err == nil {
@@ -222,6 +228,11 @@ func (w *world) begin(hub string, words []string) retention.Step {
 				w.say("since %s behind %s, partial %v", b.At, b.Before.Position, b.Partial)
 				return retention.Done{}
 			})
+		})
+	case "gap":
+		return w.known[hub].Gap(w.mark(words[1]), func(next retention.Mark, is bool) retention.Step {
+			w.say("gap: %v, next behind %s", is, next.Position)
+			return retention.Done{}
 		})
 	case "compares":
 		m := w.mark(words[1])
@@ -344,6 +355,9 @@ func (w *world) step(o *op) {
 	case retention.ReadTime:
 		m, err := w.db.Get(s.Seq)
 		o.next = s.Then(m.Time, err == nil)
+	case retention.ReadNext:
+		m, err := w.db.GetNext(s.Seq, ">")
+		o.next = s.Then(m.Seq, m.Time, err == nil)
 	case retention.ReadLedger:
 		r := retention.Read{Known: w.known[o.hub], Now: w.now, Random: 1000}
 		if m, err := w.ledger.GetLast("l"); err == nil {

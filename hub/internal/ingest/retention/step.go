@@ -24,6 +24,13 @@ type ReadTime struct {
 	Then func(at time.Time, found bool) Step
 }
 
+// ReadNext asks ingest's leader for the first event that it holds at a sequence or behind
+// it.
+type ReadNext struct {
+	Seq  uint64
+	Then func(seq uint64, at time.Time, found bool) Step
+}
+
 // ReadLedger asks the ledger's leader for the document.
 type ReadLedger struct {
 	Then func(Read) Step
@@ -85,6 +92,7 @@ type Done struct{ Err error }
 
 func (Look) step()        {}
 func (ReadTime) step()    {}
+func (ReadNext) step()    {}
 func (ReadLedger) step()  {}
 func (WriteLedger) step() {}
 func (Remember) step()    {}
