@@ -32,12 +32,11 @@ var eraseMutants = []mutant{
 		pkg:  "./hub/internal/ingest", test: "TestSequenceOfAnErasedEventIsUsedAgain",
 	},
 	{
-		name: "erased-last-event-used-again", guarantee: "a registration is not refused because of an erased event that ingest lost",
-		file: "hub/internal/ingest/retention/erased.go",
-		old:  "if b.LastTime = m.Time; found {",
-		new:  "if b.LastTime = m.Time; false && found {",
-		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
-		noSim: "the simulation erases nothing",
+		name: "erase-stops-at-a-broken-lane", guarantee: "a lane that cannot be written keeps no other lane from being erased from",
+		file: "hub/internal/erase/lanes.go",
+		old:  "case ctx.Err() != nil || errors.Is(err, lane.ErrStopped):",
+		new:  "case true || ctx.Err() != nil || errors.Is(err, lane.ErrStopped):",
+		pkg:  "./hub", test: "TestEraseBesideABrokenLane",
 	},
 	{
 		name: "erased-first-events", guarantee: "3: an erased event is not taken for a trimmed one",

@@ -21,6 +21,9 @@ const (
 	// long the server may wait for them.
 	fetchAtOnce = 500
 	fetchTime   = time.Second
+	// laneTime bounds the work on one lane in a page. A lane whose server does not answer
+	// must not use up the time of the others.
+	laneTime = 4 * time.Second
 	// unused is the time after which the server removes an abandoned consumer.
 	unused = 10 * time.Second
 )
@@ -39,12 +42,8 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 			p.at = p.at.lane(service)
 		}
 		p.reply.Place = subjects.LaneStream(service)
-		done, err := p.lane(ctx, service)
-		if err != nil {
-			return false, fmt.Errorf("lane %s: %w", service, err)
-		}
-		if !done {
-			return false, nil
+		if done, err := p.tryLane(ctx, service); err != nil || !done {
+			return false, err
 		}
 		p.at = p.at.lane(after(service))
 		if p.looking.Err() != nil {
@@ -61,6 +60,23 @@ func after(service subjects.Name) subjects.Name {
 		return service // as long as a name can be: it is looked at once more
 	}
 	return next
+}
+
+// tryLane is lane. A lane that cannot be worked on is done, and is noted as left: the others
+// must not keep the data because of it.
+func (p *page) tryLane(ctx context.Context, service subjects.Name) (done bool, err error) {
+	bounded, cancel := context.WithTimeout(ctx, laneTime)
+	defer cancel()
+	done, err = p.lane(bounded, service)
+	switch {
+	case err == nil:
+		return done, nil
+	case ctx.Err() != nil || errors.Is(err, lane.ErrStopped):
+		return false, fmt.Errorf("lane %s: %w", service, err)
+	}
+	p.cfg.Logger.Warn("a lane cannot be erased from", "service", service.String(), "err", err)
+	p.left(contract.ErasedMessage{Stream: subjects.LaneStream(service), Reason: fmt.Sprintf("%v; see to the lane, and run it again", err)})
+	return true, nil
 }
 
 // lane removes the key's copies from one lane.
