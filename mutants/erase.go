@@ -39,6 +39,14 @@ var eraseMutants = []mutant{
 		pkg:  "./hub", test: "TestEraseBesideABrokenLane",
 	},
 	{
+		name: "ledger-that-lost-writes", guarantee: "what a hub knows comes back into a ledger that lost its last writes, and the hub hears of what is written since",
+		file: "hub/internal/ingest/retention/recall.go",
+		old:  "if l.Pinnings < known.Pinnings {",
+		new:  "if false && l.Pinnings < known.Pinnings {",
+		pkg:  "./hub/internal/ingest/retention", test: "TestRecallWithinAnEpoch",
+		noSim: "the simulation restores no older ledger",
+	},
+	{
 		name: "erased-first-events", guarantee: "3: an erased event is not taken for a trimmed one",
 		file: "hub/internal/ingest/retention/erased.go",
 		old:  "for b.First > max(l.Floor, 1) {",
