@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -35,7 +34,7 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	for _, service := range services {
-		if strings.Compare(service.String(), p.at.service.String()) < 0 {
+		if p.at.past(service) {
 			continue // done on an earlier page
 		}
 		if p.at.service != service {
@@ -45,21 +44,13 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 		if done, err := p.tryLane(ctx, service); err != nil || !done {
 			return false, err
 		}
-		p.at = p.at.lane(after(service))
+		p.at = p.at.lane(service)
+		p.at.behind = true
 		if p.looking.Err() != nil {
 			return false, nil
 		}
 	}
 	return true, nil
-}
-
-// after is a name behind which the names after service stand, and service itself does not.
-func after(service subjects.Name) subjects.Name {
-	next, err := subjects.ParseName(service.String() + "-")
-	if err != nil {
-		return service // as long as a name can be: it is looked at once more
-	}
-	return next
 }
 
 // tryLane is lane. A lane that cannot be worked on is done, and is noted as left: the others
