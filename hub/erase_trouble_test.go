@@ -30,3 +30,34 @@ func TestEventAtTheSequenceOfAnErasedOne(t *testing.T) {
 		t.Errorf("the new lane has %s", got)
 	}
 }
+
+// A lane that cannot be written is named, and the others do not keep the data because of it.
+func TestEraseBesideABrokenLane(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	for _, service := range []string{"a", "b", "c"} {
+		w.register(service, `{"entities":["user"]}`)
+	}
+	for _, key := range []string{"1", "42", "2"} {
+		w.user(key)
+	}
+	for _, service := range []string{"a", "b", "c"} {
+		w.copies(service, 3)
+	}
+	cfg := w.stream("SUB_a").CachedInfo().Config
+	cfg.Sealed = true
+	if _, err := w.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.stream("SUB_b").Purge(t.Context()); err != nil { // with its state record
+		t.Fatal(err)
+	}
+	done := w.erase("42", false)
+	if len(done.Left) == 0 || done.Left[0].Stream != "SUB_a" || done.Left[0].Reason == "" {
+		t.Errorf("left %+v", done.Left)
+	}
+	w.gone("name of 42", "DB", "SUB_b", "SUB_c")
+	if again := w.erase("42", false); len(again.Left) == 0 {
+		t.Error("the second time nothing is left")
+	}
+}

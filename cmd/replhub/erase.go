@@ -112,8 +112,12 @@ func (a *app) erase(ctx context.Context, entity, key string, f eraseFlags) error
 		done.Remains = looked.Found
 	}
 	if f.verify {
-		is := looked.Events+looked.Copies+looked.DeadLetters+looked.Records <= looked.Deletes
+		_, blind := unseen(looked)
+		is := !blind && looked.Events+looked.Copies+looked.DeadLetters+looked.Records <= looked.Deletes
 		done.Verified = &is
+		if blind && !f.dryRun {
+			done.Left = append(done.Left, looked.Left...)
+		}
 	}
 	return a.showErasure(&done, f)
 }
@@ -191,9 +195,12 @@ func (a *app) showErasure(e *erasure, f eraseFlags) error {
 		return fmt.Errorf("print JSON: %w", err)
 	}
 	var part *incomplete
+	not, blind := unseen(e.Erased)
 	switch {
 	case len(e.Left) > 0 && !f.dryRun:
 		part = incompletef(codePartly, "not all could be removed: %s: %s", e.Left[0].Stream, printable(e.Left[0].Reason))
+	case blind:
+		part = incompletef(codePartly, "not all could be looked at: %s: %s", not.Stream, printable(not.Reason))
 	case e.Verified != nil && !*e.Verified:
 		part = incompletef(codePartly, "the hub's streams still hold payloads of this key")
 	}
@@ -205,6 +212,16 @@ func (a *app) showErasure(e *erasure, f eraseFlags) error {
 		return a.printJSON(body)
 	}
 	return showErased(a.out, e, f)
+}
+
+// unseen is a stream that a dry run could not look at.
+func unseen(e contract.Erased) (contract.ErasedMessage, bool) {
+	for _, m := range e.Left {
+		if e.DryRun && m.Seq == 0 {
+			return m, true
+		}
+	}
+	return contract.ErasedMessage{}, false
 }
 
 func showErased(w io.Writer, e *erasure, f eraseFlags) error {

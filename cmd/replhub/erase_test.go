@@ -29,6 +29,7 @@ func TestEraseShowsWhatItDid(t *testing.T) {
 	nothing := contract.Erased{DryRun: true, Place: "SUB_sharing"}
 	only := contract.Erased{DryRun: true, Events: 1, Deletes: 1, Place: "DB", Found: []contract.ErasedMessage{bare}}
 	both := contract.Erased{DryRun: true, Events: 1, Copies: 1, Deletes: 1, Place: "DB", Found: []contract.ErasedMessage{bare, copied}}
+	blind := contract.Erased{DryRun: true, Place: "SUB_sharing", Left: []contract.ErasedMessage{{Stream: "SUB_sharing", Reason: "no leader"}}}
 	for name, tt := range map[string]struct {
 		line    string
 		replies []any
@@ -39,6 +40,8 @@ func TestEraseShowsWhatItDid(t *testing.T) {
 		"erase-publish":      {"erase user 42 --publish-delete --version 7 --verify", []any{first, second, only}},
 		"erase-remains":      {"erase user 42 --verify", []any{second, both}},
 		"erase-only-look":    {"erase user 42 --dry-run --verify", []any{both}},
+		"erase-blind":        {"erase user 42 --dry-run --verify", []any{blind}},
+		"erase-then-blind":   {"erase user 42 --verify", []any{second, blind}},
 		"erase-nothing-left": {"erase user 42 --dry-run --verify", []any{nothing}},
 		"erase-bad-entity":   {"erase User 42", nil},
 		"erase-bad-flags":    {"erase user 42 --dry-run --publish-delete", nil},

@@ -163,6 +163,15 @@ func (c *capture) store(ctx context.Context, service subjects.Name, f failed) er
 	} else if dropped {
 		return c.quotas.store.Remove(ctx, &Letter{Seq: seq})
 	}
+	if erased, err := erasedMeanwhile(ctx, stream, f.seq); err != nil {
+		return err
+	} else if erased {
+		log.Debug("the dead letter goes: its copy was erased meanwhile", "reason", f.reason)
+		if err := c.quotas.store.Remove(ctx, &Letter{Seq: seq}); err != nil {
+			return err
+		}
+		return c.settle(ctx, stream, f)
+	}
 	log.Debug("dead letter stored", "reason", f.reason)
 	return c.settle(ctx, stream, f)
 }

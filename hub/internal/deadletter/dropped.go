@@ -36,3 +36,23 @@ func (c *capture) dropped(ctx context.Context, service subjects.Name, created ti
 	}
 	return !stream.CachedInfo().Created.Equal(created), nil
 }
+
+// erasedMeanwhile reports whether a copy was deleted by itself. It is called after the
+// copy's letter was stored: an erasure deletes the copies before it looks at the letters
+// for the last time, so a letter that was stored after that look finds its copy gone. A
+// copy below the first message that the lane holds may have been trimmed, and then its
+// letter stays.
+func erasedMeanwhile(ctx context.Context, stream jetstream.Stream, seq uint64) (bool, error) {
+	_, err := stream.GetMsg(ctx, seq)
+	switch {
+	case err == nil, errors.Is(err, jetstream.ErrStreamNotFound):
+		return false, nil
+	case !errors.Is(err, jetstream.ErrMsgNotFound):
+		return false, fmt.Errorf("read the copy of a letter at %d: %w", seq, err)
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look up the lane of a letter: %w", err)
+	}
+	return info.State.FirstSeq <= seq && seq <= info.State.LastSeq, nil
+}

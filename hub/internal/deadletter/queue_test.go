@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/deadletter"
 	"github.com/replhub/replhub/hub/internal/event"
+	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -341,4 +344,47 @@ func TestLetterIsStoredAgainAfterItWasRemoved(t *testing.T) {
 			t.Fatalf("%d letters, want 1", n)
 		}
 	}
+}
+
+// erasing deletes a copy when its letter is about to be stored.
+type erasing struct {
+	jetstream.JetStream
+	erase func(key string) error
+}
+
+func (e erasing) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	if strings.HasPrefix(m.Subject, "dlq.") {
+		if err := e.erase(m.Header.Get(contract.HeaderKey)); err != nil {
+			return nil, err
+		}
+	}
+	return e.JetStream.PublishMsg(ctx, m, opts...)
+}
+
+// An erasure deletes a copy, and looks at the letters for the last time, while the copy's
+// letter is under way: the letter goes, and that of another copy stays.
+func TestLetterOfACopyThatIsErasedMeanwhile(t *testing.T) {
+	p := newPost(t, contract.Queue{Order: "none", Partitions: 1, MaxDeliver: 1})
+	js := erasing{p.js, func(key string) error {
+		if key != "2" {
+			return nil
+		}
+		s, err := p.js.Stream(t.Context(), p.stream)
+		if err != nil {
+			return err
+		}
+		return hubstream.Erase(t.Context(), s, 2)
+	}}
+	p.run(p.open(func(c *deadletter.Config) { c.JS = js }))
+	p.copies(5)
+	p.work("workers", poisonous("2", "5"))
+	p.eventually("the letter of 5 alone", func() error {
+		if got := keysOf(p.stored()); got != "5" {
+			return fmt.Errorf("letters of %q", got)
+		}
+		if info := p.info("workers"); info.NumRedelivered > 0 || info.NumAckPending > 0 {
+			return fmt.Errorf("not settled: %d redelivered, %d pending", info.NumRedelivered, info.NumAckPending)
+		}
+		return nil
+	})
 }

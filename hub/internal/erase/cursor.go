@@ -35,13 +35,22 @@ type cursor struct {
 	// seq is the last sequence of the stream that is done; in a lane, service's.
 	seq     uint64
 	service subjects.Name
+	// behind says that service's lane is done.
+	behind bool
 }
 
-// String is "<id>.<epoch>-<end>.<phase>.<seq>", and in a lane also ".<service>".
+// doneWord ends the text of a cursor behind a lane.
+const doneWord = "done"
+
+// String is "<id>.<epoch>-<end>.<phase>.<seq>", and in a lane also ".<service>", or behind
+// it ".<service>.done".
 func (c cursor) String() string {
 	text := fmt.Sprintf("%s.%s.%d.%d", c.id, c.end, c.phase, c.seq)
 	if c.phase == copies && c.service != (subjects.Name{}) {
 		text += "." + c.service.String()
+		if c.behind {
+			text += "." + doneWord
+		}
 	}
 	return text
 }
@@ -50,7 +59,7 @@ func (c cursor) String() string {
 func parseCursor(text string) (c cursor, err error) {
 	refused := contract.FieldErrorf(contract.CodeInvalidValue, "after", "not the next of a reply: begin again without it")
 	words := strings.Split(text, ".")
-	if len(words) != 4 && len(words) != 5 || len(text) > 256 {
+	if len(words) < 4 || len(words) > 6 || len(words) == 6 && words[5] != doneWord || len(text) > 256 {
 		return cursor{}, refused
 	}
 	end, ok := event.ParsePosition(words[1])
@@ -60,7 +69,7 @@ func parseCursor(text string) (c cursor, err error) {
 		return cursor{}, refused
 	}
 	c = cursor{id: words[0], end: end, phase: phase(part), seq: seq}
-	if len(words) == 5 {
+	if c.behind = len(words) == 6; len(words) > 4 {
 		if c.service, err = subjects.ParseName(words[4]); err != nil || c.phase != copies {
 			return cursor{}, refused
 		}
@@ -74,4 +83,10 @@ func (c cursor) next() cursor { return cursor{id: c.id, end: c.end, phase: c.pha
 // lane is the beginning of a lane.
 func (c cursor) lane(service subjects.Name) cursor {
 	return cursor{id: c.id, end: c.end, phase: copies, service: service}
+}
+
+// past reports whether a lane is done. Lanes are worked on in the order of their names.
+func (c cursor) past(service subjects.Name) bool {
+	order := strings.Compare(service.String(), c.service.String())
+	return order < 0 || order == 0 && c.behind
 }

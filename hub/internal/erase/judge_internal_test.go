@@ -2,6 +2,7 @@ package erase
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -63,7 +64,7 @@ func TestCursorComesBack(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c, got, err)
 		}
 	}
-	for _, text := range []string{"", "a", "a.1-2.0", "a.1-2.4.0", "a.1-2.-1.0", "a.x.0.0", "a.1-2.0.x", "a.1-2.0.0.sharing", "a.1-2.2.0.Sharing", "a.1-2.2.0.s.x"} {
+	for _, text := range []string{"", "a", "a.1-2.0", "a.1-2.4.0", "a.1-2.-1.0", "a.x.0.0", "a.1-2.0.x", "a.1-2.0.0.sharing", "a.1-2.2.0.Sharing", "a.1-2.2.0.s.x", "a.1-2.0.0.s.done", "a.1-2.2.0.s.done.x"} {
 		_, err := parseCursor(text)
 		if refusal, ok := errors.AsType[*contract.Error](err); !ok || refusal.Field != "after" {
 			t.Errorf("%q: %v", text, err)
@@ -71,10 +72,24 @@ func TestCursorComesBack(t *testing.T) {
 	}
 }
 
-// The names behind a service's stand behind after, and the service's own does not.
-func TestLanesAreTakenInOrder(t *testing.T) {
+// A page that ends behind a lane continues with the next one, however long the name is.
+func TestCursorBehindALane(t *testing.T) {
+	long := name(t, strings.Repeat("m", 63))
+	at := cursor{id: "id", end: event.Position{Epoch: 2, Seq: 100}}.lane(long)
+	if at.past(long) || !at.past(name(t, "a")) || at.past(name(t, "z")) {
+		t.Errorf("at %s", at)
+	}
+	at.behind = true
+	got, err := parseCursor(at.String())
+	if err != nil || got != at {
+		t.Fatalf("%s is read as %s, %v", at, got, err)
+	}
+	if !got.past(long) || got.past(name(t, "z")) {
+		t.Errorf("behind %s", got)
+	}
+	at.service = name(t, "sharing")
 	for _, later := range []string{"sharing-", "sharing-1", "sharing0", "sharing_", "sharinga", "sharinh"} {
-		if after(name(t, "sharing")).String() > later {
+		if at.past(name(t, later)) {
 			t.Errorf("%s is left out", later)
 		}
 	}

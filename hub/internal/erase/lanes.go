@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,6 +20,9 @@ const (
 	// long the server may wait for them.
 	fetchAtOnce = 500
 	fetchTime   = time.Second
+	// laneTime bounds the work on one lane in a page. A lane whose server does not answer
+	// must not use up the time of the others.
+	laneTime = 4 * time.Second
 	// unused is the time after which the server removes an abandoned consumer.
 	unused = 10 * time.Second
 )
@@ -32,21 +34,18 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	for _, service := range services {
-		if strings.Compare(service.String(), p.at.service.String()) < 0 {
+		if p.at.past(service) {
 			continue // done on an earlier page
 		}
 		if p.at.service != service {
 			p.at = p.at.lane(service)
 		}
 		p.reply.Place = subjects.LaneStream(service)
-		done, err := p.lane(ctx, service)
-		if err != nil {
-			return false, fmt.Errorf("lane %s: %w", service, err)
+		if done, err := p.tryLane(ctx, service); err != nil || !done {
+			return false, err
 		}
-		if !done {
-			return false, nil
-		}
-		p.at = p.at.lane(after(service))
+		p.at = p.at.lane(service)
+		p.at.behind = true
 		if p.looking.Err() != nil {
 			return false, nil
 		}
@@ -54,13 +53,21 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// after is a name behind which the names after service stand, and service itself does not.
-func after(service subjects.Name) subjects.Name {
-	next, err := subjects.ParseName(service.String() + "-")
-	if err != nil {
-		return service // as long as a name can be: it is looked at once more
+// tryLane is lane. A lane that cannot be worked on is done, and is noted as left: the others
+// must not keep the data because of it.
+func (p *page) tryLane(ctx context.Context, service subjects.Name) (done bool, err error) {
+	bounded, cancel := context.WithTimeout(ctx, laneTime)
+	defer cancel()
+	done, err = p.lane(bounded, service)
+	switch {
+	case err == nil:
+		return done, nil
+	case ctx.Err() != nil || errors.Is(err, lane.ErrStopped):
+		return false, fmt.Errorf("lane %s: %w", service, err)
 	}
-	return next
+	p.cfg.Logger.Warn("a lane cannot be erased from", "service", service.String(), "err", err)
+	p.left(contract.ErasedMessage{Stream: subjects.LaneStream(service), Reason: fmt.Sprintf("%v; see to the lane, and run it again", err)})
+	return true, nil
 }
 
 // lane removes the key's copies from one lane.

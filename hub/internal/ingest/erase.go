@@ -15,10 +15,10 @@ import (
 
 const (
 	// maxErased bounds the erased events that the ledger remembers: those that lie among
-	// the events that ingest still holds. A mark takes about 12 bytes in the ledger, and
-	// markBytes at most.
+	// the events that ingest still holds. A mark takes about 12 bytes in the ledger.
+	// Its three varints have at most 10 bytes each, which base64 makes markBytes.
 	maxErased = 30_000
-	markBytes = 32
+	markBytes = 40
 )
 
 // mostErased is how many erased events the ledger has room for.

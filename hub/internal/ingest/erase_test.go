@@ -122,8 +122,52 @@ func TestSequenceOfAnErasedEventIsUsedAgain(t *testing.T) {
 	}
 }
 
-// withMark opens an ingest whose ledger has the mark of an erased event.
-func withMark(t *testing.T, js jetstream.JetStream, m ingest.Mark) *ingest.Ingest {
+// The ledger loses its last writes within an epoch, and another hub erases: this hub hears
+// of it, and both have the marks that were lost.
+func TestErasureInALedgerThatLostWrites(t *testing.T) {
+	g, js := open(t, 10)
+	other, err := ingest.Open(t.Context(), ingest.Config{JS: js, MaxBytes: 64 << 20, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := document(t, js)
+	pinned(t, g, "s/1", 5)
+	erase := func(g *ingest.Ingest, seq uint64) {
+		t.Helper()
+		m, err := g.MarkBefore(t.Context(), seq+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Erase(t.Context(), []ingest.Mark{m}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	erase(g, 3)
+	if _, err := js.Publish(t.Context(), ingest.LedgerSubject, older); err != nil {
+		t.Fatal(err)
+	}
+	erase(other, 7)
+	before := g.Erasures()
+	for _, hub := range []*ingest.Ingest{g, other} {
+		if _, err := hub.Resume(t.Context(), ingest.Mark{Position: hub.PositionOf(1)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, seq := range []uint64{3, 7} {
+			if !hub.ErasedAt(hub.PositionOf(seq)) {
+				t.Errorf("that event %d was erased is not known", seq)
+			}
+		}
+	}
+	if g.Erasures() == before {
+		t.Error("lanes do not notice")
+	}
+	if got := readAll(t, g, 10); got != "1 2 4 5 6 8 9 10" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// document is the ledger as it is stored.
+func document(t *testing.T, js jetstream.JetStream) []byte {
 	t.Helper()
 	s, err := js.Stream(t.Context(), contract.StreamLedger)
 	if err != nil {
@@ -133,7 +177,13 @@ func withMark(t *testing.T, js jetstream.JetStream, m ingest.Mark) *ingest.Inges
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := retention.Decode(doc.Data)
+	return doc.Data
+}
+
+// withMark opens an ingest whose ledger has the mark of an erased event.
+func withMark(t *testing.T, js jetstream.JetStream, m ingest.Mark) *ingest.Ingest {
+	t.Helper()
+	l, err := retention.Decode(document(t, js))
 	if err != nil {
 		t.Fatal(err)
 	}

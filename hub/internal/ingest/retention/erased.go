@@ -186,20 +186,23 @@ func timeAt(seq uint64, then func(at time.Time, found bool) Step) Step {
 		}
 		// The ledger is written before the event is deleted, so it is read afterwards.
 		return ReadLedger{func(r Read) Step {
-			l, _ := r.latest()
+			l, improved := r.latest()
 			if len(l.Epochs) == 0 {
 				return then(time.Time{}, false)
 			}
-			m, erased := l.ErasedAt(seq)
-			if !erased {
-				return Remember{l, func() Step { return then(time.Time{}, false) }}
+			next := func() Step { return then(time.Time{}, false) }
+			if m, erased := l.ErasedAt(seq); erased {
+				// After a rollback the mark is of an event that ingest lost.
+				next = func() Step {
+					return Look{func(b Bounds, _ time.Time) Step {
+						return then(m.Time, b.Created.Equal(l.Current().Created) && seq <= b.Last)
+					}}
+				}
 			}
-			// After a rollback the mark is of an event that ingest lost.
-			return Remember{l, func() Step {
-				return Look{func(b Bounds, _ time.Time) Step {
-					return then(m.Time, b.Created.Equal(l.Current().Created) && seq <= b.Last)
-				}}
-			}}
+			if improved {
+				return next() // what is not stored is not remembered
+			}
+			return Remember{l, next}
 		}}
 	}}
 }
@@ -240,15 +243,23 @@ func Erase(marks []Mark, most int, note *Erasure, then func(Ledger) Step) Step {
 }
 
 // recallErased adds the marks that this hub knows to a ledger that was restored by a hub
-// that knew less, and reports whether it added any. A mark below the first event that
-// ingest may still hold is of no use.
+// that knew less, or that lost its last writes, and reports whether it added any. A mark
+// below the first event that ingest may still hold is of no use; from there on the document
+// loses no mark but by the end of an epoch. The count rises above what this hub knows,
+// because the document may have marks that this hub has not heard of.
 func (l *Ledger) recallErased(known *Ledger) bool {
-	if known == nil || len(known.Epochs) == 0 || len(l.Epochs) == 0 || known.Erasures <= l.Erasures {
+	if known == nil || len(known.Epochs) == 0 || len(l.Epochs) == 0 || !known.Current().Created.Equal(l.Current().Created) {
 		return false
 	}
-	if !known.Current().Created.Equal(l.Current().Created) {
+	var lost []Mark
+	for _, m := range known.Erased {
+		if _, has := l.Erased.at(m.Seq); !has && m.Seq >= l.Floor && l.PositionOf(m.Seq) == m.Position {
+			lost = append(lost, m)
+		}
+	}
+	if len(lost) == 0 && known.Erasures <= l.Erasures {
 		return false
 	}
-	l.Erased, l.Erasures = l.Erased.with(known.Erased.within(l.Floor, 0)), known.Erasures
+	l.Erased, l.Erasures = l.Erased.with(lost), max(l.Erasures, known.Erasures)+1
 	return true
 }

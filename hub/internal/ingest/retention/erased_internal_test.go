@@ -83,3 +83,33 @@ func TestErasuresAreNoted(t *testing.T) {
 		t.Errorf("%d erasures, the first is %s", len(l.Noted), l.Noted[0].ID)
 	}
 }
+
+// A document that lost its last writes: what a hub knows is added, and the hub takes the
+// result in place of what it knows, whatever was written to the document since.
+func TestRecallWithinAnEpoch(t *testing.T) {
+	epochs := []Range{{Epoch: 1, First: 1}}
+	known := Ledger{
+		Epochs: epochs, Floor: 5, Pinnings: 10, Policies: map[string]PolicyMark{"user": {Rev: 5}},
+		Pins: map[string]Pin{"s/1": {Seq: 30}}, Erased: Erased{erasedMark(1, 3, 3), erasedMark(1, 20, 20)}, Erasures: 3,
+	}
+	for name, doc := range map[string]Ledger{
+		"nothing since":    {Pinnings: 4, Floor: 1, Erasures: 1},
+		"an erasure since": {Pinnings: 4, Floor: 5, Erasures: 2, Erased: Erased{erasedMark(1, 25, 25)}},
+		"as many erasures": {Pinnings: 4, Floor: 5, Erasures: 3, Erased: Erased{erasedMark(1, 25, 25)}},
+		"more erasures":    {Pinnings: 4, Floor: 5, Erasures: 9, Erased: Erased{erasedMark(1, 25, 25)}},
+	} {
+		doc.Epochs = epochs
+		l, improved := (&Read{Ledger: doc, Revision: 7, Known: &known}).latest()
+		_, recalled := l.ErasedAt(20)
+		_, pinned := l.Pins["s/1"]
+		if !improved || !recalled || !pinned || l.Policies["user"].Rev != 5 || l.Floor != 5 {
+			t.Errorf("%s: improved %v, %+v", name, improved, l)
+		}
+		if _, kept := l.ErasedAt(25); kept != (len(doc.Erased) > 0) || !l.Replaces(&known) || l.Erasures <= max(known.Erasures, doc.Erasures) {
+			t.Errorf("%s: it is not heard: %+v", name, l)
+		}
+		if _, again := (&Read{Ledger: l, Revision: 8, Known: &l}).latest(); again {
+			t.Errorf("%s: it is improved again", name)
+		}
+	}
+}

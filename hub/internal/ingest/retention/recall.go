@@ -8,7 +8,7 @@ import (
 
 // The ledger may be deleted by hand, as a document or with its stream. The hubs' last
 // copies then replace it: the first hub to write stores what it knows, and a hub that
-// knows more adds its knowledge.
+// knows more adds its knowledge. So it is where the ledger's stream lost its last writes.
 
 // lostPinnings bounds the random step of the count of pinnings where the ledger was
 // lost: a trim that began before the loss must not find its own count again.
@@ -68,9 +68,11 @@ func (l *Ledger) clone() Ledger {
 }
 
 // recall adds this hub's knowledge to a ledger that was restored by a hub that knew
-// less, and reports whether it added any. Apart from such a restore, the stored
-// ledger is never behind what was read before: epochs are only added, and within the
-// newest epoch the floor only rises.
+// less, or that lost its last writes, and reports whether it added any. Apart from that,
+// the stored ledger is never behind what was read before: epochs are only added, and
+// within the newest epoch the floor and the count of pinnings only rise. A document that
+// was read before another operation of this hub wrote it also looks like that, but then
+// nothing is stored: its revision is over.
 func (l *Ledger) recall(known *Ledger) (older bool) {
 	if known == nil || len(known.Epochs) == 0 {
 		return false
@@ -82,11 +84,17 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 		l.recallPins(known)
 		l.recallPolicies(known)
 		return true
-	case l.Current().Epoch == epoch && l.Current().Created.Equal(known.Current().Created) && l.Floor < known.Floor:
-		l.Floor = known.Floor
-		return true
+	case l.Current().Epoch == epoch && l.Current().Created.Equal(known.Current().Created):
+		if l.Floor < known.Floor {
+			l.Floor, older = known.Floor, true
+		}
+		if l.Pinnings < known.Pinnings {
+			l.recallPins(known)
+			l.recallPolicies(known)
+			older = true
+		}
 	}
-	return false
+	return older
 }
 
 // recallPins adds the pins that this hub knows. A trim that has already read the lanes

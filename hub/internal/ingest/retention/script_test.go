@@ -23,6 +23,7 @@ import (
 //	> wait 1h                     by ingest's clock
 //	> delete | rollback 50        ingest, which is created again or loses its tail
 //	> forget                      somebody deletes the ledger
+//	> copy | restore              of the ledger, which then loses its last writes
 //	> lane a 80 | unknown | gone  where a lane stands when a trim looks at it
 //	> lane a 80 sealed            one that can be read, and not written
 //	> h1 trim history=1h full     an operation of a hub, to its end
@@ -65,6 +66,7 @@ type world struct {
 	lanes      []subjects.Name
 	standings  map[subjects.Name]retention.Standing
 	sealed     map[subjects.Name]bool
+	copied     retention.Ledger // by copy
 	ops        map[string]*op
 	anchors    map[string]*retention.Anchor
 }
@@ -123,6 +125,12 @@ func (w *world) do(words []string) {
 	case "forget":
 		if m, err := w.ledger.GetLast("l"); err == nil {
 			_ = w.ledger.Delete(m.Seq)
+		}
+	case "copy":
+		w.copied = w.document()
+	case "restore":
+		if _, err := w.ledger.Publish(model.Publish{Subject: "l", Value: w.copied}, w.now); err != nil {
+			panic(err)
 		}
 	case "lane":
 		w.lane(name(words[1]), words[2])
@@ -396,6 +404,15 @@ func (w *world) step(o *op) {
 		w.db.Purge(s.Below)
 		o.next = s.Then()
 	}
+}
+
+// document is the ledger as it is stored.
+func (w *world) document() retention.Ledger {
+	m, err := w.ledger.GetLast("l")
+	if err != nil {
+		panic(err)
+	}
+	return m.Value.(retention.Ledger)
 }
 
 func (w *world) remember(hub string, l *retention.Ledger) {
