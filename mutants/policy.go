@@ -33,6 +33,16 @@ var policyMutants = []mutant{
 		pkg: "./hub", test: "TestPolicyAndARegistrationUnderWay",
 	},
 	{
+		name: "policy-older-lane", guarantee: "a lane that began with an older copy gets no copies until its policy is in force",
+		file: "hub/internal/lane/held.go", old: "if rev := ledger.Behind(in.Entity, have); rev > 0 {", new: "if rev := ledger.Behind(in.Entity, have); false {",
+		pkg: "./hub/internal/lane", test: "TestLaneLacksAPolicy",
+	},
+	{
+		name: "policy-held", guarantee: "a lane that is held copies nothing, and takes no letters",
+		file: "hub/internal/lane/core/lane.go", old: "case w.Held && w.Owned:", new: "case false && w.Held:",
+		pkg: "./hub/internal/lane/core", test: "TestScripts", noSim: "the simulation has no policies",
+	},
+	{
 		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
 		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
 		pkg: "./hub", test: "TestPolicyOfLetters",

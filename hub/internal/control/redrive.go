@@ -63,6 +63,8 @@ func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract
 		case errors.Is(err, lane.ErrFull):
 			err = contract.Errorf(contract.CodeLimit, "%d letters are redriven, and then: %v", r.redriven, err)
 			return nil, err
+		case errors.Is(err, lane.ErrHeld):
+			return nil, contract.Errorf(contract.CodeUnavailable, "%v", err)
 		case err != nil:
 			return nil, err
 		case done:

@@ -19,6 +19,15 @@ func (g *Ingest) MarkPolicy(ctx context.Context, entity string, m PolicyMark) (n
 	return now, r, err
 }
 
+// PolicyInForce notes that a revision of a policy is in force in every lane.
+func (g *Ingest) PolicyInForce(ctx context.Context, entity string, rev uint64) error {
+	return g.perform(ctx, retention.PolicyInForce(entity, rev, func() retention.Step { return retention.Done{} }), nil)
+}
+
+// Known is the newest ledger that this hub has read or written, nil before the first.
+// It must not be changed.
+func (g *Ingest) Known() *retention.Ledger { return g.ledger.Load() }
+
 // ForgetPolicy removes the mark of a cleared policy; see retention.ForgetPolicy.
 func (g *Ingest) ForgetPolicy(ctx context.Context, entity string, rev uint64) error {
 	return g.perform(ctx, retention.ForgetPolicy(entity, rev, func() retention.Step { return retention.Done{} }), nil)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
@@ -172,7 +173,7 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 	if err != nil {
 		return nil, 0, unstored(err)
 	}
-	if stored != want {
+	if !stored.Is(want) {
 		return nil, 0, contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated at the same time; look at it, and send this one again", entity)
 	}
 	k.cfg.Failpoint("policy marked")
@@ -195,6 +196,9 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 	}, left)
 	if err != nil {
 		return nil, 0, err
+	}
+	if err := k.cfg.Ingest.PolicyInForce(ctx, entity, want.Rev); err != nil {
+		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is in force, and the ledger does not say so yet: %v; send it again", entity, err)
 	}
 	k.cfg.Logger.Info("policy in force", "entity", entity, "rev", want.Rev, "cleared", ends, "services", len(effects))
 	return effects, want.Rev, nil
@@ -266,14 +270,36 @@ func (k *Keeper) Look(ctx context.Context) (done bool) {
 		}
 	}
 	k.raised = raised
-	return k.layOver(ctx, all)
+	return k.layOver(ctx, all, func(*lane.Lane) bool { return true })
 }
 
-// layOver lays the policies over the lanes that this hub owns.
-func (k *Keeper) layOver(ctx context.Context, all map[string]known) (done bool) {
+// LookAtHeld puts the policies in force in the lanes that are held for an older one. It is
+// called in place of Look while the registry is away, and knows what was read of it
+// before: a policy that the ledger does not know as the newest stays out of force.
+func (k *Keeper) LookAtHeld(ctx context.Context) {
+	held := func(l *lane.Lane) bool { return l.Held() != "" }
+	if !slices.ContainsFunc(k.cfg.Lanes.All(), held) {
+		return
+	}
+	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
+	if err != nil {
+		k.cfg.Logger.Debug("read the marks of policies", "err", err) // the next look tries again
+		return
+	}
+	all, revs := make(map[string]known), k.Revs()
+	for _, entity := range k.entities(marks) {
+		mark, marked := marks[entity]
+		all[entity] = k.known(ctx, entity, mark, marked, revs)
+	}
+	k.layOver(ctx, all, held)
+}
+
+// layOver lays the policies over the lanes that this hub owns and that are among those
+// that it is to change.
+func (k *Keeper) layOver(ctx context.Context, all map[string]known, among func(*lane.Lane) bool) (done bool) {
 	done = true
 	for _, l := range k.cfg.Lanes.All() {
-		if !l.Owned() || l.Parked() != "" {
+		if !l.Owned() || l.Parked() != "" || !among(l) {
 			continue
 		}
 		done = done && l.Status().Last > 0

@@ -20,6 +20,14 @@ type PolicyMark struct {
 	Sum string `json:"sum,omitempty"`
 	// Cleared says that the policy was cleared, and that a lane may still hold it.
 	Cleared bool `json:"cleared,omitempty"`
+	// InForce is the newest revision that was in force in every lane, 0 without one. A
+	// lane with an interest of a lower one began with an older copy of its stream.
+	InForce uint64 `json:"in_force,omitempty"`
+}
+
+// Is reports whether two marks are of the same policy.
+func (m PolicyMark) Is(other PolicyMark) bool {
+	return m.Rev == other.Rev && m.Sum == other.Sum && m.Cleared == other.Cleared
 }
 
 // MarkPolicy marks the policy of an entity. It does nothing where the ledger has a
@@ -32,10 +40,38 @@ func MarkPolicy(entity string, m PolicyMark, then func(PolicyMark, Ledger) Step)
 		if l.Policies == nil {
 			l.Policies = make(map[string]PolicyMark, 1)
 		}
+		if m.InForce = 0; !m.Cleared {
+			m.InForce = l.Policies[entity].InForce
+		}
 		l.Policies[entity] = m
 		l.Pinnings++ // so that no hub remembers an older document in place of this one
 		return true, nil
 	}, func(l Ledger) Step { return then(l.Policies[entity], l) })
+}
+
+// PolicyInForce notes that a revision of a policy is in force in every lane. It does
+// nothing where the mark is of another revision by now.
+func PolicyInForce(entity string, rev uint64, then func() Step) Step {
+	return update(func(l *Ledger, _ time.Time) (bool, error) {
+		have := l.Policies[entity]
+		if have.Rev != rev || have.Cleared || have.InForce >= rev {
+			return false, nil
+		}
+		have.InForce = rev
+		l.Policies[entity] = have
+		l.Pinnings++ // as above
+		return true, nil
+	}, func(Ledger) Step { return then() })
+}
+
+// Behind returns the revision that was in force for an entity, if an interest with the
+// policy of revision rev lies behind it; 0 where it does not. Such an interest must get
+// no copies: it may have less of a policy than its service was told.
+func (l *Ledger) Behind(entity string, rev uint64) uint64 {
+	if m := l.Policies[entity]; !m.Cleared && m.InForce > rev {
+		return m.InForce
+	}
+	return 0
 }
 
 // ForgetPolicy removes the mark of a policy that was cleared and that no lane holds
@@ -57,7 +93,7 @@ func ForgetPolicy(entity string, rev uint64, then func() Step) Step {
 func (l *Ledger) recallPolicies(known *Ledger) bool {
 	added := false
 	for entity, m := range known.Policies {
-		if have, ok := l.Policies[entity]; ok && have.Rev >= m.Rev {
+		if have, ok := l.Policies[entity]; ok && (have.Rev > m.Rev || have.Rev == m.Rev && have.InForce >= m.InForce) {
 			continue
 		}
 		if l.Policies == nil {
