@@ -43,6 +43,11 @@ var policyMutants = []mutant{
 		pkg: "./hub/internal/lane/core", test: "TestScripts", noSim: "the simulation has no policies",
 	},
 	{
+		name: "policy-pinned-again", guarantee: "a policy waits for a registration that pins ingest again",
+		file: "hub/internal/ingest/retention/policy.go", old: "if _, ok := l.Pins[id]; ok {", new: "if now, ok := l.Pins[id]; ok && now.Until.Equal(pins[id].Until) {",
+		pkg: "./hub/internal/ingest/retention", test: "TestRegistrationsUnderWay", noSim: "the simulation has no policies",
+	},
+	{
 		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
 		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
 		pkg: "./hub", test: "TestPolicyOfLetters",

@@ -121,10 +121,11 @@ func (l *Ledger) UnderWay(now time.Time, longest time.Duration) (working map[str
 	return working, servicesOf(over)
 }
 
-// StillPinned reports whether some of the pins are as they were.
+// StillPinned reports whether some of the registrations that set the pins have not ended.
+// One that has set its pin again may still have an interest that it judged before.
 func (l *Ledger) StillPinned(pins map[string]Pin) bool {
-	for id, p := range pins {
-		if now, ok := l.Pins[id]; ok && now.Until.Equal(p.Until) {
+	for id := range pins {
+		if _, ok := l.Pins[id]; ok {
 			return true
 		}
 	}

@@ -49,8 +49,12 @@ func TestRegistrationsUnderWay(t *testing.T) {
 	if !l.StillPinned(working) {
 		t.Error("ended without an end")
 	}
-	l.Pins["a/1"] = set(0) // the same registration, which has read the ledger again
+	l.Pins["a/1"] = set(0) // a later interest of the same registration began lower
+	if !l.StillPinned(working) {
+		t.Error("ended by another pin")
+	}
+	delete(l.Pins, "a/1")
 	if l.StillPinned(working) {
-		t.Error("waits for one that knows")
+		t.Error("waits for one that has ended")
 	}
 }
