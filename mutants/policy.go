@@ -48,6 +48,11 @@ var policyMutants = []mutant{
 		pkg: "./hub/internal/ingest/retention", test: "TestRegistrationsUnderWay", noSim: "the simulation has no policies",
 	},
 	{
+		name: "policy-stored-late", guarantee: "an older policy takes no newer one's place in the registry",
+		file: "hub/internal/policy/keeper.go", old: "if marks[entity].Rev > rev || now.Is", new: "if _ = marks; false && now.Is",
+		pkg: "./hub", test: "TestOlderPolicyIsNotStored",
+	},
+	{
 		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
 		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
 		pkg: "./hub", test: "TestPolicyOfLetters",

@@ -195,6 +195,9 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 		return grant(registry.NewPolicy(want.Rev, allow), service)
 	}, left)
 	if err != nil {
+		if later := k.superseded(ctx, entity, want.Rev, registry.FoundPolicy{}); later != nil {
+			err = later
+		}
 		return nil, 0, err
 	}
 	if err := k.cfg.Ingest.PolicyInForce(ctx, entity, want.Rev); err != nil {
@@ -213,6 +216,30 @@ func (k *Keeper) nextRev(have known) uint64 {
 
 // store writes the registry's record.
 func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
+	var err error
+	for range maxTries {
+		// The record was read before the ledger. So a later policy is seen in one of them,
+		// or this write does not fit behind it.
+		if err := k.superseded(ctx, entity, p.Rev, now); err != nil {
+			return err
+		}
+		if err = k.write(ctx, entity, now, p, ends); !errors.Is(err, tree.ErrConflict) {
+			break
+		}
+		var again error
+		if now, again = k.cfg.Book.PolicyNow(ctx, entity); again != nil {
+			err = again
+			break
+		}
+	}
+	if err != nil {
+		return contract.Errorf(contract.CodeUnavailable, "the policy of %s is begun and not stored: until then new registrations for %s are refused, and what is in force stays; send it again: %v", entity, entity, err)
+	}
+	return nil
+}
+
+// write writes the registry's record over the one that was read.
+func (k *Keeper) write(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
 	value := registry.Encode(p)
 	switch {
 	case ends && !now.Is:
@@ -222,18 +249,18 @@ func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPol
 	case now.Is && now.Problem == "" && now.Policy.Rev == p.Rev:
 		return nil
 	}
-	err := k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), value, now.Version)
-	for range maxTries {
-		if !errors.Is(err, tree.ErrConflict) {
-			break
-		}
-		// A change that was stated before this one is stored after it.
-		if now, err = k.cfg.Book.PolicyNow(ctx, entity); err == nil {
-			err = k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), value, now.Version)
-		}
-	}
+	return k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), value, now.Version)
+}
+
+// superseded refuses a policy, or its end, if the ledger or the registry has a later one:
+// that one holds, whoever wrote first.
+func (k *Keeper) superseded(ctx context.Context, entity string, rev uint64, now registry.FoundPolicy) error {
+	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
-		return contract.Errorf(contract.CodeUnavailable, "the policy of %s is begun and not stored: until then new registrations for %s are refused, and what is in force stays; send it again: %v", entity, entity, err)
+		return contract.Errorf(contract.CodeUnavailable, "the ledger does not say whether another policy of %s was stated meanwhile: %v; send it again", entity, err)
+	}
+	if marks[entity].Rev > rev || now.Is && now.Problem == "" && now.Policy.Rev > rev {
+		return contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated meanwhile, and it holds; look at it, and send this one again", entity)
 	}
 	return nil
 }
