@@ -60,6 +60,11 @@ func TestPolicyOfLetters(t *testing.T) {
 	w.work("s", "workers", poison("1", "2", "3"))
 	w.letters(3)
 	w.policy("user", `{"allow":{"s":{"fields":["id"],"ops":["update"],"filter":"data.country == 'DE'"}}}`)
+	w.policy("user", `{"allow":{"s":{"fields":["name"]}}}`)
+	if done := w.redrive("s", `{"all":true}`); done.Redriven != 0 || len(done.Left) != 3 {
+		t.Errorf("without a field in common: %+v", done)
+	}
+	w.policy("user", `{"allow":{"s":{"fields":["id"],"ops":["update"],"filter":"data.country == 'DE'"}}}`)
 	done := w.redrive("s", `{"all":true}`)
 	if done.Redriven != 1 || len(done.Left) != 2 {
 		t.Errorf("%+v", done)
@@ -70,7 +75,11 @@ func TestPolicyOfLetters(t *testing.T) {
 	if err := w.call("replhub.unregister.s", `{}`, nil); err != nil {
 		t.Fatal(err)
 	}
+	before, _ := w.newestState("s")
 	w.policy("user", `{"allow":{}}`)
+	if after, _ := w.newestState("s"); after <= before {
+		t.Error("a redrive that is under way is not fenced")
+	}
 	if done := w.redrive("s", `{"all":true}`); done.Redriven != 0 || len(done.Left) != 2 {
 		t.Errorf("without an interest: %+v", done)
 	}

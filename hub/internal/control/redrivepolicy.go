@@ -59,6 +59,9 @@ func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.
 	if err != nil || d.Kind != match.Copy {
 		return nil, notAllowed(d, r.service, e), err
 	}
+	if letter.Op != subjects.Delete && string(d.Data) == "{}" && string(letter.Data) != "{}" {
+		return nil, "not allowed any more: the policy allows none of its fields", nil // an empty row would blank a replica's
+	}
 	return d.Data, "", nil
 }
 

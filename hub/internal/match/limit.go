@@ -37,6 +37,10 @@ type limit struct {
 	// blind is a hidden member that a filter of the service names; such a filter
 	// cannot be applied, and the interest gets nothing. Empty without one.
 	blind string
+	// apart says that the policy allows none of the fields that the service asks for. An
+	// empty object in place of a row would blank the columns of a replica, so that it gets
+	// deletes alone.
+	apart bool
 }
 
 // compileLimit completes an interest with its limit. The fields of the interest
@@ -61,7 +65,8 @@ func (c *Compiler) compileLimit(i *Interest) error {
 		l.view = projectionOf(allowed)
 		i.fields = l.view
 		if len(asked) > 0 {
-			i.fields = projectionOf(intersect(asked, allowed))
+			both := intersect(asked, allowed)
+			i.fields, l.apart = projectionOf(both), len(both) == 0
 		}
 		l.blind = hiddenRead(allowed, i.filter, i.only)
 	}
@@ -167,7 +172,20 @@ func projectionOf(paths []path) *projection {
 }
 
 // allows reports whether an operation may reach the service at all.
-func (l *limit) allows(op subjects.Op) bool { return l.blind == "" && l.ops.Has(op) }
+func (l *limit) allows(op subjects.Op) bool {
+	return l.blind == "" && l.ops.Has(op) && (!l.apart || op == subjects.Delete)
+}
+
+// Apart reports whether a limit allows none of the fields that a definition names. It must
+// be given a definition and a limit that compile.
+func Apart(def Definition, limit Limit) bool {
+	asked, err := parsePaths(def.Fields)
+	if err != nil || len(asked) == 0 || len(limit.Fields) == 0 {
+		return false
+	}
+	allowed, err := parsePaths(limit.Fields)
+	return err == nil && len(intersect(asked, allowed)) == 0
+}
 
 // expandLimited is the rest of Expand for an interest under a policy.
 func (t *Table) expandLimited(w *want, e *event.Event) Decision {
