@@ -9,7 +9,7 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-delete-payload", guarantee: "a delete that the policy's filter does not pass comes without payload",
-		file: "hub/internal/match/limit.go", old: "return Decision{Kind: Copy, Subject: t.subject(w, e), Interest: i}", new: "return t.project(w, e)",
+		file: "hub/internal/match/limit.go", old: "return Decision{Kind: Copy, Subject: t.subject(w, e), Bare: true, Interest: i}", new: "return t.project(w, e)",
 		pkg: "./hub/internal/match", test: "TestLimit",
 	},
 	{
@@ -54,7 +54,7 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
-		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
+		file: "hub/internal/control/redrive.go", old: "letter.Op, header, d.Data, times), \"\", nil\n\t}", new: "letter.Op, header, letter.Data, times), \"\", nil\n\t}",
 		pkg: "./hub", test: "TestPolicyOfLetters",
 	},
 	{

@@ -21,7 +21,7 @@ type Limit struct {
 	Ops subjects.OpSet
 	// Filter is a CEL expression that events must pass; empty passes all. An event
 	// for which it fails is not allowed. A delete that it does not pass comes without
-	// its payload: a replica must learn that a row is gone.
+	// its payload and its publisher's headers: a replica must learn that a row is gone.
 	Filter string
 	// Fields are the JSON paths that the service may see; empty is all. The filters of
 	// the service see nothing else either: otherwise the copies that pass would tell
@@ -195,7 +195,7 @@ func (t *Table) expandLimited(w *want, e *event.Event) Decision {
 			if op != subjects.Delete {
 				return Decision{Kind: Skip, Why: contract.VerdictNotAllowed, Interest: i}
 			}
-			return Decision{Kind: Copy, Subject: t.subject(w, e), Interest: i}
+			return Decision{Kind: Copy, Subject: t.subject(w, e), Bare: true, Interest: i}
 		}
 	}
 	if op != subjects.Delete && (i.filter != nil || i.only != nil) {

@@ -66,6 +66,9 @@ func TestLimit(t *testing.T) {
 			if d.Kind == match.Copy {
 				got = string(d.Data)
 			}
+			if d.Bare != (tc.want == "" && tc.data != "" || tc.name == "delete without payload") {
+				t.Errorf("bare: %v", d.Bare)
+			}
 			if got != tc.want {
 				t.Errorf("got %s (%v), want %s", got, d.Err, tc.want)
 			}
