@@ -14,6 +14,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/deadletter"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/lanes"
@@ -176,6 +177,9 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 		want.Rev = now.Policy.Rev // the same again
 	}
 	stored, under, err := k.cfg.Ingest.MarkPolicy(ctx, entity, want)
+	if errors.Is(err, retention.ErrPolicies) {
+		return nil, 0, contract.Errorf(contract.CodeLimit, "%v than it has: clear policies that nobody needs, or raise the server's max_payload", err)
+	}
 	if err != nil {
 		return nil, 0, unstored(err)
 	}

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"errors"
 	"maps"
 	"time"
 
@@ -30,12 +31,29 @@ func (m PolicyMark) Is(other PolicyMark) bool {
 	return m.Rev == other.Rev && m.Sum == other.Sum && m.Cleared == other.Cleared
 }
 
-// MarkPolicy marks the policy of an entity. It does nothing where the ledger has a
+// ErrPolicies means that the ledger has no room for the policy of one entity more.
+var ErrPolicies = errors.New("the ledger has no room for the policies of more entities")
+
+// policyBytes is how much of the ledger a mark takes at most, beside the entity's name.
+const policyBytes = 128
+
+// policyRoom is how many bytes the marks of policies take at most.
+func (l *Ledger) policyRoom() (bytes int) {
+	for entity := range l.Policies {
+		bytes += len(entity) + policyBytes
+	}
+	return bytes
+}
+
+// MarkPolicy marks the policy of an entity. most bounds the bytes that all marks take: it
+// fails with ErrPolicies where an entity would be too many. It does nothing where the ledger has a
 // mark of the same or a later revision; then gets the mark that holds and the ledger.
-func MarkPolicy(entity string, m PolicyMark, then func(PolicyMark, Ledger) Step) Step {
+func MarkPolicy(entity string, m PolicyMark, most int, then func(PolicyMark, Ledger) Step) Step {
 	return update(func(l *Ledger, _ time.Time) (bool, error) {
 		if have, ok := l.Policies[entity]; ok && have.Rev >= m.Rev {
 			return false, nil
+		} else if !ok && l.policyRoom()+len(entity)+policyBytes > most {
+			return false, ErrPolicies
 		}
 		if l.Policies == nil {
 			l.Policies = make(map[string]PolicyMark, 1)
