@@ -308,7 +308,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	h.lanes.Use(lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
-		Recorded: h.recordedState,
+		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
 	h.hubs.Refresh(ctx)
 	for _, service := range found {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,11 @@ func TestPolicyOfLetters(t *testing.T) {
 	w.work("s", "workers", poison("1", "2", "3"))
 	w.letters(3)
 	w.policy("user", `{"allow":{"s":{"fields":["id"],"ops":["update"],"filter":"data.country == 'DE'"}}}`)
+	w.policy("user", `{"allow":{"s":{"fields":["name"]}}}`)
+	if done := w.redrive("s", `{"all":true}`); done.Redriven != 0 || len(done.Left) != 3 {
+		t.Errorf("without a field in common: %+v", done)
+	}
+	w.policy("user", `{"allow":{"s":{"fields":["id"],"ops":["update"],"filter":"data.country == 'DE'"}}}`)
 	done := w.redrive("s", `{"all":true}`)
 	if done.Redriven != 1 || len(done.Left) != 2 {
 		t.Errorf("%+v", done)
@@ -69,7 +75,11 @@ func TestPolicyOfLetters(t *testing.T) {
 	if err := w.call("replhub.unregister.s", `{}`, nil); err != nil {
 		t.Fatal(err)
 	}
+	before, _ := w.newestState("s")
 	w.policy("user", `{"allow":{}}`)
+	if after, _ := w.newestState("s"); after <= before {
+		t.Error("a redrive that is under way is not fenced")
+	}
 	if done := w.redrive("s", `{"all":true}`); done.Redriven != 0 || len(done.Left) != 2 {
 		t.Errorf("without an interest: %+v", done)
 	}
@@ -111,6 +121,55 @@ func TestPolicyAndARegistrationUnderWay(t *testing.T) {
 	}
 	w.publish("db.user.create", `{"id":"1","secret":"x"}`)
 	if got := payloads(w.copies("s", 1)); got != `{"id":"1"}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestPolicyAndARegistrationThatPinsTwice: a registration under way judges its first
+// interest before the policy, and pins ingest again for its second one. The policy waits
+// for it all the same.
+func TestPolicyAndARegistrationThatPinsTwice(t *testing.T) {
+	w := newWorld(t)
+	var n atomic.Int32
+	judged, goOn := [2]chan struct{}{make(chan struct{}), make(chan struct{})}, [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	stored := make(chan struct{}, 1)
+	w.startHub(func(c *hub.Config) {
+		c.Failpoint = func(step string) {
+			switch step {
+			case "judged":
+				if i := n.Add(1) - 1; i < 2 {
+					close(judged[i])
+					<-goOn[i]
+				}
+			case "policy stored":
+				stored <- struct{}{}
+			}
+		}
+	})
+	w.publish("db.tenant.create", `{"id":"1"}`)
+	registered, set := make(chan error, 1), make(chan error, 1)
+	go func() {
+		registered <- w.call("replhub.register.s", `{"interests":[{"entity":"user"},{"entity":"tenant","start":"all"}]}`, nil)
+	}()
+	<-judged[0]
+	go func() { set <- w.call("replhub.policy.user", `{"allow":{"s":{"fields":["id"]}}}`, nil) }()
+	<-stored
+	close(goOn[0])
+	<-judged[1]
+	select {
+	case err := <-set:
+		t.Errorf("the policy answered while the registration is under way: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(goOn[1])
+	if err := <-registered; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-set; err != nil {
+		t.Fatal(err)
+	}
+	w.publish("db.user.create", `{"id":"1","secret":"x"}`)
+	if got := payloads(w.copies("s", 2)); got != `{"id":"1"} {"id":"1"}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -215,6 +216,11 @@ func TestPolicyWrittenByHand(t *testing.T) {
 	}
 	w.put("entities.user", fmt.Sprintf(`{"v":1,"rev":%.0f,"allow":{"s":{"fields":["id","name"]}}}`, record["rev"]))
 	w.eventually("the edited policy in force", inForce(2))
+	w.put("entities.user", `{"v":1,"rev":18446744073709551615,"allow":{"s":{"fields":["id","name","age"]}}}`)
+	w.eventually("a policy with a revision of nobody's in force", inForce(3))
+	if set := w.policy("user", `{"allow":{"s":{"fields":["id"]}}}`); set.Rev > uint64(time.Now().Add(time.Hour).UnixMicro()) {
+		t.Errorf("revision %d", set.Rev)
+	}
 	w.put("entities.user", `{"v":1,"allow":{"s":{"fieldz":["id"]}}}`)
 	w.awaitAlarm("entities/user", "allow.s.fieldz")
 	if refusal := asRefusal(t, w.call("replhub.register.t", `{"entities":["user"]}`, nil)); refusal.Code != contract.CodeUnavailable {

@@ -26,7 +26,7 @@ func (h *Hub) furnish() {
 		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Logger: h.log,
 	})
 	policies := policy.New(policy.Config{
-		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, Alarms: h.alarms,
+		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, Letters: h.letters, Alarms: h.alarms,
 		Required: h.cfg.Policy == PolicyRequired, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	registrar := registration.New(registration.Config{

@@ -9,7 +9,7 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-delete-payload", guarantee: "a delete that the policy's filter does not pass comes without payload",
-		file: "hub/internal/match/limit.go", old: "return Decision{Kind: Copy, Subject: t.subject(w, e), Interest: i}", new: "return t.project(w, e)",
+		file: "hub/internal/match/limit.go", old: "return Decision{Kind: Copy, Subject: t.subject(w, e), Bare: true, Interest: i}", new: "return t.project(w, e)",
 		pkg: "./hub/internal/match", test: "TestLimit",
 	},
 	{
@@ -33,8 +33,28 @@ var policyMutants = []mutant{
 		pkg: "./hub", test: "TestPolicyAndARegistrationUnderWay",
 	},
 	{
+		name: "policy-older-lane", guarantee: "a lane that began with an older copy gets no copies until its policy is in force",
+		file: "hub/internal/lane/held.go", old: "if rev := ledger.Behind(in.Entity, have); rev > 0 {", new: "if rev := ledger.Behind(in.Entity, have); false {",
+		pkg: "./hub/internal/lane", test: "TestLaneLacksAPolicy",
+	},
+	{
+		name: "policy-held", guarantee: "a lane that is held copies nothing, and takes no letters",
+		file: "hub/internal/lane/core/lane.go", old: "case w.Held && w.Owned:", new: "case false && w.Held:",
+		pkg: "./hub/internal/lane/core", test: "TestScripts", noSim: "the simulation has no policies",
+	},
+	{
+		name: "policy-pinned-again", guarantee: "a policy waits for a registration that pins ingest again",
+		file: "hub/internal/ingest/retention/policy.go", old: "if _, ok := l.Pins[id]; ok {", new: "if now, ok := l.Pins[id]; ok && now.Until.Equal(pins[id].Until) {",
+		pkg: "./hub/internal/ingest/retention", test: "TestRegistrationsUnderWay", noSim: "the simulation has no policies",
+	},
+	{
+		name: "policy-stored-late", guarantee: "an older policy takes no newer one's place in the registry",
+		file: "hub/internal/policy/keeper.go", old: "if marks[entity].Rev > rev || now.Is", new: "if _ = marks; false && now.Is",
+		pkg: "./hub", test: "TestOlderPolicyIsNotStored",
+	},
+	{
 		name: "policy-letters", guarantee: "a dead letter comes back as the present policy allows",
-		file: "hub/internal/control/redrive.go", old: "letter.CopyHeader(), data, times), \"\", nil", new: "letter.CopyHeader(), append(data[:0:0], letter.Data...), times), \"\", nil",
+		file: "hub/internal/control/redrive.go", old: "letter.Op, header, d.Data, times), \"\", nil\n\t}", new: "letter.Op, header, letter.Data, times), \"\", nil\n\t}",
 		pkg: "./hub", test: "TestPolicyOfLetters",
 	},
 	{

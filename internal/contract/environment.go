@@ -92,7 +92,7 @@ func Variables() []Variable {
 		{EnvDLQServiceMaxBytes, "an eighth of DLQ_MAX_BYTES", "limit of one service's dead letters; at the limit, that service alone stalls"},
 		{EnvQuotaLanes, "5000", "largest number of services; a further one is refused with the code limit"},
 		{EnvQuotaLaneBytes, "none", "largest max_bytes that a registration may state"},
-		{EnvQuotaRegistrations, "1000", "largest number of registrations in a second, for each hub; 0 means no limit"},
+		{EnvQuotaRegistrations, "1000", "largest number of registrations of a service in a second, for each hub; 0 means no limit"},
 		{EnvMemoryBytes, "128MiB", "limit of the memory that the hub uses for events"},
 		{EnvOnFull, "detach", "what to do when ingest is full: detach (the lane that keeps it from being trimmed) or refuse (publishers)"},
 		{EnvPolicy, "open", "what a service may have of an entity without a policy: open (everything) or required (nothing)"},

@@ -63,6 +63,8 @@ func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract
 		case errors.Is(err, lane.ErrFull):
 			err = contract.Errorf(contract.CodeLimit, "%d letters are redriven, and then: %v", r.redriven, err)
 			return nil, err
+		case errors.Is(err, lane.ErrHeld):
+			return nil, contract.Errorf(contract.CodeUnavailable, "%v", err)
 		case err != nil:
 			return nil, err
 		case done:
@@ -229,11 +231,15 @@ func (r *redrive) read(ctx context.Context, t *portion) (*deadletter.Letter, err
 func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.Letter) (msg *nats.Msg, why string, err error) {
 	times := letter.Redriven() + 1
 	if letter.Whole() {
-		data, why, err := r.allowed(ctx, s, letter)
+		d, why, err := r.allowed(ctx, s, letter)
 		if err != nil || why != "" {
 			return nil, why, err
 		}
-		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, letter.CopyHeader(), data, times), "", nil
+		header := letter.CopyHeader()
+		if d.Bare {
+			header = letter.BareHeader()
+		}
+		return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, header, d.Data, times), "", nil
 	}
 	if letter.Header.Get(contract.HeaderRow) != "" {
 		return nil, "it is a row of a snapshot, which ingest does not hold; have its owner publish the row, or ask for the row again with backfill", nil
@@ -260,7 +266,11 @@ func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.L
 		return nil, "not due any more: " + report.SkipReason(d, r.service, e), nil
 	case match.Copy:
 	}
-	return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, e.CopyHeader().Clone(), d.Data, times), "", nil
+	header := e.CopyHeader()
+	if d.Bare {
+		header = e.BareHeader()
+	}
+	return lane.RedrivenCopy(s, r.service, letter.Entity, letter.Op, header.Clone(), d.Data, times), "", nil
 }
 
 func idOf(l *deadletter.Letter) lane.LetterID { return lane.LetterID{Seq: l.Seq, Time: l.Time} }

@@ -16,16 +16,16 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// allowed returns the payload with which a letter may come back, or why it may not: the
+// allowed returns the copy as which a letter may come back, or why it may not: the
 // letter holds a copy that was made before, and the policy of its entity may allow less
 // since.
-func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.Letter) (data []byte, why string, err error) {
+func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.Letter) (copied match.Decision, why string, err error) {
 	p, err := r.policyOf(ctx, s, letter.Entity)
 	if refusal, ok := errors.AsType[*contract.Error](err); ok {
-		return nil, refusal.Message, nil
+		return match.Decision{}, refusal.Message, nil
 	}
 	if p == nil || err != nil {
-		return letter.Data, "", err
+		return match.Decision{Data: letter.Data}, "", err
 	}
 	all := make([]string, 0, len(subjects.Ops()))
 	for _, op := range subjects.Ops() {
@@ -36,30 +36,33 @@ func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.
 		// The letter may lack members that the filter reads.
 		whole, err := r.eventOf(ctx, letter)
 		if err != nil {
-			return nil, "", err
+			return match.Decision{}, "", err
 		}
 		if whole != nil {
 			d, err := r.judge(under, whole)
 			if err != nil || d.Kind != match.Copy {
-				return nil, notAllowed(d, r.service, whole), err
+				return match.Decision{}, notAllowed(d, r.service, whole), err
 			}
 			unfiltered := *p
 			unfiltered.Grant.Filter = ""
-			if len(d.Data) == 0 { // a delete that the filter does not pass
-				return nil, "", nil
+			if d.Bare || len(d.Data) == 0 { // a delete that the filter does not pass
+				return d, "", nil
 			}
 			under.Policy = &unfiltered
 		}
 	}
 	e, err := event.Decode(event.Position{}, letter.Time, subjects.NewEvent(letter.Entity, letter.Op).String(), letter.CopyHeader(), letter.Data)
 	if err != nil {
-		return nil, "", err
+		return match.Decision{}, "", err
 	}
 	d, err := r.judge(under, e)
 	if err != nil || d.Kind != match.Copy {
-		return nil, notAllowed(d, r.service, e), err
+		return match.Decision{}, notAllowed(d, r.service, e), err
 	}
-	return d.Data, "", nil
+	if letter.Op != subjects.Delete && string(d.Data) == "{}" && string(letter.Data) != "{}" {
+		return match.Decision{}, "not allowed any more: the policy allows none of its fields", nil // an empty row would blank a replica's
+	}
+	return d, "", nil
 }
 
 // policyOf is the policy of the service's interest, or that of the entity if the

@@ -61,6 +61,9 @@ func (l *Letter) CopyHeader() nats.Header {
 	return h
 }
 
+// BareHeader is CopyHeader without the publisher's headers.
+func (l *Letter) BareHeader() nats.Header { return ownOnly(l.CopyHeader()) }
+
 // letterOfEvent makes the letter of an event that could not be expanded.
 func letterOfEvent(service subjects.Name, e *event.Event, reason string, cause error) (m *nats.Msg, id string) {
 	h := nats.Header(e.CopyHeader().Clone())

@@ -67,7 +67,13 @@ func (e *Event) Headers() *Object {
 	return e.headers
 }
 
-func (e *Event) buildCopyHeader() map[string][]string {
+// BareHeader returns the headers of a copy without the publisher's.
+func (e *Event) BareHeader() *Header { return NewHeader(e.headerWith(nil)) }
+
+func (e *Event) buildCopyHeader() map[string][]string { return e.headerWith(e.Header) }
+
+// headerWith adds the hub's headers to some of the publisher's.
+func (e *Event) headerWith(publishers map[string][]string) map[string][]string {
 	own := [...]struct{ name, value string }{
 		{contract.HeaderPosition, e.Pos.String()},
 		{contract.HeaderID, e.ID},
@@ -85,8 +91,8 @@ func (e *Event) buildCopyHeader() map[string][]string {
 	}
 	// One more than is set is the room for an appender's entry, and no more than
 	// that: maps of up to eight entries are the cheap ones.
-	h := make(map[string][]string, len(e.Header)+set+1)
-	maps.Copy(h, e.Header)
+	h := make(map[string][]string, len(publishers)+set+1)
+	maps.Copy(h, publishers)
 	// One backing array for all values; each slice is capped so that an append
 	// to one cannot reach its neighbour.
 	values := make([]string, 0, set)

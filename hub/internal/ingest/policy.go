@@ -10,14 +10,25 @@ import (
 
 // MarkPolicy marks an entity's policy in the ledger, and returns the mark that holds:
 // m, or one of the same or a later revision. The registrations that were under way
-// then, and may not know of the mark, are in Registrations.
+// then, and may not know of the mark, are in Registrations. The marks of all policies take
+// a quarter of max_payload at most, beside the erased events: it fails with
+// retention.ErrPolicies beyond that.
 func (g *Ingest) MarkPolicy(ctx context.Context, entity string, m PolicyMark) (now PolicyMark, r *Registrations, err error) {
-	err = g.perform(ctx, retention.MarkPolicy(entity, m, func(mark retention.PolicyMark, l retention.Ledger) retention.Step {
+	err = g.perform(ctx, retention.MarkPolicy(entity, m, int(g.cfg.JS.Conn().MaxPayload()/4), func(mark retention.PolicyMark, l retention.Ledger) retention.Step {
 		now, r = mark, &Registrations{g: g, ledger: l}
 		return retention.Done{}
 	}), nil)
 	return now, r, err
 }
+
+// PolicyInForce notes that a revision of a policy is in force in every lane.
+func (g *Ingest) PolicyInForce(ctx context.Context, entity string, rev uint64) error {
+	return g.perform(ctx, retention.PolicyInForce(entity, rev, func() retention.Step { return retention.Done{} }), nil)
+}
+
+// Known is the newest ledger that this hub has read or written, nil before the first.
+// It must not be changed.
+func (g *Ingest) Known() *retention.Ledger { return g.ledger.Load() }
 
 // ForgetPolicy removes the mark of a cleared policy; see retention.ForgetPolicy.
 func (g *Ingest) ForgetPolicy(ctx context.Context, entity string, rev uint64) error {

@@ -32,6 +32,7 @@ type driver struct {
 	// looked.
 	connection uint64
 	fetches    fetches
+	holding    holding
 	// erasures is Ingest.Erasures at the last check of the cursors.
 	erasures uint64
 	// open is the append that is open, nil when there is none; held is how much of
@@ -112,7 +113,7 @@ func (d *driver) observe() {
 func (d *driver) world() core.World {
 	return core.World{
 		Now: time.Now(), Clock: d.env.Ingest.Now(),
-		Owned: d.owned.Load(), Parked: d.Parked() != "",
+		Owned: d.owned.Load(), Parked: d.Parked() != "", Held: d.holds(),
 		Change: d.wanted(),
 		End:    d.env.Tail.End().Position, MaxPayload: int(d.env.JS.Conn().MaxPayload()),
 	}

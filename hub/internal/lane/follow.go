@@ -73,7 +73,7 @@ func (d *driver) follow(e *event.Event) bool {
 	if d.env.Ingest.Erased(e) {
 		return false // since the tail read it
 	}
-	if d.stale.Load() || !d.owned.Load() || d.Parked() != "" || !d.env.Tail.Current(d.liveSource.generation) {
+	if d.stale.Load() || !d.owned.Load() || d.Parked() != "" || d.behind() != "" || !d.env.Tail.Current(d.liveSource.generation) {
 		return false
 	}
 	now := time.Now()

@@ -51,6 +51,9 @@ type Env struct {
 	// Failpoint is called at named steps, where tests kill the process. Nil has no
 	// effect.
 	Failpoint func(step string)
+	// OnHeld is called, now and again, while a lane is held for an older policy. It must
+	// not block. Nil has no effect.
+	OnHeld func()
 
 	memory  *memory
 	appends *semaphore.Weighted
@@ -68,6 +71,9 @@ func NewEnv(env Env) *Env {
 	env.appends = semaphore.NewWeighted(maxInFlight)
 	if env.Failpoint == nil {
 		env.Failpoint = func(string) {}
+	}
+	if env.OnHeld == nil {
+		env.OnHeld = func() {}
 	}
 	if env.Hold == nil {
 		env.Hold = HoldNothing
@@ -89,8 +95,10 @@ type Lane struct {
 	stale  atomic.Bool
 	queued atomic.Bool // for a reader of ingest
 	parked atomic.Pointer[string]
-	status atomic.Pointer[Status]
-	counts counts // read by any goroutine
+	// heldFor is why the lane is held; see Held.
+	heldFor atomic.Pointer[string]
+	status  atomic.Pointer[Status]
+	counts  counts // read by any goroutine
 	// compiled are the interests in force, ready to expand events.
 	compiled compiled
 	// standings are where the workers stand.

@@ -44,6 +44,7 @@ type Set struct {
 	cfg  Config
 	env  *lane.Env     // see Use
 	lost chan struct{} // holds a token when a stream was found gone
+	held chan struct{} // holds a token when a lane is held for an older policy
 
 	mu      sync.Mutex // guards the rest
 	byName  map[subjects.Name]*running
@@ -59,7 +60,7 @@ type running struct {
 
 // New makes an empty Set. List works at once; Use comes before anything else.
 func New(cfg Config) *Set {
-	return &Set{cfg: cfg, lost: make(chan struct{}, 1), byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
+	return &Set{cfg: cfg, lost: make(chan struct{}, 1), held: make(chan struct{}, 1), byName: make(map[subjects.Name]*running), gone: make(map[subjects.Name]time.Time)}
 }
 
 // Use gives the lanes their environment.
@@ -148,6 +149,17 @@ func (s *Set) tellLost() {
 
 // Lost has a token when the stream of a lane was found to be gone.
 func (s *Set) Lost() <-chan struct{} { return s.lost }
+
+// TellHeld tells that a lane is held for an older policy.
+func (s *Set) TellHeld() {
+	select {
+	case s.held <- struct{}{}:
+	default:
+	}
+}
+
+// Held has a token when a lane is held for an older policy.
+func (s *Set) Held() <-chan struct{} { return s.held }
 
 // Ended waits for the end of a lane's loop, and forgets the lane.
 func (s *Set) Ended(ctx context.Context, l *lane.Lane) error {

@@ -21,7 +21,7 @@ type Limit struct {
 	Ops subjects.OpSet
 	// Filter is a CEL expression that events must pass; empty passes all. An event
 	// for which it fails is not allowed. A delete that it does not pass comes without
-	// its payload: a replica must learn that a row is gone.
+	// its payload and its publisher's headers: a replica must learn that a row is gone.
 	Filter string
 	// Fields are the JSON paths that the service may see; empty is all. The filters of
 	// the service see nothing else either: otherwise the copies that pass would tell
@@ -37,6 +37,10 @@ type limit struct {
 	// blind is a hidden member that a filter of the service names; such a filter
 	// cannot be applied, and the interest gets nothing. Empty without one.
 	blind string
+	// apart says that the policy allows none of the fields that the service asks for. An
+	// empty object in place of a row would blank the columns of a replica, so that it gets
+	// deletes alone.
+	apart bool
 }
 
 // compileLimit completes an interest with its limit. The fields of the interest
@@ -61,7 +65,8 @@ func (c *Compiler) compileLimit(i *Interest) error {
 		l.view = projectionOf(allowed)
 		i.fields = l.view
 		if len(asked) > 0 {
-			i.fields = projectionOf(intersect(asked, allowed))
+			both := intersect(asked, allowed)
+			i.fields, l.apart = projectionOf(both), len(both) == 0
 		}
 		l.blind = hiddenRead(allowed, i.filter, i.only)
 	}
@@ -167,7 +172,20 @@ func projectionOf(paths []path) *projection {
 }
 
 // allows reports whether an operation may reach the service at all.
-func (l *limit) allows(op subjects.Op) bool { return l.blind == "" && l.ops.Has(op) }
+func (l *limit) allows(op subjects.Op) bool {
+	return l.blind == "" && l.ops.Has(op) && (!l.apart || op == subjects.Delete)
+}
+
+// Apart reports whether a limit allows none of the fields that a definition names. It must
+// be given a definition and a limit that compile.
+func Apart(def Definition, limit Limit) bool {
+	asked, err := parsePaths(def.Fields)
+	if err != nil || len(asked) == 0 || len(limit.Fields) == 0 {
+		return false
+	}
+	allowed, err := parsePaths(limit.Fields)
+	return err == nil && len(intersect(asked, allowed)) == 0
+}
 
 // expandLimited is the rest of Expand for an interest under a policy.
 func (t *Table) expandLimited(w *want, e *event.Event) Decision {
@@ -177,7 +195,7 @@ func (t *Table) expandLimited(w *want, e *event.Event) Decision {
 			if op != subjects.Delete {
 				return Decision{Kind: Skip, Why: contract.VerdictNotAllowed, Interest: i}
 			}
-			return Decision{Kind: Copy, Subject: t.subject(w, e), Interest: i}
+			return Decision{Kind: Copy, Subject: t.subject(w, e), Bare: true, Interest: i}
 		}
 	}
 	if op != subjects.Delete && (i.filter != nil || i.only != nil) {

@@ -28,10 +28,11 @@ func TestLimit(t *testing.T) {
 		{"asked narrower", match.Definition{Fields: []string{"id"}}, match.Limit{Fields: []string{"id", "name"}}, "update", person, `{"id":"1"}`},
 		{"allowed narrower", match.Definition{Fields: []string{"id", "address"}}, match.Limit{Fields: []string{"address.city"}}, "update", person, `{"address":{"city":"X"}}`},
 		{"nothing asked by name", match.Definition{}, match.Limit{Fields: []string{"name", "tags.k"}}, "update", person, `{"name":"a","tags":[{"k":1}]}`},
-		{"nothing in common", match.Definition{Fields: []string{"salary"}}, match.Limit{Fields: []string{"id"}}, "update", person, `{}`},
-		{"case counts", match.Definition{Fields: []string{"Salary", "salarY"}}, match.Limit{Fields: []string{"salary"}}, "update", person, `{}`},
+		{"nothing in common", match.Definition{Fields: []string{"salary"}}, match.Limit{Fields: []string{"id"}}, "update", person, contract.VerdictNotAllowed},
+		{"nothing in common, and a delete", match.Definition{Fields: []string{"salary"}}, match.Limit{Fields: []string{"id"}}, "delete", person, `{}`},
+		{"case counts", match.Definition{Fields: []string{"Salary", "salarY"}}, match.Limit{Fields: []string{"salary"}}, "update", person, contract.VerdictNotAllowed},
 		{"dots in names", match.Definition{Fields: []string{`a\.b`, "a"}}, match.Limit{Fields: []string{"a.b"}}, "update", `{"a.b":1,"a":{"b":2,"c":3}}`, `{"a":{"b":2}}`},
-		{"names of the same look", match.Definition{Fields: []string{"e\u0301"}}, match.Limit{Fields: []string{"\u00e9"}}, "update", `{"e\u0301":1,"é":2}`, `{}`},
+		{"names of the same look", match.Definition{Fields: []string{"e\u0301"}}, match.Limit{Fields: []string{"\u00e9"}}, "update", `{"e\u0301":1,"é":2}`, contract.VerdictNotAllowed},
 		{"escaped in the payload", match.Definition{}, match.Limit{Fields: []string{"id"}}, "update", `{"\u0069d":1,"s\u0061lary":2}`, `{"id":1}`},
 		{"written twice", match.Definition{}, match.Limit{Fields: []string{"a.b"}}, "update", `{"a":{"c":1,"b":1},"a":{"b":2,"c":2}}`, `{"a":{"b":2}}`},
 		{"op", match.Definition{}, match.Limit{Ops: subjects.NewOpSet(subjects.Create)}, "update", person, contract.VerdictNotAllowed},
@@ -64,6 +65,9 @@ func TestLimit(t *testing.T) {
 			got := d.Why
 			if d.Kind == match.Copy {
 				got = string(d.Data)
+			}
+			if d.Bare != (tc.want == "" && tc.data != "" || tc.name == "delete without payload") {
+				t.Errorf("bare: %v", d.Bare)
 			}
 			if got != tc.want {
 				t.Errorf("got %s (%v), want %s", got, d.Err, tc.want)
@@ -141,6 +145,12 @@ func FuzzLimit(f *testing.F) {
 		if one.Blind() != "" {
 			if got.Kind != match.Skip {
 				t.Errorf("a filter names %s, and %q gives %+v", one.Blind(), payload, outcomeOf(got))
+			}
+			return
+		}
+		if match.Apart(whole, *limited.Limit) {
+			if got.Kind != match.Skip {
+				t.Errorf("asked %q, allowed %q, %q gives %+v", ask, allow, payload, outcomeOf(got))
 			}
 			return
 		}

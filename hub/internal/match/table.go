@@ -27,6 +27,8 @@ type Decision struct {
 	Subject string
 	// Data is the copy's payload. It may share the event's memory: read-only.
 	Data []byte
+	// Bare says that the copy has none of the publisher's headers.
+	Bare bool
 	// Interest is the interest that decided; nil when there is none in the entity.
 	Interest *Interest
 }

@@ -121,6 +121,15 @@ func (k *Keeper) into(ctx context.Context, service subjects.Name, o order) (e co
 	case err != nil:
 		return e, false, err
 	}
+	if state.Find(o.Entity) == nil && !o.Fence {
+		// A letter that is on its way back was judged by an older policy, which no interest
+		// holds. The fence has it judged again.
+		letters, err := k.cfg.Letters.Count(ctx, service)
+		if err != nil {
+			return e, false, err
+		}
+		o.Fence = letters > 0
+	}
 	if _, changed := o.lay(state); !changed {
 		e, ok = o.effect(service, state)
 		return e, ok, o.late(state)

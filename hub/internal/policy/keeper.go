@@ -12,7 +12,10 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/hub/internal/alarm"
+	"github.com/replhub/replhub/hub/internal/deadletter"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
@@ -33,6 +36,9 @@ const (
 	// forgetAfter is how long the mark of a cleared policy stays: longer than any hub
 	// works on what it read before.
 	forgetAfter = time.Minute
+	// clockRoom is how far the servers' clocks may be wrong. A record with a revision
+	// beyond it was written by hand.
+	clockRoom = 24 * time.Hour
 	// maxTries bounds how often a record that others change meanwhile is written.
 	maxTries = 3
 )
@@ -44,7 +50,9 @@ type Config struct {
 	Hubs   *ownership.Hubs
 	Lanes  *lanes.Set
 	Book   *registry.Book
-	Alarms *alarm.Set
+	// Letters are the dead letters, which come back by the policy that is in force.
+	Letters *deadletter.Queue
+	Alarms  *alarm.Set
 	// Required says that nothing of an entity without a policy is allowed.
 	Required bool
 	// Failpoint is called at named steps; tests kill the process there.
@@ -84,7 +92,7 @@ func (k *Keeper) Of(ctx context.Context, entity, service string) (*record.Policy
 
 // known gathers what this hub knows of an entity's policy.
 func (k *Keeper) known(ctx context.Context, entity string, mark ingest.PolicyMark, marked bool, revs Revs) known {
-	out := known{mark: mark, marked: marked, inLanes: revs[entity]}
+	out := known{mark: mark, marked: marked, inLanes: revs[entity], latest: k.latest()}
 	out.record, out.read = k.cfg.Book.Policy(entity)
 	if out.record.Policy.Rev == mark.Rev && out.standing() != byHand {
 		return out
@@ -108,7 +116,7 @@ func (k *Keeper) Revs() Revs {
 	highest := make(Revs)
 	for _, l := range k.cfg.Lanes.All() {
 		for _, in := range l.Status().State.Interests {
-			if in.Policy != nil {
+			if in.Policy != nil && in.Policy.Suspended != noPolicy {
 				highest[in.Entity] = max(highest[in.Entity], in.Policy.Rev)
 			}
 		}
@@ -159,9 +167,9 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 	if err != nil {
 		return nil, 0, unstored(err)
 	}
-	have := known{record: now, read: true, inLanes: k.Revs()[entity]}
+	have := known{record: now, read: true, inLanes: k.Revs()[entity], latest: k.latest()}
 	have.mark, have.marked = marks[entity]
-	want := ingest.PolicyMark{Rev: k.nextRev(have), Sum: sum(allow), Cleared: ends}
+	want := ingest.PolicyMark{Rev: k.nextRev(entity, have), Sum: sum(allow), Cleared: ends}
 	switch {
 	case ends:
 		want.Sum = ""
@@ -169,10 +177,13 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 		want.Rev = now.Policy.Rev // the same again
 	}
 	stored, under, err := k.cfg.Ingest.MarkPolicy(ctx, entity, want)
+	if errors.Is(err, retention.ErrPolicies) {
+		return nil, 0, contract.Errorf(contract.CodeLimit, "%v than it has: clear policies that nobody needs, or raise the server's max_payload", err)
+	}
 	if err != nil {
 		return nil, 0, unstored(err)
 	}
-	if stored != want {
+	if !stored.Is(want) {
 		return nil, 0, contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated at the same time; look at it, and send this one again", entity)
 	}
 	k.cfg.Failpoint("policy marked")
@@ -189,12 +200,18 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 	}
 	effects, err := k.putInForce(ctx, order{Entity: entity, Rev: want.Rev}, func(service string) *record.Policy {
 		if ends {
-			return unowned(k.cfg.Required)
+			return unowned(k.cfg.Required, want.Rev)
 		}
 		return grant(registry.NewPolicy(want.Rev, allow), service)
 	}, left)
 	if err != nil {
+		if later := k.superseded(ctx, entity, want.Rev, registry.FoundPolicy{}); later != nil {
+			err = later
+		}
 		return nil, 0, err
+	}
+	if err := k.cfg.Ingest.PolicyInForce(ctx, entity, want.Rev); err != nil {
+		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is in force, and the ledger does not say so yet: %v; send it again", entity, err)
 	}
 	k.cfg.Logger.Info("policy in force", "entity", entity, "rev", want.Rev, "cleared", ends, "services", len(effects))
 	return effects, want.Rev, nil
@@ -202,13 +219,58 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 
 // nextRev is a revision above all that are known. It is taken from the clock, so that
 // it is above those that were forgotten with a ledger and a registry.
-func (k *Keeper) nextRev(have known) uint64 {
+func (k *Keeper) nextRev(entity string, have known) uint64 {
 	now := uint64(max(k.cfg.Ingest.Now().UnixMicro(), 1))
-	return max(now, have.mark.Rev+1, have.record.Policy.Rev+1, have.inLanes+1)
+	rev := max(now, have.mark.Rev+1, have.inLanes+1, k.inLanes(entity)+1)
+	if have.invented() {
+		return rev
+	}
+	return max(rev, have.record.Policy.Rev+1)
+}
+
+// latest bounds the revisions that a hub can have given by now.
+func (k *Keeper) latest() uint64 {
+	return uint64(max(k.cfg.Ingest.Now().Add(clockRoom).UnixMicro(), 1))
+}
+
+// inLanes is the highest revision that an interest in an entity has, also of what is
+// suspended because there is no policy.
+func (k *Keeper) inLanes(entity string) (highest uint64) {
+	for _, l := range k.cfg.Lanes.All() {
+		s := l.Status().State
+		if in := s.Find(entity); in != nil && in.Policy != nil {
+			highest = max(highest, in.Policy.Rev)
+		}
+	}
+	return highest
 }
 
 // store writes the registry's record.
 func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
+	var err error
+	for range maxTries {
+		// The record was read before the ledger. So a later policy is seen in one of them,
+		// or this write does not fit behind it.
+		if err := k.superseded(ctx, entity, p.Rev, now); err != nil {
+			return err
+		}
+		if err = k.write(ctx, entity, now, p, ends); !errors.Is(err, tree.ErrConflict) {
+			break
+		}
+		var again error
+		if now, again = k.cfg.Book.PolicyNow(ctx, entity); again != nil {
+			err = again
+			break
+		}
+	}
+	if err != nil {
+		return contract.Errorf(contract.CodeUnavailable, "the policy of %s is begun and not stored: until then new registrations for %s are refused, and what is in force stays; send it again: %v", entity, entity, err)
+	}
+	return nil
+}
+
+// write writes the registry's record over the one that was read.
+func (k *Keeper) write(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
 	value := registry.Encode(p)
 	switch {
 	case ends && !now.Is:
@@ -218,18 +280,18 @@ func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPol
 	case now.Is && now.Problem == "" && now.Policy.Rev == p.Rev:
 		return nil
 	}
-	err := k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), value, now.Version)
-	for range maxTries {
-		if !errors.Is(err, tree.ErrConflict) {
-			break
-		}
-		// A change that was stated before this one is stored after it.
-		if now, err = k.cfg.Book.PolicyNow(ctx, entity); err == nil {
-			err = k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), value, now.Version)
-		}
-	}
+	return k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), value, now.Version)
+}
+
+// superseded refuses a policy, or its end, if the ledger or the registry has a later one:
+// that one holds, whoever wrote first.
+func (k *Keeper) superseded(ctx context.Context, entity string, rev uint64, now registry.FoundPolicy) error {
+	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
-		return contract.Errorf(contract.CodeUnavailable, "the policy of %s is begun and not stored: until then new registrations for %s are refused, and what is in force stays; send it again: %v", entity, entity, err)
+		return contract.Errorf(contract.CodeUnavailable, "the ledger does not say whether another policy of %s was stated meanwhile: %v; send it again", entity, err)
+	}
+	if marks[entity].Rev > rev || now.Is && now.Problem == "" && now.Policy.Rev > rev && now.Policy.Rev <= k.latest() {
+		return contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated meanwhile, and it holds; look at it, and send this one again", entity)
 	}
 	return nil
 }
@@ -266,14 +328,42 @@ func (k *Keeper) Look(ctx context.Context) (done bool) {
 		}
 	}
 	k.raised = raised
-	return k.layOver(ctx, all)
+	done = k.layOver(ctx, all, func(*lane.Lane) bool { return true })
+	for _, entity := range entities {
+		if all[entity].standing() == cleared && done {
+			k.forget(ctx, entity, all[entity])
+		}
+	}
+	return done
 }
 
-// layOver lays the policies over the lanes that this hub owns.
-func (k *Keeper) layOver(ctx context.Context, all map[string]known) (done bool) {
+// LookAtHeld puts the policies in force in the lanes that are held for an older one. It is
+// called in place of Look while the registry is away, and knows what was read of it
+// before: a policy that the ledger does not know as the newest stays out of force.
+func (k *Keeper) LookAtHeld(ctx context.Context) {
+	held := func(l *lane.Lane) bool { return l.Held() != "" }
+	if !slices.ContainsFunc(k.cfg.Lanes.All(), held) {
+		return
+	}
+	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
+	if err != nil {
+		k.cfg.Logger.Debug("read the marks of policies", "err", err) // the next look tries again
+		return
+	}
+	all, revs := make(map[string]known), k.Revs()
+	for _, entity := range k.entities(marks) {
+		mark, marked := marks[entity]
+		all[entity] = k.known(ctx, entity, mark, marked, revs)
+	}
+	k.layOver(ctx, all, held)
+}
+
+// layOver lays the policies over the lanes that this hub owns and that are among those
+// that it is to change.
+func (k *Keeper) layOver(ctx context.Context, all map[string]known, among func(*lane.Lane) bool) (done bool) {
 	done = true
 	for _, l := range k.cfg.Lanes.All() {
-		if !l.Owned() || l.Parked() != "" {
+		if !l.Owned() || l.Parked() != "" || !among(l) {
 			continue
 		}
 		done = done && l.Status().Last > 0
@@ -316,9 +406,31 @@ func (k *Keeper) entities(marks map[string]ingest.PolicyMark) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
+// forget removes the mark of a policy that was cleared, once every lane is read and none
+// holds the policy: without the mark, a lane would keep what it has. One hub does it for
+// each entity.
+func (k *Keeper) forget(ctx context.Context, entity string, one known) {
+	name, err := subjects.ParseName(entity)
+	if err != nil || !k.cfg.Hubs.Owns(name) {
+		return
+	}
+	one.inLanes = k.Revs()[entity] // the lanes have changed since it was read
+	unread := slices.ContainsFunc(k.cfg.Lanes.All(), func(l *lane.Lane) bool { return l.Status().Last == 0 })
+	if unread || !one.over(k.cfg.Ingest.Now()) {
+		return
+	}
+	if one.record.Is { // an older copy of the registry
+		if err := k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), nil, one.record.Version); err != nil {
+			return // the next look tries again
+		}
+	}
+	if err := k.cfg.Ingest.ForgetPolicy(ctx, entity, one.mark.Rev); err != nil {
+		k.cfg.Logger.Debug("forget a policy", "entity", entity, "err", err) // the next look tries again
+	}
+}
+
 // settle finishes what a hub began: it puts a record made by hand in force, and marks a
-// policy that a lost ledger does not have. It forgets the mark of a policy that was
-// cleared. One hub does it for each entity.
+// policy that a lost ledger does not have. One hub does it for each entity.
 func (k *Keeper) settle(ctx context.Context, entity string, one known) {
 	name, err := subjects.ParseName(entity)
 	if err != nil || !k.cfg.Hubs.Owns(name) {
@@ -327,15 +439,6 @@ func (k *Keeper) settle(ctx context.Context, entity string, one known) {
 	switch standing := one.standing(); {
 	case standing == byHand:
 		k.adopt(ctx, entity)
-	case standing == cleared && k.cfg.Ingest.Now().Sub(time.UnixMicro(int64(one.mark.Rev))) > forgetAfter:
-		if one.record.Is { // an older copy of the registry
-			if err := k.cfg.Book.Overwrite(ctx, registry.PolicyPath(entity), nil, one.record.Version); err != nil {
-				return // the next look tries again
-			}
-		}
-		if err := k.cfg.Ingest.ForgetPolicy(ctx, entity, one.mark.Rev); err != nil {
-			k.cfg.Logger.Debug("forget a policy", "entity", entity, "err", err) // the next look tries again
-		}
 	case standing == valid && one.mark.Rev < one.record.Policy.Rev:
 		p := one.record.Policy
 		if _, _, err := k.cfg.Ingest.MarkPolicy(ctx, entity, ingest.PolicyMark{Rev: p.Rev, Sum: sum(p.Allow)}); err != nil {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"time"
+
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	registry "github.com/replhub/replhub/hub/internal/record"
@@ -17,6 +19,14 @@ type known struct {
 	marked bool
 	// inLanes is the highest revision that a lane has, as far as this hub knows.
 	inLanes uint64
+	// latest is the highest revision that a hub can have given by now; 0 for no bound.
+	latest uint64
+}
+
+// invented reports whether a record's revision was written by hand: no hub has given it.
+func (k known) invented() bool {
+	rev := k.record.Policy.Rev
+	return k.latest > 0 && rev > k.latest && rev > max(k.mark.Rev, k.inLanes)
 }
 
 // standing is what the knowledge amounts to.
@@ -37,7 +47,7 @@ func (k known) standing() standing {
 	switch {
 	case r.Is && r.Problem != "":
 		return faulty
-	case r.Is && (r.Policy.Rev == 0 || r.Policy.Rev == k.mark.Rev && !k.mark.Cleared && sum(r.Policy.Allow) != k.mark.Sum):
+	case r.Is && (r.Policy.Rev == 0 || k.invented() || r.Policy.Rev == k.mark.Rev && !k.mark.Cleared && sum(r.Policy.Allow) != k.mark.Sum):
 		return byHand
 	case k.mark.Cleared && k.mark.Rev >= newest && r.Policy.Rev <= k.mark.Rev:
 		return cleared
@@ -47,6 +57,12 @@ func (k known) standing() standing {
 		return missing
 	}
 	return none
+}
+
+// over reports whether a policy was cleared, no lane holds it, and no hub works any more
+// on what it read before.
+func (k known) over(now time.Time) bool {
+	return k.standing() == cleared && k.inLanes == 0 && now.Sub(time.UnixMicro(int64(k.mark.Rev))) > forgetAfter
 }
 
 // Words of why a service gets nothing.
@@ -68,10 +84,11 @@ func grant(p registry.Policy, service string) *record.Policy {
 	return &record.Policy{Rev: p.Rev, Grant: g}
 }
 
-// unowned is what applies without a policy.
-func unowned(required bool) *record.Policy {
+// unowned is what applies without a policy. rev is the revision of the policy's end, so
+// that an order which comes late does not open what that end has closed; 0 without one.
+func unowned(required bool, rev uint64) *record.Policy {
 	if required {
-		return &record.Policy{Suspended: noPolicy}
+		return &record.Policy{Rev: rev, Suspended: noPolicy}
 	}
 	return nil
 }
@@ -86,11 +103,11 @@ func (k known) of(service string, have *record.Policy, required bool) *record.Po
 		}
 	case cleared:
 		if have == nil || have.Rev < k.mark.Rev {
-			return unowned(required)
+			return unowned(required, k.mark.Rev)
 		}
 	case none:
 		if have == nil {
-			return unowned(required)
+			return unowned(required, 0)
 		}
 	case byHand, faulty, missing:
 	}
@@ -104,7 +121,7 @@ func (k known) forNew(entity, service string, required bool) (*record.Policy, er
 	case valid:
 		return grant(k.record.Policy, service), nil
 	case none, cleared:
-		return unowned(required), nil
+		return unowned(required, k.mark.Rev), nil
 	case byHand, faulty, missing:
 	}
 	return nil, contract.Errorf(contract.CodeUnavailable, "%s has a policy that cannot be applied now: %s", entity, k.problem(entity))

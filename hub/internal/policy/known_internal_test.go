@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
@@ -29,6 +30,7 @@ func TestOnlyANewerPolicyWidens(t *testing.T) {
 	open := &record.Policy{Rev: 6}
 	shut := &record.Policy{Rev: 5, Suspended: notNamed}
 	required := &record.Policy{Suspended: noPolicy}
+	closed := &record.Policy{Rev: 6, Suspended: noPolicy}
 	for name, tt := range map[string]struct {
 		known    known
 		have     *record.Policy
@@ -57,7 +59,9 @@ func TestOnlyANewerPolicyWidens(t *testing.T) {
 		"edited by hand":                    {known: known{record: rec(5, wide), mark: mark(5, allow)}, have: five, next: five, refused: true},
 		"no policy in the record":           {known: known{record: registry.FoundPolicy{Is: true, Problem: "x"}, mark: mark(5, allow)}, have: five, next: five, refused: true},
 		"cleared":                           {known: known{mark: ended(6), inLanes: 5}, have: five},
-		"cleared, required":                 {known: known{mark: ended(6), inLanes: 5}, have: five, required: true, next: required, fresh: required},
+		"cleared, required":                 {known: known{mark: ended(6), inLanes: 5}, have: five, required: true, next: closed, fresh: closed},
+		"a revision beyond the clock":       {known: known{record: rec(1<<64-1, wide), mark: mark(5, allow), inLanes: 5, latest: 9}, have: five, next: five, refused: true},
+		"a clock that went back":            {known: known{record: rec(5, allow), mark: mark(5, allow), inLanes: 5, latest: 3}, have: five, next: five, fresh: five},
 		"cleared before an older record":    {known: known{record: rec(5, allow), mark: ended(6), inLanes: 5}, have: five},
 		"stated again after the end":        {known: known{record: rec(7, allow), mark: mark(7, allow), inLanes: 0}, next: &record.Policy{Rev: 7, Grant: allow["s"]}, fresh: &record.Policy{Rev: 7, Grant: allow["s"]}},
 	} {
@@ -70,6 +74,27 @@ func TestOnlyANewerPolicyWidens(t *testing.T) {
 		}
 		if (tt.known.problem("user") != "") != tt.refused {
 			t.Errorf("%s: problem %q", name, tt.known.problem("user"))
+		}
+	}
+}
+
+// TestClearedPolicyIsRemembered: the mark of a cleared policy stays while a lane holds the
+// policy, and for a while after the end.
+func TestClearedPolicyIsRemembered(t *testing.T) {
+	ended := time.Unix(1000, 0)
+	mark := retention.PolicyMark{Rev: uint64(ended.UnixMicro()), Cleared: true}
+	for name, tt := range map[string]struct {
+		known known
+		after time.Duration
+		over  bool
+	}{
+		"at once":          {known{mark: mark}, time.Second, false},
+		"after a while":    {known{mark: mark}, time.Hour, true},
+		"in a lane":        {known{mark: mark, inLanes: 5}, time.Hour, false},
+		"and stated again": {known{mark: retention.PolicyMark{Rev: mark.Rev}}, time.Hour, false},
+	} {
+		if got := tt.known.over(ended.Add(tt.after)); got != tt.over {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
@@ -94,6 +119,7 @@ func TestOrdersAreLaid(t *testing.T) {
 		"an earlier end":     {with(six), order{Entity: "user", Rev: 5}, false, six},
 		"no policy at all":   {with(nil), order{Entity: "user", Rev: 6}, false, nil},
 		"another's interest": {with(nil), order{Entity: "payment", Rev: 6, Policy: six}, false, nil},
+		"late, after an end": {with(&record.Policy{Rev: 6, Suspended: noPolicy}), order{Entity: "user", Rev: 5, Policy: five}, false, &record.Policy{Rev: 6, Suspended: noPolicy}},
 		"a fence":            {with(five), order{Entity: "user", Rev: 5, Policy: five, Fence: true}, true, five},
 		"a dropped lane":     {lane.State{Dropped: true}, order{Entity: "user", Rev: 5, Policy: five, Fence: true}, false, nil},
 	} {

@@ -84,7 +84,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	for {
 		changed := r.cfg.Book.Changed()
 		r.away = !r.cfg.Book.Reachable()
-		if !r.away {
+		if r.away {
+			r.cfg.Policies.LookAtHeld(ctx)
+		} else {
 			r.look(ctx)
 		}
 		timer := time.NewTimer(r.next())
@@ -94,6 +96,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			return nil
 		case <-r.soon:
 		case <-r.cfg.Lanes.Lost():
+		case <-r.cfg.Lanes.Held():
 		case <-changed:
 			if err := retry.Sleep(ctx, pause); err != nil {
 				return nil

@@ -4,17 +4,18 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
 )
 
 // quotaOfRegistrations refuses a registration that comes too soon. It is not the code
 // limit, which clients take as final: after a restart they all come at once, and each of
 // them may come again.
-func (r *Registrar) quotaOfRegistrations() error {
-	if r.rate.take(time.Now()) {
+func (r *Registrar) quotaOfRegistrations(service subjects.Name) error {
+	if r.rate.take(service, time.Now()) {
 		return nil
 	}
-	return contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d in a second (%s); send it again",
-		r.cfg.MaxRegistrations, contract.EnvQuotaRegistrations)
+	return contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d of %s in a second (%s); send it again",
+		r.cfg.MaxRegistrations, service, contract.EnvQuotaRegistrations)
 }
 
 // quotaOfBytes refuses a lane's limit that a registration states.

@@ -68,7 +68,7 @@ func New(cfg Config) *Registrar { return &Registrar{cfg: cfg, rate: newRate(cfg.
 
 // Register answers replhub.register.
 func (r *Registrar) Register(ctx context.Context, service subjects.Name, req contract.Register) (any, error) {
-	if err := r.quotaOfRegistrations(); err != nil {
+	if err := r.quotaOfRegistrations(service); err != nil {
 		return nil, err
 	}
 	checked, err := request.Parse(req, r.Known(service))

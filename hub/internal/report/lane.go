@@ -81,6 +81,8 @@ func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.Sta
 	case parked != "":
 		// A lane is parked only for a record that a newer hub wrote.
 		status.State, status.Reason, status.Trouble = contract.LaneIncompatible, parked, contract.TroubleNewerRecord
+	case r.heldReason(service) != "":
+		status.State, status.Reason, status.Trouble = contract.LaneStalled, r.heldReason(service), contract.TroubleOther
 	case status.State != "":
 	case len(s.Fills) > 0:
 		status.State, status.Reason = contract.LaneFilling, status.Fill.Stalled
@@ -127,6 +129,14 @@ func (r *Reporter) age(ctx context.Context, seq uint64) float64 {
 func (r *Reporter) parkedReason(service subjects.Name) string {
 	if l := r.cfg.Lanes.Get(service); l != nil {
 		return l.Parked()
+	}
+	return ""
+}
+
+// heldReason is why this hub copies nothing into a lane of its own.
+func (r *Reporter) heldReason(service subjects.Name) string {
+	if l := r.cfg.Lanes.Get(service); l != nil && l.Owned() {
+		return l.Held()
 	}
 	return ""
 }

@@ -81,6 +81,8 @@ func (r *Reporter) Degraded() []string {
 			reasons = append(reasons, fmt.Sprintf("lane %s detached: %s", l.Service(), s.State.Detached.Reason))
 		case l.Parked() != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s is incompatible: %s", l.Service(), l.Parked()))
+		case l.Held() != "" && l.Owned():
+			reasons = append(reasons, fmt.Sprintf("lane %s held: %s", l.Service(), l.Held()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
 		case r.cfg.Letters.OverQuota(l.Service()) != "":

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -49,8 +50,38 @@ func TestRegistrationsUnderWay(t *testing.T) {
 	if !l.StillPinned(working) {
 		t.Error("ended without an end")
 	}
-	l.Pins["a/1"] = set(0) // the same registration, which has read the ledger again
+	l.Pins["a/1"] = set(0) // a later interest of the same registration began lower
+	if !l.StillPinned(working) {
+		t.Error("ended by another pin")
+	}
+	delete(l.Pins, "a/1")
 	if l.StillPinned(working) {
-		t.Error("waits for one that knows")
+		t.Error("waits for one that has ended")
+	}
+}
+
+// TestRoomForPolicies: the marks of policies are bounded by what they take of the ledger.
+func TestRoomForPolicies(t *testing.T) {
+	l := Ledger{Policies: map[string]PolicyMark{"user": {Rev: 1<<64 - 1, Sum: "0123456789abcdef", InForce: 1<<64 - 1}}}
+	mark := func(entity string, most int) error {
+		step := MarkPolicy(entity, PolicyMark{Rev: 7}, most, func(PolicyMark, Ledger) Step { return Done{} })
+		step = step.(ReadLedger).Then(Read{Ledger: l, Revision: 1})
+		if done, over := step.(Done); over {
+			return done.Err
+		}
+		return nil
+	}
+	room := l.policyRoom()
+	if data, err := Encode(l); err != nil || len(data) > room+len(`{"v":2,"epochs":null,"floor":0,"policies":{}}`) {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	if err := mark("tenant", room+policyBytes); !errors.Is(err, ErrPolicies) {
+		t.Error(err)
+	}
+	if err := mark("tenant", room+policyBytes+len("tenant")); err != nil {
+		t.Error(err)
+	}
+	if err := mark("user", 0); err != nil {
+		t.Error("one that has a mark:", err)
 	}
 }

@@ -68,6 +68,9 @@ func (c *changes) next(w World) Step {
 		return nil
 	case !w.Owned && !ch.fresh:
 		return c.refresh()
+	case ch.wanted == WantsRedrive && w.Held:
+		c.finish(ErrHeld)
+		return nil
 	case ch.wanted == WantsRedrive && !ch.room:
 		allowed, step, full := c.room.ensure()
 		switch {
@@ -129,6 +132,9 @@ func (c *changes) failed(f Failure) {
 		c.finish(f.Err)
 	}
 }
+
+// ErrHeld refuses a redrive into a lane that is held.
+var ErrHeld = errors.New("the lane began with an older copy of its stream and is held until its policies are in force again; send it again")
 
 // errDisconnected answers a change whose record may be lost with the server.
 var errDisconnected = errors.New("the connection to NATS was lost, and the change may be lost as well; send it again")

@@ -32,6 +32,9 @@ type World struct {
 	Now, Clock time.Time
 	// Owned says that this hub copies into the lane, Parked that it must not.
 	Owned, Parked bool
+	// Held says that the lane's state record has an older policy than was in force:
+	// nothing is copied until it has the newer one, which a change brings.
+	Held bool
 	// Change is the kind of change that a caller waits for, if any.
 	Change Wanted
 	// End is the last event that the hub has read in.
@@ -143,6 +146,9 @@ func (l *Lane) next(w World) Step {
 		return l.window.settleBefore(l.journal.write(l.view.tip.Last, l.window.patience.time()))
 	case l.view.known != read:
 		return l.window.settleBefore(l.view.next())
+	case w.Held && l.copier.work != nil:
+		l.copier.abandon() // the events are judged by the policies that come
+		return nil
 	case l.working() && l.unconfirmed():
 		return ConfirmTip{}
 	case l.changes.change != nil:
@@ -154,6 +160,8 @@ func (l *Lane) next(w World) Step {
 		return nil
 	case w.Change != WantsNothing:
 		return l.beginChange(w)
+	case w.Held && w.Owned:
+		return l.hold()
 	case !w.Owned || w.Parked || l.view.idle():
 		return l.rest()
 	}
@@ -191,6 +199,19 @@ func (l *Lane) rest() Step {
 	l.phases.readIn, l.copier.leave = nil, nil
 	l.trouble.rests(l.clock)
 	return Wait{Release: true}
+}
+
+// holdFor is the time between two looks of a lane that is held.
+const holdFor = time.Second
+
+// hold waits for a newer policy.
+func (l *Lane) hold() Step {
+	step := l.rest()
+	if w, ok := step.(Wait); ok {
+		w.D = holdFor
+		return w
+	}
+	return step
 }
 
 // Failed answers a step that did not succeed.

@@ -136,6 +136,8 @@ func (s *scene) world(args []string) {
 			s.w.Now, s.w.Clock = s.w.Now.Add(d), s.w.Clock.Add(d)
 		case "owned":
 			s.w.Owned = value == "yes"
+		case "held":
+			s.w.Held = value == "yes"
 		case "parked":
 			s.w.Parked = value == "yes"
 		case "change":

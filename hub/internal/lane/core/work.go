@@ -185,7 +185,7 @@ func (c *copier) expand(w World) Step {
 
 // add adds the copy of an event, unless it is too large for the server.
 func (b *batch) add(e *event.Event, d match.Decision, maxPayload int) match.Decision {
-	m := Message{Subject: d.Subject, Header: e.CopyHeader(), Data: d.Data}
+	m := Message{Subject: d.Subject, Header: headerOf(e, d), Data: d.Data}
 	if m.TooLarge(maxPayload) {
 		return match.Decision{Kind: match.Dead, Why: contract.ReasonTooLarge, Err: errTooLarge}
 	}
@@ -193,6 +193,14 @@ func (b *batch) add(e *event.Event, d match.Decision, maxPayload int) match.Deci
 	b.bytes += m.Size()
 	b.skipped, b.copied = -1, e
 	return d
+}
+
+// headerOf is the header of a copy. Most copies of an event share one.
+func headerOf(e *event.Event, d match.Decision) *event.Header {
+	if d.Bare {
+		return e.BareHeader()
+	}
+	return e.CopyHeader()
 }
 
 // covered moves the first event into the batch's coverage.

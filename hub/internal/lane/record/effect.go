@@ -30,7 +30,11 @@ func (in Interest) Effect() (state, reason string) {
 	if !slices.ContainsFunc(asked, limit.Ops.Has) {
 		return contract.PolicySuspended, fmt.Sprintf("the policy allows %s of %v only", in.Entity, limit.Ops.Ops())
 	}
-	field, text := match.Outside(match.Definition{Filter: in.Filter, Fields: in.Fields}, asked, *limit)
+	def := match.Definition{Filter: in.Filter, Fields: in.Fields}
+	if match.Apart(def, *limit) {
+		return contract.PolicySuspended, "the policy allows none of the fields that the interest names; register others"
+	}
+	field, text := match.Outside(def, asked, *limit)
 	switch {
 	case field == "filter":
 		return contract.PolicySuspended, fmt.Sprintf("the interest's filter names %s, which the policy hides; register a filter without it", text)
