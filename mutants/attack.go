@@ -1,0 +1,12 @@
+package main
+
+// attackMutants take out what holds against slips of an operator's hand.
+var attackMutants = []mutant{
+	{
+		name: "token-in-the-log", guarantee: "a message names a server without its token",
+		file: "internal/reconnect/secrets.go",
+		old:  `	return WithoutSecrets(at)`,
+		new:  `	return nc.ConnectedUrlRedacted()`,
+		pkg:  "./cmd/replhub", test: "TestServeDoesNotShowATokenOfTheURL",
+	},
+}
