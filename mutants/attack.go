@@ -9,4 +9,11 @@ var attackMutants = []mutant{
 		new:  `	return nc.ConnectedUrlRedacted()`,
 		pkg:  "./cmd/replhub", test: "TestServeDoesNotShowATokenOfTheURL",
 	},
+	{
+		name: "quota-passed-in-silence", guarantee: "no lane gets more bytes than the quota",
+		file: "hub/config.go",
+		old:  `		return min(c.LaneMaxBytes, c.MaxLaneBytes)`,
+		new:  `		return c.LaneMaxBytes`,
+		pkg:  "./hub", test: "TestQuotas",
+	},
 }

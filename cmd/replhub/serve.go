@@ -95,7 +95,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 
 func (s settings) hubConfig(log *slog.Logger) hub.Config {
 	id := s.HubID
-	if id == "" {
+	if id == "" || id == "random" { // the default, as the help states it
 		id = randomHubID()
 	}
 	return hub.Config{
