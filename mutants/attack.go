@@ -16,4 +16,18 @@ var attackMutants = []mutant{
 		new:  `		return c.LaneMaxBytes`,
 		pkg:  "./hub", test: "TestQuotas",
 	},
+	{
+		name: "last-of-two-names-wins", guarantee: "a policy is not opened by a slip",
+		file: "internal/contract/duplicate.go",
+		old:  `			if seen[name] {`,
+		new:  `			if false {`,
+		pkg:  "./internal/contract", test: "TestPolicyIsNotOpenedByASlip",
+	},
+	{
+		name: "empty-filter-passes-all", guarantee: "a policy is not opened by a slip",
+		file: "internal/contract/policy.go",
+		old:  `stated && strings.TrimSpace(read.Filter) == ""`,
+		new:  `stated && false`,
+		pkg:  "./internal/contract", test: "TestPolicyIsNotOpenedByASlip",
+	},
 }
