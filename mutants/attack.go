@@ -24,6 +24,20 @@ var attackMutants = []mutant{
 		pkg:  "./internal/contract", test: "TestPolicyIsNotOpenedByASlip",
 	},
 	{
+		name: "erasures-queue-in-silence", guarantee: "a request is answered in the caller's time",
+		file: "hub/internal/erase/erase.go",
+		old:  `context.WithTimeout(ctx, turnTime)`,
+		new:  `context.WithTimeout(ctx, 20*turnTime)`,
+		pkg:  "./hub", test: "TestErasuresAtOnce",
+	},
+	{
+		name: "erase-asks-once", guarantee: "an erasure waits for its turn",
+		file: "cmd/replhub/erasepages.go",
+		old:  `now.Sub(p.since) < eraseTurn`,
+		new:  `now.Sub(p.since) < 0`,
+		pkg:  "./cmd/replhub", test: "TestPatienceOfAnErasure",
+	},
+	{
 		name: "empty-filter-passes-all", guarantee: "a policy is not opened by a slip",
 		file: "internal/contract/policy.go",
 		old:  `stated && strings.TrimSpace(read.Filter) == ""`,
