@@ -163,6 +163,7 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 
 func connectError(urls string, err error) error {
 	at := reconnect.WithoutSecrets(urls)
+	err = reconnect.WithoutURL(err)
 	_, network := errors.AsType[*net.OpError](err)
 	if network || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) {
 		return fmt.Errorf("connect to NATS at %s: %w; start replhub dev, or say where in Config.URL", at, ErrNoServer)

@@ -45,6 +45,15 @@ func TestConnectWhereNobodyListens(t *testing.T) {
 	}
 }
 
+func TestConnectDoesNotQuoteAURL(t *testing.T) {
+	for _, url := range []string{"nats://ada:secret/more@127.0.0.1:1", "nats://secret%zz@127.0.0.1:1", "nats://secret@[::1"} {
+		_, err := replhub.Connect(t.Context(), replhub.Config{URL: url})
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "percent-encoded") {
+			t.Errorf("error %v is not one about the URL, without its secrets", err)
+		}
+	}
+}
+
 func TestConnectNeedsNoHub(t *testing.T) {
 	l := newLab(t)
 	c := l.client()

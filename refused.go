@@ -20,7 +20,7 @@ const (
 	CodeDetached      Code = "detached"       // events were missed: register with a Start to begin again
 	CodeNotAllowed    Code = "not_allowed"    // the policy of the entity's owner does not allow it
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
-	CodeBusy          Code = "busy"           // another backfill of the entity is under way
+	CodeBusy          Code = "busy"           // another backfill of the entity, or another erasure, is under way
 	CodePaused        Code = "paused"         // a backfill while the service's workers are paused
 	CodeUnavailable   Code = "unavailable"    // NATS, JetStream or the registry is away; try again
 	CodeInternal      Code = "internal"       // a fault of the hub's

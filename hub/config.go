@@ -68,7 +68,8 @@ type Config struct {
 	// DLQMaxBytes by default. At the bound only that service stalls.
 	DLQServiceMaxBytes int64
 	// MaxLanes bounds the services of all hubs together; 5000 by default, which is the
-	// most. MaxLaneBytes bounds the MaxBytes that a registration may state; 0 is no bound.
+	// most. MaxLaneBytes bounds the MaxBytes that a registration may state, and LaneMaxBytes
+	// where that is more; 0 is no bound.
 	// MaxRegistrations bounds the registrations in a second of this hub; 0 is no bound.
 	// What is beyond is refused with the code "limit", and with "unavailable" where only
 	// the time is wrong.
@@ -191,6 +192,15 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: Policy %q: must be %q or %q", c.Policy, PolicyOpen, PolicyRequired)
 	}
 	return c.validateLimits()
+}
+
+// defaultLaneBytes is the limit of a lane that states none. The quota of what a lane may
+// state bounds it too: else a service gets more if it states nothing.
+func (c Config) defaultLaneBytes() int64 {
+	if c.MaxLaneBytes > 0 {
+		return min(c.LaneMaxBytes, c.MaxLaneBytes)
+	}
+	return c.LaneMaxBytes
 }
 
 // validateLimits checks sizes and numbers.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -398,4 +400,57 @@ func TestEraseRefuses(t *testing.T) {
 	if _, err := w.nc.Request("replhub.erase", []byte(`{"entity":"user","key":"42"}`), w.patience); errors.Is(err, nats.ErrNoResponders) {
 		t.Error(err)
 	}
+}
+
+// Several erasures at once get their turns: who would wait for long hears so soon, and
+// asks again.
+func TestErasuresAtOnce(t *testing.T) {
+	w := newWorld(t)
+	first := newGate("erase events")
+	w.startHub(func(cfg *hub.Config) { cfg.Failpoint = first.pass })
+	keys := []string{"41", "42", "43", "44", "45", "46"}
+	for _, key := range keys {
+		w.user(key)
+	}
+	results := make(chan error, len(keys))
+	busy := make(chan string, 100)
+	ask := func(key string) {
+		for {
+			done, err := w.tryErase(key, false)
+			refusal, refused := errors.AsType[*contract.Error](err)
+			if refused && refusal.Code == contract.CodeBusy {
+				busy <- key
+				continue
+			}
+			if err == nil && done.Events != 1 {
+				err = fmt.Errorf("%s: erased %+v", key, done)
+			}
+			results <- err
+			return
+		}
+	}
+	go ask(keys[0])
+	<-first.reached
+	for _, key := range keys[1:] {
+		go ask(key)
+	}
+	open := sync.OnceFunc(func() { close(first.open) })
+	defer open()
+	soon := time.After(6 * time.Second)
+	for heard := map[string]bool{}; len(heard) < len(keys)-1; {
+		select {
+		case key := <-busy:
+			heard[key] = true
+		case <-soon:
+			t.Fatalf("only %v hear that the hub is busy", heard)
+		}
+	}
+	open()
+	for range keys {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	w.gone("name of 4", contract.StreamIngest)
+	w.healthy()
 }

@@ -114,7 +114,7 @@ func New(cfg Config) (*Hub, error) {
 	h.condition.untrimmed = &h.untrimmed
 	h.alarms = alarm.New(h.log)
 	h.hubs = ownership.New(ownership.Config{Conn: cfg.Conn, Registry: cfg.Registry, ID: cfg.ID, Alone: cfg.OwnAll, Logger: h.log})
-	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.LaneMaxBytes, h.log)
+	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.defaultLaneBytes(), h.log)
 	h.api = httpapi.New(httpapi.Config{
 		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Token: cfg.HTTPToken, Logger: h.log,
 	})

@@ -16,6 +16,9 @@ func TestQuotas(t *testing.T) {
 	w.startHub(func(cfg *hub.Config) { cfg.MaxLanes, cfg.MaxLaneBytes = 2, 1<<20 })
 	w.register("a", `{"entities":["user"],"max_bytes":1048576}`)
 	w.register("b", `{"entities":["user"]}`)
+	if d, err := w.describe("b"); err != nil || d.MaxBytes != 1<<20 {
+		t.Errorf("a lane that states nothing has %d bytes (%v), want no more than the quota", d.MaxBytes, err)
+	}
 	for _, tt := range []struct{ subject, request, names string }{
 		{"replhub.register.c", `{"entities":["user"]}`, contract.EnvQuotaLanes},
 		{"replhub.register.a", `{"entities":["user"],"max_bytes":1048577}`, contract.EnvQuotaLaneBytes},

@@ -13,6 +13,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/jsapi"
+	"github.com/replhub/replhub/internal/reconnect"
 )
 
 // checkServer refuses a server that cannot do what the hub needs, in one line
@@ -30,9 +31,9 @@ func (h *Hub) checkServer(ctx context.Context) error {
 	account, err := js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("the server at %s runs without JetStream: start it with `nats-server -js`, or enable JetStream for this account", h.nc.ConnectedUrlRedacted())
+		return fmt.Errorf("the server at %s runs without JetStream: start it with `nats-server -js`, or enable JetStream for this account", reconnect.Server(h.nc))
 	case err != nil:
-		return fmt.Errorf("ask %s for JetStream: %w", h.nc.ConnectedUrlRedacted(), err)
+		return fmt.Errorf("ask %s for JetStream: %w", reconnect.Server(h.nc), err)
 	}
 	h.domain = account.Domain
 	h.js = retry.JetStream(place.JetStream(js, h.domain))

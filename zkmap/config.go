@@ -83,6 +83,9 @@ func (c Config) layout() (mirror.Layout, error) {
 		return none, errors.New("config: Servers: at least one is needed")
 	}
 	for _, s := range c.Servers {
+		if strings.Contains(s, "@") { // it would show in each message about this server
+			return none, errors.New("config: Servers: an address has an @: must be host:port; user and password are for AuthFile")
+		}
 		if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" {
 			return none, fmt.Errorf("config: Servers %q: must be host:port", s)
 		}

@@ -19,6 +19,7 @@ func TestConfigNamesTheField(t *testing.T) {
 	}{
 		{"Servers", func(c *zkmap.Config) { c.Servers = nil }},
 		{"Servers", func(c *zkmap.Config) { c.Servers = []string{":2181"} }},
+		{"Servers", func(c *zkmap.Config) { c.Servers = []string{"token@localhost:2181"} }},
 		{"Root", func(c *zkmap.Config) { c.Root = "replhub" }},
 		{"Root", func(c *zkmap.Config) { c.Root = "/" }},
 		{"Root", func(c *zkmap.Config) { c.Root = "/a/../b" }},

@@ -107,6 +107,7 @@ func (a *app) connect() (*connection, error) {
 
 // explain says what to do about a connection that did not come about.
 func (l *connection) explain(err error, tlsFirst bool) error {
+	err = reconnect.WithoutURL(err)
 	if errors.Is(err, nats.ErrNoServers) {
 		return failf(codeUnreachable, "connect to NATS at %s: nobody answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
 	}

@@ -112,9 +112,16 @@ func TestConnectsByContext(t *testing.T) {
 
 func TestNoServerIsSaidWithoutSecrets(t *testing.T) {
 	newBench(t)
-	o := execute(t.Context(), "", "ls", "--server", "nats://ada:secret@127.0.0.1:1")
-	if o.code != exitFailed || !strings.Contains(o.stderr, "nats://127.0.0.1:1") || strings.Contains(o.stderr, "secret") {
-		t.Errorf("exit %d: %s", o.code, o.stderr)
+	for server, says := range map[string]string{
+		"nats://ada:secret@127.0.0.1:1":                       "nats://127.0.0.1:1",
+		"nats://secret@127.0.0.1:1,nats://secret@localhost:1": "nats://127.0.0.1:1,nats://localhost:1",
+		"nats://ada:secret/more@127.0.0.1:1":                  "not a URL",
+		"nats://secret%zz@127.0.0.1:1":                        "not a URL",
+	} {
+		o := execute(t.Context(), "", "ls", "--server", server)
+		if o.code != exitFailed || !strings.Contains(o.stderr, says) || strings.Contains(o.stderr, "secret") {
+			t.Errorf("%s: exit %d: %s", server, o.code, o.stderr)
+		}
 	}
 }
 

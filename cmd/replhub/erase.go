@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -43,7 +42,8 @@ set them. It needs the permission to publish (replhub auth operator --deletes us
 --verify looks again afterwards, and lists what is still there. The exit code is then 1
 if a payload is there. With --dry-run, nothing is removed, and the command only lists.
 
-If the command is interrupted, run it again. It cannot reach the services' own
+A hub does one erasure at a time. While another is at work, the command waits for up to
+two minutes for its turn. If it is interrupted or gives up, run it again. It cannot reach the services' own
 databases, what a worker holds at that moment, and back-ups, mirrors and sources of the
 streams: docs/operations.md.`,
 		Example: `  replhub erase user 42 --dry-run
@@ -97,7 +97,7 @@ func (a *app) erase(ctx context.Context, entity, key string, f eraseFlags) error
 	defer l.close()
 	var done erasure
 	if done.Erased, err = a.erasePages(ctx, l, contract.Erase{Entity: entity, Key: key, DryRun: f.dryRun}); err != nil {
-		return err
+		return a.cutShort(&done, f, err)
 	}
 	if f.publish {
 		if done.Published, err = l.publishDelete(ctx, entity, key, done.ID, f); err != nil {
@@ -120,49 +120,6 @@ func (a *app) erase(ctx context.Context, entity, key string, f eraseFlags) error
 		}
 	}
 	return a.showErasure(&done, f)
-}
-
-// erasePages asks until the hub has no more pages, and joins the replies.
-func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase) (contract.Erased, error) {
-	var all contract.Erased
-	line := &progressLine{app: a}
-	defer line.leave()
-	for {
-		var page contract.Erased
-		if _, err := l.ask(ctx, contract.VerbErase, "", req, &page); err != nil {
-			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-				return all, failf(codeInterrupted, "interrupted, and not all is looked at; run it again")
-			}
-			return all, err
-		}
-		joinErased(&all, page)
-		if page.Next == "" {
-			return all, nil
-		}
-		if page.Next == req.After {
-			return all, failf(codeFailed, "the hub does not get on in %s; run it again", page.Place)
-		}
-		req.After = page.Next
-		line.show(fmt.Sprintf("%s: looked at %s, found %d", page.Place, plural(all.Looked, "message"), all.Events+all.Copies+all.DeadLetters))
-	}
-}
-
-// joinErased adds a page.
-func joinErased(all *contract.Erased, page contract.Erased) {
-	all.ID, all.DryRun, all.Place = page.ID, page.DryRun, page.Place
-	all.Events += page.Events
-	all.Copies += page.Copies
-	all.DeadLetters += page.DeadLetters
-	all.Records += page.Records
-	all.Deletes += page.Deletes
-	all.InFlight += page.InFlight
-	all.Looked += page.Looked
-	all.Found = append(all.Found, page.Found...)
-	for _, left := range page.Left {
-		if len(all.Left) == 0 || all.Left[len(all.Left)-1] != left {
-			all.Left = append(all.Left, left)
-		}
-	}
 }
 
 // publishDelete publishes the delete of a key, and returns its sequence. A repetition for
@@ -242,6 +199,10 @@ func showErased(w io.Writer, e *erasure, f eraseFlags) error {
 	}
 	if e.Deletes > 0 && !f.dryRun && !f.publish {
 		out.printf("%s of these had no payload: a service that had not applied one keeps its row; --publish-delete publishes a new one", plural(e.Deletes, "delete"))
+	}
+	looksAgain := f.dryRun && f.verify // nothing is what the caller hopes for
+	if nothing := e.Events+e.Copies+e.DeadLetters+e.Records == 0; nothing && !looksAgain && len(e.Left) == 0 {
+		out.printf("nothing was found under this key: it was erased before, or is spelt otherwise")
 	}
 	if e.Published > 0 {
 		out.printf("published a delete as event %d", e.Published)

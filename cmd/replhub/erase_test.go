@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/micro"
 
@@ -14,8 +17,14 @@ func (b *bench) erases(t *testing.T, replies ...any) {
 	t.Helper()
 	b.serve(t, "replhub.erase", func(req micro.Request) {
 		b.asked <- string(req.Data())
-		_ = req.RespondJSON(replies[0])
+		reply := replies[0]
 		replies = replies[1:]
+		if refusal, ok := reply.(*contract.Error); ok {
+			body, _ := json.Marshal(contract.Refusal{Error: refusal})
+			_ = req.Error(string(refusal.Code), refusal.Message, body)
+			return
+		}
+		_ = req.RespondJSON(reply)
 	})
 }
 
@@ -30,6 +39,7 @@ func TestEraseShowsWhatItDid(t *testing.T) {
 	only := contract.Erased{DryRun: true, Events: 1, Deletes: 1, Place: "DB", Found: []contract.ErasedMessage{bare}}
 	both := contract.Erased{DryRun: true, Events: 1, Copies: 1, Deletes: 1, Place: "DB", Found: []contract.ErasedMessage{bare, copied}}
 	blind := contract.Erased{DryRun: true, Place: "SUB_sharing", Left: []contract.ErasedMessage{{Stream: "SUB_sharing", Reason: "no leader"}}}
+	busy := contract.Errorf(contract.CodeBusy, "at work on another erasure")
 	for name, tt := range map[string]struct {
 		line    string
 		replies []any
@@ -43,6 +53,9 @@ func TestEraseShowsWhatItDid(t *testing.T) {
 		"erase-blind":        {"erase user 42 --dry-run --verify", []any{blind}},
 		"erase-then-blind":   {"erase user 42 --verify", []any{second, blind}},
 		"erase-nothing-left": {"erase user 42 --dry-run --verify", []any{nothing}},
+		"erase-mistyped":     {"erase user 43 --verify", []any{contract.Erased{ID: "e1", Place: "DLQ"}, nothing}},
+		"erase-busy":         {"erase user 42", []any{busy, first, busy, second}},
+		"erase-full-ledger":  {"erase user 42", []any{first, contract.Errorf(contract.CodeLimit, "the ledger is full")}},
 		"erase-bad-entity":   {"erase User 42", nil},
 		"erase-bad-flags":    {"erase user 42 --dry-run --publish-delete", nil},
 		"erase-lone-origin":  {"erase user 42 --origin profile", nil},
@@ -80,5 +93,52 @@ func TestErasePublishesADelete(t *testing.T) {
 	}
 	if _, err := s.GetMsg(t.Context(), 2); err == nil {
 		t.Error("the same delete was published twice")
+	}
+}
+
+// A page is asked for again within bounds: a hub that is busy has two minutes, and one
+// that does not answer has four attempts.
+func TestPatienceOfAnErasure(t *testing.T) {
+	begun := time.Now()
+	busy := &refused{reason: contract.Errorf(contract.CodeBusy, "busy")}
+	away := &refused{reason: contract.Errorf(contract.CodeUnavailable, "away")}
+	late := failf(codeTimeout, "no answer")
+	for name, tt := range map[string]struct {
+		errs  []error
+		after time.Duration
+		last  bool // whether the last error is followed by another attempt
+	}{
+		"busy":                 {[]error{busy, busy, busy, busy, busy, busy}, time.Minute, true},
+		"busy for long":        {[]error{busy}, 2 * time.Minute, false},
+		"lost":                 {[]error{late, away, late}, 30 * time.Second, true},
+		"lost often":           {[]error{late, away, late, late}, 30 * time.Second, false},
+		"lost, but busy since": {[]error{late, late, late, busy, late}, 30 * time.Second, true},
+		"refused":              {[]error{&refused{reason: contract.Errorf(contract.CodeLimit, "full")}}, 0, false},
+		"anything else":        {[]error{errors.New("else")}, 0, false},
+	} {
+		p := erasePatience{since: begun}
+		waits := ""
+		for _, err := range tt.errs {
+			waits = p.again(err, begun.Add(tt.after))
+		}
+		if (waits != "") != tt.last {
+			t.Errorf("%s: waits for %q", name, waits)
+		}
+	}
+}
+
+// Ctrl-C ends the wait for a turn.
+func TestEraseIsInterruptedWhileItWaits(t *testing.T) {
+	b := newBench(t)
+	b.serve(t, "replhub.erase", func(req micro.Request) {
+		b.asked <- ""
+		body, _ := json.Marshal(contract.Refusal{Error: contract.Errorf(contract.CodeBusy, "busy")})
+		_ = req.Error(string(contract.CodeBusy), "busy", body)
+	})
+	r := start(t, "erase", "user", "42")
+	<-b.asked
+	r.stop()
+	if code := r.ended(t); code != exitFailed || !strings.Contains(r.stderr.String(), "interrupted, and not all is looked at; run it again") {
+		t.Errorf("exit %d: %s", code, r.stderr)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,7 +57,7 @@ func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			log.Info("nats connection is back", "server", nc.ConnectedUrlRedacted())
+			log.Info("nats connection is back", "server", reconnect.Server(nc))
 		}),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			err := nc.LastError()
@@ -98,9 +97,7 @@ func (s natsSettings) options(supervisor *reconnect.Supervisor) ([]nats.Option, 
 // explain says what to do about a connection that did not come about.
 func (s natsSettings) explain(err error) error {
 	at := reconnect.WithoutSecrets(s.URL)
-	if wrong, ok := errors.AsType[*url.Error](err); ok {
-		err = wrong.Err // the whole shows the URL with its password
-	}
+	err = reconnect.WithoutURL(err)
 	switch {
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("connect to NATS at %s: nobody answers there; start nats-server, or say where it is in %s", at, contract.EnvNATSURL)

@@ -3,24 +3,14 @@ package main
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // humanBytes is a size in binary units, as in "1.5 KiB".
-func humanBytes[N int64 | uint64](n N) string {
-	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB"}
-	value, unit := float64(n), 0
-	for value >= 1024 && unit < len(units)-1 {
-		value /= 1024
-		unit++
-	}
-	if unit == 0 {
-		return strconv.FormatFloat(value, 'f', 0, 64) + " B"
-	}
-	return fmt.Sprintf("%.1f %s", value, units[unit])
-}
+func humanBytes[N int64 | uint64](n N) string { return contract.SizeText(n) }
 
 // humanDuration is a duration by its two greatest units, as in "2h5m".
 func humanDuration(d time.Duration) string {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,6 +89,12 @@ func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string)
 			return nil, usagef("--file is the whole request: put entities, filters and fields into the file")
 		}
 		return f.fromFile(a.in)
+	}
+	for _, name := range []string{"ops", "filter", "fields"} {
+		// An empty variable in a script would otherwise register for everything.
+		if flag := flags.Lookup(name); flag.Changed && strings.Trim(flag.Value.String(), "[] \t") == "" {
+			return nil, usagef("--%s is empty: leave it out for its default", name)
+		}
 	}
 	var req contract.Register
 	if !slices.ContainsFunc(f.ofInterest, flags.Changed) {

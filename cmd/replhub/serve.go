@@ -15,6 +15,7 @@ import (
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/reconnect"
 )
 
 // defaultHTTPAddr is where the hub's HTTP listens.
@@ -87,14 +88,14 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	d := daemon{cfg: cfg, listener: listener, lost: connection.lost, drain: s.DrainTimeout}
 	return explainStart(d.run(ctx, func() {
-		log.Info("ready", "hub", cfg.ID, "nats", connection.nc.ConnectedUrlRedacted(), "registry", s.Registry,
+		log.Info("ready", "hub", cfg.ID, "nats", reconnect.Server(connection.nc), "registry", s.Registry,
 			"http", listener.Addr().String(), "version", cfg.Version)
 	}), serveSpace)
 }
 
 func (s settings) hubConfig(log *slog.Logger) hub.Config {
 	id := s.HubID
-	if id == "" {
+	if id == "" || id == "random" { // the default, as the help states it
 		id = randomHubID()
 	}
 	return hub.Config{

@@ -185,6 +185,26 @@ func TestServesUntilToldToStop(t *testing.T) {
 	}
 }
 
+// A user of a URL without a password is a token, which nats.go's redacted URL shows.
+func TestServeDoesNotShowATokenOfTheURL(t *testing.T) {
+	clearEnvironment(t)
+	const token = "mytoken9999"
+	s := startServer(t, &server.Options{Authorization: token, JetStream: true})
+	t.Setenv(contract.EnvNATSURL, strings.Replace(s.ClientURL(), "nats://", "nats://"+token+"@", 1))
+	t.Setenv(contract.EnvLogLevel, "debug")
+	r := start(t, "serve")
+	ready := r.stdout.await(t, "msg=ready")
+	if at := field(t, ready, "nats"); at != s.ClientURL() {
+		t.Errorf("the log has nats=%s, want %s", at, s.ClientURL())
+	}
+	measured := get(t, "http://"+field(t, ready, "http")+"/metrics")
+	r.stop()
+	r.ended(t)
+	if all := r.stdout.String() + r.stderr.String() + measured; strings.Contains(all, token) {
+		t.Errorf("the token shows:\n%s", all)
+	}
+}
+
 func get(t *testing.T, url string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -51,9 +51,21 @@ type settings struct {
 
 // quotaSettings bound what services may take together.
 type quotaSettings struct {
-	Lanes         int      `default:"5000"`
-	LaneBytes     byteSize `split_words:"true"`
-	Registrations int      `default:"1000"`
+	Lanes         int       `default:"5000"`
+	LaneBytes     quotaSize `split_words:"true"`
+	Registrations int       `default:"1000"`
+}
+
+// quotaSize is a byteSize that may also be "none", which is 0.
+type quotaSize byteSize
+
+// Set reads the variable.
+func (q *quotaSize) Set(text string) error {
+	if strings.EqualFold(strings.TrimSpace(text), "none") {
+		*q = 0
+		return nil
+	}
+	return (*byteSize)(q).Set(text)
 }
 
 func (s quotaSettings) validate() error {
@@ -61,7 +73,7 @@ func (s quotaSettings) validate() error {
 	case s.Lanes < 1 || s.Lanes > hub.MaxLanes:
 		return fmt.Errorf("%s=%d: must be 1 to %d", contract.EnvQuotaLanes, s.Lanes, hub.MaxLanes)
 	case s.LaneBytes != 0 && s.LaneBytes < 64<<10:
-		return fmt.Errorf("%s=%d: must be at least %s", contract.EnvQuotaLaneBytes, s.LaneBytes, humanBytes(int64(64<<10)))
+		return fmt.Errorf("%s=%s: must be at least %s, or none", contract.EnvQuotaLaneBytes, humanBytes(int64(s.LaneBytes)), humanBytes(int64(64<<10)))
 	case s.Registrations < 0:
 		return fmt.Errorf("%s=%d: must be 0 or above", contract.EnvQuotaRegistrations, s.Registrations)
 	}
@@ -179,7 +191,7 @@ func (s settings) validateSizes() error {
 		{contract.EnvMemoryBytes, s.MemoryBytes, 16 << 20},
 	} {
 		if b.value < b.least {
-			return fmt.Errorf("%s=%d: must be at least %s", b.name, b.value, humanBytes(int64(b.least)))
+			return fmt.Errorf("%s=%s: must be at least %s", b.name, humanBytes(int64(b.value)), humanBytes(int64(b.least)))
 		}
 	}
 	return nil
@@ -307,6 +319,8 @@ func explainParse(err error) error {
 		want = "must be true or false"
 	case "slog.Level":
 		want = "must be debug, info, warn or error"
+	case "main.quotaSize":
+		want = `must be a size such as "4GiB" or "512MB", or none`
 	case "main.byteSize":
 		want = `must be a size such as "4GiB" or "512MB"`
 	}

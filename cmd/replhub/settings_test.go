@@ -78,7 +78,8 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"REPLHUB_ON_FULL=drop":            "detach or refuse",
 		"REPLHUB_HTTP_TLS_CERT=/c":        "REPLHUB_HTTP_TLS_KEY go together",
 		"REPLHUB_QUOTA_LANES=0":           "must be 1 to 5000",
-		"REPLHUB_QUOTA_LANE_BYTES=1KiB":   "at least 64.0 KiB",
+		"REPLHUB_QUOTA_LANE_BYTES=1KiB":   "=1.0 KiB: must be at least 64.0 KiB, or none",
+		"REPLHUB_QUOTA_LANE_BYTES=few":    "or none",
 		"REPLHUB_QUOTA_REGISTRATIONS=-1":  "must be 0 or above",
 		"REPLHUB_POLICY=yes":              "open or required",
 		"REPLHUB_LOG_LEVEL=loud":          "debug, info",
@@ -105,6 +106,16 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 				t.Errorf("error %q: shows a secret, or is more than a line", err)
 			}
 		})
+	}
+}
+
+func TestNoQuotaOfLaneBytes(t *testing.T) {
+	for text, want := range map[string]quotaSize{"none": 0, "None": 0, "0": 0, "1MiB": 1 << 20} {
+		clearEnvironment(t)
+		t.Setenv(contract.EnvQuotaLaneBytes, text)
+		if s, err := readSettings(); err != nil || s.Quota.LaneBytes != want {
+			t.Errorf("%q is %d (%v), want %d", text, s.Quota.LaneBytes, err, want)
+		}
 	}
 }
 

@@ -56,6 +56,22 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 				return map[string]string{contract.EnvNATSURL: "nats://ada:" + secret + "@[::1"}
 			}, []string{contract.EnvNATSURL},
 		},
+		"password that splits the URL": {
+			func(*testing.T) map[string]string {
+				return map[string]string{contract.EnvNATSURL: "nats://ada:" + secret + "/more@127.0.0.1:1"}
+			}, []string{contract.EnvNATSURL, "percent-encoded"},
+		},
+		"no JetStream, token": {
+			func(t *testing.T) map[string]string {
+				at := startServer(t, &server.Options{Authorization: secret}).ClientURL()
+				return map[string]string{contract.EnvNATSURL: strings.Replace(at, "nats://", "nats://"+secret+"@", 1)}
+			}, []string{"the server at nats://127.0.0.1:", "runs without JetStream"},
+		},
+		"ZooKeeper address with a password": {
+			func(t *testing.T) map[string]string {
+				return map[string]string{contract.EnvNATSURL: newBench(t).server.URL(), contract.EnvZKServers: "zk1:2181,ada:" + secret + "@zk2:2181"}
+			}, []string{"host:port", "AuthFile"},
+		},
 		"no credentials": {
 			func(t *testing.T) map[string]string {
 				s := startServer(t, &server.Options{Username: "hub", Password: "right", JetStream: true})

@@ -41,6 +41,17 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
+// An empty variable in a script must not register for everything.
+func TestEmptyFlagsOfARegistration(t *testing.T) {
+	newBench(t)
+	for _, flag := range []string{"--filter=", "--filter= ", "--fields=", "--ops="} {
+		name, _, _ := strings.Cut(flag, "=")
+		if o := execute(t.Context(), "", "register", "sharing", "user", flag); o.code != exitUsage || !strings.Contains(o.stderr, name+" is empty") {
+			t.Errorf("%s: exit %d: %s", flag, o.code, o.stderr)
+		}
+	}
+}
+
 func TestEveryVerbHasHelp(t *testing.T) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {

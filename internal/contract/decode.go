@@ -12,7 +12,7 @@ import (
 )
 
 // Decode decodes a control request into v, a pointer to a struct, and refuses
-// what v has no field for by the field's path. An empty request is "{}". Every
+// what v has no field for, and what is there twice, by the field's path. An empty request is "{}". Every
 // error is an *Error.
 func Decode(data []byte, v any) error {
 	data = bytes.TrimSpace(data)
@@ -25,6 +25,12 @@ func Decode(data []byte, v any) error {
 	}
 	if _, ok := raw.(map[string]any); !ok {
 		return Errorf(CodeBadJSON, "the request must be a JSON object such as {}")
+	}
+	switch path, err := duplicateName(data); {
+	case err != nil:
+		return Errorf(CodeBadJSON, "the request is not JSON: %v", err)
+	case path != "":
+		return FieldErrorf(CodeInvalidValue, path, "it is there twice; remove one")
 	}
 	if path := unknownField(raw, reflect.TypeOf(v).Elem(), ""); path != "" {
 		return FieldErrorf(CodeUnknownField, path, "no such field here; check its spelling and place")

@@ -31,12 +31,15 @@ func TestDefinitionStandsAmongItsNeighbours(t *testing.T) {
 // and no type of this program.
 func TestDecodeNamesTheMember(t *testing.T) {
 	for request, want := range map[string]string{
-		`{"interests":[{"entity":"user","opps":["create"]}]}`: "interests[0].opps",
-		`{"interests":[{"entity":"user","ops":"create"}]}`:    "interests.ops",
-		`{"interests":[{"entity":"user","fields":[1]}]}`:      "interests.fields",
-		`{"interests":[{"entity":"user","echo":"yes"}]}`:      "interests.echo",
-		`{"interests":[{"entity":"user","Definition":{}}]}`:   "interests[0].Definition",
-		`{"queue":{"partitions":"2"}}`:                        "queue.partitions",
+		`{"interests":[{"entity":"user","opps":["create"]}]}`:                         "interests[0].opps",
+		`{"interests":[{"entity":"user","ops":"create"}]}`:                            "interests.ops",
+		`{"interests":[{"entity":"user","fields":[1]}]}`:                              "interests.fields",
+		`{"interests":[{"entity":"user","echo":"yes"}]}`:                              "interests.echo",
+		`{"interests":[{"entity":"user","Definition":{}}]}`:                           "interests[0].Definition",
+		`{"queue":{"partitions":"2"}}`:                                                "queue.partitions",
+		`{"entities":["user"],"entities":["tenant"]}`:                                 "entities",
+		`{"interests":[{"entity":"a"},{"entity":"b","filter":"x","\u0066ilter":""}]}`: "interests[1].filter",
+		`{"queue":{"partitions":2,"partitions":2}}`:                                   "queue.partitions",
 	} {
 		err := contract.Decode([]byte(request), new(contract.Register))
 		if refusal, ok := errors.AsType[*contract.Error](err); !ok || refusal.Field != want {

@@ -21,7 +21,7 @@ const (
 	CodeDetached      Code = "detached"       // the lane is detached and must be registered again with a start
 	CodeConflict      Code = "conflict"       // a stream of that name is not the hub's
 	CodeNotAllowed    Code = "not_allowed"    // the policy of the entity's owner does not allow it
-	CodeBusy          Code = "busy"           // another backfill of the entity is under way
+	CodeBusy          Code = "busy"           // another backfill of the entity, or another erasure, is under way
 	CodePaused        Code = "paused"         // a backfill into a lane whose workers are paused
 	CodeUnavailable   Code = "unavailable"    // NATS, JetStream or the registry is away; try again
 	CodeInternal      Code = "internal"       // a fault of the hub's

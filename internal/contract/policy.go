@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // The verbs of policies. replhub.policy.<entity> states or clears the policy of an
@@ -32,8 +33,9 @@ type Grant struct {
 	Fields []string `json:"fields,omitempty"`
 }
 
-// UnmarshalJSON implements json.Unmarshaler. It refuses null and empty lists: they
-// could be meant to allow nothing, and would allow everything.
+// UnmarshalJSON implements json.Unmarshaler. It refuses null, empty lists and an empty
+// filter, as of an empty variable in a script: they could be meant to allow nothing, and
+// would allow everything.
 func (g *Grant) UnmarshalJSON(data []byte) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {
@@ -51,6 +53,9 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 		if _, stated := members[name]; stated && empty {
 			return errors.New(name + " of a grant are empty: leave them out to allow all, or leave the service out to allow nothing")
 		}
+	}
+	if _, stated := members["filter"]; stated && strings.TrimSpace(read.Filter) == "" {
+		return errors.New("filter of a grant is empty: leave it out to pass all events, or leave the service out to allow nothing")
 	}
 	*g = Grant(read)
 	return nil

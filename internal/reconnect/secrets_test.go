@@ -15,6 +15,11 @@ func TestWithoutSecrets(t *testing.T) {
 		"a:4222":                             "nats://a:4222",
 		"ws://ada:secret@a/path,nats://b:42": "ws://a/path,nats://b:42",
 		"nats://%zz:secret@a":                "(not a URL)",
+		"nats://secret@a:4222,nats://b:4222": "nats://a:4222,nats://b:4222",
+		"nats://se/cret@a:4222":              "(not a URL)",
+		"nats://ada:se/cret@a:4222":          "(not a URL)",
+		"nats://se?cret@a:4222":              "(not a URL)",
+		"nats://se#cret@a:4222":              "(not a URL)",
 	} {
 		if got := reconnect.WithoutSecrets(urls); got != want {
 			t.Errorf("%q: %q, want %q", urls, got, want)

@@ -42,6 +42,9 @@ const (
 	pageTime = 2 * time.Second
 	// maxBatch bounds the events that are recorded at a time.
 	maxBatch = 500
+	// turnTime is how long a page waits for the one at work. A caller that waits behind
+	// many would hear nothing in its time.
+	turnTime = time.Second
 	// maxListed bounds the messages that a page names.
 	maxListed = 100
 )
@@ -78,7 +81,7 @@ func (e *Eraser) Erase(ctx context.Context, _ subjects.Name, req contract.Erase)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.turn.Acquire(ctx, 1); err != nil {
+	if err := e.takeTurn(ctx); err != nil {
 		return nil, err
 	}
 	defer e.turn.Release(1)
@@ -104,6 +107,17 @@ func (e *Eraser) Erase(ctx context.Context, _ subjects.Name, req contract.Erase)
 		return nil, err
 	}
 	return p.reply, nil
+}
+
+// takeTurn waits a little for the page at work, and refuses this one if that goes on.
+func (e *Eraser) takeTurn(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
+	err := e.turn.Acquire(waiting, 1)
+	if err != nil && ctx.Err() == nil {
+		return contract.Errorf(contract.CodeBusy, "this hub is at work on another erasure: send the request again")
+	}
+	return err
 }
 
 // parse checks a request. Every error is a *contract.Error.
@@ -138,7 +152,9 @@ func (e *Eraser) begin(ctx context.Context, req contract.Erase) (cursor, error) 
 // refusal translates an error for the caller.
 func (e *Eraser) refusal(err error) error {
 	if many, ok := errors.AsType[*retention.TooManyErasedError](err); ok {
-		return contract.Errorf(contract.CodeLimit, "%v", many)
+		return contract.Errorf(contract.CodeLimit, "with these, %d erased events would lie among those that ingest still holds, and at most %d may; "+
+			"what is erased stays erased: wait until ingest was trimmed, or lower %s for a while, and send the request again",
+			many.Have, many.Most, contract.EnvHistory)
 	}
 	if errors.Is(err, retention.ErrChanged) {
 		return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back meanwhile: begin again without \"after\"")

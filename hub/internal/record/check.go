@@ -77,7 +77,7 @@ func (r Service) check() error {
 		return err
 	}
 	if r.MaxBytes != 0 && r.MaxBytes < request.MinLaneBytes {
-		return fmt.Errorf("max_bytes: %d is too little: at least %d", r.MaxBytes, request.MinLaneBytes)
+		return fmt.Errorf("max_bytes: %d is too little: at least %d (%s)", r.MaxBytes, request.MinLaneBytes, contract.SizeText(int64(request.MinLaneBytes)))
 	}
 	return InWords(request.CheckQueue(&r.Queue))
 }

@@ -26,6 +26,7 @@ func TestRecordsAreChecked(t *testing.T) {
 		`{"since":{"epoch":1,"seq":2}}`: "since: the hub writes it",
 		`{"rev":2}`:                     "rev: the hub writes it",
 		`{"id":"x","rev":2}`:            "",
+		`{"ops":["read"],"ops":[]}`:     "ops: it is there twice",
 	} {
 		_, newer, err := record.ParseInterest([]byte(value))
 		if newer || (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {

@@ -21,8 +21,8 @@ func (r *Registrar) quotaOfRegistrations(service subjects.Name) error {
 // quotaOfBytes refuses a lane's limit that a registration states.
 func (r *Registrar) quotaOfBytes(stated int64) error {
 	if most := r.cfg.MaxLaneBytes; most > 0 && stated > most {
-		return contract.FieldErrorf(contract.CodeLimit, "max_bytes", "%d is above the quota of a lane's bytes, %d (%s)",
-			stated, most, contract.EnvQuotaLaneBytes)
+		return contract.FieldErrorf(contract.CodeLimit, "max_bytes", "%d bytes (%s) are above the quota of a lane's bytes, %d (%s, %s)",
+			stated, contract.SizeText(stated), most, contract.SizeText(most), contract.EnvQuotaLaneBytes)
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func Parse(req contract.Register, known Known) (Request, error) {
 		return Request{}, err
 	}
 	if req.MaxBytes != 0 && req.MaxBytes < MinLaneBytes {
-		return Request{}, contract.FieldErrorf(contract.CodeInvalidValue, "max_bytes", "%d is too little: at least %d", req.MaxBytes, MinLaneBytes)
+		return Request{}, contract.FieldErrorf(contract.CodeInvalidValue, "max_bytes", "%d is too little: at least %d (%s)", req.MaxBytes, MinLaneBytes, contract.SizeText(int64(MinLaneBytes)))
 	}
 	out.Queue, out.MaxBytes = req.Queue, req.MaxBytes
 	return out, nil
