@@ -88,7 +88,7 @@ type Hub struct {
 // rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
 	consumers    *consumers.Watch
-	policies     *policy.Keeper
+	policies     *policy.Enforcer
 	registration *registration.Registrar
 	reconciler   *reconcile.Reconciler
 	verbs        *control.Verbs

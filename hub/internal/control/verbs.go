@@ -24,7 +24,7 @@ type VerbsConfig struct {
 	Letters *deadletter.Queue
 	Rosters *partition.Rosters
 	// Policies has the policies of entities in which a service has no interest now.
-	Policies *policy.Keeper
+	Policies *policy.Enforcer
 	// Failpoint is called at named steps; tests kill the process there.
 	Failpoint func(step string)
 	Logger    *slog.Logger

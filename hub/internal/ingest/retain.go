@@ -129,7 +129,7 @@ func (a *Anchor) Begin(ctx context.Context, s retention.Start) (b retention.Begi
 }
 
 // Policy is retention.Anchor.Policy.
-func (a *Anchor) Policy(entity string) (m PolicyMark, ok bool) { return a.a.Policy(entity) }
+func (a *Anchor) Policy(entity string) PolicyMark { return a.a.Policy(entity) }
 
 // Release ends the pin, and reports whether it still held.
 func (a *Anchor) Release(ctx context.Context) (held bool, err error) {

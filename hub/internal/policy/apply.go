@@ -77,7 +77,7 @@ func (o order) effect(service subjects.Name, s lane.State) (e contract.PolicyEff
 // that are registered for the entity. It fails if it is not in force in every lane. The
 // lanes are read from their streams: this hub's memory may not know of a registration
 // that another hub has just answered.
-func (k *Keeper) putInForce(ctx context.Context, o order, policyOf func(service string) *record.Policy, fence []subjects.Name) ([]contract.PolicyEffect, error) {
+func (k *Enforcer) putInForce(ctx context.Context, o order, policyOf func(service string) *record.Policy, fence []subjects.Name) ([]contract.PolicyEffect, error) {
 	services, err := k.cfg.Lanes.List(ctx)
 	if err != nil {
 		return nil, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored and not in force everywhere: %v; send it again", o.Entity, err)
@@ -109,7 +109,7 @@ func (k *Keeper) putInForce(ctx context.Context, o order, policyOf func(service 
 }
 
 // into lays an order over one lane, by the lane's owner if that answers.
-func (k *Keeper) into(ctx context.Context, service subjects.Name, o order) (e contract.PolicyEffect, ok bool, err error) {
+func (k *Enforcer) into(ctx context.Context, service subjects.Name, o order) (e contract.PolicyEffect, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	state, err := k.cfg.Lanes.State(ctx, service)
@@ -147,7 +147,7 @@ type applied struct {
 	Effect *contract.PolicyEffect `json:"effect,omitempty"`
 }
 
-func (k *Keeper) ask(ctx context.Context, owner string, service subjects.Name, o order) (e contract.PolicyEffect, ok, done bool) {
+func (k *Enforcer) ask(ctx context.Context, owner string, service subjects.Name, o order) (e contract.PolicyEffect, ok, done bool) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	data, err := json.Marshal(o)
@@ -169,7 +169,7 @@ func (k *Keeper) ask(ctx context.Context, owner string, service subjects.Name, o
 }
 
 // Apply answers the hub that changes a policy.
-func (k *Keeper) Apply(ctx context.Context, service subjects.Name, o order) (any, error) {
+func (k *Enforcer) Apply(ctx context.Context, service subjects.Name, o order) (any, error) {
 	effect, ok, err := k.here(ctx, service, o)
 	if err != nil || !ok {
 		return applied{}, err
@@ -178,7 +178,7 @@ func (k *Keeper) Apply(ctx context.Context, service subjects.Name, o order) (any
 }
 
 // here lays an order over a lane by this hub.
-func (k *Keeper) here(ctx context.Context, service subjects.Name, o order) (e contract.PolicyEffect, ok bool, err error) {
+func (k *Enforcer) here(ctx context.Context, service subjects.Name, o order) (e contract.PolicyEffect, ok bool, err error) {
 	l, err := k.cfg.Lanes.Existing(ctx, service)
 	if errors.Is(err, lane.ErrNoLane) {
 		return e, false, nil
@@ -212,7 +212,7 @@ func (k *Keeper) here(ctx context.Context, service subjects.Name, o order) (e co
 }
 
 // follow lays an order over a lane of this hub that a change did not reach.
-func (k *Keeper) follow(ctx context.Context, service subjects.Name, o order) (done bool) {
+func (k *Enforcer) follow(ctx context.Context, service subjects.Name, o order) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	if _, _, err := k.here(ctx, service, o); err != nil {
@@ -224,7 +224,7 @@ func (k *Keeper) follow(ctx context.Context, service subjects.Name, o order) (do
 }
 
 // fit makes a reply fit the server's max_payload.
-func (k *Keeper) fit(r contract.PolicySet) contract.PolicySet {
+func (k *Enforcer) fit(r contract.PolicySet) contract.PolicySet {
 	services := r.Services
 	r.Services = []contract.PolicyEffect{}
 	r.Services, r.LeftOut = reply.Fitting(services, reply.Room(k.cfg.Conn.MaxPayload())-reply.Size(r))

@@ -14,9 +14,8 @@ type known struct {
 	// record is the registry's, and read says that the registry was read.
 	record registry.FoundPolicy
 	read   bool
-	// mark is the ledger's; marked is false without one.
-	mark   retention.PolicyMark
-	marked bool
+	// mark is the ledger's, zero without one.
+	mark retention.PolicyMark
 	// inLanes is the highest revision that a lane has, as far as this hub knows.
 	inLanes uint64
 	// latest is the highest revision that a hub can have given by now; 0 for no bound.

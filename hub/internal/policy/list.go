@@ -11,7 +11,7 @@ import (
 )
 
 // List answers replhub.policies.
-func (k *Keeper) List(ctx context.Context, _ subjects.Name, req contract.ListPolicies) (any, error) {
+func (k *Enforcer) List(ctx context.Context, _ subjects.Name, req contract.ListPolicies) (any, error) {
 	p, err := reply.ParsePaging(req.After, req.Limit, contract.DefaultPage, reply.Room(k.cfg.Conn.MaxPayload()))
 	if err != nil {
 		return nil, err
@@ -31,8 +31,8 @@ func (k *Keeper) List(ctx context.Context, _ subjects.Name, req contract.ListPol
 	})
 	used, revs := 0, k.Revs()
 	for _, entity := range entities {
-		mark, marked := marks[entity]
-		one, ok := status(entity, k.known(ctx, entity, mark, marked, revs))
+		mark := marks[entity]
+		one, ok := status(entity, k.known(ctx, entity, mark, revs))
 		if !ok {
 			continue
 		}
@@ -47,13 +47,13 @@ func (k *Keeper) List(ctx context.Context, _ subjects.Name, req contract.ListPol
 }
 
 // show describes the policy of one entity.
-func (k *Keeper) show(ctx context.Context, entity string) (contract.PolicyStatus, error) {
+func (k *Enforcer) show(ctx context.Context, entity string) (contract.PolicyStatus, error) {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		return contract.PolicyStatus{}, err
 	}
-	mark, marked := marks[entity]
-	one, ok := status(entity, k.known(ctx, entity, mark, marked, k.Revs()))
+	mark := marks[entity]
+	one, ok := status(entity, k.known(ctx, entity, mark, k.Revs()))
 	if !ok {
 		return one, contract.Errorf(contract.CodeNotFound, "%s has no policy; state one as in {\"allow\":{\"sharing\":{\"fields\":[\"id\"]}}}", entity)
 	}

@@ -48,7 +48,7 @@ type Config struct {
 	Hubs         *ownership.Hubs
 	Lanes        *lanes.Set
 	Lacking      *lanes.Lacking
-	Policies     *policy.Keeper
+	Policies     *policy.Enforcer
 	Alarms       *alarm.Set
 	Logger       *slog.Logger
 }

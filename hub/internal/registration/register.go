@@ -48,7 +48,7 @@ type Config struct {
 	MaxLanes         int
 	MaxLaneBytes     int64
 	MaxRegistrations int
-	Policies         *policy.Keeper
+	Policies         *policy.Enforcer
 	// Started is when this process began, by the servers' time.
 	Started time.Time
 	// Failpoint is called at named steps; tests kill the process there.
@@ -395,11 +395,11 @@ func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted
 // interest is pinned by now: a policy that is stated later waits for the registration.
 func (r *registration) policyOf(ctx context.Context, w request.Wanted) (*lane.Policy, error) {
 	entity := w.Def.Entity
-	mark, marked := r.anchor.held.Policy(entity)
+	mark := r.anchor.held.Policy(entity)
 	if r.revs == nil {
 		r.revs = r.cfg.Policies.Revs()
 	}
-	p, err := r.cfg.Policies.ForNew(ctx, entity, r.service.String(), mark, marked, r.revs)
+	p, err := r.cfg.Policies.ForNew(ctx, entity, r.service.String(), mark, r.revs)
 	if err != nil {
 		return nil, err
 	}

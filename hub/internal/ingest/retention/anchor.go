@@ -62,13 +62,10 @@ func NewAnchor(id string) *Anchor { return &Anchor{id: id} }
 // Bounds returns what ingest held at the last Look.
 func (a *Anchor) Bounds() Bounds { return a.bounds }
 
-// Policy returns the mark of an entity's policy at the time of the pin; ok is false
-// without a policy. It is valid after Begin: a policy that is marked later sees the
+// Policy returns the mark of an entity's policy at the time of the pin, zero without a
+// policy. It is valid after Begin: a policy that is marked later sees the
 // pin.
-func (a *Anchor) Policy(entity string) (m PolicyMark, ok bool) {
-	m, ok = a.ledger.Policies[entity]
-	return m, ok
-}
+func (a *Anchor) Policy(entity string) PolicyMark { return a.ledger.Policies[entity] }
 
 // Look reads ingest's bounds for an edit of the lane's state, so that the new
 // interests of one edit begin together. known is the ledger last read.

@@ -43,7 +43,7 @@ const (
 	maxTries = 3
 )
 
-// Config is what a Keeper needs. Every field but Required is required.
+// Config is what an Enforcer needs. Every field but Required is required.
 type Config struct {
 	Conn   *nats.Conn
 	Ingest *ingest.Ingest
@@ -60,15 +60,15 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
-// Keeper keeps the policies. Its methods may be called concurrently, except Look.
-type Keeper struct {
+// Enforcer keeps the lanes in agreement with the policies. Its methods may be called concurrently, except Look.
+type Enforcer struct {
 	cfg Config
 	// raised are the entities about whose policy the last Look left an alarm.
 	raised map[string]bool
 }
 
-// New makes a Keeper.
-func New(cfg Config) *Keeper { return &Keeper{cfg: cfg} }
+// New makes an Enforcer.
+func New(cfg Config) *Enforcer { return &Enforcer{cfg: cfg} }
 
 // Revs are the highest revisions of the entities' policies that lanes have, as far as
 // this hub knows.
@@ -76,23 +76,23 @@ type Revs map[string]uint64
 
 // ForNew returns the policy that a new interest gets, nil for none. mark is the
 // ledger's, read together with the registration's pin.
-func (k *Keeper) ForNew(ctx context.Context, entity, service string, mark ingest.PolicyMark, marked bool, revs Revs) (*record.Policy, error) {
-	return k.known(ctx, entity, mark, marked, revs).forNew(entity, service, k.cfg.Required)
+func (k *Enforcer) ForNew(ctx context.Context, entity, service string, mark ingest.PolicyMark, revs Revs) (*record.Policy, error) {
+	return k.known(ctx, entity, mark, revs).forNew(entity, service, k.cfg.Required)
 }
 
 // Of returns the policy for a service that has no interest in an entity now.
-func (k *Keeper) Of(ctx context.Context, entity, service string) (*record.Policy, error) {
+func (k *Enforcer) Of(ctx context.Context, entity, service string) (*record.Policy, error) {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	mark, marked := marks[entity]
-	return k.ForNew(ctx, entity, service, mark, marked, k.Revs())
+	mark := marks[entity]
+	return k.ForNew(ctx, entity, service, mark, k.Revs())
 }
 
 // known gathers what this hub knows of an entity's policy.
-func (k *Keeper) known(ctx context.Context, entity string, mark ingest.PolicyMark, marked bool, revs Revs) known {
-	out := known{mark: mark, marked: marked, inLanes: revs[entity], latest: k.latest()}
+func (k *Enforcer) known(ctx context.Context, entity string, mark ingest.PolicyMark, revs Revs) known {
+	out := known{mark: mark, inLanes: revs[entity], latest: k.latest()}
 	out.record, out.read = k.cfg.Book.Policy(entity)
 	if out.record.Policy.Rev == mark.Rev && out.standing() != byHand {
 		return out
@@ -112,7 +112,7 @@ func (k *Keeper) known(ctx context.Context, entity string, mark ingest.PolicyMar
 }
 
 // Revs reads them from this hub's memory.
-func (k *Keeper) Revs() Revs {
+func (k *Enforcer) Revs() Revs {
 	highest := make(Revs)
 	for _, l := range k.cfg.Lanes.All() {
 		for _, in := range l.Status().State.Interests {
@@ -127,7 +127,7 @@ func (k *Keeper) Revs() Revs {
 // Set answers replhub.policy: it states or clears the policy of an entity, and returns
 // once no copy is made any more that the policy does not allow. An empty request shows the
 // policy, for who may not ask for all policies.
-func (k *Keeper) Set(ctx context.Context, entity subjects.Name, req contract.SetPolicy) (any, error) {
+func (k *Enforcer) Set(ctx context.Context, entity subjects.Name, req contract.SetPolicy) (any, error) {
 	switch {
 	case req.Clear && req.Allow != nil:
 		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "clear", "a policy is either stated or cleared")
@@ -162,13 +162,13 @@ func unstored(err error) error {
 // change stores a policy and puts it in force. The ledger is marked first: from then on
 // no registration comes into force without the policy, and no failure opens what the
 // policy closes.
-func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPolicy, allow map[string]contract.Grant, ends bool) ([]contract.PolicyEffect, uint64, error) {
+func (k *Enforcer) change(ctx context.Context, entity string, now registry.FoundPolicy, allow map[string]contract.Grant, ends bool) ([]contract.PolicyEffect, uint64, error) {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		return nil, 0, unstored(err)
 	}
 	have := known{record: now, read: true, inLanes: k.Revs()[entity], latest: k.latest()}
-	have.mark, have.marked = marks[entity]
+	have.mark = marks[entity]
 	want := ingest.PolicyMark{Rev: k.nextRev(entity, have), Sum: sum(allow), Cleared: ends}
 	switch {
 	case ends:
@@ -219,7 +219,7 @@ func (k *Keeper) change(ctx context.Context, entity string, now registry.FoundPo
 
 // nextRev is a revision above all that are known. It is taken from the clock, so that
 // it is above those that were forgotten with a ledger and a registry.
-func (k *Keeper) nextRev(entity string, have known) uint64 {
+func (k *Enforcer) nextRev(entity string, have known) uint64 {
 	now := uint64(max(k.cfg.Ingest.Now().UnixMicro(), 1))
 	rev := max(now, have.mark.Rev+1, have.inLanes+1, k.inLanes(entity)+1)
 	if have.invented() {
@@ -229,13 +229,13 @@ func (k *Keeper) nextRev(entity string, have known) uint64 {
 }
 
 // latest bounds the revisions that a hub can have given by now.
-func (k *Keeper) latest() uint64 {
+func (k *Enforcer) latest() uint64 {
 	return uint64(max(k.cfg.Ingest.Now().Add(clockRoom).UnixMicro(), 1))
 }
 
 // inLanes is the highest revision that an interest in an entity has, also of what is
 // suspended because there is no policy.
-func (k *Keeper) inLanes(entity string) (highest uint64) {
+func (k *Enforcer) inLanes(entity string) (highest uint64) {
 	for _, l := range k.cfg.Lanes.All() {
 		s := l.Status().State
 		if in := s.Find(entity); in != nil && in.Policy != nil {
@@ -246,7 +246,7 @@ func (k *Keeper) inLanes(entity string) (highest uint64) {
 }
 
 // store writes the registry's record.
-func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
+func (k *Enforcer) store(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
 	var err error
 	for range maxTries {
 		// The record was read before the ledger. So a later policy is seen in one of them,
@@ -270,7 +270,7 @@ func (k *Keeper) store(ctx context.Context, entity string, now registry.FoundPol
 }
 
 // write writes the registry's record over the one that was read.
-func (k *Keeper) write(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
+func (k *Enforcer) write(ctx context.Context, entity string, now registry.FoundPolicy, p registry.Policy, ends bool) error {
 	value := registry.Encode(p)
 	switch {
 	case ends && !now.Is:
@@ -285,7 +285,7 @@ func (k *Keeper) write(ctx context.Context, entity string, now registry.FoundPol
 
 // superseded refuses a policy, or its end, if the ledger or the registry has a later one:
 // that one holds, whoever wrote first.
-func (k *Keeper) superseded(ctx context.Context, entity string, rev uint64, now registry.FoundPolicy) error {
+func (k *Enforcer) superseded(ctx context.Context, entity string, rev uint64, now registry.FoundPolicy) error {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		return contract.Errorf(contract.CodeUnavailable, "the ledger does not say whether another policy of %s was stated meanwhile: %v; send it again", entity, err)
@@ -300,7 +300,7 @@ func (k *Keeper) superseded(ctx context.Context, entity string, rev uint64, now 
 // policies that cannot be applied. It is called by one goroutine, while the registry can
 // be read. done is false if something is left to do: a lane was not read yet, or could
 // not be changed.
-func (k *Keeper) Look(ctx context.Context) (done bool) {
+func (k *Enforcer) Look(ctx context.Context) (done bool) {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
 		k.cfg.Logger.Debug("read the marks of policies", "err", err) // the next look tries again
@@ -310,8 +310,8 @@ func (k *Keeper) Look(ctx context.Context) (done bool) {
 	raised, revs := make(map[string]bool), k.Revs()
 	all := make(map[string]known, len(entities))
 	for _, entity := range entities {
-		mark, marked := marks[entity]
-		one := k.known(ctx, entity, mark, marked, revs)
+		mark := marks[entity]
+		one := k.known(ctx, entity, mark, revs)
 		all[entity] = one
 		if one.standing() != byHand {
 			k.cfg.Alarms.Clear(aboutHand(entity))
@@ -340,7 +340,7 @@ func (k *Keeper) Look(ctx context.Context) (done bool) {
 // LookAtHeld puts the policies in force in the lanes that are held for an older one. It is
 // called in place of Look while the registry is away, and knows what was read of it
 // before: a policy that the ledger does not know as the newest stays out of force.
-func (k *Keeper) LookAtHeld(ctx context.Context) {
+func (k *Enforcer) LookAtHeld(ctx context.Context) {
 	held := func(l *lane.Lane) bool { return l.Held() != "" }
 	if !slices.ContainsFunc(k.cfg.Lanes.All(), held) {
 		return
@@ -352,15 +352,15 @@ func (k *Keeper) LookAtHeld(ctx context.Context) {
 	}
 	all, revs := make(map[string]known), k.Revs()
 	for _, entity := range k.entities(marks) {
-		mark, marked := marks[entity]
-		all[entity] = k.known(ctx, entity, mark, marked, revs)
+		mark := marks[entity]
+		all[entity] = k.known(ctx, entity, mark, revs)
 	}
 	k.layOver(ctx, all, held)
 }
 
 // layOver lays the policies over the lanes that this hub owns and that are among those
 // that it is to change.
-func (k *Keeper) layOver(ctx context.Context, all map[string]known, among func(*lane.Lane) bool) (done bool) {
+func (k *Enforcer) layOver(ctx context.Context, all map[string]known, among func(*lane.Lane) bool) (done bool) {
 	done = true
 	for _, l := range k.cfg.Lanes.All() {
 		if !l.Owned() || l.Parked() != "" || !among(l) {
@@ -388,7 +388,7 @@ func aboutHand(entity string) alarm.About {
 func (k known) rev() uint64 { return max(k.mark.Rev, k.record.Policy.Rev) }
 
 // entities are those of whose policy something is known, sorted.
-func (k *Keeper) entities(marks map[string]ingest.PolicyMark) []string {
+func (k *Enforcer) entities(marks map[string]ingest.PolicyMark) []string {
 	set := maps.Clone(marks)
 	if set == nil {
 		set = make(map[string]ingest.PolicyMark)
@@ -409,7 +409,7 @@ func (k *Keeper) entities(marks map[string]ingest.PolicyMark) []string {
 // forget removes the mark of a policy that was cleared, once every lane is read and none
 // holds the policy: without the mark, a lane would keep what it has. One hub does it for
 // each entity.
-func (k *Keeper) forget(ctx context.Context, entity string, one known) {
+func (k *Enforcer) forget(ctx context.Context, entity string, one known) {
 	name, err := subjects.ParseName(entity)
 	if err != nil || !k.cfg.Hubs.Owns(name) {
 		return
@@ -431,7 +431,7 @@ func (k *Keeper) forget(ctx context.Context, entity string, one known) {
 
 // settle finishes what a hub began: it puts a record made by hand in force, and marks a
 // policy that a lost ledger does not have. One hub does it for each entity.
-func (k *Keeper) settle(ctx context.Context, entity string, one known) {
+func (k *Enforcer) settle(ctx context.Context, entity string, one known) {
 	name, err := subjects.ParseName(entity)
 	if err != nil || !k.cfg.Hubs.Owns(name) {
 		return
@@ -448,7 +448,7 @@ func (k *Keeper) settle(ctx context.Context, entity string, one known) {
 }
 
 // adopt puts a record made by hand in force, which gives it a revision.
-func (k *Keeper) adopt(ctx context.Context, entity string) {
+func (k *Enforcer) adopt(ctx context.Context, entity string) {
 	now, err := k.cfg.Book.PolicyNow(ctx, entity)
 	if err != nil || !now.Is || now.Problem != "" {
 		return // changed meanwhile: the next look judges it
