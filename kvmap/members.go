@@ -128,7 +128,7 @@ func (m *Map) holdAll(ctx context.Context) {
 		case errors.Is(err, tree.ErrUnavailable):
 			m.cfg.Logger.Debug("hold member", "path", path, "err", err)
 		case errors.Is(err, tree.ErrConflict):
-			trouble.Add(path, "member held by another map; joins when that lets go")
+			trouble.Add(path, "another process is a member under this name, such as the same hub before its restart; this one becomes a member when the other's record ends")
 		case err != nil:
 			trouble.Add(path, "join: "+err.Error())
 		}

@@ -85,7 +85,7 @@ func (k *replica) join(ctx context.Context) error {
 		case err != nil:
 			trouble.Add(path, "join: "+err.Error())
 		case held:
-			trouble.Add(path, "member held by another session; joins when that ends")
+			trouble.Add(path, "another process is a member under this name, such as the same hub before its restart; this one becomes a member when the other's session ends")
 		}
 	}
 	k.m.alarms.Set("members", trouble)

@@ -142,3 +142,10 @@ func TestEraseIsInterruptedWhileItWaits(t *testing.T) {
 		t.Errorf("exit %d: %s", code, r.stderr)
 	}
 }
+
+// The list of erasures has no key, and says what it has instead.
+func TestStatusNamesTheHashOfAnErasedKey(t *testing.T) {
+	if text := erasureText(&contract.Erasure{Entity: "user", Key: "a1b2"}); !strings.Contains(text, "user, SHA-256 a1b2:") || strings.Contains(text, "key") {
+		t.Errorf("%q", text)
+	}
+}

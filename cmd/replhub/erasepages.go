@@ -59,7 +59,7 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 		page, err := a.erasePage(ctx, l, req, line)
 		if err != nil {
 			all.Next = req.After
-			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			if errors.Is(ctx.Err(), context.Canceled) { // err may be the signal, as the context's cause
 				err = failf(codeInterrupted, "interrupted, and not all is looked at; run it again")
 			}
 			return all, err

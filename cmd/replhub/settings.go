@@ -230,6 +230,15 @@ func (s settings) validateRegistry() error {
 		return fmt.Errorf("%s=zk: say where ZooKeeper is in %s", contract.EnvRegistry, contract.EnvZKServers)
 	case (s.ZK.TLS.Cert == "") != (s.ZK.TLS.Key == ""):
 		return fmt.Errorf("%s and %s go together", contract.EnvZKTLSCert, contract.EnvZKTLSKey)
+	case len(s.ZK.Servers) > 0:
+		return nil
+	}
+	for _, v := range []struct{ name, value string }{
+		{contract.EnvZKAuthFile, s.ZK.AuthFile}, {contract.EnvZKTLSCA, s.ZK.TLS.CA}, {contract.EnvZKTLSCert, s.ZK.TLS.Cert},
+	} {
+		if v.value != "" {
+			return fmt.Errorf("%s is set, and %s is not: say where ZooKeeper is, or unset it", v.name, contract.EnvZKServers)
+		}
 	}
 	return nil
 }
@@ -271,7 +280,11 @@ func refuseUnknown(environment, known []string) error {
 		}
 		nearest, distance := "", math.MaxInt
 		for _, k := range known {
-			if d := editDistance(strings.ToUpper(name), k); d < distance {
+			d := editDistance(strings.ToUpper(name), k)
+			if strings.HasPrefix(k, strings.ToUpper(name)+"_") {
+				d = min(d, 2) // a word is missing, as _FILE: nearer than another word of that length
+			}
+			if d < distance {
 				nearest, distance = k, d
 			}
 		}

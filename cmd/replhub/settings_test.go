@@ -92,6 +92,10 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"REPLHUB_INGEST_MAXBYTES=1":       "did you mean REPLHUB_INGEST_MAX_BYTES?",
 		"replhub_history=1h":              "did you mean REPLHUB_HISTORY?",
 		"REPLHUB_=":                       "is no variable",
+		"REPLHUB_HTTP_TOKEN=hush-hush":    "did you mean REPLHUB_HTTP_TOKEN_FILE?",
+		"REPLHUB_ZK_AUTH=hush-hush":       "did you mean REPLHUB_ZK_AUTH_FILE?",
+		"REPLHUB_ZK_AUTH_FILE=/a":         "REPLHUB_ZK_SERVERS is not",
+		"REPLHUB_ZK_TLS_CA=/c":            "REPLHUB_ZK_SERVERS is not",
 		"REPLHUB_NATS_PASSWORD=hush-hush": "did you mean REPLHUB_NATS_PASSWORD_FILE?",
 	} {
 		t.Run(entry, func(t *testing.T) {

@@ -74,7 +74,7 @@ func erasureText(e *contract.Erasure) string {
 	if e.Ended != nil {
 		ended = "completed " + humanTime(*e.Ended)
 	}
-	return fmt.Sprintf("%s: %s, key %s: %s, %s, %s", humanTime(e.Begun), e.Entity, e.Key,
+	return fmt.Sprintf("%s: %s, SHA-256 %s: %s, %s, %s", humanTime(e.Begun), e.Entity, e.Key,
 		plural(e.Events, "event"), copiesText(e.Copies), plural(e.DeadLetters, "dead letter")) + ", " + ended
 }
 

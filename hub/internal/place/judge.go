@@ -28,7 +28,8 @@ type OtherError struct {
 
 // Error says in one line what is wrong, and what to do.
 func (e *OtherError) Error() string {
-	what := fmt.Sprintf("streams of two JetStreams (%s) take the same subjects of this account", strings.Join(e.Streams, ", "))
+	names := slices.Compact(slices.Sorted(slices.Values(e.Streams))) // each JetStream may have one of the same name
+	what := fmt.Sprintf("streams of two JetStreams (%s) take the same subjects of this account", strings.Join(names, ", "))
 	if e.Hub != nil {
 		what = fmt.Sprintf("hub %s of another installation (%s) runs in this account", e.Hub.Hub, domainText(e.Hub.Domain))
 	}

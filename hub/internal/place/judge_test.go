@@ -29,7 +29,7 @@ func TestJudge(t *testing.T) {
 		"a hub, after the ledger was lost":   {here: lost, found: place.Found{Hubs: []place.Self{second}}},
 		"a copy's hub after such a loss":     {lost, place.Found{Hubs: []place.Self{copied}}, "hub h4"},
 		"two streams": {
-			running, place.Found{Takers: []string{"REPLHUB_LEDGER", "REPLHUB_LEDGER"}}, "streams of two JetStreams (REPLHUB_LEDGER, REPLHUB_LEDGER)",
+			running, place.Found{Takers: []string{"REPLHUB_LEDGER", "REPLHUB_LEDGER"}}, "streams of two JetStreams (REPLHUB_LEDGER) take the same subjects of this account, and this hub is in ",
 		},
 		"a stream where none should be": {first, place.Found{Takers: []string{"AUDIT"}}, "AUDIT"},
 	} {
