@@ -129,17 +129,10 @@ func (giveUp) step() {}
 
 // next is one round of Next.
 func (l *Lane) next(w World) Step {
+	if step, owed := l.nextOwed(); owed {
+		return step
+	}
 	switch {
-	case len(l.rows.drops) > 0:
-		return l.rows.nextDrop()
-	case l.changes.answer != nil:
-		return l.changes.nextAnswer()
-	case l.trouble.failure != nil:
-		return l.trouble.diagnose(l.view.readTo)
-	case l.changes.refuse != nil:
-		return l.changes.nextRefusal()
-	case l.trouble.pause != nil:
-		return l.trouble.nextPause()
 	case l.journal.draft != nil && l.unconfirmed():
 		return ConfirmTip{}
 	case l.journal.draft != nil:
@@ -166,6 +159,23 @@ func (l *Lane) next(w World) Step {
 		return l.rest()
 	}
 	return l.phases.next(w)
+}
+
+// nextOwed is what comes before all work: what the lane owes to others, and a pause.
+func (l *Lane) nextOwed() (step Step, owed bool) {
+	switch {
+	case len(l.rows.drops) > 0:
+		return l.rows.nextDrop(), true
+	case l.changes.answer != nil:
+		return l.changes.nextAnswer(), true
+	case l.trouble.failure != nil:
+		return l.trouble.diagnose(l.view.readTo), true
+	case l.changes.refuse != nil:
+		return l.changes.nextRefusal(), true
+	case l.trouble.pause != nil:
+		return l.trouble.nextPause(), true
+	}
+	return nil, false
 }
 
 // working reports whether there is work that may end in an append, a dead letter or a
