@@ -37,7 +37,7 @@ func TestHubKilledInBackfill(t *testing.T) {
 	begun := make(map[string]bool)
 	for _, point := range []string{"recorded", "fill", "fill:3", "record:3", "fill done"} {
 		hub.Stop()
-		hub.Start("FAILPOINT=" + point)
+		hub.StartToFail(point)
 		rose := hub.Resurrect(killTime)
 		// Each request is short: one that goes down with the hub has no answer.
 		ask := func(subject, request string, reply any) error {

@@ -28,7 +28,7 @@ func TestHubKilledAtAppend(t *testing.T) {
 	for _, point := range points {
 		hub.Kill()
 		w.AwaitAcked(300, settleWithin) // so that the first appends are batches
-		hub.Launch("FAILPOINT=" + point)
+		hub.StartToFail(point)
 		hub.AwaitEnd(killTime)
 		hub.Start()
 		w.AwaitAcked(100, settleWithin)
@@ -60,7 +60,7 @@ func TestHubKilledAtStateChange(t *testing.T) {
 						continue
 					}
 					hub.Stop()
-					hub.Start("FAILPOINT=" + point)
+					hub.StartToFail(point)
 					rose := hub.Resurrect(killTime)
 					act()
 					if !rose() {
@@ -93,7 +93,7 @@ func TestHubKilledInRegistration(t *testing.T) {
 			points := []string{"pinned", "registered", "consumers", "unpinned"}
 			for _, point := range points {
 				hub.Stop()
-				hub.Start("FAILPOINT=" + point)
+				hub.StartToFail(point)
 				rose := hub.Resurrect(killTime)
 				w.Register("new-"+point, from("all", want("user")))
 				if !rose() {
@@ -121,7 +121,7 @@ func TestHubKilledInDrop(t *testing.T) {
 			w.Publish(harness.Load{}, 50)
 			w.Unregister("plain")
 			hub.Stop()
-			hub.Start("FAILPOINT=dropped")
+			hub.StartToFail("dropped")
 			rose := hub.Resurrect(killTime)
 			if err := w.NC.PublishRequest("replhub.drop.plain", nats.NewInbox(), nil); err != nil {
 				t.Fatal(err)
@@ -158,7 +158,7 @@ func TestHubKilledInFill(t *testing.T) {
 	points := []string{"fill", "fill:2", "fill:3", "fill switch", "fill switch:2", "fill done"}
 	for _, point := range points {
 		hub.Stop()
-		hub.Start("FAILPOINT=" + point)
+		hub.StartToFail(point)
 		var rose func() bool
 		if strings.HasPrefix(point, "fill switch") { // turns go by time
 			rose = hub.ResurrectSlow(killTime, 2*time.Millisecond, 100*time.Millisecond)
@@ -192,7 +192,7 @@ func TestHubKilledInTrim(t *testing.T) {
 	points := []string{"trim record", "trim", "trim record:2", "trim:3", "floor", "purged", "floor:2"}
 	for _, point := range points {
 		hub.Stop()
-		hub.Launch("FAILPOINT=" + point)
+		hub.StartToFail(point)
 		hub.AwaitEnd(killTime)
 		hub.Start()
 		w.AwaitAcked(100, settleWithin)

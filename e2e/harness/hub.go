@@ -62,6 +62,19 @@ func (h *Hub) Start(env ...string) {
 	h.AwaitReady()
 }
 
+// StartToFail starts the hub with a failpoint, and waits until it is ready or has ended:
+// work that waits may bring it to the failpoint before anybody sees that it is ready.
+func (h *Hub) StartToFail(point string) {
+	h.w.tb.Helper()
+	h.Launch("FAILPOINT=" + point)
+	h.w.Eventually("hub "+h.id+" to be ready, or to end", readyWithin, func() error {
+		if !h.Running() {
+			return nil
+		}
+		return h.ping()
+	})
+}
+
 // Launch is Start without waiting.
 func (h *Hub) Launch(env ...string) {
 	h.w.tb.Helper()

@@ -158,6 +158,12 @@ func TestAuditFindsLostAdvisories(t *testing.T) {
 			if c.restart {
 				p.server.Stop()
 				p.server.Start()
+				p.eventually("the server's answer", func() error { // a request may be lost with the old server
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					_, err := p.js.Stream(ctx, contract.StreamDLQ)
+					return err
+				})
 			}
 			o := p.open(func(cfg *deadletter.Config) { cfg.InspectEvery = c.inspect })
 			if hold := p.hold(o); hold > 2 {
