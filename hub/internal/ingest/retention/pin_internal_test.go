@@ -71,3 +71,17 @@ func TestAllowed(t *testing.T) {
 		t.Error("a count from before the ledger was lost is taken for one of this ledger")
 	}
 }
+
+// A ledger that was lost does not know the pins that were lost with it, whatever its count
+// of pinnings is: no trim goes by it until all lanes are fenced.
+func TestTrimGoesByNoLostLedger(t *testing.T) {
+	tr := trim{epoch: 1, pinnings: 3}
+	l := Ledger{Epochs: []Range{{Epoch: 1}}, Pinnings: 3}
+	if seq, known := tr.allowed(&l, 10); seq != 10 || !known {
+		t.Errorf("up to %d, known %t; want 10", seq, known)
+	}
+	l.Lost = 7
+	if seq, known := tr.allowed(&l, 10); known {
+		t.Errorf("up to %d by a ledger that was lost", seq)
+	}
+}
