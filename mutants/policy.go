@@ -29,7 +29,7 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-under-way", guarantee: "a policy waits for the registrations that may not know of it",
-		file: "hub/internal/policy/enforcer.go", old: "left, over, err := under.Over(ctx, longest, patience)", new: "left, over, err := []subjects.Name(nil), true, error(nil)\n\t_ = under",
+		file: "hub/internal/policy/set.go", old: "left, over, err := under.Over(ctx, longest, patience)", new: "left, over, err := []subjects.Name(nil), true, error(nil)\n\t_ = under",
 		pkg: "./hub", test: "TestPolicyAndARegistrationUnderWay",
 	},
 	{
@@ -49,7 +49,7 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-stored-late", guarantee: "an older policy takes no newer one's place in the registry",
-		file: "hub/internal/policy/enforcer.go", old: "if marks[entity].Rev > rev || now.Is", new: "if _ = marks; false && now.Is",
+		file: "hub/internal/policy/set.go", old: "if marks[entity].Rev > rev || now.Is", new: "if _ = marks; false && now.Is",
 		pkg: "./hub", test: "TestOlderPolicyIsNotStored",
 	},
 	{

@@ -11,9 +11,9 @@ import (
 	"unicode"
 )
 
-// Decode decodes a control request into v, a pointer to a struct, and refuses
-// what v has no field for, and what is there twice, by the field's path. An empty request is "{}". Every
-// error is an *Error.
+// Decode decodes a control request into v, a pointer to a struct. A member that v has no
+// field for is refused, and so is a name that an object has twice; the error names the
+// member's path. An empty request is "{}". Every error is an *Error.
 func Decode(data []byte, v any) error {
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 {

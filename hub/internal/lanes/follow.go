@@ -86,9 +86,10 @@ func (s *Set) assign() {
 	}
 }
 
-// recheck has this hub's lanes read again if the connection was lost since a number of
-// reconnects, because the server may have begun with an older copy of them. Lanes of other
-// hubs are read when this hub next has work with them. It returns the present number.
+// recheck has the lanes that this hub owns read again if the connection was lost since the
+// given number of reconnects: the server may have begun with older copies of their streams.
+// A lane that another hub owns is read when this hub next has work with it. recheck returns
+// the present number of reconnects.
 func (s *Set) recheck(connection uint64) uint64 {
 	now := s.cfg.Conn.Stats().Reconnects
 	for _, l := range s.All() {
