@@ -11,6 +11,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -53,12 +54,19 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
+// electionPause is the time between two attempts at a lane that has no leader: an election
+// takes about a second.
+const electionPause = 100 * time.Millisecond
+
 // tryLane is lane. A lane that cannot be worked on is done, and is noted as left: the others
 // must not keep the data because of it.
 func (p *page) tryLane(ctx context.Context, service subjects.Name) (done bool, err error) {
 	bounded, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	done, err = p.lane(bounded, service)
+	for hubstream.Leaderless(err) && retry.Sleep(bounded, electionPause) == nil {
+		done, err = p.lane(bounded, service)
+	}
 	switch {
 	case err == nil:
 		return done, nil
