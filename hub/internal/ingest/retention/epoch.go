@@ -41,9 +41,11 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 		return true, nil
 	}, func(write Step) Step {
 		// Write only if the stream is still the same after the ledger was read: the
-		// ledger may already be about a later stream than b.
+		// ledger may already be about a later stream than b. An empty stream that has
+		// its first events now needs another look too: whether the ledger was lost
+		// depends on it.
 		return Look{func(now Bounds, _ time.Time) Step {
-			if !now.Created.Equal(b.Created) {
+			if !now.Created.Equal(b.Created) || b.Last == 0 && now.Last > 0 {
 				return identify(now, atLeast, then)
 			}
 			return write
