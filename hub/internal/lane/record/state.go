@@ -183,6 +183,30 @@ func (s State) Lowest() (pos event.Position, ok bool) {
 	return pos, true
 }
 
+// Cursors are the state's places in ingest: its position, and where each fill from ingest
+// has come to. See WithCursors.
+func (s State) Cursors() []ingest.Mark {
+	cursors := []ingest.Mark{s.Pos}
+	for _, f := range s.Fills {
+		if f.Snapshot == nil {
+			cursors = append(cursors, f.At)
+		}
+	}
+	return cursors
+}
+
+// WithCursors returns the state with other Cursors, in their order.
+func (s State) WithCursors(cursors []ingest.Mark) State {
+	s = s.Clone()
+	s.Pos, cursors = cursors[0], cursors[1:]
+	for i := range s.Fills {
+		if s.Fills[i].Snapshot == nil {
+			s.Fills[i].At, cursors = cursors[0], cursors[1:]
+		}
+	}
+	return s
+}
+
 // Epoch is the newest epoch that the state speaks of.
 func (s State) Epoch() uint64 {
 	epoch := s.Pos.Epoch
