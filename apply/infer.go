@@ -23,7 +23,9 @@ const (
 	sortText   sort = 1 << iota
 	sortMoment      // text that is an RFC 3339 time with its offset, to the microsecond
 	sortWhole       // a number without a fraction, of 64 bits
-	sortNumber
+	sortNumber      // a number that a float of 64 bits prints again
+	sortLong        // a number of more digits, that decimal(65,30) takes
+	sortHuge        // any other number
 	sortBool
 	sortJSON // an object or an array
 )
@@ -163,9 +165,30 @@ func sortOf(raw json.RawMessage) sort {
 		if _, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 			return sortWhole
 		}
-		return sortNumber
+		return numberOf(string(raw))
 	}
 }
+
+// numberOf is the sort of a number that is not whole.
+func numberOf(text string) sort {
+	exact, ok := new(big.Rat).SetString(text)
+	if !ok || len(text) > 400 {
+		return sortHuge
+	}
+	f, _ := exact.Float64()
+	again, ok := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', 15, 64))
+	if ok && again.Cmp(exact) == 0 {
+		return sortNumber
+	}
+	scaled := new(big.Rat).Mul(exact, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(30), nil)))
+	if scaled.IsInt() && len(new(big.Int).Abs(scaled.Num()).String()) <= 65 {
+		return sortLong
+	}
+	return sortHuge
+}
+
+// sortNumbers are those of all numbers.
+const sortNumbers = sortWhole | sortNumber | sortLong | sortHuge
 
 // typeOf is a type that stores values of these sorts without a loss.
 func typeOf(d database.Dialect, s sort) string {
@@ -180,14 +203,14 @@ func typeOf(d database.Dialect, s sort) string {
 }
 
 func postgresType(s sort) string {
-	switch s {
-	case 0, sortText, sortText | sortMoment:
-		return "text"
-	case sortMoment:
+	switch {
+	case s == sortMoment:
 		return "timestamptz"
-	case sortWhole, sortNumber, sortWhole | sortNumber:
+	case s&^(sortText|sortMoment) == 0:
+		return "text"
+	case s&^sortNumbers == 0:
 		return "numeric"
-	case sortBool:
+	case s == sortBool:
 		return "boolean"
 	default:
 		return "jsonb"
@@ -195,16 +218,16 @@ func postgresType(s sort) string {
 }
 
 func mariadbType(s sort) string {
-	switch s {
-	case 0, sortText, sortText | sortMoment:
-		return "longtext CHARACTER SET utf8mb4"
-	case sortMoment:
+	switch {
+	case s == sortMoment:
 		return "datetime(6)"
-	case sortWhole:
+	case s&^(sortText|sortMoment) == 0, s&sortHuge != 0 && s&^sortNumbers == 0:
+		return "longtext CHARACTER SET utf8mb4"
+	case s == sortWhole:
 		return "bigint"
-	case sortNumber, sortWhole | sortNumber:
+	case s&^sortNumbers == 0:
 		return "decimal(65,30)"
-	case sortBool:
+	case s == sortBool:
 		return "boolean"
 	default:
 		return "json"
@@ -213,14 +236,14 @@ func mariadbType(s sort) string {
 
 // sqliteType has no type where sorts are mixed: such a column keeps each value's own.
 func sqliteType(s sort) string {
-	switch s {
-	case 0, sortText, sortMoment, sortText | sortMoment, sortJSON:
+	switch {
+	case s&^(sortText|sortMoment) == 0, s == sortJSON, s&(sortLong|sortHuge) != 0 && s&^sortNumbers == 0:
 		return "TEXT"
-	case sortWhole:
+	case s == sortWhole:
 		return "INTEGER"
-	case sortNumber, sortWhole | sortNumber:
+	case s&^sortNumbers == 0:
 		return "NUMERIC"
-	case sortBool:
+	case s == sortBool:
 		return "BOOLEAN"
 	default:
 		return ""
