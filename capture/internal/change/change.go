@@ -22,14 +22,21 @@ package change
 
 import "context"
 
-// Settings are the session settings under which values are spelt.
+// Settings are the session settings under which values are spelt. They are sent when a
+// connection opens, so that the settings of the role and of the database do not count.
 func Settings() map[string]string {
 	return map[string]string{
-		"datestyle":          "ISO",
-		"intervalstyle":      "postgres",
+		"client_encoding": "UTF8",
+		"datestyle":       "ISO, YMD",
+		"timezone":        "UTC",
+		// P1Y2M3DT4H5M6S, which other databases and languages read.
+		"intervalstyle": "iso_8601",
+		// The shortest digits that are read as the same float.
 		"extra_float_digits": "3",
 		"bytea_output":       "hex",
-		"timezone":           "UTC",
+		"lc_monetary":        "C",
+		// A value of regclass and its like is printed with its schema.
+		"search_path": "pg_catalog",
 	}
 }
 
