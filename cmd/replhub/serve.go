@@ -72,7 +72,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	// The address is bound first, so that a second hub started by mistake fails
 	// before it has changed a stream.
-	listener, err := s.HTTP.listen(ctx)
+	listener, err := s.HTTP.Listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		MaxLaneBytes:     int64(s.Quota.LaneBytes),
 		MaxRegistrations: s.Quota.Registrations,
 
-		HTTPToken: s.HTTP.tokenFunc(),
+		HTTPToken: s.HTTP.Token(),
 
 		OnFull:       s.OnFull,
 		Policy:       s.Policy,

@@ -1,4 +1,4 @@
-package main
+package opshttp
 
 import (
 	"context"
@@ -8,33 +8,39 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// httpSettings say where the hub's HTTP listens, and who may read it.
-type httpSettings struct {
-	Addr      string
+// Settings say where HTTP listens, and who may read it. The fields' names make the names
+// of variables, see contract.EnvHTTPAddr.
+type Settings struct {
+	// Addr is host:port.
+	Addr string
+	// TokenFile has the token that each request must have; empty demands none.
 	TokenFile string `split_words:"true"`
-	TLS       certificateFiles
+	// TLS are the server's certificate and key; empty is plain HTTP.
+	TLS CertificateFiles
 }
 
-// certificateFiles are paths of PEM files of a server.
-type certificateFiles struct{ Cert, Key string }
+// CertificateFiles are paths of PEM files of a server.
+type CertificateFiles struct{ Cert, Key string }
 
 // minToken is the shortest token, in bytes: shorter ones can be guessed.
 const minToken = 16
 
-func (s httpSettings) validate() error {
+// Validate checks the settings without reading a file.
+func (s Settings) Validate() error {
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		return fmt.Errorf("%s and %s go together", contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey)
 	}
 	return nil
 }
 
-// listen binds the address. Beyond this machine it demands a token and TLS: lane names,
+// Listen binds the address. Beyond this machine it demands a token and TLS: lane names,
 // errors and figures are for operators alone.
-func (s httpSettings) listen(ctx context.Context) (net.Listener, error) {
+func (s Settings) Listen(ctx context.Context) (net.Listener, error) {
 	if s.TokenFile != "" {
 		if _, err := s.token(); err != nil {
 			return nil, err
@@ -44,11 +50,11 @@ func (s httpSettings) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listenHTTP(ctx, s.Addr, contract.EnvHTTPAddr)
+	listener, err := Bind(ctx, s.Addr, contract.EnvHTTPAddr)
 	if err != nil {
 		return nil, err
 	}
-	if !loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {
+	if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("%s=%s can be reached from other machines: set %s, %s and %s as well, or listen on 127.0.0.1",
 			contract.EnvHTTPAddr, s.Addr, contract.EnvHTTPTokenFile, contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey)
@@ -59,14 +65,30 @@ func (s httpSettings) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-// loopback reports whether only this machine reaches an address.
-func loopback(addr net.Addr) bool {
+// ErrTaken means that another process listens on the address.
+var ErrTaken = errors.New("the port is taken")
+
+// Bind binds an address without a token or TLS; setting is where the address was said.
+func Bind(ctx context.Context, addr, setting string) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s for HTTP: %w; stop what listens there or choose another with %s", addr, ErrTaken, setting)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP as %s says: %w", setting, err)
+	}
+	return listener, nil
+}
+
+// Loopback reports whether only this machine reaches an address.
+func Loopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// tokenFunc is nil without a token.
-func (s httpSettings) tokenFunc() func() (string, error) {
+// Token is nil without a token.
+func (s Settings) Token() TokenFunc {
 	if s.TokenFile == "" {
 		return nil
 	}
@@ -74,7 +96,7 @@ func (s httpSettings) tokenFunc() func() (string, error) {
 }
 
 // token reads the token. Its content is in no error.
-func (s httpSettings) token() (string, error) {
+func (s Settings) token() (string, error) {
 	raw, err := os.ReadFile(s.TokenFile)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", contract.EnvHTTPTokenFile, err)
@@ -87,9 +109,9 @@ func (s httpSettings) token() (string, error) {
 }
 
 // secure is the TLS of the listener, nil without. The files are read at each handshake:
-// certificates are renewed while the hub runs.
-func (s httpSettings) secure() (*tls.Config, error) {
-	if s.TLS == (certificateFiles{}) {
+// certificates are renewed while the process runs.
+func (s Settings) secure() (*tls.Config, error) {
+	if s.TLS == (CertificateFiles{}) {
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
 	read := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -104,6 +126,3 @@ func (s httpSettings) secure() (*tls.Config, error) {
 	}
 	return &tls.Config{GetCertificate: read, MinVersion: tls.VersionTLS12}, nil
 }
-
-// errBeyond refuses an address of dev's HTTP, which has neither token nor TLS.
-var errBeyond = errors.New("can be reached from other machines, and dev has neither a token nor TLS: listen on 127.0.0.1, or run 'replhub serve'")
