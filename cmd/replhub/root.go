@@ -93,6 +93,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newPolicy(a),
 		newServe(a), newDev(a),
+		newApply(a),
 		newErase(a), newAuth(a), newStatus(a), newVersion(a),
 	)
 	return root
