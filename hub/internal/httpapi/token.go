@@ -19,9 +19,7 @@ func (a *API) guarded(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want, err := a.cfg.Token()
-		if err != nil {
-			a.cfg.Logger.Error("read the token of HTTP; requests are refused", "err", err)
-		}
+		a.tellToken(err)
 		if err != nil || !carries(r, want) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="replhub"`)
 			http.Error(w, "a token is needed", http.StatusUnauthorized)
@@ -29,6 +27,18 @@ func (a *API) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// tellToken logs when the token cannot be read any more, and when it can again: once each,
+// and not for each request.
+func (a *API) tellToken(err error) {
+	if failed := err != nil; a.tokenFails.Swap(failed) != failed {
+		if failed {
+			a.cfg.Logger.Error("read the token of HTTP; requests are refused", "err", err)
+		} else {
+			a.cfg.Logger.Info("the token of HTTP is read again")
+		}
+	}
 }
 
 // carries compares hashes, so that the time says nothing of the token, nor of its length.
