@@ -11,6 +11,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // What to do when ingest is nearly full of events that a lane still needs.
@@ -24,9 +25,9 @@ const (
 // What is allowed of an entity without a policy.
 const (
 	// PolicyOpen allows everything.
-	PolicyOpen = "open"
+	PolicyOpen = contract.PolicyOpen
 	// PolicyRequired allows nothing.
-	PolicyRequired = "required"
+	PolicyRequired = contract.PolicyRequired
 )
 
 // Parts of MemoryBytes, in sixteenths; see Config.MemoryBytes. The tail holds about
@@ -79,6 +80,10 @@ type Config struct {
 	// HTTPToken returns the token that requests to Handler must have, as "Authorization:
 	// Bearer <token>"; nil demands none. It is called for each request.
 	HTTPToken func() (string, error)
+	// HTTPTrouble says what is wrong with the files that the HTTP server needs, such as a
+	// certificate that has expired; empty without trouble. The hub calls it every two
+	// seconds, logs each change, and names the trouble in degraded. nil asks for nothing.
+	HTTPTrouble func() string
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
 	// Policy is PolicyOpen (the default) or PolicyRequired. It should be the same for all

@@ -127,8 +127,8 @@ func shownValue(value *string) string {
 	return printable(*value)
 }
 
-// progressText is how far a comparison is, with its rate and the time that remains.
-func progressText(p inbox.VerifyProgress) string {
+// comparisonText is how far a comparison is, with its rate and the time that remains.
+func comparisonText(p inbox.VerifyProgress) string {
 	text := p.Step
 	passed := time.Since(p.Began)
 	if p.Rows == 0 {

@@ -187,6 +187,8 @@ func (r *registration) createLane(ctx context.Context) error {
 	queue = request.MergeQueue(queue, r.request.Queue)
 	if r.request.MaxBytes > 0 {
 		maxBytes = r.request.MaxBytes
+	} else if err := r.registrar.quotaOfRecord(r.service, maxBytes); err != nil {
+		return err
 	}
 	first := lane.First(at, queue, maxBytes)
 	if _, _, err := r.edit(ctx, lane.Tip{State: first}); err != nil {
