@@ -161,6 +161,9 @@ func (s State) Find(entity string) *Interest {
 	return nil
 }
 
+// HasEnded reports whether the state remembers an ended interest of an id.
+func (s State) HasEnded(id string) bool { return slices.Contains(s.Ended, id) }
+
 // Advanced returns the state with its phase's cursor moved.
 func (s State) Advanced(to ingest.Mark) State {
 	if s.Phase == Filling {
