@@ -13,7 +13,7 @@ var transportMutants = []mutant{
 	{
 		name: "http-beyond-this-machine", guarantee: "HTTP that other machines reach has a token and TLS",
 		file: "cmd/replhub/hubhttp.go",
-		old:  `if !loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {`,
+		old:  `if !loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && len(s.Proxies) == 0) {`,
 		new:  `if !loopback(listener.Addr()) && s.TokenFile == "" && secure == nil {`,
 		pkg:  "./cmd/replhub", test: "TestHTTPBeyondThisMachine",
 	},

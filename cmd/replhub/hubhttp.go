@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -17,6 +18,8 @@ type httpSettings struct {
 	Addr      string
 	TokenFile string `split_words:"true"`
 	TLS       certificateFiles
+	// Proxies encrypt in front of the listener.
+	Proxies []string
 }
 
 // certificateFiles are paths of PEM files of a server.
@@ -29,10 +32,35 @@ func (s httpSettings) validate() error {
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		return fmt.Errorf("%s and %s go together", contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey)
 	}
+	for _, text := range s.Proxies {
+		if _, err := parseRange(text); err != nil {
+			return fmt.Errorf("%s=%s: must be addresses or ranges, as in 10.0.0.7 or 10.0.0.0/24", contract.EnvHTTPProxies, text)
+		}
+	}
 	return nil
 }
 
-// listen binds the address. Beyond this machine it demands a token and TLS: lane names,
+// proxies are the ranges of the proxies' addresses; validate has refused all others.
+func (s httpSettings) proxies() []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, text := range s.Proxies {
+		if r, err := parseRange(text); err == nil {
+			ranges = append(ranges, r)
+		}
+	}
+	return ranges
+}
+
+// parseRange reads a range of addresses, or one address.
+func parseRange(text string) (netip.Prefix, error) {
+	text = strings.TrimSpace(text)
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
+// listen binds the address. Beyond this machine it demands a token, and TLS here or at a proxy: lane names,
 // errors and figures are for operators alone.
 func (s httpSettings) listen(ctx context.Context) (net.Listener, error) {
 	if s.TokenFile != "" {
@@ -48,10 +76,10 @@ func (s httpSettings) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {
+	if !loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && len(s.Proxies) == 0) {
 		_ = listener.Close()
-		return nil, fmt.Errorf("%s=%s can be reached from other machines: set %s, %s and %s as well, or listen on 127.0.0.1",
-			contract.EnvHTTPAddr, s.Addr, contract.EnvHTTPTokenFile, contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey)
+		return nil, fmt.Errorf("%s=%s can be reached from other machines: set %s, %s and %s as well (or %s instead of the latter two), or listen on 127.0.0.1",
+			contract.EnvHTTPAddr, s.Addr, contract.EnvHTTPTokenFile, contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey, contract.EnvHTTPProxies)
 	}
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)

@@ -116,7 +116,9 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		MaxLaneBytes:     int64(s.Quota.LaneBytes),
 		MaxRegistrations: s.Quota.Registrations,
 
-		HTTPToken: s.HTTP.tokenFunc(),
+		HTTPToken:   s.HTTP.tokenFunc(),
+		HTTPProxies: s.HTTP.proxies(),
+		Console:     hub.Console{Mode: s.Console, HidePayloads: s.ConsolePayloads == payloadsOff},
 
 		OnFull:       s.OnFull,
 		Policy:       s.Policy,
