@@ -171,6 +171,9 @@ func (s *snapshots) fill(ctx context.Context, a *answer) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	if a.asked.Digest != nil {
+		return s.digest(ctx, a)
+	}
 	err = s.rows(ctx, a.asked.After, a.yield)
 	switch {
 	case a.failed != nil:

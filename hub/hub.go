@@ -325,7 +325,7 @@ func (h *Hub) discover(ctx context.Context) error {
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
-	h.hubs.Refresh(ctx)
+	h.hubs.Refresh(ctx, found)
 	for _, service := range found {
 		h.lanes.Add(service)
 	}

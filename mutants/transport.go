@@ -5,16 +5,16 @@ package main
 var transportMutants = []mutant{
 	{
 		name: "http-without-token", guarantee: "HTTP answers only who has the token",
-		file: "hub/internal/httpapi/token.go",
+		file: "internal/opshttp/token.go",
 		old:  "if err != nil || !carries(r, want) {",
 		new:  "if err != nil || false && !carries(r, want) {",
 		pkg:  "./cmd/replhub", test: "TestHTTPWithTokenAndTLS",
 	},
 	{
 		name: "http-beyond-this-machine", guarantee: "HTTP that other machines reach has a token and TLS",
-		file: "cmd/replhub/hubhttp.go",
-		old:  `if !loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && len(s.Proxies) == 0) {`,
-		new:  `if !loopback(listener.Addr()) && s.TokenFile == "" && secure == nil {`,
+		file: "internal/opshttp/listen.go",
+		old:  `if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && !s.Behind) {`,
+		new:  `if !Loopback(listener.Addr()) && s.TokenFile == "" && secure == nil {`,
 		pkg:  "./cmd/replhub", test: "TestHTTPBeyondThisMachine",
 	},
 	{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -81,19 +80,6 @@ func (d daemon) await(ctx context.Context, group *errgroup.Group) error {
 		return errors.Join(cause, late)
 	}
 	return late
-}
-
-// listenHTTP binds the address of HTTP; setting is where it was said.
-func listenHTTP(ctx context.Context, addr, setting string) (net.Listener, error) {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s for HTTP: the port is taken; stop what listens there or choose another with %s", addr, setting)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listen for HTTP as %s says: %w", setting, err)
-	}
-	return listener, nil
 }
 
 // The server's codes for a stream that is to reserve more than the disk or the

@@ -16,6 +16,7 @@ import (
 
 	"github.com/replhub/replhub/embedded"
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/internal/opshttp"
 )
 
 // devDrain bounds the stop of replhub dev.
@@ -89,14 +90,17 @@ func refuseConnectionFlags(cmd *cobra.Command, _ []string) error {
 	return refusal
 }
 
+// errBeyond refuses an address of dev's HTTP, which has neither token nor TLS.
+var errBeyond = errors.New("can be reached from other machines, and dev has neither a token nor TLS: listen on 127.0.0.1, or run 'replhub serve'")
+
 // dev runs until ctx ends or the demo does.
 func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err error) {
-	listener, err := listenHTTP(ctx, o.http, "--http")
+	listener, err := opshttp.Bind(ctx, o.http, "--http")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	if !loopback(listener.Addr()) {
+	if !opshttp.Loopback(listener.Addr()) {
 		return fmt.Errorf("--http %s %w", o.http, errBeyond)
 	}
 	port := o.port

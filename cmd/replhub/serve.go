@@ -72,7 +72,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	// The address is bound first, so that a second hub started by mistake fails
 	// before it has changed a stream.
-	listener, err := s.HTTP.listen(ctx)
+	listener, err := s.HTTP.Listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		MaxLaneBytes:     int64(s.Quota.LaneBytes),
 		MaxRegistrations: s.Quota.Registrations,
 
-		HTTPToken:   s.HTTP.tokenFunc(),
-		HTTPProxies: s.HTTP.proxies(),
+		HTTPToken:   s.HTTP.Token(),
+		HTTPProxies: s.HTTP.ranges(),
 		Console:     hub.Console{Mode: s.Console, HidePayloads: s.ConsolePayloads == payloadsOff},
 
 		OnFull:       s.OnFull,

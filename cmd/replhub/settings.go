@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/nearest"
 )
 
 // settings are the environment variables of replhub serve. The names of the fields
@@ -21,18 +21,18 @@ import (
 // package contract's. (A tag that names a variable would not do: envconfig then takes
 // it without the prefix, too.)
 type settings struct {
-	NATS         natsSettings
-	JSDomain     string `split_words:"true"`
-	Registry     string
-	ZK           zkSettings
-	HubID        string `split_words:"true"`
-	Replicas     int    `split_words:"true"`
-	HTTP         httpSettings
-	Console      string
+	NATS     natsSettings
+	JSDomain string `split_words:"true"`
+	Registry string
+	ZK       zkSettings
+	HubID    string `split_words:"true"`
+	Replicas int    `split_words:"true"`
+	HTTP     httpSettings
+	Console  string
 	// ConsolePayloads is what the console does with payloads.
-	ConsolePayloads string `split_words:"true"`
-	History      time.Duration `default:"24h"`
-	DedupeWindow time.Duration `default:"10m"      split_words:"true"`
+	ConsolePayloads string        `split_words:"true"`
+	History         time.Duration `default:"24h"`
+	DedupeWindow    time.Duration `default:"10m"      split_words:"true"`
 
 	IngestMaxBytes byteSize `default:"4GiB" split_words:"true"`
 	LaneMaxBytes   byteSize `default:"1GiB" split_words:"true"`
@@ -164,7 +164,7 @@ func (s settings) withDefaults() settings {
 // validate names the variable in every error.
 func (s settings) validate() error {
 	for _, check := range []func() error{
-		s.validateDurations, s.validateSizes, s.validateWords, s.validateHub, s.validateRegistry, s.NATS.validate, s.HTTP.validate, s.Quota.validate,
+		s.validateDurations, s.validateSizes, s.validateWords, s.validateHub, s.validateRegistry, s.NATS.validate, s.HTTP.Validate, s.Quota.validate,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -288,49 +288,18 @@ func knownVariables() []string {
 }
 
 // refuseUnknown refuses a misspelt variable, which would otherwise be ignored
-// silently.
+// silently. The variables of commands that may run beside a hub are let be.
 func refuseUnknown(environment, known []string) error {
 	for _, entry := range environment {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(strings.ToUpper(name), contract.EnvironmentPrefix) {
+		if !strings.HasPrefix(strings.ToUpper(name), contract.EnvironmentPrefix) || ofBridge(name) {
 			continue
 		}
-		nearest, distance := "", math.MaxInt
-		for _, k := range known {
-			d := editDistance(strings.ToUpper(name), k)
-			if strings.HasPrefix(k, strings.ToUpper(name)+"_") {
-				d = min(d, 2) // a word is missing, as _FILE: nearer than another word of that length
-			}
-			if d < distance {
-				nearest, distance = k, d
-			}
-		}
-		if name != nearest {
-			return fmt.Errorf("%s is no variable of replhub serve; did you mean %s? 'replhub serve --help' lists all", name, nearest)
+		if near := nearest.Name(strings.ToUpper(name), known, "_"); name != near {
+			return fmt.Errorf("%s is no variable of replhub serve; did you mean %s? 'replhub serve --help' lists all", name, near)
 		}
 	}
 	return nil
-}
-
-// editDistance is Levenshtein's: how many letters to add, drop or change.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // explainParse names the variable and what it takes instead of Go's types.

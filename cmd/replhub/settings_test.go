@@ -11,6 +11,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/opshttp"
 )
 
 func TestFieldsMakeTheNamesOfTheVariables(t *testing.T) {
@@ -51,7 +52,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 		NATS:     natsSettings{URL: "nats://127.0.0.1:4222", TLS: tlsFiles{CA: "/ca"}},
 		JSDomain: "edge", Registry: registryZK,
 		ZK:    zkSettings{Servers: []string{"a:2181", "b:2181"}, Root: "/x", SessionTimeout: 10 * time.Second},
-		HubID: "one", Replicas: 3, HTTP: httpSettings{Addr: "127.0.0.1:0"}, Quota: quotaSettings{Lanes: 5000, Registrations: 1000}, History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
+		HubID: "one", Replicas: 3, HTTP: httpSettings{Settings: opshttp.Settings{Addr: "127.0.0.1:0"}}, Quota: quotaSettings{Lanes: 5000, Registrations: 1000}, History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
 		IngestMaxBytes: 4 << 30, LaneMaxBytes: 512_000_000, DLQMaxBytes: 1 << 30, MemoryBytes: 64 << 20,
 		OnFull: "refuse", Policy: "required", Console: "read", ConsolePayloads: "ask", DrainTimeout: 10 * time.Second, LogFormat: "json",
 	}

@@ -81,15 +81,19 @@ type Metric struct {
 	Counter bool
 	Labels  []string
 	Help    string
+	// Buckets are the upper bounds of a histogram; nil for any other metric.
+	Buckets []float64
 }
 
 // Metrics are all of the hub's own; Go's and the process's come beside them.
 func Metrics() []Metric {
 	service := []string{LabelService}
-	gauge := func(name, help string, labels ...string) Metric { return Metric{name, false, labels, help} }
-	lane := func(name, help string) Metric { return Metric{name, false, service, help} }
+	gauge := func(name, help string, labels ...string) Metric {
+		return Metric{Name: name, Labels: labels, Help: help}
+	}
+	lane := func(name, help string) Metric { return Metric{Name: name, Labels: service, Help: help} }
 	total := func(name, help string, labels ...string) Metric {
-		return Metric{name, true, append([]string{LabelService}, labels...), help}
+		return Metric{Name: name, Counter: true, Labels: append([]string{LabelService}, labels...), Help: help}
 	}
 	return []Metric{
 		gauge(MetricBuildInfo, "Always 1. The labels name the version of this hub.", "version", "goversion"),

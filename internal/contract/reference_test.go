@@ -22,7 +22,7 @@ func TestReferenceTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(page)
-	for name, table := range map[string]string{"variables": variables(), "metrics": metrics()} {
+	for name, table := range map[string]string{"variables": variables(), "metrics": metrics(contract.Metrics())} {
 		want = withTable(t, want, name, table)
 	}
 	if want == string(page) {
@@ -58,13 +58,16 @@ func variables() string {
 	return b.String()
 }
 
-func metrics() string {
+func metrics(all []contract.Metric) string {
 	var b strings.Builder
 	b.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
-	for _, m := range contract.Metrics() {
+	for _, m := range all {
 		kind := "gauge"
-		if m.Counter {
+		switch {
+		case m.Counter:
 			kind = "counter"
+		case m.Buckets != nil:
+			kind = "histogram"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, kind, strings.Join(m.Labels, ", "), m.Help)
 	}

@@ -52,6 +52,9 @@ type SnapshotRequest struct {
 	MaxBytes int `json:"max_bytes"`
 	// Timeout is how long the answer is waited for.
 	Timeout Duration `json:"timeout"`
+	// Digest asks for a digest of the rows instead of the rows: as many as are read in
+	// half of Timeout.
+	Digest *DigestQuery `json:"digest,omitempty"`
 }
 
 // Kinds of fills.

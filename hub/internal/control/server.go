@@ -265,6 +265,10 @@ func (c *Server) acceptForwarded(ctx context.Context, m *nats.Msg) {
 		return
 	}
 	answer := func(body any, err error) { c.answer(m.Reply, body, err) }
+	if name == ownership.VerbLend {
+		answer(c.cfg.Hubs.Hear(m.Data)) // at once, because a hub that does not answer counts as gone
+		return
+	}
 	v, ok := c.cfg.Verbs[name]
 	service, err := request.Name(last, "service")
 	if !ok || err != nil {

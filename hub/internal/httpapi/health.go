@@ -19,12 +19,6 @@ const (
 // maxDegraded bounds, in bytes, what /readyz lists as degraded.
 const maxDegraded = 50_000
 
-// healthz says that the process is alive.
-func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte("ok\n"))
-}
-
 // readyz is 503 only while this hub cannot dispatch. A registry that is away or a
 // lane in trouble is no reason to restart the hub: the body reports it.
 func (a *API) readyz(w http.ResponseWriter, r *http.Request) {

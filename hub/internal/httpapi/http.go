@@ -4,26 +4,13 @@ package httpapi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/replhub/replhub/hub/internal/report"
-)
-
-const (
-	// Bounds of one HTTP request: a scrape of a thousand lanes takes a second.
-	httpReadTimeout  = 5 * time.Second
-	httpWriteTimeout = 30 * time.Second
-	httpIdleTimeout  = 2 * time.Minute
-	// httpStopTime is how long requests under way may take when the server stops.
-	httpStopTime = 2 * time.Second
-	// maxHTTPHeader bounds a request's headers, in bytes.
-	maxHTTPHeader = 16 << 10
+	"github.com/replhub/replhub/internal/opshttp"
 )
 
 // Config is what an API needs. Every field but Token, Console and Proxies is required.
@@ -35,7 +22,7 @@ type Config struct {
 	// Reporter is asked for once Ready is closed.
 	Reporter func() *report.Reporter
 	// Token is asked for the token of requests; nil demands none.
-	Token TokenFunc
+	Token opshttp.TokenFunc
 	// Console answers the other paths, and asks for the token itself; nil answers none.
 	Console http.Handler
 	// Proxies are the addresses from which requests are taken, beside this machine's own;
@@ -55,10 +42,10 @@ func New(cfg Config) *API { return &API{cfg} }
 // BaseContext.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /healthz", opshttp.Healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", a.metricsHandler())
-	guarded := a.guarded(mux)
+	guarded := opshttp.Guard(mux, a.cfg.Token, a.cfg.Logger)
 	if a.cfg.Console == nil {
 		return a.fromProxies(guarded)
 	}
@@ -73,30 +60,5 @@ func (a *API) Handler() http.Handler {
 // Serve serves Handler on a listener until ctx ends, and closes it. Once
 // run, the context of Run, has ended, /readyz says so.
 func (a *API) Serve(ctx, run context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler:           a.Handler(),
-		ReadHeaderTimeout: httpReadTimeout,
-		ReadTimeout:       httpReadTimeout,
-		WriteTimeout:      httpWriteTimeout,
-		IdleTimeout:       httpIdleTimeout,
-		MaxHeaderBytes:    maxHTTPHeader,
-		BaseContext:       func(net.Listener) context.Context { return run },
-		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelDebug),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err)
-	case <-ctx.Done():
-	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpStopTime)
-	defer cancel()
-	if err := server.Shutdown(stopping); err != nil {
-		_ = server.Close() // clients that still read are cut off
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err)
-	}
-	return nil
+	return opshttp.Serve(ctx, run, listener, a.Handler(), a.cfg.Logger)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -205,6 +206,18 @@ func (s State) WithCursors(cursors []ingest.Mark) State {
 		}
 	}
 	return s
+}
+
+// Standing says from which mark on a trim has to keep events for the lane.
+func (s State) Standing() retention.Standing {
+	lowest, needs := s.Lowest()
+	at := s.Pos
+	for _, f := range s.Fills {
+		if f.Snapshot == nil && f.At.Position == lowest {
+			at = f.At
+		}
+	}
+	return retention.Standing{Needs: needs, At: at}
 }
 
 // Epoch is the newest epoch that the state speaks of.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/opshttp"
 	"github.com/replhub/replhub/internal/testenv/certtest"
 )
 
@@ -41,24 +42,26 @@ func TestHTTPBeyondThisMachine(t *testing.T) {
 	cert, key := certificateFile(t, ca, "127.0.0.1")
 	token := secretFile(t, "token", httpToken+"\n")
 	for name, tt := range map[string]struct {
-		s    httpSettings
+		s    opshttp.Settings
 		says string // "" listens
 	}{
-		"loopback":                {httpSettings{Addr: "127.0.0.1:0"}, ""},
-		"localhost":               {httpSettings{Addr: "localhost:0"}, ""},
-		"loopback with TLS alone": {httpSettings{Addr: "127.0.0.1:0", TLS: certificateFiles{cert, key}}, ""},
-		"all addresses":           {httpSettings{Addr: ":0"}, contract.EnvHTTPTokenFile},
-		"all addresses by number": {httpSettings{Addr: "0.0.0.0:0"}, contract.EnvHTTPTLSCert},
-		"with a token alone":      {httpSettings{Addr: ":0", TokenFile: token}, contract.EnvHTTPTLSCert},
-		"with TLS alone":          {httpSettings{Addr: ":0", TLS: certificateFiles{cert, key}}, contract.EnvHTTPTokenFile},
-		"with both":               {httpSettings{Addr: ":0", TokenFile: token, TLS: certificateFiles{cert, key}}, ""},
-		"a token that is guessed": {httpSettings{Addr: "127.0.0.1:0", TokenFile: secretFile(t, "short", "hush-hush")}, "at least 16"},
-		"no token in the file":    {httpSettings{Addr: ":0", TokenFile: secretFile(t, "empty", "\n"), TLS: certificateFiles{cert, key}}, contract.EnvHTTPTokenFile},
-		"no file":                 {httpSettings{Addr: "127.0.0.1:0", TokenFile: token + "x"}, contract.EnvHTTPTokenFile},
-		"a key that does not fit": {httpSettings{Addr: "127.0.0.1:0", TLS: certificateFiles{cert, cert}}, contract.EnvHTTPTLSCert},
+		"loopback":                {opshttp.Settings{Addr: "127.0.0.1:0"}, ""},
+		"localhost":               {opshttp.Settings{Addr: "localhost:0"}, ""},
+		"loopback with TLS alone": {opshttp.Settings{Addr: "127.0.0.1:0", TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, ""},
+		"all addresses":           {opshttp.Settings{Addr: ":0"}, contract.EnvHTTPTokenFile},
+		"all addresses by number": {opshttp.Settings{Addr: "0.0.0.0:0"}, contract.EnvHTTPTLSCert},
+		"with a token alone":      {opshttp.Settings{Addr: ":0", TokenFile: token}, contract.EnvHTTPTLSCert},
+		"with TLS alone":          {opshttp.Settings{Addr: ":0", TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, contract.EnvHTTPTokenFile},
+		"with both":               {opshttp.Settings{Addr: ":0", TokenFile: token, TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, ""},
+		"behind a proxy":          {opshttp.Settings{Addr: ":0", TokenFile: token, Behind: true}, ""},
+		"a proxy without a token": {opshttp.Settings{Addr: ":0", Behind: true}, contract.EnvHTTPTokenFile},
+		"a token that is guessed": {opshttp.Settings{Addr: "127.0.0.1:0", TokenFile: secretFile(t, "short", "hush-hush")}, "at least 16"},
+		"no token in the file":    {opshttp.Settings{Addr: ":0", TokenFile: secretFile(t, "empty", "\n"), TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, contract.EnvHTTPTokenFile},
+		"no file":                 {opshttp.Settings{Addr: "127.0.0.1:0", TokenFile: token + "x"}, contract.EnvHTTPTokenFile},
+		"a key that does not fit": {opshttp.Settings{Addr: "127.0.0.1:0", TLS: opshttp.CertificateFiles{Cert: cert, Key: cert}}, contract.EnvHTTPTLSCert},
 	} {
 		t.Run(name, func(t *testing.T) {
-			listener, err := tt.s.listen(t.Context())
+			listener, err := tt.s.Listen(t.Context())
 			if listener != nil {
 				defer listener.Close()
 			}

@@ -1,26 +1,29 @@
-package httpapi
+package opshttp
 
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"net/http"
 	"strings"
 )
 
 // TokenFunc returns the token that requests must have. It is called for each request, so
-// that a token can be replaced while the hub runs. While it fails, no request is answered.
+// that a token can be replaced while the process runs. While it fails, no request is
+// answered.
 type TokenFunc func() (string, error)
 
-// guarded answers requests that have the token, in the header "Authorization: Bearer
-// <token>". Every other request is refused with 401, whatever it asks for.
-func (a *API) guarded(next http.Handler) http.Handler {
-	if a.cfg.Token == nil {
+// Guard answers requests that have the token, in the header "Authorization: Bearer
+// <token>". Every other request is refused with 401, whatever it asks for. A nil token
+// demands none.
+func Guard(next http.Handler, token TokenFunc, log *slog.Logger) http.Handler {
+	if token == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		want, err := a.cfg.Token()
+		want, err := token()
 		if err != nil {
-			a.cfg.Logger.Error("read the token of HTTP; requests are refused", "err", err)
+			log.Error("read the token of HTTP; requests are refused", "err", err)
 		}
 		if err != nil || !carries(r, want) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="replhub"`)

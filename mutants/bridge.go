@@ -1,0 +1,26 @@
+package main
+
+// bridgeMutants take out what capture, apply and push have in common.
+var bridgeMutants = []mutant{
+	{
+		name: "once-without-position", guarantee: "--once ends when everything that ingest held at the start is done",
+		file: "internal/bridge/caughtup.go",
+		old:  "return !at.before(goal) &&",
+		new:  "return (true || !at.before(goal)) &&",
+		pkg:  "./internal/bridge", test: "TestCopied",
+	},
+	{
+		name: "once-before-acknowledgement", guarantee: "--once ends when everything that ingest held at the start is done",
+		file: "internal/bridge/caughtup.go",
+		old:  "return now.Sub(since) >= settle",
+		new:  "return true || now.Sub(since) >= settle",
+		pkg:  "./internal/bridge", test: "TestThrough",
+	},
+	{
+		name: "setting-that-does-not-exist", guarantee: "no misspelt setting is ignored",
+		file: "internal/yamlconfig/yamlconfig.go",
+		old:  "if !slices.Contains(p.known, m.name) {",
+		new:  "if false && !slices.Contains(p.known, m.name) {",
+		pkg:  "./internal/yamlconfig", test: "TestRefusals",
+	},
+}
