@@ -118,6 +118,8 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 
 		HTTPToken:   s.HTTP.Token(),
 		HTTPTrouble: s.HTTP.Trouble,
+		HTTPProxies: s.HTTP.ranges(),
+		Console:     hub.Console{Mode: s.Console, HidePayloads: s.ConsolePayloads == payloadsOff},
 
 		OnFull:       s.OnFull,
 		Policy:       s.Policy,

@@ -62,6 +62,8 @@ type Paused struct {
 // Rewind starts a service's workers again from a time or an ingest sequence.
 type Rewind struct {
 	To Start `json:"to"`
+	// DryRun changes nothing: the reply says what a rewind would do now.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // Rewound is the reply of replhub.rewind.<service>.
@@ -73,6 +75,8 @@ type Rewound struct {
 	Seq uint64 `json:"seq"`
 	// Redelivered is how many copies they get again.
 	Redelivered uint64 `json:"redelivered"`
+	// DryRun says that nothing was changed.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // Who asks for the services interested in an entity.

@@ -23,6 +23,8 @@ type Settings struct {
 	TokenFile string `split_words:"true"`
 	// TLS are the server's certificate and key; empty is plain HTTP.
 	TLS CertificateFiles
+	// Behind says that a proxy which encrypts is in front: no TLS is needed here then.
+	Behind bool `ignored:"true"`
 }
 
 // CertificateFiles are paths of PEM files of a server.
@@ -39,7 +41,7 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// Listen binds the address. Beyond this machine it demands a token and TLS: lane names,
+// Listen binds the address. Beyond this machine it demands a token, and TLS unless Behind: lane names,
 // errors and figures are for operators alone.
 func (s Settings) Listen(ctx context.Context) (net.Listener, error) {
 	if s.TokenFile != "" {
@@ -55,7 +57,7 @@ func (s Settings) Listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {
+	if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && !s.Behind) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("%s=%s can be reached from other machines: set %s, %s and %s as well, or listen on 127.0.0.1",
 			contract.EnvHTTPAddr, s.Addr, contract.EnvHTTPTokenFile, contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey)

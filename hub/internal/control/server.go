@@ -160,13 +160,16 @@ func (c *Server) accept(ctx context.Context, name string, v Verb, req micro.Requ
 		answer(nil, err)
 		return
 	}
-	c.start(ctx, func(ctx context.Context) {
-		body, err, done := c.forward(ctx, name, v, service, req.Data())
-		if !done {
-			body, err = v.Do(ctx, service, req.Data())
-		}
-		answer(body, err)
-	}, answer)
+	c.start(ctx, func(ctx context.Context) { answer(c.perform(ctx, name, v, service, req.Data())) }, answer)
+}
+
+// perform has the lane's owner do a verb, or does it.
+func (c *Server) perform(ctx context.Context, name string, v Verb, service subjects.Name, data []byte) (any, error) {
+	body, err, done := c.forward(ctx, name, v, service, data)
+	if !done {
+		body, err = v.Do(ctx, service, data)
+	}
+	return body, err
 }
 
 // start runs work if there is a slot for it, and refuses otherwise.
