@@ -24,6 +24,9 @@ func (a *Applier) adopt(ctx context.Context, r *replica) error {
 // create makes a table from rows, and has the service registered for its columns alone.
 func (a *Applier) create(ctx context.Context, r *replica, rows []*replhub.Delivery) error {
 	g := infer(a.target.dialect, r.spec, rows)
+	if len(g.columns) == 0 {
+		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: the rows of %s have no member beside their key", r.spec.Table, r.spec.Entity)}}
+	}
 	statement, err := createTable(a.target.dialect, r.spec.Table, g)
 	if err != nil {
 		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: %v", r.spec.Table, err)}}
