@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"math/big"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,8 +138,6 @@ func memberAt(data []byte, path []string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-var momentText = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$`)
-
 // sortOf is a value's sort; a null has none.
 func sortOf(raw json.RawMessage) sort {
 	raw = bytes.TrimSpace(raw)
@@ -157,7 +154,7 @@ func sortOf(raw json.RawMessage) sort {
 			return sortText
 		}
 		at, err := time.Parse(time.RFC3339Nano, text)
-		if err == nil && momentText.MatchString(text) && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999 {
+		if err == nil && microseconds(text) && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999 {
 			return sortMoment
 		}
 		return sortText
@@ -167,6 +164,12 @@ func sortOf(raw json.RawMessage) sort {
 		}
 		return numberOf(string(raw))
 	}
+}
+
+// microseconds reports whether an RFC 3339 time has at most six digits of a second.
+func microseconds(text string) bool {
+	_, fraction, ok := strings.Cut(text, ".")
+	return !ok || len(strings.TrimRight(fraction, "Z+-:0123456789")) == 0 && strings.IndexAny(fraction, "Z+-") <= 6
 }
 
 // numberOf is the sort of a number that is not whole.
