@@ -206,6 +206,7 @@ func (a *Applier) unregister(ctx context.Context) {
 func (a *Applier) watch(ctx context.Context, epoch uint64) error {
 	var p pace
 	c := caughtUp{epoch: epoch}
+	waits := "" // as it was last logged
 	tick := time.NewTicker(a.cfg.look)
 	defer tick.Stop()
 	for {
@@ -219,8 +220,13 @@ func (a *Applier) watch(ctx context.Context, epoch uint64) error {
 		default:
 			a.lane.Store(&status)
 			a.looked.Store(&asked)
+			now := p.progress(asked, &status, a.done(), a.sub.Load().State())
+			if now.Waits != waits && now.Waits != "" && now.State != replhub.StateLive {
+				a.log.Warn("nothing comes", keyService, a.cfg.Service, "state", now.State, "reason", now.Waits)
+			}
+			waits = now.Waits
 			if a.cfg.OnProgress != nil {
-				a.cfg.OnProgress(p.progress(asked, &status, a.done(), a.sub.Load().State()))
+				a.cfg.OnProgress(now)
 			}
 			if a.cfg.Once && c.look(&status, asked) {
 				a.end(errCaughtUp)
