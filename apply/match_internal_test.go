@@ -82,6 +82,7 @@ func TestPlanRegistration(t *testing.T) {
 		"wider":              {was: registered(nil), wishes: user("name", "city"), filter: "data.a", changes: 1, widened: 1},
 		"narrower":           {was: registered(nil), wishes: user("name"), filter: "data.a", changes: 1},
 		"below":              {was: registered(nil), wishes: user("id", "name.first"), filter: "data.a", changes: 1},
+		"to be made":         {was: registered(nil), wishes: []wish{{entity: "user", unmade: true}}, filter: "data.a"},
 		"whole rows":         {was: registered(nil), wishes: user(), filter: "data.a", changes: 1, widened: 1},
 		"another filter":     {was: registered(nil), wishes: []wish{{entity: "user", fields: []string{"id", "name"}, where: "true"}}, filter: "true", changes: 1, widened: 1},
 		"another entity":     {was: registered(nil), wishes: []wish{{entity: "tenant"}}, found: 1, fresh: true},

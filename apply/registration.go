@@ -17,6 +17,8 @@ const defaultPartitions = 8
 type wish struct {
 	entity, table, where string
 	fields               []string // none: whole rows
+	// unmade says that the table does not exist, so that its fields are not known.
+	unmade bool
 }
 
 // planned is a registration, and what it changes.
@@ -51,6 +53,9 @@ func planRegistration(cfg Config, was *replhub.Status, wishes []wish) (planned, 
 		in.Ops, in.Echo = old.Ops, old.Echo
 		if w.where == "" {
 			in.Filter = old.Filter
+		}
+		if w.unmade {
+			in.Fields = old.Fields // whoever registered these wants no more
 		}
 		p.note(*old, in)
 		p.registration.Interests = append(p.registration.Interests, in)
@@ -194,8 +199,9 @@ func (a *Applier) wishes() []wish {
 	all := make([]wish, 0, len(a.replicas))
 	for _, r := range a.replicas {
 		w := wish{entity: r.spec.Entity, table: r.spec.Table, where: r.spec.Where}
-		if m, table := r.known(); table != nil && !a.cfg.WholeRows {
-			w.fields = m.fields
+		m, table := r.known()
+		if !a.cfg.WholeRows {
+			w.fields, w.unmade = m.fields, table == nil
 		}
 		all = append(all, w)
 	}

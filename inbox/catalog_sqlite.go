@@ -13,7 +13,7 @@ import (
 const (
 	sqliteColumns = `SELECT name, type, "notnull" <> 0, dflt_value IS NOT NULL, hidden IN (2, 3), pk,
 	(SELECT max(pk) FROM pragma_table_xinfo(?, ?)) FROM pragma_table_xinfo(?, ?) ORDER BY cid`
-	sqliteUnique  = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
+	sqliteUnique = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
 WHERE l."unique" AND NOT l.partial AND k."key" AND k.name IS NOT NULL AND k.coll = 'BINARY'
 	AND (SELECT count(*) FROM pragma_index_xinfo(l.name, ?) o WHERE o."key") = 1`
 	sqliteOther = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
