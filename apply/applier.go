@@ -161,7 +161,10 @@ func (a *Applier) subscribe(ctx context.Context) error {
 		a.end(nil) // the looks end with it
 		return err
 	})
-	group.Go(func() error { return a.watch(ctx, registered.Epoch) })
+	group.Go(func() error {
+		a.watch(ctx, registered.Epoch)
+		return nil
+	})
 	group.Go(func() error {
 		select {
 		case <-sub.Ready():
@@ -203,7 +206,7 @@ func (a *Applier) unregister(ctx context.Context) {
 }
 
 // watch looks at the lane: for progress, and for the end of a run with Once.
-func (a *Applier) watch(ctx context.Context, epoch uint64) error {
+func (a *Applier) watch(ctx context.Context, epoch uint64) {
 	var p pace
 	c := caughtUp{epoch: epoch}
 	waits := "" // as it was last logged
@@ -214,7 +217,7 @@ func (a *Applier) watch(ctx context.Context, epoch uint64) error {
 		status, err := a.client.Describe(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return
 		case err != nil:
 			a.log.Debug("look at the lane", keyErr, err)
 		default:
@@ -230,12 +233,12 @@ func (a *Applier) watch(ctx context.Context, epoch uint64) error {
 			}
 			if a.cfg.Once && c.look(&status, asked) {
 				a.end(errCaughtUp)
-				return nil
+				return
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}

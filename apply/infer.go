@@ -47,14 +47,17 @@ type guessed struct {
 func infer(d database.Dialect, spec Table, rows []*replhub.Delivery) guessed {
 	seen := map[string]sort{} // by path
 	for _, row := range rows {
-		for path, raw := range membersOf(row.Data) {
-			seen[path] |= sortOf(raw)
+		for name, raw := range membersOf(row.Data) {
+			if !strings.Contains(name, ".") { // else it would be taken for a path
+				seen[name] |= sortOf(raw)
+			}
 		}
 		for _, path := range spec.Columns {
+			if !strings.Contains(path, ".") {
+				continue
+			}
 			if raw, ok := memberAt(row.Data, strings.Split(path, ".")); ok {
 				seen[path] |= sortOf(raw)
-			} else {
-				seen[path] |= 0
 			}
 		}
 	}

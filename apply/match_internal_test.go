@@ -55,7 +55,7 @@ func TestMatch(t *testing.T) {
 // What is registered and not wished otherwise stays; what differs is said, and rows that
 // lack something are fetched again.
 func TestPlanRegistration(t *testing.T) {
-	user := func(fields ...string) []wish { return []wish{{entity: "user", table: "people", fields: fields}} }
+	user := func(fields ...string) []wish { return []wish{{entity: "user", fields: fields}} }
 	cfg := Config{Service: "sharing", Start: replhub.StartNew()}
 	registered := func(change func(*replhub.Status)) *replhub.Status {
 		s := &replhub.Status{

@@ -15,8 +15,8 @@ const defaultPartitions = 8
 
 // wish is what an entity's interest has to have.
 type wish struct {
-	entity, table, where string
-	fields               []string // none: whole rows
+	entity, where string
+	fields        []string // none: whole rows
 	// unmade says that the table does not exist, so that its fields are not known.
 	unmade bool
 }
@@ -198,7 +198,7 @@ func (a *Applier) refetch(ctx context.Context, entities []string) {
 func (a *Applier) wishes() []wish {
 	all := make([]wish, 0, len(a.replicas))
 	for _, r := range a.replicas {
-		w := wish{entity: r.spec.Entity, table: r.spec.Table, where: r.spec.Where}
+		w := wish{entity: r.spec.Entity, where: r.spec.Where}
 		m, table := r.known()
 		if !a.cfg.WholeRows {
 			w.fields, w.unmade = m.fields, table == nil
