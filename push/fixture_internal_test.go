@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,6 +60,7 @@ func newReceiver(t *testing.T) *receiver {
 	r := &receiver{t: t, answer: ok, busy: map[string]bool{}, secret: secretA}
 	r.server = httptest.NewUnstartedServer(r)
 	r.server.EnableHTTP2 = true
+	r.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	r.server.StartTLS()
 	t.Cleanup(r.server.Close)
 	r.ca = filepath.Join(t.TempDir(), "ca.pem")

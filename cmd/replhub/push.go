@@ -69,6 +69,7 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 	flags.DurationVar(&f.cfg.MaxRetryAfter, "max-retry-after", 5*time.Minute, "longest wait that the endpoint may ask for")
 	flags.DurationVar(&f.cfg.PauseFor, "pause-for", 24*time.Hour, "length of the service's pause after 410")
 	flags.IntVar(&f.cfg.MaxAttempts, "max-attempts", 10, "attempts of an event that fails while others are delivered")
+	a.completeFlags(cmd, map[string]completer{"entity": knownEntities, "ops": opWords, "start": startWords()})
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error { return a.push(ctx, args[0], &f) })
 	return cmd
 }
