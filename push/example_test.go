@@ -12,7 +12,7 @@ import (
 )
 
 // The names of all users, and every later change, go to an endpoint.
-func ExampleRun() {
+func ExampleRun() { //nolint:testableexamples // it needs a hub and an endpoint
 	nc, err := nats.Connect(os.Getenv("NATS_URL"), nats.MaxReconnects(-1))
 	if err != nil {
 		log.Fatal(err)

@@ -73,7 +73,7 @@ func TestNamesThatRebind(t *testing.T) {
 	if n := len(l.requests()); n > 0 || p.Summary().DeadLetters > 0 {
 		t.Errorf("%d requests, %+v", n, p.Summary())
 	}
-	l.cfg.AllowPrivate, l.cfg.Once = true, true
+	l.cfg.AllowPrivate, l.cfg.Once, l.cfg.Service = true, true, "allowed"
 	if summary, err := Run(t.Context(), l.cfg); err != nil || summary.Delivered != 2 {
 		t.Errorf("allowed: %+v, %v", summary, err)
 	}
