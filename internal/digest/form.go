@@ -124,24 +124,18 @@ func (f Form) of(raw []byte) (string, bool) {
 		}
 		return f.ofString(text)
 	case 't', 'f':
-		switch f {
-		case Number, Loose:
+		if f == Number || f == Loose {
 			return tagNumber + map[byte]string{'t': "1", 'f': "0"}[raw[0]], true
-		case Bool, Text:
-			return tagText + string(raw), true
 		}
-		return "", false
+		return tagText + string(raw), f == Bool || f == Text
 	case '{', '[':
 		return tagText + string(raw), f == Text || f == Number || f == Loose
 	}
-	switch f {
-	case Text:
+	if f == Text {
 		return tagText + string(raw), true
-	case Number, Loose:
-		number, ok := canonical(string(raw))
-		return tagNumber + number, ok
 	}
-	return "", false
+	number, ok := canonical(string(raw))
+	return tagNumber + number, ok && (f == Number || f == Loose)
 }
 
 func (f Form) ofString(text string) (string, bool) {
@@ -163,6 +157,7 @@ func (f Form) ofString(text string) (string, bool) {
 		return moment(text)
 	case Clock:
 		return clock(text), true
+	case Bool, JSON, LooseJSON:
 	}
 	return "", false
 }
