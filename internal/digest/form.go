@@ -169,12 +169,19 @@ func moment(text string) (string, bool) {
 		return "", false
 	}
 	day, rest := text[:10], strings.ToUpper(text[11:])
-	for _, offset := range []string{"Z07:00", "", "Z07"} {
-		if at, err := time.Parse("2006-01-02T15:04:05"+offset, day+"T"+rest); err == nil {
-			return tagTime + at.UTC().Format("2006-01-02T15:04:05.999999999"), true
-		}
+	layout := "2006-01-02T15:04:05"
+	switch i := strings.IndexAny(rest, "Z+-"); {
+	case i < 0:
+	case len(rest)-i == len("+01"):
+		layout += "Z07"
+	default:
+		layout += "Z07:00"
 	}
-	return "", false
+	at, err := time.Parse(layout, day+"T"+rest)
+	if err != nil {
+		return "", false
+	}
+	return tagTime + at.UTC().Format("2006-01-02T15:04:05.999999999"), true
 }
 
 // clock is a time of day without zeros at the end of its fraction, and with an offset of
