@@ -236,4 +236,6 @@ func (j *judge) adopted(lane, id string) {
 		j.fail("P: lane %s has interest %s of a record that was registered already, as %s", lane, id, first)
 	}
 	j.firstOf[hand] = id
+	// A request whose record has no since yet registers again after its lane was deleted.
+	delete(j.over, id)
 }

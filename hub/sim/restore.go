@@ -135,7 +135,10 @@ func (j *judge) wentBack(lane string, k laneJudged) {
 
 // forget forgets the copies that a lane has lost.
 func (j *judge) forget(lane string) {
-	service, last := j.w.service(lane), j.w.lanes[lane].Info().Last
+	service, last := j.w.service(lane), uint64(0)
+	if l := j.w.lanes[lane]; l != nil {
+		last = l.Info().Last
+	}
 	for r, line := range j.lines {
 		if r.service != service {
 			continue

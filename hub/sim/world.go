@@ -135,7 +135,7 @@ func (w *World) Do(a Action) {
 		w.limit = int64(a.N)
 	case Batches:
 		w.fast = true
-	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore:
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore, Delete:
 		w.onServers(a)
 	case Registry, ByHand, Vanish, Wipe:
 		w.onRegistry(a)
@@ -183,6 +183,8 @@ func (w *World) onServers(a Action) {
 		w.copyLane(a.On)
 	case Restore:
 		w.restoreLane(a.On, a.N > 0)
+	case Delete:
+		w.deleteLane(a.On)
 	}
 }
 
