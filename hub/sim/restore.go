@@ -54,7 +54,7 @@ func (w *World) restoreLane(text string, clustered bool) {
 }
 
 // loseCalls loses the requests that are on their way to a stream's server.
-func (w *World) loseCalls(stream string) {
+func (w *network) loseCalls(stream string) {
 	for _, c := range append([]*call(nil), w.calls...) {
 		switch {
 		case c.stream != stream || c.serve == nil:
