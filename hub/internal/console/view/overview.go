@@ -78,6 +78,8 @@ type StateCount struct {
 type Row struct {
 	Service string
 	State   string
+	// Why is what puts a lane on its level that its state does not say.
+	Why     string
 	Reason  string
 	Owner   string
 	Level   Level
@@ -242,8 +244,9 @@ func columnsOf(lanes []*contract.LaneStatus, asked string) (columns []string, mo
 }
 
 func rowOf(s *contract.LaneStatus, columns []string) Row {
+	level, why := judge(s)
 	r := Row{
-		Service: s.Service, State: s.State, Reason: s.Reason, Owner: s.Owner, Level: levelOf(s),
+		Service: s.Service, State: s.State, Why: why, Reason: s.Reason, Owner: s.Owner, Level: level,
 		Lag:     Cell{Count(s.Lag), above(s.LagSeconds, lateSeconds)},
 		Backlog: Cell{Count(s.Backlog), Good},
 		Oldest:  Cell{"", above(s.OldestUnacked, slowSeconds)},
