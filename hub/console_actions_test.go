@@ -47,6 +47,7 @@ func TestConsoleOperatesALane(t *testing.T) {
 	if describe().Workers[0].PausedUntil != nil {
 		t.Error("not resumed")
 	}
+	c.page("/do/rewind?service=sharing&to=2")
 	before := describe()
 	if body := c.act("rewind", of("service", "sharing", "to", "2"), "2 events will come to the workers of sharing again"); !strings.Contains(body, "2 events come again") {
 		t.Errorf("rewound:\n%s", body)

@@ -107,7 +107,7 @@ func (b *Browser) read(out *os.File) {
 			ID        int64           `json:"id"`
 			Method    string          `json:"method"`
 			Params    json.RawMessage `json:"params"`
-			SessionID string          `json:"sessionId"`
+			SessionID string          `json:"sessionId"` //nolint:tagliatelle // the protocol's name
 			reply
 		}
 		if err := json.Unmarshal(raw[:len(raw)-1], &m); err != nil {

@@ -27,11 +27,11 @@ func (b *Browser) Open(t testing.TB) *Page {
 	t.Helper()
 	p := &Page{t: t, b: b}
 	var target struct {
-		TargetID string `json:"targetId"`
+		TargetID string `json:"targetId"` //nolint:tagliatelle // the protocol's name
 	}
 	p.must(b.call(t.Context(), "", "Target.createTarget", map[string]any{"url": "about:blank"}, &target))
 	var attached struct {
-		SessionID string `json:"sessionId"`
+		SessionID string `json:"sessionId"` //nolint:tagliatelle // the protocol's name
 	}
 	p.must(b.call(t.Context(), "", "Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached))
 	p.session = attached.SessionID
@@ -63,7 +63,7 @@ func (p *Page) hear(method string, params json.RawMessage) {
 		Details struct {
 			Text      string
 			Exception struct{ Description string }
-		} `json:"exceptionDetails"`
+		} `json:"exceptionDetails"` //nolint:tagliatelle // the protocol's name
 		Request struct{ URL string } `json:"request"`
 	}
 	if json.Unmarshal(params, &m) != nil {
@@ -126,7 +126,7 @@ func (p *Page) run(script string, value any) error {
 		Details *struct {
 			Text      string
 			Exception struct{ Description string }
-		} `json:"exceptionDetails"`
+		} `json:"exceptionDetails"` //nolint:tagliatelle // the protocol's name
 	}
 	err := p.b.call(p.t.Context(), p.session, "Runtime.evaluate", map[string]any{"expression": script, "awaitPromise": true, "returnByValue": true}, &out)
 	if err != nil {
