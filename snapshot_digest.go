@@ -17,24 +17,34 @@ import (
 // digesting makes a digest of rows instead of sending them. A SnapshotFunc may return
 // before the last row; the digest covers the rows of as many calls as there is time for.
 type digesting struct {
-	answer    *answer
+	answer *answer
+	// collector makes a digest; nil where rows of some keys are asked for.
 	collector *digest.Collector
+	keys      map[string]bool
 	until     time.Time
-	last      string // key of the last row
-	fresh     int    // rows of this call of the function
+	read      contract.Digested // how far the rows were read
+	fresh     int               // rows of this call of the function
 }
 
 // digest answers with a digest of rows.
 func (s *snapshots) digest(ctx context.Context, a *answer) error {
 	limit := cmp.Or(time.Duration(a.asked.Timeout), snapshotTime)
-	collector, err := digest.NewCollector(*a.asked.Digest, a.asked.MaxBytes)
-	if err != nil {
-		return err
+	d := &digesting{answer: a, until: time.Now().Add(limit / 2), read: contract.Digested{After: a.asked.After}}
+	if a.asked.Digest != nil {
+		var err error
+		if d.collector, err = digest.NewCollector(*a.asked.Digest, a.asked.MaxBytes); err != nil {
+			return err
+		}
 	}
-	d := &digesting{answer: a, collector: collector, until: time.Now().Add(limit / 2), last: a.asked.After}
+	if len(a.asked.Keys) > 0 {
+		d.keys = make(map[string]bool, len(a.asked.Keys))
+		for _, key := range a.asked.Keys {
+			d.keys[key] = true
+		}
+	}
 	for {
 		d.fresh = 0
-		err := s.rows(ctx, d.last, d.yield)
+		err := s.rows(ctx, d.read.After, d.yield)
 		switch {
 		case a.failed != nil:
 			return a.failed
@@ -49,7 +59,14 @@ func (s *snapshots) digest(ctx context.Context, a *answer) error {
 }
 
 func (d *digesting) enough() bool {
-	return d.collector.Full() || d.collector.Rows() > 0 && time.Now().After(d.until)
+	return d.full() || d.read.Rows > 0 && time.Now().After(d.until)
+}
+
+func (d *digesting) full() bool {
+	if d.collector == nil {
+		return d.answer.full()
+	}
+	return d.collector.Full()
 }
 
 func (d *digesting) yield(ev Event) error {
@@ -57,22 +74,30 @@ func (d *digesting) yield(ev Event) error {
 		return d.answer.failed
 	}
 	// The clock is read once for some rows, since that costs as much as a small row.
-	if d.fresh%64 == 0 && d.enough() || d.collector.Full() {
+	if d.fresh%64 == 0 && d.enough() || d.full() {
 		return errEnough
 	}
 	key, err := d.answer.key(ev)
-	if err == nil && key == d.last {
+	if err == nil && key == d.read.After {
 		err = errors.New("is given again: rows must begin behind the key that is asked for")
 	}
 	if err != nil {
 		d.answer.failed = fmt.Errorf("row %s: %w", contract.Quote(ev.Key), err)
 		return d.answer.failed
 	}
-	d.collector.Add(key, ev.Data)
-	d.collector.Read(key)
+	d.read.After = key
+	d.read.Rows++
 	d.fresh++
-	d.last = key
-	return nil
+	if d.collector != nil {
+		d.collector.Add(key, ev.Data)
+		d.collector.Read(key)
+		return nil
+	}
+	if !d.keys[key] {
+		return nil
+	}
+	ev.Key = key
+	return d.answer.yield(ev)
 }
 
 // key is a row's key, checked as a row on its way to the hub is.
@@ -89,8 +114,15 @@ func (a *answer) key(ev Event) (string, error) {
 	return ev.Key, nil
 }
 
-// send sends the digest. Behind it comes the end of the answer, as behind rows.
+// send sends the digest. Behind it comes the end of the answer, as behind rows; behind
+// rows of keys, the end says how far the rows were read.
 func (d *digesting) send(end bool) error {
+	if d.collector == nil {
+		d.read.End = end
+		text, err := json.Marshal(d.read)
+		d.answer.read = string(text)
+		return err
+	}
 	made, err := d.collector.Answer(end)
 	if err != nil {
 		return err

@@ -39,11 +39,11 @@ type Applier struct {
 	fresh []string
 	// lettersBefore counts the dead letters of the service at the begin.
 	lettersBefore uint64
-	told          sync.Map // entities whose table a dry run has shown
 	// end ends the run with a cause.
 	end context.CancelCauseFunc
 
-	status atomic.Pointer[replhub.Status] // as it was last looked at
+	lane   atomic.Pointer[replhub.Status] // as it was last looked at
+	looked atomic.Pointer[time.Time]
 
 	mu      sync.Mutex // guards letters
 	letters []Letter
@@ -134,7 +134,17 @@ func (a *Applier) subscribe(ctx context.Context) error {
 	if a.cfg.DryRun {
 		defer a.unregister(ctx)
 	}
-	sub, err := replhub.NewBatchSubscriber(a.client, replhub.SubscriberConfig{Workers: a.cfg.Workers, OnDead: a.dead}, a)
+	if !a.allExist() {
+		if err := a.sample(ctx); err != nil {
+			return err
+		}
+	}
+	if a.cfg.DryRun || ctx.Err() != nil {
+		return nil
+	}
+	sub, err := replhub.NewBatchSubscriber(a.client, replhub.SubscriberConfig{
+		Workers: a.cfg.Workers, OnDead: a.dead, DrainTimeout: a.cfg.DrainTimeout,
+	}, a)
 	if err != nil {
 		return err
 	}
@@ -152,6 +162,14 @@ func (a *Applier) subscribe(ctx context.Context) error {
 		return err
 	})
 	group.Go(func() error { return a.watch(ctx, registered.Epoch) })
+	group.Go(func() error {
+		select {
+		case <-sub.Ready():
+			a.log.Info("ready", keyService, a.cfg.Service, "database", a.target.name, "tables", len(a.replicas))
+		case <-ctx.Done():
+		}
+		return nil
+	})
 	return group.Wait()
 }
 
@@ -199,7 +217,8 @@ func (a *Applier) watch(ctx context.Context, epoch uint64) error {
 		case err != nil:
 			a.log.Debug("look at the lane", keyErr, err)
 		default:
-			a.status.Store(&status)
+			a.lane.Store(&status)
+			a.looked.Store(&asked)
 			if a.cfg.OnProgress != nil {
 				a.cfg.OnProgress(p.progress(asked, &status, a.done(), a.sub.Load().State()))
 			}
@@ -239,16 +258,11 @@ func (a *Applier) dead(d *replhub.Delivery, cause error) {
 }
 
 func (a *Applier) summary(began time.Time) Summary {
-	s := Summary{Service: a.cfg.Service, Took: time.Since(began)}
-	for _, r := range a.replicas {
-		s.Tables = append(s.Tables, TableSummary{
-			Entity: r.spec.Entity, Table: r.spec.Table,
-			Applied: r.counts.applied.Load(), Deleted: r.counts.deleted.Load(),
-			Passed: r.counts.stale.Load() + r.counts.duplicate.Load(), DeadLetters: r.counts.dead.Load(),
-		})
-		s.DeadLetters += r.counts.dead.Load()
+	s := Summary{Service: a.cfg.Service, Tables: a.tables(), Took: time.Since(began)}
+	for _, t := range s.Tables {
+		s.DeadLetters += t.DeadLetters
 	}
-	if last := a.status.Load(); last != nil && last.DeadLetters > a.lettersBefore {
+	if last := a.lane.Load(); last != nil && last.DeadLetters > a.lettersBefore {
 		// The hub and other instances store some as well.
 		s.DeadLetters = max(s.DeadLetters, last.DeadLetters-a.lettersBefore)
 	}

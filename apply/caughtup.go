@@ -32,7 +32,11 @@ func (c *caughtUp) look(s *replhub.Status, asked time.Time) bool {
 	if c.end == (replhub.Position{}) && s.Position.Epoch >= c.epoch {
 		c.end = replhub.Position{Epoch: s.Position.Epoch, Seq: s.Position.Seq + s.Lag}
 	}
-	all := c.end != (replhub.Position{}) && s.Position.Compare(c.end) >= 0 && len(s.Fills) == 0 &&
+	there := c.end != (replhub.Position{}) && s.Position.Compare(c.end) >= 0
+	if s.Position.Epoch != c.end.Epoch {
+		there = there && s.Lag == 0 // sequences of another epoch tell nothing
+	}
+	all := there && len(s.Fills) == 0 &&
 		s.State != replhub.StateFilling && s.State != replhub.StateDetached
 	switch {
 	case !all:

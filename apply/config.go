@@ -54,6 +54,9 @@ type Config struct {
 	Once bool
 	// Workers is how many transactions run at once; 8 by default. SQLite has one at a time.
 	Workers int
+	// DrainTimeout is how long transactions under way may take at the end; 10 s by
+	// default.
+	DrainTimeout time.Duration
 	// Inbox is the inbox's own table; InboxTable(Service) by default. Two services that
 	// apply into one database must not share it.
 	Inbox string

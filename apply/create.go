@@ -9,9 +9,6 @@ import (
 	"github.com/replhub/replhub/inbox"
 )
 
-// errDryRun ends a dry run that has seen what it was to show.
-var errDryRun = errors.New("dry run: nothing was written")
-
 // adopt opens a table that another instance, or somebody, has made since this one looked.
 func (a *Applier) adopt(ctx context.Context, r *replica) error {
 	columns, err := a.inbox.Columns(ctx, a.db, r.spec.Table)
@@ -38,7 +35,7 @@ func (a *Applier) create(ctx context.Context, r *replica, rows []*replhub.Delive
 		a.cfg.OnDDL(r.spec.Table, statement)
 	}
 	if a.cfg.DryRun {
-		return a.shown(r)
+		return nil
 	}
 	if _, err := a.db.ExecContext(ctx, statement); err != nil {
 		// Another instance may have made it in the meantime.
@@ -101,17 +98,3 @@ func (a *Applier) narrow(ctx context.Context, r *replica, m matched) error {
 	_, err = a.client.Register(ctx, replhub.Registration{Interests: []replhub.Interest{in}})
 	return err
 }
-
-// shown notes that a dry run has shown a table, and ends the run with the last one.
-func (a *Applier) shown(r *replica) error {
-	a.told.Store(r.spec.Entity, true)
-	for _, other := range a.replicas {
-		if _, told := a.told.Load(other.spec.Entity); !told && !other.exists() {
-			return replhub.Unavailable(errDryRunGoesOn)
-		}
-	}
-	return errDryRun
-}
-
-// errDryRunGoesOn holds rows of tables that were shown.
-var errDryRunGoesOn = errors.New("dry run: rows of other tables are still to come")

@@ -21,11 +21,11 @@ var made = map[string]struct{ ddl, rows string }{
 	},
 	"mariadb": {
 		"`id` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL PRIMARY KEY|`city` longtext CHARACTER SET utf8mb4|`name` longtext CHARACTER SET utf8mb4|`age` bigint|`big` decimal(65,30)|`member` boolean|`since` datetime(6)|`born` longtext CHARACTER SET utf8mb4|`tags` json|`mixed` json|`nothing` longtext CHARACTER SET utf8mb4",
-		`a|Łódź|Ada|36|12345678901234567890.500000000000000000000000000000|1|2024-01-02 02:04:05.000000|1815-12-10|["x",{"y":1.50}]|"text"|<nil>`,
+		`a|Łódź|Ada|36|12345678901234567890.500000000000000000000000000000|1|2024-01-02 02:04:05 +0000 UTC|1815-12-10|["x",{"y":1.50}]|"text"|<nil>`,
 	},
 	"sqlite": {
 		`"id" TEXT NOT NULL PRIMARY KEY|"city" TEXT|"name" TEXT|"age" INTEGER|"big" TEXT|"member" BOOLEAN|"since" TEXT|"born" TEXT|"tags" TEXT|"mixed"|"nothing" TEXT`,
-		`a|Łódź|Ada|36|12345678901234567890.5|true|2024-01-02T03:04:05+01:00|1815-12-10|["x",{"y":1.50}]|text|<nil>`,
+		`a|Łódź|Ada|36|12345678901234567890.5|1|2024-01-02T03:04:05+01:00|1815-12-10|["x",{"y":1.50}]|text|<nil>`,
 	},
 }
 

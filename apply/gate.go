@@ -2,34 +2,16 @@ package apply
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/inbox"
 )
-
-// sampling bounds the wait for first rows, before the first of them is written.
-type sampling struct {
-	// rows are enough; 1000 by default.
-	rows int
-	// quiet is how long no further row has to come, and most how long the wait is in
-	// all; 300 ms and 3 s by default.
-	quiet, most time.Duration
-}
-
-func (s sampling) withDefaults() sampling {
-	s.rows = cmp.Or(s.rows, 1000)
-	s.quiet = cmp.Or(s.quiet, 300*time.Millisecond)
-	s.most = cmp.Or(s.most, 3*time.Second)
-	return s
-}
 
 // replica is a table on its way from a name in the config to one that takes rows.
 type replica struct {
@@ -102,13 +84,9 @@ func (a *Applier) settle(ctx context.Context, r *replica, rows []*replhub.Delive
 
 // join adds rows to the look under way, or begins one.
 func (r *replica) join(rows []*replhub.Delivery) (l *look, leads bool) {
+	r.hold(rows)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, d := range rows {
-		kept := *d
-		kept.Data = bytes.Clone(d.Data)
-		r.first = append(r.first, &kept)
-	}
 	if r.look == nil {
 		r.look, leads = &look{arrived: make(chan struct{}, 1), done: make(chan struct{})}, true
 	}
@@ -119,83 +97,58 @@ func (r *replica) join(rows []*replhub.Delivery) (l *look, leads bool) {
 	return r.look, leads
 }
 
-// collect waits for first rows.
-func (a *Applier) collect(ctx context.Context, r *replica, l *look) []*replhub.Delivery {
-	s := a.cfg.sampling
-	quiet, most := time.NewTimer(s.quiet), time.NewTimer(s.most)
-	defer quiet.Stop()
-	defer most.Stop()
-	for waiting := true; waiting; {
-		select {
-		case <-l.arrived:
-			quiet.Reset(s.quiet)
-		case <-quiet.C:
-			waiting = false
-		case <-most.C:
-			waiting = false
-		case <-ctx.Done():
-			waiting = false
-		}
-		r.mu.Lock()
-		waiting = waiting && len(r.first) < s.rows
-		r.mu.Unlock()
-	}
+// hold keeps rows to look at.
+func (r *replica) hold(rows []*replhub.Delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.first), func(d *replhub.Delivery) bool { return d.Op == replhub.Delete })
+	for _, d := range rows {
+		kept := *d
+		kept.Data = bytes.Clone(d.Data)
+		r.first = append(r.first, &kept)
+	}
+}
+
+func (r *replica) held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.first)
+}
+
+// take returns the rows that were held, without deletes, and forgets them.
+func (r *replica) take() []*replhub.Delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows := slices.DeleteFunc(r.first, func(d *replhub.Delivery) bool { return d.Op == replhub.Delete })
+	r.first = nil
+	return rows
 }
 
 // decide looks at first rows. Findings end the run; any other error is one of the
 // database, and the rows are looked at again.
 func (a *Applier) decide(ctx context.Context, r *replica, l *look) error {
 	err := a.admit(ctx, r, l)
-	if _, ends := errors.AsType[*Findings](err); ends || errors.Is(err, errDryRun) {
+	if _, ends := errors.AsType[*Findings](err); ends {
 		a.end(err)
 	}
 	return err
 }
 
 func (a *Applier) admit(ctx context.Context, r *replica, l *look) error {
-	if !r.exists() {
-		if err := a.adopt(ctx, r); err != nil {
-			return err
-		}
-	}
-	_, table := r.known()
-	seen, err := a.seen(ctx, r.spec.Entity)
+	seen, err := a.inbox.Seen(ctx, a.db, r.spec.Entity)
 	if err != nil {
 		return err
 	}
-	if seen && table != nil {
-		r.opened.Store(table)
+	if _, table := r.known(); seen && table != nil {
+		r.opened.Store(table) // what its rows show is known
 		return nil
 	}
-	rows := a.collect(ctx, r, l)
-	if table == nil {
-		if len(rows) == 0 {
-			return replhub.Unavailable(errors.New("no row has come yet to make the table from"))
-		}
-		if err := a.create(ctx, r, rows); err != nil {
-			return err
-		}
-	}
-	m, table := r.known()
-	if err := a.judge(ctx, m, table, rows); err != nil {
+	a.collect(ctx, r.held, l.arrived)
+	if err := a.make(ctx, r, r.take()); err != nil {
 		return err
 	}
-	if a.cfg.DryRun {
-		return errDryRun
-	}
+	_, table := r.known()
 	r.opened.Store(table)
 	return nil
-}
-
-// seen reports whether rows of an entity were applied before: what they show is known.
-func (a *Applier) seen(ctx context.Context, entity string) (bool, error) {
-	if a.cfg.DryRun {
-		return false, nil
-	}
-	return a.inbox.Seen(ctx, a.db, entity)
 }
 
 // judge tries first rows. A column that refuses all of them does not fit; one that

@@ -58,7 +58,7 @@ func (a *Applier) replicaOf(entity string) *replica {
 }
 
 func (a *Applier) write(ctx context.Context, r *replica, group []*replhub.Delivery) error {
-	if !r.exists() && onlyDeletes(group) && !a.cfg.DryRun {
+	if !r.exists() && onlyDeletes(group) {
 		err := a.bury(ctx, r, group)
 		if !errors.Is(err, errTableExists) {
 			return err

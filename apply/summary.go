@@ -22,6 +22,10 @@ type Summary struct {
 type TableSummary struct {
 	Entity string `json:"entity"`
 	Table  string `json:"table"`
+	// Key is the key's column, and Columns are the others with their members; empty while
+	// the table does not exist.
+	Key     string          `json:"key,omitempty"`
+	Columns []ColumnSummary `json:"columns,omitempty"`
 	// Applied counts changes that were made, Deleted the deletes among them.
 	Applied uint64 `json:"applied"`
 	Deleted uint64 `json:"deleted"`
@@ -29,6 +33,12 @@ type TableSummary struct {
 	Passed uint64 `json:"passed"`
 	// DeadLetters counts those of this instance.
 	DeadLetters uint64 `json:"dead_letters"`
+}
+
+// ColumnSummary is a column and the path of the member that it takes.
+type ColumnSummary struct {
+	Column string `json:"column"`
+	Member string `json:"member"`
 }
 
 // Letter is an event that became a dead letter.

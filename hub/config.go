@@ -13,6 +13,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/console"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // What to do when ingest is nearly full of events that a lane still needs.
@@ -26,9 +27,9 @@ const (
 // What is allowed of an entity without a policy.
 const (
 	// PolicyOpen allows everything.
-	PolicyOpen = "open"
+	PolicyOpen = contract.PolicyOpen
 	// PolicyRequired allows nothing.
-	PolicyRequired = "required"
+	PolicyRequired = contract.PolicyRequired
 )
 
 // Parts of MemoryBytes, in sixteenths; see Config.MemoryBytes. The tail holds about
@@ -104,6 +105,10 @@ type Config struct {
 	// HTTPToken returns the token that requests to Handler must have, as "Authorization:
 	// Bearer <token>"; nil demands none. It is called for each request.
 	HTTPToken func() (string, error)
+	// HTTPTrouble says what is wrong with the files that the HTTP server needs, such as a
+	// certificate that has expired; empty without trouble. The hub calls it every two
+	// seconds, logs each change, and names the trouble in degraded. nil asks for nothing.
+	HTTPTrouble func() string
 	// HTTPProxies are the addresses of proxies in front of Handler that encrypt. Requests
 	// from elsewhere are then refused, and the proxies' X-Forwarded headers are believed.
 	HTTPProxies []netip.Prefix

@@ -105,13 +105,18 @@ func all(string) bool { return true }
 
 func serveOn(t *testing.T, conn *nats.Conn, rows replhub.SnapshotFunc) {
 	t.Helper()
+	serveEntity(t, conn, "user", rows)
+}
+
+func serveEntity(t *testing.T, conn *nats.Conn, entity string, rows replhub.SnapshotFunc) {
+	t.Helper()
 	client, err := replhub.Connect(t.Context(), replhub.Config{Conn: conn, Service: "accounts", Logger: quiet(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- client.ServeSnapshot(ctx, "user", rows) }()
+	go func() { done <- client.ServeSnapshot(ctx, entity, rows) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -151,7 +151,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		if err := h.awaitRegistry(ctx); err != nil {
 			return err
 		}
-		h.hubs.Enter(h.cfg.Version, h.started)
+		h.hubs.Enter(h.cfg.Version, h.started, h.cfg.Policy)
 		if err := h.discover(ctx); err != nil {
 			return err
 		}
@@ -161,6 +161,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.lanes.Follow(ctx) })
 		group.Go(func() error { return h.rooms.reconciler.Run(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
+		group.Go(func() error { return h.watchHTTPFiles(ctx) })
 		group.Go(func() error { return h.watchKept(ctx) })
 		group.Go(func() error { return h.watchPlaces(ctx) })
 		group.Go(func() error { return h.watchVersion(ctx) })

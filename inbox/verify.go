@@ -125,7 +125,14 @@ var ErrNotCaughtUp = errors.New("the replica does not catch up")
 // not compared. Table.Verify needs memory for sums of rows and for some hundred thousand
 // keys, whatever the table's size. See [Table.Check] for the errors about the table.
 func (t *Table) Verify(ctx context.Context, db *sql.DB, cfg VerifyConfig) (*Verified, error) {
-	cfg = cfg.withDefaults()
+	v, err := t.verifier(ctx, db, cfg.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return v.run(ctx)
+}
+
+func (t *Table) verifier(ctx context.Context, db *sql.DB, cfg VerifyConfig) (*verifier, error) {
 	switch {
 	case cfg.Client == nil:
 		return nil, errors.New("verify: Client: is required")
@@ -136,8 +143,12 @@ func (t *Table) Verify(ctx context.Context, db *sql.DB, cfg VerifyConfig) (*Veri
 	if err != nil {
 		return nil, err
 	}
-	v := &verifier{cfg: cfg, db: db, comparison: c, owner: ownerRows{client: cfg.Client, entity: cfg.Entity, columns: c.columns}, began: time.Now()}
-	return v.run(ctx)
+	return &verifier{
+		comparison: c, cfg: cfg, db: db, began: time.Now(),
+		owner:      ownerRows{client: cfg.Client, entity: cfg.Entity, columns: c.columns},
+		candidates: map[string]*candidate{}, confirmed: map[string]*candidate{},
+		result: Verified{Entity: cfg.Entity, Table: t.cfg.Table, Unchecked: c.unchecked, Differences: []Difference{}},
+	}, nil
 }
 
 // verifier compares one table once.
@@ -174,7 +185,6 @@ type side struct {
 func (s side) same(other side) bool { return s.there == other.there && s.hash == other.hash }
 
 func (v *verifier) run(ctx context.Context) (*Verified, error) {
-	v.result = Verified{Entity: v.cfg.Entity, Table: v.table.cfg.Table, Unchecked: v.unchecked, Differences: []Difference{}}
 	differ, buckets, err := v.sums(ctx)
 	if err != nil {
 		return nil, err
@@ -238,7 +248,6 @@ func (v *verifier) list(ctx context.Context, differ digest.Set, buckets int) err
 	if err != nil {
 		return err
 	}
-	v.candidates, v.confirmed = map[string]*candidate{}, map[string]*candidate{}
 	for key, hash := range rows {
 		v.candidates[key] = &candidate{owner: side{there: true, hash: hash}}
 	}

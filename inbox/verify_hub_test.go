@@ -36,7 +36,9 @@ func newPeople(n int) *people {
 	return p
 }
 
-func personData(key string, n int) []byte { return fmt.Appendf(nil, `{"id":%q,"name":"name %d"}`, key, n) }
+func personData(key string, n int) []byte {
+	return fmt.Appendf(nil, `{"id":%q,"name":"name %d"}`, key, n)
+}
 
 func (p *people) snapshot(_ context.Context, after string, yield func(replhub.Event) error) error {
 	p.mu.Lock()
@@ -74,7 +76,7 @@ func (p *people) set(key string, n int) {
 
 // writes changes rows all the time, and publishes each change a moment later.
 func (p *people) writes(t *testing.T, client *replhub.Client, first, keys int, every, late time.Duration) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	events := make(chan replhub.Event, 10_000)
 	running.Go(func() {
@@ -235,4 +237,57 @@ func TestVerifyFindsWhatDiffers(t *testing.T) {
 			t.Errorf("found %+v\nwant %v", got, want)
 		}
 	})
+}
+
+// The rows that differ are sent again, and deleted where the owner has none, while the
+// owner changes them too.
+func TestRepairMakesTheReplicaEqual(t *testing.T) {
+	onEach(t, func(t *testing.T, dialect database.Dialect) {
+		v := replicaOfPeople(t, dialect, 300, replhub.Interest{})
+		v.filled(t, 300)
+		v.damage(t)
+		// The last event deletes a row which is then written by hand: the delete of the
+		// backfill has the position of that event.
+		if _, err := v.owner.Publish(t.Context(), replhub.Event{Entity: "user", Op: replhub.Delete, Key: "b"}); err != nil {
+			t.Fatal(err)
+		}
+		v.hub.AwaitDrained(t, "sharing")
+		v.exec(t, "INSERT INTO users (id, name) VALUES ('b', 'extra')")
+		found := v.verify(t)
+		if len(found.Keys) != 15 {
+			t.Fatalf("found %+v", found)
+		}
+		cfg := inbox.VerifyConfig{Client: v.client, Entity: "user", Settle: 50 * time.Millisecond}
+		after, err := v.users.Repair(t.Context(), v.DB, cfg, found.Keys)
+		if err != nil || !after.Equal {
+			t.Errorf("after the repair %+v, %v", after, err)
+		}
+		if again := v.verify(t); !again.Equal || again.Rows != 300 {
+			t.Errorf("afterwards %+v", again)
+		}
+	})
+}
+
+// A row that the owner makes while the repair deletes it stays.
+func TestRepairBesideTheOwnersChanges(t *testing.T) {
+	v := replicaOfPeople(t, database.Postgres, 50, replhub.Interest{})
+	v.filled(t, 50)
+	// Keys of which the owner has some, and deletes and makes them all the time.
+	stop := v.people.writes(t, v.owner, 40, 40, time.Millisecond, 5*time.Millisecond)
+	defer stop()
+	var keys []string
+	for n := 40; n < 80; n++ {
+		keys = append(keys, personKey(n))
+	}
+	for until := time.Now().Add(700 * time.Millisecond); time.Now().Before(until); {
+		_, err := v.client.BackfillKeys(t.Context(), "user", keys) // again and again: one after the other
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	v.hub.AwaitDrained(t, "sharing")
+	if got := v.verify(t); !got.Equal {
+		t.Errorf("found %+v", got)
+	}
 }

@@ -26,9 +26,11 @@ func (v *verifier) settle(ctx context.Context) error {
 		if err := v.caughtUp(ctx); err != nil {
 			return err
 		}
-		if err := v.lookAgain(ctx); err != nil {
+		before := v.candidates
+		if err := v.look(ctx); err != nil {
 			return err
 		}
+		v.judge(before)
 		if time.Now().After(until) {
 			break // what is left changes at every look
 		}
@@ -36,11 +38,10 @@ func (v *verifier) settle(ctx context.Context) error {
 	return nil
 }
 
-// lookAgain reads the candidates at both ends, the owner's first: what the replica then
-// has may be newer, but not older.
-func (v *verifier) lookAgain(ctx context.Context) error {
-	before := v.candidates
-	keys := slices.Sorted(maps.Keys(before))
+// look reads the candidates at both ends, the owner's first: what the replica then has may
+// be newer, but not older.
+func (v *verifier) look(ctx context.Context) error {
+	keys := slices.Sorted(maps.Keys(v.candidates))
 	now := make(map[string]*candidate, len(keys))
 	for _, key := range keys {
 		now[key] = &candidate{}
@@ -64,10 +65,13 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 		return err
 	}
 	v.candidates = now
-	if err := v.stamps(ctx); err != nil {
-		return err
-	}
-	for key, c := range now {
+	return v.stamps(ctx)
+}
+
+// judge drops the candidates that are equal now, and confirms those whose row in the
+// replica is as it was before.
+func (v *verifier) judge(before map[string]*candidate) {
+	for key, c := range v.candidates {
 		switch was := before[key]; {
 		case c.owner.same(c.replica):
 			delete(v.candidates, key)
@@ -76,7 +80,6 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 			delete(v.candidates, key)
 		}
 	}
-	return nil
 }
 
 // lookEvery is the time between looks at a lane.

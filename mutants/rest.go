@@ -38,4 +38,25 @@ var restMutants = []mutant{
 		new:  "now.Sub(p.silentSince) < time.Hour)",
 		pkg:  "./hub/internal/ownership", test: "TestFrozenHubIsNoMember",
 	},
+	{
+		name: "hubs-not-compared", guarantee: "policies: hubs with different settings say so",
+		file: "hub/internal/policy/look.go",
+		old:  "if id != k.cfg.Hubs.ID() && policy != mine {",
+		new:  "if id == \"\" {",
+		pkg:  "./hub", test: "TestHubsWithDifferentPolicySettings",
+	},
+	{
+		name: "policy-not-confirmed", guarantee: "policies: a policy that holds everywhere is noted in the ledger",
+		file: "hub/internal/policy/look.go",
+		old:  "		k.confirm(ctx, entity, one)\n",
+		new:  "",
+		pkg:  "./hub", test: "TestPolicyIsConfirmed",
+	},
+	{
+		name: "apart-delete-with-payload", guarantee: "policies: a delete without an allowed field has no payload",
+		file: "hub/internal/match/limit.go",
+		old:  "	if i.limit.apart {\n		// A delete",
+		new:  "	if false {\n		// A delete",
+		pkg:  "./hub/internal/match", test: "TestLimit",
+	},
 }

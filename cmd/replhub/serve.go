@@ -117,6 +117,7 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		MaxRegistrations: s.Quota.Registrations,
 
 		HTTPToken:   s.HTTP.Token(),
+		HTTPTrouble: s.HTTP.Trouble,
 		HTTPProxies: s.HTTP.ranges(),
 		Console:     hub.Console{Mode: s.Console, HidePayloads: s.ConsolePayloads == payloadsOff},
 

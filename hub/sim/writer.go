@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -65,7 +66,7 @@ func (l *writer) expand(t *match.Table, e *event.Event) match.Decision {
 
 // compile compiles an interest once.
 func (w *World) compile(in record.Interest, of *record.Snapshot) (*match.Interest, error) {
-	key := in.ID + "/" + in.Since.String() // a change that was lost is decided again
+	key := in.ID + "/" + in.Since.String() + "/" + strconv.Itoa(in.Rev) // a change that was lost is decided again
 	if ready := w.compiled[key]; ready != nil {
 		return ready, nil
 	}

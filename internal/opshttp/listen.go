@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -116,15 +117,45 @@ func (s Settings) secure() (*tls.Config, error) {
 	if s.TLS == (CertificateFiles{}) {
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
-	read := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(s.TLS.Cert, s.TLS.Key)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", contract.EnvHTTPTLSCert, err)
-		}
-		return &pair, nil
-	}
+	read := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.TLS.read() }
 	if _, err := read(nil); err != nil {
 		return nil, err
 	}
 	return &tls.Config{GetCertificate: read, MinVersion: tls.VersionTLS12}, nil
+}
+
+// Trouble says what is wrong with the token's and the certificate's files; empty without
+// trouble.
+func (s Settings) Trouble() string {
+	if s.TokenFile != "" {
+		if _, err := s.token(); err != nil {
+			return err.Error() + "; every HTTP request is refused"
+		}
+	}
+	if s.TLS == (CertificateFiles{}) {
+		return ""
+	}
+	pair, err := s.TLS.read()
+	if err != nil {
+		return err.Error() + "; no HTTP client can connect"
+	}
+	switch leaf := pair.Leaf; {
+	case leaf == nil:
+		return ""
+	case time.Now().After(leaf.NotAfter):
+		return fmt.Sprintf("%s: %s has expired at %s: replace the file, and it is read at the next handshake",
+			contract.EnvHTTPTLSCert, s.TLS.Cert, leaf.NotAfter.UTC().Format(time.RFC3339))
+	case time.Now().Before(leaf.NotBefore):
+		return fmt.Sprintf("%s: %s is not valid before %s", contract.EnvHTTPTLSCert, s.TLS.Cert, leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// read reads the certificate and its key.
+func (c CertificateFiles) read() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", contract.EnvHTTPTLSCert, err)
+	}
+	return &pair, nil
 }

@@ -32,10 +32,12 @@ type Config struct {
 }
 
 // API is the HTTP side of a hub. It may be used concurrently, and before the hub runs.
-type API struct{ cfg Config }
+type API struct {
+	cfg Config
+}
 
 // New makes an API.
-func New(cfg Config) *API { return &API{cfg} }
+func New(cfg Config) *API { return &API{cfg: cfg} }
 
 // Handler answers /healthz, /readyz, /metrics, and the console. If a request's context has ended,
 // /readyz says that the hub stops: use the context of Run as the server's

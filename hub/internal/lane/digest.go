@@ -38,7 +38,7 @@ type DigestOf struct {
 // owner makes the digest, and no row is sent. Otherwise, and for an owner of an earlier
 // version, the rows come to this hub, which applies filter and fields.
 func (d DigestOf) Digest(ctx context.Context, after string, query contract.DigestQuery) (contract.Digested, error) {
-	ready, err := d.Interest.ForRows().Compile()
+	ready, err := d.Interest.ForRows(nil).Compile()
 	if err != nil {
 		return contract.Digested{}, fmt.Errorf("compile the interest in %s: %w", d.Interest.Entity, err)
 	}

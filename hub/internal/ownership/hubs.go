@@ -124,9 +124,10 @@ func (h *Hubs) TrimsIngest() bool {
 // Changed is closed when the members may have changed.
 func (h *Hubs) Changed() <-chan struct{} { return h.cfg.Registry.Changed() }
 
-// Enter makes this hub known to the other hubs.
-func (h *Hubs) Enter(version string, started time.Time) {
-	value, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started})
+// Enter makes this hub known to the other hubs. policy is what the hub allows of an entity
+// without a policy.
+func (h *Hubs) Enter(version string, started time.Time, policy string) {
+	value, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started, "policy": policy})
 	if err != nil {
 		value = []byte(`{"v":1}`) // cannot happen: strings and a time
 	}
@@ -143,9 +144,16 @@ func (h *Hubs) Refresh(ctx context.Context, services []subjects.Name) {
 	others := slices.DeleteFunc(slices.Clone(h.known), func(id string) bool { return id == h.cfg.ID })
 	h.announce(ctx, others, h.mine)
 	if h.share(others, services) {
-		h.announce(ctx, h.Others(), h.mine) // the borrowers need not wait for the next call
+		h.announce(ctx, h.answering(), h.mine) // the borrowers need not wait for the next call
 		h.share(others, services)
 	}
+}
+
+// answering are the other hubs that have answered the last request.
+func (h *Hubs) answering() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(h.Others(), func(id string) bool { return h.peers[id] == nil || !h.peers[id].silentSince.IsZero() })
 }
 
 // share computes who is there and what this hub lends. It reports whether this hub lends

@@ -34,6 +34,9 @@ const (
 	// policyForm is that of a record with an interest under a policy, which a hub of a
 	// form before would ignore: it would copy what the policy hides.
 	policyForm = 5
+	// keysForm is that of a record with a backfill of some keys under way. A hub of a form
+	// before would copy other rows, and no deletes.
+	keysForm = 6
 )
 
 // State is a lane's state record: which interests are in force, where the lane stands
@@ -157,6 +160,9 @@ func (s State) Find(entity string) *Interest {
 	}
 	return nil
 }
+
+// HasEnded reports whether the state remembers an ended interest of an id.
+func (s State) HasEnded(id string) bool { return slices.Contains(s.Ended, id) }
 
 // Advanced returns the state with its phase's cursor moved.
 func (s State) Advanced(to ingest.Mark) State {
@@ -337,6 +343,9 @@ func Encode(s State) ([]byte, error) {
 	if s.hasPolicy() {
 		s.Form = policyForm
 	}
+	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && len(f.Snapshot.Keys) > 0 }) {
+		s.Form = keysForm
+	}
 	if s.Dropped {
 		s.Form = droppedForm
 	}
@@ -355,7 +364,7 @@ func Decode(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > policyForm {
+	if s.Form > keysForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {
