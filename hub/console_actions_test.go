@@ -43,7 +43,7 @@ func TestConsoleOperatesALane(t *testing.T) {
 	if describe().Workers[0].PausedUntil == nil {
 		t.Error("not paused")
 	}
-	c.act("resume", of("service", "sharing"), "get deliveries again at once; 1 copy wait")
+	c.act("resume", of("service", "sharing"), "get deliveries again at once; the backlog has 1 copy")
 	if describe().Workers[0].PausedUntil != nil {
 		t.Error("not resumed")
 	}
