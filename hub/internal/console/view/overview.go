@@ -179,10 +179,10 @@ func matching(lanes []contract.LaneStatus, q Query) []*contract.LaneStatus {
 	var found []*contract.LaneStatus
 	for i := range lanes {
 		s := &lanes[i]
-		if !strings.Contains(s.Service, q.Search) || (q.State != "" && s.State != q.State) || (q.Entity != "" && interestIn(s, q.Entity) == nil) {
-			continue
+		if strings.Contains(s.Service, q.Search) && (q.State == "" || s.State == q.State) && (q.Hub == "" || s.Owner == q.Hub) &&
+			(q.Entity == "" || interestIn(s, q.Entity) != nil) {
+			found = append(found, s)
 		}
-		found = append(found, s)
 	}
 	slices.SortStableFunc(found, func(a, b *contract.LaneStatus) int {
 		return cmp.Or(compare(q.Sort, a, b), cmp.Compare(a.Service, b.Service))

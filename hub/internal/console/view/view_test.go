@@ -103,6 +103,7 @@ func TestOverviewOfAThousand(t *testing.T) {
 		"q=s09&sort=service&page=-1": {[]string{"s0900"}, 100, 2},
 		"state=detached":             {[]string{"s0700"}, 1, 1},
 		"entity=e13":                 {[]string{"s0014"}, 66, 2},
+		"hub=b&sort=service":         {[]string{"s0001", "s0003"}, 500, 10},
 		"q=nowhere":                  {nil, 0, 1},
 	} {
 		values, err := url.ParseQuery(query)
