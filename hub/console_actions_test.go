@@ -43,10 +43,11 @@ func TestConsoleOperatesALane(t *testing.T) {
 	if describe().Workers[0].PausedUntil == nil {
 		t.Error("not paused")
 	}
-	c.act("resume", of("service", "sharing"), "get deliveries again at once; 1 copy wait")
+	c.act("resume", of("service", "sharing"), "get deliveries again at once; the backlog has 1 copy")
 	if describe().Workers[0].PausedUntil != nil {
 		t.Error("not resumed")
 	}
+	c.page("/do/rewind?service=sharing&to=2")
 	before := describe()
 	if body := c.act("rewind", of("service", "sharing", "to", "2"), "2 events will come to the workers of sharing again"); !strings.Contains(body, "2 events come again") {
 		t.Errorf("rewound:\n%s", body)

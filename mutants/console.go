@@ -22,6 +22,11 @@ var consoleMutants = []mutant{
 		pkg: "./hub", test: "TestConsoleOnlyReadsByDefault",
 	},
 	{
+		name: "rewind-dry-run", guarantee: "a rewind that is only looked at changes nothing", file: "hub/internal/control/rewind.go",
+		old: "	if req.DryRun {\n		rewind = l.LookRewind\n", new: "	if false {\n		rewind = l.LookRewind\n",
+		pkg: "./hub", test: "TestConsoleOperatesALane",
+	},
+	{
 		name: "console-upto", guarantee: "an action on a group of dead letters touches those that were shown", file: "hub/internal/console/view/letters.go",
 		old: "return seq > upTo })", new: "return false })",
 		pkg: "./hub/internal/console/view", test: "TestGroupIsTheOneThatWasShown",

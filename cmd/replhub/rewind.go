@@ -11,7 +11,8 @@ import (
 )
 
 func newRewind(a *app) *cobra.Command {
-	return &cobra.Command{
+	var dryRun bool
+	cmd := &cobra.Command{
 		Use:     "rewind <service> <time|ago|sequence>",
 		GroupID: groupServices,
 		Short:   "Deliver copies to a service's workers again",
@@ -21,14 +22,16 @@ copies that they have already handled, so handle them idempotently. The command 
 refused if the service's stream does not reach back to that place, and if the place
 is ahead of the workers or in the future.`,
 		Example: `  replhub rewind sharing 2026-11-22T08:00:00Z
-  replhub rewind sharing 5m
+  replhub rewind sharing 5m --dry-run
   replhub rewind sharing 1042`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeService,
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			return exchange(ctx, a, contract.VerbRewind, args[0], contract.Rewind{To: contract.Start(args[1])}, showRewound)
+			return exchange(ctx, a, contract.VerbRewind, args[0], contract.Rewind{To: contract.Start(args[1]), DryRun: dryRun}, showRewound)
 		}),
 	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what a rewind would do, and change nothing")
+	return cmd
 }
 
 func showRewound(w io.Writer, r *contract.Rewound) error {
@@ -36,7 +39,11 @@ func showRewound(w io.Writer, r *contract.Rewound) error {
 	if r.Seq == 0 {
 		from = "with the next event; the stream holds none from there on"
 	}
-	_, err := fmt.Fprintf(w, "%s: workers start again %s; %s again (%s)\n",
-		r.Service, from, plural(r.Redelivered, "event"), list(r.Consumers, "no consumers"))
+	verb := "start"
+	if r.DryRun {
+		verb = "would start"
+	}
+	_, err := fmt.Fprintf(w, "%s: workers %s again %s; %s again (%s)\n",
+		r.Service, verb, from, plural(r.Redelivered, "event"), list(r.Consumers, "no consumers"))
 	return err
 }

@@ -74,7 +74,7 @@ func (c *Console) confirmResume(ctx context.Context, form url.Values) (confirmat
 		return confirmation{}, err
 	}
 	return confirmed(form, "Resume "+s.Service, "Resume",
-		"The workers of "+s.Service+" get deliveries again at once; "+view.Plural(s.Backlog, "copy")+" wait in the backlog."), nil
+		"The workers of "+s.Service+" get deliveries again at once; "+"the backlog has "+view.Plural(s.Backlog, "copy")+"."), nil
 }
 
 func (c *Console) doResume(ctx context.Context, form url.Values) (outcome, error) {

@@ -31,7 +31,7 @@ func statusOf(err error) int {
 	if !ok {
 		return http.StatusBadGateway
 	}
-	switch refusal.Code {
+	switch refusal.Code { //nolint:exhaustive // the others say what is wrong with the request
 	case contract.CodeNotFound:
 		return http.StatusNotFound
 	case contract.CodeUnavailable, contract.CodeBusy:

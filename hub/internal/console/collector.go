@@ -50,23 +50,19 @@ func newCollector(every time.Duration, read func(context.Context) view.Snapshot)
 	return &collector{every: every, read: read, id: nuid.Next(), wake: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
-// get returns the latest reading, and has the next one made. It waits for the first; nil
-// if that does not come.
+// get returns the latest reading, and has the next one made. Where the latest one is
+// older than it would be with a page open, get waits for a new one, which all pages share;
+// nil if there is none.
 func (k *collector) get(ctx context.Context) *round {
-	before := k.asked.Swap(time.Now().UnixNano())
+	k.asked.Store(time.Now().UnixNano())
+	k.mu.Lock()
+	changed := k.changed
+	k.mu.Unlock()
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
-	latest := k.latest.Load()
-	if latest != nil && time.Since(time.Unix(0, before)) < idleAfter {
-		return latest
-	}
-	// The first page for a while waits for a new reading; the others share it.
-	k.mu.Lock()
-	changed := k.changed
-	k.mu.Unlock()
-	if latest = k.latest.Load(); latest != nil && time.Now().Before(latest.Next) {
+	if latest := k.latest.Load(); latest != nil && time.Since(latest.Next) < idleAfter {
 		return latest
 	}
 	wait, cancel := context.WithTimeout(ctx, firstWait)

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// searchChunk is how many sequences of ingest are looked at at a time, from the end
-	// backwards.
+	// searchChunk is how many sequences of ingest one step of a search covers, from the
+	// end backwards.
 	searchChunk = 5000
 	// searchTime bounds one search, and searchMost the events that it shows.
 	searchTime = 3 * time.Second

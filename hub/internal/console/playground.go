@@ -54,10 +54,7 @@ func (c *Console) try(r *http.Request, page *playgroundPage) error {
 	if err != nil {
 		return contract.FieldErrorf(contract.CodeInvalidName, "entity", "%v", err)
 	}
-	var fields []string
-	for _, f := range strings.FieldsFunc(page.Fields, func(c rune) bool { return c == ',' || c == '\n' || c == ' ' || c == '\r' }) {
-		fields = append(fields, f)
-	}
+	fields := strings.FieldsFunc(page.Fields, func(c rune) bool { return strings.ContainsRune(", \r\n", c) })
 	interest, err := match.Compile(match.Definition{
 		ID: "playground", Entity: entity, Ops: subjects.DefaultOps, Filter: page.Filter, Fields: fields, Echo: true,
 	})

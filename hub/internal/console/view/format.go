@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,10 +73,13 @@ func Time(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// Plural is a number and a noun.
+// Plural is a number and a noun. The nouns of the pages have a consonant before a "y".
 func Plural(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return Count(n) + " " + stem + "ies"
 	}
 	return Count(n) + " " + noun + "s"
 }

@@ -34,17 +34,29 @@ const (
 
 // levelOf is the worst that is true of a lane.
 func levelOf(s *contract.LaneStatus) Level {
+	level, _ := judge(s)
+	return level
+}
+
+// judge is the worst that is true of a lane, and the words for what its state does not say.
+func judge(s *contract.LaneStatus) (level Level, why string) {
 	switch s.State {
 	case contract.LaneStalled, contract.LaneDetached, contract.LaneIncompatible:
-		return Bad
+		return Bad, ""
 	}
 	switch {
 	case len(s.Unavailable) > 0 || s.UnavailableLeftOut > 0:
-		return Bad
-	case s.DeadLetters > 0, s.LagSeconds >= lateSeconds, s.OldestUnacked >= slowSeconds, paused(s):
-		return Warn
+		return Bad, "instances wait"
+	case s.LagSeconds >= lateSeconds:
+		return Warn, "late"
+	case s.DeadLetters > 0:
+		return Warn, "dead letters"
+	case paused(s):
+		return Warn, "paused"
+	case s.OldestUnacked >= slowSeconds:
+		return Warn, "slow workers"
 	}
-	return Good
+	return Good, ""
 }
 
 func paused(s *contract.LaneStatus) bool {

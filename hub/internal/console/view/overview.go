@@ -78,6 +78,8 @@ type StateCount struct {
 type Row struct {
 	Service string
 	State   string
+	// Why is what puts a lane on its level that its state does not say.
+	Why     string
 	Reason  string
 	Owner   string
 	Level   Level
@@ -177,10 +179,10 @@ func matching(lanes []contract.LaneStatus, q Query) []*contract.LaneStatus {
 	var found []*contract.LaneStatus
 	for i := range lanes {
 		s := &lanes[i]
-		if !strings.Contains(s.Service, q.Search) || (q.State != "" && s.State != q.State) || (q.Entity != "" && interestIn(s, q.Entity) == nil) {
-			continue
+		if strings.Contains(s.Service, q.Search) && (q.State == "" || s.State == q.State) && (q.Hub == "" || s.Owner == q.Hub) &&
+			(q.Entity == "" || interestIn(s, q.Entity) != nil) {
+			found = append(found, s)
 		}
-		found = append(found, s)
 	}
 	slices.SortStableFunc(found, func(a, b *contract.LaneStatus) int {
 		return cmp.Or(compare(q.Sort, a, b), cmp.Compare(a.Service, b.Service))
@@ -242,8 +244,9 @@ func columnsOf(lanes []*contract.LaneStatus, asked string) (columns []string, mo
 }
 
 func rowOf(s *contract.LaneStatus, columns []string) Row {
+	level, why := judge(s)
 	r := Row{
-		Service: s.Service, State: s.State, Reason: s.Reason, Owner: s.Owner, Level: levelOf(s),
+		Service: s.Service, State: s.State, Why: why, Reason: s.Reason, Owner: s.Owner, Level: level,
 		Lag:     Cell{Count(s.Lag), above(s.LagSeconds, lateSeconds)},
 		Backlog: Cell{Count(s.Backlog), Good},
 		Oldest:  Cell{"", above(s.OldestUnacked, slowSeconds)},

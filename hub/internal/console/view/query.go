@@ -31,6 +31,8 @@ type Query struct {
 	// Search is a part of a service's name, Entity one that the service has an
 	// interest in, State one of the lane states; empty is all.
 	Search, Entity, State string
+	// Hub is the id of the hub that writes the lane; empty is any.
+	Hub string
 	// Sort is one of Sorts.
 	Sort string
 	// Page counts from 1.
@@ -45,6 +47,7 @@ func ParseQuery(values url.Values) Query {
 		return strings.ToValidUTF8(text[:min(len(text), maxSearch)], "")
 	}
 	q.Search, q.Entity, q.State = bounded("q"), bounded("entity"), bounded("state")
+	q.Hub = strings.ToValidUTF8(values.Get("hub")[:min(len(values.Get("hub")), maxSearch)], "")
 	for _, known := range Sorts() {
 		if values.Get("sort") == known {
 			q.Sort = known
@@ -67,6 +70,7 @@ func (q Query) Encode() string {
 	set("q", q.Search, "")
 	set("entity", q.Entity, "")
 	set("state", q.State, "")
+	set("hub", q.Hub, "")
 	set("sort", q.Sort, sortTrouble)
 	set("page", strconv.Itoa(q.Page), "1")
 	return values.Encode()
@@ -87,5 +91,11 @@ func (q Query) At(page int) Query {
 // Of is the query of the services that have an interest in an entity.
 func (q Query) Of(entity string) Query {
 	q.Entity, q.Page = entity, 1
+	return q
+}
+
+// Owned is the query of the services whose lanes a hub writes.
+func (q Query) Owned(hub string) Query {
+	q.Hub, q.Page = hub, 1
 	return q
 }

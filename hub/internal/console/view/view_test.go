@@ -52,6 +52,7 @@ func TestFormats(t *testing.T) {
 		Count(0): "0", Count(999): "999", Count(1000): "1\u202f000", Count(1234567): "1\u202f234\u202f567",
 		Bytes(1023): "1023 B", Bytes(1 << 10): "1.0 KiB", Bytes(3 << 29): "1.5 GiB", Bytes(1 << 63): "8.0 EiB",
 		Seconds(0.02): "20 ms", Seconds(59.9): "59.9 s", Seconds(600): "10 min", Seconds(86400): "24 h", Seconds(864000): "10 days",
+		Plural(1, "copy"): "1 copy", Plural(2, "copy"): "2 copies", Plural(0, "letter"): "0 letters",
 		Rate(0): "0/s", Rate(2.54): "2.5/s", Rate(2500): "2\u202f500/s",
 	} {
 		if got != want {
@@ -102,6 +103,7 @@ func TestOverviewOfAThousand(t *testing.T) {
 		"q=s09&sort=service&page=-1": {[]string{"s0900"}, 100, 2},
 		"state=detached":             {[]string{"s0700"}, 1, 1},
 		"entity=e13":                 {[]string{"s0014"}, 66, 2},
+		"hub=b&sort=service":         {[]string{"s0001", "s0003"}, 500, 10},
 		"q=nowhere":                  {nil, 0, 1},
 	} {
 		values, err := url.ParseQuery(query)

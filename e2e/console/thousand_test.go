@@ -1,0 +1,94 @@
+//go:build long
+
+package console_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub/internal/testenv/browser"
+)
+
+// At a thousand services the overview is a page like any other, and ten open pages take
+// less than 5 % of a core, of the hub and its server together.
+func TestAThousandServices(t *testing.T) {
+	s := newStage(t)
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i := range 1000 {
+		group.Go(func() error {
+			entities := fmt.Sprintf(`{"entities":["user","e%d","f%d"]}`, i%7, i%30)
+			_, err := s.nc.Request(fmt.Sprintf("replhub.register.s%04d", i), []byte(entities), time.Minute)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	s.publish("db.user.create", `{"id":"1"}`)
+	s.call("register.broken", `{"interests":[{"entity":"user","filter":"data.n > 1"}]}`)
+	s.publish("db.user.create", `{"id":"2"}`)
+
+	const while = time.Minute
+	idle := s.cost(while)
+	b := browser.Start(t)
+	var pages []*browser.Page
+	for i := range 10 {
+		p := b.Open(t)
+		p.Go(s.url + "/?page=" + strconv.Itoa(i+1))
+		p.Await(`document.querySelectorAll('tbody tr').length > 10`)
+		// The browser must not take the tab for hidden.
+		p.Run(`Object.defineProperty(document, 'hidden', {get: function () { return false; }})`, nil)
+		pages = append(pages, p)
+	}
+	open := s.cost(while)
+	t.Logf("a core without a page: %.1f %%; with ten open pages: %.1f %%", 100*idle, 100*open)
+	if open-idle > 0.05 {
+		t.Errorf("ten open pages take %.1f %% of a core", 100*(open-idle))
+	}
+	pages[0].Go(s.url + "/")
+	pages[0].Await(`document.querySelectorAll('tbody tr').length === 50 && document.getElementById('s-broken')`)
+	if dir := os.Getenv("REPLHUB_PICTURES"); dir != "" {
+		for _, scheme := range []string{"light", "dark"} {
+			pages[0].Look(1280, 900, scheme)
+			pages[0].Picture(filepath.Join(dir, "thousand-"+scheme+".png"))
+		}
+	}
+}
+
+// cost is the share of a core that the hub's process takes in a time.
+func (s *stage) cost(while time.Duration) float64 {
+	s.Helper()
+	ticks := func() float64 {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Pid()))
+		if err != nil {
+			s.Fatal(err)
+		}
+		fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+		user, err := strconv.ParseFloat(fields[11], 64)
+		if err != nil {
+			s.Fatal(err)
+		}
+		system, err := strconv.ParseFloat(fields[12], 64)
+		if err != nil {
+			s.Fatal(err)
+		}
+		return user + system
+	}
+	before, began := ticks(), time.Now()
+	timer := time.NewTimer(while)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.Context().Done():
+		s.Fatal(s.Context().Err())
+	}
+	return (ticks() - before) / 100 / time.Since(began).Seconds()
+}
