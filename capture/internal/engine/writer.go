@@ -46,6 +46,13 @@ type writer struct {
 
 // run stores what comes until ctx ends or the outcome of an append is in doubt.
 func (w *writer) run(ctx context.Context) error {
+	// What was read back is not found out a second time, not even by a process that lives
+	// for a moment only.
+	if w.done > w.held.Record.Confirm {
+		if err := w.record(ctx, w.held.Record.Entities); err != nil {
+			return err
+		}
+	}
 	timer := time.NewTimer(w.recordEvery)
 	defer timer.Stop()
 	for {
