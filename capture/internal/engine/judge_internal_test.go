@@ -95,3 +95,31 @@ func TestClasses(t *testing.T) {
 		}
 	}
 }
+
+// The rows of a resync win over everything before, and lose against everything after.
+func TestPlan(t *testing.T) {
+	tests := []struct {
+		name           string
+		before         captured.Record
+		stored         captured.Position
+		start, oldest  captured.LSN
+		highest, least uint64 // the highest version before, the lowest LSN after
+	}{
+		{"nothing before", captured.Record{}, captured.Position{}, 500, 450, 0, 450},
+		{"further on", captured.Record{Confirm: 300}, captured.Position{Commit: 320}, 500, 450, 320, 450},
+		{"a database that went back", captured.Record{Confirm: 300}, captured.Position{Commit: 900}, 500, 450, 900, 450},
+		{"lifted before", captured.Record{Confirm: 300, Lift: 1000}, captured.Position{Commit: 310}, 500, 450, 1310, 450},
+		{"lifted before, and back again", captured.Record{Confirm: 800, Lift: 1000}, captured.Position{Commit: 810}, 500, 500, 1810, 500},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := plan(captured.Held{Record: test.before, Seq: 9}, test.stored, freshSlot{start: test.start, oldest: test.oldest})
+			if p.version <= test.highest || test.least+p.record.Lift <= p.version {
+				t.Errorf("rows have %d, before at most %d, after at least %d", p.version, test.highest, test.least+p.record.Lift)
+			}
+			if p.behind != 9 || p.record.Confirm != test.start || !p.record.Position.IsZero() || !p.record.Resync {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}

@@ -36,17 +36,22 @@ func (e *Engine) session(ctx context.Context) (capturing bool, err error) {
 	if err := e.awaitLock(ctx, conn); err != nil {
 		return false, err
 	}
-	log, err := captured.Open(ctx, captured.Config{
-		JS: e.cfg.JS, Entity: captured.Entity(e.cfg.Slot), Writer: e.cfg.Writer, Service: e.cfg.Service, Patience: e.cfg.Patience,
-	})
+	log, err := e.openLog(ctx)
 	if err != nil {
-		return false, classed(err)
+		return false, err
 	}
 	begun, err := e.claim(ctx, conn, log)
 	if err != nil {
 		return false, err
 	}
 	return e.capture(ctx, conn, log, begun)
+}
+
+func (e *Engine) openLog(ctx context.Context) (*captured.Log, error) {
+	log, err := captured.Open(ctx, captured.Config{
+		JS: e.cfg.JS, Entity: captured.Entity(e.cfg.Slot), Writer: e.cfg.Writer, Service: e.cfg.Service, Patience: e.cfg.Patience,
+	})
+	return log, classed(err)
 }
 
 // awaitLock waits until no other process captures the slot.
