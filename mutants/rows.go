@@ -17,10 +17,24 @@ var rowsMutants = []mutant{
 		pkg:  "./capture/internal/row", test: "TestKey",
 	},
 	{
-		name: "toast-left-out", guarantee: "capture: a value that logical decoding left out is never null",
+		name: "toast-as-null", guarantee: "capture: a value that logical decoding left out is never null",
 		file: "capture/internal/row/shape.go",
-		old:  `	case change.Null:`,
-		new:  `	case change.Null, change.Unchanged:`,
+		old:  ` && t[n].Kind != change.Unchanged })`,
+		new:  ` })`,
 		pkg:  "./capture/internal/row", test: "TestPayload",
+	},
+	{
+		name: "snapshot-version-too-high", guarantee: "capture: a row of a snapshot does not win over a change that it does not contain",
+		file: "capture/internal/source/snapshot.go",
+		old:  `		if one.xid < xmin && one.lsn > best.lsn {`,
+		new:  `		if one.lsn > best.lsn {`,
+		pkg:  "./capture/internal/source", test: "TestVersionBesideAnOpenTransaction",
+	},
+	{
+		name: "table-without-key-captured", guarantee: "capture: what would lose changes is told before anything is made",
+		file: "capture/internal/source/checktables.go",
+		old:  `	if all || len(notIn(key, columns)) == 0 {`,
+		new:  `	if all || len(key) > 0 {`,
+		pkg:  "./capture/internal/source", test: "TestCheck",
 	},
 }
