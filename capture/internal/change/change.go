@@ -10,8 +10,8 @@
 //     relation comes from the stream and is the one in force at the change; it changes
 //     when columns are added, dropped or renamed. A generated column is not in the
 //     relation (PostgreSQL 15); package row reads it, or leaves it out by its rule.
-//   - The engine replaces each Unchanged value before it asks for a row. A Table thus
-//     sees Unchanged only in Key and KeyRow, and never in a column of the key.
+//   - The engine replaces each Unchanged value before it asks for a row, if the row still
+//     has the column. A column of the key is never Unchanged.
 //   - An update whose key changed is a delete of the old key and a create of the new one;
 //     the engine decides that by comparing the strings of Key.
 //   - The version of an event is its change's LSN plus the slot's lift (0 unless the
@@ -96,9 +96,12 @@ type Table interface {
 	Entity() string
 	// KeyColumns are the indexes of the columns that the key is made of.
 	KeyColumns() []int
-	// Key is the canonical key of a row.
+	// Key is the canonical key of a row: valid UTF-8 that a header can carry
+	// (contract.FitsHeader), at most contract.MaxKey bytes.
 	Key(t Tuple) (string, error)
-	// Row appends the payload of a row: a JSON object of all columns that are captured.
+	// Row appends the payload of a row: a JSON object of all columns that are captured. A
+	// column that is still Unchanged was dropped or renamed since, so that its value can
+	// no longer be read: Row leaves it out.
 	Row(dst []byte, t Tuple) ([]byte, error)
 	// KeyRow appends the payload of a delete: a JSON object of the key's columns.
 	KeyRow(dst []byte, t Tuple) ([]byte, error)
