@@ -99,6 +99,22 @@ func (s *Snapshots) Func(entity string) replhub.SnapshotFunc {
 	}
 }
 
+// Entities returns the entities of the tables that match the selection now.
+func (s *Snapshots) Entities(ctx context.Context) (map[string]bool, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Release()
+	entities := map[string]bool{}
+	err = eachName(ctx, conn.Conn(), func(_ uint32, schema, name string) {
+		if entity, ok := s.selection.Entity(schema, name); ok {
+			entities[entity] = true
+		}
+	})
+	return entities, err
+}
+
 var errNotCapturing = errors.New("this process does not capture now, so it cannot say which version a row has")
 
 func (s *Snapshots) serve(ctx context.Context, conn *pgx.Conn, entity, after string, yield func(replhub.Event) error) error {

@@ -105,28 +105,34 @@ func readTables(ctx context.Context, conn *pgx.Conn, oids []uint32) ([]Table, er
 }
 
 const namesQuery = `SELECT c.oid, n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`
 
 // namesOf returns the tables whose name is that of an entity. It costs little where there
 // are thousands of tables.
 func namesOf(ctx context.Context, conn *pgx.Conn, s *selection.Selection, entity string) ([]uint32, error) {
-	rows, err := conn.Query(ctx, namesQuery)
-	if err != nil {
-		return nil, fmt.Errorf("read the names of tables: %w", err)
-	}
 	oids := []uint32{}
-	var oid uint32
-	var schema, name string
-	_, err = pgx.ForEachRow(rows, []any{&oid, &schema, &name}, func() error {
+	err := eachName(ctx, conn, func(oid uint32, schema, name string) {
 		if of, ok := s.Entity(schema, name); ok && of == entity {
 			oids = append(oids, oid)
 		}
-		return nil
 	})
+	return oids, err
+}
+
+func eachName(ctx context.Context, conn *pgx.Conn, do func(oid uint32, schema, name string)) error {
+	rows, err := conn.Query(ctx, namesQuery)
 	if err != nil {
-		return nil, fmt.Errorf("read the names of tables: %w", err)
+		return fmt.Errorf("read the names of tables: %w", err)
 	}
-	return oids, nil
+	var oid uint32
+	var schema, name string
+	if _, err := pgx.ForEachRow(rows, []any{&oid, &schema, &name}, func() error {
+		do(oid, schema, name)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("read the names of tables: %w", err)
+	}
+	return nil
 }
 
 // FullName is "schema.table", as the flags have it.
