@@ -34,7 +34,7 @@ var rowsMutants = []mutant{
 		name: "table-without-key-captured", guarantee: "capture: what would lose changes is told before anything is made",
 		file: "capture/internal/source/checktables.go",
 		old:  `	if all || len(notIn(key, columns)) == 0 {`,
-		new:  `	if all || len(key) > 0 {`,
+		new:  `	if all || len(notIn(key, columns)) >= 0 {`,
 		pkg:  "./capture/internal/source", test: "TestCheck",
 	},
 }
