@@ -46,6 +46,13 @@ type writer struct {
 
 // run stores what comes until ctx ends or the outcome of an append is in doubt.
 func (w *writer) run(ctx context.Context) error {
+	// What was read back is not found out a second time, not even by a process that lives
+	// for a moment only.
+	if w.done > w.held.Record.Confirm {
+		if err := w.record(ctx, w.held.Record.Entities); err != nil {
+			return err
+		}
+	}
 	timer := time.NewTimer(w.recordEvery)
 	defer timer.Stop()
 	for {
@@ -70,12 +77,11 @@ func (w *writer) run(ctx context.Context) error {
 func (w *writer) store(ctx context.Context) error {
 	w.items = w.queue.take(w.items[:0])
 	w.events = w.events[:0]
-	done, named := w.done, w.held.Record
+	done := w.done
 	for _, it := range w.items {
 		switch {
 		case it.event != nil:
 			w.events = append(w.events, it.event)
-			named = named.WithEntity(it.event.entity)
 		case it.truncated != "":
 			w.truncated = append(w.truncated, it.truncated)
 		default:
@@ -83,35 +89,39 @@ func (w *writer) store(ctx context.Context) error {
 		}
 	}
 	if len(w.events) > 0 {
-		// The record names an entity before the first change of it: by the record it is
-		// read back what is stored.
-		if len(named.Entities) != len(w.held.Record.Entities) {
-			if err := w.record(ctx, named.Entities); err != nil {
-				return err
-			}
-		}
-		if err := w.appender.append(ctx, w.events); err != nil {
+		if err := w.append(ctx, w.events); err != nil {
 			return err
 		}
-		w.stored = w.events[len(w.events)-1].at
-		w.count()
+		clear(w.events)
 	}
 	w.done = done
 	clear(w.items)
 	return nil
 }
 
-func (w *writer) count() {
-	bytes := 0
-	for _, e := range w.events {
+// append appends events under a record that names their entities: by the record it is
+// read back what is stored.
+func (w *writer) append(ctx context.Context, events []*event) error {
+	named, bytes := w.held.Record, 0
+	for _, e := range events {
+		named = named.WithEntity(e.entity)
 		bytes += len(e.data)
 	}
-	w.since += len(w.events)
+	if len(named.Entities) != len(w.held.Record.Entities) {
+		if err := w.record(ctx, named.Entities); err != nil {
+			return err
+		}
+	}
+	if err := w.appender.append(ctx, events); err != nil {
+		return err
+	}
+	w.stored = events[len(events)-1].at
+	w.since += len(events)
 	w.counts.Appends.Add(1)
-	w.counts.Events.Add(uint64(len(w.events)))
+	w.counts.Events.Add(uint64(len(events)))
 	w.counts.Bytes.Add(uint64(bytes))
 	w.status.change(func(s *Status) { s.Stored = w.stored })
-	clear(w.events)
+	return nil
 }
 
 // recordIfDue writes a record if it is time, and returns how long the next one has to
