@@ -96,6 +96,13 @@ func (c *Capture) Run(ctx context.Context) error {
 		return err
 	}
 	defer c.tables.Close(context.WithoutCancel(ctx))
+	if c.cfg.Resync {
+		rows := &source.Rows{Tables: source.NewTables(c.config, c.wanted.Selection), Logger: c.cfg.Logger}
+		if err := c.engine.Resync(ctx, rows); err != nil {
+			return err
+		}
+		c.cfg.Logger.Info("resync: rows that were deleted while nothing was captured are still in the replicas; 'replhub verify <service> --repair' for each replica deletes them")
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -130,7 +137,7 @@ func (c *Capture) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return source.Setup(ctx, conn, c.wanted, catalog, first, c.cfg.Logger)
+	return source.Setup(ctx, conn, c.wanted, catalog, first && !c.cfg.Resync, c.cfg.Logger)
 }
 
 // first reports whether nothing was captured from the slot before. A slot that is missing

@@ -37,6 +37,11 @@ type Config struct {
 	// Slot and Publication are names in the database; "replhub_" and the service's name
 	// by default. What does not exist is made.
 	Slot, Publication string
+	// Resync makes the slot again and publishes every row, before Run goes on as always:
+	// after a slot was lost, or a database was restored. The versions of the rows win over
+	// all before. Rows that were deleted meanwhile are not told of: replhub verify
+	// --repair deletes them in the replicas.
+	Resync bool
 	// WatchEvery is the time between two looks for tables that a pattern matches by then;
 	// 10 s by default.
 	WatchEvery time.Duration
@@ -60,7 +65,7 @@ var errDSN = errors.New("the DSN is none of PostgreSQL, such as postgres://owner
 
 // parse reads the DSN and the selection.
 func (c Config) parse() (*pgx.ConnConfig, source.Wanted, error) {
-	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication}
+	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication, Resync: c.Resync}
 	if c.DSN == "" {
 		return nil, w, fmt.Errorf("there is no DSN: say where the database is")
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/replhub/replhub/capture"
@@ -55,6 +54,7 @@ other users can read command lines. The log goes to stderr.`,
 	flags.StringArrayVar(&f.cfg.Keys, "key", nil, "columns of a table's key, as schema.table=column,column (default its primary key); may be repeated")
 	flags.StringVar(&f.cfg.Slot, "slot", "", "name of the replication slot (default replhub_<service>)")
 	flags.StringVar(&f.cfg.Publication, "publication", "", "name of the publication (default replhub_<service>)")
+	flags.BoolVar(&f.cfg.Resync, "resync", false, "make the slot again first and publish every row again with versions that win, after a slot was lost or a database was restored; state it once, not in a unit file")
 	flags.BoolVar(&f.check, "check", false, "only say what stands in the way, and which tables would be captured; the exit code is 1 if something does")
 	cmd.RunE = a.verb(func(ctx context.Context, _ []string) error { return a.capture(ctx, &f) })
 	return cmd
@@ -94,11 +94,10 @@ func (a *app) capture(ctx context.Context, f *captureFlags) error {
 	if err != nil {
 		return err
 	}
-	metrics := bridge.NewMetrics(buildVersion(), nil)
-	metrics.Collect(captureCollector{c})
+	figures := &captureFigures{metrics: bridge.NewMetrics(buildVersion(), contract.CaptureMetrics()), capture: c, shown: map[string]uint64{}}
 	ops := &bridge.Ops{
 		Command: "capture", Service: cfg.Service, NotReady: func() contract.NotReady { return captureNotReady(conn.nc.IsConnected(), c.Status()) },
-		Degraded: c.Degraded, Metrics: metrics, Token: f.http.Token(), Logger: log,
+		Degraded: c.Degraded, Metrics: figures.metrics, Refresh: figures.refresh, Token: f.http.Token(), Logger: log,
 	}
 	addr := httpNone
 	if listener != nil {
@@ -183,40 +182,5 @@ func captureNotReady(connected bool, s capture.Status) contract.NotReady {
 		return contract.NotReadyStarting
 	default:
 		return ""
-	}
-}
-
-// captureCollector gives a capture's figures at each scrape.
-type captureCollector struct{ capture *capture.Capture }
-
-// Describe says nothing, so that the figures may have any labels.
-func (captureCollector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect gives the metrics of contract.CaptureMetrics.
-func (c captureCollector) Collect(out chan<- prometheus.Metric) {
-	s := c.capture.Status()
-	values := map[string]uint64{
-		contract.MetricCaptureEvents: s.Events, contract.MetricCaptureBytes: s.Bytes, contract.MetricCaptureTransactions: s.Transactions,
-		contract.MetricCaptureLookups: s.Lookups, contract.MetricCaptureSuperseded: s.Superseded, contract.MetricCaptureSkipped: s.Skipped,
-		contract.MetricCaptureTruncates: s.Truncates, contract.MetricCaptureRefused: s.Refused, contract.MetricCaptureSessions: s.Sessions,
-		contract.MetricCaptureLag: s.Unconfirmed, contract.MetricCaptureDegraded: uint64(len(c.capture.Degraded())),
-	}
-	for _, m := range contract.CaptureMetrics() {
-		desc := prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
-		kind := prometheus.GaugeValue
-		if m.Counter {
-			kind = prometheus.CounterValue
-		}
-		if m.Name != contract.MetricCaptureState {
-			out <- prometheus.MustNewConstMetric(desc, kind, float64(values[m.Name]))
-			continue
-		}
-		for _, state := range contract.CaptureStates() {
-			is := 0.0
-			if state == s.State {
-				is = 1
-			}
-			out <- prometheus.MustNewConstMetric(desc, kind, is, state)
-		}
 	}
 }
