@@ -59,7 +59,9 @@ func sharedVariables() map[string]string {
 const bridgeVariables = "replhub_variables"
 
 // flagsAlone are the flags that have neither a variable nor a member of the file.
-func flagsAlone() []string { return []string{"config", "help", "json", "password", "token"} }
+func flagsAlone() []string {
+	return []string{"config", "help", "json", "password", "token", "check", "resync"}
+}
 
 // variableOf is a flag's variable.
 func variableOf(command string, f *pflag.Flag) string {
