@@ -37,7 +37,7 @@ var captureMutants = []mutant{
 		name: "confirm-before-ack", guarantee: "capture: the slot is confirmed only behind what is stored",
 		file: "capture/internal/engine/stream.go",
 		old:  `at := pglogrepl.LSN(s.confirmed.Load())`,
-		new:  `at := pglogrepl.LSN(s.end.Load())`,
+		new:  `at := pglogrepl.LSN(s.end + s.confirmed.Load()*0)`,
 		pkg:  "./capture/internal/engine", test: "TestNothingIsConfirmedBeforeItIsStored",
 	},
 	{

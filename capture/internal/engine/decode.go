@@ -86,6 +86,7 @@ func (d *decoder) end(data []byte) error {
 		return errShort
 	}
 	d.inside = false
+	d.counts.Transactions.Add(1)
 	d.finish(captured.LSN(binary.BigEndian.Uint64(data[10:])))
 	return nil
 }
@@ -112,6 +113,7 @@ func (d *decoder) place(lsn captured.LSN) captured.Position {
 func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) error {
 	at := d.place(lsn)
 	if second := (captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}); second.Compare(d.stored) <= 0 {
+		d.counts.Skipped.Add(1)
 		return nil
 	}
 	c := &d.change

@@ -100,17 +100,17 @@ type bench struct {
 func newBench(t *testing.T, dsn string, tables ...string) *bench {
 	t.Helper()
 	server := natstest.Start(t)
-	b := newBenchAt(t, dsn, server.URL(), tables...)
+	b := newBenchOn(t, dsn, server.URL(), 1, tables...)
 	b.nats = server
 	return b
 }
 
-// newBenchAt is newBench with a NATS server that is there.
-func newBenchAt(t *testing.T, dsn, url string, tables ...string) *bench {
+// newBenchOn is newBench with NATS servers that are there.
+func newBenchOn(t *testing.T, dsn, url string, replicas int, tables ...string) *bench {
 	t.Helper()
 	b := &bench{t: t, dsn: dsn, slot: slotName(t)}
 	b.js = jetStream(t, url)
-	b.ingest()
+	b.ingest(replicas)
 	b.db = b.connect()
 	for _, table := range tables {
 		b.exec(table)
@@ -162,10 +162,11 @@ func (b *bench) dropSlot() {
 }
 
 // ingest makes the stream as the hub does.
-func (b *bench) ingest() {
+func (b *bench) ingest(replicas int) {
 	b.t.Helper()
 	_, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{
-		Name: contract.StreamIngest, Subjects: subjects.IngestSubjects(), Discard: jetstream.DiscardNew, AllowBatchPublish: true,
+		Name: contract.StreamIngest, Subjects: subjects.IngestSubjects(), Discard: jetstream.DiscardNew,
+		AllowBatchPublish: true, AllowAtomicPublish: true, Replicas: replicas,
 	})
 	if err != nil {
 		b.t.Fatal(err)

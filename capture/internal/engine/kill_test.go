@@ -37,17 +37,33 @@ CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECU
 // Each change is stored once and in commit order, whatever is killed: two captures of one
 // slot, nats-server, PostgreSQL; and a capture that is frozen and wakes later.
 func TestKills(t *testing.T) {
-	rounds := 12
-	if os.Getenv("REPLHUB_LONG") != "" {
+	rounds := 8
+	if long() {
 		rounds = 400
 	}
+	hub := cluster.StartNATS(t)
+	killing(t, rounds, hub.URL(), 1, func(int) *cluster.NATS { return hub })
+}
+
+// The same holds on a replicated stream, whose leader changes.
+func TestKillsOnACluster(t *testing.T) {
+	if !long() {
+		t.Skip("takes minutes: set REPLHUB_LONG")
+	}
+	hubs := cluster.StartNATSCluster(t, 3)
+	killing(t, 100, hubs.URL(), 3, func(i int) *cluster.NATS { return hubs.Nodes[i%3] })
+}
+
+func long() bool { return os.Getenv("REPLHUB_LONG") != "" }
+
+func killing(t *testing.T, rounds int, url string, replicas int, hub func(int) *cluster.NATS) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	server := sqltest.OwnPostgres(t)
-	hub := cluster.StartNATS(t)
-	b := newBenchAt(t, server.DSN(), hub.URL(), audited)
-	v := newVictims(t, 2, server.DSN(), hub.URL(), b.slot)
+	b := newBenchOn(t, server.DSN(), url, replicas, audited)
+	v := newVictims(t, 2, server.DSN(), url, b.slot)
 	w := writeAway(t, server.DSN(), seed)
 
 	for range rounds {
@@ -56,20 +72,14 @@ func TestKills(t *testing.T) {
 		case what < 5:
 			v.kill(random.IntN(2))
 		case what < 7:
-			hub.Kill()
-			hub.Start()
+			victim := hub(random.IntN(3))
+			victim.Kill()
+			victim.Start()
 		case what < 8:
 			server.Crash()
 			server.Start()
 		default:
-			i := random.IntN(2)
-			if err := v.all[i].Freeze(); err != nil {
-				t.Fatal(err)
-			}
-			pauseFor(t, time.Duration(random.IntN(1500))*time.Millisecond)
-			if err := v.all[i].Thaw(); err != nil {
-				t.Fatal(err)
-			}
+			v.freeze(random.IntN(2), time.Duration(random.IntN(1500))*time.Millisecond)
 		}
 	}
 	w.stop()

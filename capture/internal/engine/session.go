@@ -166,7 +166,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 
 // connect makes the stream decode into the writer's queue.
 func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
-	s.queue, s.confirmed, s.replyEvery = w.queue, w.confirmed, e.cfg.RecordEvery
+	s.queue, s.confirmed, s.status, s.replyEvery = w.queue, w.confirmed, &e.status, e.cfg.RecordEvery
 	s.decoder = &decoder{
 		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
 		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
