@@ -37,4 +37,11 @@ var rowsMutants = []mutant{
 		new:  `	if all || len(notIn(key, columns)) >= 0 {`,
 		pkg:  "./capture/internal/source", test: "TestCheck",
 	},
+	{
+		name: "large-value-too-early", guarantee: "capture: a large value is that of the change, or of a later one",
+		file: "capture/internal/engine/decode.go",
+		old:  `	if d.awaited != d.xid {`,
+		new:  `	if d.awaited > d.xid {`,
+		pkg:  "./capture/internal/engine", test: "TestLargeValueOfACommitThatIsNotSeen",
+	},
 }

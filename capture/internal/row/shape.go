@@ -91,6 +91,9 @@ func (s *Shape) Entity() string { return s.entity }
 // The caller only reads them.
 func (s *Shape) KeyColumns() []int { return s.key }
 
+// Wanted reports whether an event has the column at a position.
+func (s *Shape) Wanted(column int) bool { return !s.columns[column].Excluded }
+
 // Columns returns the columns in their order. The caller only reads them.
 func (s *Shape) Columns() []Column { return s.columns }
 

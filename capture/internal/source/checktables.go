@@ -25,6 +25,9 @@ func (k *checker) checkTables() {
 		if _, err := subjects.ParseName(entity); err != nil {
 			k.refuse("table "+t.FullName(), fmt.Sprintf("%v; name an entity with --table %s=<entity>", err, t.FullName()))
 		}
+		if strings.HasPrefix(entity, "capture-") {
+			k.refuse("table "+t.FullName(), "names that begin with capture- are those of the records of captures; choose another entity")
+		}
 		byEntity[entity] = append(byEntity[entity], t.FullName())
 		k.found = append(k.found, k.checkTable(t)...)
 	}

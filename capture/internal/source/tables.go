@@ -68,7 +68,11 @@ func (t *Tables) shape(ctx context.Context, entity string, rel *change.Relation)
 	if err != nil {
 		return nil, err
 	}
-	return row.NewShape(entity, name, columns, key)
+	shape, err := row.NewShape(entity, name, columns, key)
+	if err != nil {
+		return nil, &change.Refusal{Err: err}
+	}
+	return shape, nil
 }
 
 func (t *Tables) connection(ctx context.Context) (*pgx.Conn, error) {
@@ -105,8 +109,8 @@ func (t *Tables) key(ctx context.Context, conn *pgx.Conn, rel *change.Relation) 
 	}
 	// Without the old key, a key that changed would look like an update of the new one.
 	if missing := notIn(key, identity); len(missing) > 0 && rel.Identity != 'n' && identity != nil {
-		return nil, fmt.Errorf("the replica identity of %s.%s does not have column %q of its key: ALTER TABLE %s REPLICA IDENTITY FULL, and start once with --resync",
-			rel.Schema, rel.Name, missing[0], pgx.Identifier{rel.Schema, rel.Name}.Sanitize())
+		return nil, &change.Refusal{Err: fmt.Errorf("the replica identity does not have column %q of the key: ALTER TABLE %s REPLICA IDENTITY FULL, and start once with --resync",
+			missing[0], pgx.Identifier{rel.Schema, rel.Name}.Sanitize())}
 	}
 	return key, nil
 }
