@@ -126,18 +126,21 @@ func (c *Capture) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := source.Check(c.wanted, catalog)
+	first, err := c.first(ctx)
+	if err != nil {
+		return err
+	}
+	found, leftOut := source.Check(c.wanted, catalog), map[string]bool(nil)
+	if !first && !c.cfg.Resync {
+		found, leftOut = found.LeaveOut(c.wanted, catalog)
+	}
 	if found.Failed() {
 		return &PreflightError{found}
 	}
 	for _, f := range found {
 		c.cfg.Logger.Warn(f.Message, "about", f.About)
 	}
-	first, err := c.first(ctx)
-	if err != nil {
-		return err
-	}
-	return source.Setup(ctx, conn, c.wanted, catalog, first && !c.cfg.Resync, c.cfg.Logger)
+	return source.Setup(ctx, conn, c.wanted, catalog, leftOut, first && !c.cfg.Resync, c.cfg.Logger)
 }
 
 // first reports whether nothing was captured from the slot before. A slot that is missing

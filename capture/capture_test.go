@@ -177,6 +177,7 @@ func TestReplicaIsTheOwners(t *testing.T) {
 func TestTableAddedLater(t *testing.T) {
 	s := newSite(t, "CREATE TABLE users (id int PRIMARY KEY)")
 	s.capture(capture.Config{Tables: []string{"public.*"}, WatchEvery: 50 * time.Millisecond})
+	s.exec("CREATE TABLE keyless (id int)") // keeps nothing up
 	s.exec("CREATE TABLE tenants (id text, part int, name text, PRIMARY KEY (id, part))")
 	s.exec("INSERT INTO tenants VALUES ('a', 1, 'before')")
 	replica := s.replica("tenants", "CREATE TABLE copy (id text PRIMARY KEY, name text)", "name")

@@ -31,8 +31,9 @@ func (c *Capture) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	all := source.Check(c.wanted, catalog)
 	var degraded []string
-	for _, f := range source.Check(c.wanted, catalog) {
+	for _, f := range all {
 		if !f.Warning {
 			degraded = append(degraded, f.About+": "+f.Message)
 		}
@@ -42,9 +43,9 @@ func (c *Capture) look(ctx context.Context) error {
 			c.cfg.Logger.Error("the database has changed: " + text)
 		}
 	}
-	if degraded == nil {
-		if err := source.Setup(ctx, conn, c.wanted, catalog, false, c.cfg.Logger); err != nil {
-			degraded = []string{err.Error()}
+	if rest, leftOut := all.LeaveOut(c.wanted, catalog); !rest.Failed() {
+		if err := source.Setup(ctx, conn, c.wanted, catalog, leftOut, false, c.cfg.Logger); err != nil {
+			degraded = append(degraded, err.Error())
 		}
 	}
 	c.mu.Lock()

@@ -210,7 +210,7 @@ func TestPreflightOfARoleWithoutRights(t *testing.T) {
 	if found := Check(w, c); len(found) > 0 {
 		t.Fatalf("after the statements:\n%s", found)
 	}
-	if err := Setup(t.Context(), conn, w, c, true, quiet()); err != nil {
+	if err := Setup(t.Context(), conn, w, c, nil, true, quiet()); err != nil {
 		t.Fatal(err)
 	}
 	d.exec("DROP OWNED BY weak", fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", w.SlotName))
@@ -232,7 +232,7 @@ func TestSetup(t *testing.T) {
 		if found := Check(w, c); len(found) > 0 {
 			t.Fatalf("round %d:\n%s", round, found)
 		}
-		if err := Setup(t.Context(), d.Conn, w, c, true, quiet()); err != nil {
+		if err := Setup(t.Context(), d.Conn, w, c, nil, true, quiet()); err != nil {
 			t.Fatal(err)
 		}
 		var tables []string

@@ -29,7 +29,10 @@ func (k *checker) checkTables() {
 			k.refuse("table "+t.FullName(), "names that begin with capture- are those of the records of captures; choose another entity")
 		}
 		byEntity[entity] = append(byEntity[entity], t.FullName())
-		k.found = append(k.found, k.checkTable(t)...)
+		for _, f := range k.checkTable(t) {
+			f.table = t.FullName()
+			k.found = append(k.found, f)
+		}
 	}
 	for _, unused := range k.Selection.Unused(columns) {
 		flag, message, _ := strings.Cut(unused, ": ")

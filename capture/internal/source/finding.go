@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +20,8 @@ type Finding struct {
 	Message string `json:"message"`
 	// Statements mend it, for a role that has the rights.
 	Statements []string `json:"statements,omitempty"`
+
+	table string // that it is about; empty where it is about more
 }
 
 // Findings are all that a check found.
@@ -27,6 +30,30 @@ type Findings []Finding
 // Failed reports whether one of them stands in the way.
 func (f Findings) Failed() bool {
 	return slices.ContainsFunc(f, func(one Finding) bool { return !one.Warning })
+}
+
+// LeaveOut makes warnings of the findings about tables that a pattern matches and that
+// the publication does not have yet, and returns these tables' names: a table that
+// somebody made since the capture began does not end the capture.
+func (f Findings) LeaveOut(w Wanted, c Catalog) (rest Findings, left map[string]bool) {
+	left = map[string]bool{}
+	if c.Publication == nil {
+		return f, left
+	}
+	for _, t := range c.Tables {
+		if !w.Selection.Named(t.Schema, t.Name) && !c.Publication.has(&t) {
+			left[t.FullName()] = false
+		}
+	}
+	for _, one := range f {
+		if _, ok := left[one.table]; ok && !one.Warning {
+			left[one.table], one.Warning = true, true
+			one.Message = "it is not captured, and its changes are missing until that is mended: " + one.Message
+		}
+		rest = append(rest, one)
+	}
+	maps.DeleteFunc(left, func(_ string, out bool) bool { return !out })
+	return rest, left
 }
 
 // String has a paragraph for each finding.

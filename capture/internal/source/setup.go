@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -12,9 +13,11 @@ import (
 
 // Setup makes what is missing: the publication, the tables that it lacks, and then the
 // slot. Check must have found nothing that stands in the way. Two processes may do this
-// at a time. Without makeSlot the slot is left to whoever makes it.
-func Setup(ctx context.Context, conn *pgx.Conn, w Wanted, c Catalog, makeSlot bool, log *slog.Logger) error {
+// at a time. Without makeSlot the slot is left to whoever makes it. leftOut names tables
+// that are not to be captured.
+func Setup(ctx context.Context, conn *pgx.Conn, w Wanted, c Catalog, leftOut map[string]bool, makeSlot bool, log *slog.Logger) error {
 	captured, _ := Captured(w.Selection, c.Tables)
+	captured = slices.DeleteFunc(captured, func(t Table) bool { return leftOut[t.FullName()] })
 	if c.Publication == nil {
 		if err := exec(ctx, conn, CreatePublication(w.PublicationName, captured)); err != nil {
 			return fmt.Errorf("create the publication %s: %w", w.PublicationName, err)
