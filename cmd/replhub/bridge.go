@@ -85,14 +85,14 @@ func (f *bridgeFlags) logger(out io.Writer) (*slog.Logger, error) {
 
 // serviceConn is a bridge's connection to NATS. It comes back for as long as the process
 // runs, with the credentials that the files have by then.
-type serviceConn struct { //nolint:unused // apply and push, which come next, connect with it
+type serviceConn struct {
 	nc     *nats.Conn
 	domain string
 }
 
 // connectService connects as a service's instance does: with reply subjects of the
 // service's own, so that the permissions of the service's role are enough.
-func (a *app) connectService(service string, log *slog.Logger) (*serviceConn, error) { //nolint:unused // as serviceConn
+func (a *app) connectService(service string, log *slog.Logger) (*serviceConn, error) {
 	target, err := a.conn.resolve()
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/natstest"
+	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		_ = os.Unsetenv(asCommand) // no variable of replhub serve
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(sqltest.Main(m))
 }
 
 // bench is a real nats-server on which replies of a hub are laid out, for what

@@ -12,6 +12,7 @@ import (
 const (
 	groupEvents   = "events"
 	groupServices = "services"
+	groupBridges  = "bridges"
 	groupHub      = "hub"
 )
 
@@ -79,6 +80,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 	root.AddGroup(
 		&cobra.Group{ID: groupEvents, Title: "Events:"},
 		&cobra.Group{ID: groupServices, Title: "Services and their lanes:"},
+		&cobra.Group{ID: groupBridges, Title: "Services without code:"},
 		&cobra.Group{ID: groupHub, Title: "The hub:"},
 	)
 	flags := root.PersistentFlags()
@@ -92,6 +94,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newPolicy(a),
+		newCapture(a), newPush(a),
 		newServe(a), newDev(a),
 		newErase(a), newAuth(a), newStatus(a), newVersion(a),
 	)

@@ -53,6 +53,7 @@ type plainTable struct {
 
 func (t *plainTable) Entity() string    { return t.rel.Name }
 func (t *plainTable) KeyColumns() []int { return t.keys }
+func (t *plainTable) Wanted(int) bool   { return true }
 
 func (t *plainTable) Key(row change.Tuple) (string, error) {
 	key := ""
