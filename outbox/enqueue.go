@@ -31,7 +31,8 @@ import (
 // An event without an ID is given one. An event with a key (replhub.KeyOf) is given
 // the key's next version, or its own Version if that is greater. Until tx ends, other
 // transactions that enqueue the same key wait. Enqueue several keys in the same order
-// everywhere; otherwise the database ends a deadlock by refusing one transaction.
+// everywhere; otherwise the database ends a deadlock by refusing one transaction. With
+// Config.Log an event has no ID, no version but its own, and no transaction waits.
 func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) error {
 	if err := database.CheckTx(tx); err != nil {
 		return fmt.Errorf("enqueue: %w", err)
@@ -40,7 +41,11 @@ func (o *Outbox) Enqueue(ctx context.Context, tx database.Tx, ev replhub.Event) 
 	if err != nil {
 		return fmt.Errorf("enqueue %s.%s: %w", ev.Entity, ev.Op, err)
 	}
-	if err := o.insert(ctx, tx, r); err != nil {
+	write := o.insert
+	if o.cfg.Log {
+		write = o.emit
+	}
+	if err := write(ctx, tx, r); err != nil {
 		return fmt.Errorf("enqueue %s.%s (id %q): %w", ev.Entity, ev.Op, r.ev.ID, database.Abandon(tx, pooled(err)))
 	}
 	o.audience.expect()

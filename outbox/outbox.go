@@ -27,6 +27,13 @@ type Config struct {
 	// MaxBytes is the largest event, headers included; 1 MiB by default, as is
 	// nats-server's limit (max_payload).
 	MaxBytes int
+	// Log, on PostgreSQL only, writes events into the database's write-ahead log
+	// (pg_logical_emit_message) instead of a table. "replhub capture postgres" publishes
+	// them, each once and in the order of the commits, so that they need neither an ID
+	// nor a version. The outbox then has no tables, no Schema and no Relay. The server
+	// needs wal_level=logical. Any language can write the same message, see
+	// docs/any-language.md.
+	Log bool
 	// Trace gives the headers that carry the context's trace, such as "traceparent",
 	// taken by Enqueue; none by default. The event's own headers take precedence.
 	Trace func(ctx context.Context) map[string]string
@@ -46,6 +53,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: %w", err)
 	}
 	switch {
+	case c.Log && c.Dialect != database.Postgres:
+		return fmt.Errorf("config: Log: is for PostgreSQL only")
 	case !regexp.MustCompile(`^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$`).MatchString(c.Table):
 		return fmt.Errorf("config: Table %q: must be lower-case letters, digits and _, at most 40, with a schema before a . if wanted", c.Table)
 	case c.Dialect == database.SQLite && strings.Contains(c.Table, "."):

@@ -36,6 +36,9 @@ func (o *Outbox) NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	if o.cfg.Log {
+		return nil, errNoTable
+	}
 	r := &Relay{cfg: cfg, box: o, publishAll: publishing(cfg.Publisher), wake: make(chan struct{}, 1), hint: make(chan struct{}, 1)}
 	if o.cfg.Dialect == database.SQLite {
 		r.cfg.PublishTimeout = min(cfg.PublishTimeout, cfg.Lease/2)

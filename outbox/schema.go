@@ -11,8 +11,12 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Schema returns the statements that create the missing tables of the outbox.
+// Schema returns the statements that create the missing tables of the outbox; none with
+// Config.Log.
 func (o *Outbox) Schema() database.Schema {
+	if o.cfg.Log {
+		return nil
+	}
 	var tables []string
 	switch o.cfg.Dialect {
 	case database.Postgres:

@@ -30,6 +30,14 @@ func ofBridge(variable string) bool {
 	})
 }
 
+// bridgeOf is the name of a bridge's command: of capture postgres it is capture.
+func bridgeOf(cmd *cobra.Command) string {
+	if parent := cmd.Parent(); parent != nil && slices.Contains(bridges(), parent.Name()) {
+		return parent.Name()
+	}
+	return cmd.Name()
+}
+
 func bridgePrefix(command string) string {
 	return contract.EnvironmentPrefix + strings.ToUpper(command) + "_"
 }
@@ -51,7 +59,9 @@ func sharedVariables() map[string]string {
 const bridgeVariables = "replhub_variables"
 
 // flagsAlone are the flags that have neither a variable nor a member of the file.
-func flagsAlone() []string { return []string{"config", "help", "json", "password", "token"} }
+func flagsAlone() []string {
+	return []string{"config", "help", "json", "password", "token", "check", "resync"}
+}
 
 // variableOf is a flag's variable.
 func variableOf(command string, f *pflag.Flag) string {
@@ -103,7 +113,7 @@ func givenBySetting(cmd *cobra.Command) map[string]bool {
 // refuseUnknownBridge refuses a misspelt variable, which would otherwise be ignored
 // silently: one of this command's, or one of the prefix that nobody reads.
 func refuseUnknownBridge(cmd *cobra.Command, flags map[string]*pflag.Flag, environment []string) error {
-	command := cmd.Name()
+	command := bridgeOf(cmd)
 	known := knownVariables()
 	for _, f := range flags {
 		known = append(known, variableOf(command, f))
@@ -128,7 +138,7 @@ func refuseUnknownBridge(cmd *cobra.Command, flags map[string]*pflag.Flag, envir
 // A flag that may be repeated takes a value from each line.
 func fromEnvironment(cmd *cobra.Command, flags map[string]*pflag.Flag, given map[string]bool) error {
 	for _, f := range flags {
-		variable := variableOf(cmd.Name(), f)
+		variable := variableOf(bridgeOf(cmd), f)
 		text := os.Getenv(variable)
 		if text == "" || given[f.Name] {
 			continue
@@ -157,7 +167,7 @@ func fromFile(cmd *cobra.Command, flags map[string]*pflag.Flag, given map[string
 		return err
 	}
 	if path == "" {
-		path = os.Getenv(bridgePrefix(cmd.Name()) + "CONFIG")
+		path = os.Getenv(bridgePrefix(bridgeOf(cmd)) + "CONFIG")
 	}
 	if path == "" {
 		return nil

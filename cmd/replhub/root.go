@@ -95,7 +95,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newPolicy(a),
-		newPush(a),
+		newCapture(a), newPush(a),
 		newServe(a), newDev(a),
 		newApply(a),
 		newErase(a), newAuth(a), newStatus(a), newVersion(a),

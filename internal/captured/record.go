@@ -42,6 +42,8 @@ type Record struct {
 	Confirm LSN `json:"confirm"`
 	// Lift is what versions have on top of their LSN.
 	Lift uint64 `json:"lift,omitempty"`
+	// Resync says that every row is being published again, and not all are stored yet.
+	Resync bool `json:"resync,omitempty"`
 	// Entities are those of the changes that may be stored behind From, ascending.
 	Entities []string `json:"entities,omitempty"`
 	// Truncated are the tables that were truncated, which ingest cannot express,

@@ -85,10 +85,20 @@ type Tuple []Value
 type Tables interface {
 	// Table returns how the rows of a relation become events. It is called for each
 	// description of the relation, so also after a change of its columns. Nil means
-	// that the table is not captured. An error stops the capture, and names what the
-	// operator has to change.
+	// that the table is not captured. A *Refusal stops the capture; any other error, such
+	// as a connection that is lost, is tried again.
 	Table(ctx context.Context, rel *Relation) (Table, error)
 }
+
+// Refusal says why the rows of a table cannot become events, and what the operator has to
+// change.
+type Refusal struct{ Err error }
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns the reason.
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // Table turns the rows of a table into events. It does no I/O.
 type Table interface {
@@ -96,6 +106,9 @@ type Table interface {
 	Entity() string
 	// KeyColumns are the indexes of the columns that the key is made of.
 	KeyColumns() []int
+	// Wanted reports whether an event can have a column. A large value of another column
+	// need not be read.
+	Wanted(column int) bool
 	// Key is the canonical key of a row: valid UTF-8 that a header can carry
 	// (contract.FitsHeader), at most contract.MaxKey bytes.
 	Key(t Tuple) (string, error)

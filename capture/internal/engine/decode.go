@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pglogrepl"
 
@@ -18,6 +19,8 @@ const contentJSON = "application/json"
 // lookup reads columns of a row that the stream left out. It returns the tuple with them;
 // false when the row is gone.
 type lookup interface {
+	// await returns once other sessions see what a transaction did.
+	await(ctx context.Context, xid uint32) error
 	fill(ctx context.Context, r *relation, row change.Tuple, missing []int) (found bool, err error)
 }
 
@@ -39,6 +42,8 @@ type decoder struct {
 	relations map[uint32]*relation
 	inside    bool // a transaction has begun and not ended
 	commit    captured.LSN
+	xid       uint32 // of the transaction
+	awaited   uint32 // the transaction that others are known to see
 	lastLSN   captured.LSN
 	row       uint32 // the number of the message at lastLSN
 	change    rowChange
@@ -73,9 +78,10 @@ func (d *decoder) message(ctx context.Context, lsn captured.LSN, data []byte) er
 }
 
 func (d *decoder) begin(data []byte) error {
-	if len(data) < 9 {
+	if len(data) < 21 {
 		return errShort
 	}
+	d.xid = binary.BigEndian.Uint32(data[17:])
 	d.commit = captured.LSN(binary.BigEndian.Uint64(data[1:]))
 	d.inside, d.lastLSN, d.row = true, 0, 0
 	return nil
@@ -86,6 +92,7 @@ func (d *decoder) end(data []byte) error {
 		return errShort
 	}
 	d.inside = false
+	d.counts.Transactions.Add(1)
 	d.finish(captured.LSN(binary.BigEndian.Uint64(data[10:])))
 	return nil
 }
@@ -112,6 +119,7 @@ func (d *decoder) place(lsn captured.LSN) captured.Position {
 func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) error {
 	at := d.place(lsn)
 	if second := (captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}); second.Compare(d.stored) <= 0 {
+		d.counts.Skipped.Add(1)
 		return nil
 	}
 	c := &d.change
@@ -141,7 +149,7 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 	if kind == msgDelete {
 		return d.deleted(r, c.old, at, lsn)
 	}
-	d.missing = c.complete(&r.Relation, d.missing)
+	d.missing = slices.DeleteFunc(c.complete(&r.Relation, d.missing), func(i int) bool { return !r.table.Wanted(i) })
 	oldKey, newKey, err := d.keys(r)
 	if err != nil {
 		return unfit(r, lsn, err)
@@ -157,8 +165,7 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 		op = subjects.Create
 	}
 	if len(d.missing) > 0 {
-		d.counts.Lookups.Add(1)
-		found, err := d.rows.fill(ctx, r, c.new, d.missing)
+		found, err := d.lookUp(ctx, r)
 		if err != nil {
 			return fmt.Errorf("table %s: read a large value that the log leaves out: %w", r.name(), err)
 		}
@@ -175,6 +182,20 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 	}
 	d.send(r, op, newKey, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
 	return nil
+}
+
+// lookUp reads the missing values. A commit is in the log, and is sent, before others see
+// it, with synchronous replication long before. A read that did not see the transaction
+// would find an older value, or no row.
+func (d *decoder) lookUp(ctx context.Context, r *relation) (found bool, err error) {
+	d.counts.Lookups.Add(1)
+	if d.awaited != d.xid {
+		if err := d.rows.await(ctx, d.xid); err != nil {
+			return false, err
+		}
+		d.awaited = d.xid
+	}
+	return d.rows.fill(ctx, r, d.change.new, d.missing)
 }
 
 // keys are the key of the row before the change and after it; they are equal where the

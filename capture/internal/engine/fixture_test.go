@@ -53,6 +53,7 @@ type plainTable struct {
 
 func (t *plainTable) Entity() string    { return t.rel.Name }
 func (t *plainTable) KeyColumns() []int { return t.keys }
+func (t *plainTable) Wanted(int) bool   { return true }
 
 func (t *plainTable) Key(row change.Tuple) (string, error) {
 	key := ""
@@ -100,17 +101,17 @@ type bench struct {
 func newBench(t *testing.T, dsn string, tables ...string) *bench {
 	t.Helper()
 	server := natstest.Start(t)
-	b := newBenchAt(t, dsn, server.URL(), tables...)
+	b := newBenchOn(t, dsn, server.URL(), 1, tables...)
 	b.nats = server
 	return b
 }
 
-// newBenchAt is newBench with a NATS server that is there.
-func newBenchAt(t *testing.T, dsn, url string, tables ...string) *bench {
+// newBenchOn is newBench with NATS servers that are there.
+func newBenchOn(t *testing.T, dsn, url string, replicas int, tables ...string) *bench {
 	t.Helper()
 	b := &bench{t: t, dsn: dsn, slot: slotName(t)}
 	b.js = jetStream(t, url)
-	b.ingest()
+	makeIngest(t, b.js, replicas)
 	b.db = b.connect()
 	for _, table := range tables {
 		b.exec(table)
@@ -120,7 +121,10 @@ func newBenchAt(t *testing.T, dsn, url string, tables ...string) *bench {
 	return b
 }
 
-func jetStream(t *testing.T, url string) jetstream.JetStream {
+// jetStreamer is a JetStream.
+type jetStreamer = jetstream.JetStream
+
+func jetStream(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
@@ -161,14 +165,15 @@ func (b *bench) dropSlot() {
 	})
 }
 
-// ingest makes the stream as the hub does.
-func (b *bench) ingest() {
-	b.t.Helper()
-	_, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{
-		Name: contract.StreamIngest, Subjects: subjects.IngestSubjects(), Discard: jetstream.DiscardNew, AllowBatchPublish: true,
+// makeIngest makes the stream as the hub does.
+func makeIngest(t testing.TB, js jetstream.JetStream, replicas int) {
+	t.Helper()
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: contract.StreamIngest, Subjects: subjects.IngestSubjects(), Discard: jetstream.DiscardNew,
+		AllowBatchPublish: true, AllowAtomicPublish: true, Replicas: replicas,
 	})
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 

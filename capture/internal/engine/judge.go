@@ -26,6 +26,7 @@ const (
 	WentBack      Problem = "database_went_back"
 	NewerRecord   Problem = "newer_record"
 	Trimmed       Problem = "ingest_trimmed"
+	ResyncCut     Problem = "resync_cut_off"
 	// Refused: ingest or the server refuses an event, or the table's rows cannot become
 	// events.
 	Refused Problem = "refused"
@@ -110,6 +111,8 @@ func (s slot) usable() error {
 func (s slot) origin(r captured.Record, stored captured.Position, branched captured.LSN) error {
 	reached := max(r.Confirm, stored.Commit)
 	switch {
+	case r.Resync:
+		return problemf(ResyncCut, "the last resync of the slot %s was cut off, so that rows are missing: %s", s.name, resyncHint)
 	case r.System != s.system:
 		return problemf(OtherDatabase, "the slot %s was captured from another database cluster (%s, this one is %s): choose another name with --slot, or, if this cluster replaces that one, %s",
 			s.name, r.System, s.system, resyncHint)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pglogrepl"
@@ -35,8 +36,12 @@ func (d *decoder) describe(ctx context.Context, data []byte) error {
 	for i, c := range msg.Columns {
 		r.Columns[i] = change.Column{Name: c.Name, Type: c.DataType, Modifier: c.TypeModifier, Identity: c.Flags&1 != 0}
 	}
-	if r.table, err = d.tables.Table(ctx, &r.Relation); err != nil {
+	r.table, err = d.tables.Table(ctx, &r.Relation)
+	if _, refused := errors.AsType[*change.Refusal](err); refused {
 		return problemf(Refused, "table %s: %w", r.name(), err)
+	}
+	if err != nil {
+		return fmt.Errorf("table %s: %w", r.name(), err)
 	}
 	d.relations[r.OID] = r
 	return nil

@@ -36,17 +36,22 @@ func (e *Engine) session(ctx context.Context) (capturing bool, err error) {
 	if err := e.awaitLock(ctx, conn); err != nil {
 		return false, err
 	}
-	log, err := captured.Open(ctx, captured.Config{
-		JS: e.cfg.JS, Entity: captured.Entity(e.cfg.Slot), Writer: e.cfg.Writer, Service: e.cfg.Service, Patience: e.cfg.Patience,
-	})
+	log, err := e.openLog(ctx)
 	if err != nil {
-		return false, classed(err)
+		return false, err
 	}
 	begun, err := e.claim(ctx, conn, log)
 	if err != nil {
 		return false, err
 	}
 	return e.capture(ctx, conn, log, begun)
+}
+
+func (e *Engine) openLog(ctx context.Context) (*captured.Log, error) {
+	log, err := captured.Open(ctx, captured.Config{
+		JS: e.cfg.JS, Entity: captured.Entity(e.cfg.Slot), Writer: e.cfg.Writer, Service: e.cfg.Service, Patience: e.cfg.Patience,
+	})
+	return log, classed(err)
 }
 
 // awaitLock waits until no other process captures the slot.
@@ -71,6 +76,11 @@ type begun struct {
 	held   captured.Held
 	stored captured.Position
 }
+
+// from is the LSN from which the slot has to send. Transactions come in the order of
+// their commits, so that those before the last change stored are stored as a whole. The
+// server sends every transaction whose commit is at that LSN or behind it.
+func (b begun) from() captured.LSN { return max(b.held.Record.Confirm, b.stored.Commit) }
 
 // claim fences earlier writers, and makes sure that nothing is missing between what
 // ingest has and what the slot will send.
@@ -114,7 +124,7 @@ func (e *Engine) first(ctx context.Context, log *captured.Log, s slot) (begun, e
 
 // capture streams changes into ingest.
 func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured.Log, at begun) (bool, error) {
-	stream, err := startStream(ctx, conn, e.cfg.Slot, e.cfg.Publication, at.held.Record.Confirm)
+	stream, err := startStream(ctx, conn, e.cfg.Slot, e.cfg.Publication, at.from())
 	if err != nil {
 		return false, streamProblem(err)
 	}
@@ -133,7 +143,7 @@ func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured
 	w := e.writer(log, batches, at)
 	e.connect(stream, w, rows, at)
 	if e.status.enter(Capturing, None, nil) {
-		e.cfg.Logger.Info("capturing", "slot", e.cfg.Slot, "from", at.held.Record.Confirm.String(), "stored", at.stored.Commit.String())
+		e.cfg.Logger.Info("capturing", "slot", e.cfg.Slot, "from", at.from().String(), "stored", at.stored.Commit.String())
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return streamProblem(stream.run(ctx)) })
@@ -148,7 +158,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
 		},
-		recordEvery: e.cfg.RecordEvery, stored: at.stored, done: at.held.Record.Confirm,
+		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.from(), reached: at.from(),
 	}
 	w.hold(at.held)
 	return w
@@ -156,7 +166,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 
 // connect makes the stream decode into the writer's queue.
 func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
-	s.queue, s.confirmed, s.replyEvery = w.queue, w.confirmed, e.cfg.RecordEvery
+	s.queue, s.confirmed, s.status, s.replyEvery = w.queue, w.confirmed, &e.status, e.cfg.RecordEvery
 	s.decoder = &decoder{
 		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
 		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),

@@ -28,7 +28,8 @@ type stream struct {
 	// confirmed is how far the slot may be confirmed: the writer sets it.
 	confirmed *atomic.Uint64
 	// end is the end of the server's log, as far as it has told.
-	end     atomic.Uint64
+	end     uint64
+	status  *status
 	replied time.Time
 	// replyEvery is the longest time between two replies.
 	replyEvery time.Duration
@@ -86,6 +87,7 @@ func (s *stream) tick(ctx context.Context, now bool) error {
 		if err := s.reply(); err != nil {
 			return err
 		}
+		s.status.change(func(now *Status) { now.End = captured.LSN(s.end) })
 	}
 	if err := s.conn.SetReadDeadline(s.replied.Add(s.replyEvery)); err != nil {
 		return fmt.Errorf("read the replication stream: %w", err)
@@ -183,9 +185,7 @@ func (s *stream) copied(ctx context.Context, data []byte) error {
 }
 
 func (s *stream) reached(end uint64) {
-	if end > s.end.Load() {
-		s.end.Store(end)
-	}
+	s.end = max(s.end, end)
 }
 
 func (s *stream) close() {

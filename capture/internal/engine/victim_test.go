@@ -94,6 +94,18 @@ func (v *victims) start(i int) *child.Process {
 	return p
 }
 
+// freeze has one stand still for a while.
+func (v *victims) freeze(i int, d time.Duration) {
+	v.t.Helper()
+	if err := v.all[i].Freeze(); err != nil {
+		v.t.Fatal(err)
+	}
+	pauseFor(v.t, d)
+	if err := v.all[i].Thaw(); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
 // kill kills one, and starts another one in its place.
 func (v *victims) kill(i int) {
 	v.t.Helper()

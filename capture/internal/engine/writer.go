@@ -17,6 +17,8 @@ const (
 	// is less than the youngest age at which ingest is trimmed, so that the hub has to
 	// renew the records only of captures that are away.
 	renewEvery = 2 * time.Minute
+	// settleAfter is how long an append stays open without another event.
+	settleAfter = 5 * time.Millisecond
 )
 
 // writer takes what the stream reads and stores it. One goroutine runs it.
@@ -33,12 +35,18 @@ type writer struct {
 	// held is the record under which changes are appended.
 	held   captured.Held
 	stored captured.Position // the last change that is stored
-	done   captured.LSN      // no change before it is missing
+	// sent is the last change that was sent, reached what may be confirmed once that is
+	// stored.
+	sent    captured.Position
+	reached captured.LSN
+	done    captured.LSN // no change before it is missing
 	// truncated are tables that the next record names.
 	truncated []string
 
 	writtenAt time.Time // when the record was written
 	since     int       // events since then
+	sentBytes int       // of the events that are not known to be stored
+	sentCount int
 
 	items  []item
 	events []*event
@@ -46,6 +54,13 @@ type writer struct {
 
 // run stores what comes until ctx ends or the outcome of an append is in doubt.
 func (w *writer) run(ctx context.Context) error {
+	// What was read back is not found out a second time, not even by a process that lives
+	// for a moment only.
+	if w.done > w.held.Record.Confirm {
+		if err := w.record(ctx, w.held.Record.Entities); err != nil {
+			return err
+		}
+	}
 	timer := time.NewTimer(w.recordEvery)
 	defer timer.Stop()
 	for {
@@ -55,12 +70,19 @@ func (w *writer) run(ctx context.Context) error {
 				return err
 			}
 		case <-timer.C:
+			// No event came for a while: now it is worth the wait to know.
+			if err := w.settle(ctx); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 		wait, err := w.recordIfDue(ctx)
 		if err != nil {
 			return err
+		}
+		if w.appender.unsettled() {
+			wait = min(wait, settleAfter)
 		}
 		timer.Reset(wait)
 	}
@@ -70,12 +92,11 @@ func (w *writer) run(ctx context.Context) error {
 func (w *writer) store(ctx context.Context) error {
 	w.items = w.queue.take(w.items[:0])
 	w.events = w.events[:0]
-	done, named := w.done, w.held.Record
+	done := w.reached
 	for _, it := range w.items {
 		switch {
 		case it.event != nil:
 			w.events = append(w.events, it.event)
-			named = named.WithEntity(it.event.entity)
 		case it.truncated != "":
 			w.truncated = append(w.truncated, it.truncated)
 		default:
@@ -83,44 +104,65 @@ func (w *writer) store(ctx context.Context) error {
 		}
 	}
 	if len(w.events) > 0 {
-		// The record names an entity before the first change of it: by the record it is
-		// read back what is stored.
-		if len(named.Entities) != len(w.held.Record.Entities) {
-			if err := w.record(ctx, named.Entities); err != nil {
-				return err
-			}
-		}
-		if err := w.appender.append(ctx, w.events); err != nil {
+		if err := w.append(ctx, w.events); err != nil {
 			return err
 		}
-		w.stored = w.events[len(w.events)-1].at
-		w.count()
+		clear(w.events)
 	}
-	w.done = done
+	w.reached = done
 	clear(w.items)
+	if w.appender.unsettled() && !w.appender.full() {
+		return nil
+	}
+	return w.settle(ctx)
+}
+
+// settle makes sure that what was sent is stored.
+func (w *writer) settle(ctx context.Context) error {
+	if err := w.appender.settle(ctx); err != nil {
+		return err
+	}
+	w.stored, w.done = w.sent, w.reached
+	if w.sentCount > 0 {
+		w.since += w.sentCount
+		w.counts.Appends.Add(1)
+		w.counts.Events.Add(uint64(w.sentCount))
+		w.counts.Bytes.Add(uint64(w.sentBytes))
+		w.sentCount, w.sentBytes = 0, 0
+		w.status.change(func(s *Status) { s.Stored = w.stored })
+	}
 	return nil
 }
 
-func (w *writer) count() {
-	bytes := 0
-	for _, e := range w.events {
+// append appends events under a record that names their entities: by the record it is
+// read back what is stored.
+func (w *writer) append(ctx context.Context, events []*event) error {
+	named, bytes := w.held.Record, 0
+	for _, e := range events {
+		named = named.WithEntity(e.entity)
 		bytes += len(e.data)
 	}
-	w.since += len(w.events)
-	w.counts.Appends.Add(1)
-	w.counts.Events.Add(uint64(len(w.events)))
-	w.counts.Bytes.Add(uint64(bytes))
-	w.status.change(func(s *Status) { s.Stored = w.stored })
-	clear(w.events)
+	if len(named.Entities) != len(w.held.Record.Entities) {
+		if err := w.record(ctx, named.Entities); err != nil {
+			return err
+		}
+	}
+	if err := w.appender.append(ctx, events); err != nil {
+		return err
+	}
+	w.sent = events[len(events)-1].at
+	w.sentCount += len(events)
+	w.sentBytes += bytes
+	return nil
 }
 
 // recordIfDue writes a record if it is time, and returns how long the next one has to
 // wait at least.
 func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 	age := time.Since(w.writtenAt)
-	moved := w.done > w.held.Record.Confirm || w.stored != w.held.Record.Position || len(w.truncated) > 0
+	moved := w.reached > w.held.Record.Confirm || w.sent != w.held.Record.Position || len(w.truncated) > 0
 	switch {
-	case moved && (age >= w.recordEvery || w.since >= recordEvents), age >= renewEvery:
+	case moved && (age >= w.recordEvery || w.since+w.sentCount >= recordEvents), age >= renewEvery:
 		return w.recordEvery, w.record(ctx, w.held.Record.Entities)
 	case moved:
 		return w.recordEvery - age, nil
@@ -131,6 +173,9 @@ func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 
 // record writes a record of where the capture stands. Only then the slot is confirmed.
 func (w *writer) record(ctx context.Context, entities []string) error {
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
 	next := w.held.Record.Settled(captured.NewID(), w.stored, w.done)
 	next.Entities = entities
 	for _, table := range w.truncated {

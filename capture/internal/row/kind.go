@@ -65,8 +65,8 @@ var builtins = map[uint32]kind{
 	moneyOID: kindOpaque, pgtype.XMLOID: kindOpaque,
 }
 
-// canBeKey reports whether each value of the type has one text.
-func (t Type) canBeKey() bool {
+// CanBeKey reports whether each value of the type has one text.
+func (t Type) CanBeKey() bool {
 	switch t.kind {
 	case kindOpaque, kindFloat, kindJSON, kindArray:
 		return false

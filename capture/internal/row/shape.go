@@ -63,14 +63,11 @@ func (c Column) checkKey() error {
 	switch {
 	case c.Excluded:
 		return errors.New("belongs to the key and cannot be excluded")
-	case !c.Type.canBeKey():
+	case !c.Type.CanBeKey():
 		return errors.New("cannot belong to a key, because its type has several texts for one value")
 	}
 	return nil
 }
-
-// errUnchanged is that of a value which logical decoding left out.
-var errUnchanged = errors.New("the value was left out by logical decoding and has to be read from the row first")
 
 // ValueError is a value that cannot be part of an event. The event must not be
 // published without it.
@@ -94,13 +91,17 @@ func (s *Shape) Entity() string { return s.entity }
 // The caller only reads them.
 func (s *Shape) KeyColumns() []int { return s.key }
 
+// Wanted reports whether an event has the column at a position.
+func (s *Shape) Wanted(column int) bool { return !s.columns[column].Excluded }
+
 // Columns returns the columns in their order. The caller only reads them.
 func (s *Shape) Columns() []Column { return s.columns }
 
 // Row appends the JSON object of a row, with a member for each column that is not
-// excluded. An error is a *ValueError, and what was appended is then of no use.
+// excluded. A column that is Unchanged is left out: the table no longer has it, and its
+// value cannot be read. An error is a *ValueError, and what was appended is then of no use.
 func (s *Shape) Row(dst []byte, t change.Tuple) ([]byte, error) {
-	return s.object(dst, t, func(n int) bool { return !s.columns[n].Excluded })
+	return s.object(dst, t, func(n int) bool { return !s.columns[n].Excluded && t[n].Kind != change.Unchanged })
 }
 
 // KeyRow appends the JSON object of the key's columns. Its values are those of the row,
@@ -133,12 +134,8 @@ func (s *Shape) object(dst []byte, t change.Tuple, has func(n int) bool) ([]byte
 }
 
 func (t Type) appendValue(dst []byte, v change.Value) ([]byte, error) {
-	switch v.Kind {
-	case change.Text:
-		return t.append(dst, v.Text)
-	case change.Null:
+	if v.Kind == change.Null {
 		return append(dst, "null"...), nil
-	default:
-		return dst, errUnchanged
 	}
+	return t.append(dst, v.Text)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
@@ -156,6 +157,8 @@ func TestTypes(t *testing.T) {
 	// The settings of the database do not count.
 	postgres.exec(t, "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET datestyle = German'; EXECUTE 'ALTER DATABASE ' || current_database() || ' SET timezone = \"Asia/Tokyo\"'; END $$")
 	conn := connect(t, dsn)
+	postgres.exec(t, "CREATE PUBLICATION rows FOR ALL TABLES", "SELECT pg_create_logical_replication_slot('"+slotOf(conn)+"', 'pgoutput')")
+	defer postgres.exec(t, "SELECT pg_drop_replication_slot('"+slotOf(conn)+"')")
 	types := row.NewTypes()
 	var found strings.Builder
 	for n, c := range typeCases() {
@@ -194,10 +197,15 @@ func events(t *testing.T, source *replica, conn *pgx.Conn, types *row.Types, c t
 	}
 	oids, rows := selected(t, conn, fmt.Sprintf("SELECT id, v FROM public.s%d ORDER BY id", n))
 	shape := shapeOf(t, conn, types, oids)
-	for _, tuple := range rows {
+	streamedOIDs, streamed := decoded(t, conn, fmt.Sprintf("s%d", n))
+	streamShape := shapeOf(t, conn, types, streamedOIDs)
+	for at, tuple := range rows {
 		payload, err := shape.Row(nil, tuple)
 		if err != nil {
 			t.Fatalf("%s: %v", c.column, err)
+		}
+		if stream, err := streamShape.Row(nil, streamed[at]); string(stream) != string(payload) || err != nil {
+			t.Errorf("%s: by logical decoding %s, %v, and by a SELECT %s", c.column, stream, err, payload)
 		}
 		if !json.Valid(payload) {
 			t.Errorf("%s: no JSON: %s", c.column, payload)
@@ -210,6 +218,48 @@ func events(t *testing.T, source *replica, conn *pgx.Conn, types *row.Types, c t
 	}
 	return payloads, texts
 }
+
+// decoded reads the rows of a table that were inserted since the call before, as logical
+// decoding gives them, and the types that it says.
+func decoded(t *testing.T, conn *pgx.Conn, table string) (oids []uint32, rows []change.Tuple) {
+	t.Helper()
+	result := conn.PgConn().ExecParams(t.Context(), "SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'rows')",
+		[][]byte{[]byte(slotOf(conn))}, nil, nil, []int16{pgx.BinaryFormatCode}).Read()
+	if result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	ours := uint32(0)
+	for _, message := range result.Rows {
+		parsed, err := pglogrepl.Parse(message[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch m := parsed.(type) {
+		case *pglogrepl.RelationMessage:
+			if m.RelationName == table {
+				ours, oids = m.RelationID, []uint32{m.Columns[0].DataType, m.Columns[1].DataType}
+			}
+		case *pglogrepl.InsertMessage:
+			if m.RelationID == ours {
+				rows = append(rows, inserted(m))
+			}
+		}
+	}
+	return oids, rows
+}
+
+func inserted(m *pglogrepl.InsertMessage) change.Tuple {
+	tuple := make(change.Tuple, len(m.Tuple.Columns))
+	for n, c := range m.Tuple.Columns {
+		if c.DataType == pglogrepl.TupleDataTypeText {
+			tuple[n] = change.Value{Kind: change.Text, Text: c.Data}
+		}
+	}
+	return tuple
+}
+
+// slotOf is the name of the slot of a test's database.
+func slotOf(conn *pgx.Conn) string { return "rows_" + conn.Config().Database }
 
 func shapeOf(t *testing.T, conn *pgx.Conn, types *row.Types, oids []uint32) *row.Shape {
 	t.Helper()

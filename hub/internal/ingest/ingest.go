@@ -132,6 +132,8 @@ func (g *Ingest) streamConfig() jetstream.StreamConfig {
 		// on contiguous sequences but for events that the ledger has as erased.
 		// For replhub.Client.PublishAll.
 		AllowBatchPublish: g.cfg.Fast,
+		// For captures, on a stream with replicas.
+		AllowAtomicPublish: true,
 	}
 }
 

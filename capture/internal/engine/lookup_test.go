@@ -1,0 +1,59 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/replhub/replhub/internal/testenv/sqltest"
+)
+
+// A large value is read only when others see the transaction that wrote it. With
+// synchronous replication, a commit is in the log, and is sent, long before.
+func TestLargeValueOfACommitThatIsNotSeen(t *testing.T) {
+	b := newBench(t, sqltest.OwnPostgres(t).DSN(), users, "ALTER TABLE users ALTER COLUMN note SET STORAGE EXTERNAL",
+		"INSERT INTO users VALUES (1, 'a', repeat('x', 3000))")
+	b.exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+	b.exec("SELECT pg_reload_conf()")
+	e, _ := b.run()
+	writer := b.connect()
+	committed := make(chan error, 1)
+	go func() {
+		_, err := writer.Exec(t.Context(), "BEGIN; UPDATE users SET note = repeat('y', 3000); UPDATE users SET name = 'b'; INSERT INTO users VALUES (2, 'c', repeat('z', 3000)); UPDATE users SET name = 'd' WHERE id = 2; COMMIT")
+		committed <- err
+	}()
+	b.eventually("a large value is needed", func() error {
+		if e.Counts().Lookups.Load() == 0 {
+			return errors.New("none so far")
+		}
+		return nil
+	})
+	quiet := b.connect()
+	for _, statement := range []string{"SET synchronous_commit = local", "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"} {
+		if _, err := quiet.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-committed; err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the changes", func() error {
+		if n := e.Counts().Superseded.Load(); n == 0 && len(b.events()) < 4 {
+			return errors.New("not all so far")
+		}
+		return nil
+	})
+	if n := e.Counts().Superseded.Load(); n > 0 {
+		t.Fatalf("%d changes were left out, as if their rows were gone", n)
+	}
+	row := func(id, name, note string) string {
+		return fmt.Sprintf(`{"id":%q,"name":%q,"note":%q}`, id, name, strings.Repeat(note, 3000))
+	}
+	b.await(
+		"users.update 1 "+row("1", "a", "y"),
+		"users.update 1 "+row("1", "b", "y"),
+		"users.create 2 "+row("2", "c", "z"),
+		"users.update 2 "+row("2", "d", "z"),
+	)
+}

@@ -1,0 +1,184 @@
+// Package selection says which tables and columns are captured, as which entities, and
+// under which keys. It is pure.
+package selection
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Config is what an operator says, in the words of the command's flags.
+type Config struct {
+	// Tables are "schema.table=entity". Without an entity, the entity is the table's
+	// name. A "*" stands for any characters of a name.
+	Tables []string
+	// Exclude are "schema.table.column", in which "*" means the same.
+	Exclude []string
+	// Keys are "schema.table=column,column".
+	Keys []string
+}
+
+// Selection is a Config that was read.
+type Selection struct {
+	rules    []rule
+	excluded []exclusion
+	keys     map[string][]string
+}
+
+type rule struct {
+	text   string
+	name   pattern
+	entity string // empty: the table's name
+}
+
+type exclusion struct {
+	text          string
+	table, column pattern
+}
+
+// pattern is a name in which "*" stands for any characters.
+type pattern struct {
+	text  string
+	exact bool
+	re    *regexp.Regexp
+}
+
+func newPattern(text string) pattern {
+	quoted := strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, ".*")
+	return pattern{text: text, exact: !strings.Contains(text, "*"), re: regexp.MustCompile("(?s)^" + quoted + "$")}
+}
+
+func (p pattern) matches(name string) bool { return p.re.MatchString(name) }
+
+// Parse reads a Config. Errors name the flag and the value.
+func Parse(cfg Config) (*Selection, error) {
+	s := &Selection{keys: map[string][]string{}}
+	if len(cfg.Tables) == 0 {
+		return nil, fmt.Errorf("no table is named: add --table schema.table=entity, such as --table public.users=user")
+	}
+	for _, text := range cfg.Tables {
+		name, entity := cutLast(text, "=")
+		if strings.Contains(text, "=") && entity == "" || !qualified(name) {
+			return nil, fmt.Errorf("--table %q: must be schema.table=entity, such as public.users=user", text)
+		}
+		s.rules = append(s.rules, rule{text, newPattern(name), entity})
+	}
+	for _, text := range cfg.Exclude {
+		dot := strings.LastIndex(text, ".")
+		if dot < 0 || !qualified(text[:dot]) || dot == len(text)-1 {
+			return nil, fmt.Errorf("--exclude %q: must be schema.table.column, such as public.users.password_hash", text)
+		}
+		s.excluded = append(s.excluded, exclusion{text, newPattern(text[:dot]), newPattern(text[dot+1:])})
+	}
+	for _, text := range cfg.Keys {
+		name, list := cutLast(text, "=")
+		columns := strings.Split(list, ",")
+		if !qualified(name) || slices.Contains(columns, "") {
+			return nil, fmt.Errorf("--key %q: must be schema.table=column, or several columns with commas between", text)
+		}
+		if _, twice := s.keys[name]; twice {
+			return nil, fmt.Errorf("--key %q: table %s has a key already; name all columns in one --key", text, name)
+		}
+		s.keys[name] = columns
+	}
+	return s, nil
+}
+
+// cutLast parts a text at the last separator; without one, all is before.
+func cutLast(text, separator string) (before, after string) {
+	at := strings.LastIndex(text, separator)
+	if at < 0 {
+		return text, ""
+	}
+	return text[:at], text[at+len(separator):]
+}
+
+// qualified reports whether a name has a schema and a table.
+func qualified(name string) bool {
+	schema, table, ok := strings.Cut(name, ".")
+	return ok && schema != "" && table != ""
+}
+
+// Entity returns the entity of a table's rows, and whether the table is captured. A rule
+// without "*" has precedence; else the first rule that matches counts.
+func (s *Selection) Entity(schema, table string) (entity string, ok bool) {
+	r := s.rule(schema + "." + table)
+	if r == nil {
+		return "", false
+	}
+	if r.entity == "" {
+		return table, true
+	}
+	return r.entity, true
+}
+
+// Named reports whether a table is named by itself, not by a pattern.
+func (s *Selection) Named(schema, table string) bool {
+	r := s.rule(schema + "." + table)
+	return r != nil && r.name.exact
+}
+
+func (s *Selection) rule(name string) *rule {
+	var found *rule
+	for n := range s.rules {
+		r := &s.rules[n]
+		if !r.name.matches(name) {
+			continue
+		}
+		if r.name.exact {
+			return r
+		}
+		if found == nil {
+			found = r
+		}
+	}
+	return found
+}
+
+// Excludes reports whether no event has a column.
+func (s *Selection) Excludes(schema, table, column string) bool {
+	return slices.ContainsFunc(s.excluded, func(e exclusion) bool {
+		return e.table.matches(schema+"."+table) && e.column.matches(column)
+	})
+}
+
+// Key returns the key that --key gives a table; nil without one.
+func (s *Selection) Key(schema, table string) []string { return s.keys[schema+"."+table] }
+
+// Unused returns what names nothing among tables, each as a sentence. columns returns
+// the columns of each table, by "schema.table".
+func (s *Selection) Unused(columns map[string][]string) []string {
+	var unused []string
+	for _, r := range s.rules {
+		if !matchesOne(r.name, columns) {
+			unused = append(unused, fmt.Sprintf("--table %s: there is no such table", r.text))
+		}
+	}
+	for _, e := range s.excluded {
+		found := false
+		for table, names := range columns {
+			found = found || e.table.matches(table) && slices.ContainsFunc(names, e.column.matches)
+		}
+		if !found {
+			unused = append(unused, fmt.Sprintf("--exclude %s: no table that is captured has such a column", e.text))
+		}
+	}
+	for table := range s.keys {
+		if _, ok := columns[table]; !ok {
+			unused = append(unused, fmt.Sprintf("--key %s: no such table is captured", table))
+		}
+	}
+	slices.Sort(unused)
+	return unused
+}
+
+func matchesOne(p pattern, columns map[string][]string) bool {
+	for table := range columns {
+		if p.matches(table) {
+			return true
+		}
+	}
+	return false
+}

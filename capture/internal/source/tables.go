@@ -1,0 +1,143 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/replhub/replhub/capture/internal/change"
+	"github.com/replhub/replhub/capture/internal/row"
+	"github.com/replhub/replhub/capture/internal/selection"
+)
+
+// Tables turns the relations of the stream into Shapes. It opens a connection at the
+// first need, and again when that is lost. It is used by one goroutine; Close closes it.
+type Tables struct {
+	config    *pgx.ConnConfig
+	selection *selection.Selection
+	types     *row.Types
+	conn      *pgx.Conn
+}
+
+var _ change.Tables = (*Tables)(nil)
+
+// NewTables returns the tables of a selection.
+func NewTables(config *pgx.ConnConfig, s *selection.Selection) *Tables {
+	return &Tables{config: config, selection: s, types: row.NewTypes()}
+}
+
+// Close closes the connection.
+func (t *Tables) Close(ctx context.Context) {
+	if t.conn != nil {
+		_ = t.conn.Close(ctx) // it only read
+	}
+}
+
+// Table returns the Shape of a relation; nil when it is not captured. The relation is
+// that of the change, which the catalog may have left behind: columns and the key come
+// from the relation as far as it has them.
+func (t *Tables) Table(ctx context.Context, rel *change.Relation) (change.Table, error) {
+	entity, ok := t.selection.Entity(rel.Schema, rel.Name)
+	if !ok {
+		return nil, nil
+	}
+	shape, err := t.shape(ctx, entity, rel)
+	if err != nil {
+		return nil, err
+	}
+	return shape, nil
+}
+
+func (t *Tables) shape(ctx context.Context, entity string, rel *change.Relation) (*row.Shape, error) {
+	conn, err := t.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := rel.Schema + "." + rel.Name
+	columns := make([]row.Column, len(rel.Columns))
+	for n, c := range rel.Columns {
+		kind, err := t.types.Of(ctx, conn, c.Type)
+		if err != nil {
+			return nil, err
+		}
+		columns[n] = row.Column{Name: c.Name, Type: kind, Excluded: t.selection.Excludes(rel.Schema, rel.Name, c.Name)}
+	}
+	key, err := t.key(ctx, conn, rel)
+	if err != nil {
+		return nil, err
+	}
+	shape, err := row.NewShape(entity, name, columns, key)
+	if err != nil {
+		return nil, &change.Refusal{Err: err}
+	}
+	return shape, nil
+}
+
+func (t *Tables) connection(ctx context.Context) (*pgx.Conn, error) {
+	if t.conn == nil || t.conn.IsClosed() {
+		conn, err := Connect(ctx, t.config)
+		if err != nil {
+			return nil, err
+		}
+		t.conn = conn
+	}
+	return t.conn, nil
+}
+
+// key returns the columns of a relation's key. With the replica identity of the primary
+// key, the relation itself says which they were at the change; else the catalog says
+// which they are now.
+func (t *Tables) key(ctx context.Context, conn *pgx.Conn, rel *change.Relation) ([]string, error) {
+	key := t.selection.Key(rel.Schema, rel.Name)
+	var identity []string
+	for _, c := range rel.Columns {
+		if c.Identity {
+			identity = append(identity, c.Name)
+		}
+	}
+	if key == nil && rel.Identity == 'd' && identity != nil {
+		return identity, nil
+	}
+	if key == nil {
+		now, err := primaryKey(ctx, conn, rel.OID)
+		if err != nil {
+			return nil, err
+		}
+		key = now
+	}
+	// Without the old key, a key that changed would look like an update of the new one.
+	if missing := notIn(key, identity); len(missing) > 0 && rel.Identity != 'n' && identity != nil {
+		return nil, &change.Refusal{Err: fmt.Errorf("the replica identity does not have column %q of the key: ALTER TABLE %s REPLICA IDENTITY FULL, and start once with --resync",
+			missing[0], pgx.Identifier{rel.Schema, rel.Name}.Sanitize())}
+	}
+	return key, nil
+}
+
+const primaryKeyQuery = `SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+WHERE i.indrelid = $1 AND i.indisprimary AND i.indisvalid AND i.indimmediate ORDER BY a.attnum`
+
+func primaryKey(ctx context.Context, conn *pgx.Conn, table uint32) ([]string, error) {
+	rows, err := conn.Query(ctx, primaryKeyQuery, table)
+	if err != nil {
+		return nil, fmt.Errorf("read a primary key: %w", err)
+	}
+	key, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("read a primary key: %w", err)
+	}
+	return key, nil
+}
+
+// relation is a table as the stream would describe it now. Generated columns are in no
+// stream.
+func (t *Table) relation(key []string) change.Relation {
+	rel := change.Relation{OID: t.OID, Schema: t.Schema, Name: t.Name, Identity: t.Identity[0]}
+	for _, c := range t.Columns {
+		if !c.Generated {
+			rel.Columns = append(rel.Columns, change.Column{Name: c.Name, Type: c.Type, Modifier: -1, Identity: slices.Contains(key, c.Name)})
+		}
+	}
+	return rel
+}
