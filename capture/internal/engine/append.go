@@ -21,6 +21,9 @@ const (
 	appendEvents = 4000
 	appendBytes  = 4 << 20
 	atomicEvents = 1000
+	// maxOpenBytes is the size at which an open batch is settled: the server drops
+	// messages that do not fit into a stream's queue (128 MiB).
+	maxOpenBytes = 16 << 20
 	// fewestInBatch is the number of events for which a batch, which takes two round
 	// trips, is quicker than one request for each.
 	fewestInBatch = 4
@@ -64,19 +67,51 @@ type appender struct {
 	// patience is how long an append waits for an answer.
 	patience time.Duration
 
-	msg     nats.Msg // the message being sent: one for all
+	// The message being sent, its headers and their values: one for all, because the
+	// connection encodes a message at once.
+	msg     nats.Msg
+	header  nats.Header
+	values  [7]string
 	batches *batches
+	// open is the fast batch that is open; nil when there is none.
+	open *batch
+	// sentAt is when events were sent last.
+	sentAt time.Time
+}
+
+// unsettled reports whether events were sent that are not known to be stored.
+func (a *appender) unsettled() bool { return a.open != nil }
+
+// full reports whether what was sent has to be settled before more is sent.
+func (a *appender) full() bool { return a.open != nil && a.open.bytes >= maxOpenBytes }
+
+// settle returns once all events that were sent are stored.
+func (a *appender) settle(ctx context.Context) error {
+	if a.open == nil {
+		return nil
+	}
+	ctx, cancel := patient(ctx, a.patience)
+	defer cancel()
+	err := a.open.settle(ctx)
+	a.open = nil
+	return a.outcome(ctx, err)
 }
 
 // under makes the record at a sequence the fence of what is appended from now on.
 func (a *appender) under(seq uint64) { a.fence = strconv.FormatUint(seq, 10) }
 
-// append appends events. After an error it is unknown which are stored, and the log must
-// be claimed before anything else is appended.
+// append appends events; they are stored once settle has returned nil. After an error it
+// is unknown which are stored, and the log must be claimed before anything else is
+// appended.
 func (a *appender) append(ctx context.Context, events []*event) error {
 	ctx, cancel := patient(ctx, a.patience)
 	defer cancel()
 	err := a.send(ctx, events)
+	a.sentAt = time.Now()
+	return a.outcome(ctx, err)
+}
+
+func (a *appender) outcome(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("append to ingest: %w", context.Cause(ctx))
 	}
@@ -93,7 +128,7 @@ func patient(ctx context.Context, patience time.Duration) (context.Context, cont
 
 func (a *appender) send(ctx context.Context, events []*event) error {
 	switch {
-	case a.how == singly || len(events) < fewestInBatch:
+	case a.how == singly || len(events) < fewestInBatch && !a.steady():
 		for _, e := range events {
 			if err := a.one(ctx, e); err != nil {
 				return err
@@ -101,7 +136,7 @@ func (a *appender) send(ctx context.Context, events []*event) error {
 		}
 		return nil
 	case a.how == fastBatch:
-		return a.batches.fast(ctx, a, events)
+		return a.add(ctx, events)
 	default:
 		for ; len(events) > 0; events = events[min(len(events), atomicEvents):] {
 			if err := a.atomic(ctx, events[:min(len(events), atomicEvents)]); err != nil {
@@ -114,27 +149,34 @@ func (a *appender) send(ctx context.Context, events []*event) error {
 
 // message makes the message of an event. It is valid until the next call.
 func (a *appender) message(e *event, fenced bool) (*nats.Msg, error) {
-	header := nats.Header{
-		contract.HeaderCaptured: {captured.Mark(a.entity, e.at)},
+	if a.header == nil {
+		a.header = make(nats.Header, 8)
 	}
-	maps.Copy(header, e.header)
-	if fenced {
-		header[contract.HeaderExpectedLastSubjectSeq] = []string{a.fence}
-		header[contract.HeaderExpectedLastSubject] = []string{a.subject}
-	}
-	if e.key != "" {
-		header[contract.HeaderKey] = []string{e.key}
-	}
+	clear(a.header)
+	maps.Copy(a.header, e.header)
+	version := ""
 	if e.version > 0 {
-		header[contract.HeaderVersion] = []string{strconv.FormatUint(e.version, 10)}
+		version = strconv.FormatUint(e.version, 10)
 	}
-	if e.contentType != "" {
-		header[headerContentType] = []string{e.contentType}
+	fence, subject := "", ""
+	if fenced {
+		fence, subject = a.fence, a.subject
 	}
-	if a.origin != "" {
-		header[contract.HeaderOrigin] = []string{a.origin}
+	for i, h := range [...]struct{ name, value string }{
+		{contract.HeaderCaptured, captured.Mark(a.entity, e.at)},
+		{contract.HeaderExpectedLastSubjectSeq, fence},
+		{contract.HeaderExpectedLastSubject, subject},
+		{contract.HeaderKey, e.key},
+		{contract.HeaderVersion, version},
+		{headerContentType, e.contentType},
+		{contract.HeaderOrigin, a.origin},
+	} {
+		if h.value != "" {
+			a.values[i] = h.value
+			a.header[h.name] = a.values[i : i+1 : i+1]
+		}
 	}
-	a.msg = nats.Msg{Subject: "db." + e.entity + "." + e.op.String(), Header: header, Data: e.data}
+	a.msg = nats.Msg{Subject: "db." + e.entity + "." + e.op.String(), Header: a.header, Data: e.data}
 	if size, most := int64(a.msg.Size()), a.nc.MaxPayload(); size > most {
 		return nil, problemf(Refused, "the event of %s %q has %d bytes, and the NATS server takes %d: raise its max_payload, or leave a column out with --exclude", e.entity, e.key, size, most)
 	}
@@ -142,6 +184,28 @@ func (a *appender) message(e *event, fenced bool) (*nats.Msg, error) {
 }
 
 const headerContentType = "Content-Type"
+
+// steady reports whether events come so close together that a batch is worth it.
+func (a *appender) steady() bool {
+	return a.how == fastBatch && (a.open != nil || time.Since(a.sentAt) < settleAfter)
+}
+
+// add appends events to the batch that is open, or to a new one.
+func (a *appender) add(ctx context.Context, events []*event) error {
+	if a.open == nil {
+		a.open = a.batches.open()
+	}
+	for _, e := range events {
+		msg, err := a.message(e, true)
+		if err != nil {
+			return err
+		}
+		if err := a.open.send(ctx, msg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // one appends an event by a request.
 func (a *appender) one(ctx context.Context, e *event) error {

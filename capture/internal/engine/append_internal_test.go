@@ -52,7 +52,7 @@ func TestAppendsAreFenced(t *testing.T) {
 				return all
 			}
 			for _, n := range []int{1, 2, 30, 1200} {
-				if err := a.append(t.Context(), events(n)); err != nil {
+				if err := errors.Join(a.append(t.Context(), events(n)), a.settle(t.Context())); err != nil {
 					t.Fatalf("%d events: %v", n, err)
 				}
 			}
@@ -61,7 +61,11 @@ func TestAppendsAreFenced(t *testing.T) {
 				t.Fatalf("stored up to %+v, want %d (%v)", at, stored, err)
 			}
 			for _, n := range []int{1, 30} {
-				if err := a.append(t.Context(), events(n)); !errors.Is(err, captured.ErrFenced) {
+				err := a.append(t.Context(), events(n))
+				if err == nil {
+					err = a.settle(t.Context())
+				}
+				if !errors.Is(err, captured.ErrFenced) {
 					t.Errorf("%d late events: %v", n, err)
 				}
 			}

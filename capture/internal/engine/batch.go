@@ -18,9 +18,9 @@ import (
 // The operations of a fast-ingest batch, the last but one token of its reply subject
 // "<inbox>.<batch>.<flow>.<gap>.<sequence>.<operation>.$FI" (ADR-50).
 const (
-	fastStart  = ".0.$FI"
-	fastAdd    = ".1.$FI"
-	fastCommit = ".2.$FI"
+	fastStart = ".0.$FI"
+	fastAdd   = ".1.$FI"
+	fastEnd   = ".3.$FI" // a commit without a message
 )
 
 const (
@@ -55,61 +55,80 @@ func (b *batches) close() {
 	_ = b.sub.Unsubscribe() // a connection that is closed has ended it
 }
 
-// batch is one fast-ingest batch.
+// batch is one fast-ingest batch. It stays open while events keep coming, so that nothing
+// waits for the events before. The server stores a prefix of what is sent.
 type batch struct {
 	*batches
 
 	id                   string
 	reply                string
 	sent, stored, window uint64
+	bytes                int    // of the messages that were sent
+	subject              string // the last one, for the command that ends the batch
+	ending               bool
 	over                 bool
 	err                  error
 }
 
-// fast appends events by a fast-ingest batch. The first message goes out alone: its
-// answer shows that the server takes the batch.
-func (b *batches) fast(ctx context.Context, a *appender, events []*event) error {
+func (b *batches) open() *batch {
 	id := captured.NewID()
-	f := &batch{batches: b, id: id, window: 1, reply: b.prefix + "." + id + "." + strconv.Itoa(fastFlow) + ".fail."}
-	for i, e := range events {
-		op := fastAdd
-		switch i {
-		case 0:
-			op = fastStart
-		case len(events) - 1:
-			op = fastCommit
-		}
-		if err := f.until(ctx, func() bool { return f.sent-f.stored < f.window }); err != nil {
-			return err
-		}
-		msg, err := a.message(e, true)
-		if err != nil {
-			return err
-		}
-		f.sent++
-		msg.Reply = f.reply + strconv.FormatUint(f.sent, 10) + op
-		if err := b.nc.PublishMsg(msg); err != nil {
-			return err
-		}
-	}
-	if err := f.until(ctx, func() bool { return false }); err != nil {
-		return err
-	}
-	if f.stored != f.sent {
-		return fmt.Errorf("%d of %d messages stored", f.stored, f.sent)
-	}
-	return nil
+	return &batch{batches: b, id: id, window: 1, reply: b.prefix + "." + id + "." + strconv.Itoa(fastFlow) + ".fail."}
 }
 
-// until takes answers until enough holds or the batch has ended. An end that comes before
-// the last message is an error.
+// send appends a message, once there is room for it. The first message goes out alone:
+// its answer shows that the server takes the batch.
+func (f *batch) send(ctx context.Context, msg *nats.Msg) error {
+	f.drain()
+	if f.over || !f.room() {
+		if err := f.until(ctx, f.room); err != nil {
+			return err
+		}
+	}
+	op := fastAdd
+	if f.sent == 0 {
+		op = fastStart
+	}
+	f.sent++
+	f.bytes += msg.Size()
+	f.subject = msg.Subject
+	msg.Reply = f.reply + strconv.FormatUint(f.sent, 10) + op
+	return f.nc.PublishMsg(msg)
+}
+
+// settle ends the batch, and returns once all of it is stored.
+func (f *batch) settle(ctx context.Context) error {
+	f.ending = true
+	if err := f.nc.PublishRequest(f.subject, f.reply+strconv.FormatUint(f.sent+1, 10)+fastEnd, nil); err != nil {
+		return err
+	}
+	return f.until(ctx, func() bool { return f.over && f.err == nil && f.stored == f.sent })
+}
+
+// room reports whether another message may be outstanding.
+func (f *batch) room() bool { return f.sent-f.stored < f.window }
+
+// drain takes the answers that are there.
+func (f *batch) drain() {
+	for {
+		select {
+		case m := <-f.answers:
+			f.take(m)
+		default:
+			return
+		}
+	}
+}
+
+// until takes answers until enough holds. An end of the batch before that is an error.
 func (f *batch) until(ctx context.Context, enough func() bool) error {
-	for !enough() {
-		if f.over {
-			if f.err == nil && f.stored != f.sent {
-				f.err = errNoBatch
-			}
+	for {
+		switch {
+		case f.over && f.err != nil:
 			return f.err
+		case f.over && (!f.ending || f.stored != f.sent):
+			return errNoBatch
+		case enough():
+			return nil
 		}
 		select {
 		case m := <-f.answers:
@@ -118,14 +137,13 @@ func (f *batch) until(ctx context.Context, enough func() bool) error {
 			return context.Cause(ctx)
 		}
 	}
-	return nil
 }
 
 // take notes an answer. One with a type comes while the batch is open; one without is the
 // last.
 func (f *batch) take(m *nats.Msg) {
-	if !strings.HasPrefix(m.Subject, f.reply) {
-		return // of an earlier batch
+	if f.over || !strings.HasPrefix(m.Subject, f.reply) {
+		return // of an earlier batch, or to a message behind the one that ended this batch
 	}
 	var r struct {
 		Type   string              `json:"type"`

@@ -111,7 +111,7 @@ func newBenchOn(t *testing.T, dsn, url string, replicas int, tables ...string) *
 	t.Helper()
 	b := &bench{t: t, dsn: dsn, slot: slotName(t)}
 	b.js = jetStream(t, url)
-	b.ingest(replicas)
+	makeIngest(t, b.js, replicas)
 	b.db = b.connect()
 	for _, table := range tables {
 		b.exec(table)
@@ -121,7 +121,10 @@ func newBenchOn(t *testing.T, dsn, url string, replicas int, tables ...string) *
 	return b
 }
 
-func jetStream(t *testing.T, url string) jetstream.JetStream {
+// jetStreamer is a JetStream.
+type jetStreamer = jetstream.JetStream
+
+func jetStream(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
@@ -162,15 +165,15 @@ func (b *bench) dropSlot() {
 	})
 }
 
-// ingest makes the stream as the hub does.
-func (b *bench) ingest(replicas int) {
-	b.t.Helper()
-	_, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{
+// makeIngest makes the stream as the hub does.
+func makeIngest(t testing.TB, js jetstream.JetStream, replicas int) {
+	t.Helper()
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: contract.StreamIngest, Subjects: subjects.IngestSubjects(), Discard: jetstream.DiscardNew,
 		AllowBatchPublish: true, AllowAtomicPublish: true, Replicas: replicas,
 	})
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // audited is a table whose history a trigger writes down: what the events must be.
 const audited = `
 CREATE TABLE items (id int PRIMARY KEY, n int, pad text);
+CREATE SEQUENCE copied START 1000 INCREMENT 100;
 CREATE TABLE other_history (no bigserial PRIMARY KEY, line text);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	IF TG_OP = 'DELETE' THEN
@@ -37,7 +38,7 @@ CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECU
 // Each change is stored once and in commit order, whatever is killed: two captures of one
 // slot, nats-server, PostgreSQL; and a capture that is frozen and wakes later.
 func TestKills(t *testing.T) {
-	rounds := 8
+	rounds := 6
 	if long() {
 		rounds = 400
 	}
@@ -199,9 +200,23 @@ func scribble(ctx context.Context, tx pgx.Tx, random *rand.Rand, n int) error {
 	case 1:
 		statement, args = "UPDATE items SET id = $1 WHERE id = $2 AND NOT EXISTS (SELECT FROM items WHERE id = $1)", []any{id, random.IntN(40)}
 	case 2:
-		statement, args = "UPDATE items SET n = $1 WHERE id % 5 = $2", []any{n, id % 5}
+		statement, args = "UPDATE items SET n = $1 WHERE id % 5 = $2 AND id < 1000", []any{n, id % 5}
+	case 3:
+		return copyRows(ctx, tx, 1+random.IntN(99), n)
 	}
 	_, err := tx.Exec(ctx, statement, args...)
+	return err
+}
+
+// copyRows writes rows by COPY: several at one LSN.
+func copyRows(ctx context.Context, tx pgx.Tx, rows, n int) error {
+	var first int
+	if err := tx.QueryRow(ctx, "SELECT nextval('copied')").Scan(&first); err != nil {
+		return err
+	}
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"items"}, []string{"id", "n"}, pgx.CopyFromSlice(rows, func(i int) ([]any, error) {
+		return []any{first + i, n}, nil
+	}))
 	return err
 }
 

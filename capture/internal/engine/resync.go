@@ -48,12 +48,8 @@ func (e *Engine) resync(ctx context.Context, rows change.Rows) (err error) {
 		defer cancel()
 		_ = conn.Close(ctx) // what counts is stored in ingest
 	}()
-	held, err := lock(ctx, conn, e.cfg.Slot)
-	if err != nil {
+	if err := e.lockSoon(ctx, conn); err != nil {
 		return err
-	}
-	if !held {
-		return problemf(Refused, "another process captures the slot %s: stop it first", e.cfg.Slot)
 	}
 	log, err := e.openLog(ctx)
 	if err != nil {
@@ -69,6 +65,24 @@ func (e *Engine) resync(ctx context.Context, rows change.Rows) (err error) {
 		return err
 	}
 	return e.publishRows(ctx, log, rows, plan(before, stored, fresh), fresh.snapshot)
+}
+
+// lockSoon takes the slot's lock. A process that has ended may keep it for a moment, and
+// one that is frozen until the server gives its connection up.
+func (e *Engine) lockSoon(ctx context.Context, conn *pgconn.PgConn) error {
+	deadline := time.Now().Add(2 * e.cfg.SenderTimeout)
+	for {
+		held, err := lock(ctx, conn, e.cfg.Slot)
+		switch {
+		case err != nil || held:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Now().After(deadline):
+			return problemf(Refused, "another process captures the slot %s: stop it first", e.cfg.Slot)
+		}
+		pause(ctx, e.cfg.StandbyEvery)
+	}
 }
 
 // freshSlot is a slot that was just made.
@@ -214,6 +228,9 @@ func (o *rowWriter) flush(ctx context.Context) error {
 		return nil
 	}
 	err := o.writer.append(ctx, o.waiting)
+	if err == nil {
+		err = o.writer.settle(ctx)
+	}
 	o.waiting, o.bytes = slices.Delete(o.waiting, 0, len(o.waiting)), 0
 	return err
 }

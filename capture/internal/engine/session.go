@@ -158,7 +158,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
 		},
-		recordEvery: e.cfg.RecordEvery, stored: at.stored, done: at.from(),
+		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.from(), reached: at.from(),
 	}
 	w.hold(at.held)
 	return w
