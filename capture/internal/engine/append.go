@@ -67,7 +67,11 @@ type appender struct {
 	// patience is how long an append waits for an answer.
 	patience time.Duration
 
-	msg     nats.Msg // the message being sent: one for all
+	// The message being sent, its headers and their values: one for all, because the
+	// connection encodes a message at once.
+	msg     nats.Msg
+	header  nats.Header
+	values  [7]string
 	batches *batches
 	// open is the fast batch that is open; nil when there is none.
 	open *batch
@@ -145,27 +149,34 @@ func (a *appender) send(ctx context.Context, events []*event) error {
 
 // message makes the message of an event. It is valid until the next call.
 func (a *appender) message(e *event, fenced bool) (*nats.Msg, error) {
-	header := nats.Header{
-		contract.HeaderCaptured: {captured.Mark(a.entity, e.at)},
+	if a.header == nil {
+		a.header = make(nats.Header, 8)
 	}
-	maps.Copy(header, e.header)
-	if fenced {
-		header[contract.HeaderExpectedLastSubjectSeq] = []string{a.fence}
-		header[contract.HeaderExpectedLastSubject] = []string{a.subject}
-	}
-	if e.key != "" {
-		header[contract.HeaderKey] = []string{e.key}
-	}
+	clear(a.header)
+	maps.Copy(a.header, e.header)
+	version := ""
 	if e.version > 0 {
-		header[contract.HeaderVersion] = []string{strconv.FormatUint(e.version, 10)}
+		version = strconv.FormatUint(e.version, 10)
 	}
-	if e.contentType != "" {
-		header[headerContentType] = []string{e.contentType}
+	fence, subject := "", ""
+	if fenced {
+		fence, subject = a.fence, a.subject
 	}
-	if a.origin != "" {
-		header[contract.HeaderOrigin] = []string{a.origin}
+	for i, h := range [...]struct{ name, value string }{
+		{contract.HeaderCaptured, captured.Mark(a.entity, e.at)},
+		{contract.HeaderExpectedLastSubjectSeq, fence},
+		{contract.HeaderExpectedLastSubject, subject},
+		{contract.HeaderKey, e.key},
+		{contract.HeaderVersion, version},
+		{headerContentType, e.contentType},
+		{contract.HeaderOrigin, a.origin},
+	} {
+		if h.value != "" {
+			a.values[i] = h.value
+			a.header[h.name] = a.values[i : i+1 : i+1]
+		}
 	}
-	a.msg = nats.Msg{Subject: "db." + e.entity + "." + e.op.String(), Header: header, Data: e.data}
+	a.msg = nats.Msg{Subject: "db." + e.entity + "." + e.op.String(), Header: a.header, Data: e.data}
 	if size, most := int64(a.msg.Size()), a.nc.MaxPayload(); size > most {
 		return nil, problemf(Refused, "the event of %s %q has %d bytes, and the NATS server takes %d: raise its max_payload, or leave a column out with --exclude", e.entity, e.key, size, most)
 	}

@@ -79,8 +79,10 @@ func (b *batches) open() *batch {
 // its answer shows that the server takes the batch.
 func (f *batch) send(ctx context.Context, msg *nats.Msg) error {
 	f.drain()
-	if err := f.until(ctx, func() bool { return f.sent-f.stored < f.window }); err != nil {
-		return err
+	if f.over || !f.room() {
+		if err := f.until(ctx, f.room); err != nil {
+			return err
+		}
 	}
 	op := fastAdd
 	if f.sent == 0 {
@@ -101,6 +103,9 @@ func (f *batch) settle(ctx context.Context) error {
 	}
 	return f.until(ctx, func() bool { return f.over && f.err == nil && f.stored == f.sent })
 }
+
+// room reports whether another message may be outstanding.
+func (f *batch) room() bool { return f.sent-f.stored < f.window }
 
 // drain takes the answers that are there.
 func (f *batch) drain() {

@@ -58,6 +58,12 @@ func (q *queue) done(upTo captured.LSN) {
 
 func (q *queue) hasRoom() bool { return len(q.items) < queueItems && q.bytes < queueBytes }
 
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items)
+}
+
 // open reports whether there is room for another item.
 func (q *queue) open() bool {
 	q.mu.Lock()
