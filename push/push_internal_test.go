@@ -263,7 +263,7 @@ func TestGonePausesTheService(t *testing.T) {
 	l.say(status(410))
 	p := l.start()
 	l.publish("1", "2", "3")
-	l.await("the pause", func() bool { return !p.State().PausedUntil.IsZero() })
+	l.await("the pause", func() bool { return len(l.requests()) > 3*l.cfg.Concurrency+16 || !p.State().PausedUntil.IsZero() })
 	made := len(l.requests())
 	if texts := p.Degraded(); len(texts) == 0 || !strings.Contains(texts[0], "replhub resume sharing") {
 		t.Errorf("%q", texts)
