@@ -103,7 +103,7 @@ func TestOutageMakesNoDeadLetters(t *testing.T) {
 		},
 		"no answer": func(got, int) (int, map[string]string, string) { panic(http.ErrAbortHandler) },
 		"a late answer": func(g got, n int) (int, map[string]string, string) {
-			<-time.After(60 * time.Millisecond) // the endpoint is slow
+			<-time.After(400 * time.Millisecond) // the endpoint is slow
 			return ok(g, n)
 		},
 	} {
@@ -116,15 +116,15 @@ func TestOutageMakesNoDeadLetters(t *testing.T) {
 				l.release(g) // who does not answer, or late, is asked again meanwhile
 				return outage(g, n)
 			})
+			many := 3*l.cfg.MaxAttempts + 2 // more than the attempts of all events together
 			if name == "a late answer" {
-				l.cfg.RequestTimeout = 20 * time.Millisecond
+				l.cfg.RequestTimeout, many = 250*time.Millisecond, 2*l.cfg.MaxAttempts
 			}
 			if name == "429" {
 				l.cfg.backoff = time.Millisecond
 			}
 			p := l.start()
-			// More than the attempts of all events together.
-			l.await("many requests", func() bool { return len(l.requests()) > 3*l.cfg.MaxAttempts+2 })
+			l.await("many requests", func() bool { return len(l.requests()) > many })
 			texts := strings.Join(p.Degraded(), "; ")
 			if texts == "" || strings.Contains(texts, "hush") {
 				t.Errorf("degraded: %q", texts)
@@ -263,7 +263,7 @@ func TestGonePausesTheService(t *testing.T) {
 	l.say(status(410))
 	p := l.start()
 	l.publish("1", "2", "3")
-	l.await("the pause", func() bool { return !p.State().PausedUntil.IsZero() })
+	l.await("the pause", func() bool { return len(l.requests()) > 3*l.cfg.Concurrency+16 || !p.State().PausedUntil.IsZero() })
 	made := len(l.requests())
 	if texts := p.Degraded(); len(texts) == 0 || !strings.Contains(texts[0], "replhub resume sharing") {
 		t.Errorf("%q", texts)
