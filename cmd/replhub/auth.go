@@ -123,6 +123,7 @@ explain and status. No payload can be read.`, func(string) permissions.Permissio
 func newAuthService(a *app) *cobra.Command {
 	var form authForm
 	var publishes, snapshots, policies []string
+	var pauses bool
 	cmd := &cobra.Command{
 		Use:   "service <name>",
 		Short: "Print what a service's instances need",
@@ -137,6 +138,7 @@ in --publishes, and state the policies of the entities in --policies.`,
 	cmd.Flags().StringSliceVar(&publishes, "publishes", nil, "entities whose events it publishes, separated by commas")
 	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows it serves (ServeSnapshot), separated by commas")
 	cmd.Flags().StringSliceVar(&policies, "policies", nil, "entities whose policy it states (replhub policy), separated by commas")
+	cmd.Flags().BoolVar(&pauses, "pauses", false, "it may pause its own workers, as replhub push does when its endpoint is gone")
 	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities, "policies": knownEntities})
 	form.register(cmd)
 	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
@@ -147,6 +149,7 @@ in --publishes, and state the policies of the entities in --policies.`,
 		if err != nil {
 			return err
 		}
+		role.Pauses = pauses
 		return a.printPermissions(permissions.Service(role, a.conn.domain), form, role.Name.String(), "the service "+role.Name.String())
 	})
 	return cmd

@@ -35,8 +35,10 @@ type Ops struct {
 	// Degraded returns what does not work as it should, in sentences; nil when there is
 	// never anything.
 	Degraded func() []string
-	// Metrics are what /metrics shows.
+	// Metrics are what /metrics shows, and Refresh is called before each scrape, to set
+	// gauges; nil where nothing is to be set.
 	Metrics *Metrics
+	Refresh func()
 	// Token is what requests must have; nil demands none.
 	Token  opshttp.TokenFunc
 	Logger *slog.Logger
@@ -48,11 +50,21 @@ func (o *Ops) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", opshttp.Healthz)
 	mux.HandleFunc("GET /readyz", o.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics.registry, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", o.metrics())
+	return opshttp.Guard(mux, o.Token, o.Logger)
+}
+
+func (o *Ops) metrics() http.Handler {
+	scrape := promhttp.HandlerFor(o.Metrics.registry, promhttp.HandlerOpts{
 		Registry:      o.Metrics.registry,
 		ErrorHandling: promhttp.ContinueOnError,
-	}))
-	return opshttp.Guard(mux, o.Token, o.Logger)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.Refresh != nil {
+			o.Refresh()
+		}
+		scrape.ServeHTTP(w, r)
+	})
 }
 
 func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {

@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 	o := newOps()
 	o.Metrics.Add("replhub_push_requests_total", 2, "2xx")
 	o.Metrics.Observe("replhub_push_seconds", 0.5)
-	o.Metrics.Set("replhub_push_open", 1)
+	o.Refresh = func() { o.Metrics.Set("replhub_push_open", 1) }
 	_, body := get(t, o.Handler(), "/metrics")
 	for _, want := range []string{
 		`replhub_push_requests_total{code="2xx"} 2`, `replhub_push_seconds_bucket{le="1"} 1`, "replhub_push_open 1", `replhub_build_info{`, "go_goroutines",

@@ -12,6 +12,11 @@ const (
 	HeaderOrigin = "Replhub-Origin"
 	// HeaderVersion is the publisher's own version of the key, an integer.
 	HeaderVersion = "Replhub-Version"
+	// HeaderCaptured is set by "replhub capture" on a change that it read from a
+	// database's log: the entity of the capture's records, a space, and the change's
+	// position, "<commit>.<change>.<number>", hexadecimal. By it a capture finds out
+	// which changes are stored. Copies do not have it.
+	HeaderCaptured = "Replhub-Captured"
 )
 
 // Headers that the hub sets on every copy, beside HeaderKey, HeaderOrigin and
@@ -47,6 +52,14 @@ const HeaderState = "Replhub-State"
 // HeaderExpectedLastSeq is the server's compare-and-set on a stream's last
 // sequence. It stays visible on stored copies.
 const HeaderExpectedLastSeq = "Nats-Expected-Last-Sequence"
+
+// The server's compare-and-set on the last sequence of a subject: the sequence, and the
+// subject where it is not the message's own. A capture states by them that its record is
+// the newest one. They stay visible in ingest, and copies do not have them.
+const (
+	HeaderExpectedLastSubjectSeq = "Nats-Expected-Last-Subject-Sequence"
+	HeaderExpectedLastSubject    = "Nats-Expected-Last-Subject-Sequence-Subject"
+)
 
 // Reasons of dead letters.
 const (

@@ -22,7 +22,7 @@ func TestReferenceTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(page)
-	for name, table := range map[string]string{"variables": variables(), "metrics": metrics(contract.Metrics())} {
+	for name, table := range map[string]string{"variables": variables(), "metrics": metrics(contract.Metrics()), "apply-metrics": metrics(contract.ApplyMetrics()), "push-metrics": metrics(contract.PushMetrics())} {
 		want = withTable(t, want, name, table)
 	}
 	if want == string(page) {

@@ -65,6 +65,7 @@ func sharedByHub() []Share {
 		shares = append(shares, Share{Name: "verb " + verb, Subject: subjects.Control(verb, subjects.Name{}) + ".*"})
 	}
 	shares = append(shares,
+		Share{Name: "verb " + contract.VerbPause, Subject: subjects.Control(contract.VerbPause, subjects.Name{}) + ".*"},
 		Share{Name: "verb " + contract.VerbPolicy, Subject: subjects.Control(contract.VerbPolicy, subjects.Name{}) + ".*"},
 		Share{Name: "outages", Subject: contract.SubjectUnavailable + "*"},
 		Share{Name: "dead letters", Subject: "dlq.*.*.*"},

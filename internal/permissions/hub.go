@@ -14,6 +14,9 @@ const (
 	subjectForward  = "replhub._to.*.*.*"
 	subjectLedger   = "replhub._ledger"
 	subjectMembers  = "replhub._members.*"
+	// subjectRecords includes the records of captures (package captured), which a hub
+	// writes again before it trims them. A wildcard cannot be a part of a name.
+	subjectRecords = "db.*.update"
 )
 
 // Hub is what a hub needs. Stream names are single tokens, so a subject cannot be
@@ -37,6 +40,7 @@ func Hub(domain string) Permissions {
 		"$JS.SNAPSHOT.ACK.*.*",
 		"$KV."+contract.BucketRegistry+".>",
 		"sub.*.>", "dlq.*.*.*",
+		subjectRecords,
 		subjectLedger, subjectMembers, subjectChanged, subjectForward,
 		subjectDetached+"*", contract.SubjectSnapshot+"*",
 	)

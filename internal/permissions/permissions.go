@@ -88,12 +88,15 @@ type ServiceRole struct {
 	Publishes, Snapshots []subjects.Name
 	// Policies are the entities whose policy it states.
 	Policies []subjects.Name
+	// Pauses lets it pause its own workers, as replhub push does when its endpoint is
+	// gone.
+	Pauses bool
 }
 
 // instanceVerbs are the control verbs that a service's instances use.
 func instanceVerbs() []string {
 	return []string{
-		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDescribe,
+		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDigest, contract.VerbDescribe,
 		contract.VerbJoin, contract.VerbLetter, contract.VerbRedrive,
 	}
 }
@@ -106,6 +109,9 @@ func Service(r ServiceRole, domain string) Permissions {
 	p := newPermissions(inbox)
 	for _, verb := range instanceVerbs() {
 		p.publish(subjects.Control(verb, r.Name))
+	}
+	if r.Pauses {
+		p.publish(subjects.Control(contract.VerbPause, r.Name))
 	}
 	p.publish(
 		contract.SubjectUnavailable+service,

@@ -101,6 +101,10 @@ func TestServiceMayDoWhatIsItsOwn(t *testing.T) {
 			t.Errorf("publish on %s: %v", subject, got)
 		}
 	}
+	pushes := permissions.Service(permissions.ServiceRole{Name: name(t, "sharing"), Pauses: true}, "")
+	if !allows(pushes.Publish, "replhub.pause.sharing") || allows(pushes.Publish, "replhub.pause.audit") || allows(pushes.Publish, "replhub.resume.sharing") {
+		t.Error("a service that pauses must pause itself alone")
+	}
 	for subject, want := range map[string]bool{
 		"_INBOX_sharing.x.y":             true,
 		"replhub._detached.sharing":      true,

@@ -8,12 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/internal/captured"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/natstest"
 	"github.com/replhub/replhub/subjects"
 )
@@ -57,6 +60,36 @@ func trim(t *testing.T, g *ingest.Ingest) retention.Trimmed {
 		t.Fatal(err)
 	}
 	return done
+}
+
+// The record of a capture that is away stays in ingest, with what was stored behind it.
+func TestTrimKeepsTheRecordOfACapture(t *testing.T) {
+	g, js := open(t, 20)
+	log, err := captured.Open(t.Context(), captured.Config{JS: js, Entity: captured.Entity("a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := log.Write(t.Context(), captured.Record{ID: "1", Confirm: 7}.WithEntity("user"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := captured.Position{Commit: 9, Change: 8}
+	m := nats.NewMsg("db.user.update")
+	m.Header.Set(contract.HeaderCaptured, captured.Mark(log.Entity(), want))
+	for range 2 { // the last event is never trimmed
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		m = nats.NewMsg("db.other.update")
+	}
+	trim(t, g)
+	b, err := g.Bounds(t.Context())
+	if err != nil || b.First <= held.Seq+1 {
+		t.Fatalf("ingest begins at %d, %v: nothing was trimmed", b.First, err)
+	}
+	if now, stored, err := log.Claim(t.Context()); err != nil || stored != want || now.Record.Confirm != 7 {
+		t.Errorf("stored up to %+v, want %+v, confirm %s (%v)", stored, want, now.Record.Confirm, err)
+	}
 }
 
 // noLanes are lanes that need nothing.

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -144,9 +145,13 @@ func (g *Ingest) purge(ctx context.Context, below uint64) error {
 	if err != nil {
 		return fmt.Errorf("look up ingest: %w", err)
 	}
-	if err := s.Purge(ctx, jetstream.WithPurgeSequence(below)); err != nil {
-		return fmt.Errorf("purge ingest below %d: %w", below, err)
+	// A capture that is away finds by its record which changes are stored.
+	below, kept := captured.Keep(ctx, g.cfg.JS, below, "a hub that trims ingest")
+	if below > 0 {
+		if err := s.Purge(ctx, jetstream.WithPurgeSequence(below)); err != nil {
+			return errors.Join(fmt.Errorf("purge ingest below %d: %w", below, err), kept)
+		}
 	}
 	g.cfg.Failpoint("purged")
-	return nil
+	return kept
 }

@@ -60,7 +60,11 @@ func launchPostgres(ctx context.Context, run *account, bin, dir string, settings
 // runPostgres starts a server on the cluster in dir.
 func runPostgres(ctx context.Context, run *account, bin, dir string, settings []string) (*postgres, error) {
 	p, err := startProcess(run, dir, filepath.Join(bin, "postgres"),
-		append([]string{"-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200"}, settings...)...)
+		append([]string{
+			"-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200",
+			// So that tests can read the log, each by a slot of its own.
+			"-c", "wal_level=logical", "-c", "max_replication_slots=64", "-c", "max_wal_senders=64",
+		}, settings...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,122 @@
+// Package change is the border between the two halves of capture: the stream of changes
+// (package engine), and what a table's rows look like as events (package row).
+//
+// Decisions that both halves stand on:
+//
+//   - Values are PostgreSQL's text output, as the replication stream sends it. Whoever
+//     reads values by SQL selects col::text with the settings of Settings, so that both
+//     spell a value alike.
+//   - A tuple has one value for each of the relation's columns, in their order. The
+//     relation comes from the stream and is the one in force at the change; it changes
+//     when columns are added, dropped or renamed. A generated column is not in the
+//     relation (PostgreSQL 15); package row reads it, or leaves it out by its rule.
+//   - The engine replaces each Unchanged value before it asks for a row, if the row still
+//     has the column. A column of the key is never Unchanged.
+//   - An update whose key changed is a delete of the old key and a create of the new one;
+//     the engine decides that by comparing the strings of Key.
+//   - The version of an event is its change's LSN plus the slot's lift (0 unless the
+//     database was restored, or the slot was made again). The engine sets version, key,
+//     origin and content type; a Table gives entity, key and payload.
+//   - A partition's changes arrive under its root (publish_via_partition_root).
+package change
+
+import "context"
+
+// Settings are the session settings under which values are spelt. They are sent when a
+// connection opens, so that the settings of the role and of the database do not count.
+func Settings() map[string]string {
+	return map[string]string{
+		"client_encoding": "UTF8",
+		"datestyle":       "ISO, YMD",
+		"timezone":        "UTC",
+		// P1Y2M3DT4H5M6S, which other databases and languages read.
+		"intervalstyle": "iso_8601",
+		// The shortest digits that are read as the same float.
+		"extra_float_digits": "3",
+		"bytea_output":       "hex",
+		"lc_monetary":        "C",
+		// A value of regclass and its like is printed with its schema.
+		"search_path": "pg_catalog",
+	}
+}
+
+// Relation is a table as the stream describes it.
+type Relation struct {
+	OID          uint32
+	Schema, Name string
+	// Identity is the table's replica identity: 'd' (primary key), 'n' (nothing), 'f'
+	// (the full row) or 'i' (an index).
+	Identity byte
+	Columns  []Column
+}
+
+// Column is a column of a Relation.
+type Column struct {
+	Name string
+	// Type is the OID of the column's type, Modifier its atttypmod; -1 means none.
+	Type     uint32
+	Modifier int32
+	// Identity says that the column belongs to the replica identity. An old tuple then
+	// has its value, and Null in all other columns, unless the identity is the full row.
+	Identity bool
+}
+
+// Kind says what a Value is.
+type Kind uint8
+
+// The kinds of a value. Unchanged is a large value (TOAST) that the stream leaves out,
+// because the update did not change it.
+const (
+	Null Kind = iota
+	Text
+	Unchanged
+)
+
+// Value is one column of a row. Text is valid until the next change is read.
+type Value struct {
+	Kind Kind
+	Text []byte
+}
+
+// Tuple has a value for each column of its relation.
+type Tuple []Value
+
+// Tables says which tables are captured. It is used by one goroutine.
+type Tables interface {
+	// Table returns how the rows of a relation become events. It is called for each
+	// description of the relation, so also after a change of its columns. Nil means
+	// that the table is not captured. An error stops the capture, and names what the
+	// operator has to change.
+	Table(ctx context.Context, rel *Relation) (Table, error)
+}
+
+// Table turns the rows of a table into events. It does no I/O.
+type Table interface {
+	// Entity is the entity of the table's events.
+	Entity() string
+	// KeyColumns are the indexes of the columns that the key is made of.
+	KeyColumns() []int
+	// Key is the canonical key of a row: valid UTF-8 that a header can carry
+	// (contract.FitsHeader), at most contract.MaxKey bytes.
+	Key(t Tuple) (string, error)
+	// Row appends the payload of a row: a JSON object of all columns that are captured. A
+	// column that is still Unchanged was dropped or renamed since, so that its value can
+	// no longer be read: Row leaves it out.
+	Row(dst []byte, t Tuple) ([]byte, error)
+	// KeyRow appends the payload of a delete: a JSON object of the key's columns.
+	KeyRow(dst []byte, t Tuple) ([]byte, error)
+}
+
+// Row is one row of a resync or a snapshot, with the relation's columns in their order.
+type Row struct {
+	Table Table
+	Tuple Tuple
+}
+
+// Rows reads all rows of all captured tables in one snapshot of the database, as the
+// tables' order and keys have it, and calls yield for each. The engine gives the
+// snapshot's name (pg_export_snapshot, or CREATE_REPLICATION_SLOT's); yield's Row is
+// valid until yield returns.
+type Rows interface {
+	Rows(ctx context.Context, snapshot string, yield func(Row) error) error
+}

@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pglogrepl"
+
+	"github.com/replhub/replhub/capture/internal/change"
+	"github.com/replhub/replhub/internal/captured"
+	"github.com/replhub/replhub/subjects"
+)
+
+const contentJSON = "application/json"
+
+// lookup reads columns of a row that the stream left out. It returns the tuple with them;
+// false when the row is gone.
+type lookup interface {
+	fill(ctx context.Context, r *relation, row change.Tuple, missing []int) (found bool, err error)
+}
+
+// decoder turns the messages of the stream into events. It knows of no connection: what
+// it decides depends on the messages, the tables and the lookup alone.
+type decoder struct {
+	tables change.Tables
+	rows   lookup
+	log    *slog.Logger
+	counts *Counts
+	lift   uint64
+	stored captured.Position // events up to here are stored, and skipped
+	outbox string            // the prefix of messages that are events; empty for none
+	emit   func(event)
+	finish func(captured.LSN) // no change before an LSN is missing, once what was emitted is stored
+	// truncated takes the name of a table that was truncated.
+	truncated func(table string)
+
+	relations map[uint32]*relation
+	inside    bool // a transaction has begun and not ended
+	commit    captured.LSN
+	lastLSN   captured.LSN
+	row       uint32 // the number of the message at lastLSN
+	change    rowChange
+	missing   []int
+	arena     []byte
+}
+
+// arenaSize is the size of a piece of memory that the payloads of several events share.
+const arenaSize = 64 << 10
+
+// message takes one message of the stream, which begins at an LSN.
+func (d *decoder) message(ctx context.Context, lsn captured.LSN, data []byte) error {
+	if len(data) == 0 {
+		return errShort
+	}
+	switch data[0] {
+	case msgBegin:
+		return d.begin(data)
+	case msgCommit:
+		return d.end(data)
+	case msgRelation:
+		return d.describe(ctx, data)
+	case msgInsert, msgUpdate, msgDelete:
+		return d.changed(ctx, lsn, data)
+	case msgTruncate:
+		return d.truncate(lsn, data)
+	case msgMessage:
+		return d.emitted(lsn, data)
+	default: // types and origins: nothing depends on them
+		return nil
+	}
+}
+
+func (d *decoder) begin(data []byte) error {
+	if len(data) < 9 {
+		return errShort
+	}
+	d.commit = captured.LSN(binary.BigEndian.Uint64(data[1:]))
+	d.inside, d.lastLSN, d.row = true, 0, 0
+	return nil
+}
+
+func (d *decoder) end(data []byte) error {
+	if len(data) < 18 {
+		return errShort
+	}
+	d.inside = false
+	d.finish(captured.LSN(binary.BigEndian.Uint64(data[10:])))
+	return nil
+}
+
+// idle takes the news that the server has sent everything before an LSN. Inside of a
+// transaction that says nothing: its changes lie before its commit.
+func (d *decoder) idle(upTo captured.LSN) {
+	if !d.inside {
+		d.finish(upTo)
+	}
+}
+
+// place is the position of the message at an LSN, of the first event of at most two.
+func (d *decoder) place(lsn captured.LSN) captured.Position {
+	if lsn == d.lastLSN {
+		d.row++
+	} else {
+		d.lastLSN, d.row = lsn, 0
+	}
+	return captured.Position{Commit: d.commit, Change: lsn, Number: 2 * d.row}
+}
+
+// changed takes an insert, an update or a delete.
+func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) error {
+	at := d.place(lsn)
+	if second := (captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}); second.Compare(d.stored) <= 0 {
+		return nil
+	}
+	c := &d.change
+	if err := c.read(data); err != nil {
+		return err
+	}
+	r := d.relations[c.relation]
+	switch {
+	case r == nil:
+		return fmt.Errorf("a change of table %d came without a description of the table", c.relation)
+	case r.table == nil:
+		return nil
+	case c.hasNew && len(c.new) != len(r.Columns) || c.hasOld && len(c.old) != len(r.Columns):
+		return fmt.Errorf("table %s: a row does not have the columns of the table's description", r.name())
+	}
+	return d.events(ctx, r, data[0], at, lsn)
+}
+
+// unfit is the error of a row that cannot become an event.
+func unfit(r *relation, lsn captured.LSN, err error) error {
+	return problemf(Refused, "table %s, change at %s: %w", r.name(), lsn, err)
+}
+
+// events makes the events of a row's change.
+func (d *decoder) events(ctx context.Context, r *relation, kind byte, at captured.Position, lsn captured.LSN) error {
+	c := &d.change
+	if kind == msgDelete {
+		return d.deleted(r, c.old, at, lsn)
+	}
+	d.missing = c.complete(&r.Relation, d.missing)
+	oldKey, newKey, err := d.keys(r)
+	if err != nil {
+		return unfit(r, lsn, err)
+	}
+	op := subjects.Update
+	if kind == msgInsert {
+		op = subjects.Create
+	} else if oldKey != newKey {
+		if err := d.deleted(r, c.old, at, lsn); err != nil {
+			return err
+		}
+		at.Number++
+		op = subjects.Create
+	}
+	if len(d.missing) > 0 {
+		d.counts.Lookups.Add(1)
+		found, err := d.rows.fill(ctx, r, c.new, d.missing)
+		if err != nil {
+			return fmt.Errorf("table %s: read a large value that the log leaves out: %w", r.name(), err)
+		}
+		if !found {
+			// A later change in the log deletes the row, or changes its key: the state
+			// of this moment no longer exists anywhere.
+			d.counts.Superseded.Add(1)
+			return nil
+		}
+	}
+	start := len(d.room())
+	if d.arena, err = r.table.Row(d.arena, c.new); err != nil {
+		return unfit(r, lsn, err)
+	}
+	d.send(r, op, newKey, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
+	return nil
+}
+
+// keys are the key of the row before the change and after it; they are equal where the
+// message has no old row, because the key has not changed then.
+func (d *decoder) keys(r *relation) (before, after string, err error) {
+	c := &d.change
+	if after, err = r.table.Key(c.new); err != nil {
+		return "", "", err
+	}
+	if !c.hasOld || sameColumns(c.old, c.new, r.table.KeyColumns()) {
+		return after, after, nil
+	}
+	before, err = r.table.Key(c.old)
+	return before, after, err
+}
+
+func (d *decoder) deleted(r *relation, old change.Tuple, at captured.Position, lsn captured.LSN) error {
+	key, err := r.table.Key(old)
+	if err != nil {
+		return unfit(r, lsn, err)
+	}
+	start := len(d.room())
+	if d.arena, err = r.table.KeyRow(d.arena, old); err != nil {
+		return unfit(r, lsn, err)
+	}
+	d.send(r, subjects.Delete, key, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
+	return nil
+}
+
+// room makes sure that the arena has some room, and returns it.
+func (d *decoder) room() []byte {
+	if cap(d.arena)-len(d.arena) < arenaSize/4 {
+		d.arena = make([]byte, 0, arenaSize)
+	}
+	return d.arena
+}
+
+func (d *decoder) send(r *relation, op subjects.Op, key string, at captured.Position, lsn captured.LSN, data []byte) {
+	if at.Compare(d.stored) <= 0 {
+		return
+	}
+	d.emit(event{
+		at: at, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift,
+		contentType: contentJSON, data: data,
+	})
+}
+
+// truncate takes the news that tables were emptied. An event is a change of one row, so
+// it cannot say that.
+func (d *decoder) truncate(lsn captured.LSN, data []byte) error {
+	if at := d.place(lsn); at.Compare(d.stored) <= 0 {
+		return nil
+	}
+	parsed, err := pglogrepl.Parse(data)
+	if err != nil {
+		return fmt.Errorf("read a truncate: %w", err)
+	}
+	msg, ok := parsed.(*pglogrepl.TruncateMessage)
+	if !ok {
+		return errShort
+	}
+	for _, id := range msg.RelationIDs {
+		if r := d.relations[id]; r != nil && r.table != nil {
+			d.truncated(r.name())
+		}
+	}
+	return nil
+}

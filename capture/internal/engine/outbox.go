@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pglogrepl"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/captured"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// emitted takes a message that a transaction wrote into the log (pg_logical_emit_message).
+func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
+	parsed, err := pglogrepl.Parse(data)
+	if err != nil {
+		return fmt.Errorf("read a message of the log: %w", err)
+	}
+	msg, ok := parsed.(*pglogrepl.LogicalDecodingMessage)
+	if !ok {
+		return errShort
+	}
+	if !msg.Transactional || !d.inside || d.outbox == "" || msg.Prefix != d.outbox {
+		return nil
+	}
+	at := d.place(lsn)
+	if at.Compare(d.stored) <= 0 {
+		return nil
+	}
+	e, err := emittedEvent(msg.Content)
+	if err != nil {
+		// It is committed, and will never be another one: it holds nothing up.
+		d.counts.Refused.Add(1)
+		d.log.Error("a message in the log is no event, and is left out", "lsn", lsn.String(), "prefix", msg.Prefix, "err", err)
+		return nil
+	}
+	e.at = at
+	d.emit(e)
+	return nil
+}
+
+// emittedEvent reads the content of a message.
+func emittedEvent(content []byte) (event, error) {
+	var m contract.Emitted
+	if err := json.Unmarshal(content, &m); err != nil {
+		return event{}, fmt.Errorf("not the JSON of an event: %w", err)
+	}
+	entity, err := subjects.ParseName(m.Entity)
+	if err != nil {
+		return event{}, fmt.Errorf("entity: %w", err)
+	}
+	op, err := subjects.ParseOp(m.Op)
+	if err != nil {
+		return event{}, fmt.Errorf("op: %w", err)
+	}
+	e := event{
+		entity: entity.String(), op: op, key: m.Key, version: uint64(max(m.Version, 0)),
+		contentType: m.ContentType, header: m.Header, data: m.Data,
+	}
+	if len(m.Bytes) > 0 {
+		e.data = m.Bytes
+	} else if e.contentType == "" && len(m.Data) > 0 {
+		e.contentType = contentJSON
+	}
+	return e, replhub.Event{
+		Entity: m.Entity, Op: replhub.Op(m.Op), Key: m.Key, Version: m.Version, ContentType: e.contentType, Header: m.Header, Data: e.data,
+	}.Validate()
+}

@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub/internal/captured"
+)
+
+// closeTime bounds the end of a connection in good order.
+const closeTime = time.Second
+
+// session captures over one replication connection, until something is in doubt. It
+// reports whether changes could be stored.
+//
+// The order of its steps matters. The lock comes first, so that of several processes one
+// alone goes on. The claim fences the process that had the lock before, which may be
+// frozen, and finds out what is stored. Only then the stream begins.
+func (e *Engine) session(ctx context.Context) (capturing bool, err error) {
+	e.counts.Sessions.Add(1)
+	conn, err := pgconn.ConnectConfig(ctx, replicating(e.cfg.Database, e.cfg.SenderTimeout))
+	if err != nil {
+		return false, fmt.Errorf("connect to the database: %w", err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		_ = conn.Close(ctx) // a stream that took the connection closes it
+	}()
+	if err := e.awaitLock(ctx, conn); err != nil {
+		return false, err
+	}
+	log, err := captured.Open(ctx, captured.Config{
+		JS: e.cfg.JS, Entity: captured.Entity(e.cfg.Slot), Writer: e.cfg.Writer, Service: e.cfg.Service, Patience: e.cfg.Patience,
+	})
+	if err != nil {
+		return false, classed(err)
+	}
+	begun, err := e.claim(ctx, conn, log)
+	if err != nil {
+		return false, err
+	}
+	return e.capture(ctx, conn, log, begun)
+}
+
+// awaitLock waits until no other process captures the slot.
+func (e *Engine) awaitLock(ctx context.Context, conn *pgconn.PgConn) error {
+	for {
+		held, err := lock(ctx, conn, e.cfg.Slot)
+		if err != nil || held {
+			return err
+		}
+		if e.status.enter(Standby, None, nil) {
+			e.cfg.Logger.Info("another process captures this slot: standing by", "slot", e.cfg.Slot)
+		}
+		pause(ctx, e.cfg.StandbyEvery)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// begun is where a session begins.
+type begun struct {
+	held   captured.Held
+	stored captured.Position
+}
+
+// claim fences earlier writers, and makes sure that nothing is missing between what
+// ingest has and what the slot will send.
+func (e *Engine) claim(ctx context.Context, conn *pgconn.PgConn, log *captured.Log) (begun, error) {
+	s, err := look(ctx, conn, e.cfg.Slot)
+	if err != nil {
+		return begun{}, err
+	}
+	if err := s.usable(); err != nil {
+		return begun{}, err
+	}
+	held, stored, err := log.Claim(ctx)
+	if errors.Is(err, captured.ErrNone) {
+		return e.first(ctx, log, s)
+	}
+	if err != nil {
+		return begun{}, classed(err)
+	}
+	branched, err := branchedAt(ctx, conn, s.timeline, held.Record.Timeline)
+	if err != nil {
+		return begun{}, err
+	}
+	if err := s.origin(held.Record, stored, branched); err != nil {
+		return begun{}, err
+	}
+	held.Record.Timeline = s.timeline // of the next record
+	return begun{held, stored}, nil
+}
+
+// first begins a capture of which ingest has no record: where the slot stands.
+func (e *Engine) first(ctx context.Context, log *captured.Log, s slot) (begun, error) {
+	held, err := log.Write(ctx, captured.Record{
+		ID: captured.NewID(), Writer: e.cfg.Writer, System: s.system, Timeline: s.timeline, Confirm: s.confirmed,
+	}, 0)
+	if err != nil {
+		return begun{}, classed(err)
+	}
+	e.cfg.Logger.Info("capture begins", "slot", s.name, "lsn", s.confirmed.String())
+	return begun{held: held}, nil
+}
+
+// capture streams changes into ingest.
+func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured.Log, at begun) (bool, error) {
+	stream, err := startStream(ctx, conn, e.cfg.Slot, e.cfg.Publication, at.held.Record.Confirm)
+	if err != nil {
+		return false, streamProblem(err)
+	}
+	defer stream.close()
+	batches, err := newBatches(e.cfg.JS.Conn())
+	if err != nil {
+		return false, classed(err)
+	}
+	defer batches.close()
+	rows := &lookups{config: reading(e.cfg.Database)}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		rows.close(ctx)
+	}()
+	w := e.writer(log, batches, at)
+	e.connect(stream, w, rows, at)
+	if e.status.enter(Capturing, None, nil) {
+		e.cfg.Logger.Info("capturing", "slot", e.cfg.Slot, "from", at.held.Record.Confirm.String(), "stored", at.stored.Commit.String())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return streamProblem(stream.run(ctx)) })
+	group.Go(func() error { return w.run(ctx) })
+	return true, group.Wait()
+}
+
+func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
+	w := &writer{
+		log: log, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
+		appender: &appender{
+			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
+			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
+		},
+		recordEvery: e.cfg.RecordEvery, stored: at.stored, done: at.held.Record.Confirm,
+	}
+	w.hold(at.held)
+	return w
+}
+
+// connect makes the stream decode into the writer's queue.
+func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
+	s.queue, s.confirmed, s.replyEvery = w.queue, w.confirmed, e.cfg.RecordEvery
+	s.decoder = &decoder{
+		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
+		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
+		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
+		finish:    w.queue.done,
+		truncated: func(table string) { e.truncated(w.queue, table) },
+		relations: make(map[uint32]*relation),
+	}
+}
+
+// truncated tells of a table that was truncated.
+func (e *Engine) truncated(q *queue, table string) {
+	e.counts.Truncates.Add(1)
+	e.cfg.Logger.Error("a table was truncated; its rows are still in the replicas", "table", table, "slot", e.cfg.Slot,
+		"mend", "replhub verify <service> --repair for each replica deletes them")
+	q.put(item{truncated: table})
+}
+
+// streamProblem gives an error of the stream its class.
+func streamProblem(err error) error {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	switch {
+	case refused.Code == "42704" && strings.Contains(refused.Message, "publication"):
+		return problemf(Refused, "%w: create it again, with the tables that it had", err)
+	case refused.Code == "42704": // undefined object
+		return problemf(SlotMissing, "%w: %s", err, resyncHint)
+	case refused.Code == "55000": // object not in prerequisite state
+		return problemf(SlotLost, "%w: %s", err, resyncHint)
+	}
+	return err
+}

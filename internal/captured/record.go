@@ -1,0 +1,142 @@
+package captured
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/replhub/replhub/subjects"
+)
+
+// ErrNewer means that a newer version of replhub wrote a record, in a form that this
+// version does not know.
+var ErrNewer = errors.New("a newer replhub wrote the record of this capture; upgrade this one")
+
+const (
+	form = 1
+	// prefix begins the entity of every capture's records.
+	prefix = "capture-"
+	// maxName is the longest name of an entity.
+	maxName = 63
+)
+
+// Record is how far a slot is captured.
+type Record struct {
+	Form int `json:"v"`
+	// ID is the record's own, and Writer the process that wrote it, for people.
+	ID     string `json:"id"`
+	Writer string `json:"writer,omitempty"`
+	// System is the identifier of the database cluster, Timeline its timeline when the
+	// record was written.
+	System   string `json:"system"`
+	Timeline int32  `json:"timeline"`
+	// Position is the last change that is stored in ingest up to the sequence From. From
+	// 0 means the sequence of the record.
+	Position Position `json:"position"`
+	From     uint64   `json:"from,omitempty"`
+	// Confirm is how far the slot may be confirmed: no change before it is missing.
+	Confirm LSN `json:"confirm"`
+	// Lift is what versions have on top of their LSN.
+	Lift uint64 `json:"lift,omitempty"`
+	// Entities are those of the changes that may be stored behind From, ascending.
+	Entities []string `json:"entities,omitempty"`
+	// Truncated are the tables that were truncated, which ingest cannot express,
+	// ascending. A resync clears them.
+	Truncated []string `json:"truncated,omitempty"`
+}
+
+// Entity is the entity of a slot's records. A slot's name has lower-case letters, digits
+// and underscores.
+func Entity(slot string) string {
+	if name := prefix + slot; len(name) <= maxName {
+		return name
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(slot)) // a hash takes everything
+	sum := strconv.FormatUint(h.Sum64(), 36)
+	return prefix + slot[:maxName-len(prefix)-1-len(sum)] + "-" + sum
+}
+
+// Subject is the subject of a slot's records.
+func Subject(slot string) string { return subjectOf(Entity(slot)) }
+
+func subjectOf(entity string) string { return "db." + entity + "." + subjects.Update.String() }
+
+// IsRecord reports whether a subject of ingest is that of a capture's records.
+func IsRecord(subject string) bool {
+	return strings.HasPrefix(subject, "db."+prefix) && strings.HasSuffix(subject, "."+subjects.Update.String())
+}
+
+// Encode returns the payload of a record.
+func (r Record) Encode() ([]byte, error) {
+	r.Form = form
+	return json.Marshal(r)
+}
+
+// Decode reads the payload of a record, and refuses one of a newer form with ErrNewer.
+func Decode(data []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, fmt.Errorf("decode the record of a capture: %w", err)
+	}
+	if r.Form > form {
+		return Record{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, r.Form, form)
+	}
+	return r, nil
+}
+
+// claim is the record that fences the writer of r, which is stored at seq. What is
+// stored behind From is not known yet, so the place to read from stays.
+func (r Record) claim(seq uint64, id, writer string) Record {
+	if r.From == 0 {
+		r.From = seq
+	}
+	r.ID, r.Writer = id, writer
+	return r
+}
+
+// Settled is the record that says that all changes up to a position are stored, and
+// that nothing else was sent.
+func (r Record) Settled(id string, at Position, confirm LSN) Record {
+	r.ID, r.From = id, 0
+	r.Position, r.Confirm = at, max(r.Confirm, confirm)
+	return r
+}
+
+// WithEntity is the record with one more entity.
+func (r Record) WithEntity(name string) Record {
+	at, found := slices.BinarySearch(r.Entities, name)
+	if !found {
+		r.Entities = slices.Insert(slices.Clone(r.Entities), at, name)
+	}
+	return r
+}
+
+// WithTruncated is the record with one more table that was truncated.
+func (r Record) WithTruncated(table string) Record {
+	at, found := slices.BinarySearch(r.Truncated, table)
+	if !found {
+		r.Truncated = slices.Insert(slices.Clone(r.Truncated), at, table)
+	}
+	return r
+}
+
+// Mark is the value of the header Replhub-Captured of a change: the entity of the
+// capture's records and the position.
+func Mark(entity string, at Position) string {
+	return string(at.append(append(append(make([]byte, 0, len(entity)+40), entity...), ' ')))
+}
+
+// OwnMark returns the position in a change's header if the change is of this capture.
+func OwnMark(entity, value string) (Position, bool, error) {
+	rest, own := strings.CutPrefix(value, entity+" ")
+	if !own {
+		return Position{}, false, nil
+	}
+	at, err := parsePosition(rest)
+	return at, err == nil, err
+}

@@ -1,0 +1,48 @@
+package main
+
+// pushMutants take out what keeps push from losing events, and from where it must not
+// send them.
+var pushMutants = []mutant{
+	{
+		name: "push-to-private-addresses", guarantee: "push connects to public addresses only",
+		file: "push/endpoint.go",
+		old:  "dialer.ControlContext = cfg.rule(u).control",
+		new:  "_ = cfg.rule(u).control",
+		pkg:  "./push", test: "TestNamesThatRebind",
+	},
+	{
+		name: "push-mapped-address", guarantee: "push connects to public addresses only",
+		file: "push/dial.go",
+		old:  "addr = addr.Unmap()",
+		new:  "_ = addr.Unmap()",
+		pkg:  "./push", test: "TestIsPublic",
+	},
+	{
+		name: "push-outage-is-poison", guarantee: "an outage of the endpoint makes no dead letters",
+		file: "push/handler.go",
+		old:  "return replhub.Unavailable(errors.New(a.text()))",
+		new:  "return errors.New(a.text())",
+		pkg:  "./push", test: "TestOutageMakesNoDeadLetters",
+	},
+	{
+		name: "push-wave-after-a-wait", guarantee: "after a wait that the endpoint asks for, one request goes first",
+		file: "push/gate.go",
+		old:  "case g.first:",
+		new:  "case false && g.first:",
+		pkg:  "./push", test: "TestGateLetsOneGoFirst",
+	},
+	{
+		name: "push-gone-goes-on", guarantee: "410 pauses the service",
+		file: "push/gone.go",
+		old:  "request, err := json.Marshal(contract.Pause{For: contract.Duration(p.cfg.PauseFor)})",
+		new:  "request, err := json.Marshal(contract.Pause{For: contract.Duration(p.cfg.PauseFor/time.Duration(1e9))})",
+		pkg:  "./push", test: "TestGonePausesTheService",
+	},
+	{
+		name: "push-one-signature", guarantee: "each secret signs while secrets are rotated",
+		file: "push/sign.go",
+		old:  "for _, key := range keys {",
+		new:  "for _, key := range keys[:1] {",
+		pkg:  "./push", test: "TestSignature",
+	},
+}
