@@ -15,15 +15,16 @@ type caughtUp struct {
 	end replhub.Position
 	// copied is when all of it was in the lane; zero until then.
 	copied time.Time
-	// quiet counts the looks in a row that found all of it done.
-	quiet int
+	// quiet is since when looks have found all of it done; zero where the last has not.
+	quiet time.Time
 }
 
-// Clocks of hub and this process are not compared, but a look takes its time; and a copy
-// that was stored a moment ago may not be counted yet.
+// Clocks of hub and this process are not compared, but a look takes its time. A hub says
+// where it is a moment before the server has stored the copies, and goes back where they
+// are lost; and the server counts a copy a moment after it has stored it.
 const (
 	lookMargin = time.Second
-	quietLooks = 2
+	settle     = time.Second
 )
 
 // look takes what the hub said of the lane; asked is when it was asked. It reports
@@ -40,16 +41,18 @@ func (c *caughtUp) look(s *replhub.Status, asked time.Time) bool {
 		s.State != replhub.StateFilling && s.State != replhub.StateDetached
 	switch {
 	case !all:
-		c.copied, c.quiet = time.Time{}, 0
+		c.copied, c.quiet = time.Time{}, time.Time{}
 		return false
 	case c.copied.IsZero():
 		c.copied = asked
 	}
 	// The oldest copy that is not acknowledged was stored after all that counts here.
 	if s.Backlog > 0 && !asked.Add(-s.OldestUnacked).After(c.copied.Add(lookMargin)) {
-		c.quiet = 0
+		c.quiet = time.Time{}
 		return false
 	}
-	c.quiet++
-	return c.quiet >= quietLooks
+	if c.quiet.IsZero() {
+		c.quiet = asked
+	}
+	return asked.Sub(c.quiet) >= settle
 }

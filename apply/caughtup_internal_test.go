@@ -8,7 +8,7 @@ import (
 )
 
 // All is done when the lane is where ingest ended at the begin, no fill is under way, and
-// the oldest copy that is left is younger; two looks in a row say so.
+// the oldest copy that is left is younger, for a second.
 func TestCaughtUp(t *testing.T) {
 	at := time.Unix(1000, 0)
 	type look struct {
@@ -19,20 +19,22 @@ func TestCaughtUp(t *testing.T) {
 		oldest          time.Duration
 		want            bool
 	}
+	const s = time.Second
 	for name, looks := range map[string][]look{
-		"nothing to do":  {{0, 1, 10, 0, 0, 0, 0, false}, {1, 1, 10, 0, 0, 0, 0, true}},
-		"behind":         {{0, 1, 5, 5, 0, 0, 0, false}, {0, 1, 9, 3, 0, 0, 0, false}, {0, 1, 10, 2, 0, 0, 0, false}, {0, 1, 11, 1, 0, 0, 0, true}},
-		"filling":        {{0, 1, 10, 0, 1, 0, 0, false}, {0, 1, 10, 0, 1, 0, 0, false}, {0, 1, 10, 0, 0, 0, 0, false}, {0, 1, 10, 0, 0, 0, 0, true}},
-		"not applied":    {{0, 1, 10, 0, 0, 3, time.Minute, false}, {0, 1, 10, 0, 0, 1, time.Minute, false}, {0, 1, 10, 0, 0, 0, 0, false}, {0, 1, 10, 0, 0, 0, 0, true}},
-		"under load":     {{0, 1, 10, 0, 0, 9, time.Second, false}, {4 * time.Second, 1, 90, 0, 0, 9, 5 * time.Second, false}, {4 * time.Second, 1, 90, 0, 0, 9, 2 * time.Second, false}, {4 * time.Second, 1, 90, 0, 0, 9, 2 * time.Second, true}},
-		"comes and goes": {{0, 1, 10, 0, 0, 0, 0, false}, {0, 1, 10, 0, 0, 1, time.Minute, false}, {0, 1, 10, 0, 0, 0, 0, false}, {0, 1, 10, 0, 0, 0, 0, true}},
-		"an older epoch": {{0, 0, 90, 10, 0, 0, 0, false}, {0, 0, 90, 10, 0, 0, 0, false}, {0, 1, 10, 0, 0, 0, 0, false}, {0, 1, 10, 0, 0, 0, 0, true}},
-		"a newer epoch":  {{0, 1, 5, 5, 0, 0, 0, false}, {0, 2, 1, 7, 0, 0, 0, false}, {0, 2, 2, 6, 0, 0, 0, false}, {0, 2, 8, 0, 0, 0, 0, false}, {0, 2, 8, 0, 0, 0, 0, true}},
+		"nothing to do":  {{0, 1, 10, 0, 0, 0, 0, false}, {s - 1, 1, 10, 0, 0, 0, 0, false}, {s, 1, 10, 0, 0, 0, 0, true}},
+		"behind":         {{0, 1, 5, 5, 0, 0, 0, false}, {5 * s, 1, 9, 3, 0, 0, 0, false}, {6 * s, 1, 10, 2, 0, 0, 0, false}, {7 * s, 1, 11, 1, 0, 0, 0, true}},
+		"goes back":      {{0, 1, 5, 5, 0, 0, 0, false}, {5 * s, 1, 10, 0, 0, 0, 0, false}, {6 * s, 1, 9, 1, 0, 0, 0, false}, {7 * s, 1, 10, 0, 0, 0, 0, false}, {8 * s, 1, 10, 0, 0, 0, 0, true}},
+		"filling":        {{0, 1, 10, 0, 1, 0, 0, false}, {5 * s, 1, 10, 0, 1, 0, 0, false}, {6 * s, 1, 10, 0, 0, 0, 0, false}, {7 * s, 1, 10, 0, 0, 0, 0, true}},
+		"not applied":    {{0, 1, 10, 0, 0, 3, time.Minute, false}, {5 * s, 1, 10, 0, 0, 1, time.Minute, false}, {6 * s, 1, 10, 0, 0, 0, 0, false}, {7 * s, 1, 10, 0, 0, 0, 0, true}},
+		"under load":     {{0, 1, 10, 0, 0, 9, s, false}, {4 * s, 1, 90, 0, 0, 9, 5 * s, false}, {5 * s, 1, 90, 0, 0, 9, 3 * s, false}, {6 * s, 1, 90, 0, 0, 9, 3 * s, true}},
+		"comes and goes": {{0, 1, 10, 0, 0, 0, 0, false}, {5 * s, 1, 10, 0, 0, 1, time.Minute, false}, {6 * s, 1, 10, 0, 0, 0, 0, false}, {7 * s, 1, 10, 0, 0, 0, 0, true}},
+		"an older epoch": {{0, 0, 90, 10, 0, 0, 0, false}, {5 * s, 0, 90, 10, 0, 0, 0, false}, {6 * s, 1, 10, 0, 0, 0, 0, false}, {7 * s, 1, 10, 0, 0, 0, 0, true}},
+		"a newer epoch":  {{0, 1, 5, 5, 0, 0, 0, false}, {5 * s, 2, 1, 7, 0, 0, 0, false}, {6 * s, 2, 2, 6, 0, 0, 0, false}, {7 * s, 2, 8, 0, 0, 0, 0, false}, {8 * s, 2, 8, 0, 0, 0, 0, true}},
 	} {
 		c := caughtUp{epoch: 1}
 		for i, l := range looks {
-			s := &replhub.Status{State: replhub.StateLive, Position: replhub.Position{Epoch: l.epoch, Seq: l.seq}, Lag: l.lag, Backlog: l.backlog, OldestUnacked: l.oldest, Fills: make([]replhub.Fill, l.fills)}
-			if got := c.look(s, at.Add(l.after)); got != l.want {
+			status := &replhub.Status{State: replhub.StateLive, Position: replhub.Position{Epoch: l.epoch, Seq: l.seq}, Lag: l.lag, Backlog: l.backlog, OldestUnacked: l.oldest, Fills: make([]replhub.Fill, l.fills)}
+			if got := c.look(status, at.Add(l.after)); got != l.want {
 				t.Errorf("%s, look %d: %v", name, i, got)
 			}
 		}
