@@ -6,8 +6,8 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// A row counts as different if it differs twice, and nothing has happened to it in the
-// replica between the looks.
+// A row counts as different if it differs at three looks, and nothing has happened to it in
+// the replica between them.
 func TestJudge(t *testing.T) {
 	none := side{}
 	is := func(hash uint64) side { return side{there: true, hash: hash} }
@@ -17,14 +17,16 @@ func TestJudge(t *testing.T) {
 		before, now candidate
 		want        string
 	}{
-		"it came":                      {candidate{is(1), none, at(0)}, candidate{is(1), is(1), at(7)}, equal},
-		"it is missing":                {candidate{is(1), none, at(0)}, candidate{is(1), none, at(0)}, differs},
-		"it is extra":                  {candidate{none, is(1), at(0)}, candidate{none, is(1), at(0)}, differs},
-		"it was deleted":               {candidate{none, is(1), at(3)}, candidate{none, none, at(7)}, equal},
-		"it is stale":                  {candidate{is(2), is(1), at(3)}, candidate{is(2), is(1), at(3)}, differs},
-		"stale, and the owner goes on": {candidate{is(2), is(1), at(3)}, candidate{is(3), is(1), at(3)}, differs},
-		"it is on its way again":       {candidate{is(2), is(1), at(3)}, candidate{is(3), is(2), at(7)}, moving},
-		"to and fro":                   {candidate{is(2), is(1), at(3)}, candidate{is(2), is(1), at(9)}, moving},
+		"it came":                            {candidate{is(1), none, at(0), 1}, candidate{is(1), is(1), at(7), 0}, equal},
+		"it is missing":                      {candidate{is(1), none, at(0), 1}, candidate{is(1), none, at(0), 0}, differs},
+		"it is extra":                        {candidate{none, is(1), at(0), 1}, candidate{none, is(1), at(0), 0}, differs},
+		"it was deleted":                     {candidate{none, is(1), at(3), 1}, candidate{none, none, at(7), 0}, equal},
+		"it is stale":                        {candidate{is(2), is(1), at(3), 1}, candidate{is(2), is(1), at(3), 0}, differs},
+		"stale, and the owner goes on":       {candidate{is(2), is(1), at(3), 1}, candidate{is(3), is(1), at(3), 0}, differs},
+		"it is on its way again":             {candidate{is(2), is(1), at(3), 1}, candidate{is(3), is(2), at(7), 0}, moving},
+		"to and fro":                         {candidate{is(2), is(1), at(3), 1}, candidate{is(2), is(1), at(9), 0}, moving},
+		"it is missing at two looks":         {candidate{is(1), none, at(0), 0}, candidate{is(1), none, at(0), 0}, moving},
+		"the owner was behind, and is ahead": {candidate{is(1), is(2), at(3), 0}, candidate{is(3), is(2), at(3), 0}, moving},
 	} {
 		v := &verifier{candidates: map[string]*candidate{"k": &c.now}, confirmed: map[string]*candidate{}}
 		v.judge(map[string]*candidate{"k": &c.before})

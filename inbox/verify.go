@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/replhub/replhub"
@@ -116,9 +117,9 @@ var ErrNotCaughtUp = errors.New("the replica does not catch up")
 // service gets them: with its filter, its fields and what the owner's policy allows. Both
 // may change meanwhile. It changes nothing.
 //
-// A row that differs is looked at again, once the replica has applied all that was
-// published until then and VerifyConfig.Settle is over. It counts if the replica's row is
-// still the same and still differs. So the instances of the service have to run.
+// A row that differs is looked at twice again, each time once the replica has applied all
+// that was published until then and VerifyConfig.Settle is over. It counts if it differs each
+// time, and nothing was applied to it in the replica meanwhile. So the instances of the service have to run.
 //
 // Columns are compared by value, as the rules of TYPES.md store them: in a numeric column
 // 1.10 is 1.1, in a timestamp with time zone two texts are equal if they are one point in
@@ -173,6 +174,8 @@ type verifier struct {
 type candidate struct {
 	owner, replica side
 	stamp          Stamp
+	// still counts looks since which the replica's row is as it is.
+	still int
 }
 
 // side is a row at one end.
@@ -209,29 +212,50 @@ const (
 	minBuckets    = 64
 )
 
-// sums compares the sums of buckets at both ends.
+// sums compares the sums of buckets at both ends. Both are read at once: the less time lies
+// between, the fewer rows differ because they have changed.
 func (v *verifier) sums(ctx context.Context) (differ digest.Set, buckets int, err error) {
-	v.begin("replica", 0)
-	here := make(digest.Sums, v.owner.mostBuckets())
-	err = v.all(ctx, v.db, func(key string, values []string) error {
-		here.Add(key, digest.Hash(key, values))
-		v.result.Rows++
-		v.tell(v.result.Rows)
-		return nil
+	about, err := v.count(ctx, v.db)
+	if err != nil {
+		return nil, 0, err
+	}
+	buckets = v.owner.mostBuckets()
+	for buckets > minBuckets && uint64(buckets/2)*rowsPerBucket >= about {
+		buckets /= 2
+	}
+	here, there := make(digest.Sums, buckets), digest.Sums(nil)
+	v.begin("all rows", about)
+	err = both(ctx, func(ctx context.Context) error {
+		return v.all(ctx, v.db, func(key string, values []string) error {
+			here.Add(key, digest.Hash(key, values))
+			v.result.Rows++
+			return nil
+		})
+	}, func(ctx context.Context) error {
+		sums, read, err := v.owner.sums(ctx, buckets, v.tell)
+		there, v.result.OwnerRows, v.result.Unjudged = sums, read.Rows, read.Unjudged
+		return err
 	})
 	if err != nil {
 		return nil, 0, err
 	}
-	for len(here) > minBuckets && uint64(len(here)/2)*rowsPerBucket >= v.result.Rows {
-		here = here.Halved()
+	return here.Differ(there), buckets, nil
+}
+
+// both runs two functions at once, and ends one when the other fails.
+func both(ctx context.Context, one, other func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	run := func(do func(context.Context) error) {
+		if err := do(ctx); err != nil {
+			cancel(err) // the first one is the cause
+		}
 	}
-	v.begin("owner", v.result.Rows)
-	there, read, err := v.owner.sums(ctx, len(here), v.tell)
-	if err != nil {
-		return nil, 0, err
-	}
-	v.result.OwnerRows, v.result.Unjudged = read.Rows, read.Unjudged
-	return here.Differ(there), len(here), nil
+	var running sync.WaitGroup
+	running.Go(func() { run(one) })
+	run(other)
+	running.Wait()
+	return context.Cause(ctx)
 }
 
 const (
@@ -244,36 +268,31 @@ const (
 // list compares the rows of buckets that differ.
 func (v *verifier) list(ctx context.Context, differ digest.Set, buckets int) error {
 	differ, v.result.Partly = v.bounded(differ, buckets)
-	v.begin("rows that may differ, owner", v.result.OwnerRows)
-	rows, err := v.owner.list(ctx, differ, buckets, v.tell)
-	if err != nil {
-		return err
-	}
-	for key, hash := range rows {
-		v.candidates[key] = &candidate{owner: side{there: true, hash: hash}}
-	}
-	v.begin("rows that may differ, replica", v.result.Rows)
-	n := uint64(0)
-	err = v.all(ctx, v.db, func(key string, values []string) error {
-		n++
-		v.tell(n)
-		if !differ.Has(digest.Bucket(key, buckets)) {
+	v.begin("rows that may differ", v.result.OwnerRows)
+	here, there := map[string]uint64{}, map[string]uint64(nil)
+	err := both(ctx, func(ctx context.Context) error {
+		return v.all(ctx, v.db, func(key string, values []string) error {
+			if differ.Has(digest.Bucket(key, buckets)) {
+				here[key] = digest.Hash(key, values)
+			}
 			return nil
-		}
-		hash := digest.Hash(key, values)
-		c := v.candidates[key]
-		switch {
-		case c == nil:
-			v.candidates[key] = &candidate{replica: side{there: true, hash: hash}}
-		case c.owner.hash == hash:
-			delete(v.candidates, key)
-		default:
-			c.replica = side{there: true, hash: hash}
-		}
-		return nil
+		})
+	}, func(ctx context.Context) (err error) {
+		there, err = v.owner.list(ctx, differ, buckets, v.tell)
+		return err
 	})
 	if err != nil {
 		return err
+	}
+	for key, hash := range there {
+		if is, found := here[key]; !found || is != hash {
+			v.candidates[key] = &candidate{owner: side{there: true, hash: hash}, replica: side{there: found, hash: is}}
+		}
+	}
+	for key, hash := range here {
+		if _, found := there[key]; !found {
+			v.candidates[key] = &candidate{replica: side{there: true, hash: hash}}
+		}
 	}
 	for key := range v.candidates {
 		if len(v.candidates) <= mostCandidates {

@@ -55,7 +55,7 @@ func (t *Table) comparison(ctx context.Context, db *sql.DB) (*comparison, error)
 	if err != nil {
 		return nil, err
 	}
-	c.selecting = "SELECT " + strings.Join(values, ", ") + " FROM " + table
+	c.selecting = "SELECT " + strings.Join(values, ", ") + "\nFROM " + table
 	if d == database.MariaDB {
 		c.selecting = mariadbReading + c.selecting
 	}
@@ -101,6 +101,13 @@ func absentForm(d database.Dialect, b *boundColumn, form digest.Form, value any)
 
 // keyChunk is how many keys one statement looks up.
 const keyChunk = 500
+
+// count is how many rows the table has.
+func (c *comparison) count(ctx context.Context, db *sql.DB) (n uint64, err error) {
+	_, from, _ := strings.Cut(c.selecting, "\nFROM ")
+	err = db.QueryRowContext(ctx, "SELECT count(*) FROM "+from).Scan(&n)
+	return n, err
+}
 
 // all reads every row of the table.
 func (c *comparison) all(ctx context.Context, db *sql.DB, each func(key string, values []string) error) error {

@@ -13,10 +13,13 @@ import (
 
 // settle looks at the candidates again until each is equal, or is confirmed to differ.
 //
-// At a look, a row differs at both ends. Then the replica applies all that was published
-// before, and some time after, that look. If the replica's row is the same as before, and
-// nothing was applied to it meanwhile, then no change is on its way that would have made
-// it equal: the row is wrong. If it has changed, it is looked at again.
+// Between two looks, the replica applies all that was published before, and some time after,
+// the first one. A row is confirmed at the third look at which it differs, if nothing was
+// applied to it in the replica since the first. Two looks would not do: at the first one
+// the replica may have been ahead of the owner's row, which was read earlier, and at the
+// second one a later change may be on its way. But at the second look the owner's row was
+// read after the replica's had become what it is. So it is the newer one, and what made it
+// differ has been applied by the third look, or never will be.
 func (v *verifier) settle(ctx context.Context) error {
 	for until := time.Now().Add(v.cfg.Wait); len(v.candidates) > 0; {
 		v.begin(fmt.Sprintf("%d rows differ; waiting for what is on its way", len(v.candidates)), 0)
@@ -68,16 +71,21 @@ func (v *verifier) look(ctx context.Context) error {
 	return v.stamps(ctx)
 }
 
+// stillFor is how many looks behind the first one a row of the replica has to be as it was.
+const stillFor = 2
+
 // judge drops the candidates that are equal now, and confirms those whose row in the
-// replica is as it was before.
+// replica has long been as it is.
 func (v *verifier) judge(before map[string]*candidate) {
 	for key, c := range v.candidates {
 		switch was := before[key]; {
 		case c.owner.same(c.replica):
 			delete(v.candidates, key)
 		case c.replica.same(was.replica) && c.stamp == was.stamp:
-			v.confirmed[key] = c
-			delete(v.candidates, key)
+			if c.still = was.still + 1; c.still >= stillFor {
+				v.confirmed[key] = c
+				delete(v.candidates, key)
+			}
 		}
 	}
 }

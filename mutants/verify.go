@@ -5,8 +5,8 @@ var verifyMutants = []mutant{
 	{
 		name: "verify-on-its-way", guarantee: "verify: a row that is on its way is not different",
 		file: "inbox/verifysettle.go",
-		old:  `case c.replica.same(was.replica) && c.stamp == was.stamp:`,
-		new:  `case was != nil:`,
+		old:  `if c.still = was.still + 1; c.still >= stillFor {`,
+		new:  `if c.still = was.still + 1; c.still >= 1 {`,
 		pkg:  "./inbox", test: "TestJudge",
 	},
 	{
