@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/certtest"
@@ -76,6 +77,38 @@ func TestHTTPBeyondThisMachine(t *testing.T) {
 	}
 }
 
+// A certificate that clients refuse, or that cannot be read, is named by its file.
+func TestTroubleWithHTTPFiles(t *testing.T) {
+	ca := certtest.New(t)
+	pair := func(end time.Time) certificateFiles {
+		cert, key := ca.PairPEM(ca.IssueUntil("127.0.0.1", end))
+		return certificateFiles{secretFile(t, "cert.pem", string(cert)), secretFile(t, "key.pem", string(key))}
+	}
+	token, good := secretFile(t, "token", httpToken), pair(time.Now().Add(time.Hour))
+	for name, tt := range map[string]struct {
+		s    httpSettings
+		says []string
+	}{
+		"nothing":      {httpSettings{}, nil},
+		"in order":     {httpSettings{TokenFile: token, TLS: good}, nil},
+		"expired":      {httpSettings{TLS: pair(time.Now().Add(-time.Minute))}, []string{"cert.pem", "has expired"}},
+		"too early":    {httpSettings{TLS: pair(time.Now().Add(3 * time.Hour))}, []string{"cert.pem", "not valid before"}},
+		"no file":      {httpSettings{TLS: certificateFiles{good.Cert + "x", good.Key}}, []string{contract.EnvHTTPTLSCert, "no such file"}},
+		"no token":     {httpSettings{TokenFile: token + "x"}, []string{contract.EnvHTTPTokenFile, "no such file"}},
+		"an odd token": {httpSettings{TokenFile: secretFile(t, "odd", "hush-hush and more than that")}, []string{contract.EnvHTTPTokenFile, "one word"}},
+	} {
+		got := tt.s.trouble()
+		if (got == "") != (tt.says == nil) || strings.Contains(got, "hush") {
+			t.Errorf("%s: %q", name, got)
+		}
+		for _, word := range tt.says {
+			if !strings.Contains(got, word) {
+				t.Errorf("%s: %q does not say %q", name, got, word)
+			}
+		}
+	}
+}
+
 // A hub with a token and TLS: each path demands the token, which may be replaced while the
 // hub runs. No secret is in the log, or in what HTTP answers.
 func TestHTTPWithTokenAndTLS(t *testing.T) {
@@ -129,6 +162,21 @@ func TestHTTPWithTokenAndTLS(t *testing.T) {
 	}
 	if code, _ := get("/healthz", "Bearer another-token-of-the-hub"); code != http.StatusOK {
 		t.Errorf("the new token: %d", code)
+	}
+	if err := os.Remove(token); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if code, _ := get("/healthz", "Bearer another-token-of-the-hub"); code != http.StatusUnauthorized {
+			t.Errorf("without a token's file: %d", code)
+		}
+	}
+	if n := strings.Count(r.log(), "read the token of HTTP"); n != 1 {
+		t.Errorf("that the token cannot be read is logged %d times", n)
+	}
+	r.stdout.await(t, "every HTTP request is refused")
+	if o := execute(t.Context(), "", "status"); !strings.Contains(o.stdout, "every HTTP request is refused") {
+		t.Errorf("status does not name the token's file:\n%s%s", o.stdout, o.stderr)
 	}
 	if log := r.log() + r.stderr.String(); strings.Contains(log, httpToken) || strings.Contains(log, "another-token") {
 		t.Error("a token is in the log")
