@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"fmt"
 	"testing"
 )
 
@@ -60,4 +61,39 @@ func TestEraseBesideABrokenLane(t *testing.T) {
 	if again := w.erase("42", false); len(again.Left) == 0 {
 		t.Error("the second time nothing is left")
 	}
+}
+
+// Ingest and the dead letters cannot be written: both are named, and the lanes do not keep
+// the data because of it. Once they can be written again, another request ends the work.
+func TestEraseBesideBrokenStreams(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("a", `{"entities":["user"]}`)
+	w.register("b", `{"interests":[{"entity":"user","filter":"data.missing == 1"}]}`) // dead letters
+	for _, key := range []string{"1", "42", "2"} {
+		w.user(key)
+	}
+	w.copies("a", 3)
+	w.eventually("the dead letters", func() error {
+		if info, err := w.stream("DLQ").Info(t.Context()); err != nil || info.State.Msgs != 3 {
+			return fmt.Errorf("%+v, %w", info.State, err)
+		}
+		return nil
+	})
+	for _, name := range []string{"DB", "DLQ"} {
+		cfg := w.stream(name).CachedInfo().Config
+		cfg.Sealed = true
+		if _, err := w.js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := w.erase("42", false)
+	left := make(map[string]bool)
+	for _, m := range done.Left {
+		left[m.Stream] = true
+	}
+	if !left["DB"] || !left["DLQ"] || len(left) != 2 {
+		t.Errorf("left %+v", done.Left)
+	}
+	w.gone("name of 42", "SUB_a")
 }

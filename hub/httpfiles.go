@@ -14,9 +14,9 @@ func (h *Hub) watchHTTPFiles(ctx context.Context) error {
 	}
 	for {
 		text := h.cfg.HTTPTrouble()
-		switch before := h.condition.HTTP(); {
-		case text == before:
-		case text == "":
+		switch text {
+		case h.condition.HTTP(): // as before
+		case "":
 			h.log.Info("the files of HTTP are in order again")
 		default:
 			h.log.Error("HTTP", "err", text)

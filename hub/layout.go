@@ -191,6 +191,9 @@ func (h *Hub) lay(ctx context.Context, name string, want layout, mixed func() bo
 	}
 	for _, info := range consumers {
 		if n := info.Config.Replicas; n != 0 && n != want.replicas {
+			if mixed() {
+				return false, errMixed
+			}
 			return false, h.layConsumers(ctx, service)
 		}
 	}

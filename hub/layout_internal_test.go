@@ -1,9 +1,14 @@
 package hub
 
 import (
+	"errors"
+	"log/slog"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/testenv/natstest"
 )
 
 // A stream takes one step at a time, and stays where it is if ingest has no placement.
@@ -30,6 +35,34 @@ func TestLayoutNext(t *testing.T) {
 		next, more := c.want.next(c.have)
 		if more != c.more || next.Replicas != c.replicas || !samePlacement(next.Placement, c.tags) {
 			t.Errorf("%s: more %v, %d replicas at %+v", name, more, next.Replicas, next.Placement)
+		}
+	}
+}
+
+// While the servers of a cluster have different versions, no stream is moved.
+func TestNoLayoutAmongVersions(t *testing.T) {
+	js, err := jetstream.New(natstest.Start(t).Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &Hub{js: js, log: slog.New(slog.DiscardHandler)}
+	cfg := jetstream.StreamConfig{Name: "SUB_s", Subjects: []string{"sub.s.>"}, Replicas: 1, Metadata: map[string]string{contract.MetadataKey: contract.MetadataValue}}
+	if _, err := js.CreateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	// A server that is alone takes any place.
+	want := layout{1, &jetstream.Placement{Tags: []string{"ssd"}}}
+	for _, mixed := range []bool{true, false} {
+		_, err := h.lay(t.Context(), "SUB_s", want, func() bool { return mixed })
+		if errors.Is(err, errMixed) != mixed {
+			t.Errorf("mixed %v: %v", mixed, err)
+		}
+		s, err := js.Stream(t.Context(), "SUB_s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if moved := s.CachedInfo().Config.Placement != nil; moved && mixed {
+			t.Error("a stream is moved among servers of different versions")
 		}
 	}
 }

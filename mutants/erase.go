@@ -34,9 +34,16 @@ var eraseMutants = []mutant{
 	{
 		name: "erase-stops-at-a-broken-lane", guarantee: "a lane that cannot be written keeps no other lane from being erased from",
 		file: "hub/internal/erase/lanes.go",
-		old:  "case ctx.Err() != nil || errors.Is(err, lane.ErrStopped):",
-		new:  "case true || ctx.Err() != nil || errors.Is(err, lane.ErrStopped):",
+		old:  "case ctx.Err() != nil || many || errors.Is(err, lane.ErrStopped) ||",
+		new:  "case true || ctx.Err() != nil || many || errors.Is(err, lane.ErrStopped) ||",
 		pkg:  "./hub", test: "TestEraseBesideABrokenLane",
+	},
+	{
+		name: "erase-stops-at-broken-letters", guarantee: "a stream that cannot be written keeps no lane from being erased from",
+		file: "hub/internal/erase/erase.go",
+		old:  "done, err = p.try(ctx, contract.StreamDLQ, p.letters)",
+		new:  "done, err = p.letters(ctx)",
+		pkg:  "./hub", test: "TestEraseBesideBrokenStreams",
 	},
 	{
 		name: "ledger-that-lost-writes", guarantee: "what a hub knows comes back into a ledger that lost its last writes, and the hub hears of what is written since",

@@ -59,4 +59,25 @@ var restMutants = []mutant{
 		new:  "	if false {\n		// A delete",
 		pkg:  "./hub/internal/match", test: "TestLimit",
 	},
+	{
+		name: "token-told-each-time", guarantee: "transport: a token that cannot be read is told once",
+		file: "internal/opshttp/token.go",
+		old:  "if t.fails.Swap(failed) == failed {",
+		new:  "if t.fails.Swap(failed) == failed && !failed {",
+		pkg:  "./cmd/replhub", test: "TestHTTPWithTokenAndTLS",
+	},
+	{
+		name: "record-beyond-the-quota", guarantee: "quotas: a record made by hand is under the quota of bytes",
+		file: "hub/internal/registration/register.go",
+		old:  "err := r.registrar.quotaOfRecord(r.service, maxBytes); err != nil {",
+		new:  "err := r.registrar.quotaOfRecord(r.service, 0); err != nil {",
+		pkg:  "./hub", test: "TestQuotaOfARecordMadeByHand",
+	},
+	{
+		name: "layout-among-versions", guarantee: "versions: no stream is moved while the servers' versions differ",
+		file: "hub/layout.go",
+		old:  "	if next, more := want.next(cfg); more {\n		if mixed() {",
+		new:  "	if next, more := want.next(cfg); more {\n		if false {",
+		pkg:  "./hub", test: "TestNoLayoutAmongVersions",
+	},
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/opshttp"
@@ -79,6 +80,38 @@ func TestHTTPBeyondThisMachine(t *testing.T) {
 	}
 }
 
+// A certificate that clients refuse, or that cannot be read, is named by its file.
+func TestTroubleWithHTTPFiles(t *testing.T) {
+	ca := certtest.New(t)
+	pair := func(end time.Time) opshttp.CertificateFiles {
+		cert, key := ca.PairPEM(ca.IssueUntil("127.0.0.1", end))
+		return opshttp.CertificateFiles{secretFile(t, "cert.pem", string(cert)), secretFile(t, "key.pem", string(key))}
+	}
+	token, good := secretFile(t, "token", httpToken), pair(time.Now().Add(time.Hour))
+	for name, tt := range map[string]struct {
+		s    opshttp.Settings
+		says []string
+	}{
+		"nothing":      {opshttp.Settings{}, nil},
+		"in order":     {opshttp.Settings{TokenFile: token, TLS: good}, nil},
+		"expired":      {opshttp.Settings{TLS: pair(time.Now().Add(-time.Minute))}, []string{"cert.pem", "has expired"}},
+		"too early":    {opshttp.Settings{TLS: pair(time.Now().Add(3 * time.Hour))}, []string{"cert.pem", "not valid before"}},
+		"no file":      {opshttp.Settings{TLS: opshttp.CertificateFiles{good.Cert + "x", good.Key}}, []string{contract.EnvHTTPTLSCert, "no such file"}},
+		"no token":     {opshttp.Settings{TokenFile: token + "x"}, []string{contract.EnvHTTPTokenFile, "no such file"}},
+		"an odd token": {opshttp.Settings{TokenFile: secretFile(t, "odd", "hush-hush and more than that")}, []string{contract.EnvHTTPTokenFile, "one word"}},
+	} {
+		got := tt.s.Trouble()
+		if (got == "") != (tt.says == nil) || strings.Contains(got, "hush") {
+			t.Errorf("%s: %q", name, got)
+		}
+		for _, word := range tt.says {
+			if !strings.Contains(got, word) {
+				t.Errorf("%s: %q does not say %q", name, got, word)
+			}
+		}
+	}
+}
+
 // A hub with a token and TLS: each path demands the token, which may be replaced while the
 // hub runs. No secret is in the log, or in what HTTP answers.
 func TestHTTPWithTokenAndTLS(t *testing.T) {
@@ -132,6 +165,21 @@ func TestHTTPWithTokenAndTLS(t *testing.T) {
 	}
 	if code, _ := get("/healthz", "Bearer another-token-of-the-hub"); code != http.StatusOK {
 		t.Errorf("the new token: %d", code)
+	}
+	if err := os.Remove(token); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if code, _ := get("/healthz", "Bearer another-token-of-the-hub"); code != http.StatusUnauthorized {
+			t.Errorf("without a token's file: %d", code)
+		}
+	}
+	if n := strings.Count(r.log(), "read the token of HTTP"); n != 1 {
+		t.Errorf("that the token cannot be read is logged %d times", n)
+	}
+	r.stdout.await(t, "every HTTP request is refused")
+	if o := execute(t.Context(), "", "status"); !strings.Contains(o.stdout, "every HTTP request is refused") {
+		t.Errorf("status does not name the token's file:\n%s%s", o.stdout, o.stderr)
 	}
 	if log := r.log() + r.stderr.String(); strings.Contains(log, httpToken) || strings.Contains(log, "another-token") {
 		t.Error("a token is in the log")

@@ -152,8 +152,8 @@ func (e *Eraser) begin(ctx context.Context, req contract.Erase) (cursor, error) 
 // refusal translates an error for the caller.
 func (e *Eraser) refusal(err error) error {
 	if many, ok := errors.AsType[*retention.TooManyErasedError](err); ok {
-		return contract.Errorf(contract.CodeLimit, "with these, %d erased events would lie among those that ingest still holds, and at most %d may; "+
-			"what is erased stays erased: wait until ingest was trimmed, or lower %s for a while, and send the request again",
+		return contract.Errorf(contract.CodeLimit, "ingest still holds the places of %d erased events, with these, and the ledger has room for %d. "+
+			"What is erased stays erased. Places are given up when ingest is trimmed, which waits for %s and for the slowest lane; a larger max_payload of the server makes room for up to 30000. Then send the request again",
 			many.Have, many.Most, contract.EnvHistory)
 	}
 	if errors.Is(err, retention.ErrChanged) {
@@ -184,10 +184,10 @@ func (p *page) work(ctx context.Context) error {
 		switch p.at.phase {
 		case events:
 			p.reply.Place = contract.StreamIngest
-			done, err = p.events(ctx)
+			done, err = p.try(ctx, contract.StreamIngest, p.events)
 		case letters, lettersAgain:
 			p.reply.Place = contract.StreamDLQ
-			done, err = p.letters(ctx)
+			done, err = p.try(ctx, contract.StreamDLQ, p.letters)
 		default:
 			done, err = p.lanes(ctx)
 		}

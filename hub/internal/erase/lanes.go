@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/retry"
@@ -21,9 +22,9 @@ const (
 	// long the server may wait for them.
 	fetchAtOnce = 500
 	fetchTime   = time.Second
-	// laneTime bounds the work on one lane in a page. A lane whose server does not answer
-	// must not use up the time of the others.
-	laneTime = 4 * time.Second
+	// streamTime bounds the work on one stream in a page. A stream whose server does not
+	// answer must not use up the time of the others.
+	streamTime = 4 * time.Second
 	// unused is the time after which the server removes an abandoned consumer.
 	unused = 10 * time.Second
 )
@@ -42,7 +43,7 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 			p.at = p.at.lane(service)
 		}
 		p.reply.Place = subjects.LaneStream(service)
-		if done, err := p.tryLane(ctx, service); err != nil || !done {
+		if done, err := p.try(ctx, p.reply.Place, func(ctx context.Context) (bool, error) { return p.lane(ctx, service) }); err != nil || !done {
 			return false, err
 		}
 		p.at = p.at.lane(service)
@@ -54,27 +55,28 @@ func (p *page) lanes(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// electionPause is the time between two attempts at a lane that has no leader: an election
+// electionPause is the time between two attempts at a stream that has no leader: an election
 // takes about a second.
 const electionPause = 100 * time.Millisecond
 
-// tryLane is lane. A lane that cannot be worked on is done, and is noted as left: the others
-// must not keep the data because of it.
-func (p *page) tryLane(ctx context.Context, service subjects.Name) (done bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, laneTime)
+// try does the work on one stream. A stream that cannot be worked on is done, and is noted
+// as left: the others must not keep the data because of it.
+func (p *page) try(ctx context.Context, stream string, work func(context.Context) (done bool, err error)) (done bool, err error) {
+	bounded, cancel := context.WithTimeout(ctx, streamTime)
 	defer cancel()
-	done, err = p.lane(bounded, service)
+	done, err = work(bounded)
 	for hubstream.Leaderless(err) && retry.Sleep(bounded, electionPause) == nil {
-		done, err = p.lane(bounded, service)
+		done, err = work(bounded)
 	}
+	_, many := errors.AsType[*retention.TooManyErasedError](err)
 	switch {
 	case err == nil:
 		return done, nil
-	case ctx.Err() != nil || errors.Is(err, lane.ErrStopped):
-		return false, fmt.Errorf("lane %s: %w", service, err)
+	case ctx.Err() != nil || many || errors.Is(err, lane.ErrStopped) || errors.Is(err, retention.ErrChanged):
+		return false, fmt.Errorf("stream %s: %w", stream, err)
 	}
-	p.cfg.Logger.Warn("a lane cannot be erased from", "service", service.String(), "err", err)
-	p.left(contract.ErasedMessage{Stream: subjects.LaneStream(service), Reason: fmt.Sprintf("%v; see to the lane, and run it again", err)})
+	p.cfg.Logger.Warn("a stream cannot be erased from", "stream", stream, "err", err)
+	p.left(contract.ErasedMessage{Stream: stream, Reason: fmt.Sprintf("%v; see to the stream, and run it again", err)})
 	return true, nil
 }
 

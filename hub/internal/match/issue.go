@@ -33,15 +33,22 @@ var (
 // endOfText is how CEL's parser names the end of the filter.
 const endOfText = "<EOF>"
 
-// doubled are characters that are part of an operator only where they stand twice.
-var doubled = map[string]string{"=": "==", "&": "&&", "|": "||"}
+// doubled is the operator that a character belongs to only where it stands twice, "" for
+// others.
+func doubled(text string) string {
+	switch text {
+	case "=", "&", "|":
+		return text + text
+	}
+	return ""
+}
 
 // plainly says a message of CEL in plain words. A message of another form stays.
 func plainly(message string) string {
 	if m := unreadable.FindStringSubmatch(message); m != nil {
 		switch text := strings.TrimSpace(m[1]); {
-		case doubled[text] != "":
-			return fmt.Sprintf("%q is no operator; write %q", text, doubled[text])
+		case doubled(text) != "":
+			return fmt.Sprintf("%q is no operator; write %q", text, doubled(text))
 		case strings.HasPrefix(text, "'") || strings.HasPrefix(text, `"`):
 			return "the text " + text + " has no end, or an escape that is not known"
 		default:

@@ -40,10 +40,16 @@ func New(tb testing.TB) Authority {
 // Issue makes a certificate for servers and clients, for an address or a DNS name.
 func (a Authority) Issue(name string) tls.Certificate {
 	a.tb.Helper()
+	return a.IssueUntil(name, time.Now().Add(time.Hour))
+}
+
+// IssueUntil is Issue for a certificate that ends at a time.
+func (a Authority) IssueUntil(name string, end time.Time) tls.Certificate {
+	a.tb.Helper()
 	key := newKey(a.tb)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: end.Add(-2 * time.Hour), NotAfter: end,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if ip := net.ParseIP(name); ip != nil {

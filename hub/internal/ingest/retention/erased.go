@@ -210,10 +210,9 @@ func timeAt(seq uint64, then func(at time.Time, found bool) Step) Step {
 // TooManyErasedError refuses an erasure: the ledger has no room for the marks.
 type TooManyErasedError struct{ Have, Most int }
 
-// Error says what to wait for.
+// Error says how much room there is.
 func (e *TooManyErasedError) Error() string {
-	return fmt.Sprintf("%d erased events lie among those that ingest still holds, and there may be %d: wait until ingest was trimmed, or lower REPLHUB_HISTORY for a while",
-		e.Have, e.Most)
+	return fmt.Sprintf("ingest still holds the places of %d erased events, and the ledger has room for %d", e.Have, e.Most)
 }
 
 // Erase records that events are erased. From then on no reader returns them, so they may
