@@ -128,6 +128,9 @@ func TestDroppedLaneThatTheServerKeeps(t *testing.T) {
 	if err := os.RemoveAll(before); err != nil { // as the server does in a moment
 		t.Fatal(err)
 	}
+	if _, err := w.nc.Request("replhub.register.s", []byte(`{"entities":["user"]}`), 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
 	w.register("s", `{"entities":["user"]}`)
 	w.publish("db.user.update", `{"id":"1"}`)
 	w.copies("s", 1)

@@ -19,17 +19,8 @@ type book struct {
 	looking            bool
 	// session is the number of the present session.
 	session int
-	// cache has the records of looks; mine are the versions of records that the hub wrote through.
-	cache registrar.Cache
-	mine  registrar.Versions
-}
-
-// parse parses the record of an interest.
-func (b *book) parse(path string, value []byte) (registrar.Interest, bool, error) {
-	if b.cache == nil {
-		b.cache = make(registrar.Cache)
-	}
-	return b.cache.Parse(path, value)
+	// mine are the versions of records that the hub wrote through.
+	mine registrar.Versions
 }
 
 // watching is the process that keeps the copy.

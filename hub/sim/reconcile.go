@@ -39,7 +39,7 @@ func (l *look) next() {
 		path := l.paths[0]
 		l.paths = l.paths[1:]
 		entity, name, is := registrar.ParseInterestPath(path)
-		found, _, err := l.h.book.parse(path, l.entries[path].Value)
+		found, _, err := l.h.w.registry.cache.Parse(path, l.entries[path].Value)
 		if i := l.h.w.service(name.String()); is && err == nil && i >= 0 {
 			o := &one{look: l, path: path, index: i, by: l.h.w.registry.requests[place{path, l.entries[path].Version}]}
 			o.begin(agree.Record{Entity: entity.String(), Found: found, Version: l.entries[path].Version})

@@ -26,6 +26,8 @@ type registry struct {
 	// interest is not in force yet.
 	made     int
 	requests map[place]request
+	// cache has the records that hubs have read.
+	cache record.Cache
 	// sessions are the hubs that are told of changes, with the numbers of their sessions.
 	sessions map[*hub]int
 }
@@ -113,7 +115,7 @@ func (r *registry) notify(path string) {
 func (r *registry) act(a Action) {
 	if !r.on {
 		if a.Verb == Registry {
-			*r = registry{w: r.w, on: true, records: make(map[string]tree.Entry), requests: make(map[place]request), sessions: make(map[*hub]int)}
+			*r = registry{w: r.w, on: true, records: make(map[string]tree.Entry), requests: make(map[place]request), cache: make(record.Cache), sessions: make(map[*hub]int)}
 			for _, h := range r.w.hubs {
 				h.load()
 			}

@@ -134,11 +134,7 @@ func (s *scheduler) named(a Action) Action {
 	case ByHand, Vanish:
 		a.On, a.N = s.service(), s.random.IntN(len(entities))
 	case Copy, Restore:
-		if a.On = s.service(); s.w.registry.on && s.random.IntN(2) == 0 {
-			a.On = registryStream
-		} else if a.Verb == Restore {
-			a.N = s.random.IntN(2)
-		}
+		return s.backup(a)
 	case Kill, Start, Freeze, Thaw:
 		return s.process(a.Verb)
 	case Trim, Look, Expire:
@@ -146,6 +142,16 @@ func (s *scheduler) named(a Action) Action {
 	default:
 		a.On = s.hub() + "/" + s.service()
 		a.N = s.random.IntN(len(entities))
+	}
+	return a
+}
+
+// backup is an action on a copy of a lane, or of the registry.
+func (s *scheduler) backup(a Action) Action {
+	if a.On = s.service(); s.w.registry.on && s.random.IntN(2) == 0 {
+		a.On = registryStream
+	} else if a.Verb == Restore {
+		a.N = s.random.IntN(2)
 	}
 	return a
 }

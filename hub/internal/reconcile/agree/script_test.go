@@ -102,7 +102,7 @@ func (p *player) missing(rest string) string {
 		p.t.Fatal(err)
 	}
 	entries := make(map[string]tree.Entry)
-	for _, path := range strings.Fields(paths) {
+	for path := range strings.FieldsSeq(paths) {
 		entries[path] = tree.Entry{}
 	}
 	var out strings.Builder
