@@ -161,7 +161,10 @@ func (a *Applier) subscribe(ctx context.Context) error {
 		a.end(nil) // the looks end with it
 		return err
 	})
-	group.Go(func() error { return a.watch(ctx, registered.Epoch) })
+	group.Go(func() error {
+		a.watch(ctx, registered.Epoch)
+		return nil
+	})
 	group.Go(func() error {
 		select {
 		case <-sub.Ready():
@@ -203,9 +206,10 @@ func (a *Applier) unregister(ctx context.Context) {
 }
 
 // watch looks at the lane: for progress, and for the end of a run with Once.
-func (a *Applier) watch(ctx context.Context, epoch uint64) error {
+func (a *Applier) watch(ctx context.Context, epoch uint64) {
 	var p pace
 	c := caughtUp{epoch: epoch}
+	waits := "" // as it was last logged
 	tick := time.NewTicker(a.cfg.look)
 	defer tick.Stop()
 	for {
@@ -213,23 +217,28 @@ func (a *Applier) watch(ctx context.Context, epoch uint64) error {
 		status, err := a.client.Describe(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return
 		case err != nil:
 			a.log.Debug("look at the lane", keyErr, err)
 		default:
 			a.lane.Store(&status)
 			a.looked.Store(&asked)
+			now := p.progress(asked, &status, a.done(), a.sub.Load().State())
+			if now.Waits != waits && now.Waits != "" && now.State != replhub.StateLive {
+				a.log.Warn("nothing comes", keyService, a.cfg.Service, "state", now.State, "reason", now.Waits)
+			}
+			waits = now.Waits
 			if a.cfg.OnProgress != nil {
-				a.cfg.OnProgress(p.progress(asked, &status, a.done(), a.sub.Load().State()))
+				a.cfg.OnProgress(now)
 			}
 			if a.cfg.Once && c.look(&status, asked) {
 				a.end(errCaughtUp)
-				return nil
+				return
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
 )
 
@@ -24,6 +25,9 @@ func (a *Applier) adopt(ctx context.Context, r *replica) error {
 // create makes a table from rows, and has the service registered for its columns alone.
 func (a *Applier) create(ctx context.Context, r *replica, rows []*replhub.Delivery) error {
 	g := infer(a.target.dialect, r.spec, rows)
+	if len(g.columns) == 0 {
+		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: the rows of %s have no member beside their key", r.spec.Table, r.spec.Entity)}}
+	}
 	statement, err := createTable(a.target.dialect, r.spec.Table, g)
 	if err != nil {
 		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: %v", r.spec.Table, err)}}
@@ -52,12 +56,18 @@ func (a *Applier) create(ctx context.Context, r *replica, rows []*replhub.Delive
 	return a.bind(ctx, r, columns)
 }
 
+// notCreated is the error of a table that could not be made: a finding, unless the
+// database is away.
 func (a *Applier) notCreated(r *replica, statement string, err error) error {
-	if isDenied(err) {
+	switch {
+	case isDenied(err):
 		return &Findings{All: []string{fmt.Sprintf("this user may not make table %s (%v); run this as one who may, and grant SELECT, INSERT, UPDATE, DELETE on it:\n    %s;",
 			r.spec.Table, err, statement)}}
+	case database.Classify(err) == database.Unavailable && !isReadOnly(err):
+		return fmt.Errorf("make table %s: %w", r.spec.Table, err)
+	default:
+		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: %v; mend it, or run a statement of your own in place of\n    %s;", r.spec.Table, err, statement)}}
 	}
-	return fmt.Errorf("make table %s: %w", r.spec.Table, err)
 }
 
 // bind opens a table that was made, and narrows the interest to its columns.

@@ -35,6 +35,7 @@ func TestParseDSN(t *testing.T) {
 		{"sqlite:", 0, ""},
 		{"mysql://ada:hush@db", 0, ""},
 		{"mysql://ada:hu/sh@db/app", 0, ""},
+		{"ada:secret@tcp(db:1)/app?timeout=hush", 0, ""},
 		{"oracle://ada:hush@db/app", 0, ""},
 		{"a.db", 0, ""},
 		{"", 0, ""},

@@ -39,7 +39,10 @@ type replica struct {
 func onEach(t *testing.T, test func(t *testing.T, r *replica)) {
 	t.Helper()
 	for i := range kinds {
-		t.Run(kinds[i].name, func(t *testing.T) { test(t, newReplica(t, i)) })
+		t.Run(kinds[i].name, func(t *testing.T) {
+			t.Parallel() // they wait most of their time
+			test(t, newReplica(t, i))
+		})
 	}
 }
 

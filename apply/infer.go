@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"math/big"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,14 +47,17 @@ type guessed struct {
 func infer(d database.Dialect, spec Table, rows []*replhub.Delivery) guessed {
 	seen := map[string]sort{} // by path
 	for _, row := range rows {
-		for path, raw := range membersOf(row.Data) {
-			seen[path] |= sortOf(raw)
+		for name, raw := range membersOf(row.Data) {
+			if !strings.Contains(name, ".") { // else it would be taken for a path
+				seen[name] |= sortOf(raw)
+			}
 		}
 		for _, path := range spec.Columns {
+			if !strings.Contains(path, ".") {
+				continue
+			}
 			if raw, ok := memberAt(row.Data, strings.Split(path, ".")); ok {
 				seen[path] |= sortOf(raw)
-			} else {
-				seen[path] |= 0
 			}
 		}
 	}
@@ -139,8 +141,6 @@ func memberAt(data []byte, path []string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-var momentText = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$`)
-
 // sortOf is a value's sort; a null has none.
 func sortOf(raw json.RawMessage) sort {
 	raw = bytes.TrimSpace(raw)
@@ -157,7 +157,7 @@ func sortOf(raw json.RawMessage) sort {
 			return sortText
 		}
 		at, err := time.Parse(time.RFC3339Nano, text)
-		if err == nil && momentText.MatchString(text) && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999 {
+		if err == nil && microseconds(text) && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999 {
 			return sortMoment
 		}
 		return sortText
@@ -167,6 +167,12 @@ func sortOf(raw json.RawMessage) sort {
 		}
 		return numberOf(string(raw))
 	}
+}
+
+// microseconds reports whether an RFC 3339 time has at most six digits of a second.
+func microseconds(text string) bool {
+	_, fraction, ok := strings.Cut(text, ".")
+	return !ok || len(strings.TrimRight(fraction, "Z+-:0123456789")) == 0 && strings.IndexAny(fraction, "Z+-") <= 6
 }
 
 // numberOf is the sort of a number that is not whole.

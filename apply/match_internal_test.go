@@ -55,7 +55,7 @@ func TestMatch(t *testing.T) {
 // What is registered and not wished otherwise stays; what differs is said, and rows that
 // lack something are fetched again.
 func TestPlanRegistration(t *testing.T) {
-	user := func(fields ...string) []wish { return []wish{{entity: "user", table: "people", fields: fields}} }
+	user := func(fields ...string) []wish { return []wish{{entity: "user", fields: fields}} }
 	cfg := Config{Service: "sharing", Start: replhub.StartNew()}
 	registered := func(change func(*replhub.Status)) *replhub.Status {
 		s := &replhub.Status{
@@ -82,6 +82,7 @@ func TestPlanRegistration(t *testing.T) {
 		"wider":              {was: registered(nil), wishes: user("name", "city"), filter: "data.a", changes: 1, widened: 1},
 		"narrower":           {was: registered(nil), wishes: user("name"), filter: "data.a", changes: 1},
 		"below":              {was: registered(nil), wishes: user("id", "name.first"), filter: "data.a", changes: 1},
+		"to be made":         {was: registered(nil), wishes: []wish{{entity: "user", unmade: true}}, filter: "data.a"},
 		"whole rows":         {was: registered(nil), wishes: user(), filter: "data.a", changes: 1, widened: 1},
 		"another filter":     {was: registered(nil), wishes: []wish{{entity: "user", fields: []string{"id", "name"}, where: "true"}}, filter: "true", changes: 1, widened: 1},
 		"another entity":     {was: registered(nil), wishes: []wish{{entity: "tenant"}}, found: 1, fresh: true},

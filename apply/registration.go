@@ -15,8 +15,10 @@ const defaultPartitions = 8
 
 // wish is what an entity's interest has to have.
 type wish struct {
-	entity, table, where string
-	fields               []string // none: whole rows
+	entity, where string
+	fields        []string // none: whole rows
+	// unmade says that the table does not exist, so that its fields are not known.
+	unmade bool
 }
 
 // planned is a registration, and what it changes.
@@ -51,6 +53,9 @@ func planRegistration(cfg Config, was *replhub.Status, wishes []wish) (planned, 
 		in.Ops, in.Echo = old.Ops, old.Echo
 		if w.where == "" {
 			in.Filter = old.Filter
+		}
+		if w.unmade {
+			in.Fields = old.Fields // whoever registered these wants no more
 		}
 		p.note(*old, in)
 		p.registration.Interests = append(p.registration.Interests, in)
@@ -193,9 +198,10 @@ func (a *Applier) refetch(ctx context.Context, entities []string) {
 func (a *Applier) wishes() []wish {
 	all := make([]wish, 0, len(a.replicas))
 	for _, r := range a.replicas {
-		w := wish{entity: r.spec.Entity, table: r.spec.Table, where: r.spec.Where}
-		if m, table := r.known(); table != nil && !a.cfg.WholeRows {
-			w.fields = m.fields
+		w := wish{entity: r.spec.Entity, where: r.spec.Where}
+		m, table := r.known()
+		if !a.cfg.WholeRows {
+			w.fields, w.unmade = m.fields, table == nil
 		}
 		all = append(all, w)
 	}

@@ -25,9 +25,6 @@ func (s sampling) withDefaults() sampling {
 	return s
 }
 
-// errLooked gives rows back that were only looked at.
-var errLooked = errors.New("the first rows are looked at before the first is written")
-
 // sample looks at the first rows in the lane, and makes the tables that do not exist. It
 // gives all rows back. Its workers hold the rows, so there are many of them. A table whose
 // rows do not come now is made when they come, see settle.
@@ -43,14 +40,13 @@ func (a *Applier) sample(ctx context.Context) error {
 		case arrived <- struct{}{}:
 		default:
 		}
-		select {
-		case <-over:
-		case <-ctx.Done():
-		}
-		return replhub.Unavailable(errLooked)
+		<-ctx.Done() // which is soon: the drain has hardly any time
+		return ctx.Err()
 	})
 	const workers = 200
-	sub, err := replhub.NewBatchSubscriber(a.client, replhub.SubscriberConfig{Workers: workers, MaxBatch: 1000 / workers}, handler)
+	sub, err := replhub.NewBatchSubscriber(a.client, replhub.SubscriberConfig{
+		Workers: workers, MaxBatch: 1000 / workers, DrainTimeout: time.Millisecond,
+	}, handler)
 	if err != nil {
 		return err
 	}

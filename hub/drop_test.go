@@ -106,3 +106,29 @@ func TestLaneMadeAnewOutlivesTheDeletion(t *testing.T) {
 		t.Fatalf("the new stream went with the old: %v", err)
 	}
 }
+
+// A stream that is deleted while the server still removes the folder of the one before
+// keeps its files, and the next stream of the name begins with them: with the last record
+// of a dropped lane.
+func TestDroppedLaneThatTheServerKeeps(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("s", `{"entities":["user"]}`)
+	w.publish("db.user.update", `{"id":"1"}`)
+	w.copies("s", 1)
+	before := filepath.Join(w.dir, "jetstream", "$G", "streams", ".SUB_s")
+	if err := os.MkdirAll(filepath.Join(before, "msgs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"unregister", "drop"} {
+		if err := w.call("replhub."+verb+".s", "", nil); err != nil {
+			t.Fatal(verb, err)
+		}
+	}
+	if err := os.RemoveAll(before); err != nil { // as the server does in a moment
+		t.Fatal(err)
+	}
+	w.register("s", `{"entities":["user"]}`)
+	w.publish("db.user.update", `{"id":"1"}`)
+	w.copies("s", 1)
+}

@@ -80,7 +80,7 @@ func (h *Hub) verbs() map[string]control.Verb {
 		contract.VerbResume:     {Service: true, Do: control.Handle(r.verbs.Resume)},
 		contract.VerbRewind:     {Service: true, Owner: true, Do: control.Handle(r.verbs.Rewind)},
 		contract.VerbBackfill:   {Service: true, Owner: true, Do: control.Handle(r.verbs.Backfill)},
-		contract.VerbDigest:     {Service: true, Do: control.Handle(r.verbs.Digest)},
+		contract.VerbDigest:     {Service: true, Owner: true, Patience: control.DigestPatience, Do: control.Handle(r.verbs.Digest)},
 		contract.VerbDescribe:   {Service: true, Owner: true, Do: control.Handle(r.report.Describe)},
 		contract.VerbExplain:    {Service: true, Do: control.Handle(r.report.Explain)},
 		contract.VerbRedrive:    {Service: true, Owner: true, Do: control.Handle(r.verbs.Redrive)},

@@ -11,8 +11,9 @@ import (
 // A STRICT table has a word for it in its statement; pragma_table_list tells, but
 // only since SQLite 3.37, which was the first with STRICT tables.
 const (
-	sqliteColumns = `SELECT name, type, "notnull" <> 0, dflt_value IS NOT NULL, hidden IN (2, 3), pk FROM pragma_table_xinfo(?, ?) ORDER BY cid`
-	sqliteUnique  = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
+	sqliteColumns = `SELECT name, type, "notnull" <> 0, dflt_value IS NOT NULL, hidden IN (2, 3), pk,
+	(SELECT max(pk) FROM pragma_table_xinfo(?, ?)) FROM pragma_table_xinfo(?, ?) ORDER BY cid`
+	sqliteUnique = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
 WHERE l."unique" AND NOT l.partial AND k."key" AND k.name IS NOT NULL AND k.coll = 'BINARY'
 	AND (SELECT count(*) FROM pragma_index_xinfo(l.name, ?) o WHERE o."key") = 1`
 	sqliteOther = `SELECT k.name FROM pragma_index_list(?, ?) l JOIN pragma_index_xinfo(l.name, ?) k
@@ -35,15 +36,12 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 	err = database.Query(ctx, tx, func(row database.Row) error {
 		var col catalogColumn
 		var key int
-		if err := row.Scan(&col.name, &col.typeName, &col.notNull, &col.hasDefault, &col.generated, &key); err != nil {
+		if err := row.Scan(&col.name, &col.typeName, &col.notNull, &col.hasDefault, &col.generated, &key, &keys); err != nil {
 			return err
 		}
-		if key > 0 {
-			keys++
-			col.primary = true
-		}
+		col.primary = key > 0
 		r := sqliteRule{affinity: affinityOf(col.typeName, len(strict) > 0), strict: len(strict) > 0}
-		if key == 1 && strings.EqualFold(col.typeName, "INTEGER") {
+		if key == 1 && keys == 1 && strings.EqualFold(col.typeName, "INTEGER") {
 			// An alias of the rowid: it holds integers alone, and NULL for it is the
 			// next number.
 			rowid, col.hasDefault, col.notNull, r.strict = col.name, true, true, true
@@ -55,7 +53,7 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 		}
 		c.columns = append(c.columns, col)
 		return nil
-	}, sqliteColumns, table, within)
+	}, sqliteColumns, table, within, table, within)
 	if err != nil {
 		return catalog{}, err
 	}

@@ -67,12 +67,12 @@ func (s sqliteRule) form() digest.Form {
 }
 
 func postgresValue(r rule) string {
-	switch r.(type) {
+	switch r := r.(type) {
 	case binaryRule:
 		return "encode(%s, 'hex')"
 	case momentRule:
 		// As a point in time it is written in UTC, whatever the session's time zone.
-		if r.(momentRule).zoned {
+		if r.zoned {
 			return "to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 		}
 		return "to_char(%s, 'YYYY-MM-DD HH24:MI:SS.US')"
@@ -88,14 +88,11 @@ func postgresValue(r rule) string {
 }
 
 func mariadbValue(r rule) string {
-	switch r := r.(type) {
+	switch r.(type) {
 	case binaryRule:
 		return "HEX(%s)"
 	case integerRule:
 		return "CAST(%s + 0 AS char)" // bit(n) is bytes otherwise
-	case floatRule:
-		_ = r
-		return "CAST(%s AS char)"
 	default:
 		return "CAST(%s AS char)"
 	}

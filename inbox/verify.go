@@ -89,7 +89,8 @@ type Verified struct {
 	Missing   int `json:"missing"`
 	Extra     int `json:"extra"`
 	Different int `json:"different"`
-	// Moving counts rows that differed, and changed each time that they were looked at.
+	// Moving counts rows that differed, and changed in the replica each time that they were
+	// looked at. They do not count as different: each change brings the whole row.
 	Moving int `json:"moving,omitempty"`
 	// Differences are the first rows, by their keys; LeftOut counts the others.
 	Differences []Difference `json:"differences"`
@@ -363,7 +364,7 @@ func (v *verifier) conclude() {
 		}
 	}
 	r.Moving = len(v.candidates)
-	r.Equal = len(r.Keys) == 0 && r.Moving == 0 && !r.Partly
+	r.Equal = len(r.Keys) == 0 && !r.Partly
 	r.Took = time.Since(v.began)
 }
 

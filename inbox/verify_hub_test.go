@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -289,5 +290,45 @@ func TestRepairBesideTheOwnersChanges(t *testing.T) {
 	v.hub.AwaitDrained(t, "sharing")
 	if got := v.verify(t); !got.Equal {
 		t.Errorf("found %+v", got)
+	}
+}
+
+// A row that the service's filter leaves out does not belong to the replica, though the
+// owner has it.
+func TestVerifyThroughAFilter(t *testing.T) {
+	v := replicaOfPeople(t, database.SQLite, 200, replhub.Interest{Filter: "key < 'u00100'", Fields: []string{"id", "name"}})
+	v.filled(t, 100)
+	v.exec(t, "INSERT INTO users (id, name) VALUES ('u00150', 'name 0')")
+	v.exec(t, "DELETE FROM users WHERE id = 'u00007'")
+	got := v.verify(t)
+	if !slices.Equal(got.Keys, []string{"u00007", "u00150"}) || got.Extra != 1 || got.Missing != 1 {
+		t.Errorf("found %+v", got)
+	}
+	cfg := inbox.VerifyConfig{Client: v.client, Entity: "user", Settle: 50 * time.Millisecond}
+	if after, err := v.users.Repair(t.Context(), v.DB, cfg, got.Keys); err != nil || !after.Equal {
+		t.Errorf("after the repair %+v, %v", after, err)
+	}
+	if got := v.verify(t); !got.Equal || got.Rows != 100 {
+		t.Errorf("afterwards %+v", got)
+	}
+}
+
+// A replica that does not catch up cannot be compared, and is not called different.
+func TestVerifyOfAReplicaThatStands(t *testing.T) {
+	v := replicaOfPeople(t, database.SQLite, 20, replhub.Interest{})
+	v.filled(t, 20)
+	v.backlog()
+	stop := v.people.writes(t, v.owner, 0, 20, time.Millisecond, time.Millisecond)
+	replhubtest.Await(t, "changes that nobody applies", func() error {
+		status, err := v.client.Describe(t.Context())
+		if err == nil && status.Backlog == 0 {
+			err = errors.New("no backlog")
+		}
+		return err
+	})
+	stop()
+	_, err := v.users.Verify(t.Context(), v.DB, inbox.VerifyConfig{Client: v.client, Entity: "user", Settle: time.Millisecond, Wait: 300 * time.Millisecond})
+	if !errors.Is(err, inbox.ErrNotCaughtUp) {
+		t.Errorf("got %v", err)
 	}
 }

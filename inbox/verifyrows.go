@@ -48,7 +48,7 @@ func (t *Table) comparison(ctx context.Context, db *sql.DB) (*comparison, error)
 		if err := c.selects(&values, column.Name, expression); err != nil {
 			return nil, err
 		}
-		c.columns = append(c.columns, digest.Column{Path: column.Column.Path, Form: string(form), Absent: absent})
+		c.columns = append(c.columns, digest.Column{Path: column.Path, Form: string(form), Absent: absent})
 		c.at = append(c.at, n)
 	}
 	table, err := d.QuotePath(t.cfg.Table)

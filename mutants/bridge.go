@@ -12,8 +12,8 @@ var bridgeMutants = []mutant{
 	{
 		name: "once-before-acknowledgement", guarantee: "--once ends when everything that ingest held at the start is done",
 		file: "internal/bridge/caughtup.go",
-		old:  "return now.Sub(since) >= settle",
-		new:  "return true || now.Sub(since) >= settle",
+		old:  "info.AckFloor.Stream >= w.last || now.Sub(since) >= settle)",
+		new:  "info.AckFloor.Stream >= w.last || true || now.Sub(since) >= settle)",
 		pkg:  "./internal/bridge", test: "TestThrough",
 	},
 	{

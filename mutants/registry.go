@@ -66,4 +66,11 @@ var registryMutants = []mutant{
 		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
 		noSim: rare, // the hub stands still between its append and its write
 	},
+	{
+		name: "leftover-lane-awaited", guarantee: "9: a dropped lane whose messages the server kept is deleted again",
+		file: "hub/internal/registration/drop.go",
+		old:  `	return err == nil && s.Written.Before(stream.CachedInfo().Created)`,
+		new:  `	return err != nil && s.Written.Before(stream.CachedInfo().Created)`,
+		pkg:  "./hub", test: "TestDroppedLaneThatTheServerKeeps",
+	},
 }

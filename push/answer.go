@@ -1,6 +1,8 @@
 package push
 
 import (
+	"crypto/x509"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -90,6 +92,14 @@ func retryAfter(h http.Header, now time.Time) (wait time.Duration, given bool) {
 		now = date
 	}
 	return max(until.Sub(now), 0), true
+}
+
+// adviceOn is what to do about a request that had no answer, as far as that is known.
+func adviceOn(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "; name the authority that signs the endpoint's certificate in CAFile (--ca)"
+	}
+	return ""
 }
 
 // advice is what to do about an answer for which something is set wrongly; "" for others.

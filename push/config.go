@@ -31,8 +31,9 @@ type Config struct {
 	// Service is the service whose events are delivered.
 	Service string
 	// Registration is put in force first. Its queue is ordered by key; a new service
-	// gets four partitions if it states none. Without interests, what is registered
-	// counts.
+	// gets four partitions if it states none, and then 100 deliveries of an event, since
+	// each stop while the endpoint is away gives events back. Without interests, what is
+	// registered counts.
 	Registration replhub.Registration
 
 	// URL is the endpoint: https, or http where AllowPrivate is set and the address is
@@ -166,6 +167,8 @@ func (c Config) endpoint() (*url.URL, error) {
 		return nil, errors.New("push: URL: must not have a user or a password: the signature proves who sends")
 	case u.Scheme == "http" && !c.AllowPrivate:
 		return nil, errors.New("push: URL: must be https: everybody on the way can read http; it is for private addresses, with AllowPrivate (--allow-private)")
+	case u.Scheme == "http" && c.Proxy:
+		return nil, errors.New("push: URL: must be https: with a proxy, it is not known where http is readable")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("push: URL: the scheme %q must be https", bridge.OneLine(u.Scheme, 20))
 	}

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +34,15 @@ type got struct {
 }
 
 func (g got) id() string { return g.header.Get(headerID) }
+
+func (g got) seq(t *testing.T) int {
+	t.Helper()
+	seq, err := strconv.Atoi(g.header.Get(ceSequence))
+	if err != nil {
+		t.Error(err)
+	}
+	return seq
+}
 
 // receiver is an HTTPS endpoint that verifies each signature by an independent library,
 // notes requests, and answers as a test says. It fails the test when two requests for a
@@ -59,6 +71,7 @@ func newReceiver(t *testing.T) *receiver {
 	r := &receiver{t: t, answer: ok, busy: map[string]bool{}, secret: secretA}
 	r.server = httptest.NewUnstartedServer(r)
 	r.server.EnableHTTP2 = true
+	r.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	r.server.StartTLS()
 	t.Cleanup(r.server.Close)
 	r.ca = filepath.Join(t.TempDir(), "ca.pem")
@@ -129,22 +142,29 @@ func (r *receiver) of(key string) []got {
 type lab struct {
 	*receiver
 
-	t   *testing.T
-	hub *replhubtest.Hub
-	cfg Config
+	t      *testing.T
+	hub    *replhubtest.Hub
+	entity string
+	cfg    Config
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{t: t, hub: replhubtest.Start(t), receiver: newReceiver(t)}
+	return newLabOn(t, replhubtest.Start(t), "sharing", "user")
+}
+
+// newLabOn is a lab on a hub that others use, too.
+func newLabOn(t *testing.T, hub *replhubtest.Hub, service, entity string) *lab {
+	t.Helper()
+	l := &lab{t: t, hub: hub, entity: entity, receiver: newReceiver(t)}
 	nc, err := nats.Connect(l.hub.URL(), nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
 	l.cfg = Config{
-		Conn: nc, Service: "sharing", URL: l.server.URL + "/hook?code=hush", CAFile: l.ca, Secrets: secretA, AllowPrivate: true,
-		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartAll()}}},
+		Conn: nc, Service: service, URL: l.server.URL + "/hook?code=hush", CAFile: l.ca, Secrets: secretA, AllowPrivate: true,
+		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: entity, Start: replhub.StartAll()}}},
 		backoff:      10 * time.Millisecond, maxBackoff: 20 * time.Millisecond, MaxAttempts: 3,
 	}
 	return l
@@ -180,7 +200,7 @@ func (l *lab) publish(keys ...string) {
 	l.t.Helper()
 	var events []replhub.Event
 	for i, key := range keys {
-		events = append(events, replhub.Event{Entity: "user", Op: replhub.Update, Key: key, Data: fmt.Appendf(nil, `{"id":%q,"n":%d}`, key, i)})
+		events = append(events, replhub.Event{Entity: l.entity, Op: replhub.Update, Key: key, Data: fmt.Appendf(nil, `{"id":%q,"n":%d}`, key, i)})
 	}
 	l.hub.Publish(l.t, events...)
 }
@@ -214,6 +234,9 @@ func (l *lab) letters() map[string][2]string {
 		}
 		if err != nil {
 			l.t.Fatal(err)
+		}
+		if !strings.HasPrefix(m.Subject, "dlq."+l.cfg.Service+".") {
+			continue
 		}
 		found[m.Header.Get("Replhub-Key")] = [2]string{m.Header.Get("Replhub-Reason"), m.Header.Get("Replhub-Error")}
 	}

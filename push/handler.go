@@ -111,7 +111,7 @@ func (r *round) noAnswer(ctx context.Context, d *replhub.Delivery, err error) er
 		return ctx.Err() // cut short
 	}
 	r.p.failed(d)
-	return replhub.Unavailable(fmt.Errorf("request %s: %w", r.p.endpoint.name(), err))
+	return replhub.Unavailable(fmt.Errorf("request %s: %w%s", r.p.endpoint.name(), err, adviceOn(err)))
 }
 
 // endIsNear notes the first 410 of the round.

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,11 +112,17 @@ func (p *Pusher) Run(ctx context.Context) error {
 	}
 }
 
-// newPartitions are those of a service that states none.
-const newPartitions = 4
+const (
+	// newPartitions are those of a new service that states none.
+	newPartitions = 4
+	// newMaxDeliver is how often an event of a new service may come to an instance. Each
+	// stop while the endpoint is away gives events back, and no event can end this
+	// process: more than a handler that may crash is due.
+	newMaxDeliver = 100
+)
 
-// registration is the one to put in force: in order by key, with partitions that a
-// service which exists keeps.
+// registration is the one to put in force: in order by key. A service that exists keeps
+// its partitions.
 func (p *Pusher) registration(ctx context.Context) (replhub.Registration, error) {
 	r := p.cfg.Registration
 	r.Queue.Order = replhub.OrderKey
@@ -131,6 +138,7 @@ func (p *Pusher) registration(ctx context.Context) (replhub.Registration, error)
 		return r, fmt.Errorf("push: %s is not registered: say which entities it gets (--entity), or register it", p.service)
 	default:
 		r.Queue.Partitions = newPartitions
+		r.Queue.MaxDeliver = cmp.Or(r.Queue.MaxDeliver, newMaxDeliver)
 		return r, nil
 	}
 }

@@ -57,6 +57,7 @@ func dnsAnswer(query []byte, address netip.Addr) []byte {
 // A name that leads to an address which is not public is not connected to, whatever it
 // led to when it was looked up before. No event is lost by that.
 func TestNamesThatRebind(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := newLab(t)
 	_, port, _ := strings.Cut(l.server.Listener.Addr().String(), ":")
 	l.cfg.URL, l.cfg.AllowPrivate = "https://example.com:"+port+"/hook", false
@@ -72,7 +73,7 @@ func TestNamesThatRebind(t *testing.T) {
 	if n := len(l.requests()); n > 0 || p.Summary().DeadLetters > 0 {
 		t.Errorf("%d requests, %+v", n, p.Summary())
 	}
-	l.cfg.AllowPrivate, l.cfg.Once = true, true
+	l.cfg.AllowPrivate, l.cfg.Once, l.cfg.Service = true, true, "allowed"
 	if summary, err := Run(t.Context(), l.cfg); err != nil || summary.Delivered != 2 {
 		t.Errorf("allowed: %+v, %v", summary, err)
 	}

@@ -61,6 +61,7 @@ func deliver(t *testing.T, url string) {
 
 // The receivers of docs/push.md verify what they get, and apply each change once.
 func TestReceiverInGo(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +78,7 @@ func TestReceiverInGo(t *testing.T) {
 }
 
 func TestReceiverInNode(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("node is not installed")

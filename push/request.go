@@ -12,25 +12,25 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// The headers of a CloudEvent in binary mode. Extensions have lower-case names, as
-// CloudEvents demands; epoch, sequence, version and row are numbers of 64 bits, which
-// CloudEvents has no type for, and so texts.
+// The headers of a CloudEvent in binary mode, in the letter case that Go gives every
+// header. Epoch, sequence, version and row are numbers of 64 bits, which CloudEvents has
+// no type for, and so they are texts.
 const (
-	ceSpecVersion = "ce-specversion"
-	ceID          = "ce-id"
-	ceSource      = "ce-source"
-	ceType        = "ce-type"
-	ceTime        = "ce-time"
-	ceSubject     = "ce-subject"
+	ceSpecVersion = "Ce-Specversion"
+	ceID          = "Ce-Id"
+	ceSource      = "Ce-Source"
+	ceType        = "Ce-Type"
+	ceTime        = "Ce-Time"
+	ceSubject     = "Ce-Subject"
 
-	ceEntity   = "ce-entity"
-	ceOp       = "ce-op"
-	ceKey      = "ce-key"
-	ceEpoch    = "ce-epoch"
-	ceSequence = "ce-sequence"
-	ceVersion  = "ce-version"
-	ceOrigin   = "ce-origin"
-	ceRow      = "ce-row"
+	ceEntity   = "Ce-Entity"
+	ceOp       = "Ce-Op"
+	ceKey      = "Ce-Key"
+	ceEpoch    = "Ce-Epoch"
+	ceSequence = "Ce-Sequence"
+	ceVersion  = "Ce-Version"
+	ceOrigin   = "Ce-Origin"
+	ceRow      = "Ce-Row"
 )
 
 // webhookID is the same for every request of a delivery, after a restart, too, and for no
@@ -48,7 +48,7 @@ func headersOf(d *replhub.Delivery) http.Header {
 	h := make(http.Header, 20)
 	set := func(name, value string) {
 		if value != "" {
-			h[http.CanonicalHeaderKey(name)] = []string{encodeValue(value)}
+			h.Set(name, encodeValue(value))
 		}
 	}
 	set(headerID, webhookID(d))

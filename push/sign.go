@@ -13,11 +13,11 @@ import (
 	"github.com/replhub/replhub/internal/bridge"
 )
 
-// The headers of Standard Webhooks.
+// The headers of Standard Webhooks, in the letter case that Go gives every header.
 const (
-	headerID        = "webhook-id"
-	headerTimestamp = "webhook-timestamp"
-	headerSignature = "webhook-signature"
+	headerID        = "Webhook-Id"
+	headerTimestamp = "Webhook-Timestamp"
+	headerSignature = "Webhook-Signature"
 )
 
 const (

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -180,7 +181,9 @@ func cutLast(text, separator string) (before, after string, ok bool) {
 
 // apply runs an instance with its HTTP.
 func (a *app) apply(ctx context.Context, f *applyFlags, cfg apply.Config) error {
-	log, err := f.logger(a.errOut)
+	line := &lineAndLog{line: progressLine{app: a}, log: a.errOut}
+	defer line.leave()
+	log, err := f.logger(line)
 	if err != nil {
 		return err
 	}
@@ -192,8 +195,6 @@ func (a *app) apply(ctx context.Context, f *applyFlags, cfg apply.Config) error 
 			fmt.Fprintf(a.out, "%s;\n", printableLines(statement))
 		}
 	}
-	line := progressLine{app: a}
-	defer line.leave()
 	cfg.OnProgress = func(p apply.Progress) { line.show(progressText(p)) }
 	// What is wrong with the flags is said before a connection is tried.
 	if _, err := apply.New(cfg); err != nil {
@@ -298,6 +299,34 @@ func showPlan(w io.Writer, s apply.Summary) error {
 		return nil
 	}
 	return t.print(w)
+}
+
+// lineAndLog keeps the line of progress and the lines of the log apart, which are on
+// the same terminal. It is for concurrent use.
+type lineAndLog struct {
+	mu   sync.Mutex // guards the rest
+	line progressLine
+	log  io.Writer
+}
+
+// Write writes a line of the log.
+func (l *lineAndLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line.leave()
+	return l.log.Write(p)
+}
+
+func (l *lineAndLog) show(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line.show(text)
+}
+
+func (l *lineAndLog) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line.leave()
 }
 
 // progressText is a line of progress.

@@ -171,8 +171,13 @@ func TestApplySettings(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	for _, wrong := range [][]string{
-		{"--table", "user"}, {"--table", "user=p", "--map", "user.a"}, {"--table", "user=p", "--map", "tenant.a=b"}, {"--start", "never"}, {"--workers", "0"},
-		{"--table", "user=p", "--map", "user.a=x", "--map", "user.b=x"}, {"--table", "user=p", "--where", "user="},
+		{"--table", "user"},
+		{"--table", "user=p", "--map", "user.a"},
+		{"--table", "user=p", "--map", "tenant.a=b"},
+		{"--start", "never"},
+		{"--workers", "0"},
+		{"--table", "user=p", "--map", "user.a=x", "--map", "user.b=x"},
+		{"--table", "user=p", "--where", "user="},
 	} {
 		if _, err := parse(wrong...); err == nil {
 			t.Errorf("%q is accepted", wrong)

@@ -69,6 +69,7 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 	flags.DurationVar(&f.cfg.MaxRetryAfter, "max-retry-after", 5*time.Minute, "longest wait that the endpoint may ask for")
 	flags.DurationVar(&f.cfg.PauseFor, "pause-for", 24*time.Hour, "length of the service's pause after 410")
 	flags.IntVar(&f.cfg.MaxAttempts, "max-attempts", 10, "attempts of an event that fails while others are delivered")
+	a.completeFlags(cmd, map[string]completer{"entity": knownEntities, "ops": opWords, "start": startWords()})
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error { return a.push(ctx, args[0], &f) })
 	return cmd
 }
@@ -79,7 +80,7 @@ func (a *app) push(ctx context.Context, service string, f *pushFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.cfg.Registration, err = f.registration(); err != nil {
+	if err := f.complete(); err != nil {
 		return err
 	}
 	listener, err := f.listen(ctx)
@@ -96,12 +97,8 @@ func (a *app) push(ctx context.Context, service string, f *pushFlags) error {
 	defer conn.nc.Close()
 	metrics := bridge.NewMetrics(buildVersion(), contract.PushMetrics())
 	cfg := f.cfg
-	cfg.Conn, cfg.Domain, cfg.Service, cfg.Logger, cfg.Once, cfg.DrainTimeout = conn.nc, conn.domain, service, log, f.once, f.drain
-	cfg.UserAgent = "replhub-push/" + buildVersion()
+	cfg.Conn, cfg.Domain, cfg.Service, cfg.Logger = conn.nc, conn.domain, service, log
 	observePush(&cfg, metrics)
-	if cfg.SecretFile == "" {
-		cfg.Secrets = os.Getenv(envPushSecret)
-	}
 	p, err := push.New(ctx, cfg)
 	if err != nil {
 		return err
@@ -118,6 +115,24 @@ func (a *app) push(ctx context.Context, service string, f *pushFlags) error {
 	log.Info("push begins", "service", service, "endpoint", p.Endpoint(), "http", addr, "version", buildVersion())
 	err = ops.Run(ctx, listener, f.drain+drainMargin, p.Run)
 	return a.pushed(p.Summary(), err, log)
+}
+
+// complete adds to the config what is no flag of its own, and refuses what is missing.
+func (f *pushFlags) complete() (err error) {
+	if f.cfg.Registration, err = f.registration(); err != nil {
+		return err
+	}
+	if f.cfg.SecretFile == "" {
+		f.cfg.Secrets = os.Getenv(envPushSecret)
+	}
+	switch {
+	case f.cfg.URL == "":
+		return usagef("where to? give --url, REPLHUB_PUSH_URL, or url in the file")
+	case f.cfg.SecretFile == "" && f.cfg.Secrets == "":
+		return usagef("with what to sign? give --secret-file or %s; 'echo whsec_$(openssl rand -base64 32)' makes a secret", envPushSecret)
+	}
+	f.cfg.Once, f.cfg.DrainTimeout, f.cfg.UserAgent = f.once, f.drain, "replhub-push/"+buildVersion()
+	return nil
 }
 
 // drainMargin is what a stop may take beyond the handlers' time.

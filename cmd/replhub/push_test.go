@@ -101,6 +101,15 @@ func TestPush(t *testing.T) {
 	}
 }
 
+func TestPushWithoutURLOrSecret(t *testing.T) {
+	newBench(t)
+	for _, args := range [][]string{{"push", "sharing"}, {"push", "sharing", "--url", "https://example.com"}} {
+		if o := execute(t.Context(), "", args...); o.code != exitUsage || !strings.Contains(o.stderr, "give --") {
+			t.Errorf("%q: exit %d: %s", args, o.code, o.stderr)
+		}
+	}
+}
+
 // Health and metrics tell the state; a signal ends the command with exit code 0.
 func TestPushIsSeen(t *testing.T) {
 	newBench(t)

@@ -31,7 +31,7 @@ type verifiedTable struct {
 // equal reports whether the replica is equal now.
 func (t *verifiedTable) equal() bool {
 	if t.After != nil {
-		return t.After.Equal && t.Moving == 0 && !t.Partly
+		return t.After.Equal && !t.Partly
 	}
 	return t.Equal
 }
@@ -52,9 +52,6 @@ func (t *verifiedTable) verdict() string {
 		v = t.After
 	}
 	text := fmt.Sprintf("%s is not equal to %s: %d missing, %d extra, %d different", t.Table, t.Entity, v.Missing, v.Extra, v.Different)
-	if t.Moving > 0 {
-		text += fmt.Sprintf(", %d changed at every look (a longer --wait may help)", t.Moving)
-	}
 	if t.Partly {
 		text += "; so many differ that only a part was looked at: verify again after the repair"
 	}
@@ -74,6 +71,9 @@ func (r *verifyReport) show(w io.Writer, values bool) error {
 			t.Missing, t.Extra, t.Different, humanDuration(time.Duration(t.Seconds*float64(time.Second))))
 		if len(t.Unchecked) > 0 {
 			out.printf("not compared: the columns %s, which are converted", strings.Join(t.Unchecked, ", "))
+		}
+		if t.Moving > 0 {
+			out.printf("changing: %s that changed in the replica at every look, and are not counted as different", plural(uint64(t.Moving), "row")) //nolint:gosec // a count
 		}
 		if t.Unjudged > 0 {
 			out.printf("not judged: %s to which the service's filter or fields cannot be applied", plural(t.Unjudged, "row"))

@@ -78,6 +78,8 @@ const (
 	// the hubs are connected to others, which live.
 	Copy
 	Restore
+	// Delete deletes a lane's stream by hand.
+	Delete
 	// Unconsume deletes a lane's consumer by hand; N says which, if there are several.
 	// Consume: a hub creates the missing consumers.
 	Unconsume
@@ -133,7 +135,7 @@ const (
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
-	"full", "room", "copy", "restore", "unconsume", "consume", "skew", "drift", "registry", "look", "redefine", "by-hand", "vanish", "wipe", "expire", "limit", "batches", "calm",
+	"full", "room", "copy", "restore", "delete", "unconsume", "consume", "skew", "drift", "registry", "look", "redefine", "by-hand", "vanish", "wipe", "expire", "limit", "batches", "calm",
 	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
 }
 

@@ -106,7 +106,7 @@ func (h *hub) writeNext(p *process, writes []registrar.Written) {
 	expect := h.book.known(one.Path)
 	var version tree.Version
 	h.w.ask(p, registryStream, "put", func() (err error) {
-		version, err = h.w.writeThrough(one.Path, one.Value, expect)
+		version, err = h.w.registry.writeThrough(one.Path, one.Value, expect)
 		return err
 	}, func(err error) {
 		if err != nil {
@@ -138,5 +138,5 @@ func (h *hub) removeRecord(s service, entity string) {
 	h.book.mine.Forget(path)
 	p := &process{name: h.name + "/" + s.text + ".write", hub: h}
 	var answered time.Time
-	h.w.ask(p, registryStream, "remove", func() error { return h.w.removeThrough(path, expect, answered) }, func(error) { answered = h.w.now })
+	h.w.ask(p, registryStream, "remove", func() error { return h.w.registry.removeThrough(path, expect, answered) }, func(error) { answered = h.w.now })
 }

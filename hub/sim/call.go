@@ -76,9 +76,12 @@ func (w *World) serve(c *call) {
 	if c.batch != nil && c.batch.arrive(w, c.stream) {
 		return
 	}
-	if w.away[c.stream] {
+	switch {
+	case w.away[c.stream]:
 		c.err = errAway
-	} else {
+	case c.from.instance == nil && w.service(c.stream) >= 0 && w.lanes[c.stream] == nil:
+		c.err = errNoLane
+	default:
 		c.err = c.serve()
 	}
 	w.trace("  %s: %s is served: %v", c.from.name, c.what, c.err)

@@ -42,7 +42,8 @@
 //   - a row that goes back for a while, because some of its events came under an epoch
 //     that was over, and come again under the next one
 //   - two reads of a consumer without replicas that both happen while its server begins
-//   - lanes that are deleted
+//   - workers that hold copies of a lane while it is deleted, as while it is put back; and a
+//     lane that is deleted and created again within a second
 //   - a ledger that is deleted in the same run in which ingest loses events, or
 //     between the last question of a trim and its purge
 //   - the tail that the lanes of a hub share (here each lane reads by itself), and

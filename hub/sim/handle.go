@@ -333,7 +333,8 @@ func (j *judge) committed(service int, d *delivery) {
 	have, had := j.rows[r]
 	newest := max(have.newest, d.event.index)
 	if !had || have.at.Before(mark.Position) {
-		if had && have.event > d.event.index && !excused {
+		// A row may go back from an event that ingest has lost.
+		if had && have.event > d.event.index && !excused && !j.stored[have.event].gone {
 			j.fail("O: row %s of %s goes back from event %d to %d", d.Row, text, have.event, d.event.index)
 		}
 		j.rows[r] = applied{mark.Position, d.event.index, newest}

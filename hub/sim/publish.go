@@ -77,7 +77,7 @@ func (w *World) send(e *published) {
 }
 
 // key is the next event's: rows come again soon, in no fixed turn.
-func (w *World) key() string {
+func (w *servers) key() string {
 	if !w.instanced {
 		return ""
 	}

@@ -91,7 +91,7 @@ func (o *one) perform(step agree.Step, r agree.Record) {
 		})
 	case agree.Claim:
 		w.ask(o.self, registryStream, "claim", func() error {
-			return w.claim(o.path, step.Value, step.Expect)
+			return w.registry.claim(o.path, step.Value, step.Expect)
 		}, func(err error) { o.perform(step.Then(err == nil), r) })
 	case agree.Register:
 		if !r.Found.Requests() {
@@ -114,9 +114,9 @@ func (o *one) last(step agree.Step, then func(error)) bool {
 	w := o.h.w
 	switch step := step.(type) {
 	case agree.Correct:
-		w.ask(o.self, registryStream, "correct", func() error { return w.put(o.path, step.Value, step.Expect) }, then)
+		w.ask(o.self, registryStream, "correct", func() error { return w.registry.put(o.path, step.Value, step.Expect) }, then)
 	case agree.Remove:
-		w.ask(o.self, registryStream, "remove", func() error { return w.remove(o.path, step.Expect) }, then)
+		w.ask(o.self, registryStream, "remove", func() error { return w.registry.remove(o.path, step.Expect) }, then)
 	default:
 		return false
 	}
@@ -150,7 +150,7 @@ func (l *look) write(missing []registrar.Written, then func()) {
 		return
 	}
 	one := missing[0]
-	l.h.w.ask(l.self, registryStream, "put back", func() error { return l.h.w.put(one.Path, one.Value, tree.Absent) }, func(error) {
+	l.h.w.ask(l.self, registryStream, "put back", func() error { return l.h.w.registry.put(one.Path, one.Value, tree.Absent) }, func(error) {
 		l.write(missing[1:], then)
 	})
 }

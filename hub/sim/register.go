@@ -121,9 +121,22 @@ func (c *change) create(h *hub, i int) {
 
 // queue hands the change to the lane's writer.
 func (c *change) queue(h *hub, i int) {
-	h.find(i)
+	if h.find(i); h.writers[i] == nil {
+		c.again(h, i)
+		return
+	}
 	h.writers[i].changes = append(h.writers[i].changes, c)
 	h.nudge(i)
+}
+
+// again begins a change whose lane is gone again. Only a registration creates a lane.
+func (c *change) again(h *hub, i int) {
+	switch {
+	case c.renewed != nil:
+		c.renewed(errNoLane)
+	case !c.end:
+		c.begin(h, i)
+	}
 }
 
 // edit lays the change over the lane's state.

@@ -54,7 +54,7 @@ func (w *World) restoreLane(text string, clustered bool) {
 }
 
 // loseCalls loses the requests that are on their way to a stream's server.
-func (w *World) loseCalls(stream string) {
+func (w *network) loseCalls(stream string) {
 	for _, c := range append([]*call(nil), w.calls...) {
 		switch {
 		case c.stream != stream || c.serve == nil:
@@ -135,7 +135,10 @@ func (j *judge) wentBack(lane string, k laneJudged) {
 
 // forget forgets the copies that a lane has lost.
 func (j *judge) forget(lane string) {
-	service, last := j.w.service(lane), j.w.lanes[lane].Info().Last
+	service, last := j.w.service(lane), uint64(0)
+	if l := j.w.lanes[lane]; l != nil {
+		last = l.Info().Last
+	}
 	for r, line := range j.lines {
 		if r.service != service {
 			continue

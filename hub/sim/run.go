@@ -141,7 +141,7 @@ func (e ending) settleRegistry() {
 			break // hubs that had read the registry found nothing to do
 		}
 	}
-	e.agreement()
+	e.registry.agreement()
 }
 
 // makeRoom has a worker of each service take a copy, since a lane may be full.

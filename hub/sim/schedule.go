@@ -22,7 +22,7 @@ var usual = [verbs]int{
 	Register: 6, RegisterAll: 6, RegisterAt: 6, Unregister: 5, Trim: 12, TrimLane: 25, Pull: 50, Crash: 10,
 	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
 	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25,
-	Full: 4, Room: 25, Copy: 12, Restore: 3, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
+	Full: 4, Room: 25, Copy: 12, Restore: 3, Delete: 1, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
 	Look: 20, Redefine: 4, ByHand: 4, Vanish: 3, Wipe: 1, Expire: 3,
 }
 
@@ -129,7 +129,7 @@ func (s *scheduler) named(a Action) Action {
 		if a.Verb == Skew {
 			a.N *= 60
 		}
-	case Pull, Crash, Lag, Unconsume, Consume:
+	case Pull, Crash, Lag, Delete, Unconsume, Consume:
 		a.On = s.service()
 	case ByHand, Vanish:
 		a.On, a.N = s.service(), s.random.IntN(len(entities))

@@ -14,6 +14,9 @@ var errNoLane = errors.New("no such lane")
 // readTip answers ReadTip.
 func (l *writer) readTip() {
 	l.h.w.readTip(l.self, l.service, func(tip record.Tip, err error) {
+		if l.ends(err) {
+			return
+		}
 		if err != nil {
 			l.failed(late(err))
 			return
@@ -26,6 +29,9 @@ func (l *writer) readTip() {
 // confirmTip answers ConfirmTip.
 func (l *writer) confirmTip() {
 	l.h.w.readTip(l.self, l.service, func(tip record.Tip, err error) {
+		if l.ends(err) {
+			return
+		}
 		if err != nil {
 			l.failed(late(err))
 			return

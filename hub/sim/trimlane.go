@@ -129,7 +129,8 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 		var infos map[string]model.ConsumerInfo
 		asked := t.h.now()
 		var leading time.Duration
-		ask("consumers", func() { infos, leading = w.consumerInfos(t.s) }, func() { l.ConsumersSeen(t.floors(infos, leading, asked, stream().Info().Last)) })
+		var last uint64
+		ask("consumers", func() { infos, leading = w.consumerInfos(t.s); last = stream().Info().Last }, func() { l.ConsumersSeen(t.floors(infos, leading, asked, last)) })
 	case history.SeeRecord:
 		ask("record", func() {}, func() { l.RecordSeen(w.consumers(t.s)) })
 	case history.SeeMatch:

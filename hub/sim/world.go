@@ -96,6 +96,7 @@ var entities = [...]string{"user", "tenant"}
 func NewWorld(cfg Config) *World {
 	w := &World{servers: newServers(cfg), skew: make(map[string]time.Duration), compiled: make(map[string]*match.Interest)}
 	w.judge = newJudge(w)
+	w.registry.w = w
 	for i := range hubCount {
 		w.hubs = append(w.hubs, w.newHub(fmt.Sprint("h", i+1)))
 	}
@@ -135,10 +136,10 @@ func (w *World) Do(a Action) {
 		w.limit = int64(a.N)
 	case Batches:
 		w.fast = true
-	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore:
+	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore, Delete:
 		w.onServers(a)
 	case Registry, ByHand, Vanish, Wipe:
-		w.onRegistry(a)
+		w.registry.act(a)
 	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
 	default:
@@ -153,7 +154,7 @@ func (w *World) Do(a Action) {
 // onServers performs an action on the servers, or an action by hand on their streams.
 func (w *World) onServers(a Action) {
 	if a.On == registryStream {
-		w.onRegistry(a)
+		w.registry.act(a)
 		return
 	}
 	switch a.Verb { //nolint:exhaustive // Do takes the others
@@ -183,6 +184,8 @@ func (w *World) onServers(a Action) {
 		w.copyLane(a.On)
 	case Restore:
 		w.restoreLane(a.On, a.N > 0)
+	case Delete:
+		w.deleteLane(a.On)
 	}
 }
 

@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// look is the time between two looks, and settle how long a consumer must have had
-	// nothing to do: a server raises a consumer's counts a moment after it has stored a
-	// copy.
+	// look is the time between two looks, and settle how long the lane must have had
+	// everything, and a consumer nothing to do: a hub says where it is a moment before the
+	// server has stored the copies, and the server raises a consumer's counts a moment
+	// after that.
 	look   = 100 * time.Millisecond
 	settle = time.Second
 	// answerTime bounds one request.
@@ -78,9 +79,11 @@ type catching struct {
 	// begun is set when the goal is known: the last event that ingest held.
 	begun bool
 	goal  position
-	// last is the lane's last sequence once everything up to the goal was in it; 0
-	// before. Each consumer has to acknowledge up to there.
-	last uint64
+	// copied is since when everything up to the goal is in the lane, as the hub says;
+	// zero before. last is the lane's last sequence some time after; 0 before. Each
+	// consumer has to acknowledge up to there.
+	copied time.Time
+	last   uint64
 	// idle is since when a consumer has had nothing to do.
 	idle map[string]time.Time
 	// moved is when there was progress, and seen what it is judged by.
@@ -112,18 +115,32 @@ func (w *catching) step(ctx context.Context) (done bool, err error) {
 			return false, fmt.Errorf("%w until %s: run 'replhub resume %s'", ErrPaused, worker.PausedUntil.Format(time.RFC3339), w.Service)
 		}
 	}
-	if w.last == 0 {
-		if !copied(status, w.goal) {
-			return false, nil
-		}
-		// Asked for after the position was, so it is behind every copy that counts.
-		stream, err := w.js.Stream(ctx, subjects.LaneStream(w.Service))
-		if err != nil {
-			return false, fmt.Errorf("look up the lane: %w", err)
-		}
-		w.last = max(stream.CachedInfo().State.LastSeq, 1)
+	if err := w.seeLane(ctx, status, time.Now()); err != nil {
+		return false, err
 	}
 	return w.acknowledged(ctx, status)
+}
+
+// seeLane finds the lane's last sequence once everything up to the goal is in the lane,
+// and has been for a while: a hub's position is ahead of the copies that are on their way
+// to the stream, and goes back where they are lost.
+func (w *catching) seeLane(ctx context.Context, status *contract.LaneStatus, now time.Time) error {
+	switch {
+	case !copied(status, w.goal):
+		w.copied, w.last = time.Time{}, 0
+		return nil
+	case w.copied.IsZero():
+		w.copied = now
+		return nil
+	case w.last > 0, now.Sub(w.copied) < settle:
+		return nil
+	}
+	stream, err := w.js.Stream(ctx, subjects.LaneStream(w.Service))
+	if err != nil {
+		return fmt.Errorf("look up the lane: %w", err)
+	}
+	w.last = max(stream.CachedInfo().State.LastSeq, 1)
+	return nil
 }
 
 // copied reports whether everything that is due up to the goal is in the lane.
@@ -137,7 +154,7 @@ func copied(s *contract.LaneStatus, goal position) bool {
 
 // acknowledged reports whether each consumer has acknowledged what the lane held.
 func (w *catching) acknowledged(ctx context.Context, s *contract.LaneStatus) (bool, error) {
-	all := len(s.Workers) > 0 && s.WorkersLeftOut == 0 || s.Backlog == 0
+	all := w.last > 0 && (len(s.Workers) > 0 && s.WorkersLeftOut == 0 || s.Backlog == 0)
 	for _, worker := range s.Workers {
 		consumer, err := w.js.Consumer(ctx, subjects.LaneStream(w.Service), worker.Consumer)
 		if err != nil {
@@ -153,19 +170,15 @@ func (w *catching) acknowledged(ctx context.Context, s *contract.LaneStatus) (bo
 // through reports whether a consumer has nothing left of what the lane held: its floor is
 // behind that, or it has had nothing to do for a while.
 func (w *catching) through(info *jetstream.ConsumerInfo, now time.Time) bool {
-	if info.AckFloor.Stream >= w.last {
-		return true
-	}
 	if info.NumPending > 0 || info.NumAckPending > 0 {
 		delete(w.idle, info.Name)
-		return false
+		return w.last > 0 && info.AckFloor.Stream >= w.last
 	}
 	since, known := w.idle[info.Name]
 	if !known {
-		w.idle[info.Name] = now
-		return false
+		since, w.idle[info.Name] = now, now
 	}
-	return now.Sub(since) >= settle
+	return w.last > 0 && (info.AckFloor.Stream >= w.last || now.Sub(since) >= settle)
 }
 
 // note remembers when there was progress.

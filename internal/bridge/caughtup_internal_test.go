@@ -33,6 +33,25 @@ func TestCopied(t *testing.T) {
 	}
 }
 
+// What a hub says of its position counts after a while, and no more when it goes back.
+func TestSeeLaneWaits(t *testing.T) {
+	now := time.Now()
+	w := &catching{goal: position{1, 10}, last: 0}
+	at := func(seq uint64, after time.Duration) time.Time {
+		if err := w.seeLane(t.Context(), &contract.LaneStatus{Epoch: 1, Seq: seq}, now.Add(after)); err != nil {
+			t.Fatal(err)
+		}
+		return w.copied
+	}
+	if !at(9, 0).IsZero() || !at(10, 1).Equal(now.Add(1)) || !at(10, settle).Equal(now.Add(1)) {
+		t.Errorf("copied since %s", w.copied.Sub(now))
+	}
+	w.last = 50
+	if !at(9, settle).IsZero() || w.last != 0 {
+		t.Error("a hub that went back is believed")
+	}
+}
+
 // A consumer is through when it has acknowledged the lane's end, or has had nothing to
 // do for a while: its counts may be a moment old.
 func TestThrough(t *testing.T) {

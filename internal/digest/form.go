@@ -124,24 +124,18 @@ func (f Form) of(raw []byte) (string, bool) {
 		}
 		return f.ofString(text)
 	case 't', 'f':
-		switch f {
-		case Number, Loose:
+		if f == Number || f == Loose {
 			return tagNumber + map[byte]string{'t': "1", 'f': "0"}[raw[0]], true
-		case Bool, Text:
-			return tagText + string(raw), true
 		}
-		return "", false
+		return tagText + string(raw), f == Bool || f == Text
 	case '{', '[':
 		return tagText + string(raw), f == Text || f == Number || f == Loose
 	}
-	switch f {
-	case Text:
+	if f == Text {
 		return tagText + string(raw), true
-	case Number, Loose:
-		number, ok := canonical(string(raw))
-		return tagNumber + number, ok
 	}
-	return "", false
+	number, ok := canonical(string(raw))
+	return tagNumber + number, ok && (f == Number || f == Loose)
 }
 
 func (f Form) ofString(text string) (string, bool) {
@@ -163,6 +157,7 @@ func (f Form) ofString(text string) (string, bool) {
 		return moment(text)
 	case Clock:
 		return clock(text), true
+	case Bool, JSON, LooseJSON:
 	}
 	return "", false
 }
@@ -174,12 +169,19 @@ func moment(text string) (string, bool) {
 		return "", false
 	}
 	day, rest := text[:10], strings.ToUpper(text[11:])
-	for _, offset := range []string{"Z07:00", "", "Z07"} {
-		if at, err := time.Parse("2006-01-02T15:04:05"+offset, day+"T"+rest); err == nil {
-			return tagTime + at.UTC().Format("2006-01-02T15:04:05.999999999"), true
-		}
+	layout := "2006-01-02T15:04:05"
+	switch i := strings.IndexAny(rest, "Z+-"); {
+	case i < 0:
+	case len(rest)-i == len("+01"):
+		layout += "Z07"
+	default:
+		layout += "Z07:00"
 	}
-	return "", false
+	at, err := time.Parse(layout, day+"T"+rest)
+	if err != nil {
+		return "", false
+	}
+	return tagTime + at.UTC().Format("2006-01-02T15:04:05.999999999"), true
 }
 
 // clock is a time of day without zeros at the end of its fraction, and with an offset of

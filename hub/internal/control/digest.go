@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/policy"
@@ -10,6 +11,12 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
+// maxDigests bounds the digests that are made at once; one more waits.
+const maxDigests = 4
+
+// DigestPatience is how long another hub waits for the owner of the lane.
+const DigestPatience = 8 * time.Second
+
 // Digest makes a digest of an owner's rows for a service that is registered for the
 // entity. The rows are as the service gets them: its filter, its fields and the owner's
 // policy hold, so that a digest tells a service nothing that its lane would not.
@@ -17,6 +24,10 @@ func (v *Verbs) Digest(ctx context.Context, service subjects.Name, req contract.
 	entity, err := request.Name(req.Entity, "entity")
 	if err != nil {
 		return nil, err
+	}
+	if l := v.cfg.Lanes.Get(service); l != nil && l.Held() != "" {
+		// The policy in its record may be an old one.
+		return nil, contract.Errorf(contract.CodeUnavailable, "the lane of %s is held: %s", service, l.Held())
 	}
 	state, err := v.cfg.Lanes.CheapState(ctx, service)
 	if err != nil {
@@ -33,6 +44,12 @@ func (v *Verbs) Digest(ctx context.Context, service subjects.Name, req contract.
 	}
 	if err := policy.JudgeRows(*in, ""); err != nil {
 		return nil, err
+	}
+	select {
+	case v.digests <- struct{}{}:
+		defer func() { <-v.digests }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	of := lane.DigestOf{Conn: v.cfg.Conn, Ingest: v.cfg.Ingest, Service: service, Interest: *in}
 	made, err := of.Digest(ctx, req.After, req.DigestQuery)

@@ -32,9 +32,16 @@ type VerbsConfig struct {
 
 // Verbs are the verbs that concern a lane's work. Each method answers one verb. The
 // methods may be called concurrently.
-type Verbs struct{ cfg VerbsConfig }
+type Verbs struct {
+	cfg VerbsConfig
+	// digests has a place for each digest that may be made at once: the rows of one may be
+	// in memory.
+	digests chan struct{}
+}
 
 // NewVerbs makes Verbs.
-func NewVerbs(cfg VerbsConfig) *Verbs { return &Verbs{cfg} }
+func NewVerbs(cfg VerbsConfig) *Verbs {
+	return &Verbs{cfg: cfg, digests: make(chan struct{}, maxDigests)}
+}
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -83,6 +83,9 @@ func (r *Registrar) awaitDrop(ctx context.Context, service subjects.Name) error 
 			return err
 		case !tip.State.Dropped:
 			return nil // created again
+		case r.leftover(ctx, service, tip.State):
+			r.cfg.Logger.Warn("deleting a lane again, because the server kept its messages", "service", service.String())
+			return r.DeleteLane(ctx, service)
 		case r.abandoned(ctx, tip.State):
 			r.cfg.Logger.Warn("finishing the drop of a lane that another hub has begun", "service", service.String(), "hub", tip.State.Hub)
 			r.cfg.Book.Dropped(tip.State)
@@ -94,6 +97,15 @@ func (r *Registrar) awaitDrop(ctx context.Context, service subjects.Name) error 
 		case <-ticker.C:
 		}
 	}
+}
+
+// leftover reports whether a lane's last record is from before its stream was created. If
+// a stream of the name is deleted while the server still removes the folder of the one
+// before, the server keeps the files, and the next stream begins with them (nats-server
+// 2.15.2, filestore.go, Delete).
+func (r *Registrar) leftover(ctx context.Context, service subjects.Name, s lane.State) bool {
+	stream, err := r.cfg.Lanes.Stream(ctx, service)
+	return err == nil && s.Written.Before(stream.CachedInfo().Created)
 }
 
 // abandoned reports whether the hub that wrote a lane's last record will not delete

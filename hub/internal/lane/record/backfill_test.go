@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 func backfill(id, filter string) record.Backfill {
@@ -80,5 +81,23 @@ func TestRecordOfABackfill(t *testing.T) {
 	}
 	if diff := cmp.Diff(s.Fills, read.Fills); diff != "" || read.Form != 4 {
 		t.Errorf("form %d, fills (-want +got):\n%s", read.Form, diff)
+	}
+}
+
+// A record with a backfill of keys has a form of its own, whatever else is in it: a hub that
+// does not know keys would copy other rows.
+func TestRecordOfABackfillOfKeys(t *testing.T) {
+	s := record.State{Fills: []record.Fill{{IDs: []string{"i"}, Snapshot: &record.Snapshot{ID: "b", Keys: []string{"a", "k"}}}}}
+	raw, err := record.Encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := record.Decode(raw)
+	if err != nil || back.Form != 6 || len(back.Fills[0].Snapshot.Keys) != 2 {
+		t.Errorf("%s, read as %+v, %v", raw, back, err)
+	}
+	in := record.Interest{Definition: contract.Definition{Ops: []string{"create", "update"}}}
+	if ops := in.ForRows(s.Fills[0].Snapshot).Ops; len(ops) != 1 {
+		t.Errorf("rows of an interest without deletes are judged as %v", ops)
 	}
 }

@@ -1,0 +1,47 @@
+package main
+
+// applyMutants take out what apply decides.
+var applyMutants = []mutant{
+	{
+		name: "apply-once-without-position", guarantee: "a run with --once ends when everything that ingest held at the begin had its effect",
+		file: "apply/caughtup.go",
+		old:  "s.Position.Compare(c.end) >= 0",
+		new:  "(true || s.Position.Compare(c.end) >= 0)",
+		pkg:  "./apply", test: "TestCaughtUp",
+	},
+	{
+		name: "apply-once-before-acknowledgement", guarantee: "a run with --once ends when everything that ingest held at the begin had its effect",
+		file: "apply/caughtup.go",
+		old:  "if s.Backlog > 0 &&",
+		new:  "if false && s.Backlog > 0 &&",
+		pkg:  "./apply", test: "TestCaughtUp",
+	},
+	{
+		name: "apply-lossy-type", guarantee: "the value in the column is the value in the event",
+		file: "apply/infer.go",
+		old:  "case s == sortMoment:\n\t\treturn \"timestamptz\"",
+		new:  "case s&sortMoment != 0:\n\t\treturn \"timestamptz\"",
+		pkg:  "./apply", test: "TestTypes",
+	},
+	{
+		name: "apply-lifts-a-filter", guarantee: "what is registered and not wished otherwise stays",
+		file: "apply/registration.go",
+		old:  "if w.where == \"\" {",
+		new:  "if false && w.where == \"\" {",
+		pkg:  "./apply", test: "TestPlanRegistration",
+	},
+	{
+		name: "apply-one-inbox-for-all", guarantee: "each change is applied once, for each service of a database",
+		file: "apply/config.go",
+		old:  "if name := prefix + service; len(name) <= most {",
+		new:  "if name := prefix; service != \"\" {",
+		pkg:  "./apply", test: "TestInboxTable",
+	},
+	{
+		name: "apply-writes-what-does-not-fit", guarantee: "what does not fit is said before the first row is written",
+		file: "apply/gate.go",
+		old:  "case n == len(trials) && n > 1:",
+		new:  "case false && n == len(trials) && n > 1:",
+		pkg:  "./apply", test: "TestWeigh",
+	},
+}
