@@ -191,7 +191,7 @@ func TestConsoleRefusesOtherSites(t *testing.T) {
 		}
 	}
 	for _, host := range []string{"evil.example", "evil.example:8280", "127.0.0.1.evil.example", "localhost.evil.example"} {
-		for _, path := range []string{"/", "/tail/stream", "/part/overview", "/assets/console.js"} {
+		for _, path := range []string{"/", "/curves/sharing", "/part/overview", "/assets/console.js"} {
 			if response, body := c.do(http.MethodGet, path, "", "Host", host); response.StatusCode != http.StatusMisdirectedRequest || strings.Contains(body, "sharing") {
 				t.Errorf("%s as %s: %s", path, host, response.Status)
 			}
