@@ -21,6 +21,18 @@ const (
 // ErrNoService means that the call needs Config.Service.
 var ErrNoService = errors.New("config: Service is empty: say which service this is")
 
+// Ask sends a control request about this service, such as "describe", and decodes the
+// reply; docs/reference.md has the verbs with their JSON. It is for tools; the verbs that
+// a service needs have methods of their own. A refusal is a *RefusedError. With
+// Config.WaitForHub it repeats the request until ctx ends, otherwise for at most
+// Config.Timeout.
+func (c *Client) Ask(ctx context.Context, verb string, request, reply any) error {
+	return c.ask(ctx, verb, request, reply)
+}
+
+// MaxPayload is the size in bytes of the largest message that the server takes.
+func (c *Client) MaxPayload() int64 { return c.nc.MaxPayload() }
+
 // ask sends a control request about the client's own service and decodes the reply. A
 // refusal is a *RefusedError. With Config.WaitForHub it repeats the request until ctx
 // ends, otherwise for at most Config.Timeout. Repeating is safe, because the verbs

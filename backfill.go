@@ -43,14 +43,28 @@ type Backfill struct {
 // (see ServeSnapshot), the error is a *RefusedError of CodeUnavailable. Unregister
 // ends a backfill together with its interest.
 func (c *Client) Backfill(ctx context.Context, entity, filter string) (Backfill, error) {
+	return c.backfill(ctx, contract.Backfill{Entity: entity, Filter: filter})
+}
+
+func (c *Client) backfill(ctx context.Context, request contract.Backfill) (Backfill, error) {
 	var reply contract.Backfilling
-	if err := c.ask(ctx, contract.VerbBackfill, contract.Backfill{Entity: entity, Filter: filter}, &reply); err != nil {
+	if err := c.ask(ctx, contract.VerbBackfill, request, &reply); err != nil {
 		return Backfill{}, err
 	}
 	return Backfill{
 		Entity: reply.Entity, Filter: reply.Filter, ID: reply.ID, Position: Position{Epoch: reply.Epoch, Seq: reply.Seq},
 		Began: reply.Began, UnderWay: reply.UnderWay, Rows: reply.Rows, Warnings: reply.Warnings,
 	}, nil
+}
+
+// BackfillKeys copies the rows of some keys to this service again, at most 1000. A key of
+// which the service gets no row, because the owner has none or the interest's filter leaves
+// it out, comes as a Delivery of a Delete with a Row, unless the interest has no deletes.
+// Afterwards a replica that keeps the greater position has of these keys what the service
+// gets. Such a delete never wins over a row that the owner makes of the key later. Apart
+// from that, it is as Backfill.
+func (c *Client) BackfillKeys(ctx context.Context, entity string, keys []string) (Backfill, error) {
+	return c.backfill(ctx, contract.Backfill{Entity: entity, Keys: keys})
 }
 
 // Fill is older data on its way to this service beside its live events.

@@ -20,6 +20,7 @@ var allowed = []string{
 	"github.com/replhub/replhub/internal/reconnect",
 	"github.com/replhub/replhub/subjects",
 	"github.com/replhub/replhub/internal/contract",
+	"github.com/replhub/replhub/internal/digest",
 	"github.com/replhub/replhub/internal/jsapi",
 	"github.com/replhub/replhub/internal/pause",
 	"github.com/replhub/replhub/internal/queue",

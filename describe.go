@@ -25,8 +25,15 @@ type Status struct {
 	State State
 	// Reason explains, for people, why the lane is stalled, detached or incompatible.
 	Reason string
-	// Entities are those of the interests in force.
-	Entities []string
+	// Entities are those of the interests in force, and Interests their definitions, in
+	// the same order. An interest's Start is not kept: it is zero.
+	Entities  []string
+	Interests []Interest
+	// Queue is how the instances share the lane.
+	Queue Queue
+	// Position is that of the last event which the hub has processed for this service.
+	// The newest event of ingest is Lag events behind it.
+	Position Position
 	// Lag counts the published events that the hub has not yet processed for this
 	// service, and LagAge is the age of the oldest such event.
 	Lag    uint64
@@ -55,11 +62,17 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 		Lag: reply.Lag, LagAge: seconds(reply.LagSeconds),
 		Backlog: reply.Backlog, OldestUnacked: seconds(reply.OldestUnacked),
 		DeadLetters: reply.DeadLetters,
+		Position:    Position{Epoch: reply.Epoch, Seq: reply.Seq},
+		Queue: Queue{
+			Order: Order(reply.Queue.Order), Partitions: reply.Queue.Partitions,
+			AckWait: time.Duration(reply.Queue.AckWait), MaxDeliver: reply.Queue.MaxDeliver,
+		},
 	}
 	status.Fills, status.Filled = fillsOf(&reply)
 	for {
 		for i := range reply.Interests {
 			status.Entities = append(status.Entities, reply.Interests[i].Entity)
+			status.Interests = append(status.Interests, interestOf(&reply.Interests[i]))
 		}
 		after := reply.Next
 		if after == "" {
@@ -70,6 +83,15 @@ func (c *Client) Describe(ctx context.Context) (Status, error) {
 			return Status{}, err
 		}
 	}
+}
+
+// interestOf is an interest in force as a service would ask for it.
+func interestOf(in *contract.InterestStatus) Interest {
+	out := Interest{Entity: in.Entity, Filter: in.Filter, Fields: in.Fields, Echo: in.Echo}
+	for _, op := range in.Ops {
+		out.Ops = append(out.Ops, Op(op))
+	}
+	return out
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

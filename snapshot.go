@@ -171,6 +171,9 @@ func (s *snapshots) fill(ctx context.Context, a *answer) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	if a.asked.Digest != nil || len(a.asked.Keys) > 0 {
+		return s.digest(ctx, a)
+	}
 	err = s.rows(ctx, a.asked.After, a.yield)
 	switch {
 	case a.failed != nil:
@@ -191,6 +194,8 @@ type answer struct {
 	// Used only by the function's goroutine.
 	rows, bytes int
 	failed      error
+	// read says how far rows were read, where those of some keys were asked for.
+	read string
 }
 
 func (a *answer) full() bool {
@@ -263,10 +268,14 @@ func (a *answer) beat(ctx context.Context) {
 }
 
 func (a *answer) end() {
-	a.say(contract.SnapshotEnd, nats.Header{
+	header := nats.Header{
 		contract.HeaderRow:    []string{strconv.Itoa(a.rows)},
 		contract.HeaderOrigin: []string{a.client.Service()},
-	})
+	}
+	if a.read != "" {
+		header[contract.HeaderDigest] = []string{a.read}
+	}
+	a.say(contract.SnapshotEnd, header)
 }
 
 func (a *answer) refuse(err error) {

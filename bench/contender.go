@@ -30,38 +30,9 @@ func contenders() map[string]contender {
 	return map[string]contender{wayHub: copyByHub, waySources: copyBySources, wayLimit: publishStraight}
 }
 
-// copyByHub registers services, stops the hub, fills ingest and times a hub
-// from its start: the process, its lanes and its copies.
+// copyByHub is copyByHubs with one hub.
 func copyByHub(ctx context.Context, l *lab, s *server, lanes, events int) (round, error) {
-	names, err := services(lanes)
-	if err != nil {
-		return round{}, err
-	}
-	if err := l.registerOnly(ctx, s, names, contract.Register{Entities: []string{entity}}); err != nil {
-		return round{}, err
-	}
-	if err := preload(ctx, s, 1, events, users); err != nil {
-		return round{}, err
-	}
-	streams, err := hubLanes(ctx, s.js, names)
-	if err != nil {
-		return round{}, err
-	}
-	var h *hub
-	r, err := timed(ctx, s, streams, events, func(context.Context) (m meter, err error) {
-		// The hub outlives the clock, so it does not take the clock's context.
-		if h, err = l.launchHub(ctx, s, hubID); err != nil {
-			return meter{}, err
-		}
-		return meter{pid: h.proc.Pid()}, nil // from its start
-	})
-	if h != nil {
-		err = errors.Join(err, h.proc.stop())
-	}
-	if err != nil {
-		return round{}, err
-	}
-	return r, checkAll(ctx, s.js, streams, events, hubSequence)
+	return copyByHubs(ctx, l, s, 1, lanes, events)
 }
 
 // registerOnly runs a hub for as long as registering takes.

@@ -40,7 +40,7 @@ func (c *Capture) look(ctx context.Context) error {
 	}
 	for _, text := range degraded {
 		if !slices.Contains(c.Degraded(), text) {
-			c.cfg.Logger.Error("the database has changed: " + text)
+			c.cfg.Logger.Error("the database has changed", "finding", text)
 		}
 	}
 	if rest, leftOut := all.LeaveOut(c.wanted, catalog); !rest.Failed() {

@@ -167,7 +167,7 @@ func TestHubCutFromNATS(t *testing.T) {
 		{"half open at the hub", func(l *link) { l.halfOpen(false) }},
 	}
 	for _, hubs := range []string{"one hub", "two hubs"} {
-		if hubs == "two hubs" && !lengthy() {
+		if hubs == "two hubs" && !lengthy {
 			continue
 		}
 		t.Run(hubs, func(t *testing.T) {

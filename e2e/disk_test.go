@@ -71,7 +71,7 @@ func TestFailingDisk(t *testing.T) {
 		{"no room", "pwrite64", "error=ENOSPC:when=5+2", ""},
 	} {
 		for _, sync := range []string{"always", "100ms"} {
-			if sync != c.gate && !lengthy() {
+			if sync != c.gate && !lengthy {
 				continue
 			}
 			t.Run(c.name+", sync_interval "+sync, func(t *testing.T) {

@@ -1,3 +1,5 @@
+//go:build long
+
 package e2e_test
 
 import (
@@ -63,7 +65,6 @@ func (h *nineHub) start() {
 // hubs at a time, at random, while 20 services are replicated to. Every lane has every event
 // once, in order. NINETIME is how long ("10m"), NINESEED the seed.
 func TestAnyOfNineIsKilled(t *testing.T) {
-	long(t)
 	lasts, err := time.ParseDuration(envOr("NINETIME", "1m"))
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 
 // slowHandler is how long the slow handler works: longer than the acknowledgement may take.
 func slowHandler() (works, ackWait time.Duration) {
-	if lengthy() {
+	if lengthy {
 		return 10 * time.Second, 3 * time.Second
 	}
 	return 1500 * time.Millisecond, time.Second

@@ -23,7 +23,7 @@ func TestStormOfRegistrations(t *testing.T) {
 	w.Register("filtered", acmeOnly("user"))
 	writers := w.Write(harness.Load{Every: time.Millisecond}, 0)
 	lasts, clients, services := 2*time.Second, 16, 50
-	if lengthy() {
+	if lengthy {
 		lasts, clients, services = time.Minute, 64, 1000
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)

@@ -21,6 +21,8 @@ type condition struct {
 	// layout describes the streams that could not be given their replicas; nil before the
 	// first look.
 	layout atomic.Pointer[[]string]
+	// http describes the trouble with the files of the HTTP server; nil without trouble.
+	http atomic.Pointer[string]
 	// untrimmed are the lanes that keep ingest from being trimmed.
 	untrimmed *untrimmed
 }
@@ -32,6 +34,14 @@ func (c *condition) Dispatching() bool { return c.dispatching.Load() }
 // empty without trouble.
 func (c *condition) Disk() string {
 	if text := c.disk.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// HTTP describes the trouble with the files of the HTTP server; empty without trouble.
+func (c *condition) HTTP() string {
+	if text := c.http.Load(); text != nil {
 		return *text
 	}
 	return ""

@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"github.com/replhub/replhub/hub/internal/console"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // What to do when ingest is nearly full of events that a lane still needs.
@@ -24,9 +27,9 @@ const (
 // What is allowed of an entity without a policy.
 const (
 	// PolicyOpen allows everything.
-	PolicyOpen = "open"
+	PolicyOpen = contract.PolicyOpen
 	// PolicyRequired allows nothing.
-	PolicyRequired = "required"
+	PolicyRequired = contract.PolicyRequired
 )
 
 // Parts of MemoryBytes, in sixteenths; see Config.MemoryBytes. The tail holds about
@@ -36,6 +39,29 @@ const (
 
 	minMemory = 16 << 20
 )
+
+// Modes of the console.
+const (
+	// ConsoleOff serves no page.
+	ConsoleOff = console.Off
+	// ConsoleRead serves pages that change nothing.
+	ConsoleRead = console.Read
+	// ConsoleOperate serves pages with actions, too.
+	ConsoleOperate = console.Operate
+)
+
+// Console configures the web pages of a hub.
+type Console struct {
+	// Mode is ConsoleRead (the default), ConsoleOperate or ConsoleOff.
+	Mode string
+	// HidePayloads says that no page shows a payload, also not when it is asked for.
+	HidePayloads bool
+	// Publish has the pages publish events by hand, in mode ConsoleOperate.
+	Publish bool
+	// Every is the least time between two readings of all lanes for the open pages; 5 s
+	// by default.
+	Every time.Duration
+}
 
 // Config configures a Hub. Conn and Registry are required; all other fields have
 // defaults.
@@ -79,6 +105,15 @@ type Config struct {
 	// HTTPToken returns the token that requests to Handler must have, as "Authorization:
 	// Bearer <token>"; nil demands none. It is called for each request.
 	HTTPToken func() (string, error)
+	// HTTPTrouble says what is wrong with the files that the HTTP server needs, such as a
+	// certificate that has expired; empty without trouble. The hub calls it every two
+	// seconds, logs each change, and names the trouble in degraded. nil asks for nothing.
+	HTTPTrouble func() string
+	// HTTPProxies are the addresses of proxies in front of Handler that encrypt. Requests
+	// from elsewhere are then refused, and the proxies' X-Forwarded headers are believed.
+	HTTPProxies []netip.Prefix
+	// Console says which pages Handler serves.
+	Console Console
 	// OnFull is OnFullDetach (the default) or OnFullRefuse.
 	OnFull string
 	// Policy is PolicyOpen (the default) or PolicyRequired. It should be the same for all
@@ -140,6 +175,7 @@ func (c Config) withDefaults() Config {
 	c.DLQMaxBytes = cmp.Or(c.DLQMaxBytes, 1<<30)
 	c.DLQServiceMaxBytes = cmp.Or(c.DLQServiceMaxBytes, c.DLQMaxBytes/8)
 	c.MaxLanes = cmp.Or(c.MaxLanes, MaxLanes)
+	c.Console.Mode = cmp.Or(c.Console.Mode, ConsoleRead)
 	c.OnFull = cmp.Or(c.OnFull, OnFullDetach)
 	c.Policy = cmp.Or(c.Policy, PolicyOpen)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 128<<20)
@@ -186,6 +222,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("config: History %s: must be positive", c.History)
 	case c.DedupeWindow < minDedupeWindow:
 		return fmt.Errorf("config: DedupeWindow %s: must be at least %s, the shortest that nats-server takes", c.DedupeWindow, minDedupeWindow)
+	case c.Console.Mode != ConsoleOff && c.Console.Mode != ConsoleRead && c.Console.Mode != ConsoleOperate:
+		return fmt.Errorf("config: Console.Mode %q: must be %q, %q or %q", c.Console.Mode, ConsoleRead, ConsoleOperate, ConsoleOff)
 	case c.OnFull != OnFullDetach && c.OnFull != OnFullRefuse:
 		return fmt.Errorf("config: OnFull %q: must be %q or %q", c.OnFull, OnFullDetach, OnFullRefuse)
 	case c.Policy != PolicyOpen && c.Policy != PolicyRequired:

@@ -1,3 +1,5 @@
+//go:build long
+
 package hub_test
 
 import (
@@ -19,7 +21,7 @@ import (
 // stream, of the meta layer. It starts, is given the leadership, and gives it away again.
 // No event is lost, and none comes twice.
 func TestDamagedNode(t *testing.T) {
-	long(t)
+	t.Parallel()
 	servers := cluster.StartNATSCluster(t, 3)
 	w := clusterWorld(t, servers)
 	w.pair()
@@ -127,7 +129,7 @@ func (w *world) lead(server string, streams ...string) {
 // The leaders of all streams are moved every half second, and the nodes are killed in turn,
 // while two hubs copy.
 func TestLeadersMoveAllTheTime(t *testing.T) {
-	long(t)
+	t.Parallel()
 	servers := cluster.StartNATSCluster(t, 3)
 	w := clusterWorld(t, servers)
 	w.pair()
@@ -168,7 +170,7 @@ func TestLeadersMoveAllTheTime(t *testing.T) {
 // may be lost, also if it was acknowledged; sync_interval: always is what keeps it. The lanes
 // go on behind it, in one order, and nothing that is published later is lost or repeated.
 func TestMajorityIsRolledBack(t *testing.T) {
-	long(t)
+	t.Parallel()
 	servers := cluster.StartNATSCluster(t, 3)
 	w := clusterWorld(t, servers)
 	w.pair()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replhub/replhub/hub/internal/alarm"
+	"github.com/replhub/replhub/hub/internal/console"
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
 	"github.com/replhub/replhub/hub/internal/deadletter"
@@ -61,6 +62,7 @@ type Hub struct {
 	alarms   *alarm.Set
 	book     *record.Book
 	api      *httpapi.API
+	console  *console.Console // nil without one
 	ready    chan struct{}
 	pressed  chan struct{} // ingest is nearly full
 	troubles troubles
@@ -92,6 +94,7 @@ type rooms struct {
 	registration *registration.Registrar
 	reconciler   *reconcile.Reconciler
 	verbs        *control.Verbs
+	control      *control.Server
 	report       *report.Reporter
 	unavailable  *report.Unavailable
 	eraser       *erase.Eraser
@@ -115,9 +118,18 @@ func New(cfg Config) (*Hub, error) {
 	h.alarms = alarm.New(h.log)
 	h.hubs = ownership.New(ownership.Config{Conn: cfg.Conn, Registry: cfg.Registry, ID: cfg.ID, Alone: cfg.OwnAll, Logger: h.log})
 	h.book = record.NewBook(cfg.Registry, h.alarms, cfg.defaultLaneBytes(), h.log)
-	h.api = httpapi.New(httpapi.Config{
-		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Token: cfg.HTTPToken, Logger: h.log,
-	})
+	api := httpapi.Config{
+		Hub: cfg.ID, Version: cfg.Version, Ready: h.ready, Reporter: func() *report.Reporter { return h.rooms.report }, Token: cfg.HTTPToken,
+		Proxies: cfg.HTTPProxies, Logger: h.log,
+	}
+	if cfg.Console.Mode != ConsoleOff {
+		h.console = console.New(console.Config{
+			Hub: cfg.ID, Mode: cfg.Console.Mode, HidePayloads: cfg.Console.HidePayloads, Publish: cfg.Console.Publish, Ready: h.ready,
+			Source: h.consoleSource, Token: cfg.HTTPToken, Proxies: cfg.HTTPProxies, Logger: h.log, Every: cfg.Console.Every,
+		})
+		api.Console = h.console.Handler()
+	}
+	h.api = httpapi.New(api)
 	return h, nil
 }
 
@@ -139,7 +151,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		if err := h.awaitRegistry(ctx); err != nil {
 			return err
 		}
-		h.hubs.Enter(h.cfg.Version, h.started)
+		h.hubs.Enter(h.cfg.Version, h.started, h.cfg.Policy)
 		if err := h.discover(ctx); err != nil {
 			return err
 		}
@@ -149,6 +161,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.lanes.Follow(ctx) })
 		group.Go(func() error { return h.rooms.reconciler.Run(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
+		group.Go(func() error { return h.watchHTTPFiles(ctx) })
 		group.Go(func() error { return h.watchKept(ctx) })
 		group.Go(func() error { return h.watchPlaces(ctx) })
 		group.Go(func() error { return h.watchVersion(ctx) })
@@ -158,6 +171,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
+		if h.console != nil {
+			group.Go(func() error { return h.console.Run(ctx) })
+		}
 		return nil
 	})
 	err := group.Wait()
@@ -310,7 +326,7 @@ func (h *Hub) discover(ctx context.Context) error {
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
-	h.hubs.Refresh(ctx)
+	h.hubs.Refresh(ctx, found)
 	for _, service := range found {
 		h.lanes.Add(service)
 	}

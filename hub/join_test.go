@@ -111,7 +111,7 @@ func TestJoinDoesNotWaitForAFrozenOwner(t *testing.T) {
 	if _, err := w.nc.Subscribe("replhub._to.frozen.join.*", func(*nats.Msg) { asked <- struct{}{} }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.nc.Subscribe("replhub._to.frozen.ping.*", func(*nats.Msg) {}); err != nil {
+	if _, err := w.nc.Subscribe("replhub._to.frozen.lend.*", func(*nats.Msg) {}); err != nil {
 		t.Fatal(err)
 	}
 	w.put("hubs.frozen", `{"v":1}`)

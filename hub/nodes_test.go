@@ -1,50 +1,17 @@
+//go:build long
+
 package hub_test
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/testenv/cluster"
 )
-
-// long skips a test that takes longer than the gate has time for. "task cluster" runs it, or
-// "task faults".
-func long(t *testing.T) {
-	t.Helper()
-	if os.Getenv("REPLHUB_LONG") == "" {
-		t.Skip("long: task cluster or task faults runs it")
-	}
-	t.Parallel()
-}
-
-// load publishes events from a number on until stop is called, which returns the number of
-// the next one. Each is published until it is acknowledged.
-func (w *world) load(from int) (stop func() int) {
-	done, ended := make(chan struct{}), make(chan int)
-	go func() {
-		n := from
-		defer func() { ended <- n }()
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			if w.publishOnce(fmt.Sprintf("id-%d", n), "db.user.update", fmt.Sprintf(`{"id":"%d"}`, n)) == nil {
-				n++
-			}
-		}
-	}()
-	return func() int {
-		close(done)
-		return <-ended
-	}
-}
 
 // pair are two hubs that share the lanes s and k.
 func (w *world) pair() {
@@ -59,7 +26,7 @@ func (w *world) pair() {
 
 // Each server is told to leave its clients, ends, and starts again, under load.
 func TestLameDucks(t *testing.T) {
-	long(t)
+	t.Parallel()
 	servers := cluster.StartNATSCluster(t, 3, cluster.NATSConfig("lame_duck_grace_period: 200ms\nlame_duck_duration: 30s"))
 	w := clusterWorld(t, servers)
 	w.pair()
@@ -81,7 +48,7 @@ func TestLameDucks(t *testing.T) {
 // A node is evacuated: its replicas of every stream go to another one, under load, and then
 // back.
 func TestNodeIsEvacuated(t *testing.T) {
-	long(t)
+	t.Parallel()
 	servers := cluster.StartNATSCluster(t, 4)
 	w := clusterWorld(t, servers)
 	w.pair()

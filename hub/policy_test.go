@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub"
+	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -261,7 +262,44 @@ func TestPolicyRequired(t *testing.T) {
 	}
 	w.policy("user", `{"clear":true}`)
 	last := w.publish("db.user.create", `{"id":"3"}`)
-	if e := w.explained("s", last); e.Verdict != contract.VerdictNotAllowed {
+	if e := w.explained("s", last); e.Verdict != contract.VerdictNotAllowed || e.Reason != "s gets nothing of user now: the entity has no policy, and the hub requires one" {
 		t.Errorf("%+v", e)
 	}
+}
+
+// TestHubsWithDifferentPolicySettings: what a service gets would depend on which hub owns
+// its lane, so that both hubs say it.
+func TestHubsWithDifferentPolicySettings(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(c *hub.Config) { c.ID = "open" })
+	stop := w.startHub(func(c *hub.Config) { c.ID, c.Policy = "strict", hub.PolicyRequired })
+	w.awaitAlarm(contract.EnvPolicy + ": open has open, strict has required")
+	w.awaitAlarm(contract.EnvPolicy + ": strict has required, open has open")
+	var status contract.Status
+	if err := w.call("replhub.status", "", &status); err != nil || len(status.Degraded) != 1 || !strings.Contains(status.Degraded[0], contract.EnvPolicy) {
+		t.Errorf("degraded %q, %v", status.Degraded, err)
+	}
+	stop()
+	w.awaitNoAlarm(contract.EnvPolicy)
+}
+
+// TestPolicyIsConfirmed: the ledger lost its marks, or the hub that stated a policy ended
+// before it noted that the policy is in force. Another look notes it; only then is a lane
+// held that begins with an older copy of its stream.
+func TestPolicyIsConfirmed(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.register("s", `{"entities":["user"]}`)
+	rev := time.Now().Add(-time.Minute).UnixMicro()
+	w.put("entities.user", fmt.Sprintf(`{"v":1,"rev":%d,"allow":{"s":{"fields":["id"]}}}`, rev))
+	w.eventually("the ledger to say that the policy is in force", func() error {
+		m, err := w.stream(contract.StreamLedger).GetLastMsgForSubject(t.Context(), ingest.LedgerSubject)
+		if err != nil {
+			return err
+		}
+		if want := fmt.Sprintf(`"in_force":%d`, rev); !strings.Contains(string(m.Data), want) {
+			return fmt.Errorf("%s is not in %s", want, m.Data)
+		}
+		return nil
+	})
 }

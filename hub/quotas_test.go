@@ -9,6 +9,27 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
+// A limit that a record written by hand states is under the quota as well, whichever record
+// is there first.
+func TestQuotaOfARecordMadeByHand(t *testing.T) {
+	w := newWorld(t)
+	w.startHub(func(cfg *hub.Config) { cfg.MaxLaneBytes = 1 << 20 })
+	w.put("services.s", `{"v":1,"max_bytes":1048577}`)
+	w.put("entities.user.s", "")
+	w.awaitAlarm("entities/user/s", contract.EnvQuotaLaneBytes)
+	if _, err := w.js.Stream(t.Context(), "SUB_s"); err == nil {
+		t.Error("a lane of more bytes than the quota allows was created")
+	}
+	if refusal := asRefusal(t, w.call("replhub.register.s", `{"entities":["user"]}`, nil)); refusal.Code != contract.CodeLimit || !strings.Contains(refusal.Message, "services/s") {
+		t.Errorf("%v, want one that names the record", refusal)
+	}
+	w.put("services.s", `{"v":1,"max_bytes":1048576}`)
+	w.eventually("the corrected record to be registered", func() error {
+		_, err := w.describe("s")
+		return err
+	})
+}
+
 // Each quota refuses what is beyond it, and its error names it. What was there before goes
 // on.
 func TestQuotas(t *testing.T) {

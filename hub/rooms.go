@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/replhub/replhub/hub/internal/console"
 	"github.com/replhub/replhub/hub/internal/consumers"
 	"github.com/replhub/replhub/hub/internal/control"
 	"github.com/replhub/replhub/hub/internal/erase"
@@ -55,6 +56,17 @@ func (h *Hub) furnish() {
 			Failpoint: h.cfg.Failpoint, Logger: h.log,
 		}),
 	}
+	h.rooms.control = control.NewServer(control.Config{
+		Conn: h.nc, Hubs: h.hubs, Verbs: h.verbs(), Version: h.cfg.Version, StartTimeout: h.cfg.StartTimeout, Disk: h.condition.Disk, Logger: h.log,
+	})
+}
+
+// consoleSource is what the console shows, once the hub is ready.
+func (h *Hub) consoleSource() console.Source {
+	return console.Source{
+		Ask: h.rooms.control.Ask, Report: h.rooms.report, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, JS: h.js,
+		End: func() uint64 { return h.tail.End().Seq },
+	}
 }
 
 // verbs returns all control verbs.
@@ -68,6 +80,7 @@ func (h *Hub) verbs() map[string]control.Verb {
 		contract.VerbResume:     {Service: true, Do: control.Handle(r.verbs.Resume)},
 		contract.VerbRewind:     {Service: true, Owner: true, Do: control.Handle(r.verbs.Rewind)},
 		contract.VerbBackfill:   {Service: true, Owner: true, Do: control.Handle(r.verbs.Backfill)},
+		contract.VerbDigest:     {Service: true, Do: control.Handle(r.verbs.Digest)},
 		contract.VerbDescribe:   {Service: true, Owner: true, Do: control.Handle(r.report.Describe)},
 		contract.VerbExplain:    {Service: true, Do: control.Handle(r.report.Explain)},
 		contract.VerbRedrive:    {Service: true, Owner: true, Do: control.Handle(r.verbs.Redrive)},
@@ -107,12 +120,10 @@ func (h *Hub) serveControl(ctx context.Context) error {
 	defer func() {
 		_ = told.Unsubscribe() // fails only where the connection is closed, which also ends the subscription
 	}()
-	return control.NewServer(control.Config{
-		Conn: h.nc, Hubs: h.hubs, Verbs: h.verbs(), Version: h.cfg.Version, StartTimeout: h.cfg.StartTimeout, Disk: h.condition.Disk, Logger: h.log,
-	}).Serve(ctx, h.ready)
+	return h.rooms.control.Serve(ctx, h.ready)
 }
 
-// Handler answers /healthz, /readyz and /metrics; it may be used before Run. If a
+// Handler answers /healthz, /readyz, /metrics and the console; it may be used before Run. If a
 // request's context has ended, /readyz says that the hub stops: use the context of
 // Run as the server's BaseContext.
 func (h *Hub) Handler() http.Handler { return h.api.Handler() }

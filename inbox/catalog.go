@@ -43,6 +43,8 @@ type catalogColumn struct {
 	// unique says that no two rows have the same value, by an index that an upsert
 	// can go by.
 	unique bool
+	// primary says that the column is in the primary key, alone or not.
+	primary bool
 	// index is the name of that index, in MariaDB, for types whose values can be listed.
 	index string
 	// blurs says why the column takes different keys for one; empty where it does

@@ -17,7 +17,7 @@ import (
 // table's files, without them those of all tables.
 const (
 	mariadbColumns = `SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 'NO',
-	COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%auto_increment%', IS_GENERATED = 'ALWAYS' OR EXTRA LIKE '%GENERATED%',
+	COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%auto_increment%', IS_GENERATED = 'ALWAYS' OR EXTRA LIKE '%GENERATED%', COLUMN_KEY = 'PRI',
 	COALESCE(CHARACTER_MAXIMUM_LENGTH, 0), COALESCE(CHARACTER_OCTET_LENGTH, 0), COALESCE(NUMERIC_PRECISION, 0),
 	COALESCE(NUMERIC_SCALE, -1), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, ''), COALESCE(COLLATION_NAME, '')
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
@@ -58,7 +58,7 @@ func readMariaDB(ctx context.Context, tx database.Tx, schema, table string) (cat
 	err = database.Query(ctx, tx, func(row database.Row) error {
 		var col catalogColumn
 		var t mariadbType
-		err := row.Scan(&col.name, &t.name, &t.full, &col.notNull, &col.hasDefault, &col.generated,
+		err := row.Scan(&col.name, &t.name, &t.full, &col.notNull, &col.hasDefault, &col.generated, &col.primary,
 			&t.runes, &t.bytes, &t.precision, &t.scale, &t.fraction, &t.charset, &t.collation)
 		if err != nil {
 			return err

@@ -22,6 +22,7 @@ SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), pg_cata
 	a.atthasdef OR a.attidentity <> '' OR d.typdefault IS NOT NULL, a.attgenerated <> '' OR a.attidentity = 'a',
 	EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate
 		AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
+	EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)),
 	EXISTS (SELECT 1 FROM pg_catalog.pg_collation l WHERE NOT l.collisdeterministic AND (l.oid = a.attcollation OR l.oid IN (
 		SELECT i.indcollation[0] FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))),
 	CASE WHEN e.oid IS NULL THEN t.typname ELSE e.typname END::text, b.typmod, e.oid IS NOT NULL,
@@ -46,7 +47,7 @@ func readPostgres(ctx context.Context, tx database.Tx, table string) (catalog, e
 		var col catalogColumn
 		var t postgresType
 		var labels string
-		err := row.Scan(&col.name, &col.typeName, &col.castName, &col.notNull, &col.hasDefault, &col.generated, &col.unique,
+		err := row.Scan(&col.name, &col.typeName, &col.castName, &col.notNull, &col.hasDefault, &col.generated, &col.unique, &col.primary,
 			&t.blurred, &t.name, &t.typmod, &t.array, &labels)
 		if err != nil {
 			return err

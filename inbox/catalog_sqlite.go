@@ -40,6 +40,7 @@ func readSQLite(ctx context.Context, tx database.Tx, schema, table string) (cata
 		}
 		if key > 0 {
 			keys++
+			col.primary = true
 		}
 		r := sqliteRule{affinity: affinityOf(col.typeName, len(strict) > 0), strict: len(strict) > 0}
 		if key == 1 && strings.EqualFold(col.typeName, "INTEGER") {

@@ -62,6 +62,13 @@ func TestRowOfASnapshotRepairs(t *testing.T) {
 			{true, replhub.Create, 5, a, 0, inbox.Duplicate},
 			{true, replhub.Create, 6, a, 0, inbox.Applied},
 		},
+		"that was written by hand after its delete": {
+			{false, replhub.Delete, 5, a, 0, inbox.Applied},
+			{true, replhub.Delete, 4, a, 0, inbox.Stale},
+			{true, replhub.Delete, 5, a, 0, inbox.Applied},
+			{false, replhub.Create, 6, a, 0, inbox.Applied},
+			{true, replhub.Delete, 5, a, 0, inbox.Stale},
+		},
 		"that was deleted with a version": {
 			{false, replhub.Delete, 5, a, 3, inbox.Applied},
 			{true, replhub.Create, 4, a, 3, inbox.Duplicate},

@@ -51,9 +51,11 @@ func decide(policy Policy, current, incoming Stamp, ofSnapshot bool) Outcome {
 
 // renews reports whether a row of a snapshot that need not be newer is written
 // again: it has the very version that was applied, or current would not win over
-// it either. Over a delete such a row does not win: it may be from before.
+// it either. Over a delete such a row does not win: it may be from before. A delete of a
+// backfill does, since it leaves the row as deleted as it was: it removes what was written
+// by hand.
 func renews(policy Policy, current, incoming Stamp) bool {
-	if current.Deleted {
+	if current.Deleted && !incoming.Deleted {
 		return false
 	}
 	return versioned(current, incoming) && current.Version == incoming.Version || !policy(incoming, current)

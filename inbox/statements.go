@@ -191,8 +191,9 @@ func onNewerStamp(ofSnapshot bool) string {
 	at, newerVersion, newerPosition := position, "excluded.version > r.version", inPlace+" > (r.epoch, r.seq)"
 	if ofSnapshot {
 		at = greatest
-		newerVersion += " OR (excluded.version = r.version AND NOT r.deleted)"
-		newerPosition += " OR (" + inPlace + " = (r.epoch, r.seq) AND NOT r.deleted)"
+		const over = " AND (excluded.deleted OR NOT r.deleted))"
+		newerVersion += " OR (excluded.version = r.version" + over
+		newerPosition += " OR (" + inPlace + " = (r.epoch, r.seq)" + over
 	}
 	return `ON CONFLICT (entity, entity_key) DO UPDATE SET
 	` + at + `,

@@ -3,14 +3,6 @@ package main
 // brokenMutants are the mechanisms that mend what somebody breaks by hand.
 var brokenMutants = []mutant{
 	{
-		name: "dropped-interest-adopted", guarantee: "5: an interest that was ended with its lane does not come back",
-		file: "hub/internal/reconcile/reconcile.go",
-		old:  `		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest`,
-		new: `		r.adopt(ctx, path, entity, service, found)
-		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest`,
-		pkg: "./hub", test: "TestRecordOfAnotherLanesTime",
-	},
-	{
 		name: "dropped-queue-kept", guarantee: "5: a later service of the name starts without the dropped one's queue",
 		file: "hub/internal/record/book.go",
 		old:  `newer || b.LeftBehind(service, entry.Value) {`,

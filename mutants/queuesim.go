@@ -44,4 +44,18 @@ var queuesimMutants = []mutant{
 		new:  "		if seq < begin && begin == 0 {\n",
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
+	{
+		name: "cursors-of-two-ledgers", guarantee: "1: a lane's position and its fills are of the same epoch when they are compared",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  "		if resumed[k].Epoch != marks[k].Epoch {\n",
+		new:  "		if resumed[k].Epoch == 0 {\n",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
+		name: "epoch-begins-at-a-trimmed-event", guarantee: "3: a trim beside a new epoch cuts off no lane that needs nothing of what it removed",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  "			if !is || first < now.First {\n",
+		new:  "			if !is || first == 0 {\n",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
 }

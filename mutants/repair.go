@@ -13,8 +13,8 @@ var repairMutants = []mutant{
 	{
 		name: "backfill-unfiltered", guarantee: "backfill: its filter holds beside the interest's",
 		file: "hub/internal/lane/compiled.go",
-		old:  `in, only = in.ForRows(), of.Filter`,
-		new:  `in, only = in.ForRows(), ""`,
+		old:  `in, only = in.ForRows(of), of.Filter`,
+		new:  `in, only = in.ForRows(of), ""`,
 		pkg:  "./hub", test: "TestBackfillIsFilteredAndProjected",
 	},
 	{

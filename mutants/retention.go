@@ -40,6 +40,13 @@ var retentionMutants = []mutant{
 		noSim: rare,
 	},
 	{
+		name: "lost-as-the-stream-fills", guarantee: "1: a ledger that is missing beside a stream with events has every lane fenced",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  ` || b.Last == 0 && now.Last > 0 {`,
+		new:  ` {`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
 		name: "unresumed-registration", guarantee: "2: a registration beside a rollback waits until the lane has resumed",
 		file: "hub/internal/ingest/retention/ledger.go",
 		old:  `return pos.Epoch < l.EpochOf(pos.Seq) }`,

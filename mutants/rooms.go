@@ -16,12 +16,4 @@ var roomsMutants = []mutant{
 		new:  `		if !gone || time.Since(at) >= 0 {`,
 		pkg:  "./hub/internal/lanes", test: "TestNoLaneIsCreatedWithinADeletion",
 	},
-	{
-		name: "older-definition-agrees", guarantee: "5: the lane decides on a record that differs",
-		file: "hub/internal/record/record.go",
-		old:  `	return r.ID == in.ID && r.Rev == in.Rev`,
-		new:  `	return r.ID == in.ID`,
-		pkg:  "./hub/internal/reconcile", test: "TestTheLaneDecidesOnARecord",
-		noSim: noRegistry,
-	},
 }

@@ -15,7 +15,7 @@ import (
 // cores are the pure packages, whose mutants the simulation has to find.
 var cores = []string{
 	"hub/internal/ingest/retention/", "hub/internal/lane/core/", "hub/internal/lane/record/", "hub/internal/lane/history/",
-	"hub/internal/record/", "internal/queue/",
+	"hub/internal/record/", "hub/internal/reconcile/agree/", "internal/queue/",
 }
 
 // Why the simulation does not find the mutants of a core.
@@ -23,7 +23,7 @@ const (
 	noQueue    = "not searched for since the scheduler is simulated"
 	noLetters  = "the dead letters of the hub are not simulated"
 	noRows     = "snapshots and backfills are not simulated"
-	noRegistry = "the registry is not simulated"
+	noRegistry = "records of services, and of a newer or a wrong form, are not simulated"
 	// rare are those for which several faults have to meet within seconds, or another
 	// mechanism has to fail as well.
 	rare = "not found in a minute, 5,000 to 27,000 seeds: its own test shows the schedule"

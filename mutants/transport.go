@@ -13,7 +13,7 @@ var transportMutants = []mutant{
 	{
 		name: "http-beyond-this-machine", guarantee: "HTTP that other machines reach has a token and TLS",
 		file: "internal/opshttp/listen.go",
-		old:  `if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {`,
+		old:  `if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && !s.Behind) {`,
 		new:  `if !Loopback(listener.Addr()) && s.TokenFile == "" && secure == nil {`,
 		pkg:  "./cmd/replhub", test: "TestHTTPBeyondThisMachine",
 	},

@@ -111,7 +111,7 @@ func TestBackfillOnATerminal(t *testing.T) {
 	var out strings.Builder
 	a := &app{in: strings.NewReader(""), out: &out, errOut: io.Discard, isTerminal: func(any) bool { return true }}
 	code := a.run(t.Context(), []string{"backfill", "sharing", "user", "--interval", "1ms"})
-	want := overwriteLine + `7 rows, up to key "k7"` + overwriteLine + `8 rows, up to key "k8"` + overwriteLine + "done: 12000 rows in 30s\n"
+	want := overwriteLine + `7 rows, up to key "k7"` + overwriteLine + `8 rows, up to key "k8"` + overwriteLine + "copied 12000 rows into the service's stream in 30s\n"
 	if code != exitDone || !strings.HasSuffix(out.String(), want) {
 		t.Errorf("exit %d, output %q", code, out.String())
 	}
@@ -127,7 +127,7 @@ func TestBackfillWaitsForAHub(t *testing.T) {
 	<-b.asked
 	time.AfterFunc(50*time.Millisecond, func() { b.describes(t, rowsDone()) })
 	o := <-done
-	if o.code != exitDone || strings.Count(o.stderr, "error: no hub answers") != 1 || !strings.Contains(o.stdout, "done: 12000 rows") {
+	if o.code != exitDone || strings.Count(o.stderr, "error: no hub answers") != 1 || !strings.Contains(o.stdout, "copied 12000 rows") {
 		t.Errorf("exit %d, stdout %q, stderr %q", o.code, o.stdout, o.stderr)
 	}
 }

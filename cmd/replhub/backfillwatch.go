@@ -139,6 +139,6 @@ func (w *backfillWatch) end(f *contract.FilledStatus) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w.app.out, "done: %s in %s\n", plural(f.Rows, "row"), humanDuration(f.Ended.Sub(f.Began)))
+	_, err := fmt.Fprintf(w.app.out, "copied %s into the service's stream in %s\n", plural(f.Rows, "row"), humanDuration(f.Ended.Sub(f.Began)))
 	return err
 }

@@ -18,7 +18,8 @@ import (
 type noRequest struct{}
 
 // exchange asks the hub once and prints its reply: as it came with --json, else
-// by show. An empty service asks replhub.<verb>.
+// by show. An empty service asks replhub.<verb>. The policy verb names an entity in
+// place of a service.
 func exchange[T any](ctx context.Context, a *app, verb, service string, req any, show func(io.Writer, *T) error) error {
 	l, err := a.connect()
 	if err != nil {
@@ -69,7 +70,11 @@ func controlSubject(verb, service string) (string, error) {
 	}
 	name, err := subjects.ParseName(service)
 	if err != nil {
-		return "", refuse(contract.FieldErrorf(contract.CodeInvalidName, "service", "%v", err))
+		field := "service"
+		if verb == contract.VerbPolicy {
+			field = "entity"
+		}
+		return "", refuse(contract.FieldErrorf(contract.CodeInvalidName, field, "%v", err))
 	}
 	return subjects.Control(verb, name), nil
 }

@@ -194,7 +194,7 @@ func TestVerbs(t *testing.T) {
 		},
 		{
 			"policy",
-			[]string{"policy", "user", "--allow", "sharing=id,address.city", "--ops", "sharing=create,update", "--filter", `sharing=data.country == "DE"`, "--allow", "audit=*"},
+			[]string{"policy", "user", "--allow", "sharing=id, address.city", "--ops", "sharing=create, update", "--filter", `sharing=data.country == "DE"`, "--allow", "audit=*"},
 			"", "replhub.policy.user",
 			contract.PolicySet{
 				Entity: "user", Rev: 1767323045000000, Warnings: []string{"sharing gets no deletes: it keeps the rows that are gone"},

@@ -28,6 +28,7 @@ type devOptions struct {
 	http     string
 	storeDir string
 	logLevel string
+	console  string
 	demo     bool
 	// demoEvents and demoFor end the demo, and all of it, by itself; 0 is never.
 	demoEvents int
@@ -63,6 +64,7 @@ registered for.`,
 	flags := cmd.Flags()
 	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port of NATS; 0 means a free port")
 	flags.StringVar(&o.http, "http", defaultHTTPAddr, "address of the HTTP server; port 0 means a free port")
+	flags.StringVar(&o.console, "console", hub.ConsoleOperate, "the console's mode: read, operate or off")
 	flags.StringVar(&o.storeDir, "store-dir", "", "folder for the streams, kept at the end (default: a temporary folder, removed at the end)")
 	flags.StringVar(&o.logLevel, "log-level", "warn", "what to log to stderr: debug, info, warn or error")
 	flags.BoolVar(&o.demo, "demo", false, "run three demo services")
@@ -126,6 +128,7 @@ func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err erro
 	}
 	cfg := hub.Config{
 		Conn: connection.nc, Registry: registry, RegistryKind: registryKV, ID: id, Replicas: 1, Version: buildVersion(), Logger: log,
+		Console: hub.Console{Mode: o.console, Publish: true},
 	}
 	free := freeDisk(server.StoreDir())
 	smallLimits(&cfg, free)
@@ -197,7 +200,7 @@ func devBanner(o devOptions, server *embedded.Server, http string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "replhub %s: NATS, registry and hub in one process; Ctrl-C ends it\n\n", buildVersion())
 	fmt.Fprintf(&b, "  NATS   %s, streams in %s (%s)\n", server.ClientURL(), server.StoreDir(), kept)
-	fmt.Fprintf(&b, "  HTTP   http://%s/readyz and /metrics\n\n", http)
+	fmt.Fprintf(&b, "  HTTP   http://%s: the console, /readyz and /metrics\n\n", http)
 	if o.demo {
 		return b.String()
 	}

@@ -17,6 +17,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitNotCompared is of verify, whose exitFailed says that the replica differs.
+	exitNotCompared = 3
 )
 
 // usageError is a wrong command line that only the verb could see.
@@ -130,6 +132,9 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		return exitDone
 	}
 	code, usage := exitFailed, a.isUsage(err)
+	if _, without := errors.AsType[*notCompared](err); without {
+		code = exitNotCompared
+	}
 	switch {
 	case usage:
 		code = exitUsage

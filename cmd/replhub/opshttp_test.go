@@ -53,6 +53,8 @@ func TestHTTPBeyondThisMachine(t *testing.T) {
 		"with a token alone":      {opshttp.Settings{Addr: ":0", TokenFile: token}, contract.EnvHTTPTLSCert},
 		"with TLS alone":          {opshttp.Settings{Addr: ":0", TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, contract.EnvHTTPTokenFile},
 		"with both":               {opshttp.Settings{Addr: ":0", TokenFile: token, TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, ""},
+		"behind a proxy":          {opshttp.Settings{Addr: ":0", TokenFile: token, Behind: true}, ""},
+		"a proxy without a token": {opshttp.Settings{Addr: ":0", Behind: true}, contract.EnvHTTPTokenFile},
 		"a token that is guessed": {opshttp.Settings{Addr: "127.0.0.1:0", TokenFile: secretFile(t, "short", "hush-hush")}, "at least 16"},
 		"no token in the file":    {opshttp.Settings{Addr: ":0", TokenFile: secretFile(t, "empty", "\n"), TLS: opshttp.CertificateFiles{Cert: cert, Key: key}}, contract.EnvHTTPTokenFile},
 		"no file":                 {opshttp.Settings{Addr: "127.0.0.1:0", TokenFile: token + "x"}, contract.EnvHTTPTokenFile},

@@ -110,7 +110,7 @@ func (f *policyFlags) grants(allow map[string]contract.Grant) error {
 		if _, twice := allow[service]; twice {
 			return usagef("--allow names %s twice", service)
 		}
-		allow[service] = contract.Grant{Fields: strings.Split(fields, ",")}
+		allow[service] = contract.Grant{Fields: separated(fields)}
 	}
 	narrow := func(flag string, texts []string, set func(*contract.Grant, string) bool) error {
 		for _, text := range texts {
@@ -131,7 +131,7 @@ func (f *policyFlags) grants(allow map[string]contract.Grant) error {
 	}
 	err := narrow("--ops", f.ops, func(g *contract.Grant, value string) bool {
 		first := len(g.Ops) == 0
-		g.Ops = strings.Split(value, ",")
+		g.Ops = separated(value)
 		return first
 	})
 	if err != nil {
@@ -142,6 +142,17 @@ func (f *policyFlags) grants(allow map[string]contract.Grant) error {
 		g.Filter = value
 		return first
 	})
+}
+
+// separated are the parts of a list that commas separate, without the spaces around them.
+func separated(text string) []string { return trimmed(strings.Split(text, ",")) }
+
+// trimmed removes the spaces around the parts of a list, in place.
+func trimmed(parts []string) []string {
+	for i, part := range parts {
+		parts[i] = strings.TrimSpace(part)
+	}
+	return parts
 }
 
 // ofService takes "<service>=<value>" apart. Neither may be empty: an empty list of

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/replhub/replhub/internal/contract"
@@ -51,5 +52,27 @@ func TestPolicyFlags(t *testing.T) {
 	f := policyFlags{clear: true}
 	if _, _, err := f.request(""); err == nil {
 		t.Error("no entity")
+	}
+}
+
+// A name that is none is refused for what it is a name of.
+func TestNameOfAnEntityIsNamedSo(t *testing.T) {
+	for verb, field := range map[string]string{contract.VerbPolicy: "field entity", contract.VerbRegister: "field service"} {
+		if _, err := controlSubject(verb, "USER"); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v, want %s", verb, err, field)
+		}
+	}
+}
+
+// An ingest without events has a first sequence behind the last one.
+func TestStoredText(t *testing.T) {
+	for want, i := range map[string]contract.IngestStatus{
+		"no events; the next one is 1": {},
+		"no events; the next one is 3": {FirstSeq: 3, LastSeq: 2},
+		"events 2 to 2":                {FirstSeq: 2, LastSeq: 2},
+	} {
+		if got := storedText(&i); got != want {
+			t.Errorf("%+v: %s, want %s", i, got, want)
+		}
 	}
 }

@@ -90,6 +90,7 @@ func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string)
 		}
 		return f.fromFile(a.in)
 	}
+	f.interest.Ops, f.interest.Fields = trimmed(f.interest.Ops), trimmed(f.interest.Fields)
 	for _, name := range []string{"ops", "filter", "fields"} {
 		// An empty variable in a script would otherwise register for everything.
 		if flag := flags.Lookup(name); flag.Changed && strings.Trim(flag.Value.String(), "[] \t") == "" {

@@ -66,7 +66,8 @@ The server is found as the nats CLI finds it: --server or NATS_URL, else the
 context named by --context or NATS_CONTEXT, else the selected context, else
 nats://127.0.0.1:4222.
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage. With --json an error is
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage; verify has 1 for a replica that
+differs and 3 for no result. With --json an error is
 also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`,
 		Example: `  replhub dev
   replhub register sharing user tenant
@@ -90,12 +91,13 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 	a.completeFlags(root, map[string]completer{"context": knownContexts})
 	root.AddCommand(
 		newPub(a),
-		newRegister(a), newUnregister(a), newBackfill(a), newDrop(a),
+		newRegister(a), newUnregister(a), newBackfill(a), newVerify(a), newDrop(a),
 		newLs(a), newDescribe(a), newWho(a), newExplain(a), newWatch(a),
 		newPause(a), newResume(a), newRewind(a), newNext(a), newDLQ(a),
 		newPolicy(a),
 		newCapture(a), newPush(a),
 		newServe(a), newDev(a),
+		newApply(a),
 		newErase(a), newAuth(a), newStatus(a), newVersion(a),
 	)
 	return root

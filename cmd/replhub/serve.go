@@ -116,7 +116,10 @@ func (s settings) hubConfig(log *slog.Logger) hub.Config {
 		MaxLaneBytes:     int64(s.Quota.LaneBytes),
 		MaxRegistrations: s.Quota.Registrations,
 
-		HTTPToken: s.HTTP.Token(),
+		HTTPToken:   s.HTTP.Token(),
+		HTTPTrouble: s.HTTP.Trouble,
+		HTTPProxies: s.HTTP.ranges(),
+		Console:     hub.Console{Mode: s.Console, HidePayloads: s.ConsolePayloads == payloadsOff},
 
 		OnFull:       s.OnFull,
 		Policy:       s.Policy,

@@ -14,7 +14,6 @@ import (
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/nearest"
-	"github.com/replhub/replhub/internal/opshttp"
 )
 
 // settings are the environment variables of replhub serve. The names of the fields
@@ -22,15 +21,18 @@ import (
 // package contract's. (A tag that names a variable would not do: envconfig then takes
 // it without the prefix, too.)
 type settings struct {
-	NATS         natsSettings
-	JSDomain     string `split_words:"true"`
-	Registry     string
-	ZK           zkSettings
-	HubID        string `split_words:"true"`
-	Replicas     int    `split_words:"true"`
-	HTTP         opshttp.Settings
-	History      time.Duration `default:"24h"`
-	DedupeWindow time.Duration `default:"10m"      split_words:"true"`
+	NATS     natsSettings
+	JSDomain string `split_words:"true"`
+	Registry string
+	ZK       zkSettings
+	HubID    string `split_words:"true"`
+	Replicas int    `split_words:"true"`
+	HTTP     httpSettings
+	Console  string
+	// ConsolePayloads is what the console does with payloads.
+	ConsolePayloads string        `split_words:"true"`
+	History         time.Duration `default:"24h"`
+	DedupeWindow    time.Duration `default:"10m"      split_words:"true"`
 
 	IngestMaxBytes byteSize `default:"4GiB" split_words:"true"`
 	LaneMaxBytes   byteSize `default:"1GiB" split_words:"true"`
@@ -106,6 +108,12 @@ const (
 	registryKV = "kv"
 )
 
+// What the console does with payloads: they are shown when asked for, or never.
+const (
+	payloadsAsk = "ask"
+	payloadsOff = "off"
+)
+
 // Forms of the log.
 const (
 	logText = "text"
@@ -133,6 +141,8 @@ func (s settings) withDefaults() settings {
 	s.HTTP.Addr = cmp.Or(s.HTTP.Addr, defaultHTTPAddr)
 	s.OnFull = cmp.Or(s.OnFull, hub.OnFullDetach)
 	s.Policy = cmp.Or(s.Policy, hub.PolicyOpen)
+	s.Console = cmp.Or(s.Console, hub.ConsoleRead)
+	s.ConsolePayloads = cmp.Or(s.ConsolePayloads, payloadsAsk)
 	s.LogFormat = cmp.Or(s.LogFormat, logText)
 	s.ZK.Root = cmp.Or(s.ZK.Root, "/replhub")
 	servers := s.ZK.Servers[:0:0]
@@ -204,6 +214,7 @@ func (s settings) validateWords() error {
 		{contract.EnvOnFull, s.OnFull, hub.OnFullDetach, hub.OnFullRefuse},
 		{contract.EnvPolicy, s.Policy, hub.PolicyOpen, hub.PolicyRequired},
 		{contract.EnvLogFormat, s.LogFormat, logText, logJSON},
+		{contract.EnvConsolePayloads, s.ConsolePayloads, payloadsAsk, payloadsOff},
 	} {
 		if w.value != w.first && w.value != w.second {
 			return fmt.Errorf("%s=%q: must be %s or %s", w.name, w.value, w.first, w.second)
@@ -213,6 +224,11 @@ func (s settings) validateWords() error {
 }
 
 func (s settings) validateHub() error {
+	switch s.Console {
+	case hub.ConsoleRead, hub.ConsoleOperate, hub.ConsoleOff:
+	default:
+		return fmt.Errorf("%s=%q: must be %s, %s or %s", contract.EnvConsole, s.Console, hub.ConsoleRead, hub.ConsoleOperate, hub.ConsoleOff)
+	}
 	if s.Replicas < 0 || s.Replicas > maxReplicas {
 		return fmt.Errorf("%s=%d: must be 1 to %d", contract.EnvReplicas, s.Replicas, maxReplicas)
 	}

@@ -52,9 +52,9 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 		NATS:     natsSettings{URL: "nats://127.0.0.1:4222", TLS: tlsFiles{CA: "/ca"}},
 		JSDomain: "edge", Registry: registryZK,
 		ZK:    zkSettings{Servers: []string{"a:2181", "b:2181"}, Root: "/x", SessionTimeout: 10 * time.Second},
-		HubID: "one", Replicas: 3, HTTP: opshttp.Settings{Addr: "127.0.0.1:0"}, Quota: quotaSettings{Lanes: 5000, Registrations: 1000}, History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
+		HubID: "one", Replicas: 3, HTTP: httpSettings{Settings: opshttp.Settings{Addr: "127.0.0.1:0"}}, Quota: quotaSettings{Lanes: 5000, Registrations: 1000}, History: 48 * time.Hour, DedupeWindow: 10 * time.Minute,
 		IngestMaxBytes: 4 << 30, LaneMaxBytes: 512_000_000, DLQMaxBytes: 1 << 30, MemoryBytes: 64 << 20,
-		OnFull: "refuse", Policy: "required", DrainTimeout: 10 * time.Second, LogFormat: "json",
+		OnFull: "refuse", Policy: "required", Console: "read", ConsolePayloads: "ask", DrainTimeout: 10 * time.Second, LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, natsSettings{}, zkSettings{}, tlsFiles{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -83,6 +83,9 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"REPLHUB_QUOTA_LANE_BYTES=few":    "or none",
 		"REPLHUB_QUOTA_REGISTRATIONS=-1":  "must be 0 or above",
 		"REPLHUB_POLICY=yes":              "open or required",
+		"REPLHUB_CONSOLE=yes":             "read, operate or off",
+		"REPLHUB_CONSOLE_PAYLOADS=on":     "ask or off",
+		"REPLHUB_HTTP_PROXIES=10.0.0.0/x": "addresses or ranges",
 		"REPLHUB_LOG_LEVEL=loud":          "debug, info",
 		"REPLHUB_LOG_FORMAT=xml":          "text or json",
 		"REPLHUB_HUB_ID=a.b":              "letters, digits",

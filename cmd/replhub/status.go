@@ -42,13 +42,22 @@ func showStatus(w io.Writer, s *contract.Status) error {
 	for _, alarm := range s.Registry.Alarms {
 		t.pair("alarm", alarm)
 	}
-	t.pair("ingest", fmt.Sprintf("%s, epoch %d, events %d to %d", s.Ingest.Stream, s.Ingest.Epoch, s.Ingest.FirstSeq, s.Ingest.LastSeq))
+	t.pair("ingest", fmt.Sprintf("%s, epoch %d, %s", s.Ingest.Stream, s.Ingest.Epoch, storedText(&s.Ingest)))
 	t.pair("", fmt.Sprintf("%s of %s (%.1f %%), %.1f events/s", humanBytes(s.Ingest.Bytes), humanBytes(s.Ingest.MaxBytes), s.Ingest.Fill*100, s.Ingest.Rate))
 	t.pair("lanes", lanesText(s.Lanes))
 	for _, e := range s.Erasures {
 		t.pair("erasure", erasureText(&e))
 	}
 	return t.print(w)
+}
+
+// storedText says which events ingest has. A stream without events has a first sequence
+// behind its last one.
+func storedText(i *contract.IngestStatus) string {
+	if i.FirstSeq > i.LastSeq || i.LastSeq == 0 {
+		return fmt.Sprintf("no events; the next one is %d", i.LastSeq+1)
+	}
+	return fmt.Sprintf("events %d to %d", i.FirstSeq, i.LastSeq)
 }
 
 func readyText(s *contract.Status) string {

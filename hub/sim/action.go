@@ -86,6 +86,19 @@ const (
 	// clock gains N seconds in each hundred.
 	Skew
 	Drift
+	// Registry, as one of the first actions, gives the hubs a registry, of which each hub
+	// has a copy. Look: a hub makes the registry and the lanes agree. Redefine registers an
+	// interest with another definition. ByHand: somebody makes a record by hand, which
+	// requests an interest. Vanish: somebody deletes a record. Wipe: the registry loses all
+	// records. Expire: a hub loses its session. Copy, Restore, Away and Back are possible
+	// with the registry, too.
+	Registry
+	Look
+	Redefine
+	ByHand
+	Vanish
+	Wipe
+	Expire
 	// Limit, as one of the first actions, sets the limit of new lanes to N bytes.
 	Limit
 	// Batches, as the first action, makes lanes append in fast batches, of which a prefix
@@ -120,14 +133,14 @@ const (
 var verbNames = [verbs]string{
 	"serve", "tell", "lose", "wake", "pass", "publish", "retry", "burst", "register", "register-all", "register-at", "unregister",
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
-	"full", "room", "copy", "restore", "unconsume", "consume", "skew", "drift", "limit", "batches", "calm",
+	"full", "room", "copy", "restore", "unconsume", "consume", "skew", "drift", "registry", "look", "redefine", "by-hand", "vanish", "wipe", "expire", "limit", "batches", "calm",
 	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
 }
 
 // Fault reports whether a verb is a fault.
 func (v Verb) Fault() bool {
 	switch v { //nolint:exhaustive // the others are none
-	case Start, Thaw, Back, Room, Copy, Consume, Limit, Batches, Calm:
+	case Start, Thaw, Back, Room, Copy, Consume, Registry, Look, Redefine, ByHand, Limit, Batches, Calm:
 		return false
 	}
 	return v == Lose || v == Crash || v >= Cut || v >= Kill && v < Instances

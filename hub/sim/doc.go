@@ -5,7 +5,8 @@
 // The code of the product makes the decisions: package retention (ledger, epochs,
 // pins, trims, where registrations begin), package lane/core (what a lane's writer
 // does next), package lane/record (the state records), package lane/history (which
-// copies are trimmed) and package partition (which instance has which partition). In
+// copies are trimmed), packages record and reconcile/agree (how registry and lanes are
+// made to agree) and package partition (which instance has which partition). In
 // half of the runs, instances of the services handle the copies of the lanes. Each
 // instance runs the SDK's scheduler, package queue, until an event is applied in the
 // service's database or is a dead letter. In the other half, which has more faults of
@@ -24,7 +25,9 @@
 //
 // Not simulated, because the model or the pure packages do not contain it:
 //
-//   - the registry, and how hubs make registry and lanes agree
+//   - the registry's records of services, and records of a wrong or of a newer form
+//   - the registry as a source of queues and interests, for a lane that was dropped or
+//     purged
 //   - snapshots, backfills, redrives and rewinds
 //   - max_deliver, and the dead letters of the hub
 //   - a deleted roster of the partitions

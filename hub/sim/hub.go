@@ -33,6 +33,7 @@ type hub struct {
 	// hearings are of the instances of each service.
 	hearings []*hearings
 	clock    clock
+	book     book
 	// connection counts how often the hub's connection was lost.
 	connection int
 }
@@ -50,6 +51,9 @@ func (w *World) newHub(name string) *hub {
 		h.owns[i] = name == ownerOf(i)
 	}
 	h.begin()
+	if w.registry.on {
+		h.load()
+	}
 	return h
 }
 
@@ -72,7 +76,7 @@ func (h *hub) begin() {
 
 // find takes up a lane that is there.
 func (h *hub) find(i int) {
-	if h.writers[i] == nil && h.w.lanes[h.w.services[i].text] != nil {
+	if h.writers[i] == nil && h.w.begun(i) {
 		h.writers[i] = newWriter(h, i)
 		h.writers[i].turn()
 	}
@@ -80,6 +84,7 @@ func (h *hub) find(i int) {
 
 func (h *hub) kill() {
 	h.alive = false
+	delete(h.w.registry.sessions, h)
 	for _, p := range h.processes() {
 		h.w.end(p)
 	}
@@ -144,6 +149,10 @@ func (h *hub) take(a Action, service int) {
 		h.frozen = true
 	case Trim:
 		h.trim()
+	case Look:
+		h.look()
+	case Expire:
+		h.expire()
 	case TrimLane:
 		if service >= 0 && h.open {
 			h.trimLane(service)
@@ -162,6 +171,12 @@ func (h *hub) take(a Action, service int) {
 			h.register(service, a)
 		}
 	}
+}
+
+// begun reports whether a lane has its first state record. No hub takes it up before.
+func (w *servers) begun(service int) bool {
+	l := w.lanes[w.services[service].text]
+	return l != nil && l.Info().Last > 0
 }
 
 func (w *servers) service(text string) int {

@@ -39,6 +39,10 @@ type judge struct {
 	// lost with an older copy of its stream.
 	laneOf map[string]string
 	lost   map[string]bool
+	// handOf is the record made by hand that an interest was registered from, firstOf the
+	// interest that such a record made.
+	handOf  map[string]int
+	firstOf map[int]string
 	// harmed says that events of ingest were lost by hand or by a disk.
 	harmed bool
 	handling
@@ -62,7 +66,8 @@ func newJudge(w *World) *judge {
 	return &judge{
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
 		effects: make(map[copyOf]bool), ended: make(map[string]bool), over: make(map[string]time.Time),
-		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool), handling: newHandling(),
+		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool),
+		handOf: make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
 	}
 }
 
@@ -109,6 +114,7 @@ func (j *judge) recorded(lane string, s record.State) {
 	}
 	for _, in := range s.Interests {
 		delete(j.lost, in.ID)
+		j.adopted(lane, in.ID)
 	}
 	j.states[lane] = s
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)

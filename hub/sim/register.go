@@ -27,6 +27,10 @@ type change struct {
 	since  uint64
 	made   bool // the interest is this registration's
 	began  time.Time
+	// redefine says that the request states a definition, which may be another one than the
+	// one in force. ended is called if the lane has ended an interest of the id.
+	redefine bool
+	ended    func()
 	// renewed is set for a change that only renews the state record: always, or unless
 	// the lane has a message behind the sequence after, where that is set.
 	renewed func(error)
@@ -39,6 +43,7 @@ func (h *hub) register(i int, a Action) {
 	c := &change{w: w, began: w.now, service: w.services[i], entity: entities[a.N%len(entities)], id: w.name("i")}
 	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
 	c.anchor = retention.NewAnchor(c.service.text + "/" + c.id)
+	c.redefine = a.Verb == Redefine
 	c.start.All, c.middle, c.end = a.Verb == RegisterAll, a.Verb == RegisterAt, a.Verb == Unregister
 	w.Counts.Registrations++
 	if c.end {
@@ -46,6 +51,19 @@ func (h *hub) register(i int, a Action) {
 	}
 	c.begin(h, i)
 }
+
+// adopt registers an interest that a record of the registry requests.
+func (h *hub) adopt(i int, entity, id string, ended func()) {
+	w := h.w
+	c := &change{w: w, began: w.now, service: w.services[i], entity: entity, id: id, ended: ended}
+	c.self = &process{name: h.name + "/" + c.service.text + ".register", hub: h}
+	c.anchor = retention.NewAnchor(c.service.text + "/" + w.name("i"))
+	w.Counts.Registrations++
+	c.begin(h, i)
+}
+
+// errEnded refuses the id of an ended interest.
+var errEnded = errors.New("an interest of this id was ended")
 
 // begin finds the lane, which a registration creates where it is not there.
 func (c *change) begin(h *hub, i int) {
@@ -86,9 +104,11 @@ func (c *change) create(h *hub, i int) {
 				return
 			}
 			w.ask(c.self, c.service.text, "first", func() error {
-				// Another one that was first is as good.
-				_, _ = w.lanes[c.service.text].Publish(stateMessage(c.service.name, data, 0), w.now)
-				return nil
+				_, err := w.lanes[c.service.text].Publish(stateMessage(c.service.name, data, 0), w.now)
+				if w.begun(i) {
+					return nil // another one that was first is as good
+				}
+				return err
 			}, func(err error) {
 				if err == nil {
 					c.queue(h, i)
@@ -121,9 +141,16 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	case c.end:
 		edited(core.Edited{Next: s.End(c.entity), Changed: have != nil})
 		return
+	case have != nil && c.redefine:
+		have.Ops, have.Rev = definitions[have.Rev%len(definitions)], have.Rev+1
+		edited(core.Edited{Next: s, Changed: true})
+		return
 	case have != nil:
 		c.made, c.since = have.ID == c.id, have.Since.Seq
 		edited(core.Edited{Next: s})
+		return
+	case s.HasEnded(c.id):
+		edited(core.Edited{Err: errEnded})
 		return
 	case len(s.Interests) == 0:
 		c.resume(l, s)
@@ -131,6 +158,12 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	}
 	c.add(l, s, true)
 }
+
+// definitions are the operations of an interest, which a definition has in turn. Every
+// event is an update.
+//
+//nolint:gochecknoglobals // a table
+var definitions = [][]string{{"create", "update", "delete"}, {"update", "delete"}}
 
 // resume moves the position of a lane without an interest, as package registration does:
 // no cursor has noticed whether ingest was rolled back.
@@ -163,7 +196,7 @@ func (c *change) add(l *writer, s record.State, proves bool) {
 					l.lane.Recheck()
 					return retention.Done{Err: errLost} // the service is told to ask again
 				}
-				in := record.Interest{ID: c.id, Entity: c.entity, Definition: contract.Definition{Ops: []string{"create", "update", "delete"}}, Since: b.At, Rev: 1}
+				in := record.Interest{ID: c.id, Entity: c.entity, Definition: contract.Definition{Ops: definitions[0]}, Since: b.At, Rev: 1}
 				c.made, c.since = true, b.At.Seq
 				l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
 				return retention.Done{}
@@ -191,6 +224,12 @@ func (c *change) answered(l *writer, a core.Answer) {
 	if a.Recorded {
 		c.w.announce(l.index, l.h)
 	}
+	if errors.Is(a.Err, errEnded) && c.ended != nil {
+		c.ended()
+	}
+	if a.Err == nil && c.end {
+		l.h.removeRecord(c.service, c.entity)
+	}
 	if a.Err != nil || c.end {
 		return // a pin of unknown use runs out
 	}
@@ -213,6 +252,7 @@ func (c *change) release(l *writer, a core.Answer) {
 	}), nil, func(err error) {
 		if err == nil {
 			c.w.judge.registered(c, a.State)
+			l.h.writeThrough(c.service, a.State)
 		}
 	})
 }

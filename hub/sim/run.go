@@ -91,6 +91,9 @@ func (e ending) heal() {
 		e.judge.fail("V: it does not come to rest: %s", e.unrest())
 		return
 	}
+	if e.judge.broken == "" {
+		e.settleRegistry()
+	}
 	e.drain()
 	e.judge.settle()
 	if e.judge.broken == "" {
@@ -117,6 +120,28 @@ func (e ending) rest() bool {
 		}
 	}
 	return false
+}
+
+// settleRegistry has the hubs look at the registry until it says what is in force.
+func (e ending) settleRegistry() {
+	if !e.registry.on {
+		return
+	}
+	const looks = 8
+	for range looks {
+		before, was, read := e.registry.last, e.Counts.Registrations, e.hubs[0].book.connected && e.hubs[1].book.connected
+		for _, h := range e.hubs {
+			h.look()
+		}
+		if !e.rest() {
+			e.judge.fail("V: it does not come to rest behind a look at the registry: %s", e.unrest())
+			return
+		}
+		if e.registry.last == before && e.Counts.Registrations == was && read {
+			break // hubs that had read the registry found nothing to do
+		}
+	}
+	e.agreement()
 }
 
 // makeRoom has a worker of each service take a copy, since a lane may be full.
@@ -159,7 +184,7 @@ func (w *World) oneCall() bool {
 func (w *World) oneWake() bool {
 	for _, h := range w.hubs {
 		for i := range w.services {
-			if h.open && h.alive && !h.frozen && (h.writers[i] == nil && w.lanes[w.services[i].text] != nil || h.writers[i] != nil && h.writers[i].ready()) {
+			if h.open && h.alive && !h.frozen && (h.writers[i] == nil && w.begun(i) || h.writers[i] != nil && h.writers[i].ready()) {
 				h.wake(i)
 				return true
 			}
@@ -177,7 +202,7 @@ func (e ending) unrest() string {
 	}
 	for i, s := range e.services {
 		h := e.hubs[i%hubCount]
-		if e.lanes[s.text] == nil || e.lanes[s.text].Info().Last == 0 {
+		if !e.begun(i) {
 			continue // a registration that was not answered
 		}
 		l := h.writers[i]

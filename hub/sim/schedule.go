@@ -23,12 +23,16 @@ var usual = [verbs]int{
 	Kill: 4, Start: 20, Freeze: 4, Thaw: 20, Own: 8, Disown: 4,
 	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25,
 	Full: 4, Room: 25, Copy: 12, Restore: 3, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
+	Look: 20, Redefine: 4, ByHand: 4, Vanish: 3, Wipe: 1, Expire: 3,
 }
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
 	s := &scheduler{random: random, w: w, weights: usual}
 	if w.instanced {
 		s.weights = withInstances(random)
+	}
+	for v := Look; v <= Expire && !w.registry.on; v++ {
+		s.weights[v] = 0
 	}
 	defer s.sum()
 	defer s.storm()
@@ -111,25 +115,33 @@ func (s *scheduler) named(a Action) Action {
 		a.N = s.random.IntN(len(entities))
 	case Restart:
 		a.N = s.random.IntN(2)
-	case Retry, Recreate, Forget, Calm:
+	case Retry, Recreate, Forget, Calm, Wipe:
 	case Rollback, Burst:
 		a.N = 1 + s.random.IntN(5)
 	case Full, Room:
 		a.On = [...]string{ingestStream, "a", "b"}[s.random.IntN(3)]
 	case Away, Back:
-		a.On = [...]string{ingestStream, ledgerStream, "a", "b"}[s.random.IntN(4)]
+		if a.On = [...]string{ingestStream, ledgerStream, "a", "b", registryStream}[s.random.IntN(5)]; a.On == registryStream && !s.w.registry.on {
+			a.On = ingestStream
+		}
 	case Skew, Drift:
 		a.On, a.N = s.hub(), [...]int{-50, -10, -1, 0, 1, 10, 100}[s.random.IntN(7)]
 		if a.Verb == Skew {
 			a.N *= 60
 		}
-	case Pull, Crash, Lag, Unconsume, Consume, Copy:
+	case Pull, Crash, Lag, Unconsume, Consume:
 		a.On = s.service()
-	case Restore:
-		a.On, a.N = s.service(), s.random.IntN(2)
+	case ByHand, Vanish:
+		a.On, a.N = s.service(), s.random.IntN(len(entities))
+	case Copy, Restore:
+		if a.On = s.service(); s.w.registry.on && s.random.IntN(2) == 0 {
+			a.On = registryStream
+		} else if a.Verb == Restore {
+			a.N = s.random.IntN(2)
+		}
 	case Kill, Start, Freeze, Thaw:
 		return s.process(a.Verb)
-	case Trim:
+	case Trim, Look, Expire:
 		a.On = s.hub()
 	default:
 		a.On = s.hub() + "/" + s.service()
@@ -147,7 +159,7 @@ func (s *scheduler) waiting() []string {
 	var names []string
 	for _, h := range s.w.hubs {
 		for i, l := range h.writers {
-			if h.open && h.alive && !h.frozen && (l == nil && s.w.lanes[s.w.services[i].text] != nil || l != nil && l.ready()) {
+			if h.open && h.alive && !h.frozen && (l == nil && s.w.begun(i) || l != nil && l.ready()) {
 				names = append(names, h.name+"/"+s.w.services[i].text)
 			}
 		}

@@ -20,6 +20,7 @@ type servers struct {
 	db, ledger, rosters, deadLetters *model.Stream
 	lanes                            map[string]*model.Stream // by service
 	services                         []service
+	registry                         registry
 	names                            map[string][]string // of the lanes' consumers, by service
 	// instanced says that instances handle the copies, kinds of which kinds they are.
 	instanced bool
@@ -72,6 +73,9 @@ func newServers(cfg Config) servers {
 	}
 	return w
 }
+
+// named is the name of a service; that of the first one for an unknown text.
+func (w *servers) named(text string) subjects.Name { return w.services[max(w.service(text), 0)].name }
 
 const dedupe = 5 * time.Minute
 

@@ -125,12 +125,5 @@ func standing(s record.State, err error) retention.Standing {
 	if err != nil {
 		return retention.Standing{Err: err}
 	}
-	lowest, needs := s.Lowest()
-	at := s.Pos
-	for _, f := range s.Fills {
-		if f.Snapshot == nil && f.At.Position == lowest {
-			at = f.At
-		}
-	}
-	return retention.Standing{Needs: needs, At: at}
+	return s.Standing()
 }

@@ -137,6 +137,8 @@ func (w *World) Do(a Action) {
 		w.fast = true
 	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore:
 		w.onServers(a)
+	case Registry, ByHand, Vanish, Wipe:
+		w.onRegistry(a)
 	case Poison, Unpin, Unconsume, Consume:
 		w.onQueue(a)
 	default:
@@ -150,6 +152,10 @@ func (w *World) Do(a Action) {
 
 // onServers performs an action on the servers, or an action by hand on their streams.
 func (w *World) onServers(a Action) {
+	if a.On == registryStream {
+		w.onRegistry(a)
+		return
+	}
 	switch a.Verb { //nolint:exhaustive // Do takes the others
 	case Rollback:
 		w.rollback(a.N)

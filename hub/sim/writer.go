@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -65,7 +66,7 @@ func (l *writer) expand(t *match.Table, e *event.Event) match.Decision {
 
 // compile compiles an interest once.
 func (w *World) compile(in record.Interest, of *record.Snapshot) (*match.Interest, error) {
-	key := in.ID + "/" + in.Since.String() // a change that was lost is decided again
+	key := in.ID + "/" + in.Since.String() + "/" + strconv.Itoa(in.Rev) // a change that was lost is decided again
 	if ready := w.compiled[key]; ready != nil {
 		return ready, nil
 	}
@@ -247,29 +248,15 @@ func (l *writer) failed(f core.Failure) {
 // another reason than its sequence.
 func late(err error) core.Failure { return core.Failure{Err: err, Late: errors.Is(err, errLost)} }
 
-// checkCursors checks the position and the fills, one after the other.
+// checkCursors checks the position and the fills.
 func (l *writer) checkCursors(s record.State) {
 	if s.Detached != nil || len(s.Interests) == 0 {
 		l.lane.CursorsChecked(s)
 		l.turn()
 		return
 	}
-	checked := s.Clone()
-	cursors := []*ingest.Mark{&checked.Pos}
-	for i := range checked.Fills {
-		cursors = append(cursors, &checked.Fills[i].At)
-	}
-	l.checkNext(&checked, cursors)
-}
-
-func (l *writer) checkNext(checked *record.State, cursors []*ingest.Mark) {
-	if len(cursors) == 0 {
-		l.lane.CursorsChecked(*checked)
-		l.turn()
-		return
-	}
-	l.h.perform(l.self, retention.Resume(*cursors[0], func(m ingest.Mark) retention.Step {
-		*cursors[0] = m
+	l.h.perform(l.self, retention.ResumeAll(s.Cursors(), func(cursors []ingest.Mark) retention.Step {
+		s = s.WithCursors(cursors)
 		return retention.Done{}
 	}), nil, func(err error) {
 		switch {
@@ -279,7 +266,8 @@ func (l *writer) checkNext(checked *record.State, cursors []*ingest.Mark) {
 		case err != nil:
 			l.failed(late(err))
 		default:
-			l.checkNext(checked, cursors[1:])
+			l.lane.CursorsChecked(s)
+			l.turn()
 		}
 	})
 }

@@ -77,3 +77,6 @@ func (m *Metrics) Set(name string, value float64, labels ...string) {
 func (m *Metrics) Observe(name string, value float64, labels ...string) {
 	m.histograms[name].WithLabelValues(labels...).Observe(value)
 }
+
+// Collect adds metrics that are computed at each scrape.
+func (m *Metrics) Collect(c prometheus.Collector) { m.registry.MustRegister(c) }

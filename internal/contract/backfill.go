@@ -13,7 +13,19 @@ type Backfill struct {
 	// Filter is CEL as in Interest; only rows that pass it and the interest's own
 	// filter are copied. Empty lets all pass.
 	Filter string `json:"filter,omitempty"`
+	// Keys asks for the rows of these keys alone, at most MaxBackfillKeys. A key of which
+	// the service gets no row, because the owner has none or the interest's filter leaves it
+	// out, comes as a delete: afterwards a replica has of these keys what the service gets.
+	// Keys exclude Filter.
+	Keys []string `json:"keys,omitempty"`
 }
+
+// MaxBackfillKeys bounds the keys of one backfill, and MaxBackfillBytes their length in
+// all: the lane's state record holds them.
+const (
+	MaxBackfillKeys  = 1000
+	MaxBackfillBytes = 64 << 10
+)
 
 // Backfilling is the reply of replhub.backfill.<service>. It comes once the
 // backfill is in force in the lane; the rows come afterwards, and describe tells

@@ -30,6 +30,9 @@ const (
 	EnvHTTPTokenFile      = "REPLHUB_HTTP_TOKEN_FILE"
 	EnvHTTPTLSCert        = "REPLHUB_HTTP_TLS_CERT"
 	EnvHTTPTLSKey         = "REPLHUB_HTTP_TLS_KEY"
+	EnvHTTPProxies        = "REPLHUB_HTTP_PROXIES"
+	EnvConsole            = "REPLHUB_CONSOLE"
+	EnvConsolePayloads    = "REPLHUB_CONSOLE_PAYLOADS"
 	EnvHistory            = "REPLHUB_HISTORY"
 	EnvDedupeWindow       = "REPLHUB_DEDUPE_WINDOW"
 	EnvIngestMaxBytes     = "REPLHUB_INGEST_MAX_BYTES"
@@ -80,10 +83,13 @@ func Variables() []Variable {
 		{EnvZKTLSKey, "", "key file of the client certificate for ZooKeeper"},
 		{EnvHubID, "random", "name of this hub; unique among the hubs"},
 		{EnvReplicas, "3 on a cluster of three or more, else 1", "number of replicas of each stream"},
-		{EnvHTTPAddr, "127.0.0.1:8280", "address of /healthz, /readyz and /metrics; an address that other machines reach needs a token and TLS"},
-		{EnvHTTPTokenFile, "", "file with the token that each HTTP request must have (Authorization: Bearer); one word of at least 16 characters"},
+		{EnvHTTPAddr, "127.0.0.1:8280", "address of the console, /healthz, /readyz and /metrics; an address that other machines reach needs a token, and TLS or HTTP_PROXIES"},
+		{EnvHTTPTokenFile, "", "file with the token that each HTTP request must have (Authorization: Bearer, or the login of the console); one word of at least 16 characters"},
 		{EnvHTTPTLSCert, "", "certificate file of the HTTP server"},
 		{EnvHTTPTLSKey, "", "key file of that certificate"},
+		{EnvHTTPProxies, "", "addresses of proxies that encrypt in front of the HTTP server, as in 10.0.0.0/24, separated by commas; requests from elsewhere are refused"},
+		{EnvConsole, "read", "the console: read, operate (with actions) or off"},
+		{EnvConsolePayloads, "ask", "payloads in the console: ask (shown when asked for) or off (never shown)"},
 		{EnvHistory, "24h", "how long events are kept after every service has processed them"},
 		{EnvDedupeWindow, "10m", "how long a publisher's retry under the same Nats-Msg-Id is recognised"},
 		{EnvIngestMaxBytes, "4GiB", "limit of the ingest stream DB"},

@@ -21,6 +21,12 @@ const AnyService = "*"
 // same.
 const AllFields = "*"
 
+// What a hub allows of an entity without a policy.
+const (
+	PolicyOpen     = "open"     // everything
+	PolicyRequired = "required" // nothing
+)
+
 // Grant is what a policy allows one service. The zero Grant allows everything.
 type Grant struct {
 	// Ops are the operations that the service may get; empty allows all four.
@@ -42,7 +48,7 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if members == nil {
-		return errors.New("a grant is an object: {} allows everything; leave the service out to allow nothing")
+		return errors.New("what a service may have is an object: {} allows everything; leave the service out to allow nothing")
 	}
 	type plain Grant
 	var read plain
@@ -51,11 +57,11 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 	}
 	for name, empty := range map[string]bool{"ops": len(read.Ops) == 0, "fields": len(read.Fields) == 0} {
 		if _, stated := members[name]; stated && empty {
-			return errors.New(name + " of a grant are empty: leave them out to allow all, or leave the service out to allow nothing")
+			return errors.New(name + " are empty: leave them out to allow all, or leave the service out to allow nothing")
 		}
 	}
 	if _, stated := members["filter"]; stated && strings.TrimSpace(read.Filter) == "" {
-		return errors.New("filter of a grant is empty: leave it out to pass all events, or leave the service out to allow nothing")
+		return errors.New("filter is empty: leave it out to pass all events, or leave the service out to allow nothing")
 	}
 	*g = Grant(read)
 	return nil

@@ -15,11 +15,11 @@ func TestPolicyIsNotOpenedByASlip(t *testing.T) {
 		`{"allow":{},"allow":{"*":{}}}`:                                                   "allow: it is there twice",
 		`{"allow":{"sharing":{"fields":["id"],"fields":["*"]}}}`:                          "allow.sharing.fields: it is there twice",
 		`{"allow":{"sharing":{"filter":"data.a == 1","ops":["create"],"filter":"true"}}}`: "allow.sharing.filter: it is there twice",
-		`{"allow":{"sharing":{"filter":""}}}`:                                             "filter of a grant is empty",
-		`{"allow":{"sharing":{"filter":" \t"}}}`:                                          "filter of a grant is empty",
-		`{"allow":{"sharing":{"filter":null}}}`:                                           "filter of a grant is empty",
-		`{"allow":{"sharing":{"ops":[]}}}`:                                                "ops of a grant are empty",
-		`{"allow":{"sharing":null}}`:                                                      "a grant is an object",
+		`{"allow":{"sharing":{"filter":""}}}`:                                             "filter is empty",
+		`{"allow":{"sharing":{"filter":" \t"}}}`:                                          "filter is empty",
+		`{"allow":{"sharing":{"filter":null}}}`:                                           "filter is empty",
+		`{"allow":{"sharing":{"ops":[]}}}`:                                                "ops are empty",
+		`{"allow":{"sharing":null}}`:                                                      "what a service may have is an object",
 	} {
 		var req contract.SetPolicy
 		if err := contract.Decode([]byte(request), &req); err == nil || !strings.Contains(err.Error(), says) {

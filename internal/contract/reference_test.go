@@ -23,7 +23,8 @@ func TestReferenceTables(t *testing.T) {
 	}
 	want := string(page)
 	for name, table := range map[string]string{
-		"variables": variables(), "metrics": metrics(contract.Metrics()), "capture-metrics": metrics(contract.CaptureMetrics()), "push-metrics": metrics(contract.PushMetrics()),
+		"variables": variables(), "metrics": metrics(contract.Metrics()), "capture-metrics": metrics(contract.CaptureMetrics()),
+		"apply-metrics": metrics(contract.ApplyMetrics()), "push-metrics": metrics(contract.PushMetrics()),
 	} {
 		want = withTable(t, want, name, table)
 	}

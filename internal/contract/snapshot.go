@@ -52,6 +52,13 @@ type SnapshotRequest struct {
 	MaxBytes int `json:"max_bytes"`
 	// Timeout is how long the answer is waited for.
 	Timeout Duration `json:"timeout"`
+	// Keys asks for the rows of these keys alone. The end of the answer then has
+	// HeaderDigest, with a Digested that says how far the rows were read in half of Timeout.
+	// An owner of an earlier version answers with all rows.
+	Keys []string `json:"keys,omitempty"`
+	// Digest asks for a digest of the rows instead of the rows: as many as are read in
+	// half of Timeout.
+	Digest *DigestQuery `json:"digest,omitempty"`
 }
 
 // Kinds of fills.

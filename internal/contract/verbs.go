@@ -62,6 +62,8 @@ type Paused struct {
 // Rewind starts a service's workers again from a time or an ingest sequence.
 type Rewind struct {
 	To Start `json:"to"`
+	// DryRun changes nothing: the reply says what a rewind would do now.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // Rewound is the reply of replhub.rewind.<service>.
@@ -73,6 +75,8 @@ type Rewound struct {
 	Seq uint64 `json:"seq"`
 	// Redelivered is how many copies they get again.
 	Redelivered uint64 `json:"redelivered"`
+	// DryRun says that nothing was changed.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // Who asks for the services interested in an entity.
@@ -229,6 +233,8 @@ type LaneStatus struct {
 	// of the oldest such event.
 	Lag        uint64  `json:"lag"`
 	LagSeconds float64 `json:"lag_seconds"`
+	// LastSeq is the lane's own last sequence.
+	LastSeq uint64 `json:"last_seq"`
 	// Messages and Bytes are what the stream holds, acknowledged ones included.
 	Messages uint64 `json:"messages"`
 	Bytes    uint64 `json:"bytes"`
@@ -263,10 +269,12 @@ type WorkerStatus struct {
 	// Holder is the instance that works on the consumer's partition, and Next the
 	// one that is to have it where that is another; both are empty where there is
 	// none, without an order by key, and elsewhere than in describe.
-	Holder      string     `json:"holder,omitempty"`
-	Next        string     `json:"next_holder,omitempty"`
-	Waiting     int        `json:"waiting"`
-	Pending     uint64     `json:"pending"`
+	Holder  string `json:"holder,omitempty"`
+	Next    string `json:"next_holder,omitempty"`
+	Waiting int    `json:"waiting"`
+	Pending uint64 `json:"pending"`
+	// AckFloor is the sequence of the lane up to which all copies are acknowledged.
+	AckFloor    uint64     `json:"ack_floor"`
 	AckPending  int        `json:"ack_pending"`
 	Redelivered int        `json:"redelivered"`
 	PausedUntil *time.Time `json:"paused_until,omitempty"`

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -22,6 +23,8 @@ type Settings struct {
 	TokenFile string `split_words:"true"`
 	// TLS are the server's certificate and key; empty is plain HTTP.
 	TLS CertificateFiles
+	// Behind says that a proxy which encrypts is in front: no TLS is needed here then.
+	Behind bool `ignored:"true"`
 }
 
 // CertificateFiles are paths of PEM files of a server.
@@ -38,7 +41,7 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// Listen binds the address. Beyond this machine it demands a token and TLS: lane names,
+// Listen binds the address. Beyond this machine it demands a token, and TLS unless Behind: lane names,
 // errors and figures are for operators alone.
 func (s Settings) Listen(ctx context.Context) (net.Listener, error) {
 	if s.TokenFile != "" {
@@ -54,7 +57,7 @@ func (s Settings) Listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil) {
+	if !Loopback(listener.Addr()) && (s.TokenFile == "" || secure == nil && !s.Behind) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("%s=%s can be reached from other machines: set %s, %s and %s as well, or listen on 127.0.0.1",
 			contract.EnvHTTPAddr, s.Addr, contract.EnvHTTPTokenFile, contract.EnvHTTPTLSCert, contract.EnvHTTPTLSKey)
@@ -114,15 +117,45 @@ func (s Settings) secure() (*tls.Config, error) {
 	if s.TLS == (CertificateFiles{}) {
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
-	read := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(s.TLS.Cert, s.TLS.Key)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", contract.EnvHTTPTLSCert, err)
-		}
-		return &pair, nil
-	}
+	read := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.TLS.read() }
 	if _, err := read(nil); err != nil {
 		return nil, err
 	}
 	return &tls.Config{GetCertificate: read, MinVersion: tls.VersionTLS12}, nil
+}
+
+// Trouble says what is wrong with the token's and the certificate's files; empty without
+// trouble.
+func (s Settings) Trouble() string {
+	if s.TokenFile != "" {
+		if _, err := s.token(); err != nil {
+			return err.Error() + "; every HTTP request is refused"
+		}
+	}
+	if s.TLS == (CertificateFiles{}) {
+		return ""
+	}
+	pair, err := s.TLS.read()
+	if err != nil {
+		return err.Error() + "; no HTTP client can connect"
+	}
+	switch leaf := pair.Leaf; {
+	case leaf == nil:
+		return ""
+	case time.Now().After(leaf.NotAfter):
+		return fmt.Sprintf("%s: %s has expired at %s: replace the file, and it is read at the next handshake",
+			contract.EnvHTTPTLSCert, s.TLS.Cert, leaf.NotAfter.UTC().Format(time.RFC3339))
+	case time.Now().Before(leaf.NotBefore):
+		return fmt.Sprintf("%s: %s is not valid before %s", contract.EnvHTTPTLSCert, s.TLS.Cert, leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// read reads the certificate and its key.
+func (c CertificateFiles) read() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", contract.EnvHTTPTLSCert, err)
+	}
+	return &pair, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // TokenFunc returns the token that requests must have. It is called for each request, so
@@ -20,11 +21,10 @@ func Guard(next http.Handler, token TokenFunc, log *slog.Logger) http.Handler {
 	if token == nil {
 		return next
 	}
+	tell := teller{log: log}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want, err := token()
-		if err != nil {
-			log.Error("read the token of HTTP; requests are refused", "err", err)
-		}
+		tell.told(err)
 		if err != nil || !carries(r, want) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="replhub"`)
 			http.Error(w, "a token is needed", http.StatusUnauthorized)
@@ -32,6 +32,26 @@ func Guard(next http.Handler, token TokenFunc, log *slog.Logger) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// teller logs when the token cannot be read any more, and when it can again: once each,
+// and not for each request.
+type teller struct {
+	log   *slog.Logger
+	fails atomic.Bool
+}
+
+// told notes how the token was read.
+func (t *teller) told(err error) {
+	failed := err != nil
+	if t.fails.Swap(failed) == failed {
+		return
+	}
+	if failed {
+		t.log.Error("read the token of HTTP; requests are refused", "err", err)
+		return
+	}
+	t.log.Info("the token of HTTP is read again")
 }
 
 // carries compares hashes, so that the time says nothing of the token, nor of its length.

@@ -96,7 +96,7 @@ type ServiceRole struct {
 // instanceVerbs are the control verbs that a service's instances use.
 func instanceVerbs() []string {
 	return []string{
-		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDescribe,
+		contract.VerbRegister, contract.VerbUnregister, contract.VerbBackfill, contract.VerbDigest, contract.VerbDescribe,
 		contract.VerbJoin, contract.VerbLetter, contract.VerbRedrive,
 	}
 }

@@ -47,7 +47,7 @@ func (r *Rows) Rows(ctx context.Context, snapshot string, yield func(change.Row)
 				return err
 			}
 		}
-		p.tell("all rows are read")
+		p.log.Info("resync: all rows are read", p.figures()...)
 		return nil
 	})
 }
@@ -104,14 +104,17 @@ type progress struct {
 func (p *progress) row() {
 	p.rows++
 	if p.rows%1000 == 0 && time.Since(p.told) >= reportEvery {
-		p.tell("resync: rows are read")
+		p.told = time.Now()
+		p.log.Info("resync: rows are read", p.figures()...)
 	}
 }
 
-func (p *progress) tell(message string) {
-	p.told = time.Now()
+// figures are what a line of the log says.
+func (p *progress) figures() []any {
 	rate := float64(p.rows) / max(time.Since(p.began).Seconds(), 0.001)
-	remaining := max(0, p.expected-p.rows)
-	p.log.Info(message, "table", p.table, "rows", p.rows, "expected", p.expected, "rows_per_second", int64(rate),
-		"remaining", time.Duration(float64(remaining)/max(rate, 1)*float64(time.Second)).Round(time.Second).String())
+	remaining := float64(max(0, p.expected-p.rows)) / max(rate, 1)
+	return []any{
+		"table", p.table, "rows", p.rows, "expected", p.expected, "rows_per_second", int64(rate),
+		"remaining", time.Duration(remaining * float64(time.Second)).Round(time.Second).String(),
+	}
 }

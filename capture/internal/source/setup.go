@@ -48,8 +48,8 @@ func Add(ctx context.Context, conn *pgx.Conn, w Wanted, tables []Table, log *slo
 			return fmt.Errorf("add %s to the publication %s: %w", t.FullName(), w.PublicationName, err)
 		}
 		entity, _ := w.Selection.Entity(t.Schema, t.Name)
-		log.Info("table added: its changes are captured from now on; services that are registered already get the rows that it has by 'replhub backfill <service> "+entity+"'",
-			"table", t.FullName(), "entity", entity, "publication", w.PublicationName)
+		log.Info("table added: its changes are captured from now on; services that are registered already get the rows that it has by a backfill",
+			"table", t.FullName(), "entity", entity, "publication", w.PublicationName, "next", "replhub backfill <service> "+entity)
 	}
 	return nil
 }

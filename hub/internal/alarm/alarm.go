@@ -25,6 +25,7 @@ const (
 	ForeignShared              // a stream of the hub's own names that somebody else made
 	Deleted                    // a stream that somebody deleted
 	Policy                     // the policy of an entity that cannot be applied
+	Setting                    // a variable that hubs have different values of
 )
 
 // About identifies an alarm's subject. There is at most one alarm for a subject at a
@@ -49,6 +50,8 @@ func (a About) String() string {
 		return "stream " + a.Name + " deleted"
 	case Policy:
 		return "policy of " + a.Name
+	case Setting:
+		return a.Name
 	case Record:
 	}
 	return a.Name
@@ -75,6 +78,20 @@ func (s *Set) Raise(about About, text string) {
 	}
 	s.text[about] = text
 	s.log.Error("alarm", "about", about.String(), "text", text)
+}
+
+// Of returns the texts of the alarms of a kind, sorted.
+func (s *Set) Of(kind Kind) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var texts []string
+	for about, text := range s.text {
+		if about.Kind == kind {
+			texts = append(texts, text)
+		}
+	}
+	slices.Sort(texts)
+	return texts
 }
 
 // StreamDeleted raises an alarm that stays: somebody should find out who deletes

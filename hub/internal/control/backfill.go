@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nuid"
 
@@ -100,6 +101,9 @@ func parseBackfill(req contract.Backfill) (backfill, error) {
 		return backfill{}, err
 	}
 	b := backfill{entity: entity, Backfill: lane.Backfill{Filter: req.Filter}}
+	if b.Keys, err = parseKeys(req); err != nil {
+		return backfill{}, err
+	}
 	if req.Filter != "" {
 		if b.unguarded, err = match.CheckFilter(req.Filter); err != nil {
 			return backfill{}, err
@@ -132,20 +136,45 @@ func (b backfill) lay(service subjects.Name, s lane.State) (next lane.State, cha
 	have := s.Rows(in.ID)
 	switch {
 	case have == nil:
-	case have.Filter != b.Filter:
+	case have.Filter != b.Filter || !slices.Equal(have.Keys, b.Keys):
 		return s, false, contract.FieldErrorf(contract.CodeBusy, "filter", "%s of %s are on their way (%d so far): ask again when they are all there; unregistering %s ends them",
-			whichRows(have.Filter), b.entity, have.Row, b.entity)
+			whichRows(have), b.entity, have.Row, b.entity)
 	case !have.Outdated(*in):
 		return s, false, nil
 	}
 	return s.Backfill(*in, b.Backfill), true, nil
 }
 
-func whichRows(filter string) string {
-	if filter == "" {
+func whichRows(s *lane.Snapshot) string {
+	switch {
+	case len(s.Keys) > 0:
+		return fmt.Sprintf("the rows of %d keys", len(s.Keys))
+	case s.Filter == "":
 		return "all rows"
 	}
-	return fmt.Sprintf("the rows that %q matches", request.Clip(filter))
+	return fmt.Sprintf("the rows that %q matches", request.Clip(s.Filter))
+}
+
+// parseKeys returns the keys of a request, sorted, each once.
+func parseKeys(req contract.Backfill) ([]string, error) {
+	if len(req.Keys) == 0 {
+		return nil, nil
+	}
+	bytes := 0
+	for n, key := range req.Keys {
+		if bytes += len(key); !contract.ValidKey(key) {
+			return nil, contract.FieldErrorf(contract.CodeInvalidValue, fmt.Sprintf("keys[%d]", n), "%s is no key", contract.Quote(key))
+		}
+	}
+	switch {
+	case req.Filter != "":
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "keys", "keys and filter exclude each other: give one")
+	case len(req.Keys) > contract.MaxBackfillKeys || bytes > contract.MaxBackfillBytes:
+		return nil, contract.FieldErrorf(contract.CodeLimit, "keys", "%d keys of %d bytes: at most %d of %d bytes are taken at once", len(req.Keys), bytes, contract.MaxBackfillKeys, contract.MaxBackfillBytes)
+	}
+	keys := slices.Clone(req.Keys)
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
 }
 
 // reply describes the fill that is in force for the request.

@@ -24,7 +24,11 @@ func (v *Verbs) Rewind(ctx context.Context, service subjects.Name, req contract.
 	if err != nil {
 		return nil, err
 	}
-	seq, again, err := l.Rewind(ctx, target)
+	rewind := l.Rewind
+	if req.DryRun {
+		rewind = l.LookRewind
+	}
+	seq, again, err := rewind(ctx, target)
 	if tooOld, ok := errors.AsType[*lane.TooOldError](err); ok {
 		return nil, contract.FieldErrorf(contract.CodeTooOld, "to", "%v", tooOld)
 	}
@@ -34,8 +38,12 @@ func (v *Verbs) Rewind(ctx context.Context, service subjects.Name, req contract.
 	if err != nil {
 		return nil, err
 	}
-	v.cfg.Lanes.Announce(service)
-	return contract.Rewound{Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again}, nil
+	if !req.DryRun {
+		v.cfg.Lanes.Announce(service)
+	}
+	return contract.Rewound{
+		Service: service.String(), Consumers: lane.Consumers(l.Status().State.Queue), Seq: seq, Redelivered: again, DryRun: req.DryRun,
+	}, nil
 }
 
 // rewindTarget is the place to rewind to; it refuses a place that ingest has not

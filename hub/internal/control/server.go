@@ -160,13 +160,16 @@ func (c *Server) accept(ctx context.Context, name string, v Verb, req micro.Requ
 		answer(nil, err)
 		return
 	}
-	c.start(ctx, func(ctx context.Context) {
-		body, err, done := c.forward(ctx, name, v, service, req.Data())
-		if !done {
-			body, err = v.Do(ctx, service, req.Data())
-		}
-		answer(body, err)
-	}, answer)
+	c.start(ctx, func(ctx context.Context) { answer(c.perform(ctx, name, v, service, req.Data())) }, answer)
+}
+
+// perform has the lane's owner do a verb, or does it.
+func (c *Server) perform(ctx context.Context, name string, v Verb, service subjects.Name, data []byte) (any, error) {
+	body, err, done := c.forward(ctx, name, v, service, data)
+	if !done {
+		body, err = v.Do(ctx, service, data)
+	}
+	return body, err
 }
 
 // start runs work if there is a slot for it, and refuses otherwise.
@@ -262,6 +265,10 @@ func (c *Server) acceptForwarded(ctx context.Context, m *nats.Msg) {
 		return
 	}
 	answer := func(body any, err error) { c.answer(m.Reply, body, err) }
+	if name == ownership.VerbLend {
+		answer(c.cfg.Hubs.Hear(m.Data)) // at once, because a hub that does not answer counts as gone
+		return
+	}
 	v, ok := c.cfg.Verbs[name]
 	service, err := request.Name(last, "service")
 	if !ok || err != nil {

@@ -43,6 +43,24 @@ func Row(pos Position, t time.Time, r RowOf, header map[string][]string, data []
 	}, nil
 }
 
+// Absent makes an event of a key of which a service gets no row: a delete, at the position
+// that was ingest's last before the owner was asked for the row. Whatever the owner does
+// with the key later has a later position, and wins over the delete.
+func Absent(pos Position, t time.Time, r RowOf, key string) *Event {
+	return &Event{
+		Pos: pos, Time: t, Subject: subjects.NewEvent(r.Entity, subjects.Delete), Row: r.Number,
+		ID: rowID(r, key), Key: key, Origin: r.Origin, size: sizeOf(nil, nil),
+	}
+}
+
+// WithoutRow is the Absent of a row that a service does not get.
+func (e *Event) WithoutRow() *Event {
+	return &Event{
+		Pos: e.Pos, Time: e.Time, Subject: subjects.NewEvent(e.Subject.Entity(), subjects.Delete), Row: e.Row,
+		ID: e.ID, Key: e.Key, Origin: e.Origin, size: sizeOf(nil, nil),
+	}
+}
+
 // rowID is the same for the same row of the same snapshot. If the number is that of
 // another row when it is fetched again after a crash, that row gets another id. So
 // does the same row in another snapshot of the interest, because dead letters and the

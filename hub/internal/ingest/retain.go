@@ -67,6 +67,20 @@ func (g *Ingest) Resume(ctx context.Context, m Mark) (Mark, error) {
 	return at, err
 }
 
+// ResumeAll is Resume for marks that are compared with each other; see retention.ResumeAll.
+func (g *Ingest) ResumeAll(ctx context.Context, marks []Mark) (resumed []Mark, err error) {
+	err = g.perform(ctx, retention.ResumeAll(marks, func(m []Mark) retention.Step {
+		resumed = m
+		return retention.Done{}
+	}), nil)
+	for i, at := range resumed {
+		if at.Epoch != marks[i].Epoch {
+			g.cfg.Logger.Warn("resuming in a later epoch", "from", marks[i].String(), "to", at.String())
+		}
+	}
+	return resumed, err
+}
+
 // MarkBefore is the mark of the event before seq, from which a reader gets seq first.
 func (g *Ingest) MarkBefore(ctx context.Context, seq uint64) (Mark, error) {
 	l := g.ledger.Load()

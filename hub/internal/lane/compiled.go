@@ -36,7 +36,7 @@ type compiledInterest struct {
 func (c *compiled) get(in Interest, of *Snapshot) (*match.Interest, error) {
 	key, only := compiledKey{in.ID, of != nil}, ""
 	if of != nil {
-		in, only = in.ForRows(), of.Filter
+		in, only = in.ForRows(of), of.Filter
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

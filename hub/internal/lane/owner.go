@@ -46,6 +46,9 @@ type owner struct {
 // the rows get: an event that is in ingest by then was committed by its owner before,
 // and so is contained in the rows.
 func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
+	if len(from.Keys) > 0 {
+		return o.askKeys(ctx, from)
+	}
 	ctx, cancel := context.WithTimeout(ctx, chunkTime)
 	defer cancel()
 	at, err := watermark(ctx, o.ingest)
@@ -60,10 +63,11 @@ func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
 	}
 	// It fails only where the connection is closed, which also ends the subscription.
 	defer func() { _ = sub.Unsubscribe() }()
-	msgs, origin, err := o.receive(ctx, sub)
+	msgs, end, err := o.receive(ctx, sub)
 	if err != nil {
 		return nil, err
 	}
+	origin := originOf(end)
 	if from.Row > 0 && origin != from.Origin {
 		return nil, differentOwner(o.interest.Entity, from.Origin, origin)
 	}
@@ -131,32 +135,38 @@ func (o owner) request(r contract.SnapshotRequest) (*nats.Subscription, error) {
 	return sub, nil
 }
 
-// receive reads a whole answer in order, and returns the rows and their owner's name.
-func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nats.Msg, origin string, err error) {
+// originOf is the name that an owner gave itself at the end of its answer; empty where it
+// gave none.
+func originOf(end nats.Header) string {
+	name, err := subjects.ParseName(end.Get(contract.HeaderOrigin))
+	if err != nil {
+		return ""
+	}
+	return name.String()
+}
+
+// receive reads a whole answer in order, and returns the rows and the headers of the end.
+func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nats.Msg, end nats.Header, err error) {
 	n, data, kept := 0, 0, 0
 	for {
 		m, err := o.next(ctx, sub)
 		if err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
 		number := m.Header.Get(contract.HeaderRow)
 		switch m.Header.Get(contract.HeaderSnapshot) {
 		case contract.SnapshotWait:
 			continue
 		case contract.SnapshotError:
-			return nil, "", fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, record.Clip(m.Header.Get(contract.HeaderError)))
+			return nil, nil, fmt.Errorf("the owner of %s has no answer: %s", o.interest.Entity, record.Clip(m.Header.Get(contract.HeaderError)))
 		case contract.SnapshotEnd:
 			if number != strconv.Itoa(n) {
-				return nil, "", fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, n, record.Clip(number))
+				return nil, nil, fmt.Errorf("rows of %s were lost on the way: %d of %s came", o.interest.Entity, n, record.Clip(number))
 			}
-			name, err := subjects.ParseName(m.Header.Get(contract.HeaderOrigin))
-			if err != nil {
-				return rows, "", nil // the owner did not name itself
-			}
-			return rows, name.String(), nil
+			return rows, m.Header, nil
 		}
 		if number != strconv.Itoa(n+1) {
-			return nil, "", fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, record.Clip(number), n)
+			return nil, nil, fmt.Errorf("rows of %s were lost on the way: %s came behind %d", o.interest.Entity, record.Clip(number), n)
 		}
 		// An owner does not count headers; rows that do not fit because of their headers are
 		// requested again.
@@ -166,7 +176,7 @@ func (o owner) receive(ctx context.Context, sub *nats.Subscription) (rows []*nat
 		}
 		n++
 		if data += len(m.Data); n > chunkRows || data > chunkBytes+int(o.nc.MaxPayload()) {
-			return nil, "", fmt.Errorf("the owner of %s sends more than it was asked for", o.interest.Entity)
+			return nil, nil, fmt.Errorf("the owner of %s sends more than it was asked for", o.interest.Entity)
 		}
 	}
 }

@@ -121,21 +121,11 @@ func resume(ctx context.Context, g *ingest.Ingest, s State) (State, error) {
 	if s.Detached != nil || len(s.Interests) == 0 {
 		return s, nil
 	}
-	s = s.Clone()
-	pos, err := g.Resume(ctx, s.Pos)
+	cursors, err := g.ResumeAll(ctx, s.Cursors())
 	if err != nil {
 		return State{}, err
 	}
-	s.Pos = pos
-	for i := range s.Fills {
-		if s.Fills[i].Snapshot != nil {
-			continue
-		}
-		if s.Fills[i].At, err = g.Resume(ctx, s.Fills[i].At); err != nil {
-			return State{}, err
-		}
-	}
-	return s, nil
+	return s.WithCursors(cursors), nil
 }
 
 // readEvents reads the events that follow a cursor, from the tail or from ingest

@@ -52,7 +52,7 @@ func (s *Set) Follow(ctx context.Context) error {
 	for owners := true; ; {
 		if owners {
 			changed = s.cfg.Hubs.Changed()
-			s.cfg.Hubs.Refresh(ctx)
+			s.cfg.Hubs.Refresh(ctx, s.services())
 			s.assign()
 			connection = s.recheck(connection)
 		}
@@ -66,6 +66,9 @@ func (s *Set) Follow(ctx context.Context) error {
 				return nil
 			}
 		case <-members.C:
+		case <-s.cfg.Hubs.Lent():
+			s.assign()
+			owners = false
 		case service := <-news:
 			if s.mayBeLane(ctx, service) {
 				s.Add(service)
@@ -77,6 +80,16 @@ func (s *Set) Follow(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// services are those of all known lanes.
+func (s *Set) services() []subjects.Name {
+	all := s.All()
+	list := make([]subjects.Name, len(all))
+	for i, l := range all {
+		list[i] = l.Service()
+	}
+	return list
 }
 
 // assign makes this hub copy into the lanes that it owns, and into no others.

@@ -1,9 +1,6 @@
 package match
 
 import (
-	"fmt"
-	"strings"
-
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/cost"
 
@@ -81,17 +78,6 @@ func newEnv() (*cel.Env, error) {
 		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
 		cel.Variable("time", cel.TimestampType),
 	)
-}
-
-// issueLine describes a filter's first fault in one line.
-func issueLine(issues *cel.Issues) string {
-	errs := issues.Errors()
-	if len(errs) == 0 {
-		return oneLine(issues.Err().Error())
-	}
-	first := errs[0]
-	at := fmt.Sprintf("line %d, column %d: ", first.Location.Line(), first.Location.Column()+1)
-	return at + oneLine(strings.TrimPrefix(first.Message, "Syntax error: "))
 }
 
 // assumed estimates sizes for the check at registration.

@@ -39,7 +39,7 @@ type limit struct {
 	blind string
 	// apart says that the policy allows none of the fields that the service asks for. An
 	// empty object in place of a row would blank the columns of a replica, so that it gets
-	// deletes alone.
+	// deletes alone, without a payload.
 	apart bool
 }
 
@@ -214,6 +214,10 @@ func (t *Table) expandLimited(w *want, e *event.Event) Decision {
 		if !pass {
 			return Decision{Kind: Skip, Why: contract.VerdictFiltered, Interest: i}
 		}
+	}
+	if i.limit.apart {
+		// A delete, which says by its key that the row is gone.
+		return Decision{Kind: Copy, Subject: t.subject(w, e), Interest: i}
 	}
 	return t.project(w, e)
 }

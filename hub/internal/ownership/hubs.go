@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,14 +59,29 @@ type Config struct {
 
 // Hubs are the live hubs, this one included. It may be used concurrently.
 type Hubs struct {
-	cfg     Config
-	members atomic.Pointer[[]string] // sorted
+	cfg  Config
+	view atomic.Pointer[view]
+	lent chan struct{} // holds a token when a hub lends other lanes than before
+	// silence is defaultSilence, except in tests.
+	silence time.Duration
+	// known are the ids that the registry had last. Only Refresh uses it.
+	known []string
+
+	mu    sync.Mutex       // guards the rest, and changes of view
+	peers map[string]*peer // by id
+	mine  loans            // what this hub announced last
+}
+
+// view is who is there, and who has lent what.
+type view struct {
+	members []string // sorted
+	lent    loans
 }
 
 // New makes Hubs that know of this hub alone.
 func New(cfg Config) *Hubs {
-	h := &Hubs{cfg: cfg}
-	h.members.Store(&[]string{cfg.ID})
+	h := &Hubs{cfg: cfg, lent: make(chan struct{}, 1), silence: defaultSilence, peers: make(map[string]*peer)}
+	h.view.Store(&view{members: []string{cfg.ID}})
 	return h
 }
 
@@ -72,7 +89,7 @@ func New(cfg Config) *Hubs {
 func (h *Hubs) ID() string { return h.cfg.ID }
 
 // Members are the ids of the live hubs, sorted.
-func (h *Hubs) Members() []string { return slices.Clone(*h.members.Load()) }
+func (h *Hubs) Members() []string { return slices.Clone(h.view.Load().members) }
 
 // Others are the members that may own lanes, without this hub.
 func (h *Hubs) Others() []string {
@@ -87,7 +104,11 @@ func (h *Hubs) Owner(service subjects.Name) string {
 	if h.cfg.Alone {
 		return h.cfg.ID
 	}
-	return ownerOf(service, *h.members.Load())
+	v := h.view.Load()
+	if to, ok := v.lent[service]; ok {
+		return to
+	}
+	return ownerOf(service, v.members)
 }
 
 // Owns reports whether this hub copies into a service's lane.
@@ -97,39 +118,86 @@ func (h *Hubs) Owns(service subjects.Name) bool { return h.Owner(service) == h.c
 // ingest's name among the lanes' names.
 func (h *Hubs) TrimsIngest() bool {
 	name, err := subjects.ParseName("ingest")
-	return err == nil && h.Owns(name)
+	return err == nil && (h.cfg.Alone || ownerOf(name, h.view.Load().members) == h.cfg.ID)
 }
 
 // Changed is closed when the members may have changed.
 func (h *Hubs) Changed() <-chan struct{} { return h.cfg.Registry.Changed() }
 
-// Enter makes this hub known to the other hubs.
-func (h *Hubs) Enter(version string, started time.Time) {
-	value, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started})
+// Enter makes this hub known to the other hubs. policy is what the hub allows of an entity
+// without a policy.
+func (h *Hubs) Enter(version string, started time.Time, policy string) {
+	value, err := json.Marshal(map[string]any{"v": 1, "version": version, "started": started, "policy": policy})
 	if err != nil {
 		value = []byte(`{"v":1}`) // cannot happen: strings and a time
 	}
 	h.cfg.Registry.Join(record.HubPath(h.cfg.ID), value)
 }
 
-// Refresh takes the live hubs from the registry. This hub always counts as live. A
-// hub that does not answer on NATS does not, though its record stays until its
-// session ends.
-func (h *Hubs) Refresh(ctx context.Context) {
-	known := *h.members.Load()
+// Refresh takes the live hubs from the registry, and shares out the lanes of these
+// services. This hub always counts as live. A hub that does not answer on NATS does not,
+// though its record stays until its session ends. One call at a time.
+func (h *Hubs) Refresh(ctx context.Context, services []subjects.Name) {
 	if snapshot := h.cfg.Registry.Snapshot(); snapshot != nil && h.cfg.Registry.Status().Connected {
-		known = record.Hubs(snapshot)
+		h.known = record.Hubs(snapshot)
 	}
+	others := slices.DeleteFunc(slices.Clone(h.known), func(id string) bool { return id == h.cfg.ID })
+	h.announce(ctx, others, h.mine)
+	if h.share(others, services) {
+		h.announce(ctx, h.answering(), h.mine) // the borrowers need not wait for the next call
+		h.share(others, services)
+	}
+}
+
+// answering are the other hubs that have answered the last request.
+func (h *Hubs) answering() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(h.Others(), func(id string) bool { return h.peers[id] == nil || !h.peers[id].silentSince.IsZero() })
+}
+
+// share computes who is there and what this hub lends. It reports whether this hub lends
+// other lanes than it has announced.
+func (h *Hubs) share(others []string, services []subjects.Name) (news bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(h.peers, func(id string, p *peer) bool { return !slices.Contains(others, id) && now.Sub(p.saidAt) > loanTime })
 	members := []string{h.cfg.ID}
-	for _, id := range known {
-		if id != h.cfg.ID && h.Answers(ctx, id) {
+	for _, id := range others {
+		if p := h.peers[id]; p != nil && (p.silentSince.IsZero() || now.Sub(p.silentSince) < h.silence) {
 			members = append(members, id)
 		}
 	}
 	slices.Sort(members)
-	if old := h.members.Swap(&members); !slices.Equal(*old, members) {
+	if old := h.view.Load().members; !slices.Equal(old, members) {
 		h.cfg.Logger.Info("hubs", "members", members)
 	}
+	mine := h.toLend(services, members)
+	news = !maps.Equal(h.mine, mine)
+	h.mine = mine
+	h.settle(members, now)
+	return news
+}
+
+// toLend returns the lanes of this hub that another should have. Beside a hub that does
+// not know of loans there are none. Call it with mu held.
+func (h *Hubs) toLend(services []subjects.Name, members []string) loans {
+	mine := make(loans)
+	if h.cfg.Alone || slices.ContainsFunc(members, func(id string) bool { return h.peers[id] != nil && h.peers[id].older }) {
+		return mine
+	}
+	for service, to := range balance(services, members) {
+		if ownerOf(service, members) == h.cfg.ID && len(mine) < maxLoans {
+			mine[service] = to
+		}
+	}
+	return mine
+}
+
+func contains(members []string, id string) bool {
+	_, there := slices.BinarySearch(members, id)
+	return there
 }
 
 // Answers reports whether a hub's process is alive. A slow hub counts as alive: only

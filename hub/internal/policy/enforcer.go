@@ -30,6 +30,8 @@ const (
 	// clockRoom is how far the servers' clocks may be wrong. A record with a revision
 	// beyond it was written by hand.
 	clockRoom = 24 * time.Hour
+	// confirmEvery is the time between two attempts to confirm a policy in every lane.
+	confirmEvery = time.Minute
 	// maxTries bounds how often a record that others change meanwhile is written.
 	maxTries = 3
 )
@@ -54,12 +56,14 @@ type Config struct {
 // Enforcer keeps the lanes in agreement with the policies. Its methods may be called concurrently, except Look.
 type Enforcer struct {
 	cfg Config
-	// raised are the entities about whose policy the last Look left an alarm.
-	raised map[string]bool
+	// raised are the entities about whose policy the last Look left an alarm, confirmed
+	// those whose policy a Look put in force once more, and when. Only Look uses both.
+	raised    map[string]bool
+	confirmed map[string]time.Time
 }
 
 // New makes an Enforcer.
-func New(cfg Config) *Enforcer { return &Enforcer{cfg: cfg} }
+func New(cfg Config) *Enforcer { return &Enforcer{cfg: cfg, confirmed: make(map[string]time.Time)} }
 
 // Revs are the highest revisions of the entities' policies that lanes have, as far as
 // this hub knows.

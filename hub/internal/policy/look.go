@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane"
 	registry "github.com/replhub/replhub/hub/internal/record"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -23,6 +26,7 @@ func (k *Enforcer) Look(ctx context.Context) (done bool) {
 		k.cfg.Logger.Debug("read the marks of policies", "err", err) // the next look tries again
 		return false
 	}
+	k.compareHubs()
 	entities := k.entities(marks)
 	raised, revs := make(map[string]bool), k.Revs()
 	all := make(map[string]known, len(entities))
@@ -94,6 +98,27 @@ func (k *Enforcer) layOver(ctx context.Context, all map[string]known, among func
 	return done
 }
 
+// compareHubs reports hubs that allow something else of an entity without a policy: what a
+// service then gets depends on which hub owns its lane.
+func (k *Enforcer) compareHubs() {
+	mine, about := contract.PolicyOpen, alarm.About{Kind: alarm.Setting, Name: contract.EnvPolicy}
+	if k.cfg.Required {
+		mine = contract.PolicyRequired
+	}
+	var others []string
+	for id, policy := range registry.HubPolicies(k.cfg.Book.Snapshot()) {
+		if id != k.cfg.Hubs.ID() && policy != mine {
+			others = append(others, id+" has "+policy)
+		}
+	}
+	if len(others) == 0 {
+		k.cfg.Alarms.Clear(about)
+		return
+	}
+	slices.Sort(others)
+	k.cfg.Alarms.Raise(about, fmt.Sprintf("hubs have different values of %s: %s has %s, %s; give all hubs the same one", contract.EnvPolicy, k.cfg.Hubs.ID(), mine, strings.Join(others, ", ")))
+}
+
 func about(entity string) alarm.About { return alarm.About{Kind: alarm.Policy, Name: entity} }
 
 // aboutHand is about a policy that was written by hand.
@@ -146,22 +171,55 @@ func (k *Enforcer) forget(ctx context.Context, entity string, one known) {
 	}
 }
 
-// settle finishes what a hub began: it puts a record made by hand in force, and marks a
-// policy that a lost ledger does not have. One hub does it for each entity.
+// settle finishes what a hub began: it puts a record made by hand in force, marks a
+// policy that a lost ledger does not have, and notes in the ledger that a policy is in
+// force. One hub does it for each entity.
 func (k *Enforcer) settle(ctx context.Context, entity string, one known) {
 	name, err := subjects.ParseName(entity)
 	if err != nil || !k.cfg.Hubs.Owns(name) {
 		return
 	}
-	switch standing := one.standing(); {
-	case standing == byHand:
+	switch one.standing() {
+	case byHand:
 		k.adopt(ctx, entity)
-	case standing == valid && one.mark.Rev < one.record.Policy.Rev:
-		p := one.record.Policy
-		if _, _, err := k.cfg.Ingest.MarkPolicy(ctx, entity, ingest.PolicyMark{Rev: p.Rev, Sum: sum(p.Allow)}); err != nil {
-			k.cfg.Logger.Debug("mark a policy", "entity", entity, "err", err) // the next look tries again
+	case valid:
+		if one.mark.Rev < one.record.Policy.Rev {
+			p := one.record.Policy
+			mark, _, err := k.cfg.Ingest.MarkPolicy(ctx, entity, ingest.PolicyMark{Rev: p.Rev, Sum: sum(p.Allow)})
+			if err != nil {
+				k.cfg.Logger.Debug("mark a policy", "entity", entity, "err", err) // the next look tries again
+				return
+			}
+			one.mark = mark
 		}
+		k.confirm(ctx, entity, one)
+	case none, cleared, faulty, missing:
 	}
+}
+
+// confirm puts a policy in force in every lane once more, and notes that in the ledger, if
+// the request that stated it ended before. Without the note, a lane that begins with an
+// older copy of its stream would not be held for this policy.
+func (k *Enforcer) confirm(ctx context.Context, entity string, one known) {
+	rev := one.record.Policy.Rev
+	stated := time.UnixMicro(int64(rev))
+	if one.mark.Rev != rev || one.mark.InForce >= rev || k.cfg.Ingest.Now().Sub(stated) < longest || time.Since(k.confirmed[entity]) < confirmEvery {
+		return // the request may still be at work
+	}
+	k.confirmed[entity] = time.Now()
+	now, err := k.cfg.Book.PolicyNow(ctx, entity)
+	if err != nil || now.Policy.Rev != rev || now.Problem != "" {
+		return // changed meanwhile: the next look judges it
+	}
+	allow, _, err := parse(now.Policy.Allow)
+	if err == nil {
+		_, _, err = k.change(ctx, entity, now, allow, false)
+	}
+	if err != nil {
+		k.cfg.Logger.Debug("confirm that a policy is in force", "entity", entity, "err", err) // a later look tries again
+		return
+	}
+	delete(k.confirmed, entity)
 }
 
 // adopt puts a record made by hand in force, which gives it a revision.

@@ -15,15 +15,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nuid"
 	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/episode"
+
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
 	"github.com/replhub/replhub/hub/internal/policy"
+	"github.com/replhub/replhub/hub/internal/reconcile/agree"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/registration"
-	"github.com/replhub/replhub/hub/internal/request"
 	"github.com/replhub/replhub/hub/internal/retry"
 	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
@@ -165,75 +167,18 @@ func (r *Reconciler) interest(ctx context.Context, path string, entry tree.Entry
 		r.alarms.raise(path, parked[service])
 		return
 	}
-	if r.cfg.Book.WasDropped(found.ID) {
-		r.cfg.Logger.Info("removing the registry record of an interest whose lane was dropped", "path", path, "id", found.ID)
-		r.remove(ctx, path, entry.Version)
+	// Read this first: the lane may be dropped meanwhile.
+	dropped := r.cfg.Book.WasDropped(found.ID)
+	if !dropped && !found.Requests() && r.streamless(ctx, path, service) {
 		return
 	}
-	if found.ID != "" && r.streamless(ctx, path, service) {
-		return
-	}
-	if !r.cfg.Hubs.Owns(service) {
-		return
-	}
-	if found.ID == "" {
-		r.adopt(ctx, path, entity, service, found)
-		return
-	}
-	if l := r.cfg.Lanes.Get(service); l != nil {
-		// The common case costs no request: the record says what the lane does.
+	known := agree.Knowledge{Owned: r.cfg.Hubs.Owns(service), Dropped: dropped, NewID: nuid.Next}
+	if l := r.cfg.Lanes.Get(service); l != nil && known.Owned {
 		state := l.Status().State
-		if have := state.Find(entity.String()); have != nil && found.Same(*have) {
-			return
-		}
+		known.State = &state
 	}
-	state, err := r.cfg.Lanes.State(ctx, service)
-	if errors.Is(err, lane.ErrNoLane) {
-		r.lookSoon() // deleted just now, to be reported once the lane's loop has ended
-		return
-	}
-	if !r.trouble.Met(path, err) {
-		r.alarms.keep(path)
-		return
-	}
-	switch judge(found, state, entity) {
-	case agrees:
-	case differs:
-		r.correct(ctx, path, entry.Version, *state.Find(entity.String()))
-	case ended:
-		r.cfg.Logger.Info("removing the registry record of an interest that was ended", "path", path, "id", found.ID)
-		r.remove(ctx, path, entry.Version)
-	case unknown:
-		// The interest ended with a lane that no longer exists, or the lane was
-		// rolled back. Registering it again would leave a gap without a notice.
-		r.alarms.raise(path, fmt.Sprintf("registry record %s is of an interest that is not in force: lane %s does not know its id %s; register %s again with a start, or unregister it",
-			path, service, found.ID, entity))
-	}
-}
-
-// adopt registers the interest of a record made by hand; the write-through then
-// writes id and since back.
-func (r *Reconciler) adopt(ctx context.Context, path string, entity, service subjects.Name, found record.Interest) {
-	req, err := request.Parse(found.Request(entity.String()), r.cfg.Registration.Known(service))
-	if err == nil {
-		err = r.serviceRecordOf(service)
-	}
-	if err == nil {
-		_, err = r.cfg.Registration.Apply(ctx, service, req)
-		for _, warning := range req.Warnings() {
-			r.cfg.Logger.Warn("registry record", "path", path, "warning", warning)
-		}
-	}
-	if err != nil {
-		r.alarms.raise(path, fmt.Sprintf("registry record %s cannot be registered: %v", path, record.InWords(err)))
-		return
-	}
-	r.cfg.Logger.Info("registered from the registry", "path", path)
-}
-
-// correct writes the lane's definition over a record that differs from it.
-func (r *Reconciler) correct(ctx context.Context, path string, version tree.Version, in lane.Interest) {
-	r.write(ctx, path, version, record.Encode(record.Of(in)))
+	one := &interest{Reconciler: r, path: path, entity: entity, service: service, found: found}
+	one.perform(ctx, agree.Interest(agree.Record{Entity: entity.String(), Found: found, Version: entry.Version}, known))
 }
 
 // write writes what is in force over a record that says something else.
@@ -249,20 +194,6 @@ func (r *Reconciler) remove(ctx context.Context, path string, version tree.Versi
 	if err := r.cfg.Book.Delete(ctx, path, version); err != nil {
 		r.cfg.Logger.Debug("remove a registry record", "path", path, "err", err)
 	}
-}
-
-// serviceRecordOf reports a fault in the service's record when a record made by hand
-// registers an interest: the queue would then differ from the requested one.
-func (r *Reconciler) serviceRecordOf(service subjects.Name) error {
-	path := record.ServicePath(service)
-	_, newer, err := record.ParseService(r.cfg.Book.Snapshot().Entries[path].Value)
-	if err != nil {
-		return fmt.Errorf("correct registry record %s first: %w", path, err)
-	}
-	if newer {
-		return fmt.Errorf("registry record %s was written by a newer replhub", path)
-	}
-	return nil
 }
 
 // service checks a service's record, and makes it agree with its lane.
@@ -300,7 +231,7 @@ func (r *Reconciler) service(ctx context.Context, path, name string, entry tree.
 // putBack writes the records of a lane's interests that are not in the registry. A
 // record that was there before was not removed by unregistering.
 func (r *Reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *lane.Lane) {
-	if complete(snapshot, l.Service(), l.Status().State) {
+	if len(agree.Missing(snapshot.Entries, l.Service(), l.Status().State)) == 0 {
 		return
 	}
 	state, err := r.cfg.Lanes.State(ctx, l.Service())
@@ -308,9 +239,6 @@ func (r *Reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 		return
 	}
 	write := func(path string, value []byte) {
-		if _, there := snapshot.Entries[path]; there {
-			return
-		}
 		had := r.cfg.Book.WasSeen(path) // read this first: a concurrent registration also writes the record
 		if err := r.cfg.Book.Overwrite(ctx, path, value, tree.Absent); err != nil {
 			if !errors.Is(err, tree.ErrConflict) {
@@ -324,24 +252,7 @@ func (r *Reconciler) putBack(ctx context.Context, snapshot *tree.Snapshot, l *la
 			r.cfg.Alarms.Raise(alarm.About{Kind: alarm.RecordVanished, Name: path}, fmt.Sprintf("registry record %s vanished without unregister and was put back; records are deleted by `replhub unregister` alone", path))
 		}
 	}
-	for _, in := range state.Interests {
-		write(record.InterestPath(in.Entity, l.Service()), record.Encode(record.Of(in)))
+	for _, w := range agree.Missing(snapshot.Entries, l.Service(), state) {
+		write(w.Path, w.Value)
 	}
-	if len(state.Interests) > 0 {
-		write(record.ServicePath(l.Service()), record.Encode(record.OfService(state)))
-	}
-}
-
-// complete reports whether the registry has a record of every interest.
-func complete(snapshot *tree.Snapshot, service subjects.Name, s lane.State) bool {
-	if len(s.Interests) == 0 {
-		return true
-	}
-	for _, in := range s.Interests {
-		if _, there := snapshot.Entries[record.InterestPath(in.Entity, service)]; !there {
-			return false
-		}
-	}
-	_, there := snapshot.Entries[record.ServicePath(service)]
-	return there
 }

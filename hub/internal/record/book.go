@@ -53,12 +53,15 @@ type Book struct {
 	seen    sync.Map // the paths that are known to have been in the registry
 	dropped droppedLanes
 	trouble *episode.Log
+
+	mu   sync.Mutex // guards mine
+	mine Versions
 }
 
 // NewBook makes a Book. maxBytes is the limit of a lane whose service states none.
 func NewBook(registry Registry, alarms *alarm.Set, maxBytes int64, log *slog.Logger) *Book {
 	return &Book{
-		registry: registry, alarms: alarms, maxBytes: maxBytes, log: log,
+		registry: registry, alarms: alarms, maxBytes: maxBytes, log: log, mine: make(Versions),
 		trouble: episode.NewLog(log, "write to the registry", settleTrouble),
 	}
 }
@@ -89,21 +92,47 @@ func (b *Book) WasSeen(path string) bool { _, ok := b.seen.Load(path); return ok
 // Overwrite writes a record over one of a version, or, with tree.Absent, where there
 // is none.
 func (b *Book) Overwrite(ctx context.Context, path string, value []byte, expect tree.Version) error {
-	_, err := b.registry.Put(ctx, path, value, expect)
-	return err
+	version, err := b.registry.Put(ctx, path, value, expect)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.mine.Forget(path)
+		return err
+	}
+	b.mine.Wrote(path, version)
+	return nil
+}
+
+// version returns the version of a record, as far as this hub knows.
+func (b *Book) version(path string) tree.Version {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mine.Known(b.entries(), path)
+}
+
+// entries are the registry's records as they were last read.
+func (b *Book) entries() map[string]tree.Entry {
+	if snapshot := b.registry.Snapshot(); snapshot != nil {
+		return snapshot.Entries
+	}
+	return nil
 }
 
 // Delete deletes a record of a version. It succeeds if the record is already gone.
 func (b *Book) Delete(ctx context.Context, path string, expect tree.Version) error {
 	b.seen.Delete(path)
+	b.mu.Lock()
+	b.mine.Forget(path)
+	b.mu.Unlock()
 	if err := b.registry.Delete(ctx, path, expect); err != nil && !errors.Is(err, tree.ErrNotFound) {
 		return err
 	}
 	return nil
 }
 
-// Remove deletes the records of ended interests from the registry. Reconciling
-// deletes the rest later: the lane remembers its ended interests.
+// Remove deletes the records of ended interests from the registry, at the versions that
+// this hub knows. Reconciling deletes the rest later: the lane remembers its ended
+// interests.
 func (b *Book) Remove(ctx context.Context, paths []string) {
 	if !b.registry.Status().Connected {
 		return
@@ -112,46 +141,35 @@ func (b *Book) Remove(ctx context.Context, paths []string) {
 	defer cancel()
 	for _, path := range paths {
 		b.alarms.Clear(alarm.About{Kind: alarm.RecordVanished, Name: path})
-		if err := b.Delete(ctx, path, tree.Any); err != nil {
+		version := b.version(path)
+		if version == tree.Absent {
+			continue
+		}
+		if err := b.Delete(ctx, path, version); err != nil && !errors.Is(err, tree.ErrConflict) {
 			b.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
 			return
 		}
 	}
 }
 
-// Write brings the registry up to a lane's state after a change, within writeTime.
-// Reconciling writes the rest later.
+// Write brings the registry up to a lane's state after a change, within writeTime. It
+// replaces the versions of records that this hub knows. Reconciling writes the rest later.
 func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State) {
 	if !b.registry.Status().Connected {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	snapshot := b.registry.Snapshot()
-	put := func(path string, value []byte) bool {
-		if snapshot != nil && IsNewer(snapshot.Entries[path].Value) {
-			return true // the lane is parked for it; an old hub must not take it away
+	for _, w := range Through(b.entries(), service, s) {
+		err := b.Overwrite(ctx, w.Path, w.Value, b.version(w.Path))
+		if errors.Is(err, tree.ErrConflict) {
+			continue
 		}
-		err := b.Overwrite(ctx, path, value, tree.Any)
-		b.trouble.Met(err)
-		if err != nil {
-			return false
-		}
-		b.Seen(path)
-		return true
-	}
-	for _, in := range s.Interests {
-		path := InterestPath(in.Entity, service)
-		if snapshot != nil {
-			if r, _, err := ParseInterest(snapshot.Entries[path].Value); err == nil && r.Same(in) {
-				continue
-			}
-		}
-		if !put(path, Encode(Of(in))) {
+		if b.trouble.Met(err); err != nil {
 			return
 		}
+		b.Seen(w.Path)
 	}
-	put(ServicePath(service), Encode(OfService(s)))
 }
 
 // Queue is the queue and the limit that a service's record asks for, or the defaults

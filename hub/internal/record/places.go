@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/replhub/replhub/internal/tree"
@@ -56,6 +57,21 @@ func Hubs(s *tree.Snapshot) []string {
 		}
 	}
 	return ids
+}
+
+// HubPolicies are what the hubs that have a record allow of an entity without a policy, by
+// id. It leaves out hubs of a version that does not say it.
+func HubPolicies(s *tree.Snapshot) map[string]string {
+	policies := make(map[string]string)
+	for path, entry := range s.Entries {
+		var says struct {
+			Policy string `json:"policy"`
+		}
+		if id, ok := strings.CutPrefix(path, hubsFolder+"/"); ok && json.Unmarshal(entry.Value, &says) == nil && says.Policy != "" {
+			policies[id] = says.Policy
+		}
+	}
+	return policies
 }
 
 // ParseInterestPath takes "entities/<entity>/<service>" apart.

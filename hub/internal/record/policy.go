@@ -70,7 +70,7 @@ func ParsePolicy(entry tree.Entry) FoundPolicy {
 	case checkForm(found.Policy.Form) != nil:
 		err = checkForm(found.Policy.Form)
 	case found.Policy.Allow == nil:
-		err = errors.New("allow: is missing; write {\"v\":1,\"allow\":{}} to allow nothing")
+		err = errors.New("allow: is missing; write {\"v\":1,\"allow\":{\"sharing\":{}}} to allow everything to the service sharing, or {\"v\":1,\"allow\":{}} to allow nothing to any service")
 	}
 	if err != nil {
 		found.Problem = err.Error()

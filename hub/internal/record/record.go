@@ -36,6 +36,16 @@ type Service struct {
 	MaxBytes int64          `json:"max_bytes"`
 }
 
+// Requests reports whether a record requests an interest: a hub writes the since once the
+// interest is in force. Such a record has an id if a hub has begun to register it.
+func (r Interest) Requests() bool { return r.Since == nil }
+
+// Claimed returns the record of a request with an id.
+func (r Interest) Claimed(id string) Interest {
+	r.Form, r.ID = current, id
+	return r
+}
+
 // Of is the record of an interest that is in force.
 func Of(in lane.Interest) Interest {
 	return Interest{Form: current, ID: in.ID, Rev: in.Rev, Definition: in.Definition, Since: &in.Since}

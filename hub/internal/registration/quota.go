@@ -1,8 +1,10 @@
 package registration
 
 import (
+	"errors"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -23,6 +25,16 @@ func (r *Registrar) quotaOfBytes(stated int64) error {
 	if most := r.cfg.MaxLaneBytes; most > 0 && stated > most {
 		return contract.FieldErrorf(contract.CodeLimit, "max_bytes", "%d bytes (%s) are above the quota of a lane's bytes, %d (%s, %s)",
 			stated, contract.SizeText(stated), most, contract.SizeText(most), contract.EnvQuotaLaneBytes)
+	}
+	return nil
+}
+
+// quotaOfRecord refuses a new lane's limit that the registry's record of the service
+// states: such a record can be written by hand.
+func (r *Registrar) quotaOfRecord(service subjects.Name, stated int64) error {
+	if refusal, ok := errors.AsType[*contract.Error](r.quotaOfBytes(stated)); ok {
+		return contract.FieldErrorf(refusal.Code, refusal.Field, "%s, by the registry record %s; state max_bytes in the registration, or correct the record",
+			refusal.Message, record.ServicePath(service))
 	}
 	return nil
 }

@@ -187,6 +187,8 @@ func (r *registration) createLane(ctx context.Context) error {
 	queue = request.MergeQueue(queue, r.request.Queue)
 	if r.request.MaxBytes > 0 {
 		maxBytes = r.request.MaxBytes
+	} else if err := r.registrar.quotaOfRecord(r.service, maxBytes); err != nil {
+		return err
 	}
 	first := lane.First(at, queue, maxBytes)
 	if _, _, err := r.edit(ctx, lane.Tip{State: first}); err != nil {
@@ -369,15 +371,23 @@ func (r *registration) editInterest(ctx context.Context, s lane.State, w request
 	}
 }
 
+// ErrEnded means that the lane has ended an interest of the id that a request states.
+var ErrEnded = contract.Errorf(contract.CodeConflict, "an interest of this id was ended; register without an id")
+
 // begin adds a new interest.
 func (r *registration) begin(ctx context.Context, s lane.State, w request.Wanted) (lane.State, error) {
+	if s.HasEnded(w.ID) {
+		return s, ErrEnded
+	}
 	from, err := r.anchor.begin(ctx, w.Start, w.Field+".start")
 	if err != nil {
 		return s, err
 	}
 	r.cfg.Failpoint("pinned")
 	in := w.Def
-	in.ID = nuid.Next()
+	if in.ID = w.ID; in.ID == "" {
+		in.ID = nuid.Next()
+	}
 	in.Since = from.At
 	in.Rev = 1
 	in.Partial = from.Partial

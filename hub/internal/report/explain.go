@@ -89,8 +89,23 @@ func explain(reply contract.Explained, service subjects.Name, s lane.State, e *e
 		reply.Reason = fmt.Sprintf("%s: %v", d.Why, d.Err)
 	case match.Skip:
 		reply.Verdict, reply.Reason = d.Why, SkipReason(d, service, e)
+		if d.Why == contract.VerdictNotAllowed {
+			reply.Reason = notAllowed(s, service, e)
+		}
 	}
 	return reply, nil
+}
+
+// notAllowed says why the policy that is in force now does not allow an event. The event
+// may have been copied before.
+func notAllowed(s lane.State, service subjects.Name, e *event.Event) string {
+	entity := e.Subject.Entity().String()
+	if in := s.Find(entity); in != nil {
+		if state, reason := in.Effect(); state == contract.PolicySuspended {
+			return fmt.Sprintf("%s gets nothing of %s now: %s", service, entity, reason)
+		}
+	}
+	return fmt.Sprintf("the policy of %s that is in force now does not allow it: replhub describe %s shows the policy", entity, service)
 }
 
 // reached reports whether the lane has processed an event.

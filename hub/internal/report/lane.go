@@ -22,7 +22,7 @@ func (r *Reporter) lane(ctx context.Context, service subjects.Name, end ingest.M
 	info := stream.CachedInfo()
 	status := Lane{LaneStatus: contract.LaneStatus{
 		Service: service.String(), Stream: info.Config.Name, Owner: r.cfg.Hubs.Owner(service),
-		Messages: info.State.Msgs, Bytes: info.State.Bytes,
+		LastSeq: info.State.LastSeq, Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		Interests: []contract.InterestStatus{}, Workers: []contract.WorkerStatus{},
 	}}
 	tip, err := lane.NewLook(r.cfg.JS, service, stream).Tip(ctx)
@@ -161,7 +161,7 @@ func (r *Reporter) describeWorkers(ctx context.Context, status *Lane, service su
 	for _, name := range sortedKeys(workers) {
 		c := workers[name]
 		w := contract.WorkerStatus{
-			Consumer: name, Waiting: c.NumWaiting, Pending: c.NumPending, AckPending: c.NumAckPending, Redelivered: c.NumRedelivered,
+			Consumer: name, Waiting: c.NumWaiting, Pending: c.NumPending, AckFloor: c.AckFloor.Stream, AckPending: c.NumAckPending, Redelivered: c.NumRedelivered,
 		}
 		if c.Paused {
 			w.PausedUntil = c.Config.PauseUntil

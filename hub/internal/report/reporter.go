@@ -47,6 +47,8 @@ type Hub interface {
 	Account() []string
 	// Layout describes the streams that do not have their replicas and their place yet.
 	Layout() []string
+	// HTTP describes the trouble with the files of the HTTP server.
+	HTTP() string
 	// Untrimmed says why ingest is not trimmed, with one text for each lane that
 	// cannot be read or written.
 	Untrimmed() []string

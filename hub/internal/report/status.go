@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -69,9 +70,13 @@ func (r *Reporter) Degraded() []string {
 	if full := r.cfg.Hub.IngestFull(); full != nil {
 		reasons = append(reasons, full.Message)
 	}
+	if files := r.cfg.Hub.HTTP(); files != "" {
+		reasons = append(reasons, files)
+	}
 	reasons = append(reasons, r.cfg.Hub.Account()...)
 	reasons = append(reasons, r.cfg.Hub.Layout()...)
 	reasons = append(reasons, r.cfg.Hub.Untrimmed()...)
+	reasons = append(reasons, r.cfg.Alarms.Of(alarm.Setting)...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)
 	for _, l := range r.cfg.Lanes.All() {

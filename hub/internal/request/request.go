@@ -62,6 +62,17 @@ type Wanted struct {
 	OpsGiven bool
 	// Unguarded are the members that the filter reads and an event may lack.
 	Unguarded []match.Read
+	// ID is the id that a new interest gets; empty for a new id.
+	ID string
+}
+
+// Identified returns a request for one entity, whose interest gets an id if it is new.
+func (r Request) Identified(id string) Request {
+	r.Wants = slices.Clone(r.Wants)
+	for i := range r.Wants {
+		r.Wants[i].ID = id
+	}
+	return r
 }
 
 // Start is where a first registration begins. The zero Start begins with the next

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/event"
@@ -76,6 +77,30 @@ func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 // ErrTrimmed means that events after the mark are gone.
 func Resume(m Mark, then func(Mark) Step) Step {
 	return Identify(m.Epoch, func(f Found) Step { return resume{f.Bounds, m, then}.in(f.Ledger) })
+}
+
+// ResumeAll is Resume for several marks that are compared with each other, such as a lane's
+// position and its fills. An epoch that begins between two of the marks gives the earlier
+// one a position that cannot be compared with the later one's, so all marks are checked
+// again until none moves to another epoch.
+func ResumeAll(marks []Mark, then func([]Mark) Step) Step {
+	return resumeFrom(0, marks, slices.Clone(marks), then)
+}
+
+// resumeFrom resumes the marks from the i-th on; resumed has the results.
+func resumeFrom(i int, marks, resumed []Mark, then func([]Mark) Step) Step {
+	if i < len(marks) {
+		return Resume(marks[i], func(m Mark) Step {
+			resumed[i] = m
+			return resumeFrom(i+1, marks, resumed, then)
+		})
+	}
+	for k := range marks {
+		if resumed[k].Epoch != marks[k].Epoch {
+			return ResumeAll(resumed, then)
+		}
+	}
+	return then(resumed)
 }
 
 // resume is one Resume. bounds is what the stream held when Resume began.
@@ -202,7 +227,16 @@ func (r resume) beginAt(first uint64) Step {
 		}
 		l.begin(Range{Epoch: max(l.Current().Epoch, r.mark.Epoch) + 1, First: first, Created: r.bounds.Created})
 		return true, nil
-	}, func(write Step) Step { return r.still(func() Step { return write }) }, func(l Ledger) Step {
+	}, func(write Step) Step {
+		return r.bounds.still(func(is bool, now Bounds) Step {
+			// An epoch that begins at an event which a trim has removed meanwhile would cut off
+			// the lanes that never needed this event.
+			if !is || first < now.First {
+				return Resume(r.mark, r.then)
+			}
+			return write
+		})
+	}, func(l Ledger) Step {
 		if r.mark.Time.IsZero() {
 			return r.from(l)
 		}

@@ -31,7 +31,7 @@ import (
 //	> t to write                  takes steps until it is about to write
 //	> t                           takes the others
 //
-// Operations: trim, resume <epoch>-<seq>@<time's seq>, pin <id> <start>, unpin <id>,
+// Operations: trim, resume <epoch>-<seq> <time>, cursors <epoch>-<seq>@<time>..., pin <id> <start>, unpin <id>,
 // compares <epoch>-<seq>, erase <seq>... [but no delete], marks.
 func TestScripts(t *testing.T) {
 	script.Run(t, func(_ *testing.T, text string) string { return play(text) })
@@ -170,6 +170,18 @@ func (w *world) mark(text string) retention.Mark {
 	return m
 }
 
+// markAt is "80@90m": a mark and its time.
+func (w *world) markAt(text string) retention.Mark {
+	at, since, _ := strings.Cut(text, "@")
+	m := w.mark(at)
+	d, err := time.ParseDuration(since)
+	if err != nil {
+		panic(err)
+	}
+	m.Time = time.Unix(0, 0).Add(d).UTC()
+	return m
+}
+
 func (w *world) operate(words []string) {
 	if o := w.ops[words[0]]; o != nil {
 		if len(words) == 3 {
@@ -214,14 +226,21 @@ func (w *world) begin(hub string, words []string) retention.Step {
 	case "resume":
 		m := w.mark(words[1])
 		if len(words) > 2 {
-			d, err := time.ParseDuration(words[2])
-			if err != nil {
-				panic(err)
-			}
-			m.Time = time.Unix(0, 0).Add(d).UTC()
+			m = w.markAt(words[1] + "@" + words[2])
 		}
 		return retention.Resume(m, func(m retention.Mark) retention.Step {
 			w.say("resumes at %s", m.Position)
+			return retention.Done{}
+		})
+	case "cursors":
+		var marks []retention.Mark
+		for _, word := range words[1:] {
+			marks = append(marks, w.markAt(word))
+		}
+		return retention.ResumeAll(marks, func(resumed []retention.Mark) retention.Step {
+			for i, m := range resumed {
+				w.say("%s resumes at %s", words[1+i], m.Position)
+			}
 			return retention.Done{}
 		})
 	case "pin":
@@ -245,11 +264,7 @@ func (w *world) begin(hub string, words []string) retention.Step {
 	case "compares":
 		m := w.mark(words[1])
 		if len(words) > 2 {
-			d, err := time.ParseDuration(words[2])
-			if err != nil {
-				panic(err)
-			}
-			m.Time = time.Unix(0, 0).Add(d).UTC()
+			m = w.markAt(words[1] + "@" + words[2])
 		}
 		return w.known[hub].Compares(m, func(is bool) retention.Step {
 			w.say("compares: %v", is)

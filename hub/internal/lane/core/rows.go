@@ -181,7 +181,7 @@ func (p *phases) nextRows(w World) Step {
 	}
 	// The owner prepares the next rows while these are copied.
 	last := f.rows[len(f.rows)-1]
-	p.copier.work = &work{events: f.rows, fill: true, rows: f.number}
+	p.copier.work = &work{events: f.rows, fill: true, rows: f.number, keyed: len(s.Fills[0].Snapshot.Keys) > 0}
 	return p.fetch(s.Fills[0].IDs[0], s.Fills[0].Snapshot.Moved(last.Row, last.Key, f.origin))
 }
 

@@ -45,6 +45,9 @@ type work struct {
 	stop error
 	// rows is the number of the rows' fetch; 0 for events.
 	rows int
+	// keyed says that the rows are those of a backfill of keys: a row that the service does
+	// not get is a delete.
+	keyed bool
 }
 
 // batch is the content of one append: the copies of a run of events.
@@ -172,6 +175,10 @@ func (c *copier) expand(w World) Step {
 	for len(k.events) > 0 && k.batch.bytes < k.room && k.stop == nil {
 		e := k.events[0]
 		d := c.decide(table, e)
+		if k.keyed && leftOut(d) {
+			e = e.WithoutRow()
+			d = c.decide(table, e)
+		}
 		if d.Kind == match.Copy {
 			d = k.batch.add(e, d, w.MaxPayload)
 		}
@@ -181,6 +188,11 @@ func (c *copier) expand(w World) Step {
 		k.covered(e)
 	}
 	return nil
+}
+
+// leftOut reports whether the service does not get a row that there is.
+func leftOut(d match.Decision) bool {
+	return d.Kind == match.Skip && (d.Why == contract.VerdictFiltered || d.Why == contract.VerdictNotAllowed)
 }
 
 // add adds the copy of an event, unless it is too large for the server.

@@ -18,6 +18,8 @@ type Backfill struct {
 	// ID is new and names it.
 	ID     string
 	Filter string
+	// Keys are those whose rows are asked for; nil is all. They are sorted.
+	Keys []string
 	// At is the last event in ingest when the backfill was requested, Began the time
 	// of the request.
 	At    event.Position
@@ -30,7 +32,7 @@ type Backfill struct {
 func (s State) Backfill(in Interest, b Backfill) State {
 	s = s.Clone()
 	s.Fills = append(s.Fills, Fill{IDs: []string{in.ID}, Snapshot: &Snapshot{
-		ID: b.ID, Filter: b.Filter, Asked: b.At, Rev: in.Rev, Began: b.Began,
+		ID: b.ID, Filter: b.Filter, Keys: b.Keys, Asked: b.At, Rev: in.Rev, Began: b.Began,
 	}})
 	return s.without(func(f Fill) bool { return f.Snapshot != nil && f.IDs[0] == in.ID && f.Snapshot.ID != b.ID })
 }

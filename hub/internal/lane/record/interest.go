@@ -15,7 +15,7 @@ func (in Interest) Compile() (*match.Interest, error) { return in.CompileBy(new(
 func (in Interest) CompileFor(of *Snapshot) (*match.Interest, error) {
 	only := ""
 	if of != nil {
-		in, only = in.ForRows(), of.Filter
+		in, only = in.ForRows(of), of.Filter
 	}
 	ready, err := in.CompileBy(new(match.Compiler), only)
 	if err != nil {

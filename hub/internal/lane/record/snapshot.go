@@ -20,6 +20,8 @@ type Snapshot struct {
 	ID string `json:"id,omitempty"`
 	// Filter is what rows must pass beside the interest's own filter.
 	Filter string `json:"filter,omitempty"`
+	// Keys are those whose rows a backfill copies, sorted; nil is all. Row then counts keys.
+	Keys []string `json:"keys,omitempty"`
 	// Asked is the last event in ingest when a backfill was requested, Rev the
 	// interest's revision when the rows began.
 	Asked event.Position `json:"asked,omitzero"`
@@ -95,10 +97,15 @@ func (s State) pastRow(h map[string][]string) (next State, ok bool) {
 	return s.AdvancedRow(row, get(h, contract.HeaderKey), get(h, contract.HeaderOrigin)), true
 }
 
-// ForRows returns an interest in the form that judges rows: each row counts as a
-// create, regardless of the interest's ops, and is due at any position.
-func (in Interest) ForRows() Interest {
+// ForRows returns an interest in the form that judges the rows of a snapshot: each row
+// counts as a create, regardless of the interest's ops, and is due at any position. A
+// backfill of keys also copies deletes, unless the interest has none.
+func (in Interest) ForRows(of *Snapshot) Interest {
+	deletes := of != nil && len(of.Keys) > 0 && (len(in.Ops) == 0 || slices.Contains(in.Ops, subjects.Delete.String()))
 	in.Ops = []string{subjects.Create.String()}
+	if deletes {
+		in.Ops = append(in.Ops, subjects.Delete.String())
+	}
 	in.Since = event.Position{}
 	return in
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -33,6 +34,9 @@ const (
 	// policyForm is that of a record with an interest under a policy, which a hub of a
 	// form before would ignore: it would copy what the policy hides.
 	policyForm = 5
+	// keysForm is that of a record with a backfill of some keys under way. A hub of a form
+	// before would copy other rows, and no deletes.
+	keysForm = 6
 )
 
 // State is a lane's state record: which interests are in force, where the lane stands
@@ -157,6 +161,9 @@ func (s State) Find(entity string) *Interest {
 	return nil
 }
 
+// HasEnded reports whether the state remembers an ended interest of an id.
+func (s State) HasEnded(id string) bool { return slices.Contains(s.Ended, id) }
+
 // Advanced returns the state with its phase's cursor moved.
 func (s State) Advanced(to ingest.Mark) State {
 	if s.Phase == Filling {
@@ -181,6 +188,42 @@ func (s State) Lowest() (pos event.Position, ok bool) {
 		}
 	}
 	return pos, true
+}
+
+// Cursors are the state's places in ingest: its position, and where each fill from ingest
+// has come to. See WithCursors.
+func (s State) Cursors() []ingest.Mark {
+	cursors := []ingest.Mark{s.Pos}
+	for _, f := range s.Fills {
+		if f.Snapshot == nil {
+			cursors = append(cursors, f.At)
+		}
+	}
+	return cursors
+}
+
+// WithCursors returns the state with other Cursors, in their order.
+func (s State) WithCursors(cursors []ingest.Mark) State {
+	s = s.Clone()
+	s.Pos, cursors = cursors[0], cursors[1:]
+	for i := range s.Fills {
+		if s.Fills[i].Snapshot == nil {
+			s.Fills[i].At, cursors = cursors[0], cursors[1:]
+		}
+	}
+	return s
+}
+
+// Standing says from which mark on a trim has to keep events for the lane.
+func (s State) Standing() retention.Standing {
+	lowest, needs := s.Lowest()
+	at := s.Pos
+	for _, f := range s.Fills {
+		if f.Snapshot == nil && f.At.Position == lowest {
+			at = f.At
+		}
+	}
+	return retention.Standing{Needs: needs, At: at}
 }
 
 // Epoch is the newest epoch that the state speaks of.
@@ -300,6 +343,9 @@ func Encode(s State) ([]byte, error) {
 	if s.hasPolicy() {
 		s.Form = policyForm
 	}
+	if slices.ContainsFunc(s.Fills, func(f Fill) bool { return f.Snapshot != nil && len(f.Snapshot.Keys) > 0 }) {
+		s.Form = keysForm
+	}
 	if s.Dropped {
 		s.Form = droppedForm
 	}
@@ -318,7 +364,7 @@ func Decode(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return State{}, fmt.Errorf("decode the state record: %w", err)
 	}
-	if s.Form > policyForm {
+	if s.Form > keysForm {
 		return State{}, fmt.Errorf("%w: state record of form %d", ErrNewer, s.Form)
 	}
 	if s.Phase == Filling && len(s.Fills) == 0 {

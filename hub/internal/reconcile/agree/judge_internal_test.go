@@ -1,23 +1,15 @@
-package reconcile
+package agree
 
 import (
-	"log/slog"
-	"slices"
 	"testing"
 
-	"github.com/replhub/replhub/hub/internal/alarm"
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/lane"
+	lane "github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/internal/contract"
-	"github.com/replhub/replhub/subjects"
 )
 
 func TestTheLaneDecidesOnARecord(t *testing.T) {
-	user, err := subjects.ParseName("user")
-	if err != nil {
-		t.Fatal(err)
-	}
 	in := lane.Interest{ID: "b", Entity: "user", Definition: contract.Definition{Ops: []string{"create"}}, Rev: 2, Since: event.Position{Epoch: 1, Seq: 7}}
 	live, gone := lane.State{Interests: []lane.Interest{in}, Ended: []string{"a"}}, lane.State{Ended: []string{"a", "b"}}
 	with := func(change func(*record.Interest)) record.Interest {
@@ -40,43 +32,8 @@ func TestTheLaneDecidesOnARecord(t *testing.T) {
 		"of a lane that is new":      {record.Of(in), lane.State{}, unknown},
 		"of a lane with other wants": {record.Of(in), lane.State{Interests: []lane.Interest{{ID: "c", Entity: "tenant"}}}, unknown},
 	} {
-		if got := judge(tt.record, tt.state, user); got != tt.want {
+		if got := judge(tt.record, tt.state, "user"); got != tt.want {
 			t.Errorf("a record %s: %d, want %d", name, got, tt.want)
 		}
 	}
-}
-
-// An alarm about a record goes when a look no longer raises it, and stays where a look
-// could not judge.
-func TestAlarmsGoWithTheirRecords(t *testing.T) {
-	set := alarm.New(slog.New(slog.DiscardHandler))
-	a := recordAlarms{alarms: set}
-	look := func(raise, keep []string, want ...string) {
-		t.Helper()
-		a.begin()
-		for _, path := range raise {
-			a.raise(path, path)
-		}
-		for _, path := range keep {
-			a.keep(path)
-		}
-		a.end()
-		if got := set.Texts(); !slices.Equal(got, want) {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-	look([]string{"a", "b"}, nil, "a", "b")
-	look([]string{"b"}, []string{"a"}, "a", "b")
-	look([]string{"b"}, []string{"never raised"}, "b")
-	look(nil, nil)
-
-	a.begin()
-	for i := range maxMisnamed + 5 {
-		a.raiseMisnamed(string(rune('A'+i)), "misnamed")
-	}
-	a.end()
-	if n := len(set.Texts()); n != maxMisnamed+1 {
-		t.Errorf("%d alarms", n)
-	}
-	look(nil, nil)
 }

@@ -1,0 +1,285 @@
+package apply
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/inbox"
+)
+
+// Keys of the log's attributes.
+const (
+	keyService = "service"
+	keyEntity  = "entity"
+	keyTable   = "table"
+	keyErr     = "err"
+)
+
+// Applier is one instance of a service. New makes it; it runs once.
+type Applier struct {
+	cfg      Config
+	log      *slog.Logger
+	replicas []*replica
+
+	db     *sql.DB
+	target target
+	inbox  *inbox.Inbox
+	client *replhub.Client
+	sub    atomic.Pointer[replhub.Subscriber]
+	// fresh are the entities that this run has registered first.
+	fresh []string
+	// lettersBefore counts the dead letters of the service at the begin.
+	lettersBefore uint64
+	// end ends the run with a cause.
+	end context.CancelCauseFunc
+
+	lane   atomic.Pointer[replhub.Status] // as it was last looked at
+	looked atomic.Pointer[time.Time]
+
+	mu      sync.Mutex // guards letters
+	letters []Letter
+}
+
+// New checks a Config as far as that goes without its database and hub.
+func New(cfg Config) (*Applier, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	a := &Applier{cfg: cfg, log: cfg.Logger}
+	for _, t := range cfg.Tables {
+		a.replicas = append(a.replicas, &replica{spec: t})
+	}
+	return a, nil
+}
+
+// Run makes an Applier and runs it.
+func Run(ctx context.Context, cfg Config) (Summary, error) {
+	a, err := New(cfg)
+	if err != nil {
+		return Summary{}, err
+	}
+	return a.Run(ctx)
+}
+
+// Run applies until ctx ends, and then finishes the transactions under way. It ends by
+// itself with [*Findings], with the errors of [replhub.Subscriber.Run], and under
+// Config.Once when it has caught up: with nil, or a [*DeadLettersError].
+func (a *Applier) Run(ctx context.Context) (Summary, error) {
+	began := time.Now()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	a.end = end
+	err := a.run(ctx)
+	s := a.summary(began)
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errCaughtUp) {
+		err = a.verdict(s)
+	}
+	return s, err
+}
+
+// errCaughtUp ends a run with Once.
+var errCaughtUp = errors.New("caught up")
+
+func (a *Applier) run(ctx context.Context) error {
+	var err error
+	if a.db, a.target, err = a.cfg.openDatabase(); err != nil {
+		return err
+	}
+	defer func() { _ = a.db.Close() }() // all transactions have ended
+	a.inbox, err = inbox.New(inbox.Config{Dialect: a.target.dialect, Table: a.cfg.Inbox, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	if err := a.preflight(ctx); err != nil {
+		return err
+	}
+	if a.cfg.DryRun && a.allExist() {
+		return nil
+	}
+	if a.client, err = replhub.Connect(ctx, a.cfg.NATS); err != nil {
+		return err
+	}
+	defer a.client.Close()
+	return a.subscribe(ctx)
+}
+
+func (a *Applier) allExist() bool {
+	for _, r := range a.replicas {
+		if !r.exists() {
+			return false
+		}
+	}
+	return true
+}
+
+// subscribe registers and handles deliveries.
+func (a *Applier) subscribe(ctx context.Context) error {
+	registered, unregistered := a.register(ctx)
+	if unregistered != nil && !a.mayGoOn(unregistered) {
+		return unregistered
+	}
+	if unregistered != nil {
+		a.log.Warn("no hub takes the registration; going on with what is registered", keyService, a.cfg.Service, keyErr, unregistered)
+	}
+	if a.cfg.DryRun {
+		defer a.unregister(ctx)
+	}
+	if !a.allExist() {
+		if err := a.sample(ctx); err != nil {
+			return err
+		}
+	}
+	if a.cfg.DryRun || ctx.Err() != nil {
+		return nil
+	}
+	sub, err := replhub.NewBatchSubscriber(a.client, replhub.SubscriberConfig{
+		Workers: a.cfg.Workers, OnDead: a.dead, DrainTimeout: a.cfg.DrainTimeout,
+	}, a)
+	if err != nil {
+		return err
+	}
+	a.sub.Store(sub)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := sub.Run(ctx)
+		if errors.Is(err, replhub.ErrUnregistered) && unregistered != nil {
+			return unregistered
+		}
+		if err == nil {
+			err = a.cause(ctx)
+		}
+		a.end(nil) // the looks end with it
+		return err
+	})
+	group.Go(func() error { return a.watch(ctx, registered.Epoch) })
+	group.Go(func() error {
+		select {
+		case <-sub.Ready():
+			a.log.Info("ready", keyService, a.cfg.Service, "database", a.target.name, "tables", len(a.replicas))
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// mayGoOn reports whether work on a lane that exists goes on though it could not be
+// registered: without a hub, and not where the run needs the hub.
+func (a *Applier) mayGoOn(err error) bool {
+	_, found := errors.AsType[*Findings](err)
+	_, refused := errors.AsType[*replhub.RefusedError](err)
+	return !found && !refused && !a.cfg.Once && a.allExist()
+}
+
+// cause is why a run that ended well was to end; nil where that is no fault.
+func (a *Applier) cause(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if f, ok := errors.AsType[*Findings](err); ok {
+		return f
+	}
+	return nil
+}
+
+// unregister ends the interests that a dry run has registered.
+func (a *Applier) unregister(ctx context.Context) {
+	if len(a.fresh) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := a.client.Unregister(ctx, a.fresh...); err != nil {
+		a.log.Warn("the dry run's registration could not be ended; run replhub unregister", keyService, a.cfg.Service, keyErr, err)
+	}
+}
+
+// watch looks at the lane: for progress, and for the end of a run with Once.
+func (a *Applier) watch(ctx context.Context, epoch uint64) error {
+	var p pace
+	c := caughtUp{epoch: epoch}
+	tick := time.NewTicker(a.cfg.look)
+	defer tick.Stop()
+	for {
+		asked := time.Now()
+		status, err := a.client.Describe(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			a.log.Debug("look at the lane", keyErr, err)
+		default:
+			a.lane.Store(&status)
+			a.looked.Store(&asked)
+			if a.cfg.OnProgress != nil {
+				a.cfg.OnProgress(p.progress(asked, &status, a.done(), a.sub.Load().State()))
+			}
+			if a.cfg.Once && c.look(&status, asked) {
+				a.end(errCaughtUp)
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// done counts what this instance has dealt with.
+func (a *Applier) done() uint64 {
+	var n uint64
+	for _, r := range a.replicas {
+		n += r.counts.applied.Load() + r.counts.stale.Load() + r.counts.duplicate.Load()
+	}
+	return n
+}
+
+// dead notes a dead letter.
+func (a *Applier) dead(d *replhub.Delivery, cause error) {
+	if r := a.replicaOf(d.Entity); r != nil {
+		r.counts.dead.Add(1)
+	}
+	a.log.Warn("a change became a dead letter", keyService, a.cfg.Service, keyEntity, d.Entity, "key", d.Key, keyErr, cause)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.letters) < mostLetters {
+		a.letters = append(a.letters, Letter{Entity: d.Entity, Key: d.Key, Error: fmt.Sprint(cause)})
+	}
+}
+
+func (a *Applier) summary(began time.Time) Summary {
+	s := Summary{Service: a.cfg.Service, Tables: a.tables(), Took: time.Since(began)}
+	for _, t := range s.Tables {
+		s.DeadLetters += t.DeadLetters
+	}
+	if last := a.lane.Load(); last != nil && last.DeadLetters > a.lettersBefore {
+		// The hub and other instances store some as well.
+		s.DeadLetters = max(s.DeadLetters, last.DeadLetters-a.lettersBefore)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.Letters = a.letters
+	return s
+}
+
+// verdict is the end of a run that has caught up.
+func (a *Applier) verdict(s Summary) error {
+	if s.DeadLetters == 0 {
+		return nil
+	}
+	e := &DeadLettersError{Service: s.Service, Letters: s.DeadLetters}
+	if len(s.Letters) > 0 {
+		e.First = &s.Letters[0]
+	}
+	return e
+}

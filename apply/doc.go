@@ -1,0 +1,21 @@
+// Package apply keeps tables equal to the rows of other services, without code: it is an
+// instance of a service made of the SDK, package inbox and a database.
+//
+// [Run] reads what the tables' columns are called, registers the service for just those
+// fields, and writes each change once, in the order of its key. PostgreSQL, MariaDB and
+// SQLite are told apart by the DSN. With [Config.Create] it makes the tables from what
+// the owners' rows look like. Several instances of one service share the work.
+//
+// What is promised: the guarantees of package inbox, for each table. What does not fit
+// (a table or column that is missing, a right, a type that takes no value that came) is
+// a [*Findings], all at once and before the first row is written.
+//
+// What is not promised: rows that the owner deleted while nobody was registered stay in
+// the table, since no event tells of them.
+//
+// The files in the order in which a run goes through them: config.go, database.go
+// (the DSN), preflight.go with match.go and rehearse.go (the tables as they are),
+// registration.go, handler.go with gate.go, infer.go and ddl.go (the first rows, and
+// tables that are made from them), caughtup.go (the end of a run with Once) and
+// applier.go, which runs them.
+package apply

@@ -1,0 +1,85 @@
+package apply
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/replhub/replhub"
+)
+
+// Progress is how far an instance is.
+type Progress struct {
+	// State is the lane's.
+	State replhub.State
+	// Filling are the entities whose rows or older events are copied to the lane, and
+	// Rows how many rows of the owners were copied so far.
+	Filling []string
+	Rows    uint64
+	// Applied counts the changes that this instance has dealt with, and Rate is how many
+	// a second it was lately.
+	Applied uint64
+	Rate    float64
+	// Left is what the lane holds and the hub has yet to copy, as far as it is known, and
+	// Remaining how long it takes at the service's present rate; 0 where that is not
+	// known.
+	Left      uint64
+	Remaining time.Duration
+	// Waits says why nothing comes or goes: an owner that serves no rows, a database that
+	// is away; empty where all is well.
+	Waits string
+	// DeadLetters counts those of the service.
+	DeadLetters uint64
+}
+
+// pace measures how fast work is done. The zero pace works.
+type pace struct {
+	at    time.Time
+	done  uint64
+	left  uint64
+	rate  float64 // of this instance
+	drain float64 // of what is left, by all instances
+}
+
+// smooth is the weight of the newest second.
+const smooth = 0.3
+
+func (p *pace) look(now time.Time, done, left uint64) {
+	if !p.at.IsZero() {
+		if s := now.Sub(p.at).Seconds(); s > 0 {
+			p.rate = blend(p.rate, float64(done-p.done)/s)
+			p.drain = blend(p.drain, (float64(p.left)-float64(left))/s)
+		}
+	}
+	p.at, p.done, p.left = now, done, left
+}
+
+func blend(old, now float64) float64 {
+	if old == 0 {
+		return now
+	}
+	return old*(1-smooth) + now*smooth
+}
+
+// progress puts a look at the lane into words.
+func (p *pace) progress(now time.Time, s *replhub.Status, done uint64, away replhub.SubscriberState) Progress {
+	left := s.Backlog + s.Lag
+	p.look(now, done, left)
+	out := Progress{State: s.State, Applied: done, Rate: max(p.rate, 0), Left: left, DeadLetters: s.DeadLetters}
+	for _, f := range s.Fills {
+		out.Filling = append(out.Filling, f.Entities...)
+		out.Rows += f.Rows
+		if f.Waits != "" {
+			out.Waits = f.Waits
+		}
+	}
+	if len(s.Fills) == 0 && left > 0 && p.drain > 0 {
+		out.Remaining = time.Duration(float64(left) / p.drain * float64(time.Second))
+	}
+	switch {
+	case away.Unavailable:
+		out.Waits = fmt.Sprintf("the database is away since %s: %v", away.Since.Format(time.TimeOnly), away.Err)
+	case s.Reason != "" && out.Waits == "":
+		out.Waits = s.Reason
+	}
+	return out
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/replhub/replhub/inbox"
+)
+
+// verifyReport is the result of verify, for all tables.
+type verifyReport struct {
+	Service string          `json:"service"`
+	Equal   bool            `json:"equal"`
+	Tables  []verifiedTable `json:"tables"`
+}
+
+// verifiedTable is the result for one table: what was found, and, after a repair, what
+// differs still.
+type verifiedTable struct {
+	inbox.Verified
+
+	Seconds float64 `json:"seconds"`
+	// Repaired counts the rows that were repaired, and After is the comparison of these rows
+	// after the repair.
+	Repaired int             `json:"repaired,omitempty"`
+	After    *inbox.Verified `json:"after_repair,omitempty"`
+}
+
+// equal reports whether the replica is equal now.
+func (t *verifiedTable) equal() bool {
+	if t.After != nil {
+		return t.After.Equal && t.Moving == 0 && !t.Partly
+	}
+	return t.Equal
+}
+
+func (r *verifyReport) verdict() string {
+	var parts []string
+	for n := range r.Tables {
+		if t := &r.Tables[n]; !t.equal() {
+			parts = append(parts, t.verdict())
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (t *verifiedTable) verdict() string {
+	v := &t.Verified
+	if t.After != nil {
+		v = t.After
+	}
+	text := fmt.Sprintf("%s is not equal to %s: %d missing, %d extra, %d different", t.Table, t.Entity, v.Missing, v.Extra, v.Different)
+	if t.Moving > 0 {
+		text += fmt.Sprintf(", %d changed at every look (a longer --wait may help)", t.Moving)
+	}
+	if t.Partly {
+		text += "; so many differ that only a part was looked at: verify again after the repair"
+	}
+	return text
+}
+
+// show prints the report.
+func (r *verifyReport) show(w io.Writer, values bool) error {
+	out := &lines{w: w}
+	for n := range r.Tables {
+		t := &r.Tables[n]
+		state := "equal"
+		if !t.Equal {
+			state = "different"
+		}
+		out.printf("%s: %s: %s, %d missing, %d extra, %d different, in %s", t.Entity, state, plural(t.Rows, "row"),
+			t.Missing, t.Extra, t.Different, humanDuration(time.Duration(t.Seconds*float64(time.Second))))
+		if len(t.Unchecked) > 0 {
+			out.printf("not compared: the columns %s, which are converted", strings.Join(t.Unchecked, ", "))
+		}
+		if t.Unjudged > 0 {
+			out.printf("not judged: %s to which the service's filter or fields cannot be applied", plural(t.Unjudged, "row"))
+		}
+		if out.err == nil {
+			out.err = showDifferences(w, t.Differences, t.LeftOut, values)
+		}
+		if t.After != nil {
+			out.printf("%s: repaired %s; afterwards %d missing, %d extra, %d different", t.Entity, plural(uint64(t.Repaired), "row"), t.After.Missing, t.After.Extra, t.After.Different) //nolint:gosec // a count
+		}
+	}
+	return out.err
+}
+
+func showDifferences(w io.Writer, all []inbox.Difference, leftOut int, values bool) error {
+	if len(all) == 0 {
+		return nil
+	}
+	out := newTable("KEY", "KIND", "COLUMNS")
+	for _, d := range all {
+		out.row(printable(d.Key), d.Kind, differing(d, values))
+	}
+	if err := out.print(w); err != nil {
+		return err
+	}
+	if leftOut > 0 {
+		_, err := fmt.Fprintf(w, "and %d others\n", leftOut)
+		return err
+	}
+	return nil
+}
+
+func differing(d inbox.Difference, values bool) string {
+	texts := make([]string, len(d.Columns))
+	for n, c := range d.Columns {
+		texts[n] = c.Name
+		if values {
+			texts[n] = fmt.Sprintf("%s: %s, here %s", c.Name, shownValue(c.Owner), shownValue(c.Replica))
+		}
+	}
+	if len(texts) == 0 {
+		return "-"
+	}
+	return strings.Join(texts, ", ")
+}
+
+func shownValue(value *string) string {
+	if value == nil {
+		return "NULL"
+	}
+	return printable(*value)
+}
+
+// comparisonText is how far a comparison is, with its rate and the time that remains.
+func comparisonText(p inbox.VerifyProgress) string {
+	text := p.Step
+	passed := time.Since(p.Began)
+	if p.Rows == 0 {
+		return text
+	}
+	rate := float64(p.Rows) / max(passed.Seconds(), 0.001)
+	text += fmt.Sprintf(": %s, %.0f/s", plural(p.Rows, "row"), rate)
+	if p.Of > p.Rows {
+		text += fmt.Sprintf(", about %s to go", humanDuration(time.Duration(float64(p.Of-p.Rows)/rate*float64(time.Second))))
+	}
+	return text
+}

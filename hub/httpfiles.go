@@ -1,0 +1,29 @@
+package hub
+
+import (
+	"context"
+
+	"github.com/replhub/replhub/hub/internal/retry"
+)
+
+// watchHTTPFiles looks for trouble with the files of the HTTP server until ctx ends. A
+// client that cannot connect tells nobody why.
+func (h *Hub) watchHTTPFiles(ctx context.Context) error {
+	if h.cfg.HTTPTrouble == nil {
+		return nil
+	}
+	for {
+		text := h.cfg.HTTPTrouble()
+		switch before := h.condition.HTTP(); {
+		case text == before:
+		case text == "":
+			h.log.Info("the files of HTTP are in order again")
+		default:
+			h.log.Error("HTTP", "err", text)
+		}
+		h.condition.http.Store(&text)
+		if err := retry.Sleep(ctx, watchEvery); err != nil {
+			return nil
+		}
+	}
+}

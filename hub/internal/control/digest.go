@@ -1,0 +1,43 @@
+package control
+
+import (
+	"context"
+
+	"github.com/replhub/replhub/hub/internal/lane"
+	"github.com/replhub/replhub/hub/internal/policy"
+	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
+)
+
+// Digest makes a digest of an owner's rows for a service that is registered for the
+// entity. The rows are as the service gets them: its filter, its fields and the owner's
+// policy hold, so that a digest tells a service nothing that its lane would not.
+func (v *Verbs) Digest(ctx context.Context, service subjects.Name, req contract.Digest) (any, error) {
+	entity, err := request.Name(req.Entity, "entity")
+	if err != nil {
+		return nil, err
+	}
+	state, err := v.cfg.Lanes.CheapState(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	in := state.Find(entity.String())
+	switch {
+	case state.Dropped:
+		return nil, lane.ErrNoLane
+	case state.Detached != nil:
+		return nil, contract.Errorf(contract.CodeDetached, "the lane is detached: %s", state.Detached.Reason)
+	case in == nil:
+		return nil, contract.FieldErrorf(contract.CodeNotFound, "entity", "%s is not registered for %s", service, entity)
+	}
+	if err := policy.JudgeRows(*in, ""); err != nil {
+		return nil, err
+	}
+	of := lane.DigestOf{Conn: v.cfg.Conn, Ingest: v.cfg.Ingest, Service: service, Interest: *in}
+	made, err := of.Digest(ctx, req.After, req.DigestQuery)
+	if err != nil && lane.IsOwnerTrouble(err) && ctx.Err() == nil {
+		return nil, contract.FieldErrorf(contract.CodeUnavailable, "entity", "%v", err)
+	}
+	return made, err
+}

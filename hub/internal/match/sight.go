@@ -1,0 +1,62 @@
+package match
+
+import (
+	"strings"
+
+	"github.com/replhub/replhub/internal/contract"
+)
+
+// Sight is how much of a member the copies of an interest have.
+type Sight int
+
+// The sights.
+const (
+	Whole   Sight = iota // the member as it is
+	Nothing              // the member is left out
+	Partly               // some of what is in it
+)
+
+// Judges reports whether it depends on the row whether the interest gets it, or whether
+// it can be projected at all.
+func (i *Interest) Judges() bool {
+	return i.filter != nil || i.only != nil || i.limit != nil && (i.limit.filter != nil || i.limit.blind != "" || i.limit.apart)
+}
+
+// Sees says how much copies have of the member at a path, whose levels are parted by dots
+// and have no backslash.
+func (i *Interest) Sees(at string) Sight {
+	if i.fields == nil {
+		return Whole
+	}
+	n := i.fields.root
+	for name := range strings.SplitSeq(at, ".") {
+		next, found := n.byName[name]
+		if !found {
+			return Nothing
+		}
+		if n = n.children[next]; n.leaf() {
+			return Whole
+		}
+	}
+	return Partly
+}
+
+// Narrow marks the columns that copies do not have as hidden. ok is false where a row has
+// to be projected before its columns can be read.
+func (i *Interest) Narrow(columns []contract.DigestColumn) (narrowed []contract.DigestColumn, ok bool) {
+	narrowed = make([]contract.DigestColumn, len(columns))
+	for n, column := range columns {
+		if strings.Contains(column.Path, `\`) {
+			return nil, false
+		}
+		switch i.Sees(column.Path) {
+		case Whole:
+		case Nothing:
+			column.Hidden = true
+		case Partly:
+			return nil, false
+		}
+		narrowed[n] = column
+	}
+	return narrowed, true
+}

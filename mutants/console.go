@@ -1,0 +1,29 @@
+package main
+
+var consoleMutants = []mutant{
+	{
+		name: "console-policy", guarantee: "no page loads or runs anything but the hub's own files", file: "hub/internal/console/guard.go",
+		old: `script-src 'self'; style-src 'self';`, new: `script-src 'self' 'unsafe-inline'; style-src 'self';`,
+		pkg: "./hub", test: "TestConsoleIsStrictAboutContents",
+	},
+	{
+		name: "console-origin", guarantee: "another site cannot act with a browser's session", file: "hub/internal/console/guard.go",
+		old: "	sameOrigin := c.origin.Handler(next)\n", new: "	sameOrigin := next\n",
+		pkg: "./hub", test: "TestConsoleRefusesOtherSites",
+	},
+	{
+		name: "console-rebinding", guarantee: "a name that points here does not open the console", file: "hub/internal/console/guard.go",
+		old: "if c.cfg.Token == nil && !loopbackHost(r.Host) {", new: "if false {",
+		pkg: "./hub", test: "TestConsoleRefusesOtherSites",
+	},
+	{
+		name: "console-reads", guarantee: "a console that only reads does nothing", file: "hub/internal/console/actions.go",
+		old: "	if !c.operates() {\n", new: "	if false {\n",
+		pkg: "./hub", test: "TestConsoleOnlyReadsByDefault",
+	},
+	{
+		name: "console-upto", guarantee: "an action on a group of dead letters touches those that were shown", file: "hub/internal/console/view/letters.go",
+		old: "return seq > upTo })", new: "return false })",
+		pkg: "./hub/internal/console/view", test: "TestGroupIsTheOneThatWasShown",
+	},
+}

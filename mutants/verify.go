@@ -1,0 +1,40 @@
+package main
+
+// verifyMutants are of verify and repair.
+var verifyMutants = []mutant{
+	{
+		name: "verify-on-its-way", guarantee: "verify: a row that is on its way is not different",
+		file: "inbox/verifysettle.go",
+		old:  `case c.replica.same(was.replica) && c.stamp == was.stamp:`,
+		new:  `case was != nil:`,
+		pkg:  "./inbox", test: "TestJudge",
+	},
+	{
+		name: "verify-wrong-form", guarantee: "verify: values are compared as the column stores them",
+		file: "internal/digest/form.go",
+		old:  `at.UTC().Format("2006-01-02T15:04:05.999999999")`,
+		new:  `at.Format("2006-01-02T15:04:05.999999999")`,
+		pkg:  "./internal/digest", test: "TestForms",
+	},
+	{
+		name: "digest-of-hidden-fields", guarantee: "verify: a digest tells nothing that the lane would not",
+		file: "hub/internal/match/sight.go",
+		old:  `			return Nothing`,
+		new:  `			return Whole`,
+		pkg:  "./hub", test: "TestDigestIsOfWhatTheServiceGets",
+	},
+	{
+		name: "repair-without-order", guarantee: "repair: a delete never wins over a row that the owner makes meanwhile",
+		file: "hub/internal/lane/ownerkeys.go",
+		old:  `	return o.rowsOf(at, from, origin, keys, found)`,
+		new:  `	at, err = watermark(ctx, o.ingest); if err != nil { return nil, err }; return o.rowsOf(at, from, origin, keys, found)`,
+		pkg:  "./hub", test: "TestBackfillOfKeys",
+	},
+	{
+		name: "repair-not-over-a-delete", guarantee: "repair: a row that was written by hand after its delete goes",
+		file: "inbox/statements.go",
+		old:  `" AND (excluded.deleted OR NOT r.deleted))"`,
+		new:  `" AND NOT r.deleted)"`,
+		pkg:  "./inbox", test: "TestRowOfASnapshotRepairs",
+	},
+}
