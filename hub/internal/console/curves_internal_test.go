@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,11 +16,11 @@ import (
 // reads while no page is open.
 func TestCollectorSharesAndRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		readings := 0
-		took := 100 * time.Millisecond
+		var readings, took atomic.Int64
+		took.Store(int64(100 * time.Millisecond))
 		k := newCollector(5*time.Second, func(context.Context) view.Snapshot {
-			readings++
-			<-time.After(took)
+			readings.Add(1)
+			<-time.After(time.Duration(took.Load()))
 			return view.Snapshot{}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -35,23 +36,24 @@ func TestCollectorSharesAndRests(t *testing.T) {
 			}
 		}
 		pages(10, 5*time.Second, time.Minute)
-		if readings < 10 || readings > 13 {
-			t.Errorf("%d readings in a minute, want one in 5 s", readings)
+		if n := readings.Load(); n < 10 || n > 13 {
+			t.Errorf("%d readings in a minute, want one in 5 s", n)
 		}
 		first := k.latest.Load().name
 		<-time.After(time.Hour)
-		before := readings
+		before := readings.Load()
 		<-time.After(time.Hour)
-		if readings != before {
-			t.Errorf("%d readings while no page is open", readings-before)
+		if n := readings.Load(); n != before {
+			t.Errorf("%d readings while no page is open", n-before)
 		}
 		if got := k.get(ctx); got.name == first || time.Since(got.At) > time.Second {
 			t.Errorf("the first page after an hour shows a reading of %s ago", time.Since(got.At))
 		}
-		readings, took = 0, 2*time.Second
+		readings.Store(0)
+		took.Store(int64(2 * time.Second))
 		pages(10, 5*time.Second, 5*time.Minute)
-		if readings > 7 {
-			t.Errorf("%d readings of 2 s in five minutes: want a rest of a minute behind each", readings)
+		if n := readings.Load(); n > 7 {
+			t.Errorf("%d readings of 2 s in five minutes: want a rest of a minute behind each", n)
 		}
 		cancel()
 		if err := <-done; err != nil {
