@@ -73,7 +73,7 @@ func (r *verifyReport) show(w io.Writer, values bool) error {
 			out.printf("not compared: the columns %s, which are converted", strings.Join(t.Unchecked, ", "))
 		}
 		if t.Moving > 0 {
-			out.printf("changing: %s that changed in the replica at every look, and are not counted as different", plural(uint64(t.Moving), "row")) //nolint:gosec // a count
+			out.printf("changing: %s that changed in the replica at every look, and are not counted as different", plural(t.Moving, "row"))
 		}
 		if t.Unjudged > 0 {
 			out.printf("not judged: %s to which the service's filter or fields cannot be applied", plural(t.Unjudged, "row"))
@@ -82,7 +82,7 @@ func (r *verifyReport) show(w io.Writer, values bool) error {
 			out.err = showDifferences(w, t.Differences, t.LeftOut, values)
 		}
 		if t.After != nil {
-			out.printf("%s: repaired %s; afterwards %d missing, %d extra, %d different", t.Entity, plural(uint64(t.Repaired), "row"), t.After.Missing, t.After.Extra, t.After.Different) //nolint:gosec // a count
+			out.printf("%s: repaired %s; afterwards %d missing, %d extra, %d different", t.Entity, plural(t.Repaired, "row"), t.After.Missing, t.After.Extra, t.After.Different)
 		}
 	}
 	return out.err

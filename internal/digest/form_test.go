@@ -90,14 +90,11 @@ func TestSums(t *testing.T) {
 		}
 		b.Add(back, digest.Hash(back, []string{value}))
 	}
-	for range 2 {
-		differ := a.Differ(b)
-		for n := range len(a) {
-			if differ.Has(n) != (n == digest.Bucket("77", len(a))) {
-				t.Errorf("of %d buckets, %d differs: %v", len(a), n, differ.Has(n))
-			}
+	differ := a.Differ(b)
+	for n := range buckets {
+		if differ.Has(n) != (n == digest.Bucket("77", buckets)) {
+			t.Errorf("bucket %d differs: %v", n, differ.Has(n))
 		}
-		a, b = a.Halved(), b.Halved()
 	}
 	raw, err := a.MarshalBinary()
 	var back digest.Sums

@@ -75,12 +75,3 @@ func (s Set) Empty() bool {
 	}
 	return true
 }
-
-// Halved are the sums of half as many buckets.
-func (s Sums) Halved() Sums {
-	half := len(s) / 2
-	for n := range half {
-		s[n] += s[half+n]
-	}
-	return s[:half]
-}
