@@ -73,4 +73,11 @@ var registryMutants = []mutant{
 		new:  `	return err != nil && s.Written.Before(stream.CachedInfo().Created)`,
 		pkg:  "./hub", test: "TestDroppedLaneThatTheServerKeeps",
 	},
+	{
+		name: "write-by-a-later-version", guarantee: "5: a write replaces the record by which it was decided, and none that somebody made since",
+		file: "hub/internal/record/written.go",
+		old:  "writes = append(writes, Written{path, Encode(Of(in)), known.Known(entries, path)})",
+		new:  "writes = append(writes, Written{path, Encode(Of(in)), tree.Any})",
+		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
+	},
 }

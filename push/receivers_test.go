@@ -81,7 +81,7 @@ func TestReceiverInNode(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("node is not installed")
+		t.Fatal("node is not installed: see scripts/deps")
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, node, "testdata/receiver.mjs")

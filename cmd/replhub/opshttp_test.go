@@ -85,7 +85,7 @@ func TestTroubleWithHTTPFiles(t *testing.T) {
 	ca := certtest.New(t)
 	pair := func(end time.Time) opshttp.CertificateFiles {
 		cert, key := ca.PairPEM(ca.IssueUntil("127.0.0.1", end))
-		return opshttp.CertificateFiles{secretFile(t, "cert.pem", string(cert)), secretFile(t, "key.pem", string(key))}
+		return opshttp.CertificateFiles{Cert: secretFile(t, "cert.pem", string(cert)), Key: secretFile(t, "key.pem", string(key))}
 	}
 	token, good := secretFile(t, "token", httpToken), pair(time.Now().Add(time.Hour))
 	for name, tt := range map[string]struct {
@@ -96,7 +96,7 @@ func TestTroubleWithHTTPFiles(t *testing.T) {
 		"in order":     {opshttp.Settings{TokenFile: token, TLS: good}, nil},
 		"expired":      {opshttp.Settings{TLS: pair(time.Now().Add(-time.Minute))}, []string{"cert.pem", "has expired"}},
 		"too early":    {opshttp.Settings{TLS: pair(time.Now().Add(3 * time.Hour))}, []string{"cert.pem", "not valid before"}},
-		"no file":      {opshttp.Settings{TLS: opshttp.CertificateFiles{good.Cert + "x", good.Key}}, []string{contract.EnvHTTPTLSCert, "no such file"}},
+		"no file":      {opshttp.Settings{TLS: opshttp.CertificateFiles{Cert: good.Cert + "x", Key: good.Key}}, []string{contract.EnvHTTPTLSCert, "no such file"}},
 		"no token":     {opshttp.Settings{TokenFile: token + "x"}, []string{contract.EnvHTTPTokenFile, "no such file"}},
 		"an odd token": {opshttp.Settings{TokenFile: secretFile(t, "odd", "hush-hush and more than that")}, []string{contract.EnvHTTPTokenFile, "one word"}},
 	} {

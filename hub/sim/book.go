@@ -85,7 +85,7 @@ func (h *hub) expire() {
 func (h *hub) writeThrough(s service, state record.State) {
 	if h.book.connected {
 		p := &process{name: h.name + "/" + s.text + ".write", hub: h}
-		h.writeNext(p, registrar.Through(h.book.entries, s.name, state))
+		h.writeNext(p, registrar.Through(h.book.entries, h.book.mine, s.name, state))
 	}
 }
 
@@ -94,16 +94,15 @@ func (h *hub) writeNext(p *process, writes []registrar.Written) {
 		return
 	}
 	one := writes[0]
-	expect := h.book.known(one.Path)
 	var version tree.Version
 	h.w.ask(p, registryStream, "put", func() (err error) {
-		version, err = h.w.registry.writeThrough(one.Path, one.Value, expect)
+		version, err = h.w.registry.writeThrough(one.Path, one.Value, one.Expect)
 		return err
 	}, func(err error) {
 		if err != nil {
 			h.book.mine.Forget(one.Path)
 		} else {
-			h.book.mine.Wrote(one.Path, version)
+			h.book.wrote(one.Path, version)
 		}
 		if err == nil || errors.Is(err, tree.ErrConflict) {
 			h.writeNext(p, writes[1:])
@@ -111,13 +110,16 @@ func (h *hub) writeNext(p *process, writes []registrar.Written) {
 	})
 }
 
-// known is the version of a record, as far as the hub knows.
-func (b *book) known(path string) tree.Version {
+// wrote notes the version of a record that the hub wrote.
+func (b *book) wrote(path string, version tree.Version) {
 	if b.mine == nil {
 		b.mine = make(registrar.Versions)
 	}
-	return b.mine.Known(b.entries, path)
+	b.mine.Wrote(path, version)
 }
+
+// known is the version of a record, as far as the hub knows.
+func (b *book) known(path string) tree.Version { return b.mine.Known(b.entries, path) }
 
 // removeRecord removes the record of an interest that was ended.
 func (h *hub) removeRecord(s service, entity string) {

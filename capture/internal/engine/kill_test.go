@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,24 +37,9 @@ CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECU
 // Each change is stored once and in commit order, whatever is killed: two captures of one
 // slot, nats-server, PostgreSQL; and a capture that is frozen and wakes later.
 func TestKills(t *testing.T) {
-	rounds := 6
-	if long() {
-		rounds = 400
-	}
 	hub := cluster.StartNATS(t)
-	killing(t, rounds, hub.URL(), 1, func(int) *cluster.NATS { return hub })
+	killing(t, killRounds, hub.URL(), 1, func(int) *cluster.NATS { return hub })
 }
-
-// The same holds on a replicated stream, whose leader changes.
-func TestKillsOnACluster(t *testing.T) {
-	if !long() {
-		t.Skip("takes minutes: set REPLHUB_LONG")
-	}
-	hubs := cluster.StartNATSCluster(t, 3)
-	killing(t, 100, hubs.URL(), 3, func(i int) *cluster.NATS { return hubs.Nodes[i%3] })
-}
-
-func long() bool { return os.Getenv("REPLHUB_LONG") != "" }
 
 func killing(t *testing.T, rounds int, url string, replicas int, hub func(int) *cluster.NATS) {
 	t.Helper()

@@ -1,3 +1,5 @@
+//go:build long
+
 package engine_test
 
 import (
@@ -17,13 +19,10 @@ import (
 // largest is what the capture may have in memory, whatever the size of a transaction.
 const largest = 160 << 20
 
-// A transaction of millions of rows goes through a bounded memory. REPLHUB_LONG gives the
+// A transaction of millions of rows goes through a bounded memory. CAPTURE_ROWS gives the
 // number of rows, 5 million if it is none.
 func TestLargeTransaction(t *testing.T) {
-	if !long() {
-		t.Skip("takes minutes: set REPLHUB_LONG")
-	}
-	rows, err := strconv.ParseUint(os.Getenv("REPLHUB_LONG"), 10, 64)
+	rows, err := strconv.ParseUint(os.Getenv("CAPTURE_ROWS"), 10, 64)
 	if err != nil || rows < 1000 {
 		rows = 5_000_000
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
+	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lane/record"
@@ -65,7 +66,7 @@ func (p *page) try(ctx context.Context, stream string, work func(context.Context
 	bounded, cancel := context.WithTimeout(ctx, streamTime)
 	defer cancel()
 	done, err = work(bounded)
-	for hubstream.Leaderless(err) && retry.Sleep(bounded, electionPause) == nil {
+	for (hubstream.Leaderless(err) || errors.Is(err, ingest.ErrSilent)) && retry.Sleep(bounded, electionPause) == nil {
 		done, err = work(bounded)
 	}
 	_, many := errors.AsType[*retention.TooManyErasedError](err)

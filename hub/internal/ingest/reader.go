@@ -42,9 +42,9 @@ const (
 // it moves a start to the first sequence that it holds.
 var errGap = errors.New("ingest events are not contiguous")
 
-// errSilent means that the consumer, or the connection to it, is gone; for example a
-// restarted server has forgotten the consumer.
-var errSilent = errors.New("the reader of ingest fell silent")
+// ErrSilent means that the consumer, or the connection to it, is gone; for example a
+// restarted server has forgotten the consumer, or ingest has no leader for a moment.
+var ErrSilent = errors.New("the reader of ingest fell silent")
 
 // reader reads ingest from a mark on through a consumer of its own.
 //
@@ -323,7 +323,7 @@ func (r *reader) heed(m *nats.Msg) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: the server says %s %s", errSilent, status, says)
+	return fmt.Errorf("%w: the server says %s %s", ErrSilent, status, says)
 }
 
 // alive returns an error when the reader has reason to believe that no more messages
@@ -333,9 +333,9 @@ func (r *reader) alive() error {
 	case len(r.msgs) > 0:
 		return nil
 	case r.g.cfg.JS.Conn().Stats().Reconnects != r.reconnects:
-		return fmt.Errorf("%w: the connection was lost", errSilent)
+		return fmt.Errorf("%w: the connection was lost", ErrSilent)
 	case time.Since(r.heard) > silence:
-		return fmt.Errorf("%w: nothing for %s, not even a heartbeat", errSilent, time.Since(r.heard).Round(time.Millisecond))
+		return fmt.Errorf("%w: nothing for %s, not even a heartbeat", ErrSilent, time.Since(r.heard).Round(time.Millisecond))
 	}
 	return nil
 }

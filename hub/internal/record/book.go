@@ -110,6 +110,13 @@ func (b *Book) version(path string) tree.Version {
 	return b.mine.Known(b.entries(), path)
 }
 
+// through returns the records that a change of a lane writes.
+func (b *Book) through(service subjects.Name, s lane.State) []Written {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Through(b.entries(), b.mine, service, s)
+}
+
 // entries are the registry's records as they were last read.
 func (b *Book) entries() map[string]tree.Entry {
 	if snapshot := b.registry.Snapshot(); snapshot != nil {
@@ -160,8 +167,8 @@ func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	for _, w := range Through(b.entries(), service, s) {
-		err := b.Overwrite(ctx, w.Path, w.Value, b.version(w.Path))
+	for _, w := range b.through(service, s) {
+		err := b.Overwrite(ctx, w.Path, w.Value, w.Expect)
 		if errors.Is(err, tree.ErrConflict) {
 			continue
 		}

@@ -10,6 +10,8 @@ import (
 type Written struct {
 	Path  string
 	Value []byte
+	// Expect is the version that the record replaces, by Through.
+	Expect tree.Version
 }
 
 // All returns the records of a lane's state: those of its interests, and that of the
@@ -20,17 +22,18 @@ func All(service subjects.Name, s record.State) []Written {
 	}
 	all := make([]Written, 0, len(s.Interests)+1)
 	for _, in := range s.Interests {
-		all = append(all, Written{InterestPath(in.Entity, service), Encode(Of(in))})
+		all = append(all, Written{Path: InterestPath(in.Entity, service), Value: Encode(Of(in))})
 	}
-	return append(all, Written{ServicePath(service), Encode(OfService(s))})
+	return append(all, Written{Path: ServicePath(service), Value: Encode(OfService(s))})
 }
 
 // Through returns the records that a change of a lane writes into the registry, given
 // this hub's copy of the registry. Three kinds of records are left out: one that says the
 // same already; one of a newer form, because the lane is parked for it, and an old hub must
 // not take it away; and a request that was made by hand, which a look at the registry
-// registers.
-func Through(entries map[string]tree.Entry, service subjects.Name, s record.State) []Written {
+// registers. Each record replaces the version by which that was decided: what somebody
+// writes between the decision and the write stays.
+func Through(entries map[string]tree.Entry, known Versions, service subjects.Name, s record.State) []Written {
 	var writes []Written
 	for _, in := range s.Interests {
 		path := InterestPath(in.Entity, service)
@@ -39,10 +42,10 @@ func Through(entries map[string]tree.Entry, service subjects.Name, s record.Stat
 		if newer || there && err == nil && (r.Same(in) || r.ID == "") {
 			continue
 		}
-		writes = append(writes, Written{path, Encode(Of(in))})
+		writes = append(writes, Written{path, Encode(Of(in)), known.Known(entries, path)})
 	}
 	if path := ServicePath(service); !IsNewer(entries[path].Value) {
-		writes = append(writes, Written{path, Encode(OfService(s))})
+		writes = append(writes, Written{path, Encode(OfService(s)), known.Known(entries, path)})
 	}
 	return writes
 }

@@ -38,12 +38,17 @@ func TestWrittenThrough(t *testing.T) {
 		if tt.none {
 			clear(entries)
 		}
-		writes := record.Through(entries, service, state)
-		if len(record.Through(map[string]tree.Entry{"services/a": {Value: []byte(`{"v":99}`)}}, service, lane.State{})) > 0 {
+		writes := record.Through(entries, record.Versions{"entities/user/a": 4}, service, state)
+		if len(record.Through(map[string]tree.Entry{"services/a": {Value: []byte(`{"v":99}`)}}, nil, service, lane.State{})) > 0 {
 			t.Error("a service's record of a newer form is written over")
 		}
 		if got := slices.ContainsFunc(writes, func(w record.Written) bool { return w.Path == "entities/user/a" }); got != tt.want {
 			t.Errorf("over %s: %v, want %v", name, got, tt.want)
+		}
+		for _, w := range writes {
+			if want := map[string]tree.Version{"entities/user/a": 4, "services/a": tree.Absent}[w.Path]; w.Expect != want {
+				t.Errorf("%s replaces version %d, want %d, by which it was decided", w.Path, w.Expect, want)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -18,7 +20,10 @@ const natsModule = "github.com/nats-io/nats-server/v2"
 // user's cache; packages tested at the same time wait for each other's build.
 func natsBinary(version string) (string, error) {
 	build := goInstall
-	if version == "" {
+	switch version {
+	case clocks:
+		build = goBuildClocks
+	case "":
 		required, err := requiredVersion(natsModule)
 		if err != nil {
 			return "", fmt.Errorf("find the version of nats-server: %w", err)
@@ -62,6 +67,54 @@ func buildAt(path, version string, build func(dir, version string) (string, erro
 func goBuild(dir, _ string) (string, error) {
 	built := filepath.Join(dir, "nats-server")
 	return built, runGo(nil, "build", "-o", built, natsModule)
+}
+
+// clocks is the version of the nats-server in go.mod with a clock that can be wrong.
+const clocks = "clocks"
+
+// clockEnv is by how many seconds the clock of such a server is ahead.
+const clockEnv = "REPLHUB_TEST_CLOCK"
+
+// goBuildClocks builds a nats-server whose time.Now is wrong. A library that is preloaded,
+// such as libfaketime, does not reach a Go program, which asks the kernel by itself.
+func goBuildClocks(dir, _ string) (string, error) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env: %w", err)
+	}
+	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	const reads = "	sec, nsec, mono := runtimeNow()\n"
+	if strings.Count(string(text), reads) != 1 {
+		return "", errors.New("time.Now reads the clock in a way that this build does not know")
+	}
+	changed := strings.Replace(string(text), reads, reads+"	sec += wrong\n", 1) + `
+var wrong = func() (seconds int64) {
+	text, _ := syscall.Getenv("` + clockEnv + `")
+	for _, digit := range text {
+		if digit >= '0' && digit <= '9' {
+			seconds = 10*seconds + int64(digit-'0')
+		}
+	}
+	if len(text) > 0 && text[0] == '-' {
+		return -seconds
+	}
+	return seconds
+}()
+`
+	changed = strings.Replace(changed, "import (\n", "import (\n	\"syscall\"\n", 1)
+	wrong, overlay, built := filepath.Join(dir, "time.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "nats-server")
+	over, err := json.Marshal(map[string]map[string]string{"Replace": {original: wrong}})
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.WriteFile(wrong, []byte(changed), 0o600), os.WriteFile(overlay, over, 0o600)); err != nil {
+		return "", err
+	}
+	return built, runGo(nil, "build", "-overlay", overlay, "-o", built, natsModule)
 }
 
 func goInstall(dir, version string) (string, error) {

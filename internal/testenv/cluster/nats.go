@@ -177,7 +177,11 @@ func (n *NATS) spawn() error {
 	if err := os.WriteFile(config, []byte(n.cfg.text(n)), 0o600); err != nil {
 		return err
 	}
-	p, err := child.Start(exec.Command(binary, "-c", config), n.logPath())
+	cmd := exec.Command(binary, "-c", config)
+	if n.cfg.clock != 0 {
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", clockEnv, int(n.cfg.clock.Seconds())))
+	}
+	p, err := child.Start(cmd, n.logPath())
 	if err != nil {
 		return err
 	}

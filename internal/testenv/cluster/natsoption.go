@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // NATSOption changes how a nats-server is configured.
@@ -23,6 +24,8 @@ type natsConfig struct {
 	remotes      []leafRemote
 	versions     []string
 	tags         []string
+	ahead        []time.Duration
+	clock        time.Duration
 }
 
 // NATSSyncAlways has every write synced to disk before it is acknowledged.
@@ -83,6 +86,12 @@ func NATSVersions(versions ...string) NATSOption {
 	return func(c *natsConfig) { c.versions = versions }
 }
 
+// NATSClocks has the clock of each node of a cluster be ahead by so much, in turn, in whole
+// seconds; a negative one is behind.
+func NATSClocks(ahead ...time.Duration) NATSOption {
+	return func(c *natsConfig) { c.ahead = ahead }
+}
+
 // NATSTags gives each node of a cluster a tag, in turn. Placements of streams name tags.
 func NATSTags(tags ...string) NATSOption {
 	return func(c *natsConfig) { c.tags = tags }
@@ -92,6 +101,9 @@ func NATSTags(tags ...string) NATSOption {
 func (c *natsConfig) node(i int) {
 	if len(c.versions) > 0 {
 		c.version = c.versions[i%len(c.versions)]
+	}
+	if len(c.ahead) > 0 {
+		c.version, c.clock = clocks, c.ahead[i%len(c.ahead)]
 	}
 	if len(c.tags) > 0 {
 		c.extra = append(slices.Clip(c.extra), fmt.Sprintf("server_tags: [%q]", c.tags[i%len(c.tags)]))
