@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 }
 
 // Run applies until ctx ends, and then finishes the transactions under way. It ends by
-// itself with [*Findings], with the errors of [replhub.Subscriber.Run], and under
+// itself with [*FindingsError], with the errors of [replhub.Subscriber.Run], and under
 // Config.Once when it has caught up: with nil, or a [*DeadLettersError].
 func (a *Applier) Run(ctx context.Context) (Summary, error) {
 	began := time.Now()
@@ -179,7 +179,7 @@ func (a *Applier) subscribe(ctx context.Context) error {
 // mayGoOn reports whether work on a lane that exists goes on though it could not be
 // registered: without a hub, and not where the run needs the hub.
 func (a *Applier) mayGoOn(err error) bool {
-	_, found := errors.AsType[*Findings](err)
+	_, found := errors.AsType[*FindingsError](err)
 	_, refused := errors.AsType[*replhub.RefusedError](err)
 	return !found && !refused && !a.cfg.Once && a.allExist()
 }
@@ -187,7 +187,7 @@ func (a *Applier) mayGoOn(err error) bool {
 // cause is why a run that ended well was to end; nil where that is no fault.
 func (a *Applier) cause(ctx context.Context) error {
 	err := context.Cause(ctx)
-	if f, ok := errors.AsType[*Findings](err); ok {
+	if f, ok := errors.AsType[*FindingsError](err); ok {
 		return f
 	}
 	return nil

@@ -96,7 +96,7 @@ func TestRights(t *testing.T) {
 			cfg := r.config(hub, apply.Table{Entity: "user", Table: "people"})
 			cfg.DSN = dsn
 			_, err := apply.Run(t.Context(), cfg)
-			var f *apply.Findings
+			var f *apply.FindingsError
 			if !errors.As(err, &f) || !strings.Contains(err.Error(), "may not UPDATE: GRANT SELECT, INSERT, UPDATE, DELETE ON") {
 				t.Fatalf("%v", err)
 			}

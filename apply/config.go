@@ -119,7 +119,7 @@ func InboxTable(service string) string {
 
 // validate collects all that is wrong with a Config, without a look at the database.
 func (c Config) validate() error {
-	var f Findings
+	var f FindingsError
 	if _, err := subjects.ParseName(c.Service); err != nil {
 		f.addf("service %q: %v", c.Service, err)
 	}
@@ -153,7 +153,7 @@ func (c Config) validate() error {
 	return f.orNil()
 }
 
-func (t Table) validate(f *Findings) {
+func (t Table) validate(f *FindingsError) {
 	if _, err := subjects.ParseName(t.Entity); err != nil {
 		f.addf("entity %q: %v", t.Entity, err)
 	}

@@ -26,11 +26,11 @@ func (a *Applier) adopt(ctx context.Context, r *replica) error {
 func (a *Applier) create(ctx context.Context, r *replica, rows []*replhub.Delivery) error {
 	g := infer(a.target.dialect, r.spec, rows)
 	if len(g.columns) == 0 {
-		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: the rows of %s have no member beside their key", r.spec.Table, r.spec.Entity)}}
+		return &FindingsError{All: []string{fmt.Sprintf("table %s cannot be made: the rows of %s have no member beside their key", r.spec.Table, r.spec.Entity)}}
 	}
 	statement, err := createTable(a.target.dialect, r.spec.Table, g)
 	if err != nil {
-		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: %v", r.spec.Table, err)}}
+		return &FindingsError{All: []string{fmt.Sprintf("table %s cannot be made: %v", r.spec.Table, err)}}
 	}
 	for _, left := range g.leftOut {
 		a.log.Warn("a member gets no column", keyTable, r.spec.Table, "member", left)
@@ -61,12 +61,12 @@ func (a *Applier) create(ctx context.Context, r *replica, rows []*replhub.Delive
 func (a *Applier) notCreated(r *replica, statement string, err error) error {
 	switch {
 	case isDenied(err):
-		return &Findings{All: []string{fmt.Sprintf("this user may not make table %s (%v); run this as one who may, and grant SELECT, INSERT, UPDATE, DELETE on it:\n    %s;",
+		return &FindingsError{All: []string{fmt.Sprintf("this user may not make table %s (%v); run this as one who may, and grant SELECT, INSERT, UPDATE, DELETE on it:\n    %s;",
 			r.spec.Table, err, statement)}}
 	case database.Classify(err) == database.Unavailable && !isReadOnly(err):
 		return fmt.Errorf("make table %s: %w", r.spec.Table, err)
 	default:
-		return &Findings{All: []string{fmt.Sprintf("table %s cannot be made: %v; mend it, or run a statement of your own in place of\n    %s;", r.spec.Table, err, statement)}}
+		return &FindingsError{All: []string{fmt.Sprintf("table %s cannot be made: %v; mend it, or run a statement of your own in place of\n    %s;", r.spec.Table, err, statement)}}
 	}
 }
 
@@ -74,14 +74,14 @@ func (a *Applier) notCreated(r *replica, statement string, err error) error {
 func (a *Applier) bind(ctx context.Context, r *replica, columns []inbox.TableColumn) error {
 	m, found := match(a.target.dialect, r.spec, columns)
 	if len(found) > 0 {
-		return &Findings{All: found}
+		return &FindingsError{All: found}
 	}
 	table, found, err := a.open(ctx, m)
 	switch {
 	case err != nil:
 		return err
 	case len(found) > 0:
-		return &Findings{All: unique(found)}
+		return &FindingsError{All: unique(found)}
 	}
 	r.know(m, table)
 	if a.cfg.WholeRows {

@@ -8,7 +8,7 @@
 //
 // What is promised: the guarantees of package inbox, for each table. What does not fit
 // (a table or column that is missing, a right, a type that takes no value that came) is
-// a [*Findings], all at once and before the first row is written.
+// a [*FindingsError], all at once and before the first row is written.
 //
 // What is not promised: rows that the owner deleted while nobody was registered stay in
 // the table, since no event tells of them.

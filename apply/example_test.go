@@ -10,7 +10,7 @@ import (
 )
 
 // A job brings a table up to date and ends.
-func ExampleRun() {
+func ExampleRun() { //nolint:testableexamples // it needs a hub and a database
 	summary, err := apply.Run(context.Background(), apply.Config{
 		Service: "sharing",
 		DSN:     os.Getenv("DATABASE_URL"),

@@ -7,15 +7,15 @@ import (
 	"github.com/replhub/replhub/database"
 )
 
-// Findings is all that keeps tables from being replicas, found before the first row was
+// FindingsError is all that keeps tables from being replicas, found before the first row was
 // written. Nothing was written.
-type Findings struct {
+type FindingsError struct {
 	// All has a sentence for each, with what to do about it.
 	All []string
 }
 
 // Error lists the findings, a line each.
-func (f *Findings) Error() string {
+func (f *FindingsError) Error() string {
 	if len(f.All) == 1 {
 		return f.All[0]
 	}
@@ -23,14 +23,14 @@ func (f *Findings) Error() string {
 }
 
 // Class says that no event is at fault, so that none uses up an attempt.
-func (*Findings) Class() database.Class { return database.Unavailable }
+func (*FindingsError) Class() database.Class { return database.Unavailable }
 
-func (f *Findings) addf(format string, args ...any) {
+func (f *FindingsError) addf(format string, args ...any) {
 	f.All = append(f.All, fmt.Sprintf(format, args...))
 }
 
 // orNil is the findings as an error, if there are any.
-func (f *Findings) orNil() error {
+func (f *FindingsError) orNil() error {
 	if len(f.All) == 0 {
 		return nil
 	}

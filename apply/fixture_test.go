@@ -138,7 +138,10 @@ func (o *owner) put(t *testing.T, entity, key string, row map[string]any) {
 func (o *owner) publish(t *testing.T, ev replhub.Event, row map[string]any) {
 	t.Helper()
 	if row != nil {
-		ev.Data, _ = json.Marshal(row)
+		var err error
+		if ev.Data, err = json.Marshal(row); err != nil {
+			t.Fatal(err)
+		}
 	} else {
 		ev.Data = fmt.Appendf(nil, `{"id":%q}`, ev.Key)
 	}
@@ -183,7 +186,10 @@ func (o *owner) sorted(entity, after string) []replhub.Event {
 	sortStrings(keys)
 	events := make([]replhub.Event, 0, len(keys))
 	for _, key := range keys {
-		data, _ := json.Marshal(o.rows[entity+"/"+key])
+		data, err := json.Marshal(o.rows[entity+"/"+key])
+		if err != nil {
+			panic(err) // rows of the tests' own
+		}
 		events = append(events, replhub.Event{Key: key, Data: data, Version: o.version})
 	}
 	return events

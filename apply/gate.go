@@ -123,11 +123,11 @@ func (r *replica) take() []*replhub.Delivery {
 	return rows
 }
 
-// decide looks at first rows. Findings end the run; any other error is one of the
+// decide looks at first rows. FindingsError end the run; any other error is one of the
 // database, and the rows are looked at again.
 func (a *Applier) decide(ctx context.Context, r *replica, l *look) error {
 	err := a.admit(ctx, r, l)
-	if _, ends := errors.AsType[*Findings](err); ends {
+	if _, ends := errors.AsType[*FindingsError](err); ends {
 		a.end(err)
 	}
 	return err
@@ -177,7 +177,7 @@ func (a *Applier) judge(ctx context.Context, m matched, table *inbox.Table, rows
 			column, len(rows), m.spec.Entity))
 	}
 	if len(misfits) > 0 {
-		return &Findings{All: unique(misfits)}
+		return &FindingsError{All: unique(misfits)}
 	}
 	for _, w := range warnings {
 		a.log.Warn("some of the first rows do not fit", keyTable, m.spec.Table, "finding", w)
@@ -199,7 +199,7 @@ func (a *Applier) ownValues(ctx context.Context, m matched, columns []string) (m
 			return nil, err
 		}
 		var has bool
-		query := fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s IS NOT NULL)", table, column)
+		query := fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s IS NOT NULL)", table, column) //nolint:gosec // both are quoted
 		if err := a.db.QueryRowContext(ctx, query).Scan(&has); err != nil {
 			return nil, err
 		}

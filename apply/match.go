@@ -24,7 +24,7 @@ const maxFields = 256
 
 // match finds the member for each column of a table. Pure.
 func match(d database.Dialect, spec Table, columns []inbox.TableColumn) (matched, []string) {
-	var f Findings
+	var f FindingsError
 	key := keyColumn(d, spec, columns, &f)
 	m := matched{spec: spec, table: inbox.TableConfig{Table: spec.Table, Key: key}}
 	known := func(name string) bool {
@@ -72,7 +72,7 @@ func mappedPath(d database.Dialect, spec Table, column string) (string, bool) {
 
 // keyColumn is the column of the event's key: the one that is named, else the primary
 // key.
-func keyColumn(d database.Dialect, spec Table, columns []inbox.TableColumn, f *Findings) string {
+func keyColumn(d database.Dialect, spec Table, columns []inbox.TableColumn, f *FindingsError) string {
 	var primary []string
 	for _, c := range columns {
 		switch {

@@ -17,13 +17,13 @@ import (
 func (a *Applier) preflight(ctx context.Context) error {
 	if a.target.file != "" && !a.cfg.Create {
 		if _, err := os.Stat(a.target.file); err != nil {
-			return &Findings{All: []string{fmt.Sprintf("%s does not exist: name another one, or make it with --create", a.target.name)}}
+			return &FindingsError{All: []string{fmt.Sprintf("%s does not exist: name another one, or make it with --create", a.target.name)}}
 		}
 	}
 	if err := a.db.PingContext(ctx); err != nil {
 		return fmt.Errorf("connect to %s: %w", a.target.name, err)
 	}
-	var f Findings
+	var f FindingsError
 	for _, r := range a.replicas {
 		if err := a.examine(ctx, r, &f); err != nil {
 			return fmt.Errorf("look at table %s: %w", r.spec.Table, err)
@@ -36,7 +36,7 @@ func (a *Applier) preflight(ctx context.Context) error {
 }
 
 // examine looks at one table, and opens it where it exists and fits.
-func (a *Applier) examine(ctx context.Context, r *replica, f *Findings) error {
+func (a *Applier) examine(ctx context.Context, r *replica, f *FindingsError) error {
 	columns, err := a.inbox.Columns(ctx, a.db, r.spec.Table)
 	missing, gone := errors.AsType[*inbox.MissingTableError](err)
 	switch {
@@ -89,7 +89,7 @@ func (a *Applier) migrate(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case isDenied(err):
-		return &Findings{All: []string{fmt.Sprintf("this user may not make the inbox's own tables (%v); run these as one who may, and grant SELECT, INSERT, UPDATE, DELETE on them:\n%s",
+		return &FindingsError{All: []string{fmt.Sprintf("this user may not make the inbox's own tables (%v); run these as one who may, and grant SELECT, INSERT, UPDATE, DELETE on them:\n%s",
 			err, indented(a.inbox.Schema()))}}
 	default:
 		return fmt.Errorf("make the inbox's tables in %s: %w", a.target.name, err)

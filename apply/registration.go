@@ -37,7 +37,7 @@ type planned struct {
 // Pure.
 func planRegistration(cfg Config, was *replhub.Status, wishes []wish) (planned, []string) {
 	var p planned
-	var f Findings
+	var f FindingsError
 	if was != nil && was.State == replhub.StateDetached && cfg.Start != replhub.StartSnapshot() && cfg.Start != replhub.StartAll() {
 		f.addf("the lane of %s is detached and has missed events (%s): begin again with --start snapshot, or with --start earliest if the table may lack what ingest no longer holds",
 			cfg.Service, was.Reason)
@@ -100,7 +100,7 @@ func fieldText(fields []string) string {
 
 // queue orders a new service by key. A queue that exists stays, unless another number of
 // partitions is wished.
-func (p *planned) queue(cfg Config, was *replhub.Status, f *Findings) {
+func (p *planned) queue(cfg Config, was *replhub.Status, f *FindingsError) {
 	switch {
 	case was == nil || len(was.Entities) == 0 && was.Backlog == 0:
 		p.registration.Queue = replhub.Queue{Order: replhub.OrderKey, Partitions: cfg.Partitions}
@@ -140,7 +140,7 @@ func (a *Applier) register(ctx context.Context) (replhub.Registered, error) {
 	}
 	p, found := planRegistration(a.cfg, was, a.wishes())
 	if len(found) > 0 {
-		return replhub.Registered{}, &Findings{All: found}
+		return replhub.Registered{}, &FindingsError{All: found}
 	}
 	r, err := a.client.Register(ctx, p.registration)
 	if err != nil {

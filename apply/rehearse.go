@@ -27,7 +27,7 @@ func rehearse(ctx context.Context, db *sql.DB, d database.Dialect, t inbox.Table
 		names = append(names, quoted)
 	}
 	list := strings.Join(names, ", ")
-	var f Findings
+	var f FindingsError
 	for _, step := range []struct{ right, statement string }{
 		{"SELECT", fmt.Sprintf("SELECT %s FROM %s WHERE 1 = 0", list, table)},
 		{"INSERT", fmt.Sprintf("INSERT INTO %[1]s (%[2]s) SELECT %[2]s FROM %[1]s WHERE 1 = 0", table, list)},

@@ -22,7 +22,7 @@ type Replica struct {
 }
 
 // OpenReplicas opens the database of a Config and its tables. It writes nothing. What does
-// not fit is a [*Findings]. The caller closes the database.
+// not fit is a [*FindingsError]. The caller closes the database.
 func OpenReplicas(ctx context.Context, cfg Config) (*Replicas, error) {
 	cfg.Create = false
 	a, err := New(cfg)
@@ -49,7 +49,7 @@ func (a *Applier) look(ctx context.Context) (*Replicas, error) {
 		return nil, fmt.Errorf("connect to %s: %w", a.target.name, err)
 	}
 	all := &Replicas{DB: a.db}
-	var f Findings
+	var f FindingsError
 	for _, r := range a.replicas {
 		columns, err := in.Columns(ctx, a.db, r.spec.Table)
 		if missing, gone := errors.AsType[*inbox.MissingTableError](err); gone {

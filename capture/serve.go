@@ -58,7 +58,7 @@ func (c *Capture) serve(ctx context.Context) error {
 
 func (s *server) version(lsn uint64) (int64, bool) {
 	lift := s.lift.Load()
-	return int64(lsn) + lift, lift >= 0 //nolint:gosec // an LSN has 63 bits for longer than any disk lasts
+	return int64(lsn) + lift, lift >= 0 // an LSN has 63 bits for longer than any disk lasts
 }
 
 // whileCapturing serves until this process no longer captures.
@@ -110,6 +110,6 @@ func (s *server) readLift(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the lift of versions: %w", err)
 	}
-	s.lift.Store(int64(held.Record.Lift)) //nolint:gosec // as version
+	s.lift.Store(int64(held.Record.Lift)) // as version
 	return nil
 }

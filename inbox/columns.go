@@ -99,8 +99,7 @@ func (t *Table) Try(ctx context.Context, tx database.Tx, d *replhub.Delivery) (T
 	about := refusal{ValueError{Table: t.cfg.Table, Entity: d.Entity, Key: shown(key)}}
 	var trial Trial
 	refuse := func(b boundColumn, value string, err error) {
-		var refused *ValueError
-		if errors.As(about.of(b, value, err), &refused) {
+		if refused, ok := errors.AsType[*ValueError](about.of(b, value, err)); ok {
 			trial.Refused = append(trial.Refused, refused)
 		}
 	}

@@ -249,7 +249,7 @@ type applyReply struct {
 
 // foundOf is an error of a run, with what was found as JSON.
 func foundOf(service string, err error) error {
-	found, ok := errors.AsType[*apply.Findings](err)
+	found, ok := errors.AsType[*apply.FindingsError](err)
 	if !ok {
 		return err
 	}

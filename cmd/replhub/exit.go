@@ -132,7 +132,7 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		return exitDone
 	}
 	code, usage := exitFailed, a.isUsage(err)
-	if _, without := errors.AsType[*notCompared](err); without {
+	if _, without := errors.AsType[*notComparedError](err); without {
 		code = exitNotCompared
 	}
 	switch {

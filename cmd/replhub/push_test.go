@@ -40,7 +40,7 @@ func newHook(t *testing.T) *hook {
 	h.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		h.mu.Lock()
-		h.ids = append(h.ids, r.Header.Get("webhook-id"))
+		h.ids = append(h.ids, r.Header.Get("Webhook-Id"))
 		hold := h.hold
 		h.mu.Unlock()
 		if hold != nil {

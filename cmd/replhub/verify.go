@@ -128,16 +128,16 @@ func partsOf(text, marks string) (entity, name, value string, ok bool) {
 	return entity, name, value, ok
 }
 
-// notCompared is the error of a comparison that has no result.
-type notCompared struct{ error }
+// notComparedError is the error of a comparison that has no result.
+type notComparedError struct{ error }
 
-func (e *notCompared) Unwrap() error { return e.error }
+func (e *notComparedError) Unwrap() error { return e.error }
 
 // verify compares each table, and reports all.
 func (a *app) verify(ctx context.Context, cfg apply.Config, f *verifyFlags) error {
 	report, err := a.compare(ctx, cfg, f)
 	if err != nil {
-		return &notCompared{err}
+		return &notComparedError{err}
 	}
 	text, err := json.Marshal(report)
 	if err != nil {

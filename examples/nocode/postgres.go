@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
 // startPostgres makes a PostgreSQL cluster in the folder and starts it, on a socket there.
@@ -30,7 +31,7 @@ func (s *stage) startPostgres(ctx context.Context) error {
 		return err
 	}
 	run := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, name), args...)
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, name), args...) // stop ends it
 		cmd.Dir, cmd.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: account}
 		return cmd
 	}
@@ -47,14 +48,14 @@ func (s *stage) untilReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		conn, err := pgx.Connect(ctx, s.dsn("postgres"))
+		err := execute(ctx, s.dsn("postgres"), "SELECT 1")
 		if err == nil {
-			return conn.Close(ctx)
+			return nil
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("PostgreSQL does not answer: %w", err)
+			return fmt.Errorf("PostgreSQL does not answer: %w", errors.Join(err, ctx.Err()))
 		}
 	}
 }
@@ -102,25 +103,25 @@ func (s *stage) createOwner(ctx context.Context, rows int) (dsn string, err erro
 }
 
 func execute(ctx context.Context, dsn, statement string, args ...any) (err error) {
-	conn, err := pgx.Connect(ctx, dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	_, err = conn.Exec(ctx, statement, args...)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, statement, args...)
 	return err
 }
 
 // change changes rows until ctx ends: of ten changes, one is a new row, one a delete, and
 // the others are updates.
 func change(ctx context.Context, dsn string, rate int) (err error) {
-	conn, err := pgx.Connect(ctx, dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var last int64
-	if err := conn.QueryRow(ctx, "SELECT max(id) FROM users").Scan(&last); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT max(id) FROM users").Scan(&last); err != nil {
 		return err
 	}
 	tick := time.NewTicker(time.Second / time.Duration(max(rate, 1)))
@@ -135,11 +136,11 @@ func change(ctx context.Context, dsn string, rate int) (err error) {
 		switch rand.IntN(10) {
 		case 0:
 			last++
-			_, err = conn.Exec(ctx, "INSERT INTO users VALUES ($1, 'new user', NULL, 0, true, '{}', 'x')", last)
+			_, err = db.ExecContext(ctx, "INSERT INTO users VALUES ($1, 'new user', NULL, 0, true, '{}', 'x')", last)
 		case 1:
-			_, err = conn.Exec(ctx, "DELETE FROM users WHERE id = $1", id)
+			_, err = db.ExecContext(ctx, "DELETE FROM users WHERE id = $1", id)
 		default:
-			_, err = conn.Exec(ctx, "UPDATE users SET balance = balance + 0.01, changed = now() WHERE id = $1", id)
+			_, err = db.ExecContext(ctx, "UPDATE users SET balance = balance + 0.01, changed = now() WHERE id = $1", id)
 		}
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("change a row: %w", err)

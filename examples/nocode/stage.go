@@ -61,7 +61,7 @@ func (s *stage) start(name string, environment []string, args ...string) {
 }
 
 func (s *stage) command(environment, args []string) *exec.Cmd {
-	cmd := exec.Command(s.binary(), args...)
+	cmd := exec.CommandContext(context.Background(), s.binary(), args...) // stop ends it
 	cmd.Env = append(append(os.Environ(), "NATS_URL="+s.url), environment...)
 	return cmd
 }

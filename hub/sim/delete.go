@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
@@ -13,6 +14,10 @@ import (
 func (w *World) deleteLane(text string) {
 	i := w.service(text)
 	if i < 0 || !w.begun(i) || !w.registered(w.services[i]) {
+		return
+	}
+	// A purge on its way would be served by the next stream of the name.
+	if slices.ContainsFunc(w.calls, func(c *call) bool { return c.stream == text && c.what == "purge" && c.serve != nil }) {
 		return
 	}
 	for _, c := range w.calls {
@@ -55,6 +60,11 @@ func (j *judge) deleted(lane string) {
 	}
 	for _, a := range j.answers {
 		j.lost[a.id] = j.lost[a.id] || a.service == lane
+	}
+	// Nobody knows any more that these had ended: an old copy of the registry may have
+	// their records, which no hub registers or removes.
+	for _, id := range j.states[lane].Ended {
+		j.lost[id] = true
 	}
 	j.states[lane] = record.State{}
 	delete(j.states, lane)

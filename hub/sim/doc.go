@@ -43,7 +43,8 @@
 //     that was over, and come again under the next one
 //   - two reads of a consumer without replicas that both happen while its server begins
 //   - workers that hold copies of a lane while it is deleted, as while it is put back; and a
-//     lane that is deleted and created again within a second
+//     lane that is deleted and created again within a second, or while a purge of it is on
+//     its way
 //   - a ledger that is deleted in the same run in which ingest loses events, or
 //     between the last question of a trim and its purge
 //   - the tail that the lanes of a hub share (here each lane reads by itself), and

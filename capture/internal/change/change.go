@@ -85,20 +85,20 @@ type Tuple []Value
 type Tables interface {
 	// Table returns how the rows of a relation become events. It is called for each
 	// description of the relation, so also after a change of its columns. Nil means
-	// that the table is not captured. A *Refusal stops the capture; any other error, such
+	// that the table is not captured. A *RefusalError stops the capture; any other error, such
 	// as a connection that is lost, is tried again.
 	Table(ctx context.Context, rel *Relation) (Table, error)
 }
 
-// Refusal says why the rows of a table cannot become events, and what the operator has to
+// RefusalError says why the rows of a table cannot become events, and what the operator has to
 // change.
-type Refusal struct{ Err error }
+type RefusalError struct{ Err error }
 
 // Error implements error.
-func (r *Refusal) Error() string { return r.Err.Error() }
+func (r *RefusalError) Error() string { return r.Err.Error() }
 
 // Unwrap returns the reason.
-func (r *Refusal) Unwrap() error { return r.Err }
+func (r *RefusalError) Unwrap() error { return r.Err }
 
 // Table turns the rows of a table into events. It does no I/O.
 type Table interface {

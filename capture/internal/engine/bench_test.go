@@ -83,15 +83,16 @@ func cpu(tb *testing.B, pid int) time.Duration {
 		tb.Fatal(err)
 	}
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	var ticks time.Duration
+	var ticks int64
 	for _, f := range fields[11:13] {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		ticks += time.Duration(n)
+		ticks += n
 	}
-	return ticks * 10 * time.Millisecond
+	const tick = 10 * time.Millisecond
+	return time.Duration(ticks) * tick
 }
 
 // receive is how long pg_recvlogical takes for everything up to an LSN.

@@ -37,7 +37,7 @@ func (d *decoder) describe(ctx context.Context, data []byte) error {
 		r.Columns[i] = change.Column{Name: c.Name, Type: c.DataType, Modifier: c.TypeModifier, Identity: c.Flags&1 != 0}
 	}
 	r.table, err = d.tables.Table(ctx, &r.Relation)
-	if _, refused := errors.AsType[*change.Refusal](err); refused {
+	if _, refused := errors.AsType[*change.RefusalError](err); refused {
 		return problemf(Refused, "table %s: %w", r.name(), err)
 	}
 	if err != nil {

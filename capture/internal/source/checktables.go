@@ -64,7 +64,7 @@ func (t *Table) names() []string {
 // unfit says why what matches is no table that can be captured. What only a pattern
 // matches is passed over in silence.
 func (k *checker) unfit(t *Table) bool {
-	why := ""
+	var why string
 	switch {
 	case t.Root != "":
 		why = "it is a partition, whose changes are published as those of " + t.Root + "; name that table"

@@ -104,8 +104,8 @@ func (k *checker) refuse(about, message string, statements ...string) {
 	k.found = append(k.found, Finding{About: about, Message: message, Statements: statements})
 }
 
-func (k *checker) warn(about, message string, statements ...string) {
-	k.found = append(k.found, Finding{Warning: true, About: about, Message: message, Statements: statements})
+func (k *checker) warn(about, message string) {
+	k.found = append(k.found, Finding{Warning: true, About: about, Message: message})
 }
 
 // Captured returns the tables of the selection that can be captured, and the entity of

@@ -51,17 +51,6 @@ func (d *database) exec(statements ...string) {
 	}
 }
 
-// reading opens a session as capture does.
-func (d *database) reading() *pgx.Conn {
-	d.t.Helper()
-	conn, err := Connect(d.t.Context(), d.config)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(d.t.Context())) })
-	return conn
-}
-
 func selectionOf(t *testing.T, cfg selection.Config) *selection.Selection {
 	t.Helper()
 	s, err := selection.Parse(cfg)

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,9 +96,6 @@ func (t *Table) typeName(column string) string {
 	at := slices.IndexFunc(t.Columns, func(c TableColumn) bool { return c.Name == column })
 	return t.Columns[at].TypeName
 }
-
-// errEnough ends a scan before its end.
-var errEnough = errors.New("no more rows are wanted")
 
 // run reads the rows of a query in the transaction of a connection. untouched is whether
 // no transaction has touched the row; the tuple is valid until yield returns.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -72,9 +73,7 @@ func NewSnapshots(ctx context.Context, config *pgx.ConnConfig, s *selection.Sele
 		return nil, fmt.Errorf("configure the connections for snapshots: %w", err)
 	}
 	cfg.ConnConfig = config.Copy()
-	for name, value := range change.Settings() {
-		cfg.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(cfg.ConnConfig.RuntimeParams, change.Settings())
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.MaxConns, cfg.MinConns, cfg.MaxConnIdleTime = 4, 0, time.Minute
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)

@@ -70,7 +70,7 @@ func (t *Tables) shape(ctx context.Context, entity string, rel *change.Relation)
 	}
 	shape, err := row.NewShape(entity, name, columns, key)
 	if err != nil {
-		return nil, &change.Refusal{Err: err}
+		return nil, &change.RefusalError{Err: err}
 	}
 	return shape, nil
 }
@@ -109,7 +109,7 @@ func (t *Tables) key(ctx context.Context, conn *pgx.Conn, rel *change.Relation) 
 	}
 	// Without the old key, a key that changed would look like an update of the new one.
 	if missing := notIn(key, identity); len(missing) > 0 && rel.Identity != 'n' && identity != nil {
-		return nil, &change.Refusal{Err: fmt.Errorf("the replica identity does not have column %q of the key: ALTER TABLE %s REPLICA IDENTITY FULL, and start once with --resync",
+		return nil, &change.RefusalError{Err: fmt.Errorf("the replica identity does not have column %q of the key: ALTER TABLE %s REPLICA IDENTITY FULL, and start once with --resync",
 			missing[0], pgx.Identifier{rel.Schema, rel.Name}.Sanitize())}
 	}
 	return key, nil
