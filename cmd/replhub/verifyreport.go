@@ -67,7 +67,7 @@ func (r *verifyReport) show(w io.Writer, values bool) error {
 		if !t.Equal {
 			state = "different"
 		}
-		out.printf("%s: %s: %s, %d missing, %d extra, %d different, in %s", t.Entity, state, plural(t.Rows, "row"),
+		out.printf("%s: %s: %s, %d missing, %d extra, %d different, in %s", t.Entity, state, plural(max(t.Rows, t.OwnerRows), "row"),
 			t.Missing, t.Extra, t.Different, humanDuration(time.Duration(t.Seconds*float64(time.Second))))
 		if len(t.Unchecked) > 0 {
 			out.printf("not compared: the columns %s, which are converted", strings.Join(t.Unchecked, ", "))

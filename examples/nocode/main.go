@@ -84,6 +84,9 @@ func (s *stage) play(ctx context.Context, owner, replica string, rate int, lasts
 		return err
 	}
 	s.start("apply", []string{"DATABASE_URL=" + replica}, "apply", "sharing", "--table", "user=people", "--start", "snapshot", "--create", "--http-addr", "127.0.0.1:0")
+	if _, err := s.await(ctx, "apply", `CREATE TABLE`); err != nil {
+		return err
+	}
 	s.say("nocode", fmt.Sprintf("changes the owner's table %d times a second for %s", rate, lasts))
 	changing, stop := context.WithTimeout(ctx, lasts)
 	defer stop()
