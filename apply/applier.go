@@ -35,8 +35,9 @@ type Applier struct {
 	inbox  *inbox.Inbox
 	client *replhub.Client
 	sub    atomic.Pointer[replhub.Subscriber]
-	// fresh are the entities that this run has registered first.
-	fresh []string
+	// changes and unsampled are what a dry run tells, see Summary.
+	changes   []string
+	unsampled string
 	// lettersBefore counts the dead letters of the service at the begin.
 	lettersBefore uint64
 	// end ends the run with a cause.
@@ -110,6 +111,9 @@ func (a *Applier) run(ctx context.Context) error {
 		return err
 	}
 	defer a.client.Close()
+	if a.cfg.DryRun {
+		return a.dryRun(ctx)
+	}
 	return a.subscribe(ctx)
 }
 
@@ -131,15 +135,12 @@ func (a *Applier) subscribe(ctx context.Context) error {
 	if unregistered != nil {
 		a.log.Warn("no hub takes the registration; going on with what is registered", keyService, a.cfg.Service, keyErr, unregistered)
 	}
-	if a.cfg.DryRun {
-		defer a.unregister(ctx)
-	}
 	if !a.allExist() {
 		if err := a.sample(ctx); err != nil {
 			return err
 		}
 	}
-	if a.cfg.DryRun || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil
 	}
 	sub, err := replhub.NewBatchSubscriber(a.client, replhub.SubscriberConfig{
@@ -191,18 +192,6 @@ func (a *Applier) cause(ctx context.Context) error {
 		return f
 	}
 	return nil
-}
-
-// unregister ends the interests that a dry run has registered.
-func (a *Applier) unregister(ctx context.Context) {
-	if len(a.fresh) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if _, err := a.client.Unregister(ctx, a.fresh...); err != nil {
-		a.log.Warn("the dry run's registration could not be ended; run replhub unregister", keyService, a.cfg.Service, keyErr, err)
-	}
 }
 
 // watch looks at the lane: for progress, and for the end of a run with Once.
@@ -267,7 +256,7 @@ func (a *Applier) dead(d *replhub.Delivery, cause error) {
 }
 
 func (a *Applier) summary(began time.Time) Summary {
-	s := Summary{Service: a.cfg.Service, Tables: a.tables(), Took: time.Since(began)}
+	s := Summary{Service: a.cfg.Service, Tables: a.tables(), Changes: a.changes, Unsampled: a.unsampled, Took: time.Since(began)}
 	for _, t := range s.Tables {
 		s.DeadLetters += t.DeadLetters
 	}

@@ -46,8 +46,9 @@ type Config struct {
 	Create bool
 	OnDDL  func(table, statement string)
 	// DryRun writes nothing into the database: Run returns after the checks, and, with
-	// Create, after OnDDL. An interest that it had to register to see rows is ended
-	// again.
+	// Create, after OnDDL. A service without an interest is registered to see rows, and
+	// the registration is ended again. Of one that has interests nothing is changed or
+	// taken, so that no table can be shown: see Summary.Unsampled.
 	DryRun bool
 	// Once has Run return when everything that ingest held as it began, a snapshot
 	// included, has had its effect or is a dead letter.

@@ -84,7 +84,7 @@ func (a *Applier) bind(ctx context.Context, r *replica, columns []inbox.TableCol
 		return &FindingsError{All: unique(found)}
 	}
 	r.know(m, table)
-	if a.cfg.WholeRows {
+	if a.cfg.WholeRows || a.cfg.DryRun {
 		return nil
 	}
 	// The rows that are on their way are whole; those that are copied from now on have

@@ -3,9 +3,12 @@ package apply_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/apply"
@@ -71,6 +74,77 @@ func TestCreate(t *testing.T) {
 			t.Errorf("registered for %+v, %v", status.Interests, err)
 		}
 	})
+}
+
+// A dry run for a service that works changes neither its registration nor its lane, and
+// takes none of its deliveries: it says so. Two dry runs of a new service show the same.
+func TestDryRunLeavesALiveServiceAlone(t *testing.T) {
+	t.Parallel()
+	hub := replhubtest.Start(t)
+	r := newReplica(t, 2)
+	o := newOwner(t, hub)
+	publishJSON(t, o, "user", "1", `{"id":"1","name":"Ada","age":36}`)
+	client := hub.Client(t, "live")
+	if _, err := client.Register(t.Context(), replhub.Registration{
+		Queue:     replhub.Queue{Order: replhub.OrderKey, Partitions: 2},
+		Interests: []replhub.Interest{{Entity: "user", Filter: "data.age > 1", Fields: []string{"name"}, Start: replhub.StartAll()}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	lane := func() (s replhub.Status) {
+		replhubtest.Await(t, "the copy in the lane", func() (err error) {
+			if s, err = client.Describe(t.Context()); err == nil && s.Backlog != 1 {
+				err = fmt.Errorf("backlog %d", s.Backlog)
+			}
+			return err
+		})
+		s.OldestUnacked = 0
+		return s
+	}
+	before := lane()
+	cfg := r.config(hub, apply.Table{Entity: "user", Table: "people", Where: "data.age > 2"}, apply.Table{Entity: "tenant", Table: "tenants"})
+	cfg.Service, cfg.Create, cfg.DryRun, cfg.Partitions = "live", true, true, 4
+	taken := deliveries(t, hub, "live")
+	s, err := apply.Run(t.Context(), cfg)
+	if err != nil || s.Unsampled == "" || len(s.Changes) != 2 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if after := lane(); !reflect.DeepEqual(before, after) {
+		t.Errorf("the lane changed: %+v, before %+v", after, before)
+	}
+	if now := deliveries(t, hub, "live"); now != taken {
+		t.Errorf("%d deliveries were taken", now-taken)
+	}
+
+	cfg.Service, cfg.Tables = "new", []apply.Table{{Entity: "user", Table: "people"}}
+	for range 2 {
+		told := ""
+		cfg.OnDDL = func(_, statement string) { told = statement }
+		if s, err := apply.Run(t.Context(), cfg); err != nil || s.Unsampled != "" || !strings.Contains(told, `"age"`) {
+			t.Errorf("%+v, %v: %s", s, err, told)
+		}
+		if now, err := hub.Client(t, "new").Describe(t.Context()); err != nil || len(now.Entities) != 0 {
+			t.Errorf("registered after the dry run: %v, %v", now.Entities, err)
+		}
+	}
+}
+
+// deliveries counts how often copies of a service were handed out.
+func deliveries(t *testing.T, hub *replhubtest.Hub, service string) (n uint64) {
+	t.Helper()
+	nc, err := nats.Connect(hub.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for consumer := range js.Consumers("SUB_" + service) {
+		n += consumer.Delivered.Consumer
+	}
+	return n
 }
 
 func publishJSON(t *testing.T, o *owner, entity, key, data string) {

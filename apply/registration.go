@@ -28,7 +28,7 @@ type planned struct {
 	changes []string
 	// widened are the entities whose earlier copies lack fields.
 	widened []string
-	// fresh are the entities that were not registered.
+	// fresh are the entities that were not registered, which a dry run unregisters.
 	fresh []string
 }
 
@@ -146,7 +146,6 @@ func (a *Applier) register(ctx context.Context) (replhub.Registered, error) {
 	if err != nil {
 		return replhub.Registered{}, fmt.Errorf("register %s: %w", a.cfg.Service, err)
 	}
-	a.fresh = p.fresh
 	for _, warning := range r.Warnings {
 		a.log.Warn("registered, but look at this", keyService, a.cfg.Service, "warning", warning)
 	}

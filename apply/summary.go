@@ -14,6 +14,10 @@ type Summary struct {
 	DeadLetters uint64 `json:"dead_letters"`
 	// Letters are the first dead letters of this instance.
 	Letters []Letter `json:"letters,omitempty"`
+	// Changes are what a run would change of the registration of a service that exists, and
+	// Unsampled is why the tables to be made are not shown; a dry run alone has them.
+	Changes   []string `json:"changes,omitempty"`
+	Unsampled string   `json:"unsampled,omitempty"`
 	// Took is how long the run lasted.
 	Took time.Duration `json:"-"`
 }

@@ -152,7 +152,7 @@ func (c *Capture) first(ctx context.Context) (bool, error) {
 	}
 	log, err := captured.Open(ctx, captured.Config{JS: js, Entity: captured.Entity(c.cfg.Slot)})
 	if err != nil {
-		return false, fmt.Errorf("%w; is a hub running?", err)
+		return false, fmt.Errorf("%w; is a hub running, and may this user read ingest (replhub auth service %s --captures)?", err, c.cfg.Service)
 	}
 	_, err = log.Read(ctx)
 	if errors.Is(err, captured.ErrNone) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/replhub/replhub/capture/internal/selection"
 	"github.com/replhub/replhub/capture/internal/source"
+	"github.com/replhub/replhub/internal/captured"
 )
 
 // Config says what is captured. Conn, DSN, Service and Tables have no default.
@@ -50,10 +50,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	name := "replhub_" + strings.ReplaceAll(c.Service, "-", "_")
-	if len(name) > 63 {
-		name = name[:63]
-	}
+	name := captured.DefaultSlot(c.Service)
 	c.Slot, c.Publication = cmp.Or(c.Slot, name), cmp.Or(c.Publication, name)
 	c.WatchEvery = cmp.Or(c.WatchEvery, 10*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())

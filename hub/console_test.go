@@ -283,7 +283,7 @@ func TestConsoleHidesPayloads(t *testing.T) {
 			w.register("sharing", `{"interests":[{"entity":"user","filter":"data.n > 1"}]}`)
 			w.publish("db.user.create", `{"id":"42","n":2,"secret":"hush-hush"}`)
 			w.copies("sharing", 1)
-			for _, path := range []string{"/row?entity=user&key=42", "/row?seq=1", "/playground?entity=user"} {
+			for _, path := range []string{"/row?entity=user&key=42", "/row?seq=1", "/playground?entity=user&filter=key+!%3D+''"} {
 				if strings.Contains(c.page(path), "hush-hush") {
 					t.Errorf("%s shows a payload", path)
 				}
@@ -292,5 +292,33 @@ func TestConsoleHidesPayloads(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where payloads are hidden, a filter or fields that read them are not tried: what passes,
+// and how large it is, would spell them out condition by condition.
+func TestConsoleTriesNothingOnHiddenPayloads(t *testing.T) {
+	w := newWorld(t)
+	c := w.console(func(cfg *hub.Config) { cfg.Console.HidePayloads, cfg.Console.Mode = true, hub.ConsoleOperate })
+	w.register("sharing", `{"interests":[{"entity":"user"}]}`)
+	w.publish("db.user.create", `{"id":"42","secret":"hush-hush"}`)
+	w.publish("db.user.create", `hush-hush`)
+	w.copies("sharing", 2)
+	const refused = "payloads are hidden here"
+	for _, query := range []string{
+		"filter=data.secret.startsWith('h')", "filter='secret'+in+data", "filter=size(data)+%3E+1", "filter=data.all(k,+k+!%3D+'x')",
+		"filter=[data].exists(d,+has(d.secret))", "filter=.data.secret+%3D%3D+'x'", "fields=secret",
+	} {
+		body := c.page("/playground?entity=user&" + query)
+		if !strings.Contains(body, refused) || strings.Contains(body, "<dt>Pass</dt>") {
+			t.Errorf("%s is tried:\n%s", query, body)
+		}
+	}
+	body := c.page("/playground?entity=user&filter=op+%3D%3D+'create'")
+	if strings.Contains(body, refused) || !strings.Contains(body, "<dt>Pass</dt><dd>1</dd>") || !strings.Contains(body, "not_json") || strings.Contains(body, "&#39;h&#39;") {
+		t.Errorf("a filter that reads no payload:\n%s", body)
+	}
+	if _, body := c.do(http.MethodGet, "/do/backfill?service=sharing&entity=user&filter=data.secret+%3D%3D+'x'", ""); !strings.Contains(body, refused) {
+		t.Errorf("a backfill with a filter:\n%s", body)
 	}
 }

@@ -3,6 +3,13 @@ package main
 // applyMutants take out what apply decides.
 var applyMutants = []mutant{
 	{
+		name: "apply-dry-run-on-a-live-service", guarantee: "a dry run changes and takes nothing of a service that exists",
+		file: "apply/dryrun.go",
+		old:  "if inUse(was) {",
+		new:  "if false && inUse(was) {",
+		pkg:  "./apply", test: "TestDryRunLeavesALiveServiceAlone",
+	},
+	{
 		name: "apply-once-without-position", guarantee: "a run with --once ends when everything that ingest held at the begin had its effect",
 		file: "apply/caughtup.go",
 		old:  "s.Position.Compare(c.end) >= 0",

@@ -2,6 +2,11 @@ package main
 
 var consoleMutants = []mutant{
 	{
+		name: "console-tries-hidden-payloads", guarantee: "where payloads are hidden, nothing that is tried tells of them", file: "hub/internal/console/playground.go",
+		old: "if !c.cfg.HidePayloads || !interest.ReadsPayload() {", new: "if true {",
+		pkg: "./hub", test: "TestConsoleTriesNothingOnHiddenPayloads",
+	},
+	{
 		name: "console-policy", guarantee: "no page loads or runs anything but the hub's own files", file: "hub/internal/console/guard.go",
 		old: `script-src 'self'; style-src 'self';`, new: `script-src 'self' 'unsafe-inline'; style-src 'self';`,
 		pkg: "./hub", test: "TestConsoleIsStrictAboutContents",

@@ -4,6 +4,20 @@ package main
 // send them.
 var pushMutants = []mutant{
 	{
+		name: "push-path-is-said", guarantee: "the path of an endpoint is in no message",
+		file: "push/address.go",
+		old:  "return u.Scheme + \"://\" + u.Host }",
+		new:  "return u.Scheme + \"://\" + u.Host + u.Path }",
+		pkg:  "./push", test: "TestPathIsASecret",
+	},
+	{
+		name: "push-answer-repeats-the-path", guarantee: "a secret that the endpoint repeats is in no message",
+		file: "push/endpoint.go",
+		old:  "bridge.OneLine(masked(string(first[:n]), address), maxExcerpt)",
+		new:  "bridge.OneLine(string(first[:n]), maxExcerpt)",
+		pkg:  "./push", test: "TestPathIsASecret",
+	},
+	{
 		name: "push-to-private-addresses", guarantee: "push connects to public addresses only",
 		file: "push/endpoint.go",
 		old:  "dialer.ControlContext = cfg.rule(u).control",

@@ -83,10 +83,9 @@ func newEndpoint(cfg Config, u *url.URL) (*endpoint, error) {
 
 func (e *endpoint) close() { e.client.CloseIdleConnections() }
 
-// name is the endpoint in messages. A query may hold a secret.
-func (e *endpoint) name() string {
-	return e.url.Scheme + "://" + e.url.Host + e.url.EscapedPath()
-}
+// name is the endpoint in messages. The path may be a secret, as that of a chat's hook is,
+// and so may the query.
+func (e *endpoint) name() string { return origin(e.url) }
 
 // answer is what the endpoint said.
 type answer struct {
@@ -134,39 +133,31 @@ func (e *endpoint) post(ctx context.Context, d *replhub.Delivery, keys [][]byte)
 		return nil, withoutURL(err)
 	}
 	defer resp.Body.Close()
-	a := &answer{status: resp.StatusCode, header: resp.Header, excerpt: excerptOf(resp)}
+	a := &answer{status: resp.StatusCode, header: resp.Header, excerpt: excerptOf(resp, e.url)}
 	a.took = time.Since(began)
 	return a, nil
 }
 
 // excerptOf reads an answer to its end or to a bound, and returns its beginning where the
-// event was not delivered.
-func excerptOf(resp *http.Response) string {
-	first := make([]byte, maxExcerpt+1)
+// event was not delivered. Some servers repeat the path that they do not know, so what may
+// be a secret of the address is masked.
+func excerptOf(resp *http.Response, address *url.URL) string {
+	// More than the excerpt, so that its end does not cut a secret in two.
+	first := make([]byte, maxExcerpt+1+len(address.RequestURI()))
 	// What cannot be read is not in the excerpt: the status has been said.
 	n, _ := io.ReadFull(resp.Body, first)
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return ""
 	}
-	return bridge.OneLine(string(first[:n]), maxExcerpt)
+	return bridge.OneLine(masked(string(first[:n]), address), maxExcerpt)
 }
 
-// withoutURL is an error without the URL that net/http puts into it: its query may hold a
+// withoutURL is an error without the URL that net/http puts into it, which may hold a
 // secret.
 func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err
-}
-
-// redirectedTo names where a redirect leads, without the query.
-func redirectedTo(h http.Header) string {
-	u, err := url.Parse(h.Get("Location"))
-	if err != nil || h.Get("Location") == "" {
-		return ""
-	}
-	u.RawQuery, u.Fragment, u.User = "", "", nil
-	return ", perhaps " + bridge.OneLine(u.String(), 200)
 }

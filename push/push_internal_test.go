@@ -129,7 +129,7 @@ func TestOutageMakesNoDeadLetters(t *testing.T) {
 			if texts == "" || strings.Contains(texts, "hush") {
 				t.Errorf("degraded: %q", texts)
 			}
-			if name == "301" && !strings.Contains(texts, "a redirect is not followed: state the address that the endpoint really has, perhaps https://elsewhere.example/") {
+			if name == "301" && !strings.Contains(texts, "a redirect is not followed: state the address that the endpoint really has, perhaps on https://elsewhere.example") {
 				t.Errorf("degraded: %q", texts)
 			}
 			l.say(ok)

@@ -61,6 +61,6 @@ func (p *Pusher) Degraded() []string {
 	return texts
 }
 
-// Endpoint is the endpoint's address in messages: without its query, which may hold a
-// secret.
+// Endpoint is the endpoint in messages: its scheme and its host. The path and the query may
+// be secrets.
 func (p *Pusher) Endpoint() string { return p.endpoint.name() }

@@ -295,10 +295,21 @@ func showPlan(w io.Writer, s apply.Summary) error {
 			t.row(one.Entity, one.Table, c.Column, c.Member)
 		}
 	}
-	if len(t.rows) == 1 {
+	if len(t.rows) > 1 {
+		if err := t.print(w); err != nil {
+			return err
+		}
+	}
+	for _, change := range s.Changes {
+		if _, err := fmt.Fprintf(w, "the registration would be changed: %s\n", change); err != nil {
+			return err
+		}
+	}
+	if s.Unsampled == "" {
 		return nil
 	}
-	return t.print(w)
+	_, err := fmt.Fprintln(w, s.Unsampled)
+	return err
 }
 
 // lineAndLog keeps the line of progress and the lines of the log apart, which are on

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/permissions"
 	"github.com/replhub/replhub/subjects"
@@ -124,14 +126,20 @@ func newAuthService(a *app) *cobra.Command {
 	var form authForm
 	var publishes, snapshots, policies []string
 	var pauses bool
+	var captures captureRole
 	cmd := &cobra.Command{
 		Use:   "service <name>",
 		Short: "Print what a service's instances need",
 		Long: `Print the permissions of a service's instances. They may register the service, take
 and acknowledge its copies, store its dead letters, publish events of the entities
-in --publishes, and state the policies of the entities in --policies.`,
+in --publishes, and state the policies of the entities in --policies.
+
+A service that runs 'replhub capture' needs --captures, and the captured entities in
+--publishes and --snapshots. It then can read all of ingest, every entity of every
+service: a capture reads back what it has stored, and NATS cannot limit that.`,
 		Example: `  replhub auth service sharing
-  replhub auth service user-profile --publishes user,tenant --snapshots user`,
+  replhub auth service user-profile --publishes user,tenant --snapshots user
+  replhub auth service user-profile --publishes user --snapshots user --captures`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 	}
@@ -139,6 +147,7 @@ in --publishes, and state the policies of the entities in --policies.`,
 	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows it serves (ServeSnapshot), separated by commas")
 	cmd.Flags().StringSliceVar(&policies, "policies", nil, "entities whose policy it states (replhub policy), separated by commas")
 	cmd.Flags().BoolVar(&pauses, "pauses", false, "it may pause its own workers, as replhub push does when its endpoint is gone")
+	captures.flags(cmd)
 	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities, "policies": knownEntities})
 	form.register(cmd)
 	cmd.RunE = a.verb(func(_ context.Context, args []string) error {
@@ -150,9 +159,38 @@ in --publishes, and state the policies of the entities in --policies.`,
 			return err
 		}
 		role.Pauses = pauses
+		if role.Records, err = captures.records(role.Name); err != nil {
+			return err
+		}
 		return a.printPermissions(permissions.Service(role, a.conn.domain), form, role.Name.String(), "the service "+role.Name.String())
 	})
 	return cmd
+}
+
+// captureRole says whether a service captures, and from which slot.
+type captureRole struct {
+	on   bool
+	slot string
+}
+
+func (c *captureRole) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&c.on, "captures", false, "it runs replhub capture; it can then read all of ingest")
+	cmd.Flags().StringVar(&c.slot, "slot", "", "slot of its capture, with --captures (default replhub_ and the service's name)")
+}
+
+// records are the subjects of the capture's records. A slot with a "*" in its name would
+// permit the records of all.
+func (c *captureRole) records(service subjects.Name) ([]string, error) {
+	slot := cmp.Or(c.slot, captured.DefaultSlot(service.String()))
+	switch {
+	case !c.on && c.slot != "":
+		return nil, usagef("--slot goes with --captures")
+	case !c.on:
+		return nil, nil
+	case !captured.ValidSlot(slot):
+		return nil, usagef("--slot %q: a slot's name has 1 to 63 lower-case letters, digits and underscores", slot)
+	}
+	return []string{captured.Subject(slot)}, nil
 }
 
 // serviceRole parses the names that a service's role has.

@@ -79,7 +79,7 @@ func TestPush(t *testing.T) {
 	hub.Publish(t, users("1", "2", "1")...)
 	t.Setenv(envPushSecret, pushSecret)
 	t.Setenv("REPLHUB_PUSH_CA", endpoint.ca)
-	config := configFile(t, "url: "+endpoint.URL+"/hook?code=hush-hush\nallow_private: true\nentity: user\nfields: id,tenant\nwhere: {user: data.id != '2'}\nstart: all\nhttp_addr: 127.0.0.1:0\nlog_level: debug\n")
+	config := configFile(t, "url: "+endpoint.URL+"/hook/hush-hush?code=hush-hush\nallow_private: true\nentity: user\nfields: id,tenant\nwhere: {user: data.id != '2'}\nstart: all\nhttp_addr: 127.0.0.1:0\nlog_level: debug\n")
 	o := execute(t.Context(), "", "push", "sharing", "--config", config, "--once", "--json")
 	var summary push.Summary
 	if err := json.Unmarshal([]byte(o.stdout), &summary); err != nil || o.code != exitDone {

@@ -63,6 +63,20 @@ func Entity(slot string) string {
 	return prefix + slot[:maxName-len(prefix)-1-len(sum)] + "-" + sum
 }
 
+// DefaultSlot is the slot of a service that names none.
+func DefaultSlot(service string) string {
+	name := "replhub_" + strings.ReplaceAll(service, "-", "_")
+	return name[:min(len(name), maxSlot)]
+}
+
+// maxSlot is the longest name of a slot, in bytes.
+const maxSlot = 63
+
+// ValidSlot reports whether PostgreSQL takes a slot's name.
+func ValidSlot(slot string) bool {
+	return slot != "" && len(slot) <= maxSlot && strings.Trim(slot, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 // Subject is the subject of a slot's records.
 func Subject(slot string) string { return subjectOf(Entity(slot)) }
 

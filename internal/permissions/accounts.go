@@ -76,6 +76,7 @@ func sharedByHub() []Share {
 		many          bool
 	}{
 		{"stream info", "STREAM.INFO.*", false},
+		{"read ingest", requestReadIngest, false}, // for captures; only their users may
 		{"consumer info", "CONSUMER.INFO.*.*", false},
 		{"unpin", "CONSUMER.UNPIN.*.*", false},
 		{"next", "CONSUMER.MSG.NEXT.*.*", true},

@@ -80,6 +80,10 @@ const (
 	snapshotAnswers = 1100
 )
 
+// requestReadIngest is JetStream's request for one message of ingest. Which one is in the
+// payload, which permissions do not see.
+const requestReadIngest = "STREAM.MSG.GET." + contract.StreamIngest
+
 // ServiceRole says what a service does besides handling events.
 type ServiceRole struct {
 	Name subjects.Name
@@ -91,6 +95,10 @@ type ServiceRole struct {
 	// Pauses lets it pause its own workers, as replhub push does when its endpoint is
 	// gone.
 	Pauses bool
+	// Records are the subjects of the records of its captures. With one, it reads all of
+	// ingest: a capture reads back what it has stored, and the server cannot limit that
+	// request to some subjects.
+	Records []string
 }
 
 // instanceVerbs are the control verbs that a service's instances use.
@@ -112,6 +120,10 @@ func Service(r ServiceRole, domain string) Permissions {
 	}
 	if r.Pauses {
 		p.publish(subjects.Control(contract.VerbPause, r.Name))
+	}
+	if len(r.Records) > 0 {
+		p.publish(r.Records...)
+		p.api(domain, "STREAM.INFO."+contract.StreamIngest, requestReadIngest)
 	}
 	p.publish(
 		contract.SubjectUnavailable+service,

@@ -105,6 +105,21 @@ func TestServiceMayDoWhatIsItsOwn(t *testing.T) {
 	if !allows(pushes.Publish, "replhub.pause.sharing") || allows(pushes.Publish, "replhub.pause.audit") || allows(pushes.Publish, "replhub.resume.sharing") {
 		t.Error("a service that pauses must pause itself alone")
 	}
+	captures := permissions.Service(permissions.ServiceRole{Name: name(t, "sharing"), Records: []string{"db.capture-replhub_sharing.update"}}, "")
+	for subject, want := range map[string]bool{
+		"db.capture-replhub_sharing.update": true,
+		"db.capture-replhub_audit.update":   false,
+		"db.capture-replhub_sharing.delete": false,
+		"$JS.API.STREAM.MSG.GET.DB":         true,
+		"$JS.API.STREAM.INFO.DB":            true,
+		"$JS.API.STREAM.MSG.GET.DLQ":        false,
+		"$JS.API.STREAM.MSG.DELETE.DB":      false,
+		"$JS.API.CONSUMER.CREATE.DB.x":      false,
+	} {
+		if got := allows(captures.Publish, subject); got != want {
+			t.Errorf("a service that captures, publish on %s: %v", subject, got)
+		}
+	}
 	for subject, want := range map[string]bool{
 		"_INBOX_sharing.x.y":             true,
 		"replhub._detached.sharing":      true,

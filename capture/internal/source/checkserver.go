@@ -2,10 +2,10 @@ package source
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -42,14 +42,12 @@ func (k *checker) checkServer() {
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
-
 // checkNames looks at the names that are said, not found.
 func (k *checker) checkNames() {
 	if _, err := subjects.ParseName(k.Service); err != nil {
 		k.refuse("--service", err.Error())
 	}
-	if !slotName.MatchString(k.SlotName) {
+	if !captured.ValidSlot(k.SlotName) {
 		k.refuse("--slot", fmt.Sprintf("%q is no name of a slot: 1 to 63 lower-case letters, digits and _", k.SlotName))
 	}
 	if n := len(k.PublicationName); n == 0 || n > 63 {

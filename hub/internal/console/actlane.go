@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/console/view"
+	"github.com/replhub/replhub/hub/internal/match"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
 )
 
 // servicePath is the page of a service.
@@ -115,12 +117,28 @@ func backfillOf(form url.Values) contract.Backfill {
 	return contract.Backfill{Entity: strings.TrimSpace(form.Get("entity")), Filter: strings.TrimSpace(form.Get("filter"))}
 }
 
+// mayBackfill refuses a backfill whose count of rows would tell of payloads that are hidden.
+func (c *Console) mayBackfill(req contract.Backfill) error {
+	entity, err := subjects.ParseName(req.Entity)
+	if err != nil {
+		return contract.FieldErrorf(contract.CodeInvalidName, "entity", "%v", err)
+	}
+	only, err := match.Compile(match.Definition{ID: "backfill", Entity: entity, Ops: subjects.DefaultOps, Only: req.Filter})
+	if err != nil {
+		return contract.Errorf(contract.CodeInvalidFilter, "%v", err)
+	}
+	return c.mayRead(only)
+}
+
 func (c *Console) confirmBackfill(ctx context.Context, form url.Values) (confirmation, error) {
 	s, err := c.describe(ctx, form)
 	if err != nil {
 		return confirmation{}, err
 	}
 	req := backfillOf(form)
+	if err := c.mayBackfill(req); err != nil {
+		return confirmation{}, err
+	}
 	which := "all rows"
 	if req.Filter != "" {
 		which = "the rows that pass the filter " + req.Filter
@@ -132,7 +150,11 @@ func (c *Console) confirmBackfill(ctx context.Context, form url.Values) (confirm
 }
 
 func (c *Console) doBackfill(ctx context.Context, form url.Values) (outcome, error) {
-	b, err := ask[contract.Backfilling](ctx, c, contract.VerbBackfill, form.Get("service"), backfillOf(form))
+	req := backfillOf(form)
+	if err := c.mayBackfill(req); err != nil {
+		return outcome{}, err
+	}
+	b, err := ask[contract.Backfilling](ctx, c, contract.VerbBackfill, form.Get("service"), req)
 	if err != nil {
 		return outcome{}, err
 	}

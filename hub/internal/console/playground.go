@@ -61,6 +61,9 @@ func (c *Console) try(r *http.Request, page *playgroundPage) error {
 	if err != nil {
 		return contract.Errorf(contract.CodeInvalidFilter, "%v", err)
 	}
+	if err := c.mayRead(interest); err != nil {
+		return err
+	}
 	if reads := interest.Unguarded(); len(reads) > 0 {
 		page.Warnings = append(page.Warnings, request.UnguardedWarning(page.Entity, reads))
 	}
@@ -69,11 +72,22 @@ func (c *Console) try(r *http.Request, page *playgroundPage) error {
 	if err != nil {
 		return err
 	}
+	page.Trial.Hidden = c.cfg.HidePayloads
 	table := match.New(service, 1, []*match.Interest{interest})
 	for _, e := range found.Events {
 		page.Trial.Add(e, table.Expand(e), c.shows(r))
 	}
 	return nil
+}
+
+// mayRead refuses what would tell of payloads where no page shows any: by trying enough
+// conditions on one event, or by its size with one member, somebody could spell it out.
+func (c *Console) mayRead(interest *match.Interest) error {
+	if !c.cfg.HidePayloads || !interest.ReadsPayload() {
+		return nil
+	}
+	return contract.Errorf(contract.CodeInvalidValue, "%s",
+		"payloads are hidden here ("+contract.EnvConsolePayloads+"=off), so no fields are tried, nor filters that read data; filters over entity, op, key, headers and time are")
 }
 
 // publishOf reads the event of a form.

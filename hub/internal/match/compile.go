@@ -54,7 +54,7 @@ func (c *Compiler) filter(text string) (*filter, error) {
 		return nil, badFilter("%s", oneLine(err.Error()))
 	}
 	expr := parsed.NativeRep().Expr()
-	return &filter{program: program, unguarded: unguarded(expr), reads: dataReads(expr)}, nil
+	return &filter{program: program, unguarded: unguarded(expr), reads: dataReads(expr), payload: readsData(expr)}, nil
 }
 
 func badFilter(format string, args ...any) error {

@@ -21,6 +21,8 @@ type filter struct {
 	unguarded []Read
 	// reads are the members of data that the text names.
 	reads []path
+	// payload says that it reads the payload in any way.
+	payload bool
 }
 
 // errNotFilterable means that the payload for a filter is not a JSON object.

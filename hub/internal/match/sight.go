@@ -3,6 +3,8 @@ package match
 import (
 	"strings"
 
+	"cel.dev/cel-go/common/ast"
+
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -20,6 +22,21 @@ const (
 // it can be projected at all.
 func (i *Interest) Judges() bool {
 	return i.filter != nil || i.only != nil || i.limit != nil && (i.limit.filter != nil || i.limit.blind != "" || i.limit.apart)
+}
+
+// ReadsPayload reports whether what the interest gets tells of what is in payloads: it keeps
+// some members, or a filter reads them.
+func (i *Interest) ReadsPayload() bool {
+	return i.fields != nil || i.filter != nil && i.filter.payload || i.only != nil && i.only.payload
+}
+
+// readsData reports whether an expression names data, in whatever way.
+func readsData(e ast.Expr) bool {
+	found := false
+	ast.PreOrderVisit(e, ast.NewExprVisitor(func(part ast.Expr) {
+		found = found || part.Kind() == ast.IdentKind && strings.TrimPrefix(part.AsIdent(), ".") == "data"
+	}))
+	return found
 }
 
 // Sees says how much copies have of the member at a path, whose levels are parted by dots

@@ -12,6 +12,8 @@ import (
 type Trial struct {
 	Passed, Cut, Failed int
 	Lines               []TrialLine
+	// Hidden says that no page shows a payload: also not in the words of an error.
+	Hidden bool
 }
 
 // TrialLine is what they did to one event.
@@ -39,7 +41,10 @@ func (t *Trial) Add(e *event.Event, d match.Decision, shown bool) {
 		}
 	case match.Dead:
 		t.Failed++
-		line.Outcome, line.Level, line.Why = "dead letter", Bad, d.Why+": "+d.Err.Error()
+		line.Outcome, line.Level, line.Why = "dead letter", Bad, d.Why
+		if !t.Hidden {
+			line.Why += ": " + d.Err.Error()
+		}
 	case match.Skip:
 		t.Cut++
 		line.Outcome, line.Level, line.Why = "left out", Warn, d.Why
