@@ -19,9 +19,23 @@ var verifyMutants = []mutant{
 	{
 		name: "digest-of-hidden-fields", guarantee: "verify: a digest tells nothing that the lane would not",
 		file: "hub/internal/match/sight.go",
-		old:  `			return Nothing`,
-		new:  `			return Whole`,
+		old:  `		return Nothing`,
+		new:  `		return Whole`,
 		pkg:  "./hub", test: "TestDigestIsOfWhatTheServiceGets",
+	},
+	{
+		name: "digest-below-a-member", guarantee: "verify: a digest of what is below a member is made of what the lane has of it",
+		file: "hub/internal/match/sight.go",
+		old:  `	return Partly`,
+		new:  `	return Whole`,
+		pkg:  "./hub/internal/match", test: "TestNarrowIsAsTheProjection",
+	},
+	{
+		name: "digest-of-what-blocks", guarantee: "verify: a digest tells nothing of what stands where an object should be",
+		file: "internal/digest/row.go",
+		old:  `			values[n] = Nowhere`,
+		new:  `			values[n] = Nowhere + c.all[n].Path`,
+		pkg:  "./internal/digest", test: "TestColumnsThatLeadNowhere",
 	},
 	{
 		name: "repair-without-order", guarantee: "repair: a delete never wins over a row that the owner makes meanwhile",

@@ -34,9 +34,9 @@ type DigestOf struct {
 }
 
 // Digest makes a digest of the rows that an owner has behind a key, as the service would
-// get them. Where the service gets every row, and each member whole or not at all, the
-// owner makes the digest, and no row is sent. Otherwise, and for an owner of an earlier
-// version, the rows come to this hub, which applies filter and fields.
+// get them. Where the service gets every row, and the first level of each path whole or
+// not at all, the owner makes the digest, and no row is sent. Otherwise, and for an owner
+// of an earlier version, the rows come to this hub, which applies filter and fields.
 func (d DigestOf) Digest(ctx context.Context, after string, query contract.DigestQuery) (contract.Digested, error) {
 	ready, err := d.Interest.ForRows(nil).Compile()
 	if err != nil {
