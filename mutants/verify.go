@@ -10,6 +10,20 @@ var verifyMutants = []mutant{
 		pkg:  "./inbox", test: "TestJudge",
 	},
 	{
+		name: "verify-equal-in-part", guarantee: "verify: a replica is equal only if all of it was compared",
+		file: "inbox/verify.go",
+		old:  ` && !r.Partly && r.Moving == 0 && r.Unjudged == 0`,
+		new:  ` && !r.Partly`,
+		pkg:  "./inbox", test: "TestEqualIsAllOfIt",
+	},
+	{
+		name: "verify-other-writers", guarantee: "verify: a row that somebody else writes all the time differs",
+		file: "inbox/verifysettle.go",
+		old:  `c.stamp == was.stamp && (!c.stamp.none() || c.replica.same(was.replica))`,
+		new:  `c.stamp == was.stamp && c.replica.same(was.replica)`,
+		pkg:  "./inbox", test: "TestJudge",
+	},
+	{
 		name: "verify-wrong-form", guarantee: "verify: values are compared as the column stores them",
 		file: "internal/digest/form.go",
 		old:  `at.UTC().Format("2006-01-02T15:04:05.999999999")`,
