@@ -83,8 +83,8 @@ type Verified struct {
 	// Equal says that no difference was found, and that all was compared: no row is
 	// Moving or Unjudged, and nothing was left out.
 	Equal bool `json:"equal"`
-	// Rows is how many rows the replica has, and OwnerRows how many the owner, those
-	// included that the service does not get.
+	// Rows is how many rows the replica has, and OwnerRows how many the owner, without
+	// those that the service does not get.
 	Rows      uint64 `json:"rows"`
 	OwnerRows uint64 `json:"owner_rows"`
 	// Missing, Extra and Different count rows.

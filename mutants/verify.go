@@ -45,6 +45,13 @@ var verifyMutants = []mutant{
 		pkg:  "./hub/internal/match", test: "TestNarrowIsAsTheProjection",
 	},
 	{
+		name: "digest-tells-the-place", guarantee: "verify: a digest does not tell the key of a row that the service does not get",
+		file: "hub/internal/lane/digest.go",
+		old:  `made.After, err = d.Places.seal(to, d.whose())`,
+		new:  `made.After = to.read`,
+		pkg:  "./hub", test: "TestDigestObeysThePolicy",
+	},
+	{
 		name: "digest-of-what-blocks", guarantee: "verify: a digest tells nothing of what stands where an object should be",
 		file: "internal/digest/row.go",
 		old:  `			values[n] = Nowhere`,
