@@ -25,6 +25,9 @@ func TestJudge(t *testing.T) {
 		"stale, and the owner goes on":       {candidate{is(2), is(1), at(3), 1}, candidate{is(3), is(1), at(3), 0}, differs},
 		"it is on its way again":             {candidate{is(2), is(1), at(3), 1}, candidate{is(3), is(2), at(7), 0}, moving},
 		"to and fro":                         {candidate{is(2), is(1), at(3), 1}, candidate{is(2), is(1), at(9), 0}, moving},
+		"written by hand at every look":      {candidate{is(1), is(2), at(3), 1}, candidate{is(1), is(3), at(3), 0}, differs},
+		"deleted by hand between looks":      {candidate{is(1), is(2), at(3), 1}, candidate{is(1), none, at(3), 0}, differs},
+		"it changes, and has no stamp":       {candidate{is(1), is(2), Stamp{}, 1}, candidate{is(2), is(3), Stamp{}, 0}, moving},
 		"it is missing at two looks":         {candidate{is(1), none, at(0), 0}, candidate{is(1), none, at(0), 0}, moving},
 		"the owner was behind, and is ahead": {candidate{is(1), is(2), at(3), 0}, candidate{is(3), is(2), at(3), 0}, moving},
 	} {
@@ -39,6 +42,25 @@ func TestJudge(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", what, got, c.want)
+		}
+	}
+}
+
+// A replica is equal only if all of it was compared.
+func TestEqualIsAllOfIt(t *testing.T) {
+	for what, c := range map[string]struct {
+		v     verifier
+		equal bool
+	}{
+		"nothing differs":     {verifier{}, true},
+		"a row differs":       {verifier{confirmed: map[string]*candidate{"k": {}}}, false},
+		"a row moves":         {verifier{candidates: map[string]*candidate{"k": {}}}, false},
+		"a row is not judged": {verifier{result: Verified{Unjudged: 1}}, false},
+		"a part was compared": {verifier{result: Verified{Partly: true}}, false},
+	} {
+		c.v.comparison = &comparison{}
+		if c.v.conclude(); c.v.result.Equal != c.equal {
+			t.Errorf("%s: equal is %v", what, c.v.result.Equal)
 		}
 	}
 }

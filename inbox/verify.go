@@ -80,18 +80,19 @@ type ColumnDifference struct {
 type Verified struct {
 	Entity string `json:"entity"`
 	Table  string `json:"table"`
-	// Equal says that no difference was found, and that all was compared.
+	// Equal says that no difference was found, and that all was compared: no row is
+	// Moving or Unjudged, and nothing was left out.
 	Equal bool `json:"equal"`
-	// Rows is how many rows the replica has, and OwnerRows how many the owner, those
-	// included that the service does not get.
+	// Rows is how many rows the replica has, and OwnerRows how many the owner, without
+	// those that the service does not get.
 	Rows      uint64 `json:"rows"`
 	OwnerRows uint64 `json:"owner_rows"`
 	// Missing, Extra and Different count rows.
 	Missing   int `json:"missing"`
 	Extra     int `json:"extra"`
 	Different int `json:"different"`
-	// Moving counts rows that differed, and changed in the replica each time that they were
-	// looked at. They do not count as different: each change brings the whole row.
+	// Moving counts rows that differed, and to which something was applied each time that
+	// they were looked at. They do not count as different: each change brings the whole row.
 	Moving int `json:"moving,omitempty"`
 	// Differences are the first rows, by their keys; LeftOut counts the others.
 	Differences []Difference `json:"differences"`
@@ -174,7 +175,7 @@ type verifier struct {
 type candidate struct {
 	owner, replica side
 	stamp          Stamp
-	// still counts looks since which the replica's row is as it is.
+	// still counts looks since which nothing was applied to the replica's row.
 	still int
 }
 
@@ -383,7 +384,7 @@ func (v *verifier) conclude() {
 		}
 	}
 	r.Moving = len(v.candidates)
-	r.Equal = len(r.Keys) == 0 && !r.Partly
+	r.Equal = len(r.Keys) == 0 && !r.Partly && r.Moving == 0 && r.Unjudged == 0
 	r.Took = time.Since(v.began)
 }
 

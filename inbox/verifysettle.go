@@ -15,7 +15,8 @@ import (
 //
 // Between two looks, the replica applies all that was published before, and some time after,
 // the first one. A row is confirmed at the third look at which it differs, if nothing was
-// applied to it in the replica since the first. Two looks would not do: at the first one
+// applied to it in the replica since the first: the inbox's stamp of it is as it was. A row
+// that changes under one stamp is written by somebody else, and differs. Two looks would not do: at the first one
 // the replica may have been ahead of the owner's row, which was read earlier, and at the
 // second one a later change may be on its way. But at the second look the owner's row was
 // read after the replica's had become what it is. So it is the newer one, and what made it
@@ -71,23 +72,29 @@ func (v *verifier) look(ctx context.Context) error {
 	return v.stamps(ctx)
 }
 
-// stillFor is how many looks behind the first one a row of the replica has to be as it was.
+// stillFor is how many looks behind the first one nothing may be applied to a row.
 const stillFor = 2
 
-// judge drops the candidates that are equal now, and confirms those whose row in the
-// replica has long been as it is.
+// judge drops the candidates that are equal now, and confirms those to which nothing was
+// applied in the replica for long.
 func (v *verifier) judge(before map[string]*candidate) {
 	for key, c := range v.candidates {
 		switch was := before[key]; {
 		case c.owner.same(c.replica):
 			delete(v.candidates, key)
-		case c.replica.same(was.replica) && c.stamp == was.stamp:
+		case c.quiet(was):
 			if c.still = was.still + 1; c.still >= stillFor {
 				v.confirmed[key] = c
 				delete(v.candidates, key)
 			}
 		}
 	}
+}
+
+// quiet reports whether nothing was applied to the row since it was looked at before.
+// Without a stamp the row itself has to tell: the service may not keep an inbox.
+func (c *candidate) quiet(was *candidate) bool {
+	return c.stamp == was.stamp && (!c.stamp.none() || c.replica.same(was.replica))
 }
 
 // lookEvery is the time between looks at a lane.

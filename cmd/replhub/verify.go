@@ -45,7 +45,7 @@ apply' matches them. Connect with the credentials of the service.
 With --repair, exactly the rows that differ are sent again through the service's stream,
 and a row that the owner does not have is deleted. Then these rows are compared again.
 
-Exit codes: 0 equal, 1 different, 2 wrong usage, 3 could not be compared.`,
+Exit codes: 0 equal, 1 different or not compared in full, 2 wrong usage, 3 could not be compared.`,
 		Example: `  replhub verify sharing --dsn "$REPLICA" --table user=people
   replhub verify sharing --dsn "$REPLICA" --table user=people --repair
   replhub verify sharing --dsn sqlite:replica.db --table user=people --map user.address.city=city --values`,

@@ -28,12 +28,21 @@ type verifiedTable struct {
 	After    *inbox.Verified `json:"after_repair,omitempty"`
 }
 
-// equal reports whether the replica is equal now.
+// equal reports whether the replica is equal now. The comparison after a repair is of the
+// rows that were repaired alone.
 func (t *verifiedTable) equal() bool {
 	if t.After != nil {
-		return t.After.Equal && !t.Partly
+		return t.After.Equal && !t.Partly && t.Moving == 0 && t.Unjudged == 0
 	}
 	return t.Equal
+}
+
+// moving counts the rows that changed at every look.
+func (t *verifiedTable) moving() int {
+	if t.After != nil {
+		return t.Moving + t.After.Moving
+	}
+	return t.Moving
 }
 
 func (r *verifyReport) verdict() string {
@@ -51,7 +60,13 @@ func (t *verifiedTable) verdict() string {
 	if t.After != nil {
 		v = t.After
 	}
-	text := fmt.Sprintf("%s is not equal to %s: %d missing, %d extra, %d different", t.Table, t.Entity, v.Missing, v.Extra, v.Different)
+	text := fmt.Sprintf("%s was not found equal to %s: %d missing, %d extra, %d different", t.Table, t.Entity, v.Missing, v.Extra, v.Different)
+	if n := t.moving(); n > 0 {
+		text += fmt.Sprintf("; %s changed at every look: verify again when less changes, or with a longer --wait", plural(n, "row"))
+	}
+	if t.Unjudged > 0 {
+		text += fmt.Sprintf("; %s could not be judged: correct the filter or the fields, or the owner's rows", plural(t.Unjudged, "row"))
+	}
 	if t.Partly {
 		text += "; so many differ that only a part was looked at: verify again after the repair"
 	}
@@ -64,8 +79,11 @@ func (r *verifyReport) show(w io.Writer, values bool) error {
 	for n := range r.Tables {
 		t := &r.Tables[n]
 		state := "equal"
-		if !t.Equal {
+		switch {
+		case len(t.Keys) > 0:
 			state = "different"
+		case !t.Equal:
+			state = "not compared in full"
 		}
 		out.printf("%s: %s: %s, %d missing, %d extra, %d different, in %s", t.Entity, state, plural(max(t.Rows, t.OwnerRows), "row"),
 			t.Missing, t.Extra, t.Different, humanDuration(time.Duration(t.Seconds*float64(time.Second))))
@@ -83,6 +101,9 @@ func (r *verifyReport) show(w io.Writer, values bool) error {
 		}
 		if t.After != nil {
 			out.printf("%s: repaired %s; afterwards %d missing, %d extra, %d different", t.Entity, plural(t.Repaired, "row"), t.After.Missing, t.After.Extra, t.After.Different)
+			if t.After.Moving > 0 {
+				out.printf("changing: %s afterwards", plural(t.After.Moving, "row"))
+			}
 		}
 	}
 	return out.err

@@ -13,7 +13,8 @@ const MaxBuckets = 1 << 16
 // goes on behind its After.
 type Digest struct {
 	Entity string `json:"entity"`
-	// After is the key of the last row before; empty asks for the first rows.
+	// After is the key of the last row before, or a reply's After; empty asks for the first
+	// rows.
 	After string `json:"after,omitempty"`
 
 	DigestQuery
@@ -48,8 +49,9 @@ type DigestColumn struct {
 // Digested is the reply of replhub.digest.<service>, and, without Epoch and Seq, an
 // owner's answer to a SnapshotRequest with a DigestQuery.
 type Digested struct {
-	// Rows is how many rows were read, those that the filter leaves out included, and
-	// After is the key of the last such row.
+	// Rows is how many rows were read, without those that the service does not get. After
+	// is how far the rows were read: the key of the last row, or, where a hub has judged
+	// the rows, a text that only this hub understands.
 	Rows  uint64 `json:"rows"`
 	After string `json:"after,omitempty"`
 	// End says that there are no further rows.

@@ -61,7 +61,7 @@ func (c *Collector) Add(key string, payload []byte) {
 	}
 }
 
-// Read notes that a row was read, whether or not the service gets it.
+// Read notes that a row which the service gets was read.
 func (c *Collector) Read(key string) {
 	c.answer.Rows++
 	c.answer.After = key
@@ -72,9 +72,6 @@ func (c *Collector) Unjudged() { c.answer.Unjudged++ }
 
 // Full reports whether the answer has no room for further rows.
 func (c *Collector) Full() bool { return c.bytes >= c.most }
-
-// Rows is how many rows were read.
-func (c *Collector) Rows() uint64 { return c.answer.Rows }
 
 // Answer returns the answer. end says that there are no further rows.
 func (c *Collector) Answer(end bool) (contract.Digested, error) {

@@ -55,6 +55,10 @@ func (f Form) Known() bool {
 // Null is the normal form of null, and of a member that is missing.
 const Null = "0"
 
+// Nowhere is the normal form where a path leads through something that has no members. No
+// value has it.
+const Nowhere = "w"
+
 // The first letters of normal forms.
 const (
 	tagText   = "t"

@@ -68,7 +68,7 @@ func TestColumnsOfAPayload(t *testing.T) {
 	for payload, want := range map[string]string{
 		`{"a":{"b":1},"c":"x","d":"y"}`: `["n1" "tx" "0" "j{1\"b:n1,}"]`,
 		`{"a":null}`:                    `["0" "tnone" "0" "0"]`,
-		`{"a":[1],"c":null}`:            `["x[1]" "0" "0" "j[n1,]"]`,
+		`{"a":[1],"c":null}`:            `["w" "0" "0" "j[n1,]"]`,
 		`{}`:                            `["0" "tnone" "0" "0"]`,
 	} {
 		if got := fmt.Sprintf("%q", columns.Of([]byte(payload))); got != want {

@@ -66,7 +66,7 @@ func (c *Columns) Of(payload []byte) []string {
 func (c *Columns) read(at *level, object []byte, values []string) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(object, &members) != nil {
-		c.blocked(at, object, values)
+		c.blocked(at, values)
 		return
 	}
 	for name, next := range at.below {
@@ -83,13 +83,14 @@ func (c *Columns) read(at *level, object []byte, values []string) {
 	}
 }
 
-// blocked are the columns whose path leads through something that has no members.
-func (c *Columns) blocked(at *level, raw []byte, values []string) {
+// blocked are the columns whose path leads through something that has no members. What
+// that is does not count: the service may not be allowed to see all of it.
+func (c *Columns) blocked(at *level, values []string) {
 	for _, next := range at.below {
 		for _, n := range next.columns {
-			values[n] = tagOther + string(raw)
+			values[n] = Nowhere
 		}
-		c.blocked(next, raw, values)
+		c.blocked(next, values)
 	}
 }
 

@@ -51,7 +51,7 @@ func (v *Verbs) Digest(ctx context.Context, service subjects.Name, req contract.
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	of := lane.DigestOf{Conn: v.cfg.Conn, Ingest: v.cfg.Ingest, Service: service, Interest: *in}
+	of := lane.DigestOf{Conn: v.cfg.Conn, Ingest: v.cfg.Ingest, Service: service, Interest: *in, Places: v.places}
 	made, err := of.Digest(ctx, req.After, req.DigestQuery)
 	if err != nil && lane.IsOwnerTrouble(err) && ctx.Err() == nil {
 		return nil, contract.FieldErrorf(contract.CodeUnavailable, "entity", "%v", err)

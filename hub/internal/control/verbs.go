@@ -10,6 +10,7 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/deadletter"
 	"github.com/replhub/replhub/hub/internal/ingest"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/partition"
 	"github.com/replhub/replhub/hub/internal/policy"
@@ -37,11 +38,12 @@ type Verbs struct {
 	// digests has a place for each digest that may be made at once: the rows of one may be
 	// in memory.
 	digests chan struct{}
+	places  *lane.Places
 }
 
 // NewVerbs makes Verbs.
 func NewVerbs(cfg VerbsConfig) *Verbs {
-	return &Verbs{cfg: cfg, digests: make(chan struct{}, maxDigests)}
+	return &Verbs{cfg: cfg, digests: make(chan struct{}, maxDigests), places: lane.NewPlaces()}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -31,16 +31,25 @@ type DigestOf struct {
 	Ingest   *ingest.Ingest
 	Service  subjects.Name
 	Interest Interest
+	// Places are those of this process.
+	Places *Places
 }
 
-// Digest makes a digest of the rows that an owner has behind a key, as the service would
-// get them. Where the service gets every row, and each member whole or not at all, the
-// owner makes the digest, and no row is sent. Otherwise, and for an owner of an earlier
-// version, the rows come to this hub, which applies filter and fields.
+// whose says for whom a place is sealed.
+func (d DigestOf) whose() string { return d.Service.String() + "/" + d.Interest.Entity }
+
+// Digest makes a digest of the rows that an owner has behind a place, as the service would
+// get them. Where the service gets every row, and the first level of each path whole or
+// not at all, the owner makes the digest, and no row is sent. Otherwise, and for an owner
+// of an earlier version, the rows come to this hub, which applies filter and fields.
 func (d DigestOf) Digest(ctx context.Context, after string, query contract.DigestQuery) (contract.Digested, error) {
 	ready, err := d.Interest.ForRows(nil).Compile()
 	if err != nil {
 		return contract.Digested{}, fmt.Errorf("compile the interest in %s: %w", d.Interest.Entity, err)
+	}
+	from, err := d.Places.open(after, d.whose())
+	if err != nil {
+		return contract.Digested{}, err
 	}
 	o := owner{nc: d.Conn, ingest: d.Ingest, service: d.Service, interest: d.Interest}
 	at, err := watermark(ctx, d.Ingest)
@@ -51,12 +60,16 @@ func (d DigestOf) Digest(ctx context.Context, after string, query contract.Diges
 	if columns, ok := ready.Narrow(query.Columns); ok && !ready.Judges() {
 		narrowed := query
 		narrowed.Columns = columns
-		if made, done, err = o.digest(ctx, after, narrowed); err != nil {
+		if made, done, err = o.digest(ctx, from.read, narrowed); err != nil {
 			return contract.Digested{}, err
 		}
 	}
 	if !done {
-		if made, err = o.digestHere(ctx, ready, after, query); err != nil {
+		var to place
+		if made, to, err = o.digestHere(ctx, ready, from, query); err == nil {
+			made.After, err = d.Places.seal(to, d.whose())
+		}
+		if err != nil {
 			return contract.Digested{}, err
 		}
 	}
@@ -109,42 +122,49 @@ func (o owner) own(origin string) error {
 
 func (o owner) listBytes() int { return min(digestList, int(o.nc.MaxPayload())/4) }
 
-// digestHere makes a digest of rows that come to this hub.
-func (o owner) digestHere(ctx context.Context, ready *match.Interest, after string, query contract.DigestQuery) (contract.Digested, error) {
+// digestHere makes a digest of rows that come to this hub, behind a place. It counts the
+// rows that the service gets, and returns the place up to which all rows were read.
+func (o owner) digestHere(ctx context.Context, ready *match.Interest, from place, query contract.DigestQuery) (made contract.Digested, to place, err error) {
 	collector, err := digest.NewCollector(query, o.listBytes())
 	if err != nil {
-		return contract.Digested{}, err
+		return made, from, err
+	}
+	answer := func(end bool) (contract.Digested, place, error) {
+		made, err := collector.Answer(end)
+		return made, to, err
 	}
 	table := match.New(o.service, 1, []*match.Interest{ready})
+	to = from
 	for until := time.Now().Add(digestTime); ; {
-		c, err := o.ask(ctx, Snapshot{After: after})
+		c, err := o.ask(ctx, Snapshot{After: to.read})
 		switch {
-		case err != nil && collector.Rows() > 0 && ctx.Err() == nil:
-			return collector.Answer(false) // the next request meets the error, if it stays
+		case err != nil && to.read != from.read && ctx.Err() == nil:
+			return answer(false) // the next request meets the error, if it stays
 		case err != nil:
-			return contract.Digested{}, err
+			return made, from, err
 		case len(c.rows) == 0:
-			return collector.Answer(true)
+			return answer(true)
 		}
 		if err := o.own(c.origin); err != nil {
-			return contract.Digested{}, err
+			return made, from, err
 		}
 		for _, e := range c.rows {
+			to.read = e.Key
 			switch decision := table.Expand(e); decision.Kind {
 			case match.Copy:
 				collector.Add(e.Key, decision.Data)
+				collector.Read(e.Key)
+				to.got = e.Key
 			case match.Dead:
 				collector.Unjudged()
 			case match.Skip:
 			}
-			collector.Read(e.Key)
-			after = e.Key
 			if collector.Full() {
-				return collector.Answer(false)
+				return answer(false)
 			}
 		}
 		if time.Now().After(until) {
-			return collector.Answer(false)
+			return answer(false)
 		}
 	}
 }

@@ -39,21 +39,20 @@ func readsData(e ast.Expr) bool {
 	return found
 }
 
-// Sees says how much copies have of the member at a path, whose levels are parted by dots
-// and have no backslash.
+// Sees says how much copies have of the first level of a path, whose levels are parted by
+// dots and have no backslash. What is below that level is not told: there a projection also
+// leaves out what is no object, and goes on in the elements of an array.
 func (i *Interest) Sees(at string) Sight {
 	if i.fields == nil {
 		return Whole
 	}
-	n := i.fields.root
-	for name := range strings.SplitSeq(at, ".") {
-		next, found := n.byName[name]
-		if !found {
-			return Nothing
-		}
-		if n = n.children[next]; n.leaf() {
-			return Whole
-		}
+	first, _, _ := strings.Cut(at, ".")
+	child, found := i.fields.root.byName[first]
+	switch {
+	case !found:
+		return Nothing
+	case i.fields.root.children[child].leaf():
+		return Whole
 	}
 	return Partly
 }
