@@ -43,7 +43,7 @@ func (l *lookups) fill(ctx context.Context, r *relation, row change.Tuple, missi
 	case errors.As(result.Err, &refused) && (refused.Code == undefinedColumn || refused.Code == undefinedTable):
 		return true, nil // the value is gone for good; Row leaves the column out
 	case result.Err != nil:
-		return false, result.Err
+		return false, change.Denied(result.Err)
 	case len(result.Rows) == 0:
 		return false, nil
 	}

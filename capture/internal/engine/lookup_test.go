@@ -1,11 +1,14 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/replhub/replhub/capture/internal/engine"
 	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
@@ -56,4 +59,23 @@ func TestLargeValueOfACommitThatIsNotSeen(t *testing.T) {
 		"users.create 2 "+row("2", "c", "z"),
 		"users.update 2 "+row("2", "d", "z"),
 	)
+}
+
+// A row that row security hides is not taken for one that is gone: the capture stops, and
+// says which right is missing.
+func TestRowSecurityHidesNoRow(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), users, "ALTER TABLE users ALTER note SET STORAGE EXTERNAL",
+		"DROP ROLE IF EXISTS engine_reader", "CREATE ROLE engine_reader LOGIN REPLICATION", "GRANT SELECT ON users TO engine_reader",
+		"INSERT INTO users VALUES (1, 'Ada', repeat('x', 3000))")
+	t.Cleanup(func() { b.cleanUp("DROP OWNED BY engine_reader", "DROP ROLE engine_reader") })
+	b.exec("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+	b.exec("UPDATE users SET name = 'Ada L'")
+	cfg := b.config()
+	cfg.Database.User = "engine_reader"
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	e := engine.New(cfg)
+	if err := e.Run(ctx); engine.ProblemOf(err) != engine.Refused || !strings.Contains(err.Error(), "BYPASSRLS") {
+		t.Errorf("%v; %d changes were left out, as if their rows were gone", err, e.Counts().Superseded.Load())
+	}
 }

@@ -101,7 +101,7 @@ func (t *Table) typeName(column string) string {
 // no transaction has touched the row; the tuple is valid until yield returns.
 func (s *scan) run(ctx context.Context, conn *pgx.Conn, query string, args [][]byte, yield func(untouched bool, t change.Tuple) error) error {
 	if err := conn.PgConn().ExecParams(ctx, "DECLARE replhub NO SCROLL CURSOR FOR "+query, args, nil, nil, nil).Read().Err; err != nil {
-		return fmt.Errorf("read the rows of %s: %w", s.table.FullName(), err)
+		return fmt.Errorf("read the rows of %s: %w", s.table.FullName(), change.Denied(err))
 	}
 	for {
 		rows, err := s.fetch(ctx, conn, yield)

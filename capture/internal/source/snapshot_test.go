@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -279,5 +280,23 @@ func TestResyncRows(t *testing.T) {
 	}
 	if got["user"] != 1000 || got["tenant"] != 1 || len(got) != 2 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Rows that row security hides are an error, not rows that are left out: replhub verify
+// --repair would delete them.
+func TestRowSecurityHidesNoRow(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE users (id int PRIMARY KEY)", "INSERT INTO users VALUES (1)",
+		"DROP ROLE IF EXISTS source_reader", "CREATE ROLE source_reader LOGIN", "GRANT SELECT ON users TO source_reader")
+	defer d.exec("DROP OWNED BY source_reader", "DROP ROLE source_reader")
+	d.config.User = "source_reader"
+	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.users=user"}})
+	if rows, _ := all(t, s, "user"); len(rows) != 1 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	d.exec("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+	rows, _, err := readAll(t.Context(), s, "user")
+	if _, refused := errors.AsType[*change.RefusalError](err); !refused || !strings.Contains(err.Error(), "BYPASSRLS") {
+		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }

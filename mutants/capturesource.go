@@ -1,0 +1,13 @@
+package main
+
+// captureSourceMutants are the mechanisms by which a capture reads what a database has,
+// and by which records of captures stay apart from the events of services.
+var captureSourceMutants = []mutant{
+	{
+		name: "hidden-rows", guarantee: "capture: a row that row security hides is an error, not a row that is gone",
+		file: "capture/internal/change/change.go",
+		old:  `"row_security": "off",`,
+		new:  `"row_security": "on",`,
+		pkg:  "./capture/internal/source", test: "TestRowSecurityHidesNoRow",
+	},
+}
