@@ -10,4 +10,11 @@ var captureSourceMutants = []mutant{
 		new:  `"row_security": "on",`,
 		pkg:  "./capture/internal/source", test: "TestRowSecurityHidesNoRow",
 	},
+	{
+		name: "citext-order", guarantee: "capture: a snapshot over a key of citext has each row",
+		file: "capture/internal/source/scan.go",
+		old:  "forms[n] += `::text COLLATE \"C\"`",
+		new:  `forms[n] += ""`,
+		pkg:  "./capture/internal/source", test: "TestRowsByKey",
+	},
 }

@@ -74,7 +74,7 @@ func (s *scan) query(where, tail string) string {
 // after selects the rows that follow a key, in the order of the key; all with an empty
 // key.
 func (s *scan) after(key string, limit int) (query string, args [][]byte, err error) {
-	order := strings.Join(quoteAll(s.order), ", ")
+	order := strings.Join(s.ordered(), ", ")
 	tail := fmt.Sprintf(" ORDER BY %s LIMIT %d", order, limit)
 	if key == "" {
 		return s.query("", tail), nil, nil
@@ -88,8 +88,29 @@ func (s *scan) after(key string, limit int) (query string, args [][]byte, err er
 		name := s.shape.Columns()[at].Name
 		args = append(args, []byte(literals[n]))
 		values[slices.Index(s.order, name)] = fmt.Sprintf("$%d::%s", n+1, s.table.typeName(name))
+		if s.folded(name) {
+			values[slices.Index(s.order, name)] = fmt.Sprintf("$%d::text", n+1)
+		}
 	}
 	return s.query(" WHERE ("+order+") > ("+strings.Join(values, ", ")+")", tail), args, nil
+}
+
+// ordered are the columns of the key in the form by which rows are ordered and compared.
+// The operators of citext are not in the search path, so a comparison would be that of
+// text, which is not the order of its index. Both are of one order by an explicit form.
+func (s *scan) ordered() []string {
+	forms := quoteAll(s.order)
+	for n, name := range s.order {
+		if s.folded(name) {
+			forms[n] += `::text COLLATE "C"`
+		}
+	}
+	return forms
+}
+
+func (s *scan) folded(column string) bool {
+	columns := s.shape.Columns()
+	return columns[slices.IndexFunc(columns, func(c row.Column) bool { return c.Name == column })].Type.Folded()
 }
 
 func (t *Table) typeName(column string) string {

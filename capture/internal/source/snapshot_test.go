@@ -60,6 +60,8 @@ func TestRowsByKey(t *testing.T) {
 		"CREATE TABLE binaries (id bytea PRIMARY KEY)", "INSERT INTO binaries SELECT sha256(n::text::bytea) FROM generate_series(1, 50) n",
 		"CREATE TABLE moments (id timestamptz PRIMARY KEY)", "INSERT INTO moments SELECT 'epoch'::timestamptz + n * '1.5 days'::interval FROM generate_series(1, 50) n", "INSERT INTO moments VALUES ('-infinity'), ('0044-03-15 BC')",
 		"CREATE TABLE numerics (id numeric PRIMARY KEY)", "INSERT INTO numerics VALUES (1.10), (-1), ('NaN'), (1000), (0.001)",
+		"CREATE EXTENSION citext", "CREATE DOMAIN mail AS citext",
+		"CREATE TABLE mails (id mail, n int, PRIMARY KEY (n, id))", "INSERT INTO mails SELECT CASE WHEN n % 3 = 0 THEN upper(md5(n::text)) ELSE md5(n::text) END, n / 30 FROM generate_series(0, 59) n",
 		"CREATE TABLE moods (id mood PRIMARY KEY)", "INSERT INTO moods VALUES ('sad'), ('glad')",
 		"CREATE TABLE padded (id char(5) PRIMARY KEY)", "INSERT INTO padded VALUES ('b'), ('a')",
 		"CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY HASH (id)",
@@ -69,7 +71,7 @@ func TestRowsByKey(t *testing.T) {
 	)
 	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.*"}, Exclude: []string{"public.pairs.secret"}})
 	s.Limit = 20
-	for entity, want := range map[string]int{"pairs": 700, "binaries": 50, "moments": 52, "numerics": 5, "moods": 2, "padded": 2, "parts": 50, "base": 1, "heir": 1} {
+	for entity, want := range map[string]int{"pairs": 700, "binaries": 50, "moments": 52, "numerics": 5, "mails": 60, "moods": 2, "padded": 2, "parts": 50, "base": 1, "heir": 1} {
 		rows, calls := all(t, s, entity)
 		keys := map[string]bool{}
 		for _, row := range rows {
