@@ -17,4 +17,18 @@ var captureSourceMutants = []mutant{
 		new:  `forms[n] += ""`,
 		pkg:  "./capture/internal/source", test: "TestRowsByKey",
 	},
+	{
+		name: "foreign-record", guarantee: "capture: an event of another publisher does not stop a trim as a record would",
+		file: "internal/captured/log.go",
+		old:  `if err == nil && msg.Header.Get(contract.HeaderKey) != l.entity {`,
+		new:  `if err == nil && msg.Header.Get(contract.HeaderKey) == "" {`,
+		pkg:  "./internal/captured", test: "TestEventsOfOthersAreNoRecords",
+	},
+	{
+		name: "emitted-record", guarantee: "capture: a message in the log is never published as a record of a capture",
+		file: "capture/internal/engine/outbox.go",
+		old:  `if captured.Reserved(m.Entity) {`,
+		new:  `if captured.Reserved(m.Op) {`,
+		pkg:  "./capture/internal/engine", test: "TestEmittedEventOfACapture",
+	},
 }

@@ -63,6 +63,8 @@ func ProblemOf(err error) Problem {
 		return Trimmed
 	case errors.Is(err, captured.ErrNewer):
 		return NewerRecord
+	case errors.Is(err, captured.ErrForeign):
+		return Refused
 	default:
 		return DatabaseAway
 	}
