@@ -31,4 +31,11 @@ var captureSourceMutants = []mutant{
 		new:  `if captured.Reserved(m.Op) {`,
 		pkg:  "./capture/internal/engine", test: "TestEmittedEventOfACapture",
 	},
+	{
+		name: "lookup-by-name", guarantee: "capture: a large value is read from the table that had the change",
+		file: "capture/internal/engine/lookup.go",
+		old:  `case string(result.Rows[0][0]) != "t":`,
+		new:  `case false:`,
+		pkg:  "./capture/internal/engine", test: "TestLargeValueOfATableThatWasRenamed",
+	},
 }

@@ -79,3 +79,26 @@ func TestRowSecurityHidesNoRow(t *testing.T) {
 		t.Errorf("%v; %d changes were left out, as if their rows were gone", err, e.Counts().Superseded.Load())
 	}
 }
+
+// A large value is read from the table that had the change, whatever that is called by
+// now; and never from a table that inherits from it, or that has its name.
+func TestLargeValueOfATableThatWasRenamed(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), users, "ALTER TABLE users ALTER note SET STORAGE EXTERNAL",
+		"INSERT INTO users VALUES (1, 'Ada', repeat('x', 3000)), (2, 'Bob', repeat('y', 3000))",
+		"CREATE TABLE other_heir () INHERITS (users)", "INSERT INTO other_heir VALUES (2, 'heir', 'heir')",
+		"CREATE TABLE teams (id int PRIMARY KEY, name text, note text)", "ALTER TABLE teams ALTER note SET STORAGE EXTERNAL", "INSERT INTO teams VALUES (1, 'a', repeat('z', 3000))")
+	b.exec("UPDATE ONLY users SET name = name || ' L'")
+	b.exec("UPDATE teams SET name = 'b'")
+	b.exec("DELETE FROM ONLY users WHERE id = 2")
+	b.exec("ALTER TABLE users RENAME TO members")
+	b.exec(users)
+	b.exec("INSERT INTO users VALUES (1, 'other', 'other')")
+	b.exec("DROP TABLE teams")
+	b.run()
+	b.await(
+		fmt.Sprintf(`users.update 1 {"id":"1","name":"Ada L","note":%q}`, strings.Repeat("x", 3000)),
+		`teams.update 1 {"id":"1","name":"b"}`,
+		`users.delete 2 {"id":"2"}`,
+		`users.create 1 {"id":"1","name":"other","note":"other"}`,
+	)
+}
