@@ -95,10 +95,19 @@ func TestLargeValueOfATableThatWasRenamed(t *testing.T) {
 	b.exec("INSERT INTO users VALUES (1, 'other', 'other')")
 	b.exec("DROP TABLE teams")
 	b.run()
-	b.await(
+	want := []string{
 		fmt.Sprintf(`users.update 1 {"id":"1","name":"Ada L","note":%q}`, strings.Repeat("x", 3000)),
 		`teams.update 1 {"id":"1","name":"b"}`,
 		`users.delete 2 {"id":"2"}`,
 		`users.create 1 {"id":"1","name":"other","note":"other"}`,
-	)
+	}
+	b.await(want...)
+	b.exec(`DO $$ BEGIN
+		ALTER TABLE members RENAME TO former;
+		CREATE TABLE members (id int PRIMARY KEY, name text, note text);
+		INSERT INTO members VALUES (1, 'new', 'new');
+		UPDATE ONLY former SET name = 'Ada M' WHERE id = 1;
+	END $$`)
+	b.await(append(want, `members.create 1 {"id":"1","name":"new","note":"new"}`,
+		fmt.Sprintf(`former.update 1 {"id":"1","name":"Ada M","note":%q}`, strings.Repeat("x", 3000)))...)
 }
