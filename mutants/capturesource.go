@@ -38,4 +38,13 @@ var captureSourceMutants = []mutant{
 		new:  `case false:`,
 		pkg:  "./capture/internal/engine", test: "TestLargeValueOfATableThatWasRenamed",
 	},
+	{
+		name: "renamed-exclusion", guarantee: "capture: an excluded column that is renamed is not published",
+		file: "capture/internal/source/tables.go",
+		old:  `	if len(notIn(names, now)) == 0 {`,
+		new: `	if len(now) > 0 {
+		unmet = nil
+	} else {`,
+		pkg: "./capture/internal/source", test: "TestExcludedColumnThatWasRenamed",
+	},
 }

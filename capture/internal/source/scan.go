@@ -30,6 +30,9 @@ func newScan(ctx context.Context, conn *pgx.Conn, tables *Tables, t *Table, enti
 	if key == nil {
 		key = t.primaryKey()
 	}
+	if err := refuseUnmet(tables.selection.Unmet(t.Schema, t.Name, t.names())); err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.FullName(), err)
+	}
 	rel := t.relation(key)
 	columns := make([]row.Column, len(rel.Columns))
 	for n, c := range rel.Columns {

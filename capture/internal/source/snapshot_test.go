@@ -302,3 +302,46 @@ func TestRowSecurityHidesNoRow(t *testing.T) {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }
+
+// An excluded column that was renamed is not published under its new name, neither with a
+// change nor with a row of a snapshot; until both names are excluded.
+func TestExcludedColumnThatWasRenamed(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE users (id int PRIMARY KEY, secret text, twice int GENERATED ALWAYS AS (id * 2) STORED)", "INSERT INTO users (id) VALUES (1)")
+	relation := func(columns ...string) *change.Relation {
+		rel := &change.Relation{Schema: "public", Name: "users", Identity: 'd', Columns: []change.Column{{Name: "id", Type: 23, Identity: true}}}
+		if err := d.QueryRow(t.Context(), "SELECT 'users'::regclass::oid").Scan(&rel.OID); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range columns {
+			rel.Columns = append(rel.Columns, change.Column{Name: name, Type: 25})
+		}
+		return rel
+	}
+	refused := func(rel *change.Relation, exclude ...string) bool {
+		cfg := selection.Config{Tables: []string{"public.users=user"}, Exclude: exclude}
+		tables := NewTables(d.config, selectionOf(t, cfg))
+		defer tables.Close(t.Context())
+		_, err := tables.Table(t.Context(), rel)
+		_, is := errors.AsType[*change.RefusalError](err)
+		if !is && err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	exact, both := []string{"public.users.secret", "public.users.twice"}, []string{"public.users.secret*", "public.users.hidden*"}
+	if refused(relation("secret"), exact...) || refused(relation(), exact...) {
+		t.Error("the table has the column, now or by the time of the change, and is refused")
+	}
+	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.users=user"}, Exclude: exact})
+	all(t, s, "user")
+	d.exec("ALTER TABLE users RENAME secret TO hidden")
+	if !refused(relation("hidden"), exact...) || !refused(relation("secret"), "public.users.hidden") {
+		t.Error("the column is published under another name")
+	}
+	if _, _, err := readAll(t.Context(), s, "user"); err == nil {
+		t.Error("a snapshot has the column under its new name")
+	}
+	if refused(relation("hidden"), both...) || refused(relation("secret"), both...) {
+		t.Error("both names are excluded, and the table is refused")
+	}
+}
