@@ -37,6 +37,9 @@ type Config struct {
 	// Slot and Publication are names in the database; "replhub_" and the service's name
 	// by default. What does not exist is made.
 	Slot, Publication string
+	// NoEmitted leaves out the events that transactions write into the log by
+	// pg_logical_emit_message, which every role may call by default.
+	NoEmitted bool
 	// Resync makes the slot again and publishes every row, before Run goes on as always:
 	// after a slot was lost, or a database was restored. The versions of the rows win over
 	// all before. Rows that were deleted meanwhile are not told of: replhub verify

@@ -54,6 +54,7 @@ other users can read command lines. The log goes to stderr.`,
 	flags.StringArrayVar(&f.cfg.Keys, "key", nil, "columns of a table's key, as schema.table=column,column (default its primary key); may be repeated")
 	flags.StringVar(&f.cfg.Slot, "slot", "", "name of the replication slot (default replhub_<service>)")
 	flags.StringVar(&f.cfg.Publication, "publication", "", "name of the publication (default replhub_<service>)")
+	flags.BoolVar(&f.cfg.NoEmitted, "no-emitted", false, "leave out the events that transactions write into the log by pg_logical_emit_message")
 	flags.BoolVar(&f.cfg.Resync, "resync", false, "make the slot again first and publish every row again with versions that win, after a slot was lost or a database was restored; state it once, not in a unit file")
 	flags.BoolVar(&f.check, "check", false, "only say what stands in the way, and which tables would be captured; the exit code is 1 if something does")
 	cmd.RunE = a.verb(func(ctx context.Context, _ []string) error { return a.capture(ctx, &f) })

@@ -50,8 +50,8 @@ func keep(ctx context.Context, js jetstream.JetStream, entity string, below uint
 	}
 	old, err := log.Read(ctx)
 	switch {
-	case errors.Is(err, ErrNone):
-		return below, nil // a trim of another hub
+	case errors.Is(err, ErrNone), errors.Is(err, ErrForeign):
+		return below, nil // a trim of another hub, or an event of another publisher
 	case err != nil:
 		return 0, err
 	}

@@ -83,7 +83,8 @@ type Held struct {
 	Seq    uint64
 }
 
-// Read returns the newest record; ErrNone when there is none.
+// Read returns the newest record; ErrNone when there is none. With ErrForeign, the place
+// is that of the event which is no record.
 func (l *Log) Read(ctx context.Context) (Held, error) {
 	ctx, cancel := l.patient(ctx)
 	defer cancel()
@@ -95,6 +96,9 @@ func (l *Log) Read(ctx context.Context) (Held, error) {
 		return Held{}, fmt.Errorf("read the record of the capture: %w", err)
 	}
 	r, err := Decode(msg.Data)
+	if err == nil && msg.Header.Get(contract.HeaderKey) != l.entity {
+		r, err = Record{}, ErrForeign
+	}
 	return Held{r, msg.Sequence}, err
 }
 
@@ -171,12 +175,12 @@ const (
 )
 
 // Claim fences every earlier writer: it writes a record, and returns it with the position
-// of the last change that is stored. From then on only the caller appends, until another
+// of the last change that is stored. At an error of Read it writes nothing. From then on only the caller appends, until another
 // Claim.
 func (l *Log) Claim(ctx context.Context) (held Held, stored Position, err error) {
 	old, err := l.Read(ctx)
 	if err != nil {
-		return Held{}, Position{}, err
+		return old, Position{}, err
 	}
 	held, err = l.Write(ctx, old.Record.claim(old.Seq, NewID(), l.writer), old.Seq)
 	if err != nil {

@@ -69,7 +69,7 @@ func (l *ledger) must(err error) {
 
 func (l *ledger) write(r captured.Record, behind uint64) captured.Held {
 	l.t.Helper()
-	r.ID = captured.NewID()
+	r.ID, r.System = captured.NewID(), "7"
 	held, err := l.log.Write(l.t.Context(), r, behind)
 	l.must(err)
 	return held
@@ -144,7 +144,7 @@ func TestClaimFencesEarlierWriters(t *testing.T) {
 	if err := l.change("user", "a", 2, old.Seq); !errors.Is(err, captured.ErrFenced) {
 		t.Errorf("a late change was stored (%v)", err)
 	}
-	if _, err := l.log.Write(t.Context(), captured.Record{ID: "late"}, old.Seq); !errors.Is(err, captured.ErrFenced) {
+	if _, err := l.log.Write(t.Context(), captured.Record{ID: "late", System: "7"}, old.Seq); !errors.Is(err, captured.ErrFenced) {
 		t.Errorf("a late record was stored (%v)", err)
 	}
 	l.must(l.change("user", "a", 2, held.Seq))
@@ -175,5 +175,35 @@ func TestClaimWithoutARecordOrItsEvents(t *testing.T) {
 	l.purge(claimed.Seq)
 	if _, _, err := l.log.Claim(t.Context()); !errors.Is(err, captured.ErrTrimmed) {
 		t.Errorf("without the events behind it: %v", err)
+	}
+}
+
+// An event of another publisher is no record, and needs none of what a trim removes.
+func TestEventsOfOthersAreNoRecords(t *testing.T) {
+	l := newLedger(t)
+	held := l.write(captured.Record{}.WithEntity("user"), 0)
+	for _, entity := range []string{"capture-orders", "capture-copied"} {
+		data := []byte(`{"id":42}`)
+		if entity == "capture-copied" { // a record under another name
+			var err error
+			data, err = held.Record.Encode()
+			l.must(err)
+		}
+		_, err := l.js.PublishMsg(t.Context(), &nats.Msg{Subject: "db." + entity + ".update", Header: nats.Header{contract.HeaderKey: {"42"}}, Data: data})
+		l.must(err)
+		log, err := captured.Open(t.Context(), captured.Config{JS: l.js, Entity: entity})
+		l.must(err)
+		if _, _, err := log.Claim(t.Context()); !errors.Is(err, captured.ErrForeign) {
+			t.Errorf("%s: %v", entity, err)
+		}
+	}
+	stream, err := l.js.Stream(t.Context(), contract.StreamIngest)
+	l.must(err)
+	end := stream.CachedInfo().State.LastSeq
+	if below, err := captured.Keep(t.Context(), l.js, end+1, "w"); err != nil || below != end+1 {
+		t.Errorf("a trim below %d stops at %d (%v)", end+1, below, err)
+	}
+	if stream, err = l.js.Stream(t.Context(), contract.StreamIngest); err != nil || stream.CachedInfo().State.LastSeq != end+2 {
+		t.Errorf("a claim and a record of the capture a were to follow %d, and %d does (%v)", end, stream.CachedInfo().State.LastSeq, err)
 	}
 }

@@ -16,6 +16,10 @@ import (
 // version does not know.
 var ErrNewer = errors.New("a newer replhub wrote the record of this capture; upgrade this one")
 
+// ErrForeign means that the newest event of the entity of a capture's records is none of
+// them: another publisher wrote it.
+var ErrForeign = errors.New("the newest event is no record of a capture: entities that begin with " + prefix + " are reserved; stop whoever publishes it, and start the capture once with --resync")
+
 const (
 	form = 1
 	// prefix begins the entity of every capture's records.
@@ -77,12 +81,16 @@ func ValidSlot(slot string) bool {
 	return slot != "" && len(slot) <= maxSlot && strings.Trim(slot, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
+// Reserved reports whether only records of captures may have an entity.
+func Reserved(entity string) bool { return strings.HasPrefix(entity, prefix) }
+
 // Subject is the subject of a slot's records.
 func Subject(slot string) string { return subjectOf(Entity(slot)) }
 
 func subjectOf(entity string) string { return "db." + entity + "." + subjects.Update.String() }
 
-// IsRecord reports whether a subject of ingest is that of a capture's records.
+// IsRecord reports whether a subject of ingest is that of a capture's records. Another
+// publisher may write there too: Read tells by the event.
 func IsRecord(subject string) bool {
 	return strings.HasPrefix(subject, "db."+prefix) && strings.HasSuffix(subject, "."+subjects.Update.String())
 }
@@ -93,14 +101,24 @@ func (r Record) Encode() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// Decode reads the payload of a record, and refuses one of a newer form with ErrNewer.
+// Decode reads the payload of a record. It refuses one of a newer form with ErrNewer, and
+// what is no record with ErrForeign.
 func Decode(data []byte) (Record, error) {
+	var of struct {
+		Form int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &of); err != nil {
+		return Record{}, fmt.Errorf("%w: %w", ErrForeign, err)
+	}
+	if of.Form > form {
+		return Record{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, of.Form, form)
+	}
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
-		return Record{}, fmt.Errorf("decode the record of a capture: %w", err)
+		return Record{}, fmt.Errorf("%w: %w", ErrForeign, err)
 	}
-	if r.Form > form {
-		return Record{}, fmt.Errorf("%w: it has version %d, and this replhub knows %d", ErrNewer, r.Form, form)
+	if r.Form != form || r.ID == "" || r.System == "" {
+		return Record{}, ErrForeign
 	}
 	return r, nil
 }

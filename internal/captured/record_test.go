@@ -98,9 +98,12 @@ func TestRecordForm(t *testing.T) {
 	if _, err := captured.Decode([]byte(`{"v":2}`)); !errors.Is(err, captured.ErrNewer) {
 		t.Errorf("a newer form: %v", err)
 	}
-	for _, bad := range []string{``, `[]`, `{"confirm":"x"}`, `{"confirm":"1/100000000"}`} {
-		if _, err := captured.Decode([]byte(bad)); err == nil {
-			t.Errorf("%s is a record", bad)
+	for _, bad := range []string{
+		``, `[]`, `{}`, `{"id":42}`, `{"v":1,"id":"i"}`, `{"v":1,"system":"7"}`, `{"id":"i","system":"7"}`,
+		`{"v":1,"id":"i","system":"7","confirm":"x"}`, `{"v":1,"id":"i","system":"7","confirm":"1/100000000"}`,
+	} {
+		if _, err := captured.Decode([]byte(bad)); !errors.Is(err, captured.ErrForeign) {
+			t.Errorf("%s: %v", bad, err)
 		}
 	}
 }

@@ -20,7 +20,13 @@
 //   - A partition's changes arrive under its root (publish_via_partition_root).
 package change
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
 
 // Settings are the session settings under which values are spelt. They are sent when a
 // connection opens, so that the settings of the role and of the database do not count.
@@ -37,6 +43,9 @@ func Settings() map[string]string {
 		"lc_monetary":        "C",
 		// A value of regclass and its like is printed with its schema.
 		"search_path": "pg_catalog",
+		// Where a policy would hide rows, the server answers with an error (see Denied): a
+		// row that is hidden looks as if it were deleted.
+		"row_security": "off",
 	}
 }
 
@@ -99,6 +108,16 @@ func (r *RefusalError) Error() string { return r.Err.Error() }
 
 // Unwrap returns the reason.
 func (r *RefusalError) Unwrap() error { return r.Err }
+
+// Denied turns the server's refusal to show rows (42501) into a *RefusalError that names
+// the right. Every other error stays as it is.
+func Denied(err error) error {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) || refused.Code != "42501" {
+		return err
+	}
+	return &RefusalError{fmt.Errorf("%w: the role of the capture needs SELECT on the table, USAGE on its schema, and BYPASSRLS where the table has row security; 'replhub capture postgres --check' prints the statements", err)}
+}
 
 // Table turns the rows of a table into events. It does no I/O.
 type Table interface {

@@ -266,7 +266,7 @@ func classed(err error) error {
 	var class *problemError
 	var refused *jetstream.APIError
 	switch {
-	case err == nil, errors.As(err, &class), errors.Is(err, captured.ErrFenced), errors.Is(err, captured.ErrTrimmed), errors.Is(err, captured.ErrNewer), errors.Is(err, captured.ErrNone):
+	case err == nil, errors.As(err, &class), errors.Is(err, captured.ErrFenced), errors.Is(err, captured.ErrTrimmed), errors.Is(err, captured.ErrNewer), errors.Is(err, captured.ErrNone), errors.Is(err, captured.ErrForeign):
 		return err
 	case errors.As(err, &refused):
 		return &problemError{IngestRefuses, err}

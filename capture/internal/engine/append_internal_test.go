@@ -30,7 +30,7 @@ func TestAppendsAreFenced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			held, err := log.Write(t.Context(), captured.Record{ID: "1"}.WithEntity("user"), 0)
+			held, err := log.Write(t.Context(), captured.Record{ID: "1", System: "7"}.WithEntity("user"), 0)
 			if err != nil {
 				t.Fatal(err)
 			}

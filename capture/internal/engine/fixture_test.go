@@ -194,6 +194,21 @@ func (b *bench) exec(statement string, args ...any) {
 	}
 }
 
+// cleanUp executes statements when the test has ended.
+func (b *bench) cleanUp(statements ...string) {
+	db, err := pgx.Connect(context.Background(), b.dsn)
+	if err != nil {
+		b.t.Error(err)
+		return
+	}
+	defer db.Close(context.Background())
+	for _, statement := range statements {
+		if _, err := db.Exec(context.Background(), statement); err != nil {
+			b.t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
 func (b *bench) config() engine.Config {
 	config, err := pgx.ParseConfig(b.dsn)
 	if err != nil {

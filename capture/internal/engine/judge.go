@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/replhub/replhub/capture/internal/change"
 	"github.com/replhub/replhub/internal/captured"
 )
 
@@ -50,15 +51,20 @@ func problemf(p Problem, format string, args ...any) error {
 // ProblemOf is the class of an error; DatabaseAway where the error has none.
 func ProblemOf(err error) Problem {
 	var p *problemError
+	var refusal *change.RefusalError
 	switch {
 	case err == nil:
 		return None
 	case errors.As(err, &p):
 		return p.problem
+	case errors.As(err, &refusal):
+		return Refused
 	case errors.Is(err, captured.ErrTrimmed):
 		return Trimmed
 	case errors.Is(err, captured.ErrNewer):
 		return NewerRecord
+	case errors.Is(err, captured.ErrForeign):
+		return Refused
 	default:
 		return DatabaseAway
 	}

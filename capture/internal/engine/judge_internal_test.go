@@ -123,3 +123,12 @@ func TestPlan(t *testing.T) {
 		})
 	}
 }
+
+// A message in the log cannot pose as the record of a capture.
+func TestEmittedEventOfACapture(t *testing.T) {
+	for entity, want := range map[string]bool{"team": true, "captured": true, "capture-team": false, "capture-": false} {
+		if _, err := emittedEvent(fmt.Appendf(nil, `{"entity":%q,"op":"update","key":"t1","data":{}}`, entity)); (err == nil) != want {
+			t.Errorf("%s: %v", entity, err)
+		}
+	}
+}

@@ -20,41 +20,82 @@ import (
 type lookups struct {
 	config *pgx.ConnConfig
 	conn   *pgconn.PgConn
+	// names are the tables as they were called when that was asked last, by their OIDs.
+	names map[uint32]string
 }
 
-// The errors of a table or a column that is no longer there.
+// The errors of a table or a column that is no longer there under its name.
 const (
 	undefinedTable  = "42P01"
 	undefinedColumn = "42703"
 )
 
 // fill puts the missing columns of a row into the row, as they are now. A value that was
-// changed since is newer than the change: the change that made it follows.
+// changed since is newer than the change: the change that made it follows. The table may
+// have another name by now, and another table its name.
 func (l *lookups) fill(ctx context.Context, r *relation, row change.Tuple, missing []int) (found bool, err error) {
-	if err := l.connect(ctx); err != nil {
-		return false, err
+	for {
+		if err := l.connect(ctx); err != nil {
+			return false, err
+		}
+		name, there, err := l.name(ctx, r.OID)
+		if err != nil || !there {
+			return err == nil, err // the values are gone for good; Row leaves the columns out
+		}
+		statement, args := lookupStatement(r, name, row, missing)
+		result := l.conn.ExecParams(ctx, statement, args, nil, nil, nil).Read()
+		var refused *pgconn.PgError
+		switch {
+		case errors.As(result.Err, &refused) && refused.Code == undefinedColumn && len(missing) > 1:
+			return l.fillEach(ctx, r, row, missing)
+		case errors.As(result.Err, &refused) && refused.Code == undefinedColumn:
+			return true, nil // as with the table
+		case errors.As(result.Err, &refused) && refused.Code == undefinedTable:
+			delete(l.names, r.OID)
+		case result.Err != nil:
+			return false, change.Denied(result.Err)
+		case string(result.Rows[0][0]) != "t":
+			delete(l.names, r.OID) // another table has the name
+		default:
+			return take(result.Rows[0], row, missing), nil
+		}
 	}
-	statement, args := lookupStatement(r, row, missing)
-	result := l.conn.ExecParams(ctx, statement, args, nil, nil, nil).Read()
-	var refused *pgconn.PgError
-	switch {
-	case errors.As(result.Err, &refused) && refused.Code == undefinedColumn && len(missing) > 1:
-		return l.fillEach(ctx, r, row, missing)
-	case errors.As(result.Err, &refused) && (refused.Code == undefinedColumn || refused.Code == undefinedTable):
-		return true, nil // the value is gone for good; Row leaves the column out
-	case result.Err != nil:
-		return false, result.Err
-	case len(result.Rows) == 0:
-		return false, nil
+}
+
+// take puts the columns of an answer into a row; false when it has none.
+func take(answer [][]byte, row change.Tuple, missing []int) (found bool) {
+	if answer[1] == nil {
+		return false
 	}
 	for i, column := range missing {
 		row[column] = change.Value{Kind: change.Null}
-		if value := result.Rows[0][i]; value != nil {
+		if value := answer[2+i]; value != nil {
 			row[column] = change.Value{Kind: change.Text, Text: value}
 		}
 	}
-	return true, nil
+	return true
 }
+
+// name returns what a table is called in SQL, without the tables that inherit from it,
+// whose rows are none of its own. there is false when the table was dropped.
+func (l *lookups) name(ctx context.Context, oid uint32) (name string, there bool, err error) {
+	if name, there = l.names[oid]; there {
+		return name, true, nil
+	}
+	result := l.conn.ExecParams(ctx, nameQuery, [][]byte{strconv.AppendUint(nil, uint64(oid), 10)}, nil, nil, nil).Read()
+	if result.Err != nil || len(result.Rows) == 0 {
+		return "", false, result.Err
+	}
+	if l.names == nil {
+		l.names = make(map[uint32]string)
+	}
+	l.names[oid] = string(result.Rows[0][0])
+	return l.names[oid], true, nil
+}
+
+// A partitioned table stands for its partitions.
+const nameQuery = `SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || format('%I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1`
 
 // fillEach reads the columns one by one, where one of them is gone.
 func (l *lookups) fillEach(ctx context.Context, r *relation, row change.Tuple, missing []int) (found bool, err error) {
@@ -102,18 +143,23 @@ func (l *lookups) connect(ctx context.Context) error {
 	return nil
 }
 
-func lookupStatement(r *relation, row change.Tuple, missing []int) (statement string, args [][]byte) {
+// lookupStatement reads one row: whether the name is that of the table, whether the table
+// has the row, and the columns. The table is locked before its name is compared, so no
+// other table can have the name by then.
+func lookupStatement(r *relation, name string, row change.Tuple, missing []int) (statement string, args [][]byte) {
 	columns := make([]string, len(missing))
+	names := make([]string, len(missing))
 	for i, c := range missing {
-		columns[i] = pgx.Identifier{r.Columns[c].Name}.Sanitize() + "::text"
+		names[i] = fmt.Sprintf("v%d", i)
+		columns[i] = pgx.Identifier{r.Columns[c].Name}.Sanitize() + "::text AS " + names[i]
 	}
 	keys := make([]string, 0, len(r.table.KeyColumns()))
 	for _, c := range r.table.KeyColumns() {
 		args = append(args, row[c].Text)
 		keys = append(keys, fmt.Sprintf("%s = $%d", pgx.Identifier{r.Columns[c].Name}.Sanitize(), len(args)))
 	}
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(columns, ", "),
-		pgx.Identifier{r.Schema, r.Name}.Sanitize(), strings.Join(keys, " AND ")), args
+	return fmt.Sprintf("SELECT %s::regclass::oid = %d, there, %s FROM (SELECT) one LEFT JOIN (SELECT true AS there, %s FROM %s WHERE %s) the ON true",
+		quoteLiteral(strings.TrimPrefix(name, "ONLY ")), r.OID, strings.Join(names, ", "), strings.Join(columns, ", "), name, strings.Join(keys, " AND ")), args
 }
 
 func (l *lookups) close(ctx context.Context) {

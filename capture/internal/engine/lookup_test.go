@@ -1,11 +1,14 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/replhub/replhub/capture/internal/engine"
 	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
@@ -56,4 +59,55 @@ func TestLargeValueOfACommitThatIsNotSeen(t *testing.T) {
 		"users.create 2 "+row("2", "c", "z"),
 		"users.update 2 "+row("2", "d", "z"),
 	)
+}
+
+// A row that row security hides is not taken for one that is gone: the capture stops, and
+// says which right is missing.
+func TestRowSecurityHidesNoRow(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), users, "ALTER TABLE users ALTER note SET STORAGE EXTERNAL",
+		"DROP ROLE IF EXISTS engine_reader", "CREATE ROLE engine_reader LOGIN REPLICATION", "GRANT SELECT ON users TO engine_reader",
+		"INSERT INTO users VALUES (1, 'Ada', repeat('x', 3000))")
+	t.Cleanup(func() { b.cleanUp("DROP OWNED BY engine_reader", "DROP ROLE engine_reader") })
+	b.exec("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+	b.exec("UPDATE users SET name = 'Ada L'")
+	cfg := b.config()
+	cfg.Database.User = "engine_reader"
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	e := engine.New(cfg)
+	if err := e.Run(ctx); engine.ProblemOf(err) != engine.Refused || !strings.Contains(err.Error(), "BYPASSRLS") {
+		t.Errorf("%v; %d changes were left out, as if their rows were gone", err, e.Counts().Superseded.Load())
+	}
+}
+
+// A large value is read from the table that had the change, whatever that is called by
+// now; and never from a table that inherits from it, or that has its name.
+func TestLargeValueOfATableThatWasRenamed(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), users, "ALTER TABLE users ALTER note SET STORAGE EXTERNAL",
+		"INSERT INTO users VALUES (1, 'Ada', repeat('x', 3000)), (2, 'Bob', repeat('y', 3000))",
+		"CREATE TABLE other_heir () INHERITS (users)", "INSERT INTO other_heir VALUES (2, 'heir', 'heir')",
+		"CREATE TABLE teams (id int PRIMARY KEY, name text, note text)", "ALTER TABLE teams ALTER note SET STORAGE EXTERNAL", "INSERT INTO teams VALUES (1, 'a', repeat('z', 3000))")
+	b.exec("UPDATE ONLY users SET name = name || ' L'")
+	b.exec("UPDATE teams SET name = 'b'")
+	b.exec("DELETE FROM ONLY users WHERE id = 2")
+	b.exec("ALTER TABLE users RENAME TO members")
+	b.exec(users)
+	b.exec("INSERT INTO users VALUES (1, 'other', 'other')")
+	b.exec("DROP TABLE teams")
+	b.run()
+	want := []string{
+		fmt.Sprintf(`users.update 1 {"id":"1","name":"Ada L","note":%q}`, strings.Repeat("x", 3000)),
+		`teams.update 1 {"id":"1","name":"b"}`,
+		`users.delete 2 {"id":"2"}`,
+		`users.create 1 {"id":"1","name":"other","note":"other"}`,
+	}
+	b.await(want...)
+	b.exec(`DO $$ BEGIN
+		ALTER TABLE members RENAME TO former;
+		CREATE TABLE members (id int PRIMARY KEY, name text, note text);
+		INSERT INTO members VALUES (1, 'new', 'new');
+		UPDATE ONLY former SET name = 'Ada M' WHERE id = 1;
+	END $$`)
+	b.await(append(want, `members.create 1 {"id":"1","name":"new","note":"new"}`,
+		fmt.Sprintf(`former.update 1 {"id":"1","name":"Ada M","note":%q}`, strings.Repeat("x", 3000)))...)
 }

@@ -51,6 +51,9 @@ func emittedEvent(content []byte) (event, error) {
 	if err != nil {
 		return event{}, fmt.Errorf("entity: %w", err)
 	}
+	if captured.Reserved(m.Entity) {
+		return event{}, fmt.Errorf("entity %s: the names that begin so are those of the records of captures; choose another one", m.Entity)
+	}
 	op, err := subjects.ParseOp(m.Op)
 	if err != nil {
 		return event{}, fmt.Errorf("op: %w", err)

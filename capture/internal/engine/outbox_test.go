@@ -52,6 +52,7 @@ func TestEmittedMessages(t *testing.T) {
 	// From SQL, by hand; and what is none of the events.
 	b.exec(`SELECT pg_logical_emit_message(true, 'replhub', '{"entity":"team","op":"delete","key":"t1","data":{"id": "t1"}}'),
 		pg_logical_emit_message(true, 'other', 'x'), pg_logical_emit_message(false, 'replhub', '{}'),
+		pg_logical_emit_message(true, 'replhub', '{"entity":"capture-team","op":"update","key":"t1","data":{"id": "t1"}}'),
 		pg_logical_emit_message(true, 'replhub', '{"entity":"team"}'), pg_logical_emit_message(true, 'replhub', 'x')`)
 	got := b.await(
 		`team.create t1 { "id": "t1" }`,
@@ -63,7 +64,7 @@ func TestEmittedMessages(t *testing.T) {
 	if got[0].version != "" || got[2].version != "7" {
 		t.Errorf("versions %q, %q", got[0].version, got[2].version)
 	}
-	if n := e.Counts().Refused.Load(); n != 2 {
-		t.Errorf("%d messages refused, want 2", n)
+	if n := e.Counts().Refused.Load(); n != 3 {
+		t.Errorf("%d messages refused, want 3", n)
 	}
 }

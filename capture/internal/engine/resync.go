@@ -57,7 +57,7 @@ func (e *Engine) resync(ctx context.Context, rows change.Rows) (err error) {
 	}
 	// The claim comes before the slot is dropped: it keeps out whoever captured it.
 	before, stored, err := log.Claim(ctx)
-	if err != nil && !errors.Is(err, captured.ErrNone) && !errors.Is(err, captured.ErrTrimmed) {
+	if err != nil && !errors.Is(err, captured.ErrNone) && !errors.Is(err, captured.ErrTrimmed) && !errors.Is(err, captured.ErrForeign) {
 		return classed(err)
 	}
 	fresh, err := e.newSlot(ctx, conn)

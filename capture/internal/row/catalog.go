@@ -21,7 +21,7 @@ type Querier interface {
 
 // A type is an array if it is printed as one; int2vector is not.
 const typesQuery = `SELECT t.typtype = 'd', t.typbasetype, t.typoutput = 'array_out'::regproc, t.typelem, coalesce(e.typdelim, ',')::text,
-	t.typtype = 'e' OR t.typname = 'citext'
+	t.typtype = 'e', t.typname = 'citext'
 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem WHERE t.oid = $1`
 
 // Of returns the rule of a type. A type that the catalog does not have, because it was
@@ -43,16 +43,16 @@ func (t *Types) Of(ctx context.Context, db Querier, oid uint32) (Type, error) {
 
 func (t *Types) read(ctx context.Context, db Querier, oid uint32) (Type, error) {
 	var c struct {
-		domain, array, text bool
-		base, element       uint32
-		delimiter           string
+		domain, array, text, folded bool
+		base, element               uint32
+		delimiter                   string
 	}
 	rows, err := db.Query(ctx, typesQuery, pgx.QueryExecModeExec, oid)
 	if err != nil {
 		return Type{}, err
 	}
 	found := false
-	_, err = pgx.ForEachRow(rows, []any{&c.domain, &c.base, &c.array, &c.element, &c.delimiter, &c.text}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&c.domain, &c.base, &c.array, &c.element, &c.delimiter, &c.text, &c.folded}, func() error {
 		found = true
 		return nil
 	})
@@ -68,6 +68,8 @@ func (t *Types) read(ctx context.Context, db Querier, oid uint32) (Type, error) 
 		return Type{kind: kindArray, element: &element, delimiter: c.delimiter[0]}, err
 	case c.text:
 		return Type{kind: kindText}, nil
+	case c.folded:
+		return Type{kind: kindFolded}, nil
 	default:
 		return Type{kind: kindOpaque}, nil
 	}

@@ -9,6 +9,9 @@ type kind uint8
 const (
 	// kindText is a JSON string of PostgreSQL's text.
 	kindText kind = iota
+	// kindFolded is as kindText, but PostgreSQL orders the values without regard to
+	// letter case (citext).
+	kindFolded
 	// kindOpaque is as kindText; values that are equal may have several texts, so the
 	// type cannot be a key.
 	kindOpaque
@@ -64,6 +67,10 @@ var builtins = map[uint32]kind{
 	pgtype.BitOID: kindText, pgtype.VarbitOID: kindText,
 	moneyOID: kindOpaque, pgtype.XMLOID: kindOpaque,
 }
+
+// Folded reports whether PostgreSQL orders the values of the type in another way than
+// their texts.
+func (t Type) Folded() bool { return t.kind == kindFolded }
 
 // CanBeKey reports whether each value of the type has one text.
 func (t Type) CanBeKey() bool {

@@ -11,7 +11,7 @@ import (
 // append appends the JSON of a value that PostgreSQL printed as text.
 func (t Type) append(out, text []byte) ([]byte, error) {
 	switch t.kind {
-	case kindText, kindOpaque:
+	case kindText, kindFolded, kindOpaque:
 		return appendString(out, text)
 	case kindBool:
 		return appendBool(out, text)

@@ -144,10 +144,26 @@ func (s *Selection) Excludes(schema, table, column string) bool {
 	})
 }
 
+// Unmet returns the exclusions without "*" that match none of a table's columns. Such a
+// column may have another name now, under which nothing excludes it.
+func (s *Selection) Unmet(schema, table string, columns []string) []Exclusion {
+	var unmet []Exclusion
+	for _, e := range s.excluded {
+		if e.table.exact && e.column.exact && e.table.matches(schema+"."+table) && !slices.ContainsFunc(columns, e.column.matches) {
+			unmet = append(unmet, Exclusion{e.text, e.column.text})
+		}
+	}
+	return unmet
+}
+
+// Exclusion is an exclusion as it was stated, and its column.
+type Exclusion struct{ Text, Column string }
+
 // Key returns the key that --key gives a table; nil without one.
 func (s *Selection) Key(schema, table string) []string { return s.keys[schema+"."+table] }
 
-// Unused returns what names nothing among tables, each as a sentence. columns returns
+// Unused returns what names nothing among tables, each as a sentence. An exclusion whose
+// column has a "*" may match nothing. columns returns
 // the columns of each table, by "schema.table".
 func (s *Selection) Unused(columns map[string][]string) []string {
 	var unused []string
@@ -157,7 +173,7 @@ func (s *Selection) Unused(columns map[string][]string) []string {
 		}
 	}
 	for _, e := range s.excluded {
-		found := false
+		found := !e.column.exact
 		for table, names := range columns {
 			found = found || e.table.matches(table) && slices.ContainsFunc(names, e.column.matches)
 		}

@@ -66,3 +66,16 @@ func TestExcludesAndKeys(t *testing.T) {
 		t.Errorf("got %q", unused)
 	}
 }
+
+// An exclusion of one column of one table is unmet by a table that does not have it.
+func TestUnmet(t *testing.T) {
+	s, err := Parse(Config{Tables: []string{"public.*"}, Exclude: []string{"public.users.secret", "public.users.hash*", "*.users.token", "public.teams.secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for columns, want := range map[string]int{"id secret": 0, "id hash": 1, "id renamed": 1} {
+		if got := s.Unmet("public", "users", strings.Fields(columns)); len(got) != want || want > 0 && got[0] != (Exclusion{"public.users.secret", "secret"}) {
+			t.Errorf("%s: %v", columns, got)
+		}
+	}
+}

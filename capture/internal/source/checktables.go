@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -25,7 +26,7 @@ func (k *checker) checkTables() {
 		if _, err := subjects.ParseName(entity); err != nil {
 			k.refuse("table "+t.FullName(), fmt.Sprintf("%v; name an entity with --table %s=<entity>", err, t.FullName()))
 		}
-		if strings.HasPrefix(entity, "capture-") {
+		if captured.Reserved(entity) {
 			k.refuse("table "+t.FullName(), "names that begin with capture- are those of the records of captures; choose another entity")
 		}
 		byEntity[entity] = append(byEntity[entity], t.FullName())

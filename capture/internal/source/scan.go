@@ -30,6 +30,9 @@ func newScan(ctx context.Context, conn *pgx.Conn, tables *Tables, t *Table, enti
 	if key == nil {
 		key = t.primaryKey()
 	}
+	if err := refuseUnmet(tables.selection.Unmet(t.Schema, t.Name, t.names())); err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.FullName(), err)
+	}
 	rel := t.relation(key)
 	columns := make([]row.Column, len(rel.Columns))
 	for n, c := range rel.Columns {
@@ -74,7 +77,7 @@ func (s *scan) query(where, tail string) string {
 // after selects the rows that follow a key, in the order of the key; all with an empty
 // key.
 func (s *scan) after(key string, limit int) (query string, args [][]byte, err error) {
-	order := strings.Join(quoteAll(s.order), ", ")
+	order := strings.Join(s.ordered(), ", ")
 	tail := fmt.Sprintf(" ORDER BY %s LIMIT %d", order, limit)
 	if key == "" {
 		return s.query("", tail), nil, nil
@@ -88,8 +91,29 @@ func (s *scan) after(key string, limit int) (query string, args [][]byte, err er
 		name := s.shape.Columns()[at].Name
 		args = append(args, []byte(literals[n]))
 		values[slices.Index(s.order, name)] = fmt.Sprintf("$%d::%s", n+1, s.table.typeName(name))
+		if s.folded(name) {
+			values[slices.Index(s.order, name)] = fmt.Sprintf("$%d::text", n+1)
+		}
 	}
 	return s.query(" WHERE ("+order+") > ("+strings.Join(values, ", ")+")", tail), args, nil
+}
+
+// ordered are the columns of the key in the form by which rows are ordered and compared.
+// The operators of citext are not in the search path, so a comparison would be that of
+// text, which is not the order of its index. Both are of one order by an explicit form.
+func (s *scan) ordered() []string {
+	forms := quoteAll(s.order)
+	for n, name := range s.order {
+		if s.folded(name) {
+			forms[n] += `::text COLLATE "C"`
+		}
+	}
+	return forms
+}
+
+func (s *scan) folded(column string) bool {
+	columns := s.shape.Columns()
+	return columns[slices.IndexFunc(columns, func(c row.Column) bool { return c.Name == column })].Type.Folded()
 }
 
 func (t *Table) typeName(column string) string {
@@ -101,7 +125,7 @@ func (t *Table) typeName(column string) string {
 // no transaction has touched the row; the tuple is valid until yield returns.
 func (s *scan) run(ctx context.Context, conn *pgx.Conn, query string, args [][]byte, yield func(untouched bool, t change.Tuple) error) error {
 	if err := conn.PgConn().ExecParams(ctx, "DECLARE replhub NO SCROLL CURSOR FOR "+query, args, nil, nil, nil).Read().Err; err != nil {
-		return fmt.Errorf("read the rows of %s: %w", s.table.FullName(), err)
+		return fmt.Errorf("read the rows of %s: %w", s.table.FullName(), change.Denied(err))
 	}
 	for {
 		rows, err := s.fetch(ctx, conn, yield)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,8 @@ func TestRowsByKey(t *testing.T) {
 		"CREATE TABLE binaries (id bytea PRIMARY KEY)", "INSERT INTO binaries SELECT sha256(n::text::bytea) FROM generate_series(1, 50) n",
 		"CREATE TABLE moments (id timestamptz PRIMARY KEY)", "INSERT INTO moments SELECT 'epoch'::timestamptz + n * '1.5 days'::interval FROM generate_series(1, 50) n", "INSERT INTO moments VALUES ('-infinity'), ('0044-03-15 BC')",
 		"CREATE TABLE numerics (id numeric PRIMARY KEY)", "INSERT INTO numerics VALUES (1.10), (-1), ('NaN'), (1000), (0.001)",
+		"CREATE EXTENSION citext", "CREATE DOMAIN mail AS citext",
+		"CREATE TABLE mails (id mail, n int, PRIMARY KEY (n, id))", "INSERT INTO mails SELECT CASE WHEN n % 3 = 0 THEN upper(md5(n::text)) ELSE md5(n::text) END, n / 30 FROM generate_series(0, 59) n",
 		"CREATE TABLE moods (id mood PRIMARY KEY)", "INSERT INTO moods VALUES ('sad'), ('glad')",
 		"CREATE TABLE padded (id char(5) PRIMARY KEY)", "INSERT INTO padded VALUES ('b'), ('a')",
 		"CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY HASH (id)",
@@ -68,7 +71,7 @@ func TestRowsByKey(t *testing.T) {
 	)
 	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.*"}, Exclude: []string{"public.pairs.secret"}})
 	s.Limit = 20
-	for entity, want := range map[string]int{"pairs": 700, "binaries": 50, "moments": 52, "numerics": 5, "moods": 2, "padded": 2, "parts": 50, "base": 1, "heir": 1} {
+	for entity, want := range map[string]int{"pairs": 700, "binaries": 50, "moments": 52, "numerics": 5, "mails": 60, "moods": 2, "padded": 2, "parts": 50, "base": 1, "heir": 1} {
 		rows, calls := all(t, s, entity)
 		keys := map[string]bool{}
 		for _, row := range rows {
@@ -279,5 +282,66 @@ func TestResyncRows(t *testing.T) {
 	}
 	if got["user"] != 1000 || got["tenant"] != 1 || len(got) != 2 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Rows that row security hides are an error, not rows that are left out: replhub verify
+// --repair would delete them.
+func TestRowSecurityHidesNoRow(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE users (id int PRIMARY KEY)", "INSERT INTO users VALUES (1)",
+		"DROP ROLE IF EXISTS source_reader", "CREATE ROLE source_reader LOGIN", "GRANT SELECT ON users TO source_reader")
+	defer d.exec("DROP OWNED BY source_reader", "DROP ROLE source_reader")
+	d.config.User = "source_reader"
+	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.users=user"}})
+	if rows, _ := all(t, s, "user"); len(rows) != 1 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	d.exec("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+	rows, _, err := readAll(t.Context(), s, "user")
+	if _, refused := errors.AsType[*change.RefusalError](err); !refused || !strings.Contains(err.Error(), "BYPASSRLS") {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+// An excluded column that was renamed is not published under its new name, neither with a
+// change nor with a row of a snapshot; until both names are excluded.
+func TestExcludedColumnThatWasRenamed(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE users (id int PRIMARY KEY, secret text, twice int GENERATED ALWAYS AS (id * 2) STORED)", "INSERT INTO users (id) VALUES (1)")
+	relation := func(columns ...string) *change.Relation {
+		rel := &change.Relation{Schema: "public", Name: "users", Identity: 'd', Columns: []change.Column{{Name: "id", Type: 23, Identity: true}}}
+		if err := d.QueryRow(t.Context(), "SELECT 'users'::regclass::oid").Scan(&rel.OID); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range columns {
+			rel.Columns = append(rel.Columns, change.Column{Name: name, Type: 25})
+		}
+		return rel
+	}
+	refused := func(rel *change.Relation, exclude ...string) bool {
+		cfg := selection.Config{Tables: []string{"public.users=user"}, Exclude: exclude}
+		tables := NewTables(d.config, selectionOf(t, cfg))
+		defer tables.Close(t.Context())
+		_, err := tables.Table(t.Context(), rel)
+		_, is := errors.AsType[*change.RefusalError](err)
+		if !is && err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	exact, both := []string{"public.users.secret", "public.users.twice"}, []string{"public.users.secret*", "public.users.hidden*"}
+	if refused(relation("secret"), exact...) || refused(relation(), exact...) {
+		t.Error("the table has the column, now or by the time of the change, and is refused")
+	}
+	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.users=user"}, Exclude: exact})
+	all(t, s, "user")
+	d.exec("ALTER TABLE users RENAME secret TO hidden")
+	if !refused(relation("hidden"), exact...) || !refused(relation("secret"), "public.users.hidden") {
+		t.Error("the column is published under another name")
+	}
+	if _, _, err := readAll(t.Context(), s, "user"); err == nil {
+		t.Error("a snapshot has the column under its new name")
+	}
+	if refused(relation("hidden"), both...) || refused(relation("secret"), both...) {
+		t.Error("both names are excluded, and the table is refused")
 	}
 }

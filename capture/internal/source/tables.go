@@ -64,6 +64,9 @@ func (t *Tables) shape(ctx context.Context, entity string, rel *change.Relation)
 		}
 		columns[n] = row.Column{Name: c.Name, Type: kind, Excluded: t.selection.Excludes(rel.Schema, rel.Name, c.Name)}
 	}
+	if err := t.excluded(ctx, conn, rel); err != nil {
+		return nil, err
+	}
 	key, err := t.key(ctx, conn, rel)
 	if err != nil {
 		return nil, err
@@ -73,6 +76,42 @@ func (t *Tables) shape(ctx context.Context, entity string, rel *change.Relation)
 		return nil, &change.RefusalError{Err: err}
 	}
 	return shape, nil
+}
+
+// excluded makes sure that no column is published because it was renamed. An exclusion
+// that matches nothing is in order if the catalog has its column now, beside all columns
+// of the relation: then it is a generated one, or was added after the change.
+func (t *Tables) excluded(ctx context.Context, conn *pgx.Conn, rel *change.Relation) error {
+	names := make([]string, len(rel.Columns))
+	for n, c := range rel.Columns {
+		names[n] = c.Name
+	}
+	unmet := t.selection.Unmet(rel.Schema, rel.Name, names)
+	if len(unmet) == 0 {
+		return nil
+	}
+	rows, err := conn.Query(ctx, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped", rel.OID)
+	if err != nil {
+		return fmt.Errorf("read the columns of a table: %w", err)
+	}
+	now, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("read the columns of a table: %w", err)
+	}
+	if len(notIn(names, now)) == 0 {
+		unmet = t.selection.Unmet(rel.Schema, rel.Name, now)
+	}
+	return refuseUnmet(unmet)
+}
+
+// refuseUnmet refuses exclusions that match no column.
+func refuseUnmet(unmet []selection.Exclusion) error {
+	if len(unmet) == 0 {
+		return nil
+	}
+	e := unmet[0]
+	return &change.RefusalError{Err: fmt.Errorf("the table has no column %q, which --exclude names, and under another name the column would be published: "+
+		"if it was renamed, exclude the new name too; then write --exclude '%s*', because an exclusion with * may match no column", e.Column, e.Text)}
 }
 
 func (t *Tables) connection(ctx context.Context) (*pgx.Conn, error) {

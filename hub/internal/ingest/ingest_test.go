@@ -69,7 +69,7 @@ func TestTrimKeepsTheRecordOfACapture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := log.Write(t.Context(), captured.Record{ID: "1", Confirm: 7}.WithEntity("user"), 0)
+	held, err := log.Write(t.Context(), captured.Record{ID: "1", System: "7", Confirm: 7}.WithEntity("user"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
