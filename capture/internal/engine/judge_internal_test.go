@@ -31,6 +31,7 @@ func TestOrigin(t *testing.T) {
 		{"fail-over behind what is stored", nil, captured.Record{System: "7", Confirm: 600}, 700, 701, None},
 		{"fail-over before what is stored", nil, captured.Record{System: "7", Confirm: 600}, 700, 699, WentBack},
 		{"fail-over before what is confirmed", nil, captured.Record{System: "7", Confirm: 700}, 600, 699, WentBack},
+		{"restored before, and caught up", nil, captured.Record{System: "7", Confirm: 600, WentBack: true}, 700, 0, WentBack},
 		{"restored", func(s *slot) { s.end = 650 }, captured.Record{System: "7", Confirm: 600}, 700, 0, WentBack},
 	}
 	for _, test := range tests {
