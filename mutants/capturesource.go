@@ -47,4 +47,11 @@ var captureSourceMutants = []mutant{
 	} else {`,
 		pkg: "./capture/internal/source", test: "TestExcludedColumnThatWasRenamed",
 	},
+	{
+		name: "went-back-forgotten", guarantee: "capture: a database that went back is told until a resync, also when it has caught up",
+		file: "capture/internal/engine/session.go",
+		old:  `next.ID, next.WentBack = captured.NewID(), true`,
+		new:  `next.ID, next.WentBack = captured.NewID(), false`,
+		pkg:  "./capture/internal/engine", test: "TestDatabaseThatWentBackAndCaughtUp",
+	},
 }

@@ -48,6 +48,9 @@ type Record struct {
 	Lift uint64 `json:"lift,omitempty"`
 	// Resync says that every row is being published again, and not all are stored yet.
 	Resync bool `json:"resync,omitempty"`
+	// WentBack says that the database was found behind what is stored. Its log grows past
+	// that place again, so it is noted; a resync clears it.
+	WentBack bool `json:"went_back,omitempty"`
 	// Entities are those of the changes that may be stored behind From, ascending.
 	Entities []string `json:"entities,omitempty"`
 	// Truncated are the tables that were truncated, which ingest cannot express,

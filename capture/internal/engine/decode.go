@@ -138,9 +138,11 @@ func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) er
 	return d.events(ctx, r, data[0], at, lsn)
 }
 
-// unfit is the error of a row that cannot become an event.
+// unfit is the error of a row that cannot become an event. The change stays in the log, so
+// whoever changes the row alone finds it again.
 func unfit(r *relation, lsn captured.LSN, err error) error {
-	return problemf(Refused, "table %s, change at %s: %w", r.name(), lsn, err)
+	return problemf(Refused, "table %s, change at %s: %w. The change stays in the log: change or delete the row and then start once with --resync, "+
+		"or name a key of other columns with --key, leave the column out with --exclude, or leave the table out", r.name(), lsn, err)
 }
 
 // events makes the events of a row's change.

@@ -122,6 +122,8 @@ func (s slot) origin(r captured.Record, stored captured.Position, branched captu
 	case r.System != s.system:
 		return problemf(OtherDatabase, "the slot %s was captured from another database cluster (%s, this one is %s): choose another name with --slot, or, if this cluster replaces that one, %s",
 			s.name, r.System, s.system, resyncHint)
+	case r.WentBack:
+		return problemf(WentBack, "this database was found behind changes that are in ingest (a fail-over or a restore lost the rest), and has gone on from there: %s", resyncHint)
 	case branched > 0 && reached > branched:
 		return problemf(WentBack, "changes up to %s are in ingest, and this database left that history at %s (a fail-over or a restore lost the rest): %s", reached, branched, resyncHint)
 	case reached > s.end:

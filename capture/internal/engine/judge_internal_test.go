@@ -3,8 +3,10 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/replhub/replhub/capture/internal/change"
 	"github.com/replhub/replhub/internal/captured"
 )
 
@@ -29,6 +31,7 @@ func TestOrigin(t *testing.T) {
 		{"fail-over behind what is stored", nil, captured.Record{System: "7", Confirm: 600}, 700, 701, None},
 		{"fail-over before what is stored", nil, captured.Record{System: "7", Confirm: 600}, 700, 699, WentBack},
 		{"fail-over before what is confirmed", nil, captured.Record{System: "7", Confirm: 700}, 600, 699, WentBack},
+		{"restored before, and caught up", nil, captured.Record{System: "7", Confirm: 600, WentBack: true}, 700, 0, WentBack},
 		{"restored", func(s *slot) { s.end = 650 }, captured.Record{System: "7", Confirm: 600}, 700, 0, WentBack},
 	}
 	for _, test := range tests {
@@ -129,6 +132,16 @@ func TestEmittedEventOfACapture(t *testing.T) {
 	for entity, want := range map[string]bool{"team": true, "captured": true, "capture-team": false, "capture-": false} {
 		if _, err := emittedEvent(fmt.Appendf(nil, `{"entity":%q,"op":"update","key":"t1","data":{}}`, entity)); (err == nil) != want {
 			t.Errorf("%s: %v", entity, err)
+		}
+	}
+}
+
+// The way on from a row that cannot be published is one that leads past the log.
+func TestAdviceForAnUnfitRow(t *testing.T) {
+	err := unfit(&relation{Relation: change.Relation{Schema: "public", Name: "users"}}, 0x10, errors.New("no key"))
+	for _, part := range []string{"public.users", "0/10", "no key", "stays in the log", "--resync", "--key", "--exclude"} {
+		if ProblemOf(err) != Refused || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in: %v", part, err)
 		}
 	}
 }

@@ -205,7 +205,7 @@ type rowWriter struct {
 func (o *rowWriter) add(ctx context.Context, r change.Row) error {
 	key, err := r.Table.Key(r.Tuple)
 	if err != nil {
-		return problemf(Refused, "row %d: %w", o.n, err)
+		return problemf(Refused, "row %d: %w; change the row, or name a key of other columns with --key, and start again with --resync", o.n, err)
 	}
 	data, err := r.Table.Row(nil, r.Tuple)
 	if err != nil {

@@ -104,10 +104,25 @@ func (e *Engine) claim(ctx context.Context, conn *pgconn.PgConn, log *captured.L
 		return begun{}, err
 	}
 	if err := s.origin(held.Record, stored, branched); err != nil {
-		return begun{}, err
+		return begun{}, noteWentBack(ctx, log, held, err)
 	}
 	held.Record.Timeline = s.timeline // of the next record
 	return begun{held, stored}, nil
+}
+
+// noteWentBack writes down that a database went back: at a later start it may have caught
+// up, with other changes at the places of those that are stored. It returns the problem;
+// an error of the record is tried again.
+func noteWentBack(ctx context.Context, log *captured.Log, held captured.Held, problem error) error {
+	if ProblemOf(problem) != WentBack || held.Record.WentBack {
+		return problem
+	}
+	next := held.Record
+	next.ID, next.WentBack = captured.NewID(), true
+	if _, err := log.Write(ctx, next, held.Seq); err != nil {
+		return classed(err)
+	}
+	return problem
 }
 
 // first begins a capture of which ingest has no record: where the slot stands.

@@ -208,3 +208,39 @@ func TestUnchangedLargeValue(t *testing.T) {
 		})
 	}
 }
+
+// A database that went back is still told when its log has grown past what is stored: the
+// changes between are others. A resync ends that.
+func TestDatabaseThatWentBackAndCaughtUp(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), users)
+	var system string
+	var ahead captured.LSN
+	var end string
+	if err := b.db.QueryRow(t.Context(), "SELECT system_identifier::text, (pg_current_wal_insert_lsn() + 32000000)::text FROM pg_control_system()").Scan(&system, &end); err != nil {
+		t.Fatal(err)
+	}
+	if err := ahead.UnmarshalText([]byte(end)); err != nil {
+		t.Fatal(err)
+	}
+	log, err := captured.Open(t.Context(), captured.Config{JS: b.js, Entity: captured.Entity(b.slot)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Write(t.Context(), captured.Record{ID: "1", System: system, Confirm: ahead}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 {
+		if err := engine.New(b.config()).Run(t.Context()); engine.ProblemOf(err) != engine.WentBack {
+			t.Fatalf("start %d: %v", round, err)
+		}
+		for range 3 {
+			b.exec("INSERT INTO users SELECT coalesce(max(id), 0) + 1, 'a' FROM users")
+			b.exec("SELECT pg_switch_wal()")
+		}
+	}
+	if err := engine.New(b.config()).Resync(t.Context(), userRows{b.dsn, func(int) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	e, _ := b.run()
+	b.awaitState(e, engine.Capturing)
+}

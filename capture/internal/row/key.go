@@ -29,7 +29,7 @@ func (e *KeyError) Unwrap() error { return e.Err }
 var (
 	errNullKey   = errors.New("it belongs to the key and is NULL; the replica identity of the table must have the columns of the key")
 	errUnchanged = errors.New("it belongs to the key, and its value was left out by logical decoding")
-	errKeyText   = fmt.Errorf("the key is not 1 to %d bytes without control characters and without white space at its ends; change the row, or give the table a key of other columns with --key", contract.MaxKey)
+	errKeyText   = fmt.Errorf("the key is not 1 to %d bytes without control characters and without white space at its ends", contract.MaxKey)
 )
 
 // Key returns the key of a row, of which only the columns of the key need values.

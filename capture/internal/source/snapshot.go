@@ -251,7 +251,7 @@ func (s *Snapshots) tableOf(ctx context.Context, conn *pgx.Conn, entity string) 
 func (s *scan) event(t change.Tuple) (replhub.Event, error) {
 	key, err := s.shape.Key(t)
 	if err != nil {
-		return replhub.Event{}, err
+		return replhub.Event{}, fmt.Errorf("%w; change the row, or name a key of other columns with --key", err)
 	}
 	data, err := s.shape.Row(nil, t)
 	return replhub.Event{Key: key, Data: data, ContentType: "application/json"}, err
