@@ -90,4 +90,11 @@ var eraseMutants = []mutant{
 		new:  `context.WithTimeout(ctx, askTime)`,
 		pkg:  "./hub/internal/ingest", test: "TestMessageOutlivesTheWaitForIt",
 	},
+	{
+		name: "erase-before-the-captures", guarantee: "an erased change is not published again by its capture",
+		file: "hub/internal/ingest/erase.go",
+		old:  `captured.Keep(ctx, g.cfg.JS, last+1, "a hub that erases")`,
+		new:  `captured.Keep(ctx, g.cfg.JS, 0, "a hub that erases")`,
+		pkg:  "./hub/internal/ingest", test: "TestErasedChangeStaysStoredForItsCapture",
+	},
 }

@@ -26,8 +26,8 @@
 //     least what is not stored; what is stored is skipped by position. A slot that is
 //     beyond the record was moved by somebody else, or ingest has lost its end: both are
 //     noticed at the start.
-//  5. The hub writes an old record again before it trims ingest (Keep), with the steps of
-//     (3). So the mark of a capture that is away for weeks is still there.
+//  5. The hub writes an old record again before it trims ingest or erases events from it
+//     (Keep), with the steps of (3). So the mark of a capture that is away for weeks is still there.
 //
 // Positions are (LSN of the commit, LSN of the change, number at that LSN), which rise in
 // the order in which a slot sends changes, and are the same each time that it sends them.

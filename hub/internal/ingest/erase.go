@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -19,6 +20,9 @@ const (
 	// Its three varints have at most 10 bytes each, which base64 makes markBytes.
 	maxErased = 30_000
 	markBytes = 40
+	// settleTries is how often a capture's record is written again where the capture itself
+	// was first.
+	settleTries = 5
 )
 
 // mostErased is how many erased events the ledger has room for.
@@ -28,7 +32,7 @@ func (g *Ingest) mostErased() int {
 
 // Erase removes events from ingest, which are given by their marks. It first records them
 // in the ledger. From then on no reader of any hub that has read the ledger returns them.
-// Then it deletes them. A crash in between leaves events that readers pass over; another
+// Then it has the captures' records say that they are stored, and deletes them. A crash in between leaves events that readers pass over; another
 // call deletes them. It returns how many the stream refuses to delete (see
 // hubstream.Erase): readers pass over them too, and a trim removes them. note is also
 // recorded.
@@ -40,6 +44,12 @@ func (g *Ingest) Erase(ctx context.Context, marks []Mark, note *retention.Erasur
 		return 0, err
 	}
 	g.cfg.Failpoint("erase recorded")
+	if len(marks) == 0 {
+		return 0, nil
+	}
+	if err := g.settleCaptures(ctx, marks); err != nil {
+		return 0, err
+	}
 	s, err := g.stream(ctx)
 	if err != nil {
 		return 0, err
@@ -54,6 +64,26 @@ func (g *Ingest) Erase(ctx context.Context, marks []Mark, note *retention.Erasur
 		}
 	}
 	return refused, nil
+}
+
+// settleCaptures has the records of captures say how far their changes are stored, before
+// events go from which a capture would tell that at its next start. Without them it would
+// publish the changes again, the erased ones too.
+func (g *Ingest) settleCaptures(ctx context.Context, marks []Mark) error {
+	var last uint64
+	for _, m := range marks {
+		last = max(last, m.Seq)
+	}
+	for try := 1; ; try++ {
+		_, err := captured.Keep(ctx, g.cfg.JS, last+1, "a hub that erases")
+		if err == nil {
+			return nil
+		}
+		// A capture that runs may write its record at the same moment.
+		if try == settleTries || !errors.Is(err, captured.ErrFenced) {
+			return fmt.Errorf("nothing was deleted, since a capture would publish it again: %w; see to that capture, and erase again", err)
+		}
+	}
 }
 
 // Noted reads the latest erasures, oldest first.

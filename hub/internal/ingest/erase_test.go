@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
+	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -270,4 +272,40 @@ func (f follower) Follow(*event.Event) bool {
 	default:
 	}
 	return false
+}
+
+// A capture that starts after an erasure knows that the erased change was stored, and does
+// not publish it again.
+func TestErasedChangeStaysStoredForItsCapture(t *testing.T) {
+	g, js := open(t, 1)
+	log, err := captured.Open(t.Context(), captured.Config{JS: js, Entity: captured.Entity("a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Write(t.Context(), captured.Record{ID: "1", System: "7"}.WithEntity("user"), 0); err != nil {
+		t.Fatal(err)
+	}
+	want := captured.Position{Commit: 9, Change: 8}
+	m := nats.NewMsg("db.user.update")
+	m.Header.Set(contract.HeaderCaptured, captured.Mark(log.Entity(), want))
+	ack, err := js.PublishMsg(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark, err := g.MarkBefore(t.Context(), ack.Sequence+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time, the record stands behind the event already
+		if _, err := g.Erase(t.Context(), []ingest.Mark{mark}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, stored, err := log.Claim(t.Context()); err != nil || stored != want {
+		t.Errorf("stored up to %+v, want %+v (%v)", stored, want, err)
+	}
+	b, err := g.Bounds(t.Context())
+	if err != nil || b.Last != ack.Sequence+3 {
+		t.Errorf("ingest ends at %d, %v: want two records behind %d, and that of the start", b.Last, err, ack.Sequence)
+	}
 }

@@ -188,11 +188,11 @@ func (h *Hubs) toLend(services []subjects.Name, members []string) loans {
 		return mine
 	}
 	for service, to := range balance(services, members) {
-		if ownerOf(service, members) == h.cfg.ID && len(mine) < maxLoans {
+		if ownerOf(service, members) == h.cfg.ID {
 			mine[service] = to
 		}
 	}
-	return mine
+	return mine.first(maxLoans)
 }
 
 func contains(members []string, id string) bool {

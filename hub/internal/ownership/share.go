@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/replhub/replhub/subjects"
@@ -12,6 +13,20 @@ const tenth = 10
 
 // loans are lanes and the hubs that they are lent to.
 type loans map[subjects.Name]string
+
+// first returns some of the loans, by the lanes' names: the same ones each time, since a
+// lane that is lent now and not a second later moves to and fro.
+func (l loans) first(most int) loans {
+	if len(l) <= most {
+		return l
+	}
+	names := slices.SortedFunc(maps.Keys(l), func(a, b subjects.Name) int { return cmp.Compare(a.String(), b.String()) })
+	some := make(loans, most)
+	for _, name := range names[:most] {
+		some[name] = l[name]
+	}
+	return some
+}
 
 // bounds returns how few and how many lanes each of several hubs may have: a tenth of the
 // share less or more, or one lane where a tenth is less than that.

@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -83,5 +84,26 @@ func TestFewLanesMove(t *testing.T) {
 	t.Logf("of 40 lanes move: %.1f when a hub goes, beside its own; %.1f when a lane comes", float64(byHub)/float64(tries), float64(byLane)/float64(tries))
 	if byHub > 5*tries || byLane > 2*tries {
 		t.Errorf("too many lanes move: %d and %d in %d tries", byHub, byLane, tries)
+	}
+}
+
+// Above the most that a hub lends, it lends the same lanes each second.
+func TestTheLoansWithinABoundStayTheSame(t *testing.T) {
+	lanes := services(t, 50)
+	all := make(loans)
+	for _, lane := range lanes {
+		all[lane] = "h2"
+	}
+	want := all.first(10)
+	if len(want) != 10 {
+		t.Fatalf("%d lanes are lent", len(want))
+	}
+	for range 20 {
+		if got := all.first(10); !maps.Equal(got, want) {
+			t.Fatalf("lent %v, then %v", want, got)
+		}
+	}
+	if got := all.first(50); !maps.Equal(got, all) {
+		t.Errorf("within the bound %d of 50 lanes are lent", len(got))
 	}
 }
