@@ -14,5 +14,5 @@
 //
 // An event goes through handler.go (one event, until it has an answer), gate.go (the
 // wait that an endpoint asks for), request.go and sign.go (what is sent), endpoint.go and
-// dial.go (how), and answer.go.
+// dial.go (how), and answer.go. address.go says what of the endpoint's address is shown.
 package push

@@ -102,6 +102,10 @@ func TestApplyOnce(t *testing.T) {
 	if again.code != exitDone || !strings.Contains(again.stdout, "caught up") {
 		t.Errorf("%+v", again)
 	}
+	live := execute(t.Context(), "", "apply", "sharing", "--table", "user=others", "--where", "user=data.id == '1'", "--create", "--dry-run", "--http-addr", "none")
+	if live.code != exitDone || !strings.Contains(live.stdout, "the registration would be changed: user: filter") || !strings.Contains(live.stdout, "is registered already") {
+		t.Errorf("a dry run for a service that works: %+v", live)
+	}
 }
 
 // A run that leaves a dead letter is no success, nor is one that does not fit.
