@@ -15,7 +15,7 @@ func newCapture(a *app) *cobra.Command {
 rows of the tables to snapshots and backfills. The service that owns the database needs
 no change. docs/capture.md is the guide.`,
 		Example: `  replhub capture postgres --service user-profile --table public.users=user`,
-		Args: cobra.NoArgs,
+		Args:    cobra.NoArgs,
 		RunE: a.verb(func(context.Context, []string) error {
 			return usagef("which database? 'replhub capture postgres' is the only one")
 		}),
