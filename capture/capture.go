@@ -134,6 +134,9 @@ func (c *Capture) setup(ctx context.Context) error {
 	if !first && !c.cfg.Resync {
 		found, leftOut = found.LeaveOut(c.wanted, catalog)
 	}
+	if first && !c.cfg.Resync {
+		found = append(found, source.Unrecorded(catalog)...)
+	}
 	if found.Failed() {
 		return &PreflightError{found}
 	}

@@ -54,4 +54,11 @@ var captureSourceMutants = []mutant{
 		new:  `next.ID, next.WentBack = captured.NewID(), false`,
 		pkg:  "./capture/internal/engine", test: "TestDatabaseThatWentBackAndCaughtUp",
 	},
+	{
+		name: "unknown-lift", guarantee: "capture: the rows of a resync win also when the record was lost with ingest",
+		file: "capture/internal/engine/resync.go",
+		old:  `		lift = unknownLift`,
+		new:  `		lift = 0`,
+		pkg:  "./capture/internal/engine", test: "TestPlan",
+	},
 }

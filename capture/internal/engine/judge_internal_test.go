@@ -108,11 +108,11 @@ func TestPlan(t *testing.T) {
 		start, oldest  captured.LSN
 		highest, least uint64 // the highest version before, the lowest LSN after
 	}{
-		{"nothing before", captured.Record{}, captured.Position{}, 500, 450, 0, 450},
-		{"further on", captured.Record{Confirm: 300}, captured.Position{Commit: 320}, 500, 450, 320, 450},
-		{"a database that went back", captured.Record{Confirm: 300}, captured.Position{Commit: 900}, 500, 450, 900, 450},
-		{"lifted before", captured.Record{Confirm: 300, Lift: 1000}, captured.Position{Commit: 310}, 500, 450, 1310, 450},
-		{"lifted before, and back again", captured.Record{Confirm: 800, Lift: 1000}, captured.Position{Commit: 810}, 500, 500, 1810, 500},
+		{"nothing is known of before", captured.Record{}, captured.Position{}, 500, 450, 1 << 40, 450},
+		{"further on", captured.Record{ID: "1", Confirm: 300}, captured.Position{Commit: 320}, 500, 450, 320, 450},
+		{"a database that went back", captured.Record{ID: "1", Confirm: 300}, captured.Position{Commit: 900}, 500, 450, 900, 450},
+		{"lifted before", captured.Record{ID: "1", Confirm: 300, Lift: 1000}, captured.Position{Commit: 310}, 500, 450, 1310, 450},
+		{"lifted before, and back again", captured.Record{ID: "1", Confirm: 800, Lift: 1000}, captured.Position{Commit: 810}, 500, 500, 1810, 500},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -143,18 +143,28 @@ type planned struct {
 	version uint64
 }
 
+// unknownLift is taken for a lift of which no record is known: a TiB of log.
+const unknownLift = 1 << 40
+
 // plan decides the versions. A version is the LSN of a change and the lift. The rows get
 // one that is higher than every version before: those lie below the last commit that is
 // stored, or the slot's beginning, with the old lift. The new lift makes the version of
 // every change that the new slot can send higher than the rows': none of them has an LSN
 // below the slot's oldest.
+//
+// Without a record nobody knows the old lift, because ingest was lost. The margin stands
+// for it: each resync adds about as much log to the lift as the slot was behind.
 func plan(before captured.Held, stored captured.Position, fresh freshSlot) planned {
 	highest := max(stored.Commit, before.Record.Confirm, fresh.start)
-	version := uint64(highest) + before.Record.Lift + 1
+	lift := before.Record.Lift
+	if before.Record.ID == "" {
+		lift = unknownLift
+	}
+	version := uint64(highest) + lift + 1
 	return planned{
 		record: captured.Record{
 			ID: captured.NewID(), System: fresh.system, Timeline: fresh.timeline, Confirm: fresh.start,
-			Lift: max(before.Record.Lift, version+1-min(version, uint64(fresh.oldest))), Resync: true,
+			Lift: max(lift, version+1-min(version, uint64(fresh.oldest))), Resync: true,
 		},
 		behind: before.Seq, version: version,
 	}
