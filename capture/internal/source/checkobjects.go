@@ -95,21 +95,23 @@ func (k *checker) foreign(tables []Table) []Table {
 	return foreign
 }
 
-// checkSlot looks at the slot that exists.
-// Unrecorded refuses a slot that was there before the first capture of which ingest knows.
-// If a capture used it, ingest and its record were lost, and with them changes.
+// Unrecorded warns of a slot that was there before the first capture of which ingest
+// knows. If a capture used it, ingest and its record were lost, and with them changes. It
+// may also be a slot that somebody made for the capture, or that a capture made which was
+// killed before its first record, so it is no reason to stop.
 func Unrecorded(c Catalog) Findings {
 	if c.Slot == nil || c.Slot.Active { // another process makes its record now
 		return nil
 	}
 	return Findings{{
-		About: "slot " + c.Slot.Name,
-		Message: "it exists, and ingest has no record of a capture that used it: if ingest was lost or made again, changes are missing in the replicas; " +
-			"start once with --resync, which publishes every row again. If nothing was captured yet, drop the slot, and the capture makes it again",
-		Statements: []string{fmt.Sprintf("SELECT pg_drop_replication_slot('%s');", c.Slot.Name)},
+		Warning: true,
+		About:   "slot " + c.Slot.Name,
+		Message: "it exists, and ingest has no record of a capture that used it; the capture begins where the slot stands. " +
+			"If ingest was lost or made again, changes are missing in the replicas: start once with --resync, which publishes every row again",
 	}}
 }
 
+// checkSlot looks at the slot that exists.
 func (k *checker) checkSlot() {
 	s := k.Slot
 	if s == nil {
