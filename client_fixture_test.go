@@ -88,6 +88,8 @@ func (l *lab) client(change ...func(*replhub.Config)) *replhub.Client {
 	cfg := replhub.Config{
 		URL: l.url, Domain: l.domain, Logger: slog.New(slog.DiscardHandler),
 		Options: []nats.Option{nats.ReconnectWait(20 * time.Millisecond)},
+		// A leaf node hears of the hub's subscriptions a moment after the hub is ready.
+		WaitForHub: l.domain != "",
 	}
 	for _, c := range change {
 		c(&cfg)

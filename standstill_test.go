@@ -45,8 +45,13 @@ func newStanding(t *testing.T, l *lab) *standing {
 		return nil
 	})
 	l.feed(0, events, keyed(events))
-	<-begun
-	<-begun
+	for range 2 {
+		select {
+		case <-begun:
+		case <-s.done:
+			t.Fatalf("the instance has ended: %v", s.err)
+		}
+	}
 	// Nothing is on its way that would come while the process stands.
 	l.eventually("all to be taken", func() error { return count("in flight", s.sub.InFlight(), events) })
 	return s
