@@ -61,10 +61,17 @@ var registryMutants = []mutant{
 	{
 		name: "request-overwritten", guarantee: "5: a registration leaves a request that was made by hand",
 		file: "hub/internal/record/written.go",
-		old:  ` || r.ID == "") {`,
+		old:  ` || r.Requests() && r.ID != in.ID) {`,
 		new:  `) {`,
 		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
 		noSim: rare, // the hub stands still between its append and its write
+	},
+	{
+		name: "claimed-request-overwritten", guarantee: "5: a late write leaves a request that another hub registers now",
+		file: "hub/internal/record/written.go",
+		old:  ` || r.Requests() && r.ID != in.ID) {`,
+		new:  ` || r.ID == "") {`,
+		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
 	},
 	{
 		name: "leftover-lane-awaited", guarantee: "9: a dropped lane whose messages the server kept is deleted again",

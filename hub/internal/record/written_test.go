@@ -30,7 +30,9 @@ func TestWrittenThrough(t *testing.T) {
 		"an older definition":     {have: string(record.Encode(record.Of(older))), want: true},
 		"what is in force":        {have: string(record.Encode(record.Of(in)))},
 		"a request made by hand":  {have: ""},
-		"a request with an id":    {have: `{"v":1,"id":"x"}`, want: true},
+		"its own claimed request": {have: `{"v":1,"id":"x"}`, want: true},
+		"another claimed request": {have: `{"v":1,"id":"y"}`},
+		"another interest":        {have: `{"v":1,"id":"y","since":{"epoch":1,"seq":2}}`, want: true},
 		"a record of a new form":  {have: `{"v":99}`},
 		"garbage, which is wrong": {have: `{`, want: true},
 	} {
