@@ -233,3 +233,19 @@ func addSpec(exist map[string]bool, pkg string, spec ast.Spec) {
 		}
 	}
 }
+
+// docs/design.md gives the reason for each module that go.mod requires directly.
+func TestEachDependencyHasItsReason(t *testing.T) {
+	_, table, found := strings.Cut(read(t, "design.md"), "## Dependencies")
+	if !found {
+		t.Fatal("docs/design.md has no section Dependencies")
+	}
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`)
+	version := regexp.MustCompile(`/(?:v\d+|libraries)$`)
+	for _, line := range direct.FindAllStringSubmatch(read(t, filepath.Join(root, "go.mod")), -1) {
+		name := version.ReplaceAllString(line[1], "")
+		if !strings.Contains(table, name[strings.LastIndex(name, "/")+1:]) {
+			t.Errorf("docs/design.md does not say why the project requires %s", line[1])
+		}
+	}
+}
