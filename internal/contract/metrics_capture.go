@@ -24,17 +24,17 @@ func CaptureStates() []string {
 // CaptureMetrics are those of replhub capture; Go's and the process's come beside them.
 func CaptureMetrics() []Metric {
 	return []Metric{
-		{Name: MetricCaptureEvents, Counter: true, Help: "Number of events that this process stored in ingest."},
-		{Name: MetricCaptureBytes, Counter: true, Help: "Bytes of the payloads of the events that this process stored in ingest."},
+		{Name: MetricCaptureEvents, Counter: true, Help: "Number of events stored in ingest."},
+		{Name: MetricCaptureBytes, Counter: true, Help: "Number of bytes of these events' payloads."},
 		{Name: MetricCaptureTransactions, Counter: true, Help: "Number of transactions with changes of captured tables."},
-		{Name: MetricCaptureLookups, Counter: true, Help: "Number of reads of large values (TOAST) that the database's log leaves out."},
-		{Name: MetricCaptureSuperseded, Counter: true, Help: "Number of changes that were not published because a large value could not be read: the row no longer existed. The delete of the row follows."},
-		{Name: MetricCaptureSkipped, Counter: true, Help: "Number of changes that the database sent again and that ingest already had."},
-		{Name: MetricCaptureTruncates, Counter: true, Help: "Number of truncations of captured tables."},
-		{Name: MetricCaptureRefused, Counter: true, Help: "Number of messages in the database's log (pg_logical_emit_message) that are not valid events."},
-		{Name: MetricCaptureSessions, Counter: true, Help: "Number of times that this process connected to the replication slot."},
-		{Name: MetricCaptureState, Labels: []string{LabelState}, Help: "1 for the present state of the capture, 0 for the other states. The label state is starting, standby, capturing, waiting or stopped."},
-		{Name: MetricCaptureLag, Help: "Bytes of the database's log after the confirmed position of the slot, by the last message of the server."},
-		{Name: MetricCaptureDegraded, Help: "Number of faults that /readyz of this process names in degraded."},
+		{Name: MetricCaptureLookups, Counter: true, Help: "Number of reads of large values (TOAST) that the log leaves out."},
+		{Name: MetricCaptureSuperseded, Counter: true, Help: "Number of changes that were left out because their row no longer existed and a large value could not be read; the row's delete follows."},
+		{Name: MetricCaptureSkipped, Counter: true, Help: "Number of changes that came again and were stored already."},
+		{Name: MetricCaptureTruncates, Counter: true, Help: "Number of tables that were truncated."},
+		{Name: MetricCaptureRefused, Counter: true, Help: "Number of messages in the log that are no valid events."},
+		{Name: MetricCaptureSessions, Counter: true, Help: "Number of connections to the slot."},
+		{Name: MetricCaptureState, Labels: []string{LabelState}, Help: "1 for the present state: starting, standby, capturing, waiting or stopped; else 0."},
+		{Name: MetricCaptureLag, Help: "Bytes of the server's log behind the confirmed place of the slot, as far as the server has told."},
+		{Name: MetricCaptureDegraded, Help: "Number of reasons in degraded of /readyz."},
 	}
 }
