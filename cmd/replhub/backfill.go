@@ -89,7 +89,7 @@ func (a *app) backfill(ctx context.Context, service string, req contract.Backfil
 	for {
 		done, err := w.look(ctx, l)
 		if ctx.Err() != nil {
-			return failf(codeInterrupted, "interrupted; the hub continues the backfill of %s: 'replhub describe %s' shows the progress", reply.Entity, service)
+			return failf(codeInterrupted, "interrupted; the hub goes on with the backfill of %s: 'replhub describe %s' shows how far it is", reply.Entity, service)
 		}
 		if done || err != nil {
 			return err

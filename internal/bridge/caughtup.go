@@ -62,7 +62,7 @@ func (c CaughtUp) Wait(ctx context.Context) error {
 		case done, errors.Is(err, ErrPaused):
 			return err
 		case err != nil && ctx.Err() == nil:
-			c.Logger.Debug("look whether the service has caught up; trying again", "service", c.Service.String(), "err", err)
+			c.Logger.Debug("look whether the service has caught up; it is tried again", "service", c.Service.String(), "err", err)
 		}
 		w.tellStuck()
 		if err := pause.For(ctx, look); err != nil {
