@@ -300,7 +300,7 @@ func (r *registration) unresumed(ctx context.Context, s, next lane.State) error 
 		return err
 	}
 	r.lane.Recheck()
-	return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send the request again")
+	return contract.Errorf(contract.CodeUnavailable, "ingest was created again or rolled back just now, and the lane has not resumed yet; send it again")
 }
 
 // mayStartOver requires a stated start from a service whose lane is detached: events
