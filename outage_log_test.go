@@ -40,7 +40,7 @@ func TestOutageIsLoggedOnceAtEachEnd(t *testing.T) {
 		logged(t, l.log, n+1, n)
 		away.Store(false)
 		l.eventually("all to be handled", func() error { return count("handled", int(handled.Load()), (n+1)*each) })
-		l.eventually("the end to be logged", func() error { return count("ends", l.log.times("goes on"), n+1) })
+		l.eventually("the end to be logged", func() error { return count("ends", l.log.times("the outage is over"), n+1) })
 		logged(t, l.log, n+1, n+1)
 	}
 }
