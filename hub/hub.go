@@ -303,7 +303,7 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists to go on from: %s; start it, or correct its address",
+			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists from which the hub could continue: %s; start the registry, or correct its address",
 				h.cfg.RegistryKind, h.cfg.StartTimeout, h.cfg.Registry.Status().Err)
 		}
 	}
@@ -335,7 +335,7 @@ func (h *Hub) discover(ctx context.Context) error {
 
 // errNoSnapshot means that a lane lost its state record while the registry is not
 // read yet.
-var errNoSnapshot = errors.New("the lane's state record is gone, and what its service asked for is not known before the registry is read")
+var errNoSnapshot = errors.New("the lane's state record is gone, and the interests of its service are not known before the registry is read")
 
 // recordedState returns what the registry and the consumers say of a service whose
 // lane lost its state record. A hub that has just started waits for the registry.

@@ -159,7 +159,7 @@ func (r *redrive) choose(ctx context.Context, s lane.State) (portion, error) {
 	}
 	room := lane.MostRedriven(r.cfg.Conn.MaxPayload()) - len(s.Redriven)
 	if room <= 0 {
-		return portion{}, contract.Errorf(contract.CodeUnavailable, "another redrive of %s is under way; send it again", r.service)
+		return portion{}, contract.Errorf(contract.CodeUnavailable, "another redrive of %s is under way; send the request again", r.service)
 	}
 	t := portion{from: r.from, at: r.at}
 	// Letters that stay count as well: they cost as much to look at.

@@ -62,7 +62,7 @@ func erasures(noted []retention.Erasure) []contract.Erasure {
 func (r *Reporter) Degraded() []string {
 	reasons := []string{}
 	if s := r.cfg.Registry.Status(); !s.Connected {
-		reasons = append(reasons, "registry away: "+s.Err)
+		reasons = append(reasons, "registry unreachable: "+s.Err)
 	}
 	if disk := r.cfg.Hub.Disk(); disk != "" {
 		reasons = append(reasons, disk)
