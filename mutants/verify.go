@@ -86,4 +86,11 @@ var verifyMutants = []mutant{
 		new:  `		to.looked = from.looked + len(query.Keys)`,
 		pkg:  "./hub", test: "TestKeysAreLookedUp",
 	},
+	{
+		name: "backfill-first-keys-only", guarantee: "backfill --key: each key is sent again, however many there are",
+		file: "cmd/replhub/backfill.go",
+		old:  `	for _, req := range requests {`,
+		new:  `	for _, req := range requests[:1] {`,
+		pkg:  "./cmd/replhub", test: "TestBackfillOfManyKeys",
+	},
 }
