@@ -176,7 +176,7 @@ func (p *Pusher) once() *bridge.CaughtUp {
 	if !p.cfg.Once {
 		return nil
 	}
-	return &bridge.CaughtUp{Conn: p.cfg.Conn, Service: p.service, Domain: p.cfg.Domain, Logger: p.cfg.Logger}
+	return &bridge.CaughtUp{Client: p.client, Logger: p.cfg.Logger}
 }
 
 // watch notes when the subscriber is ready, and after a 410 pauses the service and ends
