@@ -37,4 +37,11 @@ var applyMutants = []mutant{
 		new:  "case false && n == len(trials) && n > 1:",
 		pkg:  "./apply", test: "TestWeigh",
 	},
+	{
+		name: "apply-caught-up-too-soon", guarantee: "apply, push --json: caught_up means that nothing is left",
+		file: "cmd/replhub/statuslines.go",
+		old:  "	case line.Left > 0:",
+		new:  "	case line.Left > 1<<40:",
+		pkg:  "./cmd/replhub", test: "TestStatusOfALine",
+	},
 }

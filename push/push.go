@@ -172,6 +172,9 @@ func (p *Pusher) runRound(ctx context.Context, registration replhub.Registration
 	return gone, err
 }
 
+// Lane asks the hub for the service's lane.
+func (p *Pusher) Lane(ctx context.Context) (replhub.Status, error) { return p.client.Describe(ctx) }
+
 func (p *Pusher) once() *bridge.CaughtUp {
 	if !p.cfg.Once {
 		return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -159,10 +158,5 @@ func (w *backfillWatch) line(state string) backfillLine {
 }
 
 func (w *backfillWatch) printJSON(line backfillLine) error {
-	text, err := json.Marshal(line)
-	if err != nil {
-		return fmt.Errorf("print JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(w.app.out, "%s\n", text)
-	return err
+	return w.app.printLine(line)
 }

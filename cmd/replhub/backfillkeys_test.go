@@ -25,10 +25,10 @@ func TestBackfillOfKeys(t *testing.T) {
 		t.Errorf("asked %s\nwant  %s", got, want)
 	}
 	for stdin, args := range map[string][]string{
-		"":       {"--key", "-"},
-		" a\n":   {"--key", "-"},
-		"a\x01":  {"--key", "-"},
-		"filter": {"--key", "1", "--where", "true"},
+		"":                                   {"--key", "-"},
+		" a\n":                               {"--key", "-"},
+		"a\x01":                              {"--key", "-"},
+		"filter":                             {"--key", "1", "--where", "true"},
 		strings.Repeat("0123456789\n", 4000): {"--key", "-", "--key", strings.Repeat("k", 1025)},
 	} {
 		if o := execute(t.Context(), stdin, append([]string{"backfill", "sharing", "user"}, args...)...); o.code != exitUsage {
