@@ -72,6 +72,9 @@ func New(ctx context.Context, cfg Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Conn == nil {
+		return nil, errors.New("push: Conn is missing: connect to NATS first")
+	}
 	e, err := newEndpoint(cfg, u)
 	if err != nil {
 		return nil, err

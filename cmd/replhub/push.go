@@ -29,7 +29,8 @@ type pushFlags struct {
 	bridgeFlags
 	interestFlags
 
-	cfg push.Config
+	cfg    push.Config
+	dryRun bool
 }
 
 func newPush(a *app) *cobra.Command {
@@ -53,6 +54,7 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 ` + envPushSecret + `. The log goes to stderr, and a summary to stdout at the end.`,
 		Example: `  echo "whsec_$(openssl rand -base64 32)" > secret
   replhub push sharing --url https://example.com/hook --secret-file secret --entity user --fields id,name --start all
+  replhub push sharing --url https://example.com/hook --secret-file secret --entity user --dry-run
   replhub push sharing --url https://example.com/hook --secret-file secret --once`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
@@ -61,6 +63,7 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 	f.bridgeFlags.register(cmd, "127.0.0.1:8283", true)
 	f.interestFlags.register(cmd)
 	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the request for an example event of each --entity, and connect to nothing")
 	flags.StringVar(&f.cfg.URL, "url", "", "address of the endpoint")
 	flags.StringVar(&f.cfg.SecretFile, "secret-file", "", "file with the secrets that sign, whsec_ and base64, one in a line; read at each request ($"+envPushSecret+" without a file)")
 	flags.StringVar(&f.cfg.CAFile, "ca", "", "file with the CA certificates for the endpoint (default the system's)")
@@ -85,6 +88,9 @@ func (a *app) push(ctx context.Context, service string, f *pushFlags) error {
 	}
 	if err := f.complete(); err != nil {
 		return err
+	}
+	if f.dryRun {
+		return a.pushDryRun(ctx, service, f)
 	}
 	listener, err := f.listen(ctx)
 	if err != nil {
