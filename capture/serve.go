@@ -90,7 +90,9 @@ func (s *server) whileCapturing(ctx context.Context) error {
 				continue
 			}
 			served[entity] = true
-			group.Go(func() error { return s.client.ServeSnapshot(ctx, entity, s.snapshots.Func(entity)) })
+			group.Go(func() error {
+				return s.client.ServeRows(ctx, entity, replhub.Rows{All: s.snapshots.Func(entity), Of: s.snapshots.Lookup(entity)})
+			})
 		}
 	}
 	return nil

@@ -72,6 +72,9 @@ func New(ctx context.Context, cfg Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Conn == nil {
+		return nil, errors.New("push: Conn is missing: connect to NATS first")
+	}
 	e, err := newEndpoint(cfg, u)
 	if err != nil {
 		return nil, err
@@ -172,11 +175,14 @@ func (p *Pusher) runRound(ctx context.Context, registration replhub.Registration
 	return gone, err
 }
 
+// Lane asks the hub for the service's lane.
+func (p *Pusher) Lane(ctx context.Context) (replhub.Status, error) { return p.client.Describe(ctx) }
+
 func (p *Pusher) once() *bridge.CaughtUp {
 	if !p.cfg.Once {
 		return nil
 	}
-	return &bridge.CaughtUp{Conn: p.cfg.Conn, Service: p.service, Domain: p.cfg.Domain, Logger: p.cfg.Logger}
+	return &bridge.CaughtUp{Client: p.client, Logger: p.cfg.Logger}
 }
 
 // watch notes when the subscriber is ready, and after a 410 pauses the service and ends

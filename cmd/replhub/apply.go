@@ -196,6 +196,10 @@ func (a *app) apply(ctx context.Context, f *applyFlags, cfg apply.Config) error 
 		}
 	}
 	cfg.OnProgress = func(p apply.Progress) { line.show(progressText(p)) }
+	if a.lines = a.json && !cfg.Once && !cfg.DryRun; a.lines {
+		status := &statusLines{app: a}
+		cfg.OnProgress = func(p apply.Progress) { status.show(applyLine(cfg.Service, p)) }
+	}
 	// What is wrong with the flags is said before a connection is tried.
 	if _, err := apply.New(cfg); err != nil {
 		return foundOf(cfg.Service, err)
@@ -231,6 +235,9 @@ func (a *app) showApplied(cfg apply.Config, s apply.Summary, statements []string
 		}
 		return a.incomplete(e, show)
 	case a.json:
+		if a.lines {
+			reply.State = statusStopped
+		}
 		return a.printValue(reply)
 	default:
 		return show(a.out)
@@ -239,6 +246,9 @@ func (a *app) showApplied(cfg apply.Config, s apply.Summary, statements []string
 
 // applyReply is the JSON of a run.
 type applyReply struct {
+	// State is statusStopped behind lines of the status.
+	State string `json:"state,omitempty"`
+
 	apply.Summary
 
 	Statements []string `json:"statements,omitempty"`
