@@ -1,17 +1,17 @@
-// Package apply keeps tables equal to the rows of other services, without code. It runs
-// an instance of a service with the SDK, package inbox and a database.
+// Package apply keeps tables equal to the rows of other services, without code: it is an
+// instance of a service made of the SDK, package inbox and a database.
 //
-// [Run] reads the names of the tables' columns, registers the service for exactly those
-// fields, and writes each change once, in the order of its key. The form of the DSN
-// selects PostgreSQL, MariaDB or SQLite. With [Config.Create], Run creates missing tables
-// from the first rows of the owners. Several instances of one service share the work.
+// [Run] reads what the tables' columns are called, registers the service for just those
+// fields, and writes each change once, in the order of its key. PostgreSQL, MariaDB and
+// SQLite are told apart by the DSN. With [Config.Create] it makes the tables from what
+// the owners' rows look like. Several instances of one service share the work.
 //
-// What is promised: the guarantees of package inbox, for each table. Run returns all
-// problems (a missing table, column or right, a type that accepts no value of the first
-// rows) in one [*FindingsError], before it writes the first row.
+// What is promised: the guarantees of package inbox, for each table. What does not fit
+// (a table or column that is missing, a right, a type that takes no value that came) is
+// a [*FindingsError], all at once and before the first row is written.
 //
-// What is not promised: rows that the owner deleted while the service was not registered
-// stay in the table, because no event reports these deletes.
+// What is not promised: rows that the owner deleted while nobody was registered stay in
+// the table, since no event tells of them.
 //
 // The files in the order in which a run goes through them: config.go, database.go
 // (the DSN), preflight.go with match.go and rehearse.go (the tables as they are),

@@ -102,7 +102,7 @@ type Verified struct {
 	Unchecked []string `json:"unchecked_columns,omitempty"`
 	// Unjudged counts rows to which the service's filter or fields cannot be applied.
 	Unjudged uint64 `json:"unjudged,omitempty"`
-	// Partly says that too many rows differ: only a part of the table was compared row by
+	// Partly says that so many rows differ that only a part of the table was looked at row by
 	// row; the counts are of that part.
 	Partly bool          `json:"partly,omitempty"`
 	Took   time.Duration `json:"-"`
