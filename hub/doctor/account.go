@@ -31,7 +31,7 @@ func judgeAccount(f *facts, r *Report) {
 	}
 	readers := uint64(0)
 	if db := f.stream(contract.StreamIngest); db != nil {
-		readers = uint64(db.State.Consumers) //nolint:gosec // a count
+		readers = uint64(db.State.Consumers)
 	}
 	judgeLimit(g, "account.consumers", "max_consumers", readers, tier.Limits.MaxConsumers, "run fewer hubs")
 	judgeBytes(g, tier)

@@ -11,6 +11,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -118,6 +119,8 @@ type Config struct {
 	Domain string
 	// Timeout bounds the wait for each answer.
 	Timeout time.Duration
+	// Listen is how long the answers of all hubs are awaited; 500 ms by default.
+	Listen time.Duration
 	// Role is what the credentials are meant for; nil looks for any role of no service.
 	Role *Role
 	// ZooKeeper is the registry; nil if it is a bucket, or unknown.
@@ -141,6 +144,7 @@ func Run(ctx context.Context, cfg Config) *Report {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	cfg.Listen = cmp.Or(cfg.Listen, listenTime)
 	f := gather(ctx, cfg)
 	report := &Report{Findings: []Finding{}}
 	for _, judge := range []func(*facts, *Report){

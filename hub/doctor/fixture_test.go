@@ -124,7 +124,7 @@ func (s *site) look(change ...func(*doctor.Config)) *doctor.Report {
 	s.t.Helper()
 	nc := s.connect()
 	defer nc.Close()
-	cfg := doctor.Config{Conn: nc, Timeout: 2 * time.Second}
+	cfg := doctor.Config{Conn: nc, Timeout: 2 * time.Second, Listen: 100 * time.Millisecond}
 	for _, c := range change {
 		c(&cfg)
 	}

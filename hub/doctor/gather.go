@@ -93,8 +93,8 @@ type userRules struct {
 	Deny  []string `json:"deny"`
 }
 
-// placeTime is how long the answers of hubs are awaited.
-const placeTime = 500 * time.Millisecond
+// listenTime is how long the answers of all hubs are awaited by default.
+const listenTime = 500 * time.Millisecond
 
 // gather reads everything, one request after the other.
 func gather(ctx context.Context, cfg Config) *facts {
@@ -131,7 +131,7 @@ func (f *facts) gatherNATS(ctx context.Context, a *asker) {
 }
 
 func (f *facts) gatherHubs(ctx context.Context, a *asker) {
-	f.hubsErr = a.all(ctx, place.Subject, min(placeTime, a.timeout), func(m answer) {
+	f.hubsErr = a.all(ctx, place.Subject, f.cfg.Listen, func(m answer) {
 		var self place.Self
 		if json.Unmarshal(m.Data, &self) != nil || self.Hub == "" {
 			return

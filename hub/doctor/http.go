@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/replhub/replhub/internal/contract"
@@ -65,7 +66,7 @@ func get(ctx context.Context, cfg Config, e Endpoint, path string) (status int, 
 	if client == nil {
 		client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	}
-	res, err := client.Do(req) //nolint:gosec // the operator names the address
+	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -114,10 +115,8 @@ func judgeRefused(g group, e *endpointFact) {
 // told reports whether a hub's status has said the same.
 func (f *facts) told(text string) bool {
 	for i := range f.status {
-		for _, d := range f.status[i].Degraded {
-			if d == text {
-				return true
-			}
+		if slices.Contains(f.status[i].Degraded, text) {
+			return true
 		}
 	}
 	return false

@@ -24,7 +24,7 @@ func TestFewPermissions(t *testing.T) {
 	s.url, s.nc = server.URL(rolestest.Root), server.Connect(rolestest.Root)
 	s.hubOn(nc, registry)
 	look := func(user string, role *doctor.Role) *doctor.Report {
-		return doctor.Run(t.Context(), doctor.Config{Conn: server.Connect(user), Timeout: 5 * time.Second, Role: role})
+		return doctor.Run(t.Context(), doctor.Config{Conn: server.Connect(user), Timeout: 5 * time.Second, Listen: 100 * time.Millisecond, Role: role})
 	}
 	began := time.Now()
 	r := look(rolestest.Observer, nil)

@@ -1,14 +1,13 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"errors"
 
 	"github.com/replhub/replhub/hub/internal/servers"
 )

@@ -61,9 +61,9 @@ func readZooKeeper(ctx context.Context, cfg Config) *zookeeperFact {
 func (z *ZooKeeper) dial(network, addr string, timeout time.Duration) (net.Conn, error) {
 	d := &net.Dialer{Timeout: timeout}
 	if z.TLS == nil {
-		return d.Dial(network, addr) //nolint:noctx // the client library's form; the timeout bounds it
+		return d.Dial(network, addr)
 	}
-	return (&tls.Dialer{NetDialer: d, Config: z.TLS}).Dial(network, addr) //nolint:noctx // as above
+	return (&tls.Dialer{NetDialer: d, Config: z.TLS}).Dial(network, addr)
 }
 
 // mode asks a server whether it leads, follows or stands alone.
