@@ -29,6 +29,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/reply"
 	"github.com/replhub/replhub/hub/internal/report"
+	"github.com/replhub/replhub/hub/internal/scrub"
 	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
 )
@@ -89,6 +90,7 @@ type Hub struct {
 
 // rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
+	scrubber     *scrub.Scrubber
 	consumers    *consumers.Watch
 	policies     *policy.Enforcer
 	registration *registration.Registrar
@@ -168,6 +170,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchAccount(ctx) })
 		group.Go(func() error { return h.watchLayout(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
+		group.Go(func() error { return h.rooms.scrubber.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })

@@ -34,11 +34,11 @@ func TestRedriveShowsItsProgress(t *testing.T) {
 		terminal bool
 		want     string
 	}{
-		"terminal":          {nil, true, overwriteLine + "sharing: 2 letters, "},
+		"terminal":          {nil, true, overwriteLine + "sharing: 2 dead letters, "},
 		"elsewhere":         {nil, false, ""},
-		"asked for":         {[]string{"--progress"}, false, "sharing: 2 letters, "},
+		"asked for":         {[]string{"--progress"}, false, "sharing: 2 dead letters, "},
 		"JSON":              {[]string{"--json"}, true, ""},
-		"JSON and progress": {[]string{"--json", "--progress"}, false, `{"progress":{"what":"sharing","done":2,"of":4,"unit":"letter",`},
+		"JSON and progress": {[]string{"--json", "--progress"}, false, `{"progress":{"what":"sharing","done":2,"of":4,"unit":"dead letter",`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

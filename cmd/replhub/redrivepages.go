@@ -29,7 +29,7 @@ func (a *app) redrive(ctx context.Context, service string, req contract.Redrive)
 	for all.More && all.Next > req.After {
 		req.After = all.Next
 		looked := uint64(all.Redriven + len(all.Left)) //nolint:gosec // a count
-		line.at(progress{What: service, Done: looked, Of: of, Unit: "letter", Note: fmt.Sprintf("%d redriven", all.Redriven)}.paced(time.Since(began)))
+		line.at(progress{What: service, Done: looked, Of: of, Unit: "dead letter", Note: fmt.Sprintf("%d redriven", all.Redriven)}.paced(time.Since(began)))
 		var reply contract.Redriven
 		if _, err := l.ask(ctx, contract.VerbRedrive, service, req, &reply); err != nil {
 			return fmt.Errorf("%s redriven, and then: %w", plural(all.Redriven, "dead letter"), err)

@@ -39,6 +39,9 @@ func (w *Watch) stand(ctx context.Context, l *lane.Lane, stream jetstream.Stream
 		w.cfg.Logger.Debug("look at where consumers stand", "service", service.String(), "err", err)
 		return
 	}
+	if w.cfg.Stood != nil {
+		w.cfg.Stood(l, infos)
+	}
 	for _, name := range lane.Consumers(l.Status().State.Queue) {
 		if info := infos[name]; info != nil { // the leader of one that is not listed did not answer
 			w.standOf(ctx, l, stream, s, info)

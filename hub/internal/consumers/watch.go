@@ -53,7 +53,10 @@ type Config struct {
 	// StuckAfter is how long a consumer that could deliver has delivered nothing when
 	// it is created again; a minute by default.
 	StuckAfter time.Duration
-	Logger     *slog.Logger
+	// Stood is told where the consumers of a lane stand, as far as their leaders answer; nil
+	// for nobody.
+	Stood  func(l *lane.Lane, workers map[string]*jetstream.ConsumerInfo)
+	Logger *slog.Logger
 }
 
 // Watch looks after consumers. Run is called once; the other methods may be called

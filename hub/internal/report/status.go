@@ -79,6 +79,7 @@ func (r *Reporter) Degraded() []string {
 	reasons = append(reasons, r.cfg.Alarms.Of(alarm.Setting)...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)
+	reasons = append(reasons, r.cfg.Damaged()...)
 	for _, l := range r.cfg.Lanes.All() {
 		s := l.Status()
 		switch {
