@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -71,12 +72,18 @@ func (a *app) capture(ctx context.Context, f *captureFlags) error {
 	if f.cfg.Service == "" {
 		return usagef("--service is missing: name the service that owns the tables")
 	}
-	log, err := f.logger(a.errOut)
+	line := &lineAndLog{line: progressLine{app: a}, log: a.errOut}
+	defer line.leave()
+	log, err := f.logger(line)
 	if err != nil {
 		return err
 	}
 	cfg := f.cfg
 	cfg.Logger = log
+	began := time.Now()
+	cfg.OnResync = func(rows uint64) {
+		line.at(progress{What: "publish all rows again", Done: rows, Unit: "row"}.paced(time.Since(began)))
+	}
 	if f.check {
 		return a.checkCapture(ctx, cfg)
 	}
