@@ -93,18 +93,21 @@ func (d *driver) traceLetter(s core.StoreLetter) {
 	}
 }
 
-// traceOf returns the headers of a trace, in whatever letter case they are.
+// traceOf returns the headers of a trace, in whatever letter case they are. A
+// traceparent that is there twice says nothing.
 func traceOf(header map[string][]string) (parent, state string) {
-	if parent = firstOf(header, contract.HeaderTraceparent); parent != "" {
-		return parent, firstOf(header, contract.HeaderTracestate)
-	}
-	for name := range header {
+	parents := 0
+	for name, values := range header {
 		switch {
 		case strings.EqualFold(name, contract.HeaderTraceparent):
 			parent = firstOf(header, name)
+			parents += len(values)
 		case strings.EqualFold(name, contract.HeaderTracestate):
 			state = firstOf(header, name)
 		}
+	}
+	if parents != 1 {
+		return "", ""
 	}
 	return parent, state
 }
