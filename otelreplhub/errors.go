@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/replhub/replhub"
@@ -22,39 +21,37 @@ func (panicked) ErrorType() string { return "panic" }
 
 var errPanicked error = panicked{}
 
-// sentinels are errors of the SDK by the words that tell them apart. Their types would
-// not.
-var sentinels = []struct {
-	err  error
-	word string
-}{
-	{replhub.ErrInvalidEvent, "invalid_event"},
-	{replhub.ErrTooLarge, "too_large"},
-	{replhub.ErrIngestFull, "ingest_full"},
-	{replhub.ErrNoHub, "no_hub"},
-	{replhub.ErrDenied, "denied"},
-	{replhub.ErrClosed, "closed"},
-	{replhub.ErrUnknownOutcome, "unknown_outcome"},
-	{replhub.ErrUnavailable, "unavailable"},
+// word is an error of the SDK in a word, which tells it apart as its type would not;
+// empty for other errors.
+func word(err error) string {
+	switch {
+	case errors.Is(err, replhub.ErrInvalidEvent):
+		return "invalid_event"
+	case errors.Is(err, replhub.ErrTooLarge):
+		return "too_large"
+	case errors.Is(err, replhub.ErrIngestFull):
+		return "ingest_full"
+	case errors.Is(err, replhub.ErrNoHub):
+		return "no_hub"
+	case errors.Is(err, replhub.ErrDenied):
+		return "denied"
+	case errors.Is(err, replhub.ErrClosed):
+		return "closed"
+	case errors.Is(err, replhub.ErrUnknownOutcome):
+		return "unknown_outcome"
+	case errors.Is(err, replhub.ErrUnavailable):
+		return "unavailable"
+	}
+	return ""
 }
 
 // errorType is the attribute error.type: a word for errors of the SDK, the Go type for
 // others. It has no text of the error.
 func errorType(err error) attribute.KeyValue {
-	for _, s := range sentinels {
-		if errors.Is(err, s.err) {
-			return semconv.ErrorTypeKey.String(s.word)
-		}
+	if known := word(err); known != "" {
+		return semconv.ErrorTypeKey.String(known)
 	}
 	return semconv.ErrorType(err)
-}
-
-// statusOf is the status of a span that failed.
-func statusOf(err error, text bool) (codes.Code, string) {
-	if text {
-		return codes.Error, err.Error()
-	}
-	return codes.Error, errorType(err).Value.AsString()
 }
 
 // positionOf is "<epoch>-<seq>".

@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/messagingconv"
@@ -92,13 +93,15 @@ func (t *Telemetry) Subscriber(cfg replhub.SubscriberConfig) replhub.SubscriberC
 
 // failed has a span say that its operation failed.
 func (t *Telemetry) failed(span trace.Span, err error) {
-	span.SetStatus(statusOf(err, t.cfg.ErrorTexts))
 	kind := errorType(err)
-	span.SetAttributes(kind)
-	event := []attribute.KeyValue{semconv.ExceptionType(kind.Value.AsString())}
+	text := kind.Value.AsString()
+	event := []attribute.KeyValue{semconv.ExceptionType(text)}
 	if t.cfg.ErrorTexts {
-		event = append(event, semconv.ExceptionMessage(err.Error()))
+		text = err.Error()
+		event = append(event, semconv.ExceptionMessage(text))
 	}
+	span.SetStatus(codes.Error, text)
+	span.SetAttributes(kind)
 	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(event...))
 }
 
