@@ -52,7 +52,7 @@ func (e CloudEvent) Structured() (header map[string][]string, data []byte, err e
 	}
 	switch {
 	case len(e.Data) == 0:
-	case isJSON(e.DataContentType) && compact(e.Data):
+	case plainJSON(e.DataContentType) && compact(e.Data):
 		members["data"] = json.RawMessage(e.Data)
 	default:
 		members["data_base64"] = e.Data
@@ -66,10 +66,18 @@ func (e CloudEvent) Structured() (header map[string][]string, data []byte, err e
 	return map[string][]string{headerContentType: {structuredType}}, bytes.TrimSpace(out.Bytes()), nil
 }
 
-// compact reports whether JSON stays as it is when it is encoded within other JSON.
+// compact reports whether JSON stays as it is, byte by byte, when it is encoded within
+// other JSON, by encoders that escape "<" as well. null would be as if there were none.
 func compact(data []byte) bool {
-	var out bytes.Buffer
-	return json.Compact(&out, data) == nil && bytes.Equal(out.Bytes(), data)
+	out, err := json.Marshal(json.RawMessage(data))
+	return err == nil && bytes.Equal(out, data) && string(data) != "null"
+}
+
+// plainJSON reports whether every reader takes a content type for JSON. The Go SDK of
+// CloudEvents takes "application/vnd.x+json" for text.
+func plainJSON(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return contentType == "" || err == nil && media == "application/json"
 }
 
 // isJSON reports whether a content type is JSON; none is.
@@ -102,11 +110,7 @@ func Parse(header map[string][]string, data []byte) (CloudEvent, error) {
 		if _, twice := attributes[attribute]; twice {
 			return CloudEvent{}, invalid(lower, "is there twice")
 		}
-		value, err := decodeValue(values[0])
-		if err != nil {
-			return CloudEvent{}, invalid(attribute, "%v", err)
-		}
-		attributes[attribute] = value
+		attributes[attribute] = decodeValue(values[0])
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	switch {
@@ -187,7 +191,7 @@ func dataOf(members map[string]json.RawMessage, contentType string) ([]byte, err
 			return nil, invalid("data_base64", "is no base64: %v", err)
 		}
 		return decoded, nil
-	case !plain || string(data) == "null" && !isJSON(contentType):
+	case !plain || string(data) == "null": // null is as if it were not there
 		return nil, nil
 	case !isJSON(contentType) && data[0] == '"':
 		var text string
@@ -217,7 +221,7 @@ func encodeValue(value string) string {
 
 // decodeValue is the opposite. A percent sign without two digits stands for itself, as
 // of a sender that does not encode; quotes around a value are taken off.
-func decodeValue(value string) (string, error) {
+func decodeValue(value string) string {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(value[1 : len(value)-1])
 	}
@@ -232,5 +236,5 @@ func decodeValue(value string) (string, error) {
 		}
 		b.WriteByte(value[i])
 	}
-	return b.String(), nil
+	return b.String()
 }

@@ -5,8 +5,10 @@ import (
 	"maps"
 	"mime"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/replhub/replhub"
 )
@@ -23,17 +25,14 @@ const (
 	extEpoch        = "epoch"
 	extSequence     = "sequence"
 	extRow          = "row"
-	// extContentType is the publisher's content type where datacontenttype is another:
-	// noContentType, or a text that is no media type.
+	// extContentType is "=" and the publisher's content type, where datacontenttype is
+	// another: none, or a text that is no media type.
 	extContentType = "replhubcontenttype"
 	// extHeaders are the publisher's own headers, as a JSON object of lists.
 	extHeaders = "replhubheaders"
 	// extTraceparent and extTracestate are of the extension for distributed tracing.
 	extTraceparent = "traceparent"
-	extTracestate  = "tracestate"
-
-	noContentType = "none"
-)
+	extTracestate  = "tracestate")
 
 // sourcePrefix begins the source of each CloudEvent that this package makes.
 const sourcePrefix = "/replhub"
@@ -78,13 +77,7 @@ func OfDelivery(d *replhub.Delivery) (CloudEvent, error) {
 	if len(d.Data) > 0 {
 		e.DataContentType = contentType(d.ContentType, d.Data)
 	}
-	if d.ContentType != e.DataContentType {
-		if d.ContentType == "" {
-			set(extContentType, noContentType, true)
-		} else {
-			set(extContentType, d.ContentType, true)
-		}
-	}
+	set(extContentType, "="+d.ContentType, d.ContentType != e.DataContentType)
 	own := ownHeaders(d.Header)
 	for _, name := range []string{extTraceparent, extTracestate} {
 		if values := own[name]; len(values) == 1 && values[0] != "" && !strings.ContainsFunc(values[0], control) {
@@ -93,6 +86,9 @@ func OfDelivery(d *replhub.Delivery) (CloudEvent, error) {
 		}
 	}
 	if len(own) > 0 {
+		if name := notUTF8(own); name != "" {
+			return CloudEvent{}, invalid(extHeaders, "the header %.40q has a value that is no UTF-8", name)
+		}
 		text, err := json.Marshal(own)
 		if err != nil {
 			return CloudEvent{}, invalid(extHeaders, "%v", err)
@@ -100,6 +96,16 @@ func OfDelivery(d *replhub.Delivery) (CloudEvent, error) {
 		set(extHeaders, string(text), true)
 	}
 	return e, e.Validate()
+}
+
+// notUTF8 is the name of a header that JSON cannot hold; empty if it can hold all.
+func notUTF8(header map[string][]string) string {
+	for name, values := range header {
+		if slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // source is who published the event, and of which entity: a relative URI.
@@ -148,10 +154,7 @@ func (e CloudEvent) Delivery() (replhub.Delivery, error) {
 		return replhub.Delivery{}, invalid(attrType, "%.80q from %.80q is not an event of replhub: give Rules for it", e.Type, e.Source)
 	}
 	if v, ok := x[extContentType]; ok {
-		d.ContentType = v
-		if v == noContentType {
-			d.ContentType = ""
-		}
+		d.ContentType = strings.TrimPrefix(v, "=")
 	}
 	var err error
 	number := func(name string) uint64 {
@@ -216,4 +219,3 @@ func (e CloudEvent) Ours() bool {
 	x := e.Extensions
 	return x[extEntity] != "" && x[extOp] != "" && e.Type == "db."+x[extEntity]+"."+x[extOp] && e.Source == source(x[extOrigin], x[extEntity])
 }
-
