@@ -20,7 +20,7 @@ func Generate(folder string) ([]byte, error) {
 	d.message(message{
 		name: "Refusal", summary: "A request was refused. The headers are those of the NATS micro framework.", payload: d.schemas.reply(new(contract.Refusal)),
 		headers: []string{headerServiceError, headerServiceErrorCode}, needed: []string{headerServiceErrorCode},
-		exampleHeaders: `{"Nats-Service-Error":"unknown_field","Nats-Service-Error-Code":"400"}`,
+		exampleHeaders: `{"Nats-Service-Error":"no such field here; check its spelling and place","Nats-Service-Error-Code":"unknown_field"}`,
 		example:        `{"error":{"code":"unknown_field","field":"interests[0].opps","message":"no such field here; check its spelling and place"}}`,
 	})
 	for _, v := range Verbs() {
@@ -33,6 +33,13 @@ const (
 	headerServiceError     = "Nats-Service-Error"
 	headerServiceErrorCode = "Nats-Service-Error-Code"
 )
+
+// othersHeaders are headers that the contract has from others.
+var othersHeaders = map[string]string{
+	headerContentType:      "The content type of the payload.",
+	headerServiceError:     "The message of the refusal.",
+	headerServiceErrorCode: "The code of the refusal.",
+}
 
 // document is a document in the making.
 type document struct {
@@ -162,11 +169,14 @@ func (d *document) headers(m message) object {
 			continue
 		}
 		schema := object{{"type", "string"}}
-		if doc := d.comments.meaning("Header", name); doc != "" {
+		if doc := first(d.comments.meaning("Header", name), othersHeaders[name]); doc != "" {
 			schema = schema.with("description", doc)
 		}
-		if name == contract.HeaderReason {
+		switch name {
+		case contract.HeaderReason:
 			schema = schema.with("enum", d.comments.valued("Reason"))
+		case headerServiceErrorCode:
+			schema = schema.with("enum", contract.Codes)
 		}
 		properties = properties.with(name, schema)
 	}

@@ -1,10 +1,12 @@
 package contract
 
-// Headers of the W3C trace context. A publisher sets them, and copies and dead letters
-// keep them. In any letter case they mean the same.
+// Headers of the W3C trace context. In any letter case they mean the same.
 const (
+	// HeaderTraceparent is the trace context of the change. A publisher sets it, and
+	// copies and dead letters keep it.
 	HeaderTraceparent = "traceparent"
-	HeaderTracestate  = "tracestate"
+	// HeaderTracestate belongs to HeaderTraceparent.
+	HeaderTracestate = "tracestate"
 )
 
 // Names of operations in spans and metrics, as messaging.operation.name.
