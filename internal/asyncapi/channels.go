@@ -40,22 +40,34 @@ const (
 	send    = "send"
 )
 
-var (
-	traceHeaders = []string{contract.HeaderTraceparent, contract.HeaderTracestate}
-	eventHeaders = append([]string{
+// traceHeaders are those of a trace, on each of the messages below.
+func traceHeaders(others ...string) []string {
+	return append(others, contract.HeaderTraceparent, contract.HeaderTracestate)
+}
+
+func eventHeaders() []string {
+	return traceHeaders(
 		contract.HeaderMsgID, contract.HeaderKey, contract.HeaderOrigin, contract.HeaderVersion, headerContentType, contract.HeaderCaptured,
 		contract.HeaderExpectedLastSubjectSeq, contract.HeaderExpectedLastSubject,
-	}, traceHeaders...)
-	copyHeaders = append([]string{
+	)
+}
+
+func copyHeaders() []string {
+	return traceHeaders(
 		contract.HeaderPosition, contract.HeaderTime, contract.HeaderID, contract.HeaderKey, contract.HeaderOrigin, contract.HeaderVersion, contract.HeaderRow,
 		contract.HeaderRedriven, headerContentType, contract.HeaderExpectedLastSeq,
-	}, traceHeaders...)
-	letterHeaders = append([]string{
+	)
+}
+
+func letterHeaders() []string {
+	return append([]string{
 		contract.HeaderReason, contract.HeaderError, contract.HeaderAttempts, contract.HeaderFirstAttempt, contract.HeaderLastAttempt, contract.HeaderStack, contract.HeaderMsgID,
-	}, copyHeaders...)
-	rowHeaders = append([]string{contract.HeaderKey, contract.HeaderRow, contract.HeaderVersion, headerContentType}, traceHeaders...)
-	endHeaders = []string{contract.HeaderSnapshot, contract.HeaderRow, contract.HeaderDigest, contract.HeaderError}
-)
+	}, copyHeaders()...)
+}
+
+func rowHeaders() []string {
+	return traceHeaders(contract.HeaderKey, contract.HeaderRow, contract.HeaderVersion, headerContentType, contract.HeaderSnapshot, contract.HeaderDigest, contract.HeaderError)
+}
 
 const headerContentType = "Content-Type"
 
@@ -69,7 +81,7 @@ func (s *schemas) streams() []stream {
 			name: "events", address: "db.{entity}.{op}", action: receive,
 			description: "Where services publish the changes of their rows. The stream " + contract.StreamIngest + ", called ingest, stores them, and answers a message that has a reply subject. Any other subject below db. has no responders.",
 			messages: []message{{
-				name: "Event", summary: "A change of a row. The payload is the whole row after the change, in any format; a delete may have none.", headers: eventHeaders,
+				name: "Event", summary: "A change of a row. The payload is the whole row after the change, in any format; a delete may have none.", headers: eventHeaders(),
 				exampleHeaders: `{"Nats-Msg-Id":"a7f3","Replhub-Key":"42","Replhub-Origin":"user-profile","Replhub-Version":"7","Content-Type":"application/json","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}`,
 				example:        `{"id":"42","name":"Ada"}`,
 			}},
@@ -80,7 +92,7 @@ func (s *schemas) streams() []stream {
 			description: "The copies for a service, in the stream " + contract.StreamLanePrefix + "<service>. Its consumer " + contract.ConsumerWorkers + ", or with an order by key " + contract.ConsumerWorkers + "-0 and so on (group " + contract.GroupWorkers + "), delivers them.",
 			messages: []message{{
 				name: "Copy", summary: "A copy of an event, or a row of its owner. The payload is the event's, reduced to the fields of the interest. The publisher's other headers are there as well.",
-				headers: copyHeaders, needed: []string{contract.HeaderPosition, contract.HeaderTime}, exampleHeaders: `{` + examplePosition + `}`, example: `{"id":"42","name":"Ada"}`,
+				headers: copyHeaders(), needed: []string{contract.HeaderPosition, contract.HeaderTime}, exampleHeaders: `{` + examplePosition + `}`, example: `{"id":"42","name":"Ada"}`,
 			}},
 		},
 		{
@@ -93,7 +105,7 @@ func (s *schemas) streams() []stream {
 			description: "Events that a service could not get or handle, in the stream " + contract.StreamDLQ + ". The hub stores them, and the SDK of the service does.",
 			messages: []message{{
 				name: "DeadLetter", summary: "A copy, or only its headers, with the reason. A letter of an event that could not be filtered has no payload.",
-				headers: letterHeaders, needed: []string{contract.HeaderReason, contract.HeaderError, contract.HeaderAttempts},
+				headers: letterHeaders(), needed: []string{contract.HeaderReason, contract.HeaderError, contract.HeaderAttempts},
 				exampleHeaders: `{` + examplePosition + `,"Replhub-Reason":"parked","Replhub-Error":"no such country","Replhub-Attempts":"1"}`, example: `{"id":"42","name":"Ada"}`,
 			}},
 		},
@@ -104,7 +116,7 @@ func (s *schemas) streams() []stream {
 				name: "SnapshotRequest", summary: "A request for the rows that follow a key.", payload: s.reply(new(contract.SnapshotRequest)),
 				example: `{"entity":"user","service":"sharing","after":"","rows":0,"limit":1000,"max_bytes":1048576,"timeout":"30s"}`,
 			}},
-			reply: &message{name: "Row", summary: "A row, or, with " + contract.HeaderSnapshot + ", the end, a failure, or a word that the owner is at work.", headers: append(rowHeaders, endHeaders...), exampleHeaders: `{"Replhub-Key":"42","Replhub-Row":"1"}`, example: `{"id":"42","name":"Ada"}`},
+			reply: &message{name: "Row", summary: "A row, or, with " + contract.HeaderSnapshot + ", the end, a failure, or a word that the owner is at work.", headers: rowHeaders(), exampleHeaders: `{"Replhub-Key":"42","Replhub-Row":"1"}`, example: `{"id":"42","name":"Ada"}`},
 		},
 		{
 			name: "unavailable", address: contract.SubjectUnavailable + "{service}", action: receive,

@@ -34,11 +34,17 @@ const (
 	headerServiceErrorCode = "Nats-Service-Error-Code"
 )
 
-// othersHeaders are headers that the contract has from others.
-var othersHeaders = map[string]string{
-	headerContentType:      "The content type of the payload.",
-	headerServiceError:     "The message of the refusal.",
-	headerServiceErrorCode: "The code of the refusal.",
+// ofOthers is the description of a header that is not the contract's.
+func ofOthers(header string) string {
+	switch header {
+	case headerContentType:
+		return "The content type of the payload."
+	case headerServiceError:
+		return "The message of the refusal."
+	case headerServiceErrorCode:
+		return "The code of the refusal."
+	}
+	return ""
 }
 
 // document is a document in the making.
@@ -169,7 +175,7 @@ func (d *document) headers(m message) object {
 			continue
 		}
 		schema := object{{"type", "string"}}
-		if doc := first(d.comments.meaning("Header", name), othersHeaders[name]); doc != "" {
+		if doc := first(d.comments.meaning("Header", name), ofOthers(name)); doc != "" {
 			schema = schema.with("description", doc)
 		}
 		switch name {
