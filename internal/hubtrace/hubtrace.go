@@ -32,8 +32,11 @@ func New(provider trace.TracerProvider, id string) func(hub.CopyTrace) func(erro
 		if !trace.SpanContextFromContext(ctx).IsValid() {
 			return nil
 		}
-		name, attributes := describe(c, id)
-		_, span := tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attributes...))
+		_, span := tracer.Start(ctx, nameOf(c), trace.WithSpanKind(trace.SpanKindInternal))
+		if !span.IsRecording() {
+			return nil // most of the traces, where they are sampled
+		}
+		span.SetAttributes(attributesOf(c, id)...)
 		if c.Reason != "" {
 			span.SetStatus(codes.Error, c.Reason)
 		}
@@ -54,8 +57,16 @@ func parentOf(c hub.CopyTrace) context.Context {
 	})
 }
 
-// describe is a span's name and attributes.
-func describe(c hub.CopyTrace, id string) (string, []attribute.KeyValue) {
+// nameOf is a span's name.
+func nameOf(c hub.CopyTrace) string {
+	if c.Reason != "" {
+		return contract.OperationDeadLetter + " " + contract.StreamDLQ
+	}
+	return contract.OperationCopy + " " + c.Stream
+}
+
+// attributesOf are a span's attributes.
+func attributesOf(c hub.CopyTrace, id string) []attribute.KeyValue {
 	entity, op := entityAndOp(c)
 	attributes := []attribute.KeyValue{
 		semconv.MessagingSystemKey.String(contract.MessagingSystem),
@@ -66,11 +77,11 @@ func describe(c hub.CopyTrace, id string) (string, []attribute.KeyValue) {
 		attribute.String(contract.AttributeHub, id),
 	}
 	if c.Reason != "" {
-		return contract.OperationDeadLetter + " " + contract.StreamDLQ, append(attributes,
+		return append(attributes,
 			semconv.MessagingOperationName(contract.OperationDeadLetter), semconv.MessagingDestinationName(contract.StreamDLQ),
 			attribute.String(contract.AttributeReason, c.Reason), semconv.ErrorTypeKey.String(c.Reason))
 	}
-	return contract.OperationCopy + " " + c.Stream, append(attributes,
+	return append(attributes,
 		semconv.MessagingOperationName(contract.OperationCopy), semconv.MessagingDestinationName(c.Stream))
 }
 
