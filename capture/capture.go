@@ -141,7 +141,7 @@ func (c *Capture) setup(ctx context.Context) error {
 		return &PreflightError{found}
 	}
 	for _, f := range found {
-		c.cfg.Logger.Warn("the check of the database has found something", "about", f.About, "finding", f.Message)
+		c.cfg.Logger.Warn("the check of the database found problems", "about", f.About, "finding", f.Message)
 	}
 	return source.Setup(ctx, conn, c.wanted, catalog, leftOut, first && !c.cfg.Resync, c.cfg.Logger)
 }

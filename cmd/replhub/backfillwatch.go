@@ -15,8 +15,10 @@ type backfillWatch struct {
 	app   *app
 	begun contract.Backfilling
 	// id is the backfill's. One that is begun again has another.
-	id    string
-	shown string
+	id string
+	// ofKeys says that it is of some keys.
+	ofKeys bool
+	shown  string
 	// open says that the terminal's last line is one that is written over.
 	open    bool
 	trouble string
@@ -66,7 +68,7 @@ func (w *backfillWatch) take(lane *contract.LaneStatus) (done bool, err error) {
 	}
 	// The interest's definition was changed, and somebody has asked again.
 	again := slices.IndexFunc(fills, func(f contract.FillStatus) bool {
-		return f.OfRows() && f.Filter == w.begun.Filter && slices.Contains(f.Entities, w.begun.Entity)
+		return !w.ofKeys && f.OfRows() && f.Filter == w.begun.Filter && slices.Contains(f.Entities, w.begun.Entity)
 	})
 	switch {
 	case again >= 0:

@@ -64,7 +64,7 @@ other users can read command lines. The log goes to stderr.`,
 // capture runs until ctx ends.
 func (a *app) capture(ctx context.Context, f *captureFlags) error {
 	if f.cfg.Service == "" {
-		return usagef("whose tables are they? name the service with --service")
+		return usagef("--service is missing: name the service that owns the tables")
 	}
 	log, err := f.logger(a.errOut)
 	if err != nil {

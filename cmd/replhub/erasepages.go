@@ -113,7 +113,7 @@ func (a *app) cutShort(e *erasure, f eraseFlags, err error) error {
 		code = refusal.reason.Code
 	}
 	// Without the refusal itself: its body would stand in for the counts.
-	part := incompletef(code, "not all is erased; what is erased stays erased, and the same command goes on: %v", err)
+	part := incompletef(code, "the erasure is not complete; run the same command again to continue: %v", err)
 	part.reply = body
 	return a.incomplete(part, func(w io.Writer) error { return showErased(w, e, f) })
 }

@@ -25,7 +25,7 @@ func (a *app) redrive(ctx context.Context, service string, req contract.Redrive)
 		req.After = all.Next
 		var reply contract.Redriven
 		if _, err := l.ask(ctx, contract.VerbRedrive, service, req, &reply); err != nil {
-			return fmt.Errorf("%s redriven, and then: %w", plural(all.Redriven, "letter"), err)
+			return fmt.Errorf("%s redriven, and then: %w", plural(all.Redriven, "dead letter"), err)
 		}
 		all.Redriven += reply.Redriven
 		all.Left = append(all.Left, reply.Left...)

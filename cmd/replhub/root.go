@@ -33,6 +33,8 @@ type app struct {
 	conn    connFlags
 	timeout time.Duration
 	json    bool
+	// lines has each JSON text of the command on one line.
+	lines bool
 	// began is set when a verb starts: every error before is one of usage.
 	began bool
 }
