@@ -1,6 +1,7 @@
 package cloudevents
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"mime"
@@ -32,7 +33,8 @@ const (
 	extHeaders = "replhubheaders"
 	// extTraceparent and extTracestate are of the extension for distributed tracing.
 	extTraceparent = "traceparent"
-	extTracestate  = "tracestate")
+	extTracestate  = "tracestate"
+)
 
 // sourcePrefix begins the source of each CloudEvent that this package makes.
 const sourcePrefix = "/replhub"
@@ -156,43 +158,42 @@ func (e CloudEvent) Delivery() (replhub.Delivery, error) {
 	if v, ok := x[extContentType]; ok {
 		d.ContentType = strings.TrimPrefix(v, "=")
 	}
+	n := numbers{of: x}
+	d.Position = replhub.Position{Epoch: n.unsigned(extEpoch), Seq: n.unsigned(extSequence)}
+	d.Row, d.Version = n.unsigned(extRow), n.signed(extVersion)
+	if n.err != nil {
+		return replhub.Delivery{}, n.err
+	}
 	var err error
-	number := func(name string) uint64 {
-		text, ok := x[name]
-		if !ok {
-			return 0
-		}
-		n, parseErr := strconv.ParseUint(text, 10, 64)
-		if parseErr != nil && err == nil {
-			err = invalid(name, "%.40q is no number", text)
-		}
-		return n
-	}
-	d.Position = replhub.Position{Epoch: number(extEpoch), Seq: number(extSequence)}
-	d.Row = number(extRow)
-	if text, ok := x[extVersion]; ok {
-		if d.Version, err = parseVersion(text, err); err != nil {
-			return replhub.Delivery{}, err
-		}
-	}
-	if err != nil {
-		return replhub.Delivery{}, err
-	}
 	if d.Header, err = e.headers(); err != nil {
 		return replhub.Delivery{}, err
 	}
 	return d, nil
 }
 
-func parseVersion(text string, before error) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if before != nil {
-		return n, before
+// numbers reads numbers out of extensions; one that is not there is 0. err is about the
+// first that is no number.
+type numbers struct {
+	of  map[string]string
+	err error
+}
+
+func (n *numbers) unsigned(name string) uint64 {
+	value, err := strconv.ParseUint(cmp.Or(n.of[name], "0"), 10, 64)
+	n.failed(name, err)
+	return value
+}
+
+func (n *numbers) signed(name string) int64 {
+	value, err := strconv.ParseInt(cmp.Or(n.of[name], "0"), 10, 64)
+	n.failed(name, err)
+	return value
+}
+
+func (n *numbers) failed(name string, err error) {
+	if err != nil && n.err == nil {
+		n.err = invalid(name, "%.40q is no number", n.of[name])
 	}
-	if err != nil {
-		return 0, invalid(extVersion, "%.40q is no number", text)
-	}
-	return n, nil
 }
 
 // headers are the publisher's own headers; nil if there are none.

@@ -300,6 +300,17 @@ func TestRefusedCloudEvents(t *testing.T) {
 			t.Errorf("%s: %v, want %q", change, err, want)
 		}
 	}
+	ours, err := cloudevents.Of(replhub.Event{Entity: "user", Op: replhub.Update, ID: "1"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"epoch", "sequence", "row", "version", "replhubheaders"} {
+		bad := ours
+		bad.Extensions = map[string]string{"entity": "user", "op": "update", name: "x"}
+		if _, err := bad.Event(cloudevents.Rules{}); err == nil || !strings.Contains(err.Error(), name+": ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	long := whole
 	long.Subject = strings.Repeat("k", 2000)
 	if _, err := long.Event(cloudevents.Rules{}); err == nil || !strings.Contains(err.Error(), "Key") {

@@ -57,5 +57,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
+// Released as otelreplhub/v0.1.0 at the commit of v0.1.0, once that tag is there.
+//
 // For work on both in one tree; whoever uses this module gets the version above.
 replace github.com/replhub/replhub => ../

@@ -90,7 +90,7 @@ func (d *document) components() object {
 
 // stream adds a channel of messages.
 func (d *document) stream(s stream) {
-	var names, refs = object{}, []object{}
+	names, refs := object{}, []object{}
 	for _, m := range s.messages {
 		d.message(m)
 		names = names.with(m.name, ref("#/components/messages/"+m.name))
