@@ -32,7 +32,7 @@ func New(provider trace.TracerProvider, id string) func(hub.CopyTrace) func(erro
 		if !trace.SpanContextFromContext(ctx).IsValid() {
 			return nil
 		}
-		_, span := tracer.Start(ctx, nameOf(c), trace.WithSpanKind(trace.SpanKindInternal))
+		span := start(ctx, tracer, c)
 		if !span.IsRecording() {
 			return nil // most of the traces, where they are sampled
 		}
@@ -48,6 +48,12 @@ func New(provider trace.TracerProvider, id string) func(hub.CopyTrace) func(erro
 			span.End()
 		}
 	}
+}
+
+// start begins a copy's span, which the caller ends.
+func start(ctx context.Context, tracer trace.Tracer, c hub.CopyTrace) trace.Span {
+	_, span := tracer.Start(ctx, nameOf(c), trace.WithSpanKind(trace.SpanKindInternal))
+	return span
 }
 
 // parentOf is the context of the event's trace, without one if there is no valid trace.
