@@ -103,7 +103,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newCapture(a), newPush(a),
 		newServe(a), newDev(a),
 		newApply(a),
-		newErase(a), newAuth(a), newDoctor(a), newStatus(a), newVersion(a), newMan(a),
+		newErase(a), newAuth(a), newDoctor(a), newStatus(a), newProbe(a), newVersion(a), newMan(a),
 	)
 	return root
 }
