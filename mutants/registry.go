@@ -61,8 +61,8 @@ var registryMutants = []mutant{
 	{
 		name: "request-overwritten", guarantee: "5: a registration leaves a request that was made by hand",
 		file: "hub/internal/record/written.go",
-		old:  ` || r.ID == "") {`,
-		new:  `) {`,
+		old:  `(r.ID == "" || !slices.Contains`,
+		new:  `(r.ID != "" && !slices.Contains`,
 		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
 		noSim: rare, // the hub stands still between its append and its write
 	},

@@ -82,10 +82,10 @@ func (h *hub) expire() {
 }
 
 // writeThrough writes the records of a lane's new state, as record.Book does.
-func (h *hub) writeThrough(s service, state record.State) {
+func (h *hub) writeThrough(s service, state record.State, asked string) {
 	if h.book.connected {
 		p := &process{name: h.name + "/" + s.text + ".write", hub: h}
-		h.writeNext(p, registrar.Through(h.book.entries, h.book.mine, s.name, state))
+		h.writeNext(p, registrar.Through(h.book.entries, h.book.mine, s.name, state, []string{asked}))
 	}
 }
 

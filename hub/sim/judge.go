@@ -49,6 +49,7 @@ type judge struct {
 	harmed bool
 	handling
 	redriven
+	rewound
 }
 
 // copyOf is the key of something that must exist once: an event for an interest, or for
@@ -72,6 +73,7 @@ func newJudge(w *World) *judge {
 		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool),
 		handOf: make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
 		redriven: redriven{back: make(map[string]map[uint64]bool), cameBackAt: make(map[copyIn]*stored), times: make(map[copyOf]int)},
+		rewound:  rewound{rewinds: make(map[string]string), again: make(map[copyIn]bool)},
 	}
 }
 
@@ -120,6 +122,7 @@ func (j *judge) recorded(lane string, s record.State) {
 		delete(j.lost, in.ID)
 		j.adopted(lane, in.ID)
 	}
+	j.rewindRecorded(lane, s)
 	j.states[lane] = s
 	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
 }
@@ -234,6 +237,7 @@ func (j *judge) registered(c *change, s record.State) {
 func (j *judge) settle() {
 	j.settleRows()
 	j.settleRedriven()
+	j.settleRewinds()
 	known := j.w.hubs[0].known
 	for _, a := range j.answers {
 		state := j.states[a.service]

@@ -40,6 +40,9 @@ type change struct {
 	lay    func(record.Tip) (record.State, bool)
 	choose func(*writer, record.Tip)
 	laid   func(error)
+	// plan plans a rewind, and answer takes the outcome.
+	plan   func(*writer, record.Tip)
+	answer func(core.Answer)
 }
 
 // register begins a registration at a hub.
@@ -141,6 +144,8 @@ func (c *change) again(h *hub, i int) {
 		c.renewed(errNoLane)
 	case c.laid != nil:
 		c.laid(errNoLane)
+	case c.answer != nil:
+		c.answer(core.Answer{Err: errNoLane})
 	case !c.end:
 		c.begin(h, i)
 	}
@@ -160,6 +165,9 @@ func (c *change) edit(l *writer, tip record.Tip) {
 		return
 	case c.choose != nil:
 		c.choose(l, tip)
+		return
+	case c.plan != nil:
+		c.plan(l, tip)
 		return
 	case c.lay != nil:
 		next, changed := c.lay(tip)
@@ -251,8 +259,12 @@ func (c *change) answered(l *writer, a core.Answer) {
 	if a.Recorded {
 		c.w.announce(l.index, l.h)
 	}
-	if c.laid != nil {
+	switch {
+	case c.laid != nil:
 		c.laid(a.Err)
+		return
+	case c.answer != nil:
+		c.answer(a)
 		return
 	}
 	if errors.Is(a.Err, errEnded) && c.ended != nil {
@@ -265,7 +277,7 @@ func (c *change) answered(l *writer, a core.Answer) {
 		return // a pin of unknown use runs out
 	}
 	c.w.ask(c.self, c.service.text, "consumer", func() error {
-		c.w.ensureConsumer(c.service)
+		c.w.ensureConsumer(c.service, a.State)
 		return nil
 	}, func(err error) {
 		if err == nil {
@@ -283,7 +295,7 @@ func (c *change) release(l *writer, a core.Answer) {
 	}), nil, func(err error) {
 		if err == nil {
 			c.w.judge.registered(c, a.State)
-			l.h.writeThrough(c.service, a.State)
+			l.h.writeThrough(c.service, a.State, c.id)
 		}
 	})
 }

@@ -94,6 +94,12 @@ func (e ending) heal() {
 	if e.judge.broken == "" {
 		e.settleRegistry()
 	}
+	for i := range e.services {
+		e.hubs[i%hubCount].finishRewind(i)
+	}
+	if !e.rest() {
+		e.judge.fail("V: it does not come to rest behind a rewind: %s", e.unrest())
+	}
 	e.drain()
 	e.redriveAll()
 	e.judge.settle()

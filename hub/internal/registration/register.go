@@ -120,7 +120,7 @@ func (r *Registrar) Apply(ctx context.Context, service subjects.Name, req reques
 	}
 	r.cfg.Failpoint("unpinned")
 	r.cfg.Lanes.Announce(service)
-	r.cfg.Book.Write(ctx, service, state)
+	r.cfg.Book.Write(ctx, service, state, req.IDs())
 	registered := r.registered(service, state, req)
 	registered.Warnings = append(req.Warnings(), limited(state, req)...)
 	return registered, nil

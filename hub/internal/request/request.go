@@ -75,6 +75,17 @@ func (r Request) Identified(id string) Request {
 	return r
 }
 
+// IDs are the ids that new interests get, of those that have one.
+func (r Request) IDs() []string {
+	var ids []string
+	for _, w := range r.Wants {
+		if w.ID != "" {
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
+}
+
 // Start is where a first registration begins. The zero Start begins with the next
 // event.
 type Start struct {
