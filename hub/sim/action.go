@@ -135,6 +135,13 @@ const (
 	Rewind
 	Finish
 
+	// Policies, as one of the first actions, gives events a member that policies may hide.
+	// Policy: a hub changes the policy of an entity; N says of which one, and to what.
+	// Enforce: a hub puts policies in force in lanes that a change did not reach.
+	Policies
+	Policy
+	Enforce
+
 	verbs
 )
 
@@ -144,7 +151,7 @@ var verbNames = [verbs]string{
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
 	"full", "room", "copy", "restore", "delete", "unconsume", "consume", "skew", "drift", "registry", "look", "redefine", "by-hand", "vanish", "wipe", "expire", "limit", "batches", "calm",
 	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
-	"redrive", "rewind", "finish",
+	"redrive", "rewind", "finish", "policies", "policy", "enforce",
 }
 
 // Fault reports whether a verb is a fault.

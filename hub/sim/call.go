@@ -65,6 +65,8 @@ type Counts struct {
 	Redriven int
 	// Rewinds are those that were recorded.
 	Rewinds int
+	// Policies are the changes of policies that were in force.
+	Policies int
 }
 
 // ask sends a request to a stream's leader. then is called with the request's error when

@@ -31,6 +31,12 @@
 //     purged
 //   - snapshots and backfills
 //   - max_deliver, and the dead letters of the hub
+//   - erased events
+//   - queues whose order changes
+//   - policies with filters or for single services, and records of policies in a registry
+//     that is old or away
+//   - a lane that is put back, behind the record of a policy, while that policy is put in
+//     force
 //   - a deleted roster of the partitions
 //   - the order of a row in a lane that was put back to an older copy of its stream, if
 //     ingest loses events as well: the lane's position does not show that

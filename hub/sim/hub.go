@@ -156,6 +156,14 @@ func (h *hub) take(a Action, service int) {
 		h.look()
 	case Expire:
 		h.expire()
+	case Policy:
+		if h.open {
+			h.setPolicy(a.N)
+		}
+	case Enforce:
+		if h.open {
+			h.lookAtPolicies()
+		}
 	case TrimLane:
 		if service >= 0 && h.open {
 			h.trimLane(service)

@@ -194,6 +194,9 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	c.add(l, s, true)
 }
 
+// errPolicyUnknown refuses an interest in an entity whose policy is just being stored.
+var errPolicyUnknown = errors.New("the entity has a policy that cannot be applied now")
+
 // definitions are the operations of an interest, which a definition has in turn. Every
 // event is an update.
 //
@@ -232,6 +235,10 @@ func (c *change) add(l *writer, s record.State, proves bool) {
 					return retention.Done{Err: errLost} // the service is told to ask again
 				}
 				in := record.Interest{ID: c.id, Entity: c.entity, Definition: contract.Definition{Ops: definitions[0]}, Since: b.At, Rev: 1}
+				var known bool
+				if in.Policy, known = c.policyOf(); !known {
+					return retention.Done{Err: errPolicyUnknown}
+				}
 				c.made, c.since = true, b.At.Seq
 				l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
 				return retention.Done{}

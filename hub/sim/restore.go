@@ -42,6 +42,7 @@ func (w *World) restoreLane(text string, clustered bool) {
 	delete(w.lagging, text)
 	w.lanes[text] = c.stream.Begin(w.now)
 	w.judge.wentBack(text, c.judged)
+	w.judge.wentBackAt[text] = w.now
 	if clustered {
 		w.now = w.now.Add(restartTime)
 		w.leads[text] = w.now

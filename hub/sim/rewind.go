@@ -186,7 +186,7 @@ func (p *planner) perform(step rewind.Step, then func(record.Rewound, error)) {
 		ask("consumers", seen.serve, func() rewind.Step {
 			floors, have := seen.floors(), make(map[string]rewind.Consumer)
 			for name, info := range seen.infos {
-				have[name] = rewind.Consumer{Delivered: info.Delivered.Stream, Start: info.Start, Floor: floors[name]}
+				have[name] = rewind.Consumer{Delivered: info.Delivered.Stream, Start: info.Start, Floor: floors[name], Generation: info.Tag}
 			}
 			return s.Then(have)
 		})

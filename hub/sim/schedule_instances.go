@@ -14,6 +14,9 @@ func openings(random *rand.Rand, cfg Config) []Action {
 	if random.IntN(4) == 0 {
 		script = append(script, Action{Verb: Registry})
 	}
+	if random.IntN(4) == 0 {
+		script = append(script, Action{Verb: Policies})
+	}
 	if random.IntN(2) > 0 || cfg.Plain {
 		if random.IntN(3) == 0 {
 			script = append(script, Action{Verb: Limit, N: 1000 + random.IntN(4000)})

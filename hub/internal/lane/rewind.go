@@ -89,7 +89,7 @@ func (p *planning) seeConsumers(ctx context.Context, s rewind.SeeConsumers) (rew
 	have := make(map[string]rewind.Consumer, len(p.consumers))
 	for name, c := range p.consumers {
 		have[name] = rewind.Consumer{
-			Delivered: c.Delivered.Stream, Start: c.Config.OptStartSeq, Floor: floors[name], PausedUntil: c.Config.PauseUntil,
+			Delivered: c.Delivered.Stream, Start: c.Config.OptStartSeq, Floor: floors[name], PausedUntil: c.Config.PauseUntil, Generation: GenerationOf(c),
 		}
 	}
 	return s.Then(have), nil

@@ -93,7 +93,7 @@ func (p *plan) notForwards() Step {
 		return p.allStarts()
 	}
 	name := p.rest[0]
-	c, there := p.have[name]
+	c, there := p.stands(name)
 	p.rest = p.rest[1:]
 	from := max(c.Delivered+1, c.Start)
 	switch {
@@ -111,6 +111,13 @@ func (p *plan) notForwards() Step {
 	}}
 }
 
+// stands returns where a consumer stands; ok is false for one that is missing, or that an
+// earlier rewind has still to create: what it has acknowledged before is due again.
+func (p *plan) stands(name string) (c Consumer, ok bool) {
+	c, ok = p.have[name]
+	return c, ok && p.state.OfRewind(c.Generation)
+}
+
 func (p *plan) allStarts() Step {
 	p.rest = record.Consumers(p.state.Queue)
 	return p.starts()
@@ -123,12 +130,12 @@ func (p *plan) starts() Step {
 	}
 	name := p.rest[0]
 	p.rest = p.rest[1:]
-	c, there := p.have[name]
-	if !there {
-		return p.start(name, max(p.state.StartOf(name), 1)) // no acknowledgement is known
-	}
+	c, stands := p.stands(name)
 	if c.PausedUntil != nil {
 		p.found.PausedUntil = c.PausedUntil
+	}
+	if !stands {
+		return p.start(name, max(p.state.StartOf(name), 1)) // no acknowledgement is known
 	}
 	return SeeMatch{name, func(match uint64) Step {
 		return p.start(name, history.ProvenFloor(c.Floor, match, p.bounds.Last)+1)

@@ -75,6 +75,8 @@ func TestPlan(t *testing.T) {
 	none := record.State{Queue: record.DefaultQueue()}
 	two := none
 	two.Queue.Order, two.Queue.Partitions = record.OrderKey, 2
+	again := none
+	again.Rewound = &record.Rewound{ID: "r", From: 12}
 	copies := []uint64{0, 2, 3, 0, 5, 6, 7}
 	all := rewind.Consumer{Delivered: 16, Floor: 16}
 	at := func(seq uint64) rewind.Target { return rewind.Target{Epoch: 1, Seq: seq} }
@@ -98,6 +100,8 @@ func TestPlan(t *testing.T) {
 		"nobody is as far":                  {lane{10, copies, have{"workers-0": {Delivered: 11}, "workers-1": {Delivered: 11}}}, two, at(6), "a rewind goes back, not forwards: the workers have not got event 1-3 yet, which lies before it"},
 		"behind the end":                    {lane{10, copies, have{"workers": all}}, none, at(8), "from 17"},
 		"an empty lane":                     {lane{11, nil, have{"workers": {Delivered: 10, Floor: 10}}}, none, at(1), "from 11"},
+		"another rewind is not done yet":    {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0"}}}, again, at(6), "from 15, workers from 12"},
+		"another rewind is done":            {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0/r"}}}, again, at(6), "from 15"},
 		"a consumer that started elsewhere": {lane{10, copies, have{"workers": {Start: 15}}}, none, at(6), "from 15, workers from 1"},
 	} {
 		if got := c.lane.plan(c.state, c.target); got != c.want {

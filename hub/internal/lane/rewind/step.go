@@ -37,6 +37,8 @@ type Consumer struct {
 	// as history.Standings know.
 	Delivered, Start, Floor uint64
 	PausedUntil             *time.Time
+	// Generation is the one that it was created under.
+	Generation string
 }
 
 // ReadNext reads the first message at or behind a sequence that a consumer's filter lets
