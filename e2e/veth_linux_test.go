@@ -139,6 +139,7 @@ func TestHubCutByItsNetwork(t *testing.T) {
 		w.AwaitAcked(300, settleWithin)
 		w.Let(cutTime())
 		line.heal()
+		relay.heal() // what is half open has been held back, too
 		healed, at := time.Now(), w.LastSeq("")
 		w.Eventually(c.name+": the lanes to go on", settleWithin, func() error {
 			for _, service := range services {
