@@ -53,11 +53,12 @@ type Config struct {
 type Scrubber struct {
 	cfg Config
 
+	// letters is the review of the dead letters; only Run's goroutine uses it.
+	letters course
+
 	mu    sync.Mutex // guards the rest
 	lanes map[subjects.Name]*course
 	known map[string]map[string]trouble // by stream and server
-	// letters is the review of the dead letters.
-	letters course
 }
 
 // trouble is what a server cannot read of a stream.
