@@ -310,7 +310,7 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists to go on from: %s; start it, or correct its address",
+			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists from which the hub could continue: %s; start the registry, or correct its address",
 				h.cfg.RegistryKind, h.cfg.StartTimeout, h.cfg.Registry.Status().Err)
 		}
 	}
@@ -330,7 +330,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	h.tail = h.ingest.NewTail(at)
 	h.lanes.Use(lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, DeadLetters: h.deadLetters, Hold: h.deadLetters.Hold, Prove: h.deadLetters.Prove,
-		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint, Traced: h.cfg.Traced,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
 	h.hubs.Refresh(ctx, found)
@@ -342,7 +342,7 @@ func (h *Hub) discover(ctx context.Context) error {
 
 // errNoSnapshot means that a lane lost its state record while the registry is not
 // read yet.
-var errNoSnapshot = errors.New("the lane's state record is gone, and what its service asked for is not known before the registry is read")
+var errNoSnapshot = errors.New("the lane's state record is gone, and the interests of its service are not known before the registry is read")
 
 // recordedState returns what the registry and the consumers say of a service whose
 // lane lost its state record. A hub that has just started waits for the registry.

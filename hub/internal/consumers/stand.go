@@ -87,7 +87,7 @@ func (w *Watch) replace(ctx context.Context, l *lane.Lane, info *jetstream.Consu
 		_, err = w.Ensure(ctx, l.Service(), state)
 	}
 	if err != nil {
-		w.cfg.Logger.Warn("create a stuck consumer again; it is tried again", "service", l.Service().String(), "consumer", info.Name, "err", err)
+		w.cfg.Logger.Warn("create a stuck consumer again; trying again", "service", l.Service().String(), "consumer", info.Name, "err", err)
 		return
 	}
 	w.cfg.Logger.Error("a consumer was stuck and is created again: the server delivered nothing although copies were due and requests waited; copies that are not acknowledged are delivered again",

@@ -192,7 +192,7 @@ func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
 	}
 	w.cfg.Logger.Warn("finishing a rewind that was cut short", "service", l.Service().String(), "hub", state.Rewound.Hub)
 	if _, _, err := l.FinishRewind(ctx, state); err != nil && ctx.Err() == nil {
-		w.cfg.Logger.Warn("finish a rewind; it is tried again", "service", l.Service().String(), "err", err)
+		w.cfg.Logger.Warn("finish a rewind; trying again", "service", l.Service().String(), "err", err)
 	}
 }
 
@@ -223,7 +223,7 @@ func (w *Watch) lacks(ctx context.Context, l *lane.Lane, missing []string, confi
 		_, err = w.Ensure(ctx, service, state)
 	}
 	if err != nil {
-		w.cfg.Logger.Warn("create missing consumers; it is tried again", "service", service.String(), "consumers", missing, "err", err)
+		w.cfg.Logger.Warn("create missing consumers; trying again", "service", service.String(), "consumers", missing, "err", err)
 		w.cfg.Lacking.Set(service, lanes.Consumers, fmt.Sprintf("lane %s: %s; creating them: %v", service, MissingText(missing), err))
 		return
 	}

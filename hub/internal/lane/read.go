@@ -82,7 +82,7 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 		err = d.behindGap(state)
 	}
 	if errors.Is(err, ingest.ErrTrimmed) {
-		d.core.CursorsGone("events it still needed are gone from ingest: " + err.Error())
+		d.core.CursorsGone("events that the lane still needed are gone from ingest: " + err.Error())
 		return nil
 	}
 	if err != nil {
@@ -251,5 +251,5 @@ func (d *driver) cause(ctx context.Context, asked core.Diagnose) error {
 	if disk := hubstream.WriteError(ctx, d.env.JS, d.stream); disk != nil {
 		return disk
 	}
-	return fmt.Errorf("%d appends in a row refused at sequence %d, though nobody appends: %w", asked.Refused, asked.Last, asked.Err)
+	return fmt.Errorf("%d appends in a row refused at sequence %d, although no other writer appends: %w", asked.Refused, asked.Last, asked.Err)
 }
