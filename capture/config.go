@@ -21,8 +21,8 @@ type Config struct {
 	// domain; by default the connection's own.
 	Conn   *nats.Conn
 	Domain string
-	// DSN is the address of the primary server, without a pooler in between, as a URL or
-	// as keywords and values. No error and no message has it.
+	// DSN says where the primary server is, without a pooler in between, as a URL or as
+	// keywords and values. No error and no message has it.
 	DSN string
 	// Service is the owner of the tables: the origin of the events.
 	Service string
@@ -34,16 +34,16 @@ type Config struct {
 	// Keys are the columns of keys where that is not the primary key, as
 	// "schema.table=column,column".
 	Keys []string
-	// Slot and Publication are names in the database; "replhub_" and the service's name by
-	// default. A missing one is created.
+	// Slot and Publication are names in the database; "replhub_" and the service's name
+	// by default. What does not exist is made.
 	Slot, Publication string
 	// NoEmitted leaves out the events that transactions write into the log by
 	// pg_logical_emit_message, which every role may call by default.
 	NoEmitted bool
-	// Resync creates the slot again and publishes every row, and Run then continues as
-	// usual. It is for use after a slot was lost or a database was restored. The versions
-	// of these rows are higher than all earlier ones. Rows that were deleted meanwhile are
-	// not reported: replhub verify --repair deletes them in the replicas.
+	// Resync makes the slot again and publishes every row, before Run goes on as always:
+	// after a slot was lost, or a database was restored. The versions of the rows win over
+	// all before. Rows that were deleted meanwhile are not told of: replhub verify
+	// --repair deletes them in the replicas.
 	Resync bool
 	// OnResync is called with the number of rows that a resync has published so far, after
 	// each batch; nothing by default.
