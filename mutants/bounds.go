@@ -19,8 +19,8 @@ var boundsMutants = []mutant{
 	{
 		name: "redrive-starts-over", guarantee: "letters that stay do not stop those behind them",
 		file: "hub/internal/control/redrive.go",
-		old:  `all: req.All, from: req.After + 1,`,
-		new:  `all: req.All, from: 1,`,
+		old:  `r.core = redrive.All(req.After, limits)`,
+		new:  `r.core = redrive.All(0, limits)`,
 		pkg:  "./hub", test: "TestRedriveTellsWhatStaysInPages",
 	},
 	{
