@@ -29,6 +29,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/reply"
 	"github.com/replhub/replhub/hub/internal/report"
+	"github.com/replhub/replhub/hub/internal/scrub"
 	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
 )
@@ -73,22 +74,23 @@ type Hub struct {
 	looks     looks
 
 	// Set by open and discover, before anything else runs.
-	js       jetstream.JetStream
-	domain   string // JetStream's, by its own account
-	started  time.Time
-	fast     bool
-	replicas int
-	ingest   *ingest.Ingest
-	tail     *ingest.Tail
-	letters  *deadletter.Queue
-	rosters  *partition.Rosters
-	appender *lane.Appender
-	lanes    *lanes.Set
-	rooms    rooms
+	js          jetstream.JetStream
+	domain      string // JetStream's, by its own account
+	started     time.Time
+	fast        bool
+	replicas    int
+	ingest      *ingest.Ingest
+	tail        *ingest.Tail
+	deadLetters *deadletter.Queue
+	rosters     *partition.Rosters
+	appender    *lane.Appender
+	lanes       *lanes.Set
+	rooms       rooms
 }
 
 // rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
+	scrubber     *scrub.Scrubber
 	consumers    *consumers.Watch
 	policies     *policy.Enforcer
 	registration *registration.Registrar
@@ -157,7 +159,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		group.Go(func() error { return h.tail.Run(ctx) })
 		group.Go(func() error { return h.lanes.Run(ctx) })
-		group.Go(func() error { return h.letters.Run(ctx) })
+		group.Go(func() error { return h.deadLetters.Run(ctx) })
 		group.Go(func() error { return h.lanes.Follow(ctx) })
 		group.Go(func() error { return h.rooms.reconciler.Run(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
@@ -168,6 +170,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchAccount(ctx) })
 		group.Go(func() error { return h.watchLayout(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
+		group.Go(func() error { return h.rooms.scrubber.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
@@ -240,7 +243,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	// The advisories' stream exists before any consumer does, so that no
 	// exhausted delivery goes unseen.
-	h.letters, err = deadletter.Open(ctx, deadletter.Config{
+	h.deadLetters, err = deadletter.Open(ctx, deadletter.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, ServiceMaxBytes: h.cfg.DLQServiceMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
 		Owns: h.hubs.Owns, Report: h.alarms.StreamDeleted,
 	})
@@ -303,7 +306,7 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists to go on from: %s; start it, or correct its address",
+			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists from which the hub could continue: %s; start the registry, or correct its address",
 				h.cfg.RegistryKind, h.cfg.StartTimeout, h.cfg.Registry.Status().Err)
 		}
 	}
@@ -322,7 +325,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	}
 	h.tail = h.ingest.NewTail(at)
 	h.lanes.Use(lane.NewEnv(lane.Env{
-		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
+		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, DeadLetters: h.deadLetters, Hold: h.deadLetters.Hold, Prove: h.deadLetters.Prove,
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
@@ -335,7 +338,7 @@ func (h *Hub) discover(ctx context.Context) error {
 
 // errNoSnapshot means that a lane lost its state record while the registry is not
 // read yet.
-var errNoSnapshot = errors.New("the lane's state record is gone, and what its service asked for is not known before the registry is read")
+var errNoSnapshot = errors.New("the lane's state record is gone, and the interests of its service are not known before the registry is read")
 
 // recordedState returns what the registry and the consumers say of a service whose
 // lane lost its state record. A hub that has just started waits for the registry.

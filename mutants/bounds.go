@@ -25,7 +25,7 @@ var boundsMutants = []mutant{
 	},
 	{
 		name: "record-of-any-size", guarantee: "a state record fits max_payload",
-		file: "hub/internal/registration/register.go",
+		file: "hub/internal/registration/edit.go",
 		old:  `	s, err = s.Bounded(tip.State, r.cfg.Conn.MaxPayload())`,
 		new:  `	err = nil`,
 		pkg:  "./hub", test: "TestRegistrationThatDoesNotFitARecord",

@@ -94,9 +94,12 @@ func (s *Snapshots) Func(entity string) replhub.SnapshotFunc {
 			return fmt.Errorf("connect to the database: %w", err)
 		}
 		defer conn.Release()
-		return s.serve(ctx, conn.Conn(), entity, after, yield)
+		return s.serve(ctx, conn.Conn(), entity, func(scan *scan) (string, [][]byte, error) { return scan.after(after, s.Limit) }, yield)
 	}
 }
+
+// choose selects rows of a table.
+type choose func(s *scan) (query string, args [][]byte, err error)
 
 // Entities returns the entities of the tables that match the selection now.
 func (s *Snapshots) Entities(ctx context.Context) (map[string]bool, error) {
@@ -116,14 +119,14 @@ func (s *Snapshots) Entities(ctx context.Context) (map[string]bool, error) {
 
 var errNotCapturing = errors.New("this process does not capture now, so it cannot say which version a row has")
 
-func (s *Snapshots) serve(ctx context.Context, conn *pgx.Conn, entity, after string, yield func(replhub.Event) error) error {
+func (s *Snapshots) serve(ctx context.Context, conn *pgx.Conn, entity string, which choose, yield func(replhub.Event) error) error {
 	now, err := s.sample(ctx, conn)
 	if err != nil {
 		return err
 	}
 	deadline := time.Now().Add(s.Patience)
 	for {
-		again, err := s.attempt(ctx, conn, entity, after, now, time.Now().Before(deadline), yield)
+		again, err := s.attempt(ctx, conn, entity, which, now, time.Now().Before(deadline), yield)
 		if err != nil || !again {
 			return err
 		}
@@ -167,7 +170,7 @@ func (s *Snapshots) settled(xmin uint64) (sample, bool) {
 
 // attempt reads the rows in one snapshot. With wait, it reads nothing and asks for
 // another attempt while a transaction is open that it would have to judge rows for.
-func (s *Snapshots) attempt(ctx context.Context, conn *pgx.Conn, entity, after string, now sample, wait bool, yield func(replhub.Event) error) (again bool, err error) {
+func (s *Snapshots) attempt(ctx context.Context, conn *pgx.Conn, entity string, which choose, now sample, wait bool, yield func(replhub.Event) error) (again bool, err error) {
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(pgx.Tx) error {
 		var xmin uint64
 		if err := conn.QueryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint").Scan(&xmin); err != nil {
@@ -180,7 +183,7 @@ func (s *Snapshots) attempt(ctx context.Context, conn *pgx.Conn, entity, after s
 		if err != nil {
 			return err
 		}
-		return s.read(ctx, conn, entity, after, versions, yield)
+		return s.read(ctx, conn, entity, which, versions, yield)
 	})
 	return again, err
 }
@@ -201,8 +204,8 @@ func (s *Snapshots) versions(now sample, xmin uint64) (versions [2]int64, err er
 	return [2]int64{touched, untouched}, nil
 }
 
-// read yields the rows of an entity that follow a key.
-func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity, after string, versions [2]int64, yield func(replhub.Event) error) error {
+// read yields rows of an entity.
+func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity string, which choose, versions [2]int64, yield func(replhub.Event) error) error {
 	tables := NewTables(nil, s.selection)
 	t, err := s.tableOf(ctx, conn, entity)
 	if err != nil {
@@ -212,8 +215,8 @@ func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity, after stri
 	if err != nil {
 		return err
 	}
-	query, args, err := scan.after(after, s.Limit)
-	if err != nil {
+	query, args, err := which(scan)
+	if err != nil || query == "" {
 		return err
 	}
 	return scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {

@@ -40,11 +40,11 @@ const (
 
 // Config is what a Watch needs. Every field without a default is required.
 type Config struct {
-	JS      jetstream.JetStream
-	Hubs    *ownership.Hubs
-	Lanes   *lanes.Set
-	Lacking *lanes.Lacking
-	Letters *deadletter.Queue
+	JS          jetstream.JetStream
+	Hubs        *ownership.Hubs
+	Lanes       *lanes.Set
+	Lacking     *lanes.Lacking
+	DeadLetters *deadletter.Queue
 	// Now is the servers' time, Started when this process began, by that time.
 	Now     func() time.Time
 	Started time.Time
@@ -53,7 +53,10 @@ type Config struct {
 	// StuckAfter is how long a consumer that could deliver has delivered nothing when
 	// it is created again; a minute by default.
 	StuckAfter time.Duration
-	Logger     *slog.Logger
+	// Stood is told where the consumers of a lane stand, as far as their leaders answer; nil
+	// for nobody.
+	Stood  func(l *lane.Lane, workers map[string]*jetstream.ConsumerInfo)
+	Logger *slog.Logger
 }
 
 // Watch looks after consumers. Run is called once; the other methods may be called
@@ -80,7 +83,7 @@ func New(cfg Config) *Watch {
 
 // Settled returns what this hub knows of a service's consumers.
 func (w *Watch) Settled(service subjects.Name) lane.SettledFunc {
-	return func(consumer string) lane.Settled { return w.cfg.Letters.Settled(service, consumer) }
+	return func(consumer string) lane.Settled { return w.cfg.DeadLetters.Settled(service, consumer) }
 }
 
 // Ensure creates the consumers of the queue in force, and checks afterwards that the
@@ -189,7 +192,7 @@ func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
 	}
 	w.cfg.Logger.Warn("finishing a rewind that was cut short", "service", l.Service().String(), "hub", state.Rewound.Hub)
 	if _, _, err := l.FinishRewind(ctx, state); err != nil && ctx.Err() == nil {
-		w.cfg.Logger.Warn("finish a rewind; it is tried again", "service", l.Service().String(), "err", err)
+		w.cfg.Logger.Warn("finish a rewind; trying again", "service", l.Service().String(), "err", err)
 	}
 }
 
@@ -220,7 +223,7 @@ func (w *Watch) lacks(ctx context.Context, l *lane.Lane, missing []string, confi
 		_, err = w.Ensure(ctx, service, state)
 	}
 	if err != nil {
-		w.cfg.Logger.Warn("create missing consumers; it is tried again", "service", service.String(), "consumers", missing, "err", err)
+		w.cfg.Logger.Warn("create missing consumers; trying again", "service", service.String(), "consumers", missing, "err", err)
 		w.cfg.Lacking.Set(service, lanes.Consumers, fmt.Sprintf("lane %s: %s; creating them: %v", service, MissingText(missing), err))
 		return
 	}

@@ -135,7 +135,7 @@ func (r *redriver) perform(ctx context.Context, step redrive.Step) (redrive.Step
 		r.cfg.Failpoint("redrive remove")
 		return s.Then(), nil
 	case redrive.Remove:
-		if err := r.cfg.Letters.Remove(ctx, letterOf(s.Letter)); err != nil {
+		if err := r.cfg.DeadLetters.Remove(ctx, letterOf(s.Letter)); err != nil {
 			return nil, err
 		}
 		return s.Then(), nil
@@ -172,9 +172,9 @@ func (r *redriver) choose(ctx context.Context, a redrive.Append, s lane.State) (
 
 // read reads a letter.
 func (r *redriver) read(ctx context.Context, s redrive.ReadLetter) (redrive.Step, error) {
-	read := r.cfg.Letters.Next
+	read := r.cfg.DeadLetters.Next
 	if s.Exact {
-		read = r.cfg.Letters.Letter
+		read = r.cfg.DeadLetters.Letter
 	}
 	letter, err := read(ctx, r.service, s.Seq)
 	if errors.Is(err, deadletter.ErrNoLetter) {

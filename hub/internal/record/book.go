@@ -111,10 +111,10 @@ func (b *Book) version(path string) tree.Version {
 }
 
 // through returns the records that a change of a lane writes.
-func (b *Book) through(service subjects.Name, s lane.State, asked []string) []Written {
+func (b *Book) through(service subjects.Name, s lane.State, answered string) []Written {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Through(b.entries(), b.mine, service, s, asked)
+	return Through(b.entries(), b.mine, service, s, answered)
 }
 
 // entries are the registry's records as they were last read.
@@ -153,7 +153,7 @@ func (b *Book) Remove(ctx context.Context, paths []string) {
 			continue
 		}
 		if err := b.Delete(ctx, path, version); err != nil && !errors.Is(err, tree.ErrConflict) {
-			b.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
+			b.log.Warn("remove a registry record; trying again", "path", path, "err", err)
 			return
 		}
 	}
@@ -161,14 +161,14 @@ func (b *Book) Remove(ctx context.Context, paths []string) {
 
 // Write brings the registry up to a lane's state after a change, within writeTime. It
 // replaces the versions of records that this hub knows. Reconciling writes the rest later.
-// asked are the ids that the registration was asked for; see Through.
-func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State, asked []string) {
+// answered is the id of the request in the registry that led to the change, if one did.
+func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State, answered string) {
 	if !b.registry.Status().Connected {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	for _, w := range b.through(service, s, asked) {
+	for _, w := range b.through(service, s, answered) {
 		err := b.Overwrite(ctx, w.Path, w.Value, w.Expect)
 		if errors.Is(err, tree.ErrConflict) {
 			continue
@@ -207,7 +207,7 @@ func (b *Book) State(ctx context.Context, js jetstream.JetStream, service subjec
 	queue, maxBytes, recorded := b.Queue(service)
 	if !recorded {
 		if found, err := lane.QueueOf(ctx, js, service); err != nil {
-			b.log.Warn("read the queue of a lane off its consumers", "service", service.String(), "err", err)
+			b.log.Warn("read the queue of a lane from its consumers", "service", service.String(), "err", err)
 		} else {
 			queue = found
 		}

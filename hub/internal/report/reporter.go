@@ -63,12 +63,14 @@ type Config struct {
 	Lanes       *lanes.Set
 	Lacking     *lanes.Lacking
 	Watch       *consumers.Watch
-	Letters     *deadletter.Queue
+	DeadLetters *deadletter.Queue
 	Rosters     *partition.Rosters
 	Unavailable *Unavailable
 	Alarms      *alarm.Set
 	Registry    Registry
 	Hub         Hub
+	// Damaged describes messages that servers hold and cannot read.
+	Damaged func() []string
 	// Kept are the streams that all services share.
 	Kept []*hubstream.Kept
 

@@ -18,7 +18,7 @@ func (r *Reporter) Status(ctx context.Context) (contract.Status, error) {
 	}
 	registry := r.cfg.Registry.Status()
 	status := contract.Status{
-		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Hubs: r.cfg.Hubs.Members(),
+		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Time: time.Now(), Hubs: r.cfg.Hubs.Members(),
 		Ready: r.cfg.Hub.Dispatching(), Degraded: r.listed(r.Degraded()),
 		Registry: contract.RegistryStatus{
 			Kind: r.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
@@ -62,7 +62,7 @@ func erasures(noted []retention.Erasure) []contract.Erasure {
 func (r *Reporter) Degraded() []string {
 	reasons := []string{}
 	if s := r.cfg.Registry.Status(); !s.Connected {
-		reasons = append(reasons, "registry away: "+s.Err)
+		reasons = append(reasons, "registry unreachable: "+s.Err)
 	}
 	if disk := r.cfg.Hub.Disk(); disk != "" {
 		reasons = append(reasons, disk)
@@ -79,6 +79,7 @@ func (r *Reporter) Degraded() []string {
 	reasons = append(reasons, r.cfg.Alarms.Of(alarm.Setting)...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)
+	reasons = append(reasons, r.cfg.Damaged()...)
 	for _, l := range r.cfg.Lanes.All() {
 		s := l.Status()
 		switch {
@@ -90,8 +91,8 @@ func (r *Reporter) Degraded() []string {
 			reasons = append(reasons, fmt.Sprintf("lane %s held: %s", l.Service(), l.Held()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
-		case r.cfg.Letters.OverQuota(l.Service()) != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), r.cfg.Letters.OverQuota(l.Service())))
+		case r.cfg.DeadLetters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), r.cfg.DeadLetters.OverQuota(l.Service())))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))

@@ -75,15 +75,12 @@ func (r Request) Identified(id string) Request {
 	return r
 }
 
-// IDs are the ids that new interests get, of those that have one.
-func (r Request) IDs() []string {
-	var ids []string
-	for _, w := range r.Wants {
-		if w.ID != "" {
-			ids = append(ids, w.ID)
-		}
+// ID returns the id that Identified gave; "" without one.
+func (r Request) ID() string {
+	if len(r.Wants) == 0 {
+		return ""
 	}
-	return ids
+	return r.Wants[0].ID
 }
 
 // Start is where a first registration begins. The zero Start begins with the next
