@@ -64,7 +64,7 @@ func New(cfg Config) (*Capture, error) {
 		return nil, err
 	}
 	c.engine = engine.New(engine.Config{
-		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, Logger: cfg.Logger,
+		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, OnResync: cfg.OnResync, Logger: cfg.Logger,
 	})
 	return c, nil
 }

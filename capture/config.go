@@ -45,6 +45,9 @@ type Config struct {
 	// all before. Rows that were deleted meanwhile are not told of: replhub verify
 	// --repair deletes them in the replicas.
 	Resync bool
+	// OnResync is called with the number of rows that a resync has published so far, after
+	// each batch; nothing by default.
+	OnResync func(rows uint64)
 	// WatchEvery is the time between two looks for tables that a pattern matches by then;
 	// 10 s by default.
 	WatchEvery time.Duration

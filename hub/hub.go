@@ -326,7 +326,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	h.tail = h.ingest.NewTail(at)
 	h.lanes.Use(lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, DeadLetters: h.deadLetters, Hold: h.deadLetters.Hold, Prove: h.deadLetters.Prove,
-		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint, Traced: h.cfg.Traced,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
 	h.hubs.Refresh(ctx, found)

@@ -195,7 +195,7 @@ func (a *app) apply(ctx context.Context, f *applyFlags, cfg apply.Config) error 
 			fmt.Fprintf(a.out, "%s;\n", printableLines(statement))
 		}
 	}
-	cfg.OnProgress = func(p apply.Progress) { line.show(progressText(p)) }
+	cfg.OnProgress = func(p apply.Progress) { line.at(applyProgress(p)) }
 	if a.lines = a.json && !cfg.Once && !cfg.DryRun; a.lines {
 		status := &statusLines{app: a}
 		cfg.OnProgress = func(p apply.Progress) { status.show(applyLine(cfg.Service, p)) }
@@ -338,16 +338,24 @@ func (l *lineAndLog) Write(p []byte) (int, error) {
 	return l.log.Write(p)
 }
 
-func (l *lineAndLog) show(text string) {
+func (l *lineAndLog) at(p progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.line.show(text)
+	l.line.at(p)
 }
 
 func (l *lineAndLog) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.line.leave()
+}
+
+// applyProgress is how far an instance is.
+func applyProgress(p apply.Progress) progress {
+	return progress{
+		What: "apply", Done: p.Applied, Of: p.Applied + p.Left, Unit: "change", PerSecond: p.Rate, RemainingSeconds: p.Remaining.Seconds(), Note: p.Waits,
+		line: progressText(p),
+	}
 }
 
 // progressText is a line of progress.

@@ -55,6 +55,7 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 	all := contract.Erased{DryRun: req.DryRun}
 	line := &progressLine{app: a}
 	defer line.leave()
+	began := time.Now()
 	for {
 		page, err := a.erasePage(ctx, l, req, line)
 		if err != nil {
@@ -73,7 +74,10 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 			return all, failf(codeFailed, "the hub does not get on in %s; run it again", page.Place)
 		}
 		req.After = page.Next
-		line.show(fmt.Sprintf("%s: looked at %s, found %d", page.Place, plural(all.Looked, "message"), all.Events+all.Copies+all.DeadLetters))
+		line.at(progress{
+			What: page.Place, Done: uint64(all.Looked), Unit: "message", //nolint:gosec // a count
+			Note: fmt.Sprintf("found %d", all.Events+all.Copies+all.DeadLetters),
+		}.paced(time.Since(began)))
 	}
 }
 

@@ -18,7 +18,7 @@ func (r *Reporter) Status(ctx context.Context) (contract.Status, error) {
 	}
 	registry := r.cfg.Registry.Status()
 	status := contract.Status{
-		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Hubs: r.cfg.Hubs.Members(),
+		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Time: time.Now(), Hubs: r.cfg.Hubs.Members(),
 		Ready: r.cfg.Hub.Dispatching(), Degraded: r.listed(r.Degraded()),
 		Registry: contract.RegistryStatus{
 			Kind: r.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
