@@ -55,7 +55,7 @@ func planRegistration(cfg Config, was *replhub.Status, wishes []wish) (planned, 
 			in.Filter = old.Filter
 		}
 		if w.unmade {
-			in.Fields = old.Fields // whoever registered these wants no more
+			in.Fields = old.Fields // the table does not exist yet: its columns are made of these fields
 		}
 		p.note(*old, in)
 		p.registration.Interests = append(p.registration.Interests, in)
@@ -179,17 +179,17 @@ func (a *Applier) registered(ctx context.Context) (*replhub.Status, error) {
 func (a *Applier) refetch(ctx context.Context, entities []string) {
 	for _, entity := range entities {
 		if a.cfg.Start != replhub.StartSnapshot() {
-			a.log.Warn("rows that were copied before lack what is wanted now: fetch them again with replhub backfill",
+			a.log.Warn("rows that were copied before lack the new fields: fetch them again with replhub backfill",
 				keyService, a.cfg.Service, keyEntity, entity)
 			continue
 		}
 		b, err := a.client.Backfill(ctx, entity, "")
 		if err != nil {
-			a.log.Warn("rows that were copied before lack what is wanted now, and cannot be fetched again: run replhub backfill later",
+			a.log.Warn("rows that were copied before lack the new fields, and cannot be fetched again: run replhub backfill later",
 				keyService, a.cfg.Service, keyEntity, entity, keyErr, err)
 			continue
 		}
-		a.log.Info("fetching the owner's rows again, for what is wanted now", keyService, a.cfg.Service, keyEntity, entity, "backfill", b.ID)
+		a.log.Info("fetching the owner's rows again, for the new fields", keyService, a.cfg.Service, keyEntity, entity, "backfill", b.ID)
 	}
 }
 

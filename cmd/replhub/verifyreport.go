@@ -68,7 +68,7 @@ func (t *verifiedTable) verdict() string {
 		text += fmt.Sprintf("; %s could not be judged: correct the filter or the fields, or the owner's rows", plural(t.Unjudged, "row"))
 	}
 	if t.Partly {
-		text += "; so many differ that only a part was looked at: verify again after the repair"
+		text += "; only a part was compared row by row, since too many rows differ: verify again after the repair"
 	}
 	return text
 }
