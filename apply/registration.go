@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/bridge"
 )
 
 // defaultPartitions is how many instances can share the work of a service unless the
@@ -103,7 +104,7 @@ func fieldText(fields []string) string {
 func (p *planned) queue(cfg Config, was *replhub.Status, f *FindingsError) {
 	switch {
 	case was == nil || len(was.Entities) == 0 && was.Backlog == 0:
-		p.registration.Queue = replhub.Queue{Order: replhub.OrderKey, Partitions: cfg.Partitions}
+		p.registration.Queue = replhub.Queue{Order: replhub.OrderKey, Partitions: cfg.Partitions, MaxDeliver: bridge.NewMaxDeliver}
 		if cfg.Partitions == 0 {
 			p.registration.Queue.Partitions = defaultPartitions
 		}
