@@ -49,7 +49,7 @@ const (
 type SnapshotFunc func(ctx context.Context, after string, yield func(Event) error) error
 
 // errEnough ends a SnapshotFunc.
-var errEnough = errors.New("no more rows are asked for now")
+var errEnough = errors.New("the hub requests no more rows now")
 
 // ServeSnapshot serves the rows of an entity that this service owns to services that
 // register with StartSnapshot or ask for a Backfill. When ctx ends, the contexts of

@@ -134,7 +134,7 @@ func (a *Applier) subscribe(ctx context.Context) error {
 		return unregistered
 	}
 	if unregistered != nil {
-		a.log.Warn("no hub takes the registration; going on with what is registered", keyService, a.cfg.Service, keyErr, unregistered)
+		a.log.Warn("no hub answers the registration; continuing with the registration in force", keyService, a.cfg.Service, keyErr, unregistered)
 	}
 	if !a.allExist() {
 		if err := a.sample(ctx); err != nil {

@@ -48,7 +48,7 @@ func (c *Capture) serve(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if c.engine.Status().State == engine.Capturing {
 			if err := s.whileCapturing(ctx); err != nil && ctx.Err() == nil {
-				c.cfg.Logger.Warn("serve rows; it is tried again", "err", err)
+				c.cfg.Logger.Warn("serve rows; trying again", "err", err)
 			}
 		}
 		_ = pause.For(ctx, serveLook) // the loop sees the end of ctx

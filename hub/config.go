@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/replhub/replhub/hub/internal/console"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/request"
 	"github.com/replhub/replhub/internal/contract"
@@ -62,6 +63,9 @@ type Console struct {
 	// by default.
 	Every time.Duration
 }
+
+// CopyTrace is a copy of an event that carries a trace.
+type CopyTrace = lane.CopyTrace
 
 // Config configures a Hub. Conn and Registry are required; all other fields have
 // defaults.
@@ -142,6 +146,9 @@ type Config struct {
 	// StuckAfter is how long the server may deliver nothing by a consumer that could
 	// deliver, before the hub creates that consumer again; 1 min by default, for tests.
 	StuckAfter time.Duration
+	// ScrubEvery is the time between two reviews of a lane for copies that the server holds
+	// and cannot read; ten minutes by default.
+	ScrubEvery time.Duration
 	// StartTimeout bounds the wait at the start for NATS and, while no lane exists,
 	// for the registry; 10 s by default.
 	StartTimeout time.Duration
@@ -153,6 +160,12 @@ type Config struct {
 	Version string
 	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
+	// Traced is called for each copy of an event that carries a trace (the header
+	// traceparent), before the copy is sent; done, which may be nil, is called once the
+	// copy is stored or known not to be. For the dead letter of an event that cannot be
+	// copied, it is called once the letter is stored. Both must return at once: the
+	// copying waits. Nil, the default, traces nothing.
+	Traced func(CopyTrace) (done func(error))
 	// OwnAll makes this hub copy into every lane, regardless of other hubs; for tests
 	// of hubs that compete.
 	OwnAll bool

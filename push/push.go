@@ -132,7 +132,7 @@ func (p *Pusher) registration(ctx context.Context) (replhub.Registration, error)
 	case !refused || refusal.Code != replhub.CodeNotFound:
 		return r, nil // without an answer the subscriber goes on with what is registered
 	case len(r.Interests) == 0:
-		return r, fmt.Errorf("push: %s is not registered: say which entities it gets (--entity), or register it", p.service)
+		return r, fmt.Errorf("push: %s is not registered: name its entities (--entity), or register it", p.service)
 	default:
 		r.Queue.Partitions = newPartitions
 		r.Queue.MaxDeliver = cmp.Or(r.Queue.MaxDeliver, bridge.NewMaxDeliver)
@@ -206,7 +206,7 @@ func (p *Pusher) keysNow() [][]byte {
 	keys, fault, changed := p.endpoint.keys.now()
 	switch {
 	case changed && fault != nil:
-		p.cfg.Logger.Warn("the secrets cannot be read; the ones before go on signing", "err", fault)
+		p.cfg.Logger.Warn("the secrets cannot be read; the secrets that were read before stay in use", "err", fault)
 	case changed:
 		p.cfg.Logger.Info("the secrets can be read again")
 	}

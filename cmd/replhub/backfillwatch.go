@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -22,6 +23,21 @@ type backfillWatch struct {
 	// open says that the terminal's last line is one that is written over.
 	open    bool
 	trouble string
+	// began is the first look at rows, and first their number by then.
+	began time.Time
+	first uint64
+}
+
+// rate is how many rows a second were copied since the first look; 0 in the first second.
+func (w *backfillWatch) rate(rows uint64, now time.Time) float64 {
+	if w.began.IsZero() || rows < w.first {
+		w.began, w.first = now, rows
+	}
+	took := now.Sub(w.began).Seconds()
+	if took < 1 {
+		return 0
+	}
+	return float64(rows-w.first) / took
 }
 
 func (w *backfillWatch) begin() error {
@@ -102,12 +118,16 @@ func (w *backfillWatch) progress(f *contract.FillStatus, lane *contract.LaneStat
 		return nil
 	}
 	w.shown = text
+	rate := w.rate(f.Rows, time.Now())
+	if rate > 0 {
+		text += fmt.Sprintf(", %.0f/s", rate)
+	}
 	if w.app.json {
 		line := w.line(backfillCopying)
 		if reason != "" {
 			line.State = backfillWaiting
 		}
-		line.Rows, line.After, line.Reason = f.Rows, f.After, reason
+		line.Rows, line.After, line.Reason, line.Rate = f.Rows, f.After, reason, rate
 		return w.printJSON(line)
 	}
 	if !w.app.isTerminal(w.app.out) {

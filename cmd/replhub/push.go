@@ -157,9 +157,9 @@ func (f *pushFlags) complete() (err error) {
 	}
 	switch {
 	case f.cfg.URL == "":
-		return usagef("where to? give --url, REPLHUB_PUSH_URL, or url in the file")
+		return usagef("the URL is missing: give --url, REPLHUB_PUSH_URL, or url in the file")
 	case f.cfg.SecretFile == "" && f.cfg.Secrets == "":
-		return usagef("with what to sign? give --secret-file or %s; 'echo whsec_$(openssl rand -base64 32)' makes a secret", envPushSecret)
+		return usagef("the secret is missing: give --secret-file or %s; 'echo whsec_$(openssl rand -base64 32)' makes a secret", envPushSecret)
 	}
 	f.cfg.Once, f.cfg.DrainTimeout, f.cfg.UserAgent = f.once, f.drain, "replhub-push/"+buildVersion()
 	return nil

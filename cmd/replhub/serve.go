@@ -32,6 +32,8 @@ that are under way. Several hubs on one NATS share the lanes.
 Environment variables are the only configuration:
 
 ` + variablesHelp() + `
+Traces of copies are exported where OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+
 The log goes to stdout. If the hub cannot start or has to end, the reason goes to
 stderr.`,
 		Example: `  REPLHUB_NATS_URL=nats://127.0.0.1:4222 replhub serve
@@ -48,7 +50,7 @@ stderr.`,
 			if outputClosed(ctx, err) {
 				// No way to be done, as with other commands: who supervises a hub has
 				// to start it again.
-				return errors.New("nobody reads the log any more: standard output is closed")
+				return errors.New("standard output is closed: the log cannot be written")
 			}
 			return err
 		}),
@@ -86,6 +88,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	if cfg.Registry, err = s.registry(connection.nc, log); err != nil {
 		return err
 	}
+	stopTracing, err := startTracing(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	d := daemon{cfg: cfg, listener: listener, lost: connection.lost, drain: s.DrainTimeout}
 	return explainStart(d.run(ctx, func() {
 		log.Info("ready", "hub", cfg.ID, "nats", reconnect.Server(connection.nc), "registry", s.Registry,

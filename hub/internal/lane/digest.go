@@ -127,7 +127,7 @@ func (o owner) digest(ctx context.Context, after string, query contract.DigestQu
 // own refuses the rows of a service that does not get what it publishes itself.
 func (o owner) own(origin string) error {
 	if origin == o.service.String() && !o.interest.Echo {
-		return contract.FieldErrorf(contract.CodeConflict, "entity", "%s owns the rows of %s itself, and gets none without echo", o.service, o.interest.Entity)
+		return contract.FieldErrorf(contract.CodeConflict, "entity", "%s owns the rows of %s itself, and gets no rows without echo", o.service, o.interest.Entity)
 	}
 	return nil
 }

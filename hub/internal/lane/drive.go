@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 // driver performs the steps of a lane's core, on Run's goroutine. The tail's
@@ -28,6 +29,8 @@ type driver struct {
 	foundBy *source
 	// gap is where a reader found events of ingest lost; nil once the cursors are checked.
 	gap *ingest.Gap
+	// gaps are the places of the lane whose events were copied again.
+	gaps []record.Gap
 	// connection counts how often the connection had been lost when the lane's loop last
 	// looked.
 	connection uint64
@@ -37,9 +40,11 @@ type driver struct {
 	erasures uint64
 	// open is the append that is open, nil when there is none; held is how much of
 	// env.appends the lane holds, leave its share of the memory for appends.
-	open  *OpenAppend
-	held  int64
-	leave *budget.Share
+	open *OpenAppend
+	// traced are the copies with a trace that are not known to be stored.
+	traced traced
+	held   int64
+	leave  *budget.Share
 	// heavyUntil is the time until which the lane does not follow, after an event
 	// that took long to expand.
 	heavyUntil time.Time
@@ -103,6 +108,7 @@ func (d *driver) observe() {
 		return
 	}
 	d.core.Progressed(d.open.Stored())
+	d.traced.stored(d.open.Stored())
 	if err := d.open.Err(); err != nil {
 		d.drop()
 		d.core.AppendEnded(failure(err))
