@@ -106,6 +106,9 @@ type Lane struct {
 	compiled compiled
 	// standings are where the workers stand.
 	standings standings
+	// purging is held while history that was found is purged, and while a rewind is
+	// recorded. The lane's loop does not take it: it does one after the other.
+	purging sync.Mutex
 
 	mu      sync.Mutex // guards changes and over
 	changes []*change
