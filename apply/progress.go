@@ -37,7 +37,7 @@ type pace struct {
 	done  uint64
 	left  uint64
 	rate  float64 // of this instance
-	drain float64 // of what is left, by all instances
+	drain float64 // of the backlog, by all instances
 }
 
 // smooth is the weight of the newest second.
