@@ -162,39 +162,58 @@ type Exclusion struct{ Text, Column string }
 // Key returns the key that --key gives a table; nil without one.
 func (s *Selection) Key(schema, table string) []string { return s.keys[schema+"."+table] }
 
-// Unused returns what names nothing among tables, each as a sentence. An exclusion whose
-// column has a "*" may match nothing. columns returns
-// the columns of each table, by "schema.table".
-func (s *Selection) Unused(columns map[string][]string) []string {
-	var unused []string
-	for _, r := range s.rules {
-		if !matchesOne(r.name, columns) {
-			unused = append(unused, fmt.Sprintf("--table %s: there is no such table", r.text))
+// Unused is a setting that has no effect.
+type Unused struct {
+	// Flag is the setting as it was stated, Message why it has no effect.
+	Flag, Message string
+	// Harmless says that a setting with "*" is in order without a match: it may be meant
+	// for what comes later, or for a name of before.
+	Harmless bool
+}
+
+// Unused returns the settings that have no effect on the tables that are captured, in the
+// order of their texts. columns returns the columns of each table, by "schema.table".
+func (s *Selection) Unused(columns map[string][]string) []Unused {
+	var unused []Unused
+	say := func(flag string, harmless bool, message string) {
+		unused = append(unused, Unused{flag, message, harmless})
+	}
+	for n := range s.rules {
+		r := &s.rules[n]
+		switch matched, chosen := s.matched(r, columns); {
+		case !matched && r.name.exact:
+			say("--table "+r.text, false, "there is no such table")
+		case !matched:
+			say("--table "+r.text, false, "no table that can be captured has such a name")
+		case !chosen:
+			say("--table "+r.text, true, "other rules have precedence for all tables that it matches: a rule without *, and of those with * the first one; state it before them")
 		}
 	}
 	for _, e := range s.excluded {
-		found := !e.column.exact
+		found := false
 		for table, names := range columns {
 			found = found || e.table.matches(table) && slices.ContainsFunc(names, e.column.matches)
 		}
 		if !found {
-			unused = append(unused, fmt.Sprintf("--exclude %s: no table that is captured has such a column", e.text))
+			say("--exclude "+e.text, !e.column.exact, "no table that is captured has such a column")
 		}
 	}
 	for table := range s.keys {
 		if _, ok := columns[table]; !ok {
-			unused = append(unused, fmt.Sprintf("--key %s: no such table is captured", table))
+			say("--key "+table, false, "no such table is captured")
 		}
 	}
-	slices.Sort(unused)
+	slices.SortFunc(unused, func(a, b Unused) int { return strings.Compare(a.Flag, b.Flag) })
 	return unused
 }
 
-func matchesOne(p pattern, columns map[string][]string) bool {
+// matched reports whether a rule matches a table, and whether it is the one that counts
+// for one.
+func (s *Selection) matched(r *rule, columns map[string][]string) (matched, chosen bool) {
 	for table := range columns {
-		if p.matches(table) {
-			return true
+		if r.name.matches(table) {
+			matched, chosen = true, chosen || s.rule(table) == r
 		}
 	}
-	return false
+	return matched, chosen
 }
