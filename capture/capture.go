@@ -44,8 +44,10 @@ type Capture struct {
 	engine *engine.Engine
 	tables *source.Tables
 
-	mu       sync.Mutex // guards degraded
+	mu       sync.Mutex // guards degraded and unfit
 	degraded []string   // what the watch found
+	// unfit are the tables of which snapshots leave rows out, and why.
+	unfit map[string]string
 }
 
 // New checks a Config without asking the database.
@@ -64,7 +66,7 @@ func New(cfg Config) (*Capture, error) {
 		return nil, err
 	}
 	c.engine = engine.New(engine.Config{
-		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, Logger: cfg.Logger,
+		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, Dismiss: cfg.Dismiss, Logger: cfg.Logger,
 	})
 	return c, nil
 }

@@ -10,4 +10,18 @@ var captureToldMutants = []mutant{
 		new:  `		if !found && e.column.exact {`,
 		pkg:  "./capture/internal/selection", test: "TestUnused",
 	},
+	{
+		name: "unfit-row-unrecorded", guarantee: "capture: a change that is left out is in the record before a later change is stored",
+		file: "capture/internal/engine/writer.go",
+		old:  `	if !first && len(w.alarms) < mostAlarms {`,
+		new:  `	if len(w.alarms) < mostAlarms {`,
+		pkg:  "./capture/internal/engine", test: "TestUnfitRows",
+	},
+	{
+		name: "unfit-rows-end-a-snapshot", guarantee: "capture: rows that cannot be events do not end a snapshot",
+		file: "capture/internal/source/snapshot.go",
+		old:  `	for yielded := 0; yielded == 0; {`,
+		new:  `	for yielded := 0; yielded == 0; yielded++ {`,
+		pkg:  "./capture/internal/source", test: "TestRowsThatAreUnfit",
+	},
 }

@@ -56,7 +56,28 @@ type Record struct {
 	// Truncated are the tables that were truncated, which ingest cannot express,
 	// ascending. A resync clears them.
 	Truncated []string `json:"truncated,omitempty"`
+	// LeftOut are the tables of which changes could not become events, ascending. A resync
+	// clears them.
+	LeftOut []LeftOut `json:"left_out,omitempty"`
 }
+
+// LeftOut are changes of a table that could not become events.
+type LeftOut struct {
+	// Table is "schema.table", or what else the changes were of.
+	Table string `json:"table"`
+	// Changes is how many there were; At is the place of the last one, and Why what was
+	// wrong with it, without a value of the row.
+	Changes uint64   `json:"changes"`
+	At      Position `json:"at"`
+	Why     string   `json:"why"`
+}
+
+// maxWhy bounds the text of a LeftOut, in bytes, and maxLeftOut their number.
+const (
+	maxWhy     = 300
+	maxLeftOut = 200
+	otherNames = "other tables"
+)
 
 // Entity is the entity of a slot's records. A slot's name has lower-case letters, digits
 // and underscores.
@@ -158,6 +179,40 @@ func (r Record) WithTruncated(table string) Record {
 	at, found := slices.BinarySearch(r.Truncated, table)
 	if !found {
 		r.Truncated = slices.Insert(slices.Clone(r.Truncated), at, table)
+	}
+	return r
+}
+
+// HasLeftOut reports whether the record says already that changes of a table were left
+// out.
+func (r Record) HasLeftOut(table string) bool {
+	_, found := r.leftOut(table)
+	if !found && len(r.LeftOut) >= maxLeftOut {
+		_, found = r.leftOut(otherNames)
+	}
+	return found
+}
+
+func (r Record) leftOut(table string) (at int, found bool) {
+	return slices.BinarySearchFunc(r.LeftOut, table, func(l LeftOut, table string) int { return strings.Compare(l.Table, table) })
+}
+
+// WithLeftOut is the record with more changes that were left out. What the record has
+// already, because the changes came again, it does not count twice.
+func (r Record) WithLeftOut(more LeftOut) Record {
+	at, found := r.leftOut(more.Table)
+	if !found && len(r.LeftOut) >= maxLeftOut && more.Table != otherNames {
+		more.Table = otherNames
+		return r.WithLeftOut(more)
+	}
+	more.Why = strings.ToValidUTF8(more.Why[:min(len(more.Why), maxWhy)], "")
+	r.LeftOut = slices.Clone(r.LeftOut)
+	switch {
+	case !found:
+		r.LeftOut = slices.Insert(r.LeftOut, at, more)
+	case more.At.Compare(r.LeftOut[at].At) > 0:
+		more.Changes += r.LeftOut[at].Changes
+		r.LeftOut[at] = more
 	}
 	return r
 }

@@ -109,6 +109,23 @@ func (r *RefusalError) Error() string { return r.Err.Error() }
 // Unwrap returns the reason.
 func (r *RefusalError) Unwrap() error { return r.Err }
 
+// UnfitError says why one row cannot be in an event, because of its own values. It is the
+// only error for which a row may be left out: a later change publishes the row as a whole,
+// and all others are published. What concerns more than the one row stops the capture.
+type UnfitError struct{ Err error }
+
+// Error implements error.
+func (u *UnfitError) Error() string { return u.Err.Error() }
+
+// Unwrap returns the reason.
+func (u *UnfitError) Unwrap() error { return u.Err }
+
+// Unfit reports whether an error concerns one row alone.
+func Unfit(err error) bool {
+	_, unfit := errors.AsType[*UnfitError](err)
+	return unfit
+}
+
 // Denied turns the server's refusal to show rows (42501) into a *RefusalError that names
 // the right. Every other error stays as it is.
 func Denied(err error) error {
@@ -129,7 +146,8 @@ type Table interface {
 	// need not be read.
 	Wanted(column int) bool
 	// Key is the canonical key of a row: valid UTF-8 that a header can carry
-	// (contract.FitsHeader), at most contract.MaxKey bytes.
+	// (contract.FitsHeader), at most contract.MaxKey bytes. An *UnfitError says that the
+	// row's values are no such key.
 	Key(t Tuple) (string, error)
 	// Row appends the payload of a row: a JSON object of all columns that are captured. A
 	// column that is still Unchanged was dropped or renamed since, so that its value can
@@ -141,6 +159,8 @@ type Table interface {
 
 // Row is one row of a resync or a snapshot, with the relation's columns in their order.
 type Row struct {
+	// Name is "schema.table".
+	Name  string
 	Table Table
 	Tuple Tuple
 }

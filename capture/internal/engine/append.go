@@ -63,6 +63,8 @@ type appender struct {
 	entity  string // of the records
 	subject string // of the records
 	fence   string // the sequence of the record
+	// maxMsgSize is that of the stream, in bytes; 0 and less mean none.
+	maxMsgSize int32
 
 	// patience is how long an append waits for an answer.
 	patience time.Duration
@@ -148,7 +150,7 @@ func (a *appender) send(ctx context.Context, events []*event) error {
 }
 
 // message makes the message of an event. It is valid until the next call.
-func (a *appender) message(e *event, fenced bool) (*nats.Msg, error) {
+func (a *appender) message(e *event, fenced bool) *nats.Msg {
 	if a.header == nil {
 		a.header = make(nats.Header, 8)
 	}
@@ -177,10 +179,48 @@ func (a *appender) message(e *event, fenced bool) (*nats.Msg, error) {
 		}
 	}
 	a.msg = nats.Msg{Subject: "db." + e.entity + "." + e.op.String(), Header: a.header, Data: e.data}
-	if size, most := int64(a.msg.Size()), a.nc.MaxPayload(); size > most {
-		return nil, problemf(Refused, "the event of %s %q has %d bytes, and the NATS server takes %d: raise its max_payload, or leave a column out with --exclude", e.entity, e.key, size, most)
+	return &a.msg
+}
+
+const (
+	// maxHeaders is the size of headers that a stream takes, in bytes.
+	maxHeaders = 64<<10 - 1
+	// ownHeaders is more than what a message has beside the event's payload, key and own
+	// headers.
+	ownHeaders = 2 << 10
+)
+
+// unfit is the alarm of an event that the server does not take; nil for every other one.
+func (a *appender) unfit(e *event) *alarm {
+	headers := len(e.key) + len(e.contentType) + ownHeaders
+	for name, values := range e.header {
+		for _, value := range values {
+			headers += len(name) + len(value) + len(": \r\n")
+		}
 	}
-	return &a.msg, nil
+	most := a.largest()
+	if headers <= maxHeaders && headers+len(e.data) <= most {
+		return nil
+	}
+	size := a.message(e, true).Size()
+	why := ""
+	switch {
+	case size > most:
+		why = fmt.Sprintf("the event has %d bytes, and the NATS server takes %d: raise its max_payload, or leave a column out with --exclude", size, most)
+	case size-len(e.data) > maxHeaders:
+		why = fmt.Sprintf("the headers of the event have %d bytes, and the NATS server takes %d", size-len(e.data), maxHeaders)
+	default:
+		return nil
+	}
+	return &alarm{leftOut: captured.LeftOut{Table: e.from, Changes: 1, At: e.at, Why: why}}
+}
+
+// largest is the size of a message that the server and ingest take, in bytes.
+func (a *appender) largest() int {
+	if a.maxMsgSize > 0 {
+		return int(min(int64(a.maxMsgSize), a.nc.MaxPayload()))
+	}
+	return int(a.nc.MaxPayload())
 }
 
 const headerContentType = "Content-Type"
@@ -196,11 +236,7 @@ func (a *appender) add(ctx context.Context, events []*event) error {
 		a.open = a.batches.open()
 	}
 	for _, e := range events {
-		msg, err := a.message(e, true)
-		if err != nil {
-			return err
-		}
-		if err := a.open.send(ctx, msg); err != nil {
+		if err := a.open.send(ctx, a.message(e, true)); err != nil {
 			return err
 		}
 	}
@@ -209,11 +245,7 @@ func (a *appender) add(ctx context.Context, events []*event) error {
 
 // one appends an event by a request.
 func (a *appender) one(ctx context.Context, e *event) error {
-	msg, err := a.message(e, true)
-	if err != nil {
-		return err
-	}
-	answer, err := a.nc.RequestMsgWithContext(ctx, msg)
+	answer, err := a.nc.RequestMsgWithContext(ctx, a.message(e, true))
 	if err != nil {
 		return err
 	}
@@ -225,10 +257,7 @@ func (a *appender) one(ctx context.Context, e *event) error {
 func (a *appender) atomic(ctx context.Context, events []*event) error {
 	id := captured.NewID()
 	for i, e := range events {
-		msg, err := a.message(e, i == 0)
-		if err != nil {
-			return err
-		}
+		msg := a.message(e, i == 0)
 		msg.Header["Nats-Batch-Id"] = []string{id}
 		msg.Header["Nats-Batch-Sequence"] = []string{strconv.Itoa(i + 1)}
 		if last := i == len(events)-1; !last && i > 0 {

@@ -36,8 +36,8 @@ type decoder struct {
 	outbox string            // the prefix of messages that are events; empty for none
 	emit   func(event)
 	finish func(captured.LSN) // no change before an LSN is missing, once what was emitted is stored
-	// truncated takes the name of a table that was truncated.
-	truncated func(table string)
+	// alarm takes what ingest cannot express.
+	alarm func(alarm)
 
 	relations map[uint32]*relation
 	inside    bool // a transaction has begun and not ended
@@ -138,11 +138,22 @@ func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) er
 	return d.events(ctx, r, data[0], at, lsn)
 }
 
-// unfit is the error of a row that cannot become an event. The change stays in the log, so
-// whoever changes the row alone finds it again.
-func unfit(r *relation, lsn captured.LSN, err error) error {
-	return problemf(Refused, "table %s, change at %s: %w. The change stays in the log: change or delete the row and then start once with --resync, "+
+// refused is the error of a change that cannot become an event for a reason that concerns
+// more than its row. The change stays in the log, so whoever changes the row alone finds it
+// again.
+func refused(r *relation, lsn captured.LSN, err error) error {
+	return problemf(Refused, "table %s, change at %s: %w. The change stays in the log: mend the table and then start once with --resync, "+
 		"or name a key of other columns with --key, leave the column out with --exclude, or leave the table out", r.name(), lsn, err)
+}
+
+// leaveOut leaves out a change that is unfit by its own values, and stops for every other
+// error. The alarm is stored before a later change is, so that it is never lost.
+func (d *decoder) leaveOut(r *relation, at captured.Position, lsn captured.LSN, err error) error {
+	if !change.Unfit(err) {
+		return refused(r, lsn, err)
+	}
+	d.alarm(alarm{leftOut: captured.LeftOut{Table: r.name(), Changes: 1, At: at, Why: err.Error()}})
+	return nil
 }
 
 // events makes the events of a row's change.
@@ -152,19 +163,21 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 		return d.deleted(r, c.old, at, lsn)
 	}
 	d.missing = slices.DeleteFunc(c.complete(&r.Relation, d.missing), func(i int) bool { return !r.table.Wanted(i) })
-	oldKey, newKey, err := d.keys(r)
-	if err != nil {
-		return unfit(r, lsn, err)
-	}
 	op := subjects.Update
 	if kind == msgInsert {
 		op = subjects.Create
-	} else if oldKey != newKey {
+	} else if moved, err := d.moved(r); err != nil {
+		return refused(r, lsn, err)
+	} else if moved {
 		if err := d.deleted(r, c.old, at, lsn); err != nil {
 			return err
 		}
 		at.Number++
 		op = subjects.Create
+	}
+	newKey, err := r.table.Key(c.new)
+	if err != nil {
+		return d.leaveOut(r, at, lsn, err)
 	}
 	if len(d.missing) > 0 {
 		found, err := d.lookUp(ctx, r)
@@ -179,9 +192,11 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 		}
 	}
 	start := len(d.room())
-	if d.arena, err = r.table.Row(d.arena, c.new); err != nil {
-		return unfit(r, lsn, err)
+	whole, err := r.table.Row(d.arena, c.new)
+	if err != nil {
+		return d.leaveOut(r, at, lsn, err)
 	}
+	d.arena = whole
 	d.send(r, op, newKey, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
 	return nil
 }
@@ -200,29 +215,45 @@ func (d *decoder) lookUp(ctx context.Context, r *relation) (found bool, err erro
 	return d.rows.fill(ctx, r, d.change.new, d.missing)
 }
 
-// keys are the key of the row before the change and after it; they are equal where the
-// message has no old row, because the key has not changed then.
-func (d *decoder) keys(r *relation) (before, after string, err error) {
+// moved reports whether a change gave its row another key. Where the message has no old
+// row, the key has not changed. A key that is unfit differs from every other one.
+func (d *decoder) moved(r *relation) (bool, error) {
 	c := &d.change
-	if after, err = r.table.Key(c.new); err != nil {
-		return "", "", err
-	}
 	if !c.hasOld || sameColumns(c.old, c.new, r.table.KeyColumns()) {
-		return after, after, nil
+		return false, nil
 	}
-	before, err = r.table.Key(c.old)
-	return before, after, err
+	before, err := r.table.Key(c.old)
+	if err != nil {
+		return change.Unfit(err), notUnfit(err)
+	}
+	after, err := r.table.Key(c.new)
+	return err != nil || before != after, notUnfit(err)
 }
 
+// notUnfit is an error that concerns more than one row; nil for every other one.
+func notUnfit(err error) error {
+	if change.Unfit(err) {
+		return nil
+	}
+	return err
+}
+
+// deleted makes the event of a row that is gone, or has another key. A row whose key is
+// unfit was never published, so nothing is lost with it.
 func (d *decoder) deleted(r *relation, old change.Tuple, at captured.Position, lsn captured.LSN) error {
 	key, err := r.table.Key(old)
+	if change.Unfit(err) {
+		return nil
+	}
 	if err != nil {
-		return unfit(r, lsn, err)
+		return refused(r, lsn, err)
 	}
 	start := len(d.room())
-	if d.arena, err = r.table.KeyRow(d.arena, old); err != nil {
-		return unfit(r, lsn, err)
+	gone, err := r.table.KeyRow(d.arena, old)
+	if err != nil {
+		return d.leaveOut(r, at, lsn, err)
 	}
+	d.arena = gone
 	d.send(r, subjects.Delete, key, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
 	return nil
 }
@@ -240,7 +271,7 @@ func (d *decoder) send(r *relation, op subjects.Op, key string, at captured.Posi
 		return
 	}
 	d.emit(event{
-		at: at, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift,
+		at: at, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift, from: r.name(),
 		contentType: contentJSON, data: data,
 	})
 }
@@ -261,7 +292,7 @@ func (d *decoder) truncate(lsn captured.LSN, data []byte) error {
 	}
 	for _, id := range msg.RelationIDs {
 		if r := d.relations[id]; r != nil && r.table != nil {
-			d.truncated(r.name())
+			d.alarm(alarm{truncated: r.name()})
 		}
 	}
 	return nil

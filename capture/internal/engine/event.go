@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/replhub/replhub/internal/captured"
 	"github.com/replhub/replhub/subjects"
 )
@@ -14,6 +16,8 @@ type event struct {
 	// version is the change's LSN with the lift; 0 means none.
 	version     uint64
 	contentType string
+	// from is the table of the change, or what else it came from, for people.
+	from string
 	// header has the event's own headers, as an outbox gives them.
 	header map[string][]string
 	data   []byte
@@ -24,11 +28,34 @@ const overhead = 256
 
 func (e *event) size() int { return overhead + len(e.entity) + len(e.key) + len(e.data) }
 
-// item is what the stream hands to the writer: an event, or the news that no change
-// before an LSN is missing once the events before the item are stored.
+// item is what the stream hands to the writer: an event, an alarm, or the news that no
+// change before an LSN is missing once the events before the item are stored.
 type item struct {
 	event *event
 	done  captured.LSN
+	alarm *alarm
+}
+
+// alarm is what ingest cannot express, and the record of the capture names therefore.
+type alarm struct {
 	// truncated is a table that was truncated.
 	truncated string
+	// leftOut is a change that could not become an event, of a table that it names.
+	leftOut captured.LeftOut
+}
+
+// in adds the alarm to a record.
+func (a *alarm) in(r captured.Record) captured.Record {
+	if a.truncated != "" {
+		r = r.WithTruncated(a.truncated)
+	}
+	if a.leftOut.Table != "" {
+		r = r.WithLeftOut(a.leftOut)
+	}
+	return r
+}
+
+// named reports whether a record has the alarm, at least for other changes of the table.
+func (a *alarm) named(r captured.Record) bool {
+	return (a.truncated == "" || slices.Contains(r.Truncated, a.truncated)) && (a.leftOut.Table == "" || r.HasLeftOut(a.leftOut.Table))
 }

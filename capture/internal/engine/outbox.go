@@ -12,6 +12,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
+// fromMessage names the messages of the log where a table is expected.
+const fromMessage = "pg_logical_emit_message"
+
 // emitted takes a message that a transaction wrote into the log (pg_logical_emit_message).
 func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
 	parsed, err := pglogrepl.Parse(data)
@@ -33,10 +36,10 @@ func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
 	if err != nil {
 		// It is committed, and will never be another one: it holds nothing up.
 		d.counts.Refused.Add(1)
-		d.log.Error("a message in the log is no event, and is left out", "lsn", lsn.String(), "prefix", msg.Prefix, "err", err)
+		d.alarm(alarm{leftOut: captured.LeftOut{Table: fromMessage, Changes: 1, At: at, Why: err.Error()}})
 		return nil
 	}
-	e.at = at
+	e.at, e.from = at, fromMessage
 	d.emit(e)
 	return nil
 }

@@ -106,6 +106,12 @@ func (e *Engine) claim(ctx context.Context, conn *pgconn.PgConn, log *captured.L
 	if err := s.origin(held.Record, stored, branched); err != nil {
 		return begun{}, noteWentBack(ctx, log, held, err)
 	}
+	if e.cfg.Dismiss && !e.dismissed {
+		if held, err = dismiss(ctx, log, held); err != nil {
+			return begun{}, err
+		}
+		e.dismissed = true
+	}
 	held.Record.Timeline = s.timeline // of the next record
 	return begun{held, stored}, nil
 }
@@ -123,6 +129,14 @@ func noteWentBack(ctx context.Context, log *captured.Log, held captured.Held, pr
 		return classed(err)
 	}
 	return problem
+}
+
+// dismiss clears the alarms of a record.
+func dismiss(ctx context.Context, log *captured.Log, held captured.Held) (captured.Held, error) {
+	next := held.Record
+	next.ID, next.Truncated, next.LeftOut = captured.NewID(), nil, nil
+	held, err := log.Write(ctx, next, held.Seq)
+	return held, classed(err)
 }
 
 // first begins a capture of which ingest has no record: where the slot stands.
@@ -168,10 +182,11 @@ func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured
 
 func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 	w := &writer{
-		log: log, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
+		log: log, tell: e.tell, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
 		appender: &appender{
 			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
+			maxMsgSize: log.Stream().MaxMsgSize,
 		},
 		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.from(), reached: at.from(),
 	}
@@ -187,17 +202,9 @@ func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
 		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
 		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
 		finish:    w.queue.done,
-		truncated: func(table string) { e.truncated(w.queue, table) },
+		alarm:     func(a alarm) { w.queue.put(item{alarm: &a}) },
 		relations: make(map[uint32]*relation),
 	}
-}
-
-// truncated tells of a table that was truncated.
-func (e *Engine) truncated(q *queue, table string) {
-	e.counts.Truncates.Add(1)
-	e.cfg.Logger.Error("a table was truncated; its rows are still in the replicas", "table", table, "slot", e.cfg.Slot,
-		"mend", "replhub verify <service> --repair for each replica deletes them")
-	q.put(item{truncated: table})
 }
 
 // streamProblem gives an error of the stream its class.

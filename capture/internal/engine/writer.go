@@ -17,6 +17,8 @@ const (
 	// is less than the youngest age at which ingest is trimmed, so that the hub has to
 	// renew the records only of captures that are away.
 	renewEvery = 2 * time.Minute
+	// mostAlarms bounds the alarms between two records.
+	mostAlarms = 10_000
 	// gather is how long an open append waits for more events than gatherEvents before
 	// it sends what is there. The server sends its log row by row; without this, each row
 	// would go through three processes by itself, which costs them three times as much.
@@ -45,8 +47,9 @@ type writer struct {
 	sent    captured.Position
 	reached captured.LSN
 	done    captured.LSN // no change before it is missing
-	// truncated are tables that the next record names.
-	truncated []string
+	// alarms are those that the next record names, and tell tells of them.
+	alarms []*alarm
+	tell   func(a *alarm, first bool)
 
 	writtenAt time.Time // when the record was written
 	since     int       // events since then
@@ -102,20 +105,24 @@ func (w *writer) store(ctx context.Context) error {
 	w.events = w.events[:0]
 	done := w.reached
 	for _, it := range w.items {
+		raised := it.alarm
 		switch {
 		case it.event != nil:
-			w.events = append(w.events, it.event)
-		case it.truncated != "":
-			w.truncated = append(w.truncated, it.truncated)
-		default:
+			if raised = w.appender.unfit(it.event); raised == nil {
+				w.events = append(w.events, it.event)
+			}
+		case it.alarm == nil:
 			done = max(done, it.done)
 		}
-	}
-	if len(w.events) > 0 {
-		if err := w.append(ctx, w.events); err != nil {
+		if raised == nil {
+			continue
+		}
+		if err := w.raise(ctx, raised); err != nil {
 			return err
 		}
-		clear(w.events)
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
 	}
 	w.reached = done
 	clear(w.items)
@@ -123,6 +130,36 @@ func (w *writer) store(ctx context.Context) error {
 		return nil
 	}
 	return w.settle(ctx)
+}
+
+// flush appends the events that were collected.
+func (w *writer) flush(ctx context.Context) error {
+	if len(w.events) == 0 {
+		return nil
+	}
+	err := w.append(ctx, w.events)
+	clear(w.events)
+	w.events = w.events[:0]
+	return err
+}
+
+// raise takes an alarm. The first one of a table is in a record before a later change is
+// stored: whoever reads the log again skips what is stored, and the alarm with it.
+func (w *writer) raise(ctx context.Context, a *alarm) error {
+	named := w.held.Record
+	for _, other := range w.alarms {
+		named = other.in(named)
+	}
+	first := !a.named(named)
+	w.tell(a, first)
+	w.alarms = append(w.alarms, a)
+	if !first && len(w.alarms) < mostAlarms {
+		return nil
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	return w.record(ctx, w.held.Record.Entities)
 }
 
 // settle makes sure that what was sent is stored.
@@ -168,7 +205,7 @@ func (w *writer) append(ctx context.Context, events []*event) error {
 // wait at least.
 func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 	age := time.Since(w.writtenAt)
-	moved := w.reached > w.held.Record.Confirm || w.sent != w.held.Record.Position || len(w.truncated) > 0
+	moved := w.reached > w.held.Record.Confirm || w.sent != w.held.Record.Position || len(w.alarms) > 0
 	switch {
 	case moved && (age >= w.recordEvery || w.since+w.sentCount >= recordEvents), age >= renewEvery:
 		return w.recordEvery, w.record(ctx, w.held.Record.Entities)
@@ -186,10 +223,15 @@ func (w *writer) record(ctx context.Context, entities []string) error {
 	}
 	next := w.held.Record.Settled(captured.NewID(), w.stored, w.done)
 	next.Entities = entities
-	for _, table := range w.truncated {
-		next = next.WithTruncated(table)
+	return w.write(ctx, w.alarmed(next))
+}
+
+// alarmed is a record with the alarms that were raised.
+func (w *writer) alarmed(r captured.Record) captured.Record {
+	for _, a := range w.alarms {
+		r = a.in(r)
 	}
-	return w.write(ctx, next)
+	return r
 }
 
 func (w *writer) write(ctx context.Context, next captured.Record) error {
@@ -206,9 +248,10 @@ func (w *writer) write(ctx context.Context, next captured.Record) error {
 func (w *writer) hold(held captured.Held) {
 	w.held, w.writtenAt, w.since = held, time.Now(), 0
 	w.appender.under(held.Seq)
-	w.truncated = w.truncated[:0]
+	clear(w.alarms)
+	w.alarms = w.alarms[:0]
 	w.confirmed.Store(uint64(held.Record.Confirm))
 	w.status.change(func(s *Status) {
-		s.Confirmed, s.Truncated = held.Record.Confirm, slices.Clone(held.Record.Truncated)
+		s.Confirmed, s.Truncated, s.LeftOut = held.Record.Confirm, slices.Clone(held.Record.Truncated), slices.Clone(held.Record.LeftOut)
 	})
 }

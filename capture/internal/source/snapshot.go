@@ -50,6 +50,11 @@ type Snapshots struct {
 	version func(lsn uint64) (int64, bool)
 	// Patience is how long to wait for transactions that are open; 300 ms by default.
 	Patience time.Duration
+	// Unfit gets the table of a row that cannot be an event because of its own values, and
+	// is left out; nil ignores it. It may be called concurrently.
+	Unfit func(table string, err error)
+	// Most is the size of the largest message, in bytes; nil is any.
+	Most func() int64
 	// Limit is how many rows one call reads; 1000 by default.
 	Limit int
 
@@ -212,18 +217,55 @@ func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity, after stri
 	if err != nil {
 		return err
 	}
-	query, args, err := scan.after(after, s.Limit)
+	literals, err := scan.literals(after)
 	if err != nil {
 		return err
 	}
-	return scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {
-		ev, err := scan.event(tuple)
-		if err != nil {
+	// A call that yields nothing ends the snapshot, so rows that are left out do not count.
+	for yielded := 0; yielded == 0; {
+		read := 0
+		query, args := scan.after(literals, s.Limit)
+		if err := scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {
+			read++
+			ev, err := scan.event(tuple)
+			if err == nil {
+				err = s.fits(ev)
+			}
+			if change.Unfit(err) {
+				literals = scan.literalsOf(tuple)
+				s.unfit(t, err)
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			yielded++
+			ev.Version = versions[boolInt(untouched)]
+			return yield(ev)
+		}); err != nil {
 			return err
 		}
-		ev.Version = versions[boolInt(untouched)]
-		return yield(ev)
-	})
+		if read < s.Limit {
+			return nil
+		}
+	}
+	return nil
+}
+
+// rowHeaders is more than what a row has beside payload and key, in bytes.
+const rowHeaders = 2 << 10
+
+func (s *Snapshots) fits(ev replhub.Event) error {
+	if s.Most == nil || int64(len(ev.Data)+len(ev.Key)+rowHeaders) <= s.Most() {
+		return nil
+	}
+	return &change.UnfitError{Err: fmt.Errorf("the row has %d bytes, and with its headers more than the %d that the NATS server takes: raise its max_payload, or leave a column out with --exclude", len(ev.Data), s.Most())}
+}
+
+func (s *Snapshots) unfit(t *Table, err error) {
+	if s.Unfit != nil {
+		s.Unfit(t.FullName(), err)
+	}
 }
 
 // tableOf returns the one table that has the rows of an entity.
