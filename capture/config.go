@@ -15,7 +15,8 @@ import (
 	"github.com/replhub/replhub/internal/captured"
 )
 
-// Config says what is captured. Conn, DSN, Service and Tables have no default.
+// Config says what is captured. Conn, DSN and Service have no default, and Tables and
+// Outboxes have none together.
 type Config struct {
 	// Conn is the connection to NATS; it belongs to the caller. Domain is the JetStream
 	// domain; by default the connection's own.
@@ -34,6 +35,13 @@ type Config struct {
 	// Keys are the columns of keys where that is not the primary key, as
 	// "schema.table=column,column".
 	Keys []string
+	// Outboxes are outbox tables, each inserted row of which is an event, as "schema.table"
+	// (the table of package outbox) or "schema.table=layout"; docs/capture.md has the
+	// layouts. An update or a delete of a row is no event.
+	Outboxes []string
+	// DeleteOutbox deletes the rows of outboxes once their events are stored. By default
+	// they are left to the service, which may delete them at any time.
+	DeleteOutbox bool
 	// Slot and Publication are names in the database; "replhub_" and the service's name
 	// by default. What does not exist is made.
 	Slot, Publication string
@@ -68,7 +76,7 @@ var errDSN = errors.New("the DSN is none of PostgreSQL, such as postgres://owner
 
 // parse reads the DSN and the selection.
 func (c Config) parse() (*pgx.ConnConfig, source.Wanted, error) {
-	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication, Resync: c.Resync}
+	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication, Resync: c.Resync, DeleteOutbox: c.DeleteOutbox}
 	if c.DSN == "" {
 		return nil, w, fmt.Errorf("there is no DSN: say where the database is")
 	}
@@ -80,6 +88,6 @@ func (c Config) parse() (*pgx.ConnConfig, source.Wanted, error) {
 		config.RuntimeParams = map[string]string{}
 	}
 	config.RuntimeParams["application_name"] = cmp.Or(config.RuntimeParams["application_name"], "replhub capture "+c.Service)
-	w.Selection, err = selection.Parse(selection.Config{Tables: c.Tables, Exclude: c.Exclude, Keys: c.Keys})
+	w.Selection, err = selection.Parse(selection.Config{Tables: c.Tables, Exclude: c.Exclude, Keys: c.Keys, Outboxes: c.Outboxes})
 	return config, w, err
 }

@@ -1,7 +1,7 @@
 package main
 
-// captureToldMutants are the mechanisms by which a capture says what it cannot publish,
-// and what has no effect.
+// captureToldMutants are the mechanisms by which a capture says what it cannot publish and
+// what has no effect, and by which it takes the rows of outboxes.
 var captureToldMutants = []mutant{
 	{
 		name: "silent-exclusion", guarantee: "capture: an exclusion that matches nothing is told, also one with *",
@@ -23,5 +23,25 @@ var captureToldMutants = []mutant{
 		old:  `	for yielded := 0; yielded == 0; {`,
 		new:  `	for yielded := 0; yielded == 0; yielded++ {`,
 		pkg:  "./capture/internal/source", test: "TestRowsThatAreUnfit",
+	},
+	{
+		name: "outbox-row-twice", guarantee: "capture: a row of an outbox is an event exactly once",
+		file: "capture/internal/engine/decode.go",
+		old:  `d.enqueued(r, at, at.Compare(d.stored) <= 0)`,
+		new:  `d.enqueued(r, at, stored)`,
+		pkg:  "./capture/internal/engine", test: "TestOutboxRowThatComesAgain",
+	},
+	{
+		name: "outbox-rows-stay", guarantee: "capture: the rows of an outbox are deleted before the slot passes them, if that is asked for",
+		file: "capture/internal/engine/writer.go",
+		old: `	if err := w.clean(ctx); err != nil {
+		return err
+	}
+	next`,
+		new: `	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	next`,
+		pkg: "./capture/internal/engine", test: "TestOutboxOfThePackage",
 	},
 }

@@ -52,6 +52,8 @@ other users can read command lines. The log goes to stderr.`,
 	flags.StringArrayVar(&f.cfg.Tables, "table", nil, "table as schema.table=entity; * stands for any characters; may be repeated")
 	flags.StringArrayVar(&f.cfg.Exclude, "exclude", nil, "column that no event has, as schema.table.column; may be repeated")
 	flags.StringArrayVar(&f.cfg.Keys, "key", nil, "columns of a table's key, as schema.table=column,column (default its primary key); may be repeated")
+	flags.StringArrayVar(&f.cfg.Outboxes, "outbox", nil, "outbox table, each inserted row of which is an event, as schema.table (that of package outbox), schema.table=debezium, or schema.table=entity=column,key=column,op=column,payload=column; may be repeated")
+	flags.BoolVar(&f.cfg.DeleteOutbox, "outbox-delete", false, "delete the rows of the outbox tables once their events are stored (default: they are left to the service)")
 	flags.StringVar(&f.cfg.Slot, "slot", "", "name of the replication slot (default replhub_<service>)")
 	flags.StringVar(&f.cfg.Publication, "publication", "", "name of the publication (default replhub_<service>)")
 	flags.BoolVar(&f.cfg.NoEmitted, "no-emitted", false, "leave out the events that transactions write into the log by pg_logical_emit_message")
@@ -151,6 +153,12 @@ func (a *app) checkCapture(ctx context.Context, cfg capture.Config) error {
 
 func showCheck(w io.Writer, findings capture.Findings, tables []capture.Table) error {
 	for _, t := range tables {
+		if t.Outbox {
+			if _, err := fmt.Fprintf(w, "each row that is inserted into %s is an event\n", printable(t.Name)); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := fmt.Fprintf(w, "%s is captured as %s\n", printable(t.Name), printable(t.Entity)); err != nil {
 			return err
 		}

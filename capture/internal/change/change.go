@@ -26,6 +26,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Settings are the session settings under which values are spelt. They are sent when a
@@ -97,6 +99,19 @@ type Tables interface {
 	// that the table is not captured. A *RefusalError stops the capture; any other error, such
 	// as a connection that is lost, is tried again.
 	Table(ctx context.Context, rel *Relation) (Table, error)
+	// Outbox returns how the rows that are inserted into a relation become events, if it
+	// is an outbox; else nil, and Table is called. Errors are as those of Table.
+	Outbox(ctx context.Context, rel *Relation) (Outbox, error)
+}
+
+// Outbox turns the rows of a service's outbox into events. It does no I/O.
+type Outbox interface {
+	// Event returns the event that an inserted row is, and keeps nothing of the tuple. An
+	// error says why the row is none; it concerns this row alone.
+	Event(t Tuple) (contract.Emitted, error)
+	// Spent are the indexes of the columns by which a row is deleted once its event is
+	// stored; nil leaves the rows to the service.
+	Spent() []int
 }
 
 // RefusalError says why the rows of a table cannot become events, and what the operator has to

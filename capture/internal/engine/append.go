@@ -203,7 +203,7 @@ func (a *appender) unfit(e *event) *alarm {
 		return nil
 	}
 	size := a.message(e, true).Size()
-	why := ""
+	var why string
 	switch {
 	case size > most:
 		why = fmt.Sprintf("the event has %d bytes, and the NATS server takes %d: raise its max_payload, or leave a column out with --exclude", size, most)

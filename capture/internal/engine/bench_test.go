@@ -150,6 +150,8 @@ func (quickTables) Table(_ context.Context, rel *change.Relation) (change.Table,
 	return &quickTable{plainTable{rel: *rel, keys: []int{0}}}, nil
 }
 
+func (quickTables) Outbox(context.Context, *change.Relation) (change.Outbox, error) { return nil, nil }
+
 type quickTable struct{ plainTable }
 
 func (t *quickTable) Row(dst []byte, row change.Tuple) ([]byte, error) {

@@ -35,11 +35,13 @@ type decoder struct {
 	stored captured.Position // events up to here are stored, and skipped
 	outbox string            // the prefix of messages that are events; empty for none
 	emit   func(event)
+	spend  func(*spent)       // takes a row of an outbox whose event is stored already
 	finish func(captured.LSN) // no change before an LSN is missing, once what was emitted is stored
 	// alarm takes what ingest cannot express.
 	alarm func(alarm)
 
 	relations map[uint32]*relation
+	spends    bool // there is an outbox whose rows are deleted
 	inside    bool // a transaction has begun and not ended
 	commit    captured.LSN
 	xid       uint32 // of the transaction
@@ -118,9 +120,13 @@ func (d *decoder) place(lsn captured.LSN) captured.Position {
 // changed takes an insert, an update or a delete.
 func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) error {
 	at := d.place(lsn)
-	if second := (captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}); second.Compare(d.stored) <= 0 {
+	second := captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}
+	stored := second.Compare(d.stored) <= 0
+	if stored {
 		d.counts.Skipped.Add(1)
-		return nil
+		if !d.spends {
+			return nil
+		}
 	}
 	c := &d.change
 	if err := c.read(data); err != nil {
@@ -130,10 +136,16 @@ func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) er
 	switch {
 	case r == nil:
 		return fmt.Errorf("a change of table %d came without a description of the table", c.relation)
-	case r.table == nil:
+	case r.table == nil && r.outbox == nil, stored && r.outbox == nil:
 		return nil
 	case c.hasNew && len(c.new) != len(r.Columns) || c.hasOld && len(c.old) != len(r.Columns):
 		return fmt.Errorf("table %s: a row does not have the columns of the table's description", r.name())
+	}
+	if r.outbox != nil {
+		if data[0] == msgInsert {
+			d.enqueued(r, at, at.Compare(d.stored) <= 0)
+		}
+		return nil // a row is an event when it comes, and none when it goes
 	}
 	return d.events(ctx, r, data[0], at, lsn)
 }

@@ -10,8 +10,9 @@
 //
 // The way of a change: stream.go reads it from the replication connection, tuple.go and
 // decode.go make an event of it (relation.go has the tables, lookup.go the large values,
-// outbox.go the messages that a transaction wrote), queue.go hands it to writer.go, which
-// appends it (append.go, batch.go) and writes the records. Reading and writing overlap;
+// outbox.go the rows of outboxes and the messages that a transaction wrote), queue.go
+// hands it to writer.go, which appends it (append.go, batch.go), deletes rows of outboxes
+// (remove.go) and writes the records, which also have the alarms (alarm.go). Reading and writing overlap;
 // the queue between them is bounded, and so is the memory, whatever the size of a
 // transaction: PostgreSQL keeps it on its disk until its commit.
 //

@@ -21,6 +21,8 @@ type event struct {
 	// header has the event's own headers, as an outbox gives them.
 	header map[string][]string
 	data   []byte
+	// spent is the row to delete once the event is stored; nil for none.
+	spent *spent
 }
 
 // overhead is what an event takes in memory and on the wire beside its texts, in bytes.
@@ -34,7 +36,12 @@ type item struct {
 	event *event
 	done  captured.LSN
 	alarm *alarm
+	// spent is a row of an outbox whose event is stored already.
+	spent *spent
 }
+
+// news reports whether the item is only the news of an LSN.
+func (it *item) news() bool { return it.event == nil && it.alarm == nil && it.spent == nil }
 
 // alarm is what ingest cannot express, and the record of the capture names therefore.
 type alarm struct {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/replhub/replhub/capture/internal/change"
 	"github.com/replhub/replhub/capture/internal/engine"
+	"github.com/replhub/replhub/capture/internal/outboxtable"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/natstest"
 	"github.com/replhub/replhub/internal/testenv/sqltest"
@@ -44,6 +45,18 @@ func (plainTables) Table(_ context.Context, rel *change.Relation) (change.Table,
 		}
 	}
 	return t, nil
+}
+
+// Outbox has the table box as an outbox whose rows are deleted.
+func (plainTables) Outbox(_ context.Context, rel *change.Relation) (change.Outbox, error) {
+	if rel.Name != "box" {
+		return nil, nil
+	}
+	layout, err := outboxtable.Parse("entity=:boxed,payload=line")
+	if err != nil {
+		return nil, err
+	}
+	return outboxtable.NewReader(layout, rel, 0, []int{0})
 }
 
 type plainTable struct {

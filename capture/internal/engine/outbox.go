@@ -44,12 +44,38 @@ func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
 	return nil
 }
 
+// enqueued takes a row that was inserted into an outbox. stored says that its event is in
+// ingest already: then its row may still have to be deleted.
+func (d *decoder) enqueued(r *relation, at captured.Position, stored bool) {
+	row := d.change.new
+	m, err := r.outbox.Event(row)
+	var e event
+	if err == nil {
+		e, err = eventOf(m)
+	}
+	switch gone := spentRow(r, row); {
+	case err != nil && !stored:
+		d.counts.Refused.Add(1)
+		d.alarm(alarm{leftOut: captured.LeftOut{Table: r.name(), Changes: 1, At: at, Why: err.Error()}})
+	case err == nil && !stored:
+		e.at, e.from, e.spent = at, r.name(), gone
+		d.emit(e)
+	case err == nil && gone != nil:
+		d.spend(gone)
+	}
+}
+
 // emittedEvent reads the content of a message.
 func emittedEvent(content []byte) (event, error) {
 	var m contract.Emitted
 	if err := json.Unmarshal(content, &m); err != nil {
 		return event{}, fmt.Errorf("not the JSON of an event: %w", err)
 	}
+	return eventOf(m)
+}
+
+// eventOf makes an event of what a transaction wrote.
+func eventOf(m contract.Emitted) (event, error) {
 	entity, err := subjects.ParseName(m.Entity)
 	if err != nil {
 		return event{}, fmt.Errorf("entity: %w", err)

@@ -47,7 +47,7 @@ func (q *queue) put(it item) {
 // at the end of the queue, so that an idle database does not fill it.
 func (q *queue) done(upTo captured.LSN) {
 	q.mu.Lock()
-	if n := len(q.items); n > 0 && q.items[n-1].event == nil && q.items[n-1].alarm == nil {
+	if n := len(q.items); n > 0 && q.items[n-1].news() {
 		q.items[n-1].done = upTo
 		q.mu.Unlock()
 		return

@@ -77,10 +77,10 @@ type begun struct {
 	stored captured.Position
 }
 
-// from is the LSN from which the slot has to send. Transactions come in the order of
-// their commits, so that those before the last change stored are stored as a whole. The
-// server sends every transaction whose commit is at that LSN or behind it.
-func (b begun) from() captured.LSN { return max(b.held.Record.Confirm, b.stored.Commit) }
+// from is the LSN from which the slot has to send: no change before it is missing, and no
+// row of an outbox whose event is stored is there. The server sends every transaction
+// whose commit is at that LSN or behind it; what is stored of them is skipped.
+func (b begun) from() captured.LSN { return b.held.Record.Confirm }
 
 // claim fences earlier writers, and makes sure that nothing is missing between what
 // ingest has and what the slot will send.
@@ -170,6 +170,13 @@ func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured
 		rows.close(ctx)
 	}()
 	w := e.writer(log, batches, at)
+	removing := &lookups{config: reading(e.cfg.Database)}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		removing.close(ctx)
+	}()
+	w.remove = removing.remove
 	e.connect(stream, w, rows, at)
 	if e.status.enter(Capturing, None, nil) {
 		e.cfg.Logger.Info("capturing", "slot", e.cfg.Slot, "from", at.from().String(), "stored", at.stored.Commit.String())
@@ -202,6 +209,7 @@ func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
 		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
 		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
 		finish:    w.queue.done,
+		spend:     func(gone *spent) { w.queue.put(item{spent: gone}) },
 		alarm:     func(a alarm) { w.queue.put(item{alarm: &a}) },
 		relations: make(map[uint32]*relation),
 	}

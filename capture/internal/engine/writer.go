@@ -47,6 +47,9 @@ type writer struct {
 	sent    captured.Position
 	reached captured.LSN
 	done    captured.LSN // no change before it is missing
+	// spent are rows of outboxes whose events were sent, and remove deletes them.
+	spent  []*spent
+	remove func(ctx context.Context, rows []*spent) error
 	// alarms are those that the next record names, and tell tells of them.
 	alarms []*alarm
 	tell   func(a *alarm, first bool)
@@ -64,7 +67,7 @@ type writer struct {
 func (w *writer) run(ctx context.Context) error {
 	// What was read back is not found out a second time, not even by a process that lives
 	// for a moment only.
-	if w.done > w.held.Record.Confirm {
+	if w.stored != w.held.Record.Position {
 		if err := w.record(ctx, w.held.Record.Entities); err != nil {
 			return err
 		}
@@ -110,7 +113,10 @@ func (w *writer) store(ctx context.Context) error {
 		case it.event != nil:
 			if raised = w.appender.unfit(it.event); raised == nil {
 				w.events = append(w.events, it.event)
+				w.spends(it.event.spent)
 			}
+		case it.spent != nil:
+			w.spends(it.spent)
 		case it.alarm == nil:
 			done = max(done, it.done)
 		}
@@ -126,10 +132,33 @@ func (w *writer) store(ctx context.Context) error {
 	}
 	w.reached = done
 	clear(w.items)
+	if len(w.spent) >= mostSpent {
+		return w.clean(ctx)
+	}
 	if w.appender.unsettled() && !w.appender.full() {
 		return nil
 	}
 	return w.settle(ctx)
+}
+
+func (w *writer) spends(gone *spent) {
+	if gone != nil {
+		w.spent = append(w.spent, gone)
+	}
+}
+
+// clean deletes the rows of outboxes whose events were sent, once these are stored. The
+// slot is confirmed behind that, so that a row whose delete was cut off comes again.
+func (w *writer) clean(ctx context.Context) error {
+	if err := w.settle(ctx); err != nil || len(w.spent) == 0 {
+		return err
+	}
+	if err := w.remove(ctx, w.spent); err != nil {
+		return err
+	}
+	clear(w.spent)
+	w.spent = w.spent[:0]
+	return nil
 }
 
 // flush appends the events that were collected.
@@ -218,7 +247,7 @@ func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 
 // record writes a record of where the capture stands. Only then the slot is confirmed.
 func (w *writer) record(ctx context.Context, entities []string) error {
-	if err := w.settle(ctx); err != nil {
+	if err := w.clean(ctx); err != nil {
 		return err
 	}
 	next := w.held.Record.Settled(captured.NewID(), w.stored, w.done)

@@ -4,9 +4,12 @@ package selection
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/replhub/replhub/capture/internal/outboxtable"
 )
 
 // Config is what an operator says, in the words of the command's flags.
@@ -18,6 +21,8 @@ type Config struct {
 	Exclude []string
 	// Keys are "schema.table=column,column".
 	Keys []string
+	// Outboxes are "schema.table" or "schema.table=layout", without "*".
+	Outboxes []string
 }
 
 // Selection is a Config that was read.
@@ -25,6 +30,7 @@ type Selection struct {
 	rules    []rule
 	excluded []exclusion
 	keys     map[string][]string
+	outboxes map[string]*outboxtable.Layout
 }
 
 type rule struct {
@@ -54,9 +60,14 @@ func (p pattern) matches(name string) bool { return p.re.MatchString(name) }
 
 // Parse reads a Config. Errors name the flag and the value.
 func Parse(cfg Config) (*Selection, error) {
-	s := &Selection{keys: map[string][]string{}}
-	if len(cfg.Tables) == 0 {
+	s := &Selection{keys: map[string][]string{}, outboxes: map[string]*outboxtable.Layout{}}
+	if len(cfg.Tables)+len(cfg.Outboxes) == 0 {
 		return nil, fmt.Errorf("no table is named: add --table schema.table=entity, such as --table public.users=user")
+	}
+	for _, text := range cfg.Outboxes {
+		if err := s.addOutbox(text); err != nil {
+			return nil, err
+		}
 	}
 	for _, text := range cfg.Tables {
 		name, entity := cutLast(text, "=")
@@ -64,6 +75,11 @@ func Parse(cfg Config) (*Selection, error) {
 			return nil, fmt.Errorf("--table %q: must be schema.table=entity, such as public.users=user", text)
 		}
 		s.rules = append(s.rules, rule{text, newPattern(name), entity})
+	}
+	for _, r := range s.rules {
+		if r.name.exact && s.outboxes[r.name.text] != nil {
+			return nil, fmt.Errorf("--table %q: the table is an outbox (--outbox), whose rows are no entity", r.text)
+		}
 	}
 	for _, text := range cfg.Exclude {
 		dot := strings.LastIndex(text, ".")
@@ -86,6 +102,45 @@ func Parse(cfg Config) (*Selection, error) {
 	return s, nil
 }
 
+func (s *Selection) addOutbox(text string) error {
+	name, layout, assigned := strings.Cut(text, "=")
+	_, twice := s.outboxes[name]
+	switch {
+	case !qualified(name) || strings.Contains(name, "*") || assigned && layout == "":
+		return fmt.Errorf("--outbox %q: must be schema.table or schema.table=layout, such as public.outbox=debezium", text)
+	case twice:
+		return fmt.Errorf("--outbox %q: the table %s is named already", text, name)
+	}
+	l, err := outboxtable.Parse(layout)
+	if err != nil {
+		return fmt.Errorf("--outbox %q: %w", text, err)
+	}
+	s.outboxes[name] = l
+	return nil
+}
+
+// Outbox returns the layout of a table that is an outbox; nil for every other one.
+func (s *Selection) Outbox(schema, table string) *outboxtable.Layout {
+	return s.outboxes[schema+"."+table]
+}
+
+// Outboxes are the names of the outboxes, ascending.
+func (s *Selection) Outboxes() []string { return slices.Sorted(maps.Keys(s.outboxes)) }
+
+// beside reports whether a table belongs to an outbox, so that a pattern does not mean it:
+// the outbox, and what package outbox keeps beside its table.
+func (s *Selection) beside(name string) bool {
+	if s.outboxes[name] != nil {
+		return true
+	}
+	for _, suffix := range []string{"_versions", "_shards", "_generation", "_failed"} {
+		if of, ok := strings.CutSuffix(name, suffix); ok && s.outboxes[of] != nil && s.outboxes[of].Own() {
+			return true
+		}
+	}
+	return false
+}
+
 // cutLast parts a text at the last separator; without one, all is before.
 func cutLast(text, separator string) (before, after string) {
 	at := strings.LastIndex(text, separator)
@@ -102,7 +157,8 @@ func qualified(name string) bool {
 }
 
 // Entity returns the entity of a table's rows, and whether the table is captured. A rule
-// without "*" has precedence; else the first rule that matches counts.
+// without "*" has precedence; else the first rule that matches counts. No pattern means
+// an outbox.
 func (s *Selection) Entity(schema, table string) (entity string, ok bool) {
 	r := s.rule(schema + "." + table)
 	if r == nil {
@@ -117,14 +173,15 @@ func (s *Selection) Entity(schema, table string) (entity string, ok bool) {
 // Named reports whether a table is named by itself, not by a pattern.
 func (s *Selection) Named(schema, table string) bool {
 	r := s.rule(schema + "." + table)
-	return r != nil && r.name.exact
+	return r != nil && r.name.exact || s.Outbox(schema, table) != nil
 }
 
 func (s *Selection) rule(name string) *rule {
 	var found *rule
+	beside := s.beside(name)
 	for n := range s.rules {
 		r := &s.rules[n]
-		if !r.name.matches(name) {
+		if !r.name.matches(name) || beside && !r.name.exact {
 			continue
 		}
 		if r.name.exact {

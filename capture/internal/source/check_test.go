@@ -27,6 +27,12 @@ func fit() Catalog {
 	}
 }
 
+// box adds a table to the catalog that is no entity.
+func box(_ *Wanted, c *Catalog) {
+	c.Tables = append(c.Tables, c.Tables[0])
+	c.Tables[1].Name, c.Tables[1].Deletable = "box", true
+}
+
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg    selection.Config
@@ -113,6 +119,15 @@ func TestCheck(t *testing.T) {
 		"publication of some rows": {change: func(_ *Wanted, c *Catalog) {
 			c.Publication = &Publication{Name: "p", Ops: true, ViaRoot: true, Tables: map[string]Published{"public.users": {Filtered: true}}}
 		}, want: []string{"only some rows", "DROP TABLE", "ADD TABLE"}},
+		"outbox": {cfg: selection.Config{Outboxes: []string{"public.box=entity=:team,payload=email"}}, change: box},
+		"outbox of the package": {cfg: selection.Config{Outboxes: []string{"public.box"}}, change: box, want: []string{
+			"it has no column content_type, entity", "no table public.box_generation",
+		}},
+		"no outbox": {cfg: selection.Config{Outboxes: []string{"public.none=debezium"}}, want: []string{"no such table"}},
+		"outbox that nobody could delete from": {cfg: selection.Config{Outboxes: []string{"public.box=entity=:team,payload=email"}}, change: func(w *Wanted, c *Catalog) {
+			box(w, c)
+			c.Tables[1].Indexes, w.DeleteOutbox, c.Tables[1].Filled, c.Tables[1].Deletable = nil, true, true, false
+		}, want: []string{`"box" REPLICA IDENTITY FULL;`, "no primary key", "ADD PRIMARY KEY", "may not delete", `GRANT SELECT, DELETE ON "public"."box" TO "owner";`, "~rows from before"}},
 		"slot of another plugin":   {change: func(_ *Wanted, c *Catalog) { c.Slot = &Slot{Plugin: "wal2json", Database: "app"} }, want: []string{"wal2json"}},
 		"slot of another database": {change: func(_ *Wanted, c *Catalog) { c.Slot = &Slot{Plugin: "pgoutput", Database: "other"} }, want: []string{`"other"`}},
 		"slot that is lost":        {change: func(_ *Wanted, c *Catalog) { c.Slot = &Slot{Plugin: "pgoutput", Database: "app", WALStatus: "lost"} }, want: []string{"--resync", "pg_drop"}},
