@@ -87,7 +87,7 @@ func (c *Capture) Check(ctx context.Context) (Findings, []Table, error) {
 		return nil, nil, err
 	}
 	captured, entities := source.Captured(c.wanted.Selection, catalog.Tables)
-	var tables []Table
+	tables := make([]Table, 0, len(captured))
 	for n := range captured {
 		tables = append(tables, Table{Name: captured[n].FullName(), Entity: entities[n]})
 	}
