@@ -73,18 +73,18 @@ type Hub struct {
 	looks     looks
 
 	// Set by open and discover, before anything else runs.
-	js       jetstream.JetStream
-	domain   string // JetStream's, by its own account
-	started  time.Time
-	fast     bool
-	replicas int
-	ingest   *ingest.Ingest
-	tail     *ingest.Tail
-	letters  *deadletter.Queue
-	rosters  *partition.Rosters
-	appender *lane.Appender
-	lanes    *lanes.Set
-	rooms    rooms
+	js          jetstream.JetStream
+	domain      string // JetStream's, by its own account
+	started     time.Time
+	fast        bool
+	replicas    int
+	ingest      *ingest.Ingest
+	tail        *ingest.Tail
+	deadLetters *deadletter.Queue
+	rosters     *partition.Rosters
+	appender    *lane.Appender
+	lanes       *lanes.Set
+	rooms       rooms
 }
 
 // rooms are the parts of a hub that work on its lanes; see doc.go.
@@ -157,7 +157,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		group.Go(func() error { return h.tail.Run(ctx) })
 		group.Go(func() error { return h.lanes.Run(ctx) })
-		group.Go(func() error { return h.letters.Run(ctx) })
+		group.Go(func() error { return h.deadLetters.Run(ctx) })
 		group.Go(func() error { return h.lanes.Follow(ctx) })
 		group.Go(func() error { return h.rooms.reconciler.Run(ctx) })
 		group.Go(func() error { return h.watchIngest(ctx) })
@@ -240,7 +240,7 @@ func (h *Hub) openStreams(ctx context.Context) error {
 	}
 	// The advisories' stream exists before any consumer does, so that no
 	// exhausted delivery goes unseen.
-	h.letters, err = deadletter.Open(ctx, deadletter.Config{
+	h.deadLetters, err = deadletter.Open(ctx, deadletter.Config{
 		JS: h.js, Replicas: h.replicas, MaxBytes: h.cfg.DLQMaxBytes, ServiceMaxBytes: h.cfg.DLQServiceMaxBytes, AuditEvery: h.cfg.TrimEvery, Logger: h.log,
 		Owns: h.hubs.Owns, Report: h.alarms.StreamDeleted,
 	})
@@ -322,7 +322,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	}
 	h.tail = h.ingest.NewTail(at)
 	h.lanes.Use(lane.NewEnv(lane.Env{
-		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, Letters: h.letters, Hold: h.letters.Hold, Prove: h.letters.Prove,
+		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, DeadLetters: h.deadLetters, Hold: h.deadLetters.Hold, Prove: h.deadLetters.Prove,
 		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))

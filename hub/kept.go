@@ -15,7 +15,7 @@ const keptEvery = watchEvery
 
 // kept are the streams that all services share.
 func (h *Hub) kept() []*hubstream.Kept {
-	return append(append(h.ingest.Kept(), h.letters.Kept()...), h.rosters.Kept())
+	return append(append(h.ingest.Kept(), h.deadLetters.Kept()...), h.rosters.Kept())
 }
 
 // watchKept looks at the streams that all services share, and has deleted ones

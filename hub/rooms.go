@@ -23,17 +23,17 @@ import (
 func (h *Hub) furnish() {
 	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
 	watch := consumers.New(consumers.Config{
-		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Letters: h.letters,
+		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, DeadLetters: h.deadLetters,
 		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Logger: h.log,
 	})
 	policies := policy.New(policy.Config{
-		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, Letters: h.letters, Alarms: h.alarms,
+		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, DeadLetters: h.deadLetters, Alarms: h.alarms,
 		Required: h.cfg.Policy == PolicyRequired, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	registrar := registration.New(registration.Config{
 		JS: h.js, Conn: h.nc, Replicas: h.replicas, Ingest: h.ingest, Appender: h.appender, Hubs: h.hubs, Lanes: h.lanes, Watch: watch,
 		MaxLanes: h.cfg.MaxLanes, MaxLaneBytes: h.cfg.MaxLaneBytes, MaxRegistrations: h.cfg.MaxRegistrations,
-		Book: h.book, Letters: h.letters, Rosters: h.rosters, Policies: policies, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
+		Book: h.book, DeadLetters: h.deadLetters, Rosters: h.rosters, Policies: policies, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	h.rooms = rooms{
 		consumers:    watch,
@@ -43,16 +43,16 @@ func (h *Hub) furnish() {
 			Book: h.book, Registration: registrar, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Policies: policies, Alarms: h.alarms, Logger: h.log,
 		}),
 		verbs: control.NewVerbs(control.VerbsConfig{
-			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Rosters: h.rosters, Policies: policies, Failpoint: h.cfg.Failpoint, Logger: h.log,
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, DeadLetters: h.deadLetters, Rosters: h.rosters, Policies: policies, Failpoint: h.cfg.Failpoint, Logger: h.log,
 		}),
 		report: report.New(report.Config{
-			JS: h.js, Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Watch: watch, Letters: h.letters,
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Watch: watch, DeadLetters: h.deadLetters,
 			Rosters: h.rosters, Unavailable: unavailable, Alarms: h.alarms, Registry: h.cfg.Registry, Hub: &h.condition, Kept: h.kept(),
 			RegistryKind: h.cfg.RegistryKind, Version: h.cfg.Version, Started: h.started, IngestMaxBytes: h.cfg.IngestMaxBytes, Logger: h.log,
 		}),
 		unavailable: unavailable,
 		eraser: erase.New(erase.Config{
-			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, Fence: h.renew, Hub: h.cfg.ID,
+			JS: h.js, Conn: h.nc, Ingest: h.ingest, Lanes: h.lanes, DeadLetters: h.deadLetters, Fence: h.renew, Hub: h.cfg.ID,
 			Failpoint: h.cfg.Failpoint, Logger: h.log,
 		}),
 	}
@@ -64,7 +64,7 @@ func (h *Hub) furnish() {
 // consoleSource is what the console shows, once the hub is ready.
 func (h *Hub) consoleSource() console.Source {
 	return console.Source{
-		Ask: h.rooms.control.Ask, Report: h.rooms.report, Ingest: h.ingest, Lanes: h.lanes, Letters: h.letters, JS: h.js,
+		Ask: h.rooms.control.Ask, Report: h.rooms.report, Ingest: h.ingest, Lanes: h.lanes, DeadLetters: h.deadLetters, JS: h.js,
 		End: func() uint64 { return h.tail.End().Seq },
 	}
 }

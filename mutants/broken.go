@@ -118,7 +118,7 @@ var brokenMutants = []mutant{
 	{
 		name: "drop-leaves-letters", guarantee: "9: a later service of the name sees no letter of the one before",
 		file: "hub/internal/registration/drop.go",
-		old: `	if err := r.cfg.Letters.Purge(ctx, service); err != nil {
+		old: `	if err := r.cfg.DeadLetters.Purge(ctx, service); err != nil {
 		return err
 	}`,
 		new: ``,

@@ -61,10 +61,24 @@ var registryMutants = []mutant{
 	{
 		name: "request-overwritten", guarantee: "5: a registration leaves a request that was made by hand",
 		file: "hub/internal/record/written.go",
-		old:  ` || r.ID == "") {`,
+		old:  ` || r.Requests() && r.ID != in.ID && (r.ID == "" || r.ID != answered)) {`,
 		new:  `) {`,
 		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
 		noSim: rare, // the hub stands still between its append and its write
+	},
+	{
+		name: "claimed-request-overwritten", guarantee: "5: a late write leaves a request that another hub registers now",
+		file: "hub/internal/record/written.go",
+		old:  ` || r.Requests() && r.ID != in.ID && (r.ID == "" || r.ID != answered)) {`,
+		new:  ` || r.ID == "") {`,
+		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
+	},
+	{
+		name: "answered-request-stays", guarantee: "5: the record of a request is replaced by the interest that is in force already",
+		file: "hub/internal/record/written.go",
+		old:  ` && (r.ID == "" || r.ID != answered)) {`,
+		new:  `) {`,
+		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
 	},
 	{
 		name: "leftover-lane-awaited", guarantee: "9: a dropped lane whose messages the server kept is deleted again",

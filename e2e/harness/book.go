@@ -3,6 +3,7 @@ package harness
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/replhub/replhub/e2e/judge"
@@ -15,6 +16,9 @@ type service struct {
 	partitions int
 	// registrations in their order, ended ones included.
 	registrations []*judge.Registration
+	// filling are the registrations that began with older events, until the hub says that
+	// these are copied.
+	filling map[*judge.Registration]bool
 }
 
 // open is the registration of an entity in force, nil when there is none.
@@ -62,6 +66,7 @@ func (w *World) RegisterQueue(name string, queue *contract.Queue, wants ...Want)
 	if err != nil {
 		w.tb.Fatalf("encode a registration: %v", err)
 	}
+	w.noteFilled(w.service(name))
 	var reply contract.Registered
 	clean, err := w.insist("replhub.register."+name, string(data), &reply)
 	if err != nil {
@@ -98,16 +103,30 @@ func (w *World) note(name string, wt Want, reply contract.Registered, clean bool
 			}
 		}
 		s.registrations = append(s.registrations, r)
+		s.filling[r] = wt.Start != "" && wt.Start != "new"
 		return
 	}
 	if have.Since.Seq != since {
 		w.tb.Errorf("%s: since of %s moved from %d to %d", name, wt.Entity, have.Since.Seq, since)
 	}
 	v := judge.Version{Definition: wt.Definition, From: reply.Seq, By: reply.Seq}
-	if !clean {
+	if !clean || s.filling[have] {
 		v.From = have.Versions[len(have.Versions)-1].From
 	}
 	have.Versions = append(have.Versions, v)
+}
+
+// noteFilled notes that a service has the older events of its registrations. Until then a
+// new definition also applies to the older events that are not copied yet, and the reply
+// says only from which live event on it applies.
+func (w *World) noteFilled(s *service) {
+	if !slices.Contains(slices.Collect(maps.Values(s.filling)), true) {
+		return
+	}
+	var status contract.LaneStatus
+	if err := w.Call("replhub.describe."+s.name, "", &status); err == nil && status.Fill == nil && len(status.OtherFills) == 0 {
+		clear(s.filling)
+	}
 }
 
 // NoteByHand lays a registration down that was not made by a request.
@@ -147,7 +166,7 @@ func (w *World) Forget(name string) {
 func (w *World) service(name string) *service {
 	s := w.services[name]
 	if s == nil {
-		s = &service{name: name}
+		s = &service{name: name, filling: make(map[*judge.Registration]bool)}
 		w.services[name] = s
 	}
 	return s

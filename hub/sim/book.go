@@ -81,11 +81,12 @@ func (h *hub) expire() {
 	}
 }
 
-// writeThrough writes the records of a lane's new state, as record.Book does.
-func (h *hub) writeThrough(s service, state record.State) {
+// writeThrough writes the records of a lane's new state, as record.Book does. answered is
+// the id of the request in the registry that led to it, if one did.
+func (h *hub) writeThrough(s service, state record.State, answered string) {
 	if h.book.connected {
 		p := &process{name: h.name + "/" + s.text + ".write", hub: h}
-		h.writeNext(p, registrar.Through(h.book.entries, h.book.mine, s.name, state))
+		h.writeNext(p, registrar.Through(h.book.entries, h.book.mine, s.name, state, answered))
 	}
 }
 

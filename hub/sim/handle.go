@@ -242,6 +242,9 @@ type handling struct {
 	// may come again.
 	places  map[copyOf]event.Position
 	renamed map[rowOf]bool
+	// cutShort are the interests, by lane and entity, of which one ended before its older
+	// events were all copied: rows that such events set back stay there.
+	cutShort map[string]bool
 	// recreated counts the consumers of a lane that were deleted.
 	recreated map[string]int
 }
@@ -255,7 +258,7 @@ type copyIn struct {
 func newHandling() handling {
 	return handling{
 		rows: make(map[rowOf]applied), lines: make(map[rowOf][]uint64), settled: make(map[copyIn]bool), letters: make(map[copyOf]int), older: make(map[string]bool),
-		places: make(map[copyOf]event.Position), renamed: make(map[rowOf]bool),
+		places: make(map[copyOf]event.Position), renamed: make(map[rowOf]bool), cutShort: make(map[string]bool),
 		recreated: make(map[string]int),
 	}
 }
@@ -348,11 +351,12 @@ func (j *judge) committed(service int, d *delivery) {
 }
 
 // settleRows judges that rows which went back have come again to their newest event,
-// unless ingest has lost that event.
+// unless ingest has lost that event, or the service ended its interest before the event
+// was copied again.
 func (j *judge) settleRows() {
 	var broken []string
 	for r, have := range j.rows {
-		if text := j.w.services[r.service].text; have.event < have.newest && !j.stored[have.newest].gone && !j.reused(text) {
+		if text := j.w.services[r.service].text; have.event < have.newest && !j.stored[have.newest].gone && !j.reused(text) && (!j.renamed[r] || !j.cutShort[text+"/"+r.row.Entity]) {
 			broken = append(broken, fmt.Sprintf("L: row %s of %s ends at event %d, before %d", r.row, text, have.event, have.newest))
 		}
 	}

@@ -110,6 +110,9 @@ func (j *judge) recorded(lane string, s record.State) {
 	for _, in := range j.states[lane].Interests {
 		if kept := s.Find(in.Entity); kept == nil || kept.ID != in.ID {
 			j.over[in.ID] = j.w.now
+			if !j.states[lane].Live(in.ID) {
+				j.cutShort[lane+"/"+in.Entity] = true
+			}
 		}
 	}
 	for _, in := range s.Interests {

@@ -91,7 +91,11 @@ func (o *one) perform(step agree.Step, r agree.Record) {
 		})
 	case agree.Claim:
 		w.ask(o.self, registryStream, "claim", func() error {
-			return w.registry.claim(o.path, step.Value, step.Expect)
+			err := w.registry.claim(o.path, step.Value, step.Expect)
+			if err == nil {
+				o.by = w.registry.request(o.path) // a registry put back has the same version for a later request
+			}
+			return err
 		}, func(err error) { o.perform(step.Then(err == nil), r) })
 	case agree.Register:
 		if !r.Found.Requests() {

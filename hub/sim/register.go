@@ -265,7 +265,7 @@ func (c *change) release(l *writer, a core.Answer) {
 	}), nil, func(err error) {
 		if err == nil {
 			c.w.judge.registered(c, a.State)
-			l.h.writeThrough(c.service, a.State)
+			l.h.writeThrough(c.service, a.State, c.id)
 		}
 	})
 }

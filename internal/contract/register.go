@@ -99,8 +99,8 @@ type Registered struct {
 	// Complete is false when "all" was requested for one of the entities and older events are
 	// gone.
 	Complete bool `json:"complete"`
-	// Seq is the ingest sequence from which the definitions as they stand now
-	// apply to live events.
+	// Seq is the ingest sequence from which the definitions as they stand now apply to
+	// live events. They also apply to older events that are not copied yet.
 	Seq uint64 `json:"seq"`
 	// Warnings tell what is in force and hardly meant so, in sentences: members
 	// that a filter of the request reads unguarded. Never null.

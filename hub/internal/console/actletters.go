@@ -117,7 +117,7 @@ func (c *Console) doRemoveGroup(ctx context.Context, form url.Values) (outcome, 
 	if err != nil {
 		return outcome{}, contract.Errorf(contract.CodeInvalidName, "%v", err)
 	}
-	queue, removed := c.cfg.Source().Letters, 0
+	queue, removed := c.cfg.Source().DeadLetters, 0
 	for _, seq := range g.Seqs {
 		l, err := queue.Letter(ctx, service, seq)
 		if errors.Is(err, deadletter.ErrNoLetter) {

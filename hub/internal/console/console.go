@@ -28,12 +28,12 @@ const (
 // Source is the hub that the console shows.
 type Source struct {
 	// Ask performs a control verb; of is the service or entity that it names.
-	Ask     func(ctx context.Context, verb, of string, request []byte) ([]byte, error)
-	Report  *report.Reporter
-	Ingest  *ingest.Ingest
-	Lanes   *lanes.Set
-	Letters *deadletter.Queue
-	JS      jetstream.JetStream
+	Ask         func(ctx context.Context, verb, of string, request []byte) ([]byte, error)
+	Report      *report.Reporter
+	Ingest      *ingest.Ingest
+	Lanes       *lanes.Set
+	DeadLetters *deadletter.Queue
+	JS          jetstream.JetStream
 	// End is the last event that the hub knows of.
 	End func() uint64
 }

@@ -40,11 +40,11 @@ const (
 
 // Config is what a Watch needs. Every field without a default is required.
 type Config struct {
-	JS      jetstream.JetStream
-	Hubs    *ownership.Hubs
-	Lanes   *lanes.Set
-	Lacking *lanes.Lacking
-	Letters *deadletter.Queue
+	JS          jetstream.JetStream
+	Hubs        *ownership.Hubs
+	Lanes       *lanes.Set
+	Lacking     *lanes.Lacking
+	DeadLetters *deadletter.Queue
 	// Now is the servers' time, Started when this process began, by that time.
 	Now     func() time.Time
 	Started time.Time
@@ -80,7 +80,7 @@ func New(cfg Config) *Watch {
 
 // Settled returns what this hub knows of a service's consumers.
 func (w *Watch) Settled(service subjects.Name) lane.SettledFunc {
-	return func(consumer string) lane.Settled { return w.cfg.Letters.Settled(service, consumer) }
+	return func(consumer string) lane.Settled { return w.cfg.DeadLetters.Settled(service, consumer) }
 }
 
 // Ensure creates the consumers of the queue in force, and checks afterwards that the

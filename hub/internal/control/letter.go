@@ -31,7 +31,7 @@ func (v *Verbs) Letter(ctx context.Context, service subjects.Name, req contract.
 			return nil, contract.Errorf(contract.CodeNotFound, "the event is of an earlier service of this name, which was dropped")
 		}
 	}
-	if err := v.cfg.Letters.Admit(ctx, service, req.Bytes); errors.Is(err, deadletter.ErrQuota) {
+	if err := v.cfg.DeadLetters.Admit(ctx, service, req.Bytes); errors.Is(err, deadletter.ErrQuota) {
 		return nil, contract.Errorf(contract.CodeLimit, "%v", err)
 	} else if err != nil {
 		return nil, err

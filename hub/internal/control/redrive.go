@@ -134,7 +134,7 @@ func (r *redrive) next(ctx context.Context) (done bool, err error) {
 	r.cfg.Failpoint("redrive remove")
 	var ids []lane.LetterID
 	for _, letter := range t.letters {
-		if err := r.cfg.Letters.Remove(ctx, letter); err != nil {
+		if err := r.cfg.DeadLetters.Remove(ctx, letter); err != nil {
 			return false, err
 		}
 		ids = append(ids, idOf(letter))
@@ -201,7 +201,7 @@ func (r *redrive) choose(ctx context.Context, s lane.State) (portion, error) {
 // there, which the answer then says.
 func (r *redrive) read(ctx context.Context, t *portion) (*deadletter.Letter, error) {
 	if r.all {
-		letter, err := r.cfg.Letters.Next(ctx, r.service, t.from)
+		letter, err := r.cfg.DeadLetters.Next(ctx, r.service, t.from)
 		if errors.Is(err, deadletter.ErrNoLetter) {
 			t.done = true
 			return nil, nil
@@ -216,7 +216,7 @@ func (r *redrive) read(ctx context.Context, t *portion) (*deadletter.Letter, err
 		return nil, nil
 	}
 	seq := r.seqs[t.used]
-	letter, err := r.cfg.Letters.Letter(ctx, r.service, seq)
+	letter, err := r.cfg.DeadLetters.Letter(ctx, r.service, seq)
 	if errors.Is(err, deadletter.ErrNoLetter) {
 		t.stays(seq, "no such letter of "+r.service.String())
 		err = nil

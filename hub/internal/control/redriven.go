@@ -19,7 +19,7 @@ func (r *redrive) settle(ctx context.Context) error {
 		return err
 	}
 	for _, id := range state.Redriven {
-		letter, err := r.cfg.Letters.Letter(ctx, r.service, id.Seq)
+		letter, err := r.cfg.DeadLetters.Letter(ctx, r.service, id.Seq)
 		if errors.Is(err, deadletter.ErrNoLetter) {
 			continue
 		}
@@ -29,7 +29,7 @@ func (r *redrive) settle(ctx context.Context) error {
 		if !state.HasRedriven(idOf(letter)) {
 			continue // of a stream that was created again
 		}
-		if err := r.cfg.Letters.Remove(ctx, letter); err != nil {
+		if err := r.cfg.DeadLetters.Remove(ctx, letter); err != nil {
 			return err
 		}
 		named := slices.Index(r.seqs, id.Seq)

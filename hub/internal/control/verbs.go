@@ -18,12 +18,12 @@ import (
 
 // VerbsConfig is what Verbs need. Every field is required.
 type VerbsConfig struct {
-	JS      jetstream.JetStream
-	Conn    *nats.Conn
-	Ingest  *ingest.Ingest
-	Lanes   *lanes.Set
-	Letters *deadletter.Queue
-	Rosters *partition.Rosters
+	JS          jetstream.JetStream
+	Conn        *nats.Conn
+	Ingest      *ingest.Ingest
+	Lanes       *lanes.Set
+	DeadLetters *deadletter.Queue
+	Rosters     *partition.Rosters
 	// Policies has the policies of entities in which a service has no interest now.
 	Policies *policy.Enforcer
 	// Failpoint is called at named steps; tests kill the process there.

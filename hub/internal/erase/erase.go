@@ -51,11 +51,11 @@ const (
 
 // Config is what an Eraser needs. Every field is required.
 type Config struct {
-	JS      jetstream.JetStream
-	Conn    *nats.Conn
-	Ingest  *ingest.Ingest
-	Lanes   *lanes.Set
-	Letters *deadletter.Queue
+	JS          jetstream.JetStream
+	Conn        *nats.Conn
+	Ingest      *ingest.Ingest
+	Lanes       *lanes.Set
+	DeadLetters *deadletter.Queue
 	// Fence has the owner of a lane append its state record again, and returns when the
 	// owner works by that record.
 	Fence func(ctx context.Context, service subjects.Name) error

@@ -14,7 +14,7 @@ import (
 // letters removes the key's dead letters, of every service.
 func (p *page) letters(ctx context.Context) (done bool, err error) {
 	for p.looking.Err() == nil {
-		service, letter, err := p.cfg.Letters.NextOf(ctx, p.about.entity, p.at.seq+1)
+		service, letter, err := p.cfg.DeadLetters.NextOf(ctx, p.about.entity, p.at.seq+1)
 		if errors.Is(err, deadletter.ErrNoLetter) {
 			return true, nil
 		}
@@ -40,7 +40,7 @@ func (p *page) letter(ctx context.Context, service subjects.Name, letter *deadle
 	}
 	if p.dry {
 		p.found(m)
-	} else if err := p.cfg.Letters.Erase(ctx, letter); errors.Is(err, hubstream.ErrKeepsMessages) {
+	} else if err := p.cfg.DeadLetters.Erase(ctx, letter); errors.Is(err, hubstream.ErrKeepsMessages) {
 		m.Reason = err.Error()
 		p.left(m)
 		return nil

@@ -16,20 +16,20 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// Letters stores the dead letters of events that could not be expanded. Add returns
+// DeadLetters stores the dead letters of events that could not be expanded. Add returns
 // once the letter is durable; a letter added twice is stored once. added is false if
 // the letter was already stored.
-type Letters interface {
+type DeadLetters interface {
 	Add(ctx context.Context, service subjects.Name, e *event.Event, reason string, cause error) (added bool, err error)
 }
 
 // Env is what the lanes of one hub share.
 type Env struct {
-	JS       jetstream.JetStream
-	Ingest   *ingest.Ingest
-	Tail     *ingest.Tail
-	Appender *Appender
-	Letters  Letters
+	JS          jetstream.JetStream
+	Ingest      *ingest.Ingest
+	Tail        *ingest.Tail
+	Appender    *Appender
+	DeadLetters DeadLetters
 	// Hold returns the lowest sequence of a lane that must not be trimmed because a
 	// dead letter of it is not stored yet, given the consumers whose floors were
 	// taken. Nil holds no messages back.

@@ -18,7 +18,7 @@ const leaveTime = 2 * time.Second
 
 // storeLetter stores the dead letter of an event.
 func (d *driver) storeLetter(ctx context.Context, s core.StoreLetter) {
-	added, err := d.env.Letters.Add(ctx, d.service, s.Event, s.Decision.Why, s.Decision.Err)
+	added, err := d.env.DeadLetters.Add(ctx, d.service, s.Event, s.Decision.Why, s.Decision.Err)
 	if err != nil {
 		d.core.LetterFailed(err)
 		return

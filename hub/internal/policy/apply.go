@@ -124,7 +124,7 @@ func (k *Enforcer) into(ctx context.Context, service subjects.Name, o order) (e 
 	if state.Find(o.Entity) == nil && !o.Fence {
 		// A letter that is on its way back was judged by an older policy, which no interest
 		// holds. The fence has it judged again.
-		letters, err := k.cfg.Letters.Count(ctx, service)
+		letters, err := k.cfg.DeadLetters.Count(ctx, service)
 		if err != nil {
 			return e, false, err
 		}

@@ -44,8 +44,8 @@ type Config struct {
 	Lanes  *lanes.Set
 	Book   *registry.Book
 	// Letters are the dead letters, which come back by the policy that is in force.
-	Letters *deadletter.Queue
-	Alarms  *alarm.Set
+	DeadLetters *deadletter.Queue
+	Alarms      *alarm.Set
 	// Required says that nothing of an entity without a policy is allowed.
 	Required bool
 	// Failpoint is called at named steps; tests kill the process there.

@@ -111,10 +111,10 @@ func (b *Book) version(path string) tree.Version {
 }
 
 // through returns the records that a change of a lane writes.
-func (b *Book) through(service subjects.Name, s lane.State) []Written {
+func (b *Book) through(service subjects.Name, s lane.State, answered string) []Written {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Through(b.entries(), b.mine, service, s)
+	return Through(b.entries(), b.mine, service, s, answered)
 }
 
 // entries are the registry's records as they were last read.
@@ -161,13 +161,14 @@ func (b *Book) Remove(ctx context.Context, paths []string) {
 
 // Write brings the registry up to a lane's state after a change, within writeTime. It
 // replaces the versions of records that this hub knows. Reconciling writes the rest later.
-func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State) {
+// answered is the id of the request in the registry that led to the change, if one did.
+func (b *Book) Write(ctx context.Context, service subjects.Name, s lane.State, answered string) {
 	if !b.registry.Status().Connected {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	for _, w := range b.through(service, s) {
+	for _, w := range b.through(service, s, answered) {
 		err := b.Overwrite(ctx, w.Path, w.Value, w.Expect)
 		if errors.Is(err, tree.ErrConflict) {
 			continue

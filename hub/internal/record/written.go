@@ -30,16 +30,17 @@ func All(service subjects.Name, s record.State) []Written {
 // Through returns the records that a change of a lane writes into the registry, given
 // this hub's copy of the registry. Three kinds of records are left out: one that says the
 // same already; one of a newer form, because the lane is parked for it, and an old hub must
-// not take it away; and a request that was made by hand, which a look at the registry
-// registers. Each record replaces the version by which that was decided: what somebody
-// writes between the decision and the write stays.
-func Through(entries map[string]tree.Entry, known Versions, service subjects.Name, s record.State) []Written {
+// not take it away; and a request that was made by hand, with or without an id, because a
+// look at the registry registers it. answered is the id of the request that led to the
+// change, if a request in the registry did: its record is written. Each record replaces the version by which that was
+// decided: what somebody writes between the decision and the write stays.
+func Through(entries map[string]tree.Entry, known Versions, service subjects.Name, s record.State, answered string) []Written {
 	var writes []Written
 	for _, in := range s.Interests {
 		path := InterestPath(in.Entity, service)
 		have, there := entries[path]
 		r, newer, err := ParseInterest(have.Value)
-		if newer || there && err == nil && (r.Same(in) || r.ID == "") {
+		if newer || there && err == nil && (r.Same(in) || r.Requests() && r.ID != in.ID && (r.ID == "" || r.ID != answered)) {
 			continue
 		}
 		writes = append(writes, Written{path, Encode(Of(in)), known.Known(entries, path)})

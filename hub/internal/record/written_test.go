@@ -30,7 +30,10 @@ func TestWrittenThrough(t *testing.T) {
 		"an older definition":     {have: string(record.Encode(record.Of(older))), want: true},
 		"what is in force":        {have: string(record.Encode(record.Of(in)))},
 		"a request made by hand":  {have: ""},
-		"a request with an id":    {have: `{"v":1,"id":"x"}`, want: true},
+		"its own claimed request": {have: `{"v":1,"id":"x"}`, want: true},
+		"the request answered":    {have: `{"v":1,"id":"answered"}`, want: true},
+		"another claimed request": {have: `{"v":1,"id":"y"}`},
+		"another interest":        {have: `{"v":1,"id":"y","since":{"epoch":1,"seq":2}}`, want: true},
 		"a record of a new form":  {have: `{"v":99}`},
 		"garbage, which is wrong": {have: `{`, want: true},
 	} {
@@ -38,8 +41,8 @@ func TestWrittenThrough(t *testing.T) {
 		if tt.none {
 			clear(entries)
 		}
-		writes := record.Through(entries, record.Versions{"entities/user/a": 4}, service, state)
-		if len(record.Through(map[string]tree.Entry{"services/a": {Value: []byte(`{"v":99}`)}}, nil, service, lane.State{})) > 0 {
+		writes := record.Through(entries, record.Versions{"entities/user/a": 4}, service, state, "answered")
+		if len(record.Through(map[string]tree.Entry{"services/a": {Value: []byte(`{"v":99}`)}}, nil, service, lane.State{}, "")) > 0 {
 			t.Error("a service's record of a newer form is written over")
 		}
 		if got := slices.ContainsFunc(writes, func(w record.Written) bool { return w.Path == "entities/user/a" }); got != tt.want {

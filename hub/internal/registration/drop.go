@@ -55,7 +55,7 @@ func (r *Registrar) Drop(ctx context.Context, service subjects.Name) (any, error
 // else that is kept under the service's name: while the stream exists, a hub that
 // finishes the drop runs this function, and no later service of that name can exist.
 func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error {
-	if err := r.cfg.Letters.Purge(ctx, service); err != nil {
+	if err := r.cfg.DeadLetters.Purge(ctx, service); err != nil {
 		return err
 	}
 	if err := r.cfg.Rosters.Purge(ctx, service); err != nil {

@@ -33,17 +33,17 @@ import (
 
 // Config is what a Registrar needs. Every field is required.
 type Config struct {
-	JS       jetstream.JetStream
-	Conn     *nats.Conn
-	Replicas int
-	Ingest   *ingest.Ingest
-	Appender *lane.Appender
-	Hubs     *ownership.Hubs
-	Lanes    *lanes.Set
-	Watch    *consumers.Watch
-	Book     *record.Book
-	Letters  *deadletter.Queue
-	Rosters  *partition.Rosters
+	JS          jetstream.JetStream
+	Conn        *nats.Conn
+	Replicas    int
+	Ingest      *ingest.Ingest
+	Appender    *lane.Appender
+	Hubs        *ownership.Hubs
+	Lanes       *lanes.Set
+	Watch       *consumers.Watch
+	Book        *record.Book
+	DeadLetters *deadletter.Queue
+	Rosters     *partition.Rosters
 	// The quotas, as in hub.Config.
 	MaxLanes         int
 	MaxLaneBytes     int64
@@ -120,7 +120,7 @@ func (r *Registrar) Apply(ctx context.Context, service subjects.Name, req reques
 	}
 	r.cfg.Failpoint("unpinned")
 	r.cfg.Lanes.Announce(service)
-	r.cfg.Book.Write(ctx, service, state)
+	r.cfg.Book.Write(ctx, service, state, req.ID())
 	registered := r.registered(service, state, req)
 	registered.Warnings = append(req.Warnings(), limited(state, req)...)
 	return registered, nil

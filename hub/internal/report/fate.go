@@ -118,7 +118,7 @@ func (f *fate) deliveries(ctx context.Context) (settled bool, err error) {
 			return false, err
 		}
 	}
-	lowest, err := f.cfg.Letters.Unsettled(ctx, f.service)
+	lowest, err := f.cfg.DeadLetters.Unsettled(ctx, f.service)
 	return c.Seq < lowest, err
 }
 
@@ -162,7 +162,7 @@ func stateOfCopy(info *jetstream.ConsumerInfo, seq uint64) (state string, delive
 // letters finds the dead letters of the event.
 func (f *fate) letters(ctx context.Context) error {
 	s := f.event.Subject
-	found, complete, err := f.cfg.Letters.Of(ctx, f.service, s.Entity(), s.Op(), f.event.Pos, f.event.Time, maxExplained)
+	found, complete, err := f.cfg.DeadLetters.Of(ctx, f.service, s.Entity(), s.Op(), f.event.Pos, f.event.Time, maxExplained)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		f.unknown("whether it has a dead letter: the stream %s is missing", contract.StreamDLQ)
 		return nil

@@ -41,7 +41,7 @@ func (r *Reporter) describeMissing(ctx context.Context, status *Lane, service su
 
 // describeQuota reports that a service's dead letters are refused.
 func (r *Reporter) describeQuota(status *Lane, service subjects.Name) {
-	text := r.cfg.Letters.OverQuota(service)
+	text := r.cfg.DeadLetters.OverQuota(service)
 	if text == "" {
 		return
 	}

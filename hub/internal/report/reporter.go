@@ -63,7 +63,7 @@ type Config struct {
 	Lanes       *lanes.Set
 	Lacking     *lanes.Lacking
 	Watch       *consumers.Watch
-	Letters     *deadletter.Queue
+	DeadLetters *deadletter.Queue
 	Rosters     *partition.Rosters
 	Unavailable *Unavailable
 	Alarms      *alarm.Set

@@ -90,8 +90,8 @@ func (r *Reporter) Degraded() []string {
 			reasons = append(reasons, fmt.Sprintf("lane %s held: %s", l.Service(), l.Held()))
 		case s.Stalled != "":
 			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s (since %s)", l.Service(), s.Stalled, s.Since.UTC().Format(time.RFC3339)))
-		case r.cfg.Letters.OverQuota(l.Service()) != "":
-			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), r.cfg.Letters.OverQuota(l.Service())))
+		case r.cfg.DeadLetters.OverQuota(l.Service()) != "":
+			reasons = append(reasons, fmt.Sprintf("lane %s stalled: %s", l.Service(), r.cfg.DeadLetters.OverQuota(l.Service())))
 		}
 		for _, id := range sortedKeys(s.Waiting) {
 			reasons = append(reasons, fmt.Sprintf("lane %s waits for a snapshot: %s", l.Service(), s.Waiting[id]))

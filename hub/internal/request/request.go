@@ -75,6 +75,14 @@ func (r Request) Identified(id string) Request {
 	return r
 }
 
+// ID returns the id that Identified gave; "" without one.
+func (r Request) ID() string {
+	if len(r.Wants) == 0 {
+		return ""
+	}
+	return r.Wants[0].ID
+}
+
 // Start is where a first registration begins. The zero Start begins with the next
 // event.
 type Start struct {
