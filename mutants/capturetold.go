@@ -44,4 +44,18 @@ var captureToldMutants = []mutant{
 	next`,
 		pkg: "./capture/internal/engine", test: "TestOutboxOfThePackage",
 	},
+	{
+		name: "other-history", guarantee: "capture: a log without the last transaction that is stored is not that of what is stored",
+		file: "capture/internal/engine/proof.go",
+		old:  `	return t.Commit == want.Commit && (want.XID == 0 || t == want)`,
+		new:  `	return t.Commit >= want.Commit`,
+		pkg:  "./capture/internal/engine", test: "TestProof",
+	},
+	{
+		name: "log-unproven", guarantee: "capture: a database that was put back is told also if it caught up while nothing was captured",
+		file: "capture/internal/engine/session.go",
+		old:  `		from = min(from, r.Last.Commit)`,
+		new:  `		from = max(from, r.Last.Commit)`,
+		pkg:  "./capture/internal/engine", test: "TestDatabaseThatCaughtUpAlone",
+	},
 }

@@ -42,6 +42,9 @@ type Record struct {
 	// 0 means the sequence of the record.
 	Position Position `json:"position"`
 	From     uint64   `json:"from,omitempty"`
+	// Last is the transaction that Position was in, as the log had it, if that was known.
+	// A database whose log has another one there is none that these changes are from.
+	Last *Transaction `json:"last,omitempty"`
 	// Confirm is how far the slot may be confirmed: no change before it is missing.
 	Confirm LSN `json:"confirm"`
 	// Lift is what versions have on top of their LSN.
@@ -59,6 +62,14 @@ type Record struct {
 	// LeftOut are the tables of which changes could not become events, ascending. A resync
 	// clears them.
 	LeftOut []LeftOut `json:"left_out,omitempty"`
+}
+
+// Transaction is a transaction in a database's log.
+type Transaction struct {
+	Commit LSN    `json:"commit"`
+	XID    uint32 `json:"xid"`
+	// Time is that of the commit, in microseconds since 2000.
+	Time int64 `json:"time"`
 }
 
 // LeftOut are changes of a table that could not become events.
@@ -162,6 +173,9 @@ func (r Record) claim(seq uint64, id, writer string) Record {
 func (r Record) Settled(id string, at Position, confirm LSN) Record {
 	r.ID, r.From = id, 0
 	r.Position, r.Confirm = at, max(r.Confirm, confirm)
+	if r.Last != nil && r.Last.Commit != at.Commit {
+		r.Last = nil
+	}
 	return r
 }
 

@@ -40,10 +40,12 @@ type decoder struct {
 	// alarm takes what ingest cannot express.
 	alarm func(alarm)
 
+	proof     proof
 	relations map[uint32]*relation
 	spends    bool // there is an outbox whose rows are deleted
 	inside    bool // a transaction has begun and not ended
 	commit    captured.LSN
+	began     *captured.Transaction
 	xid       uint32 // of the transaction
 	awaited   uint32 // the transaction that others are known to see
 	lastLSN   captured.LSN
@@ -86,7 +88,16 @@ func (d *decoder) begin(data []byte) error {
 	d.xid = binary.BigEndian.Uint32(data[17:])
 	d.commit = captured.LSN(binary.BigEndian.Uint64(data[1:]))
 	d.inside, d.lastLSN, d.row = true, 0, 0
+	d.began = &captured.Transaction{Commit: d.commit, XID: d.xid, Time: int64(binary.BigEndian.Uint64(data[9:]))}
+	if !d.proof.begins(*d.began) {
+		return otherHistory(d.commit)
+	}
 	return nil
+}
+
+// otherHistory is the problem of a log that is not the one of what is stored.
+func otherHistory(at captured.LSN) error {
+	return problemf(WentBack, "changes are in ingest of a transaction that the log of this database does not have, up to %s (it was restored, or put back to an earlier copy, and has gone on from there): %s", at, resyncHint)
 }
 
 func (d *decoder) end(data []byte) error {
@@ -101,10 +112,15 @@ func (d *decoder) end(data []byte) error {
 
 // idle takes the news that the server has sent everything before an LSN. Inside of a
 // transaction that says nothing: its changes lie before its commit.
-func (d *decoder) idle(upTo captured.LSN) {
-	if !d.inside {
-		d.finish(upTo)
+func (d *decoder) idle(upTo captured.LSN) error {
+	if d.inside {
+		return nil
 	}
+	if !d.proof.passed(upTo) {
+		return otherHistory(upTo)
+	}
+	d.finish(upTo)
+	return nil
 }
 
 // place is the position of the message at an LSN, of the first event of at most two.
@@ -283,7 +299,7 @@ func (d *decoder) send(r *relation, op subjects.Op, key string, at captured.Posi
 		return
 	}
 	d.emit(event{
-		at: at, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift, from: r.name(),
+		at: at, within: d.began, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift, from: r.name(),
 		contentType: contentJSON, data: data,
 	})
 }

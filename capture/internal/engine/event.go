@@ -9,7 +9,9 @@ import (
 
 // event is one change on its way to ingest.
 type event struct {
-	at     captured.Position
+	at captured.Position
+	// within is the transaction of the change; nil for a row of a resync.
+	within *captured.Transaction
 	entity string
 	op     subjects.Op
 	key    string

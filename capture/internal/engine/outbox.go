@@ -39,7 +39,7 @@ func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
 		d.alarm(alarm{leftOut: captured.LeftOut{Table: fromMessage, Changes: 1, At: at, Why: err.Error()}})
 		return nil
 	}
-	e.at, e.from = at, fromMessage
+	e.at, e.within, e.from = at, d.began, fromMessage
 	d.emit(e)
 	return nil
 }
@@ -58,7 +58,7 @@ func (d *decoder) enqueued(r *relation, at captured.Position, stored bool) {
 		d.counts.Refused.Add(1)
 		d.alarm(alarm{leftOut: captured.LeftOut{Table: r.name(), Changes: 1, At: at, Why: err.Error()}})
 	case err == nil && !stored:
-		e.at, e.from, e.spent = at, r.name(), gone
+		e.at, e.within, e.from, e.spent = at, d.began, r.name(), gone
 		d.emit(e)
 	case err == nil && gone != nil:
 		d.spend(gone)

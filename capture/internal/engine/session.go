@@ -75,12 +75,28 @@ func (e *Engine) awaitLock(ctx context.Context, conn *pgconn.PgConn) error {
 type begun struct {
 	held   captured.Held
 	stored captured.Position
+	// confirmed is where the slot stands.
+	confirmed captured.LSN
 }
 
 // from is the LSN from which the slot has to send: no change before it is missing, and no
-// row of an outbox whose event is stored is there. The server sends every transaction
-// whose commit is at that LSN or behind it; what is stored of them is skipped.
-func (b begun) from() captured.LSN { return b.held.Record.Confirm }
+// row of an outbox whose event is stored is there. If the slot stands further back, it
+// begins with the last transaction that is known, which proves the log. The server sends
+// every transaction whose commit is at that LSN or behind it; what is stored of them is
+// skipped.
+func (b begun) from() captured.LSN {
+	r := b.held.Record
+	from := r.Confirm
+	if r.Last != nil {
+		from = min(from, r.Last.Commit)
+	} else if b.stored.Change > 0 {
+		from = min(from, b.stored.Commit)
+	}
+	return max(from, b.confirmed)
+}
+
+// proof is what has to come before the slot may be confirmed.
+func (b begun) proof() proof { return newProof(b.held.Record, b.stored, b.from()) }
 
 // claim fences earlier writers, and makes sure that nothing is missing between what
 // ingest has and what the slot will send.
@@ -113,7 +129,7 @@ func (e *Engine) claim(ctx context.Context, conn *pgconn.PgConn, log *captured.L
 		e.dismissed = true
 	}
 	held.Record.Timeline = s.timeline // of the next record
-	return begun{held, stored}, nil
+	return begun{held, stored, s.confirmed}, nil
 }
 
 // noteWentBack writes down that a database went back: at a later start it may have caught
@@ -148,7 +164,7 @@ func (e *Engine) first(ctx context.Context, log *captured.Log, s slot) (begun, e
 		return begun{}, classed(err)
 	}
 	e.cfg.Logger.Info("capture begins", "slot", s.name, "lsn", s.confirmed.String())
-	return begun{held: held}, nil
+	return begun{held: held, confirmed: s.confirmed}, nil
 }
 
 // capture streams changes into ingest.
@@ -181,10 +197,14 @@ func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured
 	if e.status.enter(Capturing, None, nil) {
 		e.cfg.Logger.Info("capturing", "slot", e.cfg.Slot, "from", at.from().String(), "stored", at.stored.Commit.String())
 	}
+	parent := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return streamProblem(stream.run(ctx)) })
 	group.Go(func() error { return w.run(ctx) })
-	return true, group.Wait()
+	if err = group.Wait(); ProblemOf(err) == WentBack {
+		return true, noteWentBack(context.WithoutCancel(parent), log, w.held, err)
+	}
+	return true, err
 }
 
 func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
@@ -195,7 +215,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
 			maxMsgSize: log.Stream().MaxMsgSize,
 		},
-		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.from(), reached: at.from(),
+		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.held.Record.Confirm, reached: at.held.Record.Confirm,
 	}
 	w.hold(at.held)
 	return w
@@ -203,10 +223,12 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 
 // connect makes the stream decode into the writer's queue.
 func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
+	s.start = at.confirmed
 	s.queue, s.confirmed, s.status, s.replyEvery = w.queue, w.confirmed, &e.status, e.cfg.RecordEvery
 	s.decoder = &decoder{
 		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
-		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
+		proof: at.proof(),
+		lift:  at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
 		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
 		finish:    w.queue.done,
 		spend:     func(gone *spent) { w.queue.put(item{spent: gone}) },

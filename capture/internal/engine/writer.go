@@ -42,6 +42,9 @@ type writer struct {
 	// held is the record under which changes are appended.
 	held   captured.Held
 	stored captured.Position // the last change that is stored
+	// storedIn and sentIn are the transactions of the last change that is stored and of
+	// the last one that was sent; nil if they are not known.
+	storedIn, sentIn *captured.Transaction
 	// sent is the last change that was sent, reached what may be confirmed once that is
 	// stored.
 	sent    captured.Position
@@ -196,7 +199,7 @@ func (w *writer) settle(ctx context.Context) error {
 	if err := w.appender.settle(ctx); err != nil {
 		return err
 	}
-	w.stored, w.done = w.sent, w.reached
+	w.stored, w.storedIn, w.done = w.sent, w.sentIn, w.reached
 	if w.sentCount > 0 {
 		w.since += w.sentCount
 		w.counts.Appends.Add(1)
@@ -224,7 +227,7 @@ func (w *writer) append(ctx context.Context, events []*event) error {
 	if err := w.appender.append(ctx, events); err != nil {
 		return err
 	}
-	w.sent = events[len(events)-1].at
+	w.sent, w.sentIn = events[len(events)-1].at, events[len(events)-1].within
 	w.sentCount += len(events)
 	w.sentBytes += bytes
 	return nil
@@ -252,6 +255,9 @@ func (w *writer) record(ctx context.Context, entities []string) error {
 	}
 	next := w.held.Record.Settled(captured.NewID(), w.stored, w.done)
 	next.Entities = entities
+	if w.storedIn != nil {
+		next.Last = w.storedIn
+	}
 	return w.write(ctx, w.alarmed(next))
 }
 
