@@ -262,7 +262,12 @@ func (b *bench) run(change ...func(*engine.Config)) (e *engine.Engine, stop func
 
 func (b *bench) eventually(what string, holds func() error) {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	b.within(30*time.Second, what, holds)
+}
+
+func (b *bench) within(patience time.Duration, what string, holds func() error) {
+	b.t.Helper()
+	deadline := time.Now().Add(patience)
 	for {
 		err := holds()
 		if err == nil {

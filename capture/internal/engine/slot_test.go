@@ -302,10 +302,11 @@ func TestDatabaseThatCaughtUpAlone(t *testing.T) {
 			}
 			for range 2 { // it stays told
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				if err := engine.New(b.config()).Run(ctx); engine.ProblemOf(err) != want || !strings.Contains(fmt.Sprint(err), "--resync") {
-					t.Errorf("%v", err)
-				}
+				err := engine.New(b.config()).Run(ctx)
 				cancel()
+				if engine.ProblemOf(err) != want || !strings.Contains(fmt.Sprint(err), "--resync") {
+					t.Fatalf("%v", err)
+				}
 			}
 			b.await(stored...)
 		})
