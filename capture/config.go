@@ -53,8 +53,8 @@ type Config struct {
 	// all before. Rows that were deleted meanwhile are not told of: replhub verify
 	// --repair deletes them in the replicas.
 	Resync bool
-	// Dismiss clears the alarms of before: tables that were truncated, and changes that were
-	// left out because they cannot be events.
+	// Dismiss clears the alarms of before: tables that were truncated or altered, and changes
+	// that were left out because they cannot be events.
 	Dismiss bool
 	// WatchEvery is the time between two looks for tables that a pattern matches by then;
 	// 10 s by default.

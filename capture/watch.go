@@ -77,6 +77,9 @@ func (c *Capture) Degraded() []string {
 	for _, l := range status.LeftOut {
 		degraded = append(degraded, fmt.Sprintf("%s: %d changes cannot be events and were left out, the last one at %s: %s; %s", l.Table, l.Changes, l.At.Change, l.Why, engine.LeftOutMend))
 	}
+	for _, a := range status.Altered {
+		degraded = append(degraded, engine.AlteredMend(a))
+	}
 	return degraded
 }
 

@@ -58,4 +58,11 @@ var captureToldMutants = []mutant{
 		new:  `		from = max(from, r.Last.Commit)`,
 		pkg:  "./capture/internal/engine", test: "TestDatabaseThatCaughtUpAlone",
 	},
+	{
+		name: "default-untold", guarantee: "capture: a column that is added with a default is told",
+		file: "capture/internal/source/tables.go",
+		old:  `(atthasdef OR atthasmissing OR attidentity <> '')`,
+		new:  `(attidentity <> '')`,
+		pkg:  "./capture/internal/engine", test: "TestAlteredTable",
+	},
 }

@@ -58,7 +58,7 @@ other users can read command lines. The log goes to stderr.`,
 	flags.StringVar(&f.cfg.Publication, "publication", "", "name of the publication (default replhub_<service>)")
 	flags.BoolVar(&f.cfg.NoEmitted, "no-emitted", false, "leave out the events that transactions write into the log by pg_logical_emit_message")
 	flags.BoolVar(&f.cfg.Resync, "resync", false, "make the slot again first and publish every row again with versions that win, after a slot was lost or a database was restored; state it once, not in a unit file")
-	flags.BoolVar(&f.cfg.Dismiss, "dismiss", false, "clear the alarms of before, once they are mended: tables that were truncated, and changes that were left out; state it once, not in a unit file")
+	flags.BoolVar(&f.cfg.Dismiss, "dismiss", false, "clear the alarms of before, once they are mended: tables that were truncated or altered, and changes that were left out; state it once, not in a unit file")
 	flags.BoolVar(&f.check, "check", false, "only say what stands in the way, and which tables would be captured; the exit code is 1 if something does")
 	cmd.RunE = a.verb(func(ctx context.Context, _ []string) error { return a.capture(ctx, &f) })
 	return cmd

@@ -62,7 +62,23 @@ type Record struct {
 	// LeftOut are the tables of which changes could not become events, ascending. A resync
 	// clears them.
 	LeftOut []LeftOut `json:"left_out,omitempty"`
+	// Altered are columns whose values changed in all rows without a change in the log. A
+	// resync clears them.
+	Altered []Altered `json:"altered,omitempty"`
 }
+
+// Altered is a column that was added, dropped, or given another type.
+type Altered struct {
+	// Table is "schema.table", Entity that of its rows.
+	Table  string `json:"table"`
+	Entity string `json:"entity"`
+	Column string `json:"column"`
+	// How is "added", "dropped" or "retyped".
+	How string `json:"how"`
+}
+
+// maxAltered bounds the number of Altered; the oldest ones go.
+const maxAltered = 200
 
 // Transaction is a transaction in a database's log.
 type Transaction struct {
@@ -228,6 +244,16 @@ func (r Record) WithLeftOut(more LeftOut) Record {
 		more.Changes += r.LeftOut[at].Changes
 		r.LeftOut[at] = more
 	}
+	return r
+}
+
+// WithAltered is the record with one more column.
+func (r Record) WithAltered(column Altered) Record {
+	if slices.Contains(r.Altered, column) {
+		return r
+	}
+	r.Altered = append(slices.Clone(r.Altered), column)
+	r.Altered = r.Altered[max(0, len(r.Altered)-maxAltered):]
 	return r
 }
 

@@ -102,6 +102,9 @@ type Tables interface {
 	// Outbox returns how the rows that are inserted into a relation become events, if it
 	// is an outbox; else nil, and Table is called. Errors are as those of Table.
 	Outbox(ctx context.Context, rel *Relation) (Outbox, error)
+	// Filled reports whether a column has, in rows from before it was added, a value other
+	// than NULL, which no change in the log tells of.
+	Filled(ctx context.Context, rel *Relation, column string) (bool, error)
 }
 
 // Outbox turns the rows of a service's outbox into events. It does no I/O.

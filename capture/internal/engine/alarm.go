@@ -14,6 +14,9 @@ func (e *Engine) tell(a *alarm, first bool) {
 		e.counts.Truncates.Add(1)
 		e.cfg.Logger.Error("a table was truncated; its rows are still in the replicas", "table", a.truncated, "slot", e.cfg.Slot, "mend", TruncatedMend)
 	}
+	if a.altered.Table != "" && first {
+		e.cfg.Logger.Warn("a table was altered, and replicas do not have that of the rows from before", "slot", e.cfg.Slot, "mend", AlteredMend(a.altered))
+	}
 	if a.leftOut.Table == "" {
 		return
 	}

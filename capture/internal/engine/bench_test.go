@@ -150,6 +150,8 @@ func (quickTables) Table(_ context.Context, rel *change.Relation) (change.Table,
 	return &quickTable{plainTable{rel: *rel, keys: []int{0}}}, nil
 }
 
+func (quickTables) Filled(context.Context, *change.Relation, string) (bool, error) { return false, nil }
+
 func (quickTables) Outbox(context.Context, *change.Relation) (change.Outbox, error) { return nil, nil }
 
 type quickTable struct{ plainTable }

@@ -41,6 +41,7 @@ type decoder struct {
 	alarm func(alarm)
 
 	proof     proof
+	described *descriptions
 	relations map[uint32]*relation
 	spends    bool // there is an outbox whose rows are deleted
 	inside    bool // a transaction has begun and not ended

@@ -82,6 +82,8 @@ type Engine struct {
 	cfg    Config
 	counts Counts
 	status status
+	// described outlasts sessions.
+	described descriptions
 	// dismissed says that the alarms of before are cleared. Run alone uses it.
 	dismissed bool
 }

@@ -51,6 +51,10 @@ type alarm struct {
 	truncated string
 	// leftOut is a change that could not become an event, of a table that it names.
 	leftOut captured.LeftOut
+	// altered is a column whose values changed without a change in the log, of a table that
+	// the stream described.
+	altered   captured.Altered
+	described *relation
 }
 
 // in adds the alarm to a record.
@@ -61,10 +65,16 @@ func (a *alarm) in(r captured.Record) captured.Record {
 	if a.leftOut.Table != "" {
 		r = r.WithLeftOut(a.leftOut)
 	}
+	if a.altered.Table != "" {
+		r = r.WithAltered(a.altered)
+	}
 	return r
 }
 
 // named reports whether a record has the alarm, at least for other changes of the table.
 func (a *alarm) named(r captured.Record) bool {
+	if a.altered.Table != "" {
+		return slices.Contains(r.Altered, a.altered)
+	}
 	return (a.truncated == "" || slices.Contains(r.Truncated, a.truncated)) && (a.leftOut.Table == "" || r.HasLeftOut(a.leftOut.Table))
 }

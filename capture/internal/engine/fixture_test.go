@@ -47,6 +47,10 @@ func (plainTables) Table(_ context.Context, rel *change.Relation) (change.Table,
 	return t, nil
 }
 
+func (plainTables) Filled(_ context.Context, _ *change.Relation, column string) (bool, error) {
+	return column != "empty", nil
+}
+
 // Outbox has the table box as an outbox whose rows are deleted.
 func (plainTables) Outbox(_ context.Context, rel *change.Relation) (change.Outbox, error) {
 	if rel.Name != "box" {

@@ -46,6 +46,9 @@ func (d *decoder) describe(ctx context.Context, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("table %s: %w", r.name(), err)
 	}
+	if err := d.compare(ctx, r); err != nil {
+		return err
+	}
 	d.spends = d.spends || r.outbox != nil && r.outbox.Spent() != nil
 	d.relations[r.OID] = r
 	return nil

@@ -150,7 +150,7 @@ func noteWentBack(ctx context.Context, log *captured.Log, held captured.Held, pr
 // dismiss clears the alarms of a record.
 func dismiss(ctx context.Context, log *captured.Log, held captured.Held) (captured.Held, error) {
 	next := held.Record
-	next.ID, next.Truncated, next.LeftOut = captured.NewID(), nil, nil
+	next.ID, next.Truncated, next.LeftOut, next.Altered = captured.NewID(), nil, nil, nil
 	held, err := log.Write(ctx, next, held.Seq)
 	return held, classed(err)
 }
@@ -209,7 +209,7 @@ func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured
 
 func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 	w := &writer{
-		log: log, tell: e.tell, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
+		log: log, tell: e.tell, described: &e.described, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
 		appender: &appender{
 			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
@@ -227,8 +227,8 @@ func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
 	s.queue, s.confirmed, s.status, s.replyEvery = w.queue, w.confirmed, &e.status, e.cfg.RecordEvery
 	s.decoder = &decoder{
 		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
-		proof: at.proof(),
-		lift:  at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
+		proof: at.proof(), described: &e.described,
+		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
 		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
 		finish:    w.queue.done,
 		spend:     func(gone *spent) { w.queue.put(item{spent: gone}) },

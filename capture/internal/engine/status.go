@@ -57,6 +57,8 @@ type Status struct {
 	Truncated []string
 	// LeftOut are the changes that were left out since then.
 	LeftOut []captured.LeftOut
+	// Altered are columns that were altered since then.
+	Altered []captured.Altered
 }
 
 // status is the Status that others may read.

@@ -56,6 +56,8 @@ type writer struct {
 	// alarms are those that the next record names, and tell tells of them.
 	alarms []*alarm
 	tell   func(a *alarm, first bool)
+	// described are the tables as the record knows them.
+	described *descriptions
 
 	writtenAt time.Time // when the record was written
 	since     int       // events since then
@@ -191,7 +193,13 @@ func (w *writer) raise(ctx context.Context, a *alarm) error {
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	return w.record(ctx, w.held.Record.Entities)
+	if err := w.record(ctx, w.held.Record.Entities); err != nil {
+		return err
+	}
+	if a.described != nil {
+		w.described.set(a.described)
+	}
+	return nil
 }
 
 // settle makes sure that what was sent is stored.
@@ -288,5 +296,6 @@ func (w *writer) hold(held captured.Held) {
 	w.confirmed.Store(uint64(held.Record.Confirm))
 	w.status.change(func(s *Status) {
 		s.Confirmed, s.Truncated, s.LeftOut = held.Record.Confirm, slices.Clone(held.Record.Truncated), slices.Clone(held.Record.LeftOut)
+		s.Altered = slices.Clone(held.Record.Altered)
 	})
 }

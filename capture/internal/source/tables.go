@@ -68,6 +68,22 @@ func (t *Tables) Outbox(ctx context.Context, rel *change.Relation) (change.Outbo
 	return reader, nil
 }
 
+// Filled reports whether a column that was added has a default, or had one when it was
+// added. A default that is no constant has written the table again, without a change in
+// the log.
+func (t *Tables) Filled(ctx context.Context, rel *change.Relation, column string) (filled bool, err error) {
+	conn, err := t.connection(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = $1 AND attname = $2 AND (atthasdef OR atthasmissing OR attidentity <> '') AND NOT attisdropped)",
+		rel.OID, column).Scan(&filled)
+	if err != nil {
+		return false, fmt.Errorf("look at a column that was added: %w", err)
+	}
+	return filled, nil
+}
+
 // spent returns the positions of the primary key, by which a row is deleted.
 func (t *Tables) spent(ctx context.Context, conn *pgx.Conn, rel *change.Relation) ([]int, error) {
 	key, err := primaryKey(ctx, conn, rel.OID)
