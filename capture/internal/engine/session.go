@@ -213,7 +213,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 		appender: &appender{
 			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
-			maxMsgSize: log.Stream().MaxMsgSize,
+			bulk: log.Stream().AllowAtomicPublish, maxMsgSize: log.Stream().MaxMsgSize,
 		},
 		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.held.Record.Confirm, reached: at.held.Record.Confirm,
 	}
@@ -229,7 +229,7 @@ func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
 		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
 		proof: at.proof(), described: &e.described,
 		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
-		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
+		emit:      w.queue.putEvent,
 		finish:    w.queue.done,
 		spend:     func(gone *spent) { w.queue.put(item{spent: gone}) },
 		alarm:     func(a alarm) { w.queue.put(item{alarm: &a}) },
