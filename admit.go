@@ -40,7 +40,7 @@ func (s *Subscriber) admit(ctx context.Context, j *job) (l queue.Letter, refused
 	no, ok := errors.AsType[*RefusedError](err)
 	switch {
 	case ok && no.Code == CodeLimit:
-		s.client.log.Warn("a dead letter is refused; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
+		s.client.log.Warn("a dead letter is refused; its key waits; trying again", "subject", j.letter.Subject, "err", err)
 		return queue.Letter{}, true
 	case ok && no.Code == CodeNotFound:
 		s.client.log.Error("an event that failed has no dead letter: its service was dropped", "subject", j.letter.Subject, "id", j.delivery.ID)

@@ -153,7 +153,7 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 		}
 		if again && !refused {
 			refused = true
-			cfg.Logger.Warn("the server refuses this client; it is tried again", "err", err)
+			cfg.Logger.Warn("the server refuses this client; trying again", "err", err)
 		}
 		if ctxErr := pause.For(ctx, dialWait); ctxErr != nil {
 			return nil, fmt.Errorf("%w: %w", err, ctxErr)

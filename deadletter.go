@@ -55,7 +55,7 @@ func (s *Subscriber) store(ctx context.Context, j *job) queue.Letter {
 	}
 	stored, err := s.client.js.PublishMsg(ctx, j.letter, jetstream.WithRetryAttempts(0))
 	if err != nil {
-		s.client.log.Warn("store a dead letter; its key waits and it is tried again", "subject", j.letter.Subject, "err", err)
+		s.client.log.Warn("store a dead letter; its key waits; trying again", "subject", j.letter.Subject, "err", err)
 		return queue.Letter{}
 	}
 	cause := j.letter.Header.Get(contract.HeaderError)
@@ -144,7 +144,7 @@ func fitLetter(m *nats.Msg, reason string, maxPayload int64) {
 	}
 	if large() {
 		m.Header.Set(contract.HeaderReason, contract.ReasonTooLarge)
-		m.Header.Set(contract.HeaderError, fmt.Sprintf("%s: %s; the letter has no room for the payload", reason, m.Header.Get(contract.HeaderError)))
+		m.Header.Set(contract.HeaderError, fmt.Sprintf("%s: %s; the dead letter has no room for the payload", reason, m.Header.Get(contract.HeaderError)))
 		m.Data = nil
 	}
 }

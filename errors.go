@@ -9,7 +9,7 @@ import (
 // Errors that callers may test with errors.Is.
 var (
 	// ErrNoServer means that no NATS server listens at Config.URL.
-	ErrNoServer = errors.New("nobody answers there")
+	ErrNoServer = errors.New("no server answers there")
 	// ErrNoHub means that the server runs, but no hub has created the stream of
 	// events, or no hub answers control requests.
 	ErrNoHub = errors.New("no hub on this server; start one with replhub dev or replhub serve")

@@ -155,7 +155,7 @@ func readAck(m *nats.Msg) (Ack, outcome) {
 	case answer.Error != nil:
 		return Ack{}, refusal(answer.Error)
 	case answer.Stream != contract.StreamIngest:
-		return Ack{}, outcome{kind: refused, err: fmt.Errorf("%w: the stream %s took it, which replicates nothing", ErrNoHub, contract.Quote(answer.Stream))}
+		return Ack{}, outcome{kind: refused, err: fmt.Errorf("%w: the stream %s stored the event, and no hub replicates that stream", ErrNoHub, contract.Quote(answer.Stream))}
 	}
 	return Ack{Seq: answer.Seq, Duplicate: answer.Duplicate}, outcome{}
 }

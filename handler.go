@@ -87,9 +87,9 @@ func Park(err error) error {
 
 var (
 	errTooEarly = errors.New("the handler asked for another attempt")
-	errParked   = errors.New("the handler gave it up")
+	errParked   = errors.New("the handler gave the event up")
 
-	errUnavailable = errors.New("the handler says that something which it needs is away")
+	errUnavailable = errors.New("the handler reported that something it needs is unavailable")
 )
 
 type retryError struct {

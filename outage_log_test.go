@@ -40,7 +40,7 @@ func TestOutageIsLoggedOnceAtEachEnd(t *testing.T) {
 		logged(t, l.log, n+1, n)
 		away.Store(false)
 		l.eventually("all to be handled", func() error { return count("handled", int(handled.Load()), (n+1)*each) })
-		l.eventually("the end to be logged", func() error { return count("ends", l.log.times("goes on"), n+1) })
+		l.eventually("the end to be logged", func() error { return count("ends", l.log.times("the outage is over"), n+1) })
 		logged(t, l.log, n+1, n+1)
 	}
 }
@@ -85,7 +85,7 @@ func TestOutageEndsWithItsQueues(t *testing.T) {
 			if err := i.stop(); err != nil {
 				t.Error(err)
 			}
-			if b, e := l.log.times("that the handlers need is away"), ends(l.log); b < 2 || e != b {
+			if b, e := l.log.times("that the handlers need is unavailable"), ends(l.log); b < 2 || e != b {
 				t.Errorf("after the stop %d begins and %d ends are logged", b, e)
 			}
 		})
@@ -102,12 +102,12 @@ func outageAfter(i *instance, since time.Time) error {
 
 // ends is how many ends of outages are logged.
 func ends(log *recorder) int {
-	return log.times("leaves its work queues while") + log.times("what the handlers need is back")
+	return log.times("leaves its work queues during") + log.times("the outage is over")
 }
 
 func logged(t *testing.T, log *recorder, begins, ends int) {
 	t.Helper()
-	if b, e := log.times("that the handlers need is away"), log.times("what the handlers need is back"); b != begins || e != ends {
+	if b, e := log.times("that the handlers need is unavailable"), log.times("the outage is over"); b != begins || e != ends {
 		t.Errorf("%d begins and %d ends are logged, want %d and %d", b, e, begins, ends)
 	}
 }

@@ -84,11 +84,11 @@ func (d *driver) tell(r *queue.Ready) {
 		d.s.tell(o)
 	}
 	for _, c := range r.Crowded {
-		log.Warn("a work queue is full of events that wait for other rows: some become dead letters until the others are through",
+		log.Warn("a work queue is full of events that wait for other rows: some become dead letters, and are redriven when the others are applied",
 			"service", d.s.client.Service(), "consumer", intakeOf(c.Source).consumer, "waiting", c.Waiting)
 	}
 	if r.StoodStill > 0 {
-		log.Warn("this instance stood still, or was cut off; what it had taken and not begun is dropped",
+		log.Warn("this instance stood still, or was cut off; it drops the copies that it has not begun",
 			"service", d.s.client.Service(), "silent_for", r.StoodStill.Round(time.Millisecond).String())
 	}
 }
@@ -146,7 +146,7 @@ func (d *driver) redrive(letters []uint64) {
 	var reply contract.Redriven
 	err := d.s.client.ask(asking, contract.VerbRedrive, contract.Redrive{Seqs: letters}, &reply)
 	if err != nil && d.serving.Err() == nil {
-		d.s.client.log.Warn("redrive events that waited for other rows; it is tried again",
+		d.s.client.log.Warn("redrive events that waited for other rows; trying again",
 			"service", d.s.client.Service(), "letters", len(letters), "err", err)
 	}
 	d.step(func(now time.Time) { d.core.Redriven(now, letters, err != nil, reply.More, reply.Next) })

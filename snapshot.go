@@ -49,7 +49,7 @@ const (
 type SnapshotFunc func(ctx context.Context, after string, yield func(Event) error) error
 
 // errEnough ends a SnapshotFunc.
-var errEnough = errors.New("no more rows are asked for now")
+var errEnough = errors.New("the hub requests no more rows now")
 
 // ServeSnapshot serves the rows of an entity that this service owns to services that
 // register with StartSnapshot or ask for a Backfill. When ctx ends, the contexts of
@@ -61,18 +61,32 @@ var errEnough = errors.New("no more rows are asked for now")
 // Every user that may publish to "replhub._snapshot.<entity>" can get the rows: give
 // that permission only to the hub.
 func (c *Client) ServeSnapshot(ctx context.Context, entity string, rows SnapshotFunc) error {
+	return c.ServeRows(ctx, entity, Rows{All: rows})
+}
+
+// Rows are the rows of an entity that this service owns.
+type Rows struct {
+	// All yields the rows that follow a key. Required.
+	All SnapshotFunc
+	// Of yields the rows of some keys. Without it, All reads all rows in order to find some:
+	// for a backfill of keys, and for the rows in which a replica differs.
+	Of LookupFunc
+}
+
+// ServeRows serves rows as ServeSnapshot does, and looks up the rows of keys by Rows.Of.
+func (c *Client) ServeRows(ctx context.Context, entity string, rows Rows) error {
 	name, err := subjects.ParseName(entity)
 	switch {
 	case err != nil:
 		return fmt.Errorf("serve a snapshot: %w", err)
 	case c.service.IsZero():
 		return fmt.Errorf("serve a snapshot of %s: %w", entity, ErrNoService)
-	case rows == nil:
+	case rows.All == nil:
 		return fmt.Errorf("serve a snapshot of %s: the function is missing", entity)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &snapshots{client: c, entity: name.String(), rows: rows, slots: make(chan struct{}, maxSnapshots)}
+	s := &snapshots{client: c, entity: name.String(), rows: rows.All, lookup: rows.Of, slots: make(chan struct{}, maxSnapshots)}
 	sub, err := c.nc.QueueSubscribe(contract.SubjectSnapshot+s.entity, contract.GroupSnapshot, func(m *nats.Msg) { s.accept(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("serve a snapshot of %s: %w", entity, closedError(err))
@@ -99,6 +113,7 @@ type snapshots struct {
 	client *Client
 	entity string
 	rows   SnapshotFunc
+	lookup LookupFunc // nil where keys cannot be looked up
 	slots  chan struct{}
 
 	mu     sync.Mutex // guards closed, and wg against its end

@@ -42,6 +42,11 @@ func (s *snapshots) digest(ctx context.Context, a *answer) error {
 			d.keys[key] = true
 		}
 	}
+	if a.asked.Lookup && s.lookup != nil {
+		if err := s.lookUp(ctx, d); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	for {
 		d.fresh = 0
 		err := s.rows(ctx, d.read.After, d.yield)
@@ -59,7 +64,7 @@ func (s *snapshots) digest(ctx context.Context, a *answer) error {
 }
 
 func (d *digesting) enough() bool {
-	return d.full() || d.read.Rows > 0 && time.Now().After(d.until)
+	return d.full() || (d.read.Rows > 0 || d.read.Looked > 0) && time.Now().After(d.until)
 }
 
 func (d *digesting) full() bool {
@@ -86,8 +91,13 @@ func (d *digesting) yield(ev Event) error {
 		return d.answer.failed
 	}
 	d.read.After = key
-	d.read.Rows++
 	d.fresh++
+	return d.take(key, ev)
+}
+
+// take adds a row to the answer.
+func (d *digesting) take(key string, ev Event) error {
+	d.read.Rows++
 	if d.collector != nil {
 		d.collector.Add(key, ev.Data)
 		d.collector.Read(key)
@@ -126,6 +136,9 @@ func (d *digesting) send(end bool) error {
 	made, err := d.collector.Answer(end)
 	if err != nil {
 		return err
+	}
+	if made.Looked = d.read.Looked; made.Looked > 0 {
+		made.After = "" // rows that are looked up come in no order
 	}
 	body, err := json.Marshal(made)
 	if err != nil {

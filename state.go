@@ -121,7 +121,7 @@ func (l *outageLog) logBegin(s *Subscriber, told *SubscriberState) {
 		return
 	}
 	l.begun = told.Since
-	s.client.log.Warn("something that the handlers need is away; the subscriber takes no more until an event is handled again",
+	s.client.log.Warn("outage: something that the handlers need is unavailable; the subscriber tries one event at a time until one succeeds",
 		"service", s.client.Service(), "err", told.Err)
 }
 
@@ -137,11 +137,11 @@ func (l *outageLog) end(s *Subscriber, told *SubscriberState, left bool) {
 	l.ended = told.Since
 	after := time.Since(told.Since).Round(time.Millisecond).String()
 	if left {
-		s.client.log.Info("the subscriber leaves its work queues while what its handlers need is away",
+		s.client.log.Info("the subscriber leaves its work queues during an outage",
 			"service", s.client.Service(), "after", after, "attempts", told.Attempts)
 		return
 	}
-	s.client.log.Info("what the handlers need is back; the subscriber goes on",
+	s.client.log.Info("the outage is over; the subscriber continues",
 		"service", s.client.Service(), "after", after, "attempts", told.Attempts)
 }
 

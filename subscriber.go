@@ -160,7 +160,7 @@ func (s *Subscriber) register(ctx context.Context) error {
 	if _, planErr := s.lookAtQueues(ctx); planErr != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	s.client.log.Warn("no hub takes the registration; going on with what is registered", "service", s.client.Service(), "err", err)
+	s.client.log.Warn("no hub answers the registration; continuing with the registration in force", "service", s.client.Service(), "err", err)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/internal/bridge"
 )
 
 // Keys of the log's attributes.
@@ -133,7 +134,7 @@ func (a *Applier) subscribe(ctx context.Context) error {
 		return unregistered
 	}
 	if unregistered != nil {
-		a.log.Warn("no hub takes the registration; going on with what is registered", keyService, a.cfg.Service, keyErr, unregistered)
+		a.log.Warn("no hub answers the registration; continuing with the registration in force", keyService, a.cfg.Service, keyErr, unregistered)
 	}
 	if !a.allExist() {
 		if err := a.sample(ctx); err != nil {
@@ -152,18 +153,14 @@ func (a *Applier) subscribe(ctx context.Context) error {
 	a.sub.Store(sub)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := sub.Run(ctx)
+		err := a.handleAll(ctx, sub, registered.Epoch)
 		if errors.Is(err, replhub.ErrUnregistered) && unregistered != nil {
 			return unregistered
 		}
-		if err == nil {
-			err = a.cause(ctx)
-		}
-		a.end(nil) // the looks end with it
 		return err
 	})
 	group.Go(func() error {
-		a.watch(ctx, registered.Epoch)
+		a.watch(ctx)
 		return nil
 	})
 	group.Go(func() error {
@@ -175,6 +172,25 @@ func (a *Applier) subscribe(ctx context.Context) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// handleAll runs the subscriber until ctx ends, or under Config.Once until the service has
+// caught up. The looks at the lane end with it.
+func (a *Applier) handleAll(ctx context.Context, sub *replhub.Subscriber, epoch uint64) error {
+	defer a.end(nil)
+	var once *bridge.CaughtUp
+	if a.cfg.Once {
+		once = &bridge.CaughtUp{Client: a.client, Epoch: epoch, Logger: a.log}
+	}
+	err := bridge.Subscribe(ctx, sub, once)
+	switch {
+	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Cause(ctx))):
+		return a.cause(ctx)
+	case err == nil && a.cfg.Once:
+		a.lookAt(ctx) // other instances may have made dead letters since
+		a.end(errCaughtUp)
+	}
+	return err
 }
 
 // mayGoOn reports whether work on a lane that exists goes on though it could not be
@@ -194,35 +210,26 @@ func (a *Applier) cause(ctx context.Context) error {
 	return nil
 }
 
-// watch looks at the lane: for progress, and for the end of a run with Once.
-func (a *Applier) watch(ctx context.Context, epoch uint64) {
+// watch looks at the lane for progress.
+func (a *Applier) watch(ctx context.Context) {
 	var p pace
-	c := caughtUp{epoch: epoch}
 	waits := "" // as it was last logged
 	tick := time.NewTicker(a.cfg.look)
 	defer tick.Stop()
 	for {
 		asked := time.Now()
-		status, err := a.client.Describe(ctx)
+		status := a.lookAt(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil:
-			a.log.Debug("look at the lane", keyErr, err)
-		default:
-			a.lane.Store(&status)
-			a.looked.Store(&asked)
-			now := p.progress(asked, &status, a.done(), a.sub.Load().State())
+		case status != nil:
+			now := p.progress(asked, status, a.done(), a.sub.Load().State())
 			if now.Waits != waits && now.Waits != "" && now.State != replhub.StateLive {
 				a.log.Warn("nothing comes", keyService, a.cfg.Service, "state", now.State, "reason", now.Waits)
 			}
 			waits = now.Waits
 			if a.cfg.OnProgress != nil {
 				a.cfg.OnProgress(now)
-			}
-			if a.cfg.Once && c.look(&status, asked) {
-				a.end(errCaughtUp)
-				return
 			}
 		}
 		select {
@@ -231,6 +238,19 @@ func (a *Applier) watch(ctx context.Context, epoch uint64) {
 		case <-tick.C:
 		}
 	}
+}
+
+// lookAt looks at the lane; nil where the hub does not answer.
+func (a *Applier) lookAt(ctx context.Context) *replhub.Status {
+	asked := time.Now()
+	status, err := a.client.Describe(ctx)
+	if err != nil {
+		a.log.Debug("look at the lane", keyErr, err)
+		return nil
+	}
+	a.lane.Store(&status)
+	a.looked.Store(&asked)
+	return &status
 }
 
 // done counts what this instance has dealt with.

@@ -99,9 +99,6 @@ func (c Config) withDefaults() Config {
 	c.NATS.Logger = cmp.Or(c.NATS.Logger, c.Logger)
 	c.Start = cmp.Or(c.Start, replhub.StartNew())
 	c.sampling = c.sampling.withDefaults()
-	if c.Once { // it ends soon after the last change, and asks for a short time
-		c.look = cmp.Or(c.look, 200*time.Millisecond)
-	}
 	c.look = cmp.Or(c.look, time.Second)
 	return c
 }

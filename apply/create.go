@@ -66,7 +66,7 @@ func (a *Applier) notCreated(r *replica, statement string, err error) error {
 	case database.Classify(err) == database.Unavailable && !isReadOnly(err):
 		return fmt.Errorf("make table %s: %w", r.spec.Table, err)
 	default:
-		return &FindingsError{All: []string{fmt.Sprintf("table %s cannot be made: %v; mend it, or run a statement of your own in place of\n    %s;", r.spec.Table, err, statement)}}
+		return &FindingsError{All: []string{fmt.Sprintf("table %s cannot be created: %v; remove the cause, or run your own statement in place of\n    %s;", r.spec.Table, err, statement)}}
 	}
 }
 

@@ -31,7 +31,7 @@ type target struct {
 }
 
 // errUnknownDSN leaves out what was given.
-var errUnknownDSN = errors.New("the DSN names no database that is known: it begins with postgres://, mysql://, mariadb://, sqlite: or file:, " +
+var errUnknownDSN = errors.New("the DSN names no known database: it must begin with postgres://, mysql://, mariadb://, sqlite: or file:, " +
 	"or is libpq's host=… dbname=…, or user:password@tcp(host:port)/database")
 
 // parseDSN tells which database a DSN names. Its errors do not show the DSN.
@@ -59,7 +59,7 @@ func parseDSN(dsn string) (target, error) {
 func postgresTarget(dsn string) (target, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return target{}, errors.New("the DSN is none of PostgreSQL: " + hidden(err, dsn))
+		return target{}, errors.New("the DSN is not valid for PostgreSQL: " + hidden(err, dsn))
 	}
 	return target{
 		dialect: database.Postgres, name: fmt.Sprintf("PostgreSQL database %s at %s", cfg.Database, cfg.Host),
@@ -71,7 +71,7 @@ func postgresTarget(dsn string) (target, error) {
 func mariadbURL(dsn string) (target, error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
-		return target{}, errors.New("the DSN is no URL of a MariaDB database: it is mysql://user:password@host:port/database, with characters such as @ and / in the password as %40 and %2F")
+		return target{}, errors.New("the DSN is not the URL of a MariaDB database: it must be mysql://user:password@host:port/database, with characters such as @ and / in the password as %40 and %2F")
 	}
 	cfg := mysql.NewConfig()
 	cfg.User = u.User.Username()
@@ -97,7 +97,7 @@ func joint(dsn string) string {
 func mariadbTarget(dsn string) (target, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		return target{}, errors.New("the DSN is none of MariaDB: " + hidden(err, dsn))
+		return target{}, errors.New("the DSN is not valid for MariaDB: " + hidden(err, dsn))
 	}
 	return mariadbConfig(cfg)
 }
@@ -115,7 +115,7 @@ func mariadbConfig(cfg *mysql.Config) (target, error) {
 func sqliteTarget(path string) (target, error) {
 	file, query, _ := strings.Cut(path, "?")
 	if file == "" || strings.Contains(file, ":memory:") {
-		return target{}, errors.New("the DSN names no file of SQLite: it is sqlite:path/to/file.db")
+		return target{}, errors.New("the DSN names no file of SQLite: it must be sqlite:path/to/file.db")
 	}
 	for _, add := range []struct{ unless, setting string }{
 		{"busy_timeout", "_pragma=busy_timeout(10000)"}, {"journal_mode", "_pragma=journal_mode(WAL)"}, {"_txlock", "_txlock=immediate"},

@@ -16,6 +16,7 @@
 // The files in the order in which a run goes through them: config.go, database.go
 // (the DSN), preflight.go with match.go and rehearse.go (the tables as they are),
 // registration.go, sample.go and gate.go (the first rows), create.go with infer.go and
-// ddl.go (tables that are made from them), handler.go, caughtup.go (the end of a run with
-// Once), status.go, progress.go and summary.go, and applier.go, which runs them.
+// ddl.go (tables that are made from them), handler.go, status.go, progress.go and
+// summary.go, and applier.go, which runs them. internal/bridge decides when a run with Once
+// has caught up.
 package apply

@@ -77,7 +77,7 @@ func (p *pace) progress(now time.Time, s *replhub.Status, done uint64, away repl
 	}
 	switch {
 	case away.Unavailable:
-		out.Waits = fmt.Sprintf("the database is away since %s: %v", away.Since.Format(time.TimeOnly), away.Err)
+		out.Waits = fmt.Sprintf("the database is unavailable since %s: %v", away.Since.Format(time.TimeOnly), away.Err)
 	case s.Reason != "" && out.Waits == "":
 		out.Waits = s.Reason
 	}

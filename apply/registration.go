@@ -150,7 +150,7 @@ func (a *Applier) register(ctx context.Context) (replhub.Registered, error) {
 		a.log.Warn("registered, but look at this", keyService, a.cfg.Service, "warning", warning)
 	}
 	for _, change := range p.changes {
-		a.log.Warn("the registration was another; it is changed for events that are not yet copied", keyService, a.cfg.Service, "change", change)
+		a.log.Warn("the registration is changed, for events that are not yet copied", keyService, a.cfg.Service, "change", change)
 	}
 	if !r.Complete {
 		a.log.Warn("ingest no longer holds all events: the table lacks rows that have not changed since; --start snapshot gets them", keyService, a.cfg.Service)
@@ -179,17 +179,17 @@ func (a *Applier) registered(ctx context.Context) (*replhub.Status, error) {
 func (a *Applier) refetch(ctx context.Context, entities []string) {
 	for _, entity := range entities {
 		if a.cfg.Start != replhub.StartSnapshot() {
-			a.log.Warn("rows that were copied before lack what is wanted now: fetch them again with replhub backfill",
+			a.log.Warn("rows that were copied before do not fit the new registration: copy them again with replhub backfill",
 				keyService, a.cfg.Service, keyEntity, entity)
 			continue
 		}
 		b, err := a.client.Backfill(ctx, entity, "")
 		if err != nil {
-			a.log.Warn("rows that were copied before lack what is wanted now, and cannot be fetched again: run replhub backfill later",
+			a.log.Warn("rows that were copied before do not fit the new registration, and the request to copy them again failed: run replhub backfill later",
 				keyService, a.cfg.Service, keyEntity, entity, keyErr, err)
 			continue
 		}
-		a.log.Info("fetching the owner's rows again, for what is wanted now", keyService, a.cfg.Service, keyEntity, entity, "backfill", b.ID)
+		a.log.Info("copying the owner's rows again, for the new registration", keyService, a.cfg.Service, keyEntity, entity, "backfill", b.ID)
 	}
 }
 

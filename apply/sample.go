@@ -82,7 +82,7 @@ func (a *Applier) make(ctx context.Context, r *replica, rows []*replhub.Delivery
 	}
 	if !r.exists() {
 		if len(rows) == 0 {
-			return replhub.Unavailable(errors.New("no row has come yet to make the table from"))
+			return replhub.Unavailable(errors.New("no row to make the table from has arrived yet"))
 		}
 		if err := a.create(ctx, r, rows); err != nil || a.cfg.DryRun {
 			return err

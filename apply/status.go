@@ -51,7 +51,7 @@ func (a *Applier) Status() Status {
 func (s Status) Degraded() []string {
 	var all []string
 	if s.Away.Unavailable {
-		all = append(all, fmt.Sprintf("the database is away since %s: %v", s.Away.Since.UTC().Format(time.RFC3339), s.Away.Err))
+		all = append(all, fmt.Sprintf("the database is unavailable since %s: %v", s.Away.Since.UTC().Format(time.RFC3339), s.Away.Err))
 	}
 	if n := s.Waiting.ForRow + s.Waiting.ForUnique; n > 0 {
 		all = append(all, fmt.Sprintf("%d rows wait for other rows since %s", n, s.Waiting.Since.UTC().Format(time.RFC3339)))

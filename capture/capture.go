@@ -69,7 +69,7 @@ func New(cfg Config) (*Capture, error) {
 		return nil, err
 	}
 	c.engine = engine.New(engine.Config{
-		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, Dismiss: cfg.Dismiss, Logger: cfg.Logger,
+		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, Dismiss: cfg.Dismiss, OnResync: cfg.OnResync, Logger: cfg.Logger,
 	})
 	return c, nil
 }
@@ -149,7 +149,7 @@ func (c *Capture) setup(ctx context.Context) error {
 		return &PreflightError{found}
 	}
 	for _, f := range found {
-		c.cfg.Logger.Warn("the check of the database has found something", "about", f.About, "finding", f.Message)
+		c.cfg.Logger.Warn("the check of the database found problems", "about", f.About, "finding", f.Message)
 	}
 	return source.Setup(ctx, conn, c.wanted, catalog, leftOut, first && !c.cfg.Resync, c.cfg.Logger)
 }

@@ -53,6 +53,9 @@ type Config struct {
 	// all before. Rows that were deleted meanwhile are not told of: replhub verify
 	// --repair deletes them in the replicas.
 	Resync bool
+	// OnResync is called with the number of rows that a resync has published so far, after
+	// each batch; nothing by default.
+	OnResync func(rows uint64)
 	// Dismiss clears the alarms of before: tables that were truncated or altered, and changes
 	// that were left out because they cannot be events.
 	Dismiss bool
@@ -72,13 +75,13 @@ func (c Config) withDefaults() Config {
 }
 
 // errDSN says nothing of the DSN, which may have a password anywhere.
-var errDSN = errors.New("the DSN is none of PostgreSQL, such as postgres://owner@localhost/app or 'host=localhost user=owner dbname=app'")
+var errDSN = errors.New("the DSN is not valid for PostgreSQL; a valid DSN is postgres://owner@localhost/app or 'host=localhost user=owner dbname=app'")
 
 // parse reads the DSN and the selection.
 func (c Config) parse() (*pgx.ConnConfig, source.Wanted, error) {
 	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication, Resync: c.Resync, DeleteOutbox: c.DeleteOutbox}
 	if c.DSN == "" {
-		return nil, w, fmt.Errorf("there is no DSN: say where the database is")
+		return nil, w, fmt.Errorf("the DSN is missing: state the address of the database")
 	}
 	config, err := pgx.ParseConfig(c.DSN)
 	if err != nil {

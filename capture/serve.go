@@ -49,7 +49,7 @@ func (c *Capture) serve(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if c.engine.Status().State == engine.Capturing {
 			if err := s.whileCapturing(ctx); err != nil && ctx.Err() == nil {
-				c.cfg.Logger.Warn("serve rows; it is tried again", "err", err)
+				c.cfg.Logger.Warn("serve rows; trying again", "err", err)
 			}
 		}
 		_ = pause.For(ctx, serveLook) // the loop sees the end of ctx
@@ -91,7 +91,9 @@ func (s *server) whileCapturing(ctx context.Context) error {
 				continue
 			}
 			served[entity] = true
-			group.Go(func() error { return s.client.ServeSnapshot(ctx, entity, s.snapshots.Func(entity)) })
+			group.Go(func() error {
+				return s.client.ServeRows(ctx, entity, replhub.Rows{All: s.snapshots.Func(entity), Of: s.snapshots.Lookup(entity)})
+			})
 		}
 	}
 	return nil

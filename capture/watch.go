@@ -17,7 +17,7 @@ import (
 func (c *Capture) watch(ctx context.Context) error {
 	for pause.For(ctx, c.cfg.WatchEvery) == nil {
 		if err := c.look(ctx); err != nil && ctx.Err() == nil {
-			c.cfg.Logger.Debug("look for tables; it is tried again", "err", err) // the engine tells of a database that is away
+			c.cfg.Logger.Debug("look for tables; trying again", "err", err) // the engine tells of a database that is away
 		}
 	}
 	return nil

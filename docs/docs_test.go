@@ -26,7 +26,8 @@ func pages(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	texts := make(map[string]string)
-	for _, name := range slices.Concat(names, more, []string{filepath.Join(root, "llms.txt")}) {
+	others := []string{filepath.Join(root, "llms.txt"), filepath.Join(root, "inbox", "TYPES.md"), filepath.Join(root, "capture", "TYPES.md")}
+	for _, name := range slices.Concat(names, more, others) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

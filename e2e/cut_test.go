@@ -41,6 +41,12 @@ func newLink(t *testing.T, url string) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newLinkAt(t, listener, url)
+}
+
+// newLinkAt is newLink with a listener of the caller's.
+func newLinkAt(t *testing.T, listener net.Listener, url string) *link {
+	t.Helper()
 	l := &link{to: strings.TrimPrefix(url, "nats://"), listener: listener, free: make(chan struct{})}
 	l.running.Go(l.accept)
 	t.Cleanup(func() {

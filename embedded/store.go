@@ -34,7 +34,7 @@ func openStore(dir string) (*store, error) {
 	lock, err := lockFile(filepath.Join(dir, lockName))
 	switch {
 	case errors.Is(err, ErrStoreInUse):
-		return nil, fmt.Errorf("store folder %s: %w; stop the other one or choose another folder", dir, err)
+		return nil, fmt.Errorf("store folder %s: %w; stop the other server or choose another folder", dir, err)
 	case err != nil:
 		return nil, fmt.Errorf("lock store folder %s: %w; choose one that can be written", dir, err)
 	}

@@ -286,7 +286,7 @@ func TestBackfillRefusals(t *testing.T) {
 	}
 	refused("nobody", `{"entity":"user"}`, contract.CodeNotFound, "", "no such service")
 	w.register("s", `{"entities":["user","tenant"]}`)
-	refused("s", `{}`, contract.CodeInvalidValue, "entity", "of which entity")
+	refused("s", `{}`, contract.CodeInvalidValue, "entity", "state the entity")
 	refused("s", `{"entity":"User"}`, contract.CodeInvalidName, "entity", "User")
 	refused("s", `{"entity":"user","where":"true"}`, contract.CodeUnknownField, "where", "no such field")
 	refused("s", `{"entity":"user","filter":7}`, contract.CodeInvalidValue, "filter", "")

@@ -302,7 +302,7 @@ func TestRedriveTellsWhatStaysInPages(t *testing.T) {
 	}
 	for seq, n := range seen {
 		if n != 1 {
-			t.Errorf("letter %d is told %d times", seq, n)
+			t.Errorf("dead letter %d is told %d times", seq, n)
 		}
 	}
 }

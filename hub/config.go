@@ -142,6 +142,9 @@ type Config struct {
 	// StuckAfter is how long the server may deliver nothing by a consumer that could
 	// deliver, before the hub creates that consumer again; 1 min by default, for tests.
 	StuckAfter time.Duration
+	// ScrubEvery is the time between two reviews of a lane for copies that the server holds
+	// and cannot read; ten minutes by default.
+	ScrubEvery time.Duration
 	// StartTimeout bounds the wait at the start for NATS and, while no lane exists,
 	// for the registry; 10 s by default.
 	StartTimeout time.Duration

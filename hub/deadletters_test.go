@@ -81,7 +81,7 @@ func TestFailuresWhileTheHubIsAway(t *testing.T) {
 			w.startHub(trimming) // two do not write it twice
 			for i, m := range w.letters(2) {
 				if key := m.Header.Get(contract.HeaderKey); key != []string{"1", "5"}[i] {
-					t.Errorf("letter %d is of %s", i, key)
+					t.Errorf("dead letter %d is of %s", i, key)
 				}
 			}
 			w.trimmedTo("sharing", 7)

@@ -81,10 +81,10 @@ func TestUnfilterableEventIsADeadLetterForThatServiceAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m.Header.Get(contract.HeaderReason) != want.reason || sequence(m.Header) != want.seq || m.Subject != "dlq.picky.user.create" {
-			t.Errorf("letter %d on %s: %v", i, m.Subject, m.Header)
+			t.Errorf("dead letter %d on %s: %v", i, m.Subject, m.Header)
 		}
 		if len(m.Data) != 0 {
-			t.Errorf("letter %d shows the service %s", i, m.Data)
+			t.Errorf("dead letter %d shows the service %s", i, m.Data)
 		}
 	}
 	var explained contract.Explained

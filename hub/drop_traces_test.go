@@ -59,7 +59,7 @@ func TestDropRemovesLettersAndRoster(t *testing.T) {
 // finishes the drop first.
 func TestDropFinishedByAnotherHubLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"dropped", "purged letters"} {
+	for _, step := range []string{"dropped", "purged dead letters"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -93,7 +93,7 @@ func TestJoinBesideADrop(t *testing.T) {
 	held, release := make(chan struct{}), make(chan struct{})
 	w.startHub(func(c *hub.Config) {
 		c.Failpoint = func(at string) {
-			if at == "purged letters" {
+			if at == "purged dead letters" {
 				close(held)
 				<-release
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// With the registry away, a drop cannot remove the service's records. A later
+// With the registry unreachable, a drop cannot remove the service's records. A later
 // service of the name gets nothing that it has not asked for.
 func TestDropWhileTheRegistryIsAway(t *testing.T) {
 	w, elsewhere := newWorld(t), newWorld(t)

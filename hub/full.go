@@ -141,6 +141,6 @@ func (l *looks) stuck(service subjects.Name, at event.Position, waitsToRead bool
 // instances see it in describe and at the next registration.
 func (h *Hub) tellDetached(service subjects.Name, reason string) {
 	if err := h.nc.Publish("replhub._detached."+service.String(), []byte(reason)); err != nil {
-		h.log.Debug("tell a service that it is detached", "err", err)
+		h.log.Debug("send a service the notice that its lane is detached", "err", err)
 	}
 }

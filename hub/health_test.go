@@ -158,7 +158,7 @@ func TestARegistryThatIsAwayIsNoReasonToRestart(t *testing.T) {
 	elsewhere := newWorld(t)
 	o := w.observe(elsewhere.server)
 	elsewhere.stopServer()
-	o.awaitHealth(w, http.StatusOK, "registry away")
+	o.awaitHealth(w, http.StatusOK, "registry unreachable")
 	if got := o.metrics()[`replhub_registry_connected{kind="kv"}`]; got != 0 {
 		t.Errorf("registry_connected %v", got)
 	}

@@ -17,7 +17,7 @@ func (h *Hub) watchHTTPFiles(ctx context.Context) error {
 		switch text {
 		case h.condition.HTTP(): // as before
 		case "":
-			h.log.Info("the files of HTTP are in order again")
+			h.log.Info("the files of the HTTP server can be used again")
 		default:
 			h.log.Error("HTTP", "err", text)
 		}

@@ -29,6 +29,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/reply"
 	"github.com/replhub/replhub/hub/internal/report"
+	"github.com/replhub/replhub/hub/internal/scrub"
 	"github.com/replhub/replhub/internal/tree"
 	"github.com/replhub/replhub/subjects"
 )
@@ -89,6 +90,7 @@ type Hub struct {
 
 // rooms are the parts of a hub that work on its lanes; see doc.go.
 type rooms struct {
+	scrubber     *scrub.Scrubber
 	consumers    *consumers.Watch
 	policies     *policy.Enforcer
 	registration *registration.Registrar
@@ -168,6 +170,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		group.Go(func() error { return h.watchAccount(ctx) })
 		group.Go(func() error { return h.watchLayout(ctx) })
 		group.Go(func() error { return h.rooms.consumers.Run(ctx) })
+		group.Go(func() error { return h.rooms.scrubber.Run(ctx) })
 		group.Go(func() error { return h.trimLanesOften(ctx) })
 		group.Go(func() error { return h.trimIngestOften(ctx) })
 		group.Go(func() error { return h.serveControl(ctx) })
@@ -303,7 +306,7 @@ func (h *Hub) awaitRegistry(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists to go on from: %s; start it, or correct its address",
+			return fmt.Errorf("registry (%s) is not reachable after %s and no lane exists from which the hub could continue: %s; start the registry, or correct its address",
 				h.cfg.RegistryKind, h.cfg.StartTimeout, h.cfg.Registry.Status().Err)
 		}
 	}
@@ -335,7 +338,7 @@ func (h *Hub) discover(ctx context.Context) error {
 
 // errNoSnapshot means that a lane lost its state record while the registry is not
 // read yet.
-var errNoSnapshot = errors.New("the lane's state record is gone, and what its service asked for is not known before the registry is read")
+var errNoSnapshot = errors.New("the lane's state record is gone, and the interests of its service are not known before the registry is read")
 
 // recordedState returns what the registry and the consumers say of a service whose
 // lane lost its state record. A hub that has just started waits for the registry.

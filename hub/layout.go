@@ -109,7 +109,7 @@ func (w *layoutWatch) look(ctx context.Context) {
 			done[name] = want.text()
 		}
 		if err != nil {
-			texts = append(texts, fmt.Sprintf("stream %s does not have its replicas and its place yet (%s): %v; it is tried again", name, want.text(), err))
+			texts = append(texts, fmt.Sprintf("stream %s does not have its replicas and its place yet (%s): %v; trying again", name, want.text(), err))
 		}
 	}
 	w.done = done

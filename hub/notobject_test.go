@@ -37,7 +37,7 @@ func TestPayloadThatIsNoObjectIsADeadLetter(t *testing.T) {
 			return err
 		})
 		if m.reason != contract.ReasonNotObject || m.seq != fmt.Sprint(list) || m.data != "" {
-			t.Errorf("letter %d: %+v", i, m)
+			t.Errorf("dead letter %d: %+v", i, m)
 		}
 	}
 	// A definition that can take it brings it back, whole.

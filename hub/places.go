@@ -117,6 +117,7 @@ func (h *Hub) answerPlace(ctx context.Context, m *nats.Msg) {
 		h.log.Debug("answer where this hub is", "err", err)
 		return
 	}
+	self.Version, self.Time = h.cfg.Version, time.Now()
 	data, err := json.Marshal(self)
 	if err == nil {
 		err = h.nc.Publish(m.Reply, data)

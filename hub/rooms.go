@@ -15,6 +15,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/reconcile"
 	"github.com/replhub/replhub/hub/internal/registration"
 	"github.com/replhub/replhub/hub/internal/report"
+	"github.com/replhub/replhub/hub/internal/scrub"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -22,9 +23,12 @@ import (
 // furnish makes the rooms; each depends on those before it.
 func (h *Hub) furnish() {
 	lacking, unavailable := new(lanes.Lacking), report.NewUnavailable()
+	scrubber := scrub.New(scrub.Config{
+		JS: h.js, Lanes: h.lanes, Letters: h.hubs.TrimsIngest, Now: h.now, Detached: h.tellDetached, Every: h.cfg.ScrubEvery, Logger: h.log,
+	})
 	watch := consumers.New(consumers.Config{
 		JS: h.js, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, DeadLetters: h.deadLetters,
-		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Logger: h.log,
+		Now: h.now, Started: h.started, Every: h.cfg.TrimEvery, StuckAfter: h.cfg.StuckAfter, Stood: scrubber.Stood, Logger: h.log,
 	})
 	policies := policy.New(policy.Config{
 		Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Book: h.book, DeadLetters: h.deadLetters, Alarms: h.alarms,
@@ -36,6 +40,7 @@ func (h *Hub) furnish() {
 		Book: h.book, DeadLetters: h.deadLetters, Rosters: h.rosters, Policies: policies, Started: h.started, Failpoint: h.cfg.Failpoint, Logger: h.log,
 	})
 	h.rooms = rooms{
+		scrubber:     scrubber,
 		consumers:    watch,
 		policies:     policies,
 		registration: registrar,
@@ -47,7 +52,7 @@ func (h *Hub) furnish() {
 		}),
 		report: report.New(report.Config{
 			JS: h.js, Conn: h.nc, Ingest: h.ingest, Hubs: h.hubs, Lanes: h.lanes, Lacking: lacking, Watch: watch, DeadLetters: h.deadLetters,
-			Rosters: h.rosters, Unavailable: unavailable, Alarms: h.alarms, Registry: h.cfg.Registry, Hub: &h.condition, Kept: h.kept(),
+			Rosters: h.rosters, Unavailable: unavailable, Alarms: h.alarms, Registry: h.cfg.Registry, Hub: &h.condition, Damaged: scrubber.Texts, Kept: h.kept(),
 			RegistryKind: h.cfg.RegistryKind, Version: h.cfg.Version, Started: h.started, IngestMaxBytes: h.cfg.IngestMaxBytes, Logger: h.log,
 		}),
 		unavailable: unavailable,

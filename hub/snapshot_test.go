@@ -145,7 +145,7 @@ func TestSnapshotWaitsForItsOwner(t *testing.T) {
 	f := w.fill("the reason", "s", func(f *contract.FillStatus) bool {
 		return f.Stalled != "" && len(f.Entities) == 1 && f.Entities[0] == "user"
 	})
-	if f.Kind != contract.FillSnapshot || !strings.Contains(f.Stalled, "nobody serves a snapshot of user") {
+	if f.Kind != contract.FillSnapshot || !strings.Contains(f.Stalled, "no instance serves a snapshot of user") {
 		t.Errorf("fill %+v", f)
 	}
 	w.publish("db.user.update", string(userData("k000001", 7)))

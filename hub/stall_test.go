@@ -90,12 +90,12 @@ func TestOneStallIsOneEpisode(t *testing.T) {
 			return nil
 		})
 	}
-	if n := log.count("lane stalled"); n != 1 || log.count("lane goes on") != 0 {
-		t.Errorf("told of %d stalls and %d ends, want one stall", n, log.count("lane goes on"))
+	if n := log.count("lane stalled"); n != 1 || log.count("lane continues") != 0 {
+		t.Errorf("told of %d stalls and %d ends, want one stall", n, log.count("lane continues"))
 	}
 	w.consume("s", "workers", events-8)
 	w.eventually("the end of the stall", func() error {
-		if log.count("lane goes on", "stalled_for=") != 1 {
+		if log.count("lane continues", "stalled_for=") != 1 {
 			return errors.New(log.text())
 		}
 		return nil

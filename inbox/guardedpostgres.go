@@ -148,7 +148,7 @@ func (g *guardedBatch) upsert(ctx context.Context, tx database.Tx, args []any) (
 func (g *guardedBatch) explain(ctx context.Context, db *sql.DB, lost []*slot) {
 	current, err := g.inbox.readRows(ctx, db, lost)
 	if err != nil {
-		g.inbox.cfg.Logger.Debug("a batch is applied, and what was passed over counts as stale", "deliveries", len(lost), "err", err)
+		g.inbox.cfg.Logger.Debug("a batch is applied, and the skipped deliveries count as stale", "deliveries", len(lost), "err", err)
 	}
 	for _, s := range lost {
 		for n, r := range s.records {

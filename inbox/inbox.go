@@ -121,7 +121,7 @@ func (i *Inbox) passByUpsert(ctx context.Context, tx database.Tx, r record) (Out
 func (i *Inbox) lost(current Stamp, r record) Outcome {
 	if regressed(current, r.stamp) {
 		if _, told := i.regressed.LoadOrStore(r.stamp.Origin, true); !told {
-			i.cfg.Logger.Warn("a publisher gave a lower version after a greater one, and that change is passed over; "+
+			i.cfg.Logger.Warn("a publisher gave a lower version after a greater one, and that change is skipped; "+
 				"if its database was restored from a backup, begin a new generation of its outbox (package outbox says how), else all its changes are passed over until they pass the old versions",
 				slog.String(keyOrigin, r.stamp.Origin), slog.String(keyEntity, r.entity), slog.String(keyRow, shown(r.key)),
 				slog.Int64(keyVersion, r.stamp.Version), slog.Int64(keyApplied, current.Version))

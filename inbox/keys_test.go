@@ -86,7 +86,7 @@ var blurred = []struct {
 }
 
 // mend is the statement that an error offers.
-var mend = regexp.MustCompile(`mend it by: (ALTER|CREATE) .*$`)
+var mend = regexp.MustCompile(`to correct that: (ALTER|CREATE) .*$`)
 
 // A table that takes different keys for one is refused at its first use, and the
 // statement that the error offers mends it.
@@ -108,7 +108,7 @@ func TestTableThatCannotTellKeysApart(t *testing.T) {
 			}
 			var wrong *inbox.TableError
 			err = put(t, db, table, replhub.Delete, b.same[0], "")
-			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "cannot tell keys apart") {
+			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "cannot distinguish all keys") {
 				t.Errorf("%s: %v", b.column, err)
 				continue
 			}
@@ -119,7 +119,7 @@ func TestTableThatCannotTellKeysApart(t *testing.T) {
 				}
 				continue // which has no statement for it
 			}
-			create(t, db, strings.TrimPrefix(statement, "mend it by: "))
+			create(t, db, strings.TrimPrefix(statement, "to correct that: "))
 			for _, key := range b.same {
 				if err := put(t, db, table, replhub.Create, key, `{"v":"x"}`); err != nil {
 					t.Errorf("%s: after %s: %v", b.column, statement, err)

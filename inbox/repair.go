@@ -28,7 +28,7 @@ func (t *Table) Repair(ctx context.Context, db *sql.DB, cfg VerifyConfig, keys [
 	}
 	v.begin("rows that differ, sent again", uint64(len(keys)))
 	for sent := 0; sent < len(keys); {
-		n := batchOfKeys(keys[sent:])
+		n := contract.KeysOfOneBackfill(keys[sent:])
 		if err := v.sendAgain(ctx, keys[sent:sent+n]); err != nil {
 			return nil, fmt.Errorf("send rows of %s again: %w", v.cfg.Entity, err)
 		}
@@ -54,16 +54,6 @@ func (t *Table) Repair(ctx context.Context, db *sql.DB, cfg VerifyConfig, keys [
 	}
 	v.conclude()
 	return &v.result, nil
-}
-
-// batchOfKeys is how many keys one backfill takes.
-func batchOfKeys(keys []string) int {
-	const bytes = contract.MaxBackfillBytes / 2 // the lane's state record holds them
-	n := 0
-	for size := 0; n < min(len(keys), contract.MaxBackfillKeys) && (n == 0 || size+len(keys[n]) <= bytes); n++ {
-		size += len(keys[n])
-	}
-	return n
 }
 
 // sendAgain has the rows of keys sent again, and returns when they are in the lane.

@@ -30,6 +30,6 @@ func refusedKind(v jsonValue, column string) error {
 // unknownRule is that of types that are not known here.
 type unknownRule struct{}
 
-var errUnknownType = errors.New("how a value is stored in this type is not known here; give the Column a Convert function, whose result is stored as it is, or make the column text")
+var errUnknownType = errors.New("there is no rule for values of this type; give the Column a Convert function, whose result is stored as it is, or make the column text")
 
 func (unknownRule) store(jsonValue) (any, error) { return nil, errUnknownType }

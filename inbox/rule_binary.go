@@ -23,7 +23,7 @@ func (b binaryRule) store(v jsonValue) (any, error) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(v.text)
 	if err != nil || base64.StdEncoding.EncodeToString(raw) != v.text {
-		return nil, errors.New("a string for a binary column is its bytes in standard base64 with padding, and this is none; inbox.Hex as the column's Convert reads hexadecimal digits")
+		return nil, errors.New("a string for a binary column must be standard base64 with padding; inbox.Hex as the column's Convert reads hexadecimal digits")
 	}
 	if n := len(raw); b.bytes > 0 && (n > b.bytes || b.fixed && n < b.bytes) {
 		return nil, fmt.Errorf("it has %d bytes, and the column %d", n, b.bytes)

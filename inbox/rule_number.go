@@ -117,7 +117,7 @@ func (n decimalRule) store(v jsonValue) (any, error) {
 
 func (n decimalRule) key(text string) (any, error) {
 	if !canonicalDecimal(text) {
-		return nil, errors.New("a key of a numeric column is a number in its shortest form, without an exponent and without zeros that say nothing: any other spelling is another key and would be the same row")
+		return nil, errors.New("a key of a numeric column is a number in its shortest form, without an exponent and without redundant zeros: any other spelling is another key and would be the same row")
 	}
 	return n.store(jsonValue{kind: jsonNumber, text: text, raw: []byte(text)})
 }

@@ -125,7 +125,7 @@ func (s sqliteRule) string(v jsonValue) (any, error) {
 		s.affinity == affinityNumeric && plainDecimal(v.text):
 		return s.number(v)
 	case looksNumeric.MatchString(strings.Trim(v.text, " \t\n\v\f\r")):
-		return nil, errors.New("SQLite would take it for a number; make the column TEXT")
+		return nil, errors.New("SQLite would treat it as a number; make the column TEXT")
 	case s.strict:
 		return nil, refusedKind(v, "a column of numbers of a STRICT table")
 	default:

@@ -41,7 +41,7 @@ func (t textRule) check(text string) error {
 		return errors.New("it holds a NUL, which the database's text cannot")
 	}
 	if t.padded && strings.HasSuffix(text, " ") {
-		return errors.New("it ends in a blank, which char(n) cannot tell from its padding; make the column varchar")
+		return errors.New("it ends in a blank, which char(n) cannot distinguish from its padding; make the column varchar")
 	}
 	if t.repertoire != nil {
 		for _, r := range text {
@@ -71,7 +71,7 @@ func (e enumRule) store(v jsonValue) (any, error) {
 		return nil, refusedKind(v, "an enum")
 	}
 	if !v.exact || !slices.Contains(e.labels, v.text) {
-		return nil, fmt.Errorf("it is none of the labels %.200q", e.labels)
+		return nil, fmt.Errorf("it is not one of the labels %.200q", e.labels)
 	}
 	return v.text, nil
 }

@@ -101,7 +101,7 @@ func (m momentRule) store(v jsonValue) (any, error) {
 	case err != nil:
 		return nil, err
 	case m.zoned && !at.zoned:
-		return nil, errors.New("it says no offset, so the session's time zone would decide; inbox.AssumeUTC as the column's Convert takes it for UTC")
+		return nil, errors.New("it has no offset, so the session's time zone would decide; inbox.AssumeUTC as the column's Convert takes it for UTC")
 	case fractionDigits(at.wall) > m.fraction:
 		return nil, errFraction(fractionDigits(at.wall), m.fraction)
 	case !m.min.IsZero() && (at.wall.Before(m.min) || at.wall.After(m.max)):

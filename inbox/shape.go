@@ -100,10 +100,10 @@ func keyProblem(d database.Dialect, table string, key catalogColumn) string {
 	}
 	switch {
 	case key.blurs != "":
-		return fmt.Sprintf("key column %q of type %s cannot tell keys apart: %s; mend it by: %s",
+		return fmt.Sprintf("key column %q of type %s cannot distinguish all keys: %s; to correct that: %s",
 			key.name, key.typeName, key.blurs, retyped(d, quotedTable, quotedKey, key.distinct))
 	case !key.unique:
-		return fmt.Sprintf("key column %q is neither the primary key nor unique by an index of its own that is whole, valid and not deferrable; mend it by: %s",
+		return fmt.Sprintf("key column %q is neither the primary key nor unique by an index of its own that is whole, valid and not deferrable; to correct that: %s",
 			key.name, notUnique(d, quotedTable, quotedKey))
 	default:
 		return ""

@@ -27,7 +27,7 @@ func TestTableThatCannotWork(t *testing.T) {
 	onAll("v", []string{"it does not exist", "other"}, "CREATE TABLE other (id int PRIMARY KEY)")
 	onAll("w", []string{`it has no column "w", but id, v`}, "CREATE TABLE t (id int PRIMARY KEY, v int)")
 	onAll("v", []string{"it has no column \"id\""}, "CREATE TABLE t (v int)")
-	onAll("v", []string{"neither the primary key nor unique", "mend it by: "}, "CREATE TABLE t (id int NOT NULL, v int)")
+	onAll("v", []string{"neither the primary key nor unique", "to correct that: "}, "CREATE TABLE t (id int NOT NULL, v int)")
 	onAll("v", []string{"neither the primary key nor unique"}, "CREATE TABLE t (id int NOT NULL, v int, PRIMARY KEY (id, v))")
 	onAll("v", []string{`column "v" is generated`}, "CREATE TABLE t (id int PRIMARY KEY, a int, v int GENERATED ALWAYS AS (a + 1) STORED)")
 	onAll("v", []string{`column "need" is NOT NULL, has no default and is not mapped`}, "CREATE TABLE t (id int PRIMARY KEY, v int, need int NOT NULL)")
@@ -81,7 +81,7 @@ func TestUniqueKeyAsOffered(t *testing.T) {
 		if err == nil {
 			t.Fatal("a key that is not unique passed")
 		}
-		create(t, db, strings.TrimPrefix(mend.FindString(err.Error()), "mend it by: "))
+		create(t, db, strings.TrimPrefix(mend.FindString(err.Error()), "to correct that: "))
 		for _, v := range []string{"1", "2"} {
 			if err := put(t, db, table, replhub.Update, "42", `{"v":`+v+`}`); err != nil {
 				t.Error(err)

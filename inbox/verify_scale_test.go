@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,7 +67,9 @@ func TestVerifyAtScale(t *testing.T) {
 		serving.Close()
 		conn.Close()
 	}()
-	running.Go(func() { _ = serving.ServeSnapshot(ctx, "user", rowsOfPeople(owner)) })
+	running.Go(func() {
+		_ = serving.ServeRows(ctx, "user", replhub.Rows{All: rowsOfPeople(owner), Of: peopleOf(owner)})
+	})
 	client := hub.Client(t, "sharing", func(c *replhub.Config) { c.Logger = slog.New(slog.DiscardHandler); c.Timeout = 20 * time.Second })
 	sub := replhub.SubscriberConfig{Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user"}}}}
 	s, err := replhub.NewBatchSubscriber(client, sub, table.Handler(r.DB))
@@ -151,6 +154,27 @@ func rowsOfPeople(db *sql.DB) replhub.SnapshotFunc {
 				return err
 			}
 			if err := yield(replhub.Event{Key: strconv.FormatInt(id, 10), Data: data}); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}
+}
+
+// peopleOf looks up rows.
+func peopleOf(db *sql.DB) replhub.LookupFunc {
+	return func(ctx context.Context, keys []string, yield func(replhub.Event) error) error {
+		rows, err := db.QueryContext(ctx, "SELECT id::text, "+personJSON+" FROM people WHERE id = ANY ($1::bigint[])", "{"+strings.Join(keys, ",")+"}")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var ev replhub.Event
+			if err := rows.Scan(&ev.Key, &ev.Data); err != nil {
+				return err
+			}
+			if err := yield(ev); err != nil {
 				return err
 			}
 		}

@@ -59,7 +59,7 @@ func (m *Map) found() {
 	if !m.presence.there() {
 		return
 	}
-	text := fmt.Sprintf("bucket %s was deleted and created again at %s: its records are lost, as far as nobody writes them again",
+	text := fmt.Sprintf("bucket %s was deleted and created again at %s: its records are lost unless they are written again",
 		m.cfg.Bucket, time.Now().UTC().Format(time.RFC3339))
 	m.cfg.Logger.Error("registry bucket created again", "text", text)
 	var lost mirror.Findings

@@ -10,20 +10,6 @@ var applyMutants = []mutant{
 		pkg:  "./apply", test: "TestDryRunLeavesALiveServiceAlone",
 	},
 	{
-		name: "apply-once-without-position", guarantee: "a run with --once ends when everything that ingest held at the begin had its effect",
-		file: "apply/caughtup.go",
-		old:  "s.Position.Compare(c.end) >= 0",
-		new:  "(true || s.Position.Compare(c.end) >= 0)",
-		pkg:  "./apply", test: "TestCaughtUp",
-	},
-	{
-		name: "apply-once-before-acknowledgement", guarantee: "a run with --once ends when everything that ingest held at the begin had its effect",
-		file: "apply/caughtup.go",
-		old:  "if s.Backlog > 0 &&",
-		new:  "if false && s.Backlog > 0 &&",
-		pkg:  "./apply", test: "TestCaughtUp",
-	},
-	{
 		name: "apply-lossy-type", guarantee: "the value in the column is the value in the event",
 		file: "apply/infer.go",
 		old:  "case s == sortMoment:\n\t\treturn \"timestamptz\"",
@@ -50,5 +36,12 @@ var applyMutants = []mutant{
 		old:  "case n == len(trials) && n > 1:",
 		new:  "case false && n == len(trials) && n > 1:",
 		pkg:  "./apply", test: "TestWeigh",
+	},
+	{
+		name: "apply-caught-up-too-soon", guarantee: "apply, push --json: caught_up means that nothing is left",
+		file: "cmd/replhub/statuslines.go",
+		old:  "	case line.Left > 0:",
+		new:  "	case line.Left > 1<<40:",
+		pkg:  "./cmd/replhub", test: "TestStatusOfALine",
 	},
 }

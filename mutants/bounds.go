@@ -19,13 +19,13 @@ var boundsMutants = []mutant{
 	{
 		name: "redrive-starts-over", guarantee: "letters that stay do not stop those behind them",
 		file: "hub/internal/control/redrive.go",
-		old:  `all: req.All, from: req.After + 1,`,
-		new:  `all: req.All, from: 1,`,
+		old:  `r.core = redrive.All(req.After, limits)`,
+		new:  `r.core = redrive.All(0, limits)`,
 		pkg:  "./hub", test: "TestRedriveTellsWhatStaysInPages",
 	},
 	{
 		name: "record-of-any-size", guarantee: "a state record fits max_payload",
-		file: "hub/internal/registration/register.go",
+		file: "hub/internal/registration/edit.go",
 		old:  `	s, err = s.Bounded(tip.State, r.cfg.Conn.MaxPayload())`,
 		new:  `	err = nil`,
 		pkg:  "./hub", test: "TestRegistrationThatDoesNotFitARecord",

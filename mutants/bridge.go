@@ -12,9 +12,9 @@ var bridgeMutants = []mutant{
 	{
 		name: "once-before-acknowledgement", guarantee: "--once ends when everything that ingest held at the start is done",
 		file: "internal/bridge/caughtup.go",
-		old:  "info.AckFloor.Stream >= w.last || now.Sub(since) >= settle)",
-		new:  "info.AckFloor.Stream >= w.last || true || now.Sub(since) >= settle)",
-		pkg:  "./internal/bridge", test: "TestThrough",
+		old:  "c.AckFloor >= w.last || now.Sub(since) >= settle)",
+		new:  "c.AckFloor >= w.last || true || now.Sub(since) >= settle)",
+		pkg:  "./internal/bridge", test: "TestCaughtUp",
 	},
 	{
 		name: "setting-that-does-not-exist", guarantee: "no misspelt setting is ignored",

@@ -26,8 +26,8 @@ var fleetMutants = []mutant{
 	{
 		name: "old-server-of-a-cluster", guarantee: "versions: the oldest server of a cluster counts",
 		file: "hub/versions.go",
-		old:  "		if v.before(oldestMinor) {\n			return false, refuseOld(text)",
-		new:  "		if false && v.before(oldestMinor) {\n			return false, refuseOld(text)",
+		old:  "		if v.Before(servers.OldestMinor) {\n			return false, servers.RefuseOld(text)",
+		new:  "		if false && v.Before(servers.OldestMinor) {\n			return false, servers.RefuseOld(text)",
 		pkg:  "./hub", test: "TestClusterWithAnOldServer",
 	},
 	{

@@ -51,7 +51,7 @@ type mutant struct {
 }
 
 func all() []mutant {
-	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants, cliMutants, batchMutants, outageMutants, valuesMutants, replicaMutants, outboxMutants, repairMutants, twowayMutants, speedMutants, uniqueMutants, countsMutants, leaderMutants, classesMutants, roomsMutants, coreMutants, databaseMutants, retentionMutants, authMutants, simulationMutants, otherKeysMutants, placesMutants, houseMutants, migrateMutants, reviewMutants, queuesimMutants, restoreMutants, fleetMutants, leaseMutants, eraseMutants, transportMutants, policyMutants, damageMutants, attackMutants, bridgeMutants, restMutants, rowsMutants, pushMutants, verifyMutants, registryMutants, consoleMutants, applyMutants, captureMutants, captureSourceMutants, captureToldMutants)
+	return slices.Concat(mutants, lostMutants, sdkMutants, semanticsMutants, brokenMutants, watchingMutants, boundsMutants, cliMutants, batchMutants, outageMutants, valuesMutants, replicaMutants, outboxMutants, repairMutants, twowayMutants, speedMutants, uniqueMutants, countsMutants, leaderMutants, classesMutants, roomsMutants, coreMutants, databaseMutants, retentionMutants, authMutants, simulationMutants, otherKeysMutants, placesMutants, houseMutants, migrateMutants, reviewMutants, queuesimMutants, restoreMutants, fleetMutants, leaseMutants, eraseMutants, transportMutants, policyMutants, damageMutants, attackMutants, bridgeMutants, restMutants, rowsMutants, pushMutants, verifyMutants, registryMutants, consoleMutants, applyMutants, captureMutants, captureSourceMutants, captureToldMutants, scrubMutants, redriveMutants, doctorMutants, deployMutants)
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {

@@ -146,7 +146,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "detached-goes-on", guarantee: "a detached lane must be registered with a start",
-		file: "hub/internal/registration/register.go",
+		file: "hub/internal/registration/edit.go",
 		old:  `		if w.StartGiven {`,
 		new:  `		if true || w.StartGiven {`,
 		pkg:  "./hub", test: "TestTrimmedPastALaneDetachesIt",
@@ -218,7 +218,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "registered-into-a-drop", guarantee: "2: a registration beside a drop is not lost with the stream",
-		file: "hub/internal/registration/register.go",
+		file: "hub/internal/registration/edit.go",
 		old:  `	if s.Dropped {`,
 		new:  `	if s.Dropped && len(s.Interests) > 0 {`,
 		pkg:  "./hub", test: "TestRegistrationBesideADrop",

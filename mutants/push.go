@@ -59,4 +59,18 @@ var pushMutants = []mutant{
 		new:  "for _, key := range keys[:1] {",
 		pkg:  "./push", test: "TestSignature",
 	},
+	{
+		name: "push-dry-run-sends", guarantee: "push --dry-run connects to nothing",
+		file: "cmd/replhub/push.go",
+		old:  "	if f.dryRun {",
+		new:  "	if false && f.dryRun {",
+		pkg:  "./cmd/replhub", test: "TestPushDryRun",
+	},
+	{
+		name: "push-time-of-another-form", guarantee: "each request is a valid CloudEvent",
+		file: "push/request.go",
+		old:  "	set(ceTime, d.Time.UTC().Format(time.RFC3339Nano))",
+		new:  "	set(ceTime, d.Time.UTC().Format(time.DateTime))",
+		pkg:  "./push", test: "TestCloudEventsSDKReadsRequests",
+	},
 }

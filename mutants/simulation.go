@@ -4,7 +4,7 @@ package main
 var simulationMutants = []mutant{
 	{
 		name: "idle-lane-not-resumed", guarantee: "3: an interest of a lane without one begins behind a rollback that no cursor has noticed",
-		file: "hub/internal/registration/register.go",
+		file: "hub/internal/registration/edit.go",
 		old:  `	pos, err := r.cfg.Ingest.Resume(ctx, s.Pos)`,
 		new:  `	pos, err := s.Pos, error(nil)`,
 		pkg:  "./hub", test: "TestLaneWithoutAnInterestNoticesARollback",

@@ -72,4 +72,25 @@ var verifyMutants = []mutant{
 		new:  `" AND NOT r.deleted)"`,
 		pkg:  "./inbox", test: "TestRowOfASnapshotRepairs",
 	},
+	{
+		name: "lookup-leaves-keys-out", guarantee: "repair: a key counts as absent only if the owner has looked it up",
+		file: "snapshot_lookup.go",
+		old:  `			return d.send(false) // the next request begins with these keys`,
+		new:  `			return d.send(true)`,
+		pkg:  ".", test: "TestLookupOfSomeKeys",
+	},
+	{
+		name: "lookup-skips-rows", guarantee: "verify: rows that do not fit an answer are asked for again",
+		file: "hub/internal/lane/digest.go",
+		old:  `		to.looked = from.looked + made.Looked`,
+		new:  `		to.looked = from.looked + len(query.Keys)`,
+		pkg:  "./hub", test: "TestKeysAreLookedUp",
+	},
+	{
+		name: "backfill-first-keys-only", guarantee: "backfill --key: each key is sent again, however many there are",
+		file: "cmd/replhub/backfill.go",
+		old:  `	for _, req := range requests {`,
+		new:  `	for _, req := range requests[:1] {`,
+		pkg:  "./cmd/replhub", test: "TestBackfillOfManyKeys",
+	},
 }

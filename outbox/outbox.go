@@ -56,7 +56,7 @@ func (c Config) validate() error {
 	case c.Log && c.Dialect != database.Postgres:
 		return fmt.Errorf("config: Log: is for PostgreSQL only")
 	case !regexp.MustCompile(`^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$`).MatchString(c.Table):
-		return fmt.Errorf("config: Table %q: must be lower-case letters, digits and _, at most 40, with a schema before a . if wanted", c.Table)
+		return fmt.Errorf("config: Table %q: must be lower-case letters, digits and _, at most 40, optionally with a schema and a dot in front", c.Table)
 	case c.Dialect == database.SQLite && strings.Contains(c.Table, "."):
 		return fmt.Errorf("config: Table %q: SQLite has no schemas", c.Table)
 	case c.Shards < 1 || c.Shards > maxShards:

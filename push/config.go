@@ -146,8 +146,6 @@ func (c Config) validate() (subjects.Name, *url.URL, error) {
 		}
 	}
 	switch {
-	case c.Conn == nil:
-		return subjects.Name{}, nil, errors.New("push: Conn is missing: connect to NATS first")
 	case (c.SecretFile == "") == (c.Secrets == ""):
 		return subjects.Name{}, nil, errors.New("push: a secret must sign the requests: name one file of secrets, or give their text, and not both; 'echo whsec_$(openssl rand -base64 32)' makes one")
 	case c.Proxy && !c.AllowPrivate:

@@ -38,7 +38,7 @@ func (r addressRule) control(_ context.Context, _, address string, _ syscall.Raw
 func (r addressRule) check(addr netip.Addr) error {
 	switch public := isPublic(addr); {
 	case !public && !r.allowPrivate:
-		return fmt.Errorf("%w: %s is not a public address; allow it with AllowPrivate (--allow-private) if it is meant", errAddress, addr)
+		return fmt.Errorf("%w: %s is not a public address; allow it with AllowPrivate (--allow-private) if that is intended", errAddress, addr)
 	case public && r.plain:
 		return fmt.Errorf("%w: %s is a public address, and http is readable on the way; use https", errAddress, addr)
 	default:

@@ -116,15 +116,10 @@ func (e *endpoint) post(ctx context.Context, d *replhub.Delivery, keys [][]byte)
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, e.timeout, ErrTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url.String(), bytes.NewReader(d.Data))
+	req, err := e.request(ctx, d, keys, began)
 	if err != nil {
-		return nil, fmt.Errorf("make the request: %w", withoutURL(err))
+		return nil, err
 	}
-	req.Header = headersOf(d)
-	req.Header.Set("User-Agent", e.userAgent)
-	// The time is that of this request, since receivers refuse an old one; the id stays.
-	req.Header.Set(headerTimestamp, strconv.FormatInt(began.Unix(), 10))
-	req.Header.Set(headerSignature, signature(keys, webhookID(d), began, d.Data))
 	resp, err := e.client.Do(req)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), ErrTimeout) {
@@ -136,6 +131,20 @@ func (e *endpoint) post(ctx context.Context, d *replhub.Delivery, keys [][]byte)
 	a := &answer{status: resp.StatusCode, header: resp.Header, excerpt: excerptOf(resp, e.url)}
 	a.took = time.Since(began)
 	return a, nil
+}
+
+// request is a delivery's request.
+func (e *endpoint) request(ctx context.Context, d *replhub.Delivery, keys [][]byte, at time.Time) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url.String(), bytes.NewReader(d.Data))
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", withoutURL(err))
+	}
+	req.Header = headersOf(d)
+	req.Header.Set("User-Agent", e.userAgent)
+	// The time is that of this request, since receivers refuse an old one; the id stays.
+	req.Header.Set(headerTimestamp, strconv.FormatInt(at.Unix(), 10))
+	req.Header.Set(headerSignature, signature(keys, webhookID(d), at, d.Data))
+	return req, nil
 }
 
 // excerptOf reads an answer to its end or to a bound, and returns its beginning where the

@@ -72,6 +72,9 @@ func New(ctx context.Context, cfg Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Conn == nil {
+		return nil, errors.New("push: Conn is missing: connect to NATS first")
+	}
 	e, err := newEndpoint(cfg, u)
 	if err != nil {
 		return nil, err
@@ -135,7 +138,7 @@ func (p *Pusher) registration(ctx context.Context) (replhub.Registration, error)
 	case !refused || refusal.Code != replhub.CodeNotFound:
 		return r, nil // without an answer the subscriber goes on with what is registered
 	case len(r.Interests) == 0:
-		return r, fmt.Errorf("push: %s is not registered: say which entities it gets (--entity), or register it", p.service)
+		return r, fmt.Errorf("push: %s is not registered: name its entities (--entity), or register it", p.service)
 	default:
 		r.Queue.Partitions = newPartitions
 		r.Queue.MaxDeliver = cmp.Or(r.Queue.MaxDeliver, newMaxDeliver)
@@ -172,11 +175,14 @@ func (p *Pusher) runRound(ctx context.Context, registration replhub.Registration
 	return gone, err
 }
 
+// Lane asks the hub for the service's lane.
+func (p *Pusher) Lane(ctx context.Context) (replhub.Status, error) { return p.client.Describe(ctx) }
+
 func (p *Pusher) once() *bridge.CaughtUp {
 	if !p.cfg.Once {
 		return nil
 	}
-	return &bridge.CaughtUp{Conn: p.cfg.Conn, Service: p.service, Domain: p.cfg.Domain, Logger: p.cfg.Logger}
+	return &bridge.CaughtUp{Client: p.client, Logger: p.cfg.Logger}
 }
 
 // watch notes when the subscriber is ready, and after a 410 pauses the service and ends
@@ -206,7 +212,7 @@ func (p *Pusher) keysNow() [][]byte {
 	keys, fault, changed := p.endpoint.keys.now()
 	switch {
 	case changed && fault != nil:
-		p.cfg.Logger.Warn("the secrets cannot be read; the ones before go on signing", "err", fault)
+		p.cfg.Logger.Warn("the secrets cannot be read; the secrets that were read before stay in use", "err", fault)
 	case changed:
 		p.cfg.Logger.Info("the secrets can be read again")
 	}

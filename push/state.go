@@ -50,13 +50,13 @@ func (p *Pusher) Degraded() []string {
 		texts = append(texts, text)
 	}
 	if s.Unavailable != nil {
-		texts = append(texts, fmt.Sprintf("the endpoint is away since %s: %v", s.Since.Format(time.RFC3339), s.Unavailable))
+		texts = append(texts, fmt.Sprintf("the endpoint is unavailable since %s: %v", s.Since.Format(time.RFC3339), s.Unavailable))
 	}
 	if s.Waiting {
 		texts = append(texts, fmt.Sprintf("the endpoint asks for a wait of %s more", s.Wait.Round(time.Second)))
 	}
 	if s.Secrets != nil {
-		texts = append(texts, fmt.Sprintf("the secrets cannot be read; the ones before go on signing: %v", s.Secrets))
+		texts = append(texts, fmt.Sprintf("the secrets cannot be read; the secrets that were read before stay in use: %v", s.Secrets))
 	}
 	return texts
 }

@@ -58,7 +58,7 @@ also a variable (REPLHUB_APPLY_TABLE, a value a line) and a member of the file t
 	}
 	f.register(cmd)
 	f.bridgeFlags.register(cmd, defaultApplyAddr, true)
-	a.completeFlags(cmd, map[string]completer{"start": oneOf("new", "earliest", "snapshot")})
+	a.completeFlags(cmd, map[string]completer{"start": oneOf("new", "all", "snapshot")})
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		cfg, err := f.config(cmd.Flags(), args[0])
 		if err != nil {
@@ -78,7 +78,7 @@ func (f *applyFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.keys, "key", nil, "entity=column: the key's column, if the primary key does not tell; repeated")
 	flags.StringArrayVar(&f.ignore, "ignore", nil, "entity.column: a column that stays as it is; repeated")
 	flags.StringArrayVar(&f.where, "where", nil, "entity=CEL: rows that the table gets; true for all, by default as registered; repeated")
-	flags.StringVar(&f.start, "start", "new", "new, earliest (what ingest holds) or snapshot (the owner's rows); counts at the first registration")
+	flags.StringVar(&f.start, "start", "new", "new, all (every event that ingest holds) or snapshot (the rows that the owner has now); counts at the first registration only")
 	flags.IntVar(&f.cfg.Partitions, "partitions", 0, "number of queues, which bounds the instances at work (default 8, or as registered)")
 	flags.IntVar(&f.cfg.Workers, "workers", 0, "transactions at once (default 8)")
 	flags.BoolVar(&f.cfg.WholeRows, "whole-rows", false, "register for whole rows, to be told of members that no column takes")
@@ -102,7 +102,7 @@ func (f *applyFlags) config(flags *pflag.FlagSet, service string) (apply.Config,
 	starts := map[string]replhub.Start{"new": replhub.StartNew(), "earliest": replhub.StartAll(), "all": replhub.StartAll(), "snapshot": replhub.StartSnapshot()}
 	start, ok := starts[f.start]
 	if !ok {
-		return cfg, usagef("--start %q: must be new, earliest or snapshot", f.start)
+		return cfg, usagef("--start %q: must be new, all or snapshot", f.start)
 	}
 	cfg.Start = start
 	return cfg, f.parseTables(&cfg)
@@ -195,7 +195,11 @@ func (a *app) apply(ctx context.Context, f *applyFlags, cfg apply.Config) error 
 			fmt.Fprintf(a.out, "%s;\n", printableLines(statement))
 		}
 	}
-	cfg.OnProgress = func(p apply.Progress) { line.show(progressText(p)) }
+	cfg.OnProgress = func(p apply.Progress) { line.at(applyProgress(p)) }
+	if a.lines = a.json && !cfg.Once && !cfg.DryRun; a.lines {
+		status := &statusLines{app: a}
+		cfg.OnProgress = func(p apply.Progress) { status.show(applyLine(cfg.Service, p)) }
+	}
 	// What is wrong with the flags is said before a connection is tried.
 	if _, err := apply.New(cfg); err != nil {
 		return foundOf(cfg.Service, err)
@@ -231,6 +235,9 @@ func (a *app) showApplied(cfg apply.Config, s apply.Summary, statements []string
 		}
 		return a.incomplete(e, show)
 	case a.json:
+		if a.lines {
+			reply.State = statusStopped
+		}
 		return a.printValue(reply)
 	default:
 		return show(a.out)
@@ -239,6 +246,9 @@ func (a *app) showApplied(cfg apply.Config, s apply.Summary, statements []string
 
 // applyReply is the JSON of a run.
 type applyReply struct {
+	// State is statusStopped behind lines of the status.
+	State string `json:"state,omitempty"`
+
 	apply.Summary
 
 	Statements []string `json:"statements,omitempty"`
@@ -328,16 +338,24 @@ func (l *lineAndLog) Write(p []byte) (int, error) {
 	return l.log.Write(p)
 }
 
-func (l *lineAndLog) show(text string) {
+func (l *lineAndLog) at(p progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.line.show(text)
+	l.line.at(p)
 }
 
 func (l *lineAndLog) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.line.leave()
+}
+
+// applyProgress is how far an instance is.
+func applyProgress(p apply.Progress) progress {
+	return progress{
+		What: "apply", Done: p.Applied, Of: p.Applied + p.Left, Unit: "change", PerSecond: p.Rate, RemainingSeconds: p.Remaining.Seconds(), Note: p.Waits,
+		line: progressText(p),
+	}
 }
 
 // progressText is a line of progress.

@@ -18,7 +18,7 @@ func TestVerbsByRoles(t *testing.T) {
 		t.Run(string(layout), func(t *testing.T) {
 			newBench(t) // no context and no variables of the caller's
 			clearEnvironment(t)
-			server := rolestest.Start(t, layout, "", parsedRole(t, "profile", "user"), parsedRole(t, "sharing"), parsedRole(t, "keyed"), parsedRole(t, "copies"))
+			server := rolestest.Start(t, layout, "", parsedRole(t, "profile", "user"), parsedRole(t, "sharing"), parsedRole(t, "keyed"), parsedRole(t, "copies"), parsedRole(t, "hook"))
 			t.Setenv(contract.EnvNATSURL, server.URL(rolestest.Hub))
 			t.Setenv(contract.EnvNATSTLSCA, server.CA)
 			t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
@@ -41,6 +41,12 @@ func TestVerbsByRoles(t *testing.T) {
 			dsn := filepath.Join(t.TempDir(), "copies.db")
 			as("copies", "apply copies --table user=people --create --start earliest --once --dry-run --http-addr none --dsn sqlite:"+dsn)
 			as("copies", "apply copies --table user=people --create --start earliest --once --http-addr none --dsn sqlite:"+dsn)
+			endpoint := newHook(t)
+			t.Setenv(envPushSecret, pushSecret)
+			as("hook", "push hook --entity user --start all --once --http-addr none --allow-private --url "+endpoint.URL+" --ca "+endpoint.ca)
+			if got := endpoint.got(); len(got) == 0 {
+				t.Error("push delivered nothing")
+			}
 			letter := []string{"dlq", "show", "1", "--server", server.URL(rolestest.Root), "--tlsca", server.CA}
 			for deadline := time.Now().Add(20 * time.Second); execute(t.Context(), "", letter...).code != exitDone; {
 				if time.Now().After(deadline) {
@@ -54,7 +60,7 @@ func TestVerbsByRoles(t *testing.T) {
 
 // services use the verbs of services.
 func services(as func(user, line string)) {
-	as("profile", "policy user --allow sharing=* --allow keyed=* --allow copies=* --allow other=*")
+	as("profile", "policy user --allow sharing=* --allow keyed=* --allow copies=* --allow hook=* --allow other=*")
 	as("sharing", "register sharing user")
 	as("keyed", "register keyed user --order key --partitions 2")
 	as("profile", `pub user create {"id":"42","name":"Ada"}`)

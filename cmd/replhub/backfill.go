@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -15,6 +14,7 @@ import (
 func newBackfill(a *app) *cobra.Command {
 	var (
 		where  string
+		keys   []string
 		noWait bool
 		every  time.Duration
 	)
@@ -28,6 +28,11 @@ added a column and widened the interest's fields, or after the replica lost rows
 With --where, only the rows that match the CEL expression are copied. The interest
 does not change: its own filter and fields also apply to the rows.
 
+With --key, only the rows of these keys are copied, and a key of which the service gets
+no row comes as a delete: afterwards the replica has of these keys what the service gets.
+--key - reads the keys from stdin, one on a line. The owner looks the keys up if it can.
+The inbox applies the rows in the order of their keys, so a newer change stays.
+
 The command shows the progress until all rows are in the stream. The hub goes on if
 the command is interrupted. To end a backfill, unregister the entity. While a
 backfill is under way, the same command shows its progress. With --json each line is
@@ -35,22 +40,29 @@ an object whose state is begun, copying, waiting or done. With --no-wait the out
 is the hub's reply.`,
 		Example: `  replhub backfill sharing user
   replhub backfill sharing user --where "data.tenant == 'acme'"
-  replhub backfill sharing user --where "key in ['42','43']" --no-wait`,
+  replhub backfill sharing user --key 42 --key 43
+  replhub verify sharing --table user=people --json | jq -r '.tables[].differences[].key' | replhub backfill sharing user --key -`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completed(false, knownServices, entitiesOfService),
 		RunE: a.verb(func(ctx context.Context, args []string) error {
-			req := contract.Backfill{Entity: args[1], Filter: where}
-			if noWait {
-				return exchange(ctx, a, contract.VerbBackfill, args[0], req, showBackfilling)
+			requests, err := a.backfills(args[1], where, keys)
+			switch {
+			case err != nil:
+				return err
+			case noWait && len(requests) > 1:
+				return usagef("--no-wait: the keys take %d backfills, one behind the other; leave --no-wait out", len(requests))
+			case noWait:
+				return exchange(ctx, a, contract.VerbBackfill, args[0], requests[0], showBackfilling)
 			}
-			return a.backfill(ctx, args[0], req, every)
+			return a.backfill(ctx, args[0], requests, every)
 		}),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&where, "where", "", "CEL over data, key, headers and time; only rows that it matches")
+	flags.StringArrayVar(&keys, "key", nil, "only the row of this key; repeated; - reads keys from stdin, one on a line")
 	flags.BoolVar(&noWait, "no-wait", false, "do not wait for the rows")
 	flags.DurationVar(&every, "interval", 500*time.Millisecond, "time between looks at how far the rows are")
-	a.completeFlags(cmd, map[string]completer{"where": oneOf()})
+	a.completeFlags(cmd, map[string]completer{"where": oneOf(), "key": oneOf()})
 	return cmd
 }
 
@@ -68,18 +80,29 @@ func showBackfilling(w io.Writer, r *contract.Backfilling) error {
 	return err
 }
 
-// backfill requests a backfill and shows its progress until its end.
-func (a *app) backfill(ctx context.Context, service string, req contract.Backfill, every time.Duration) error {
+// backfill requests backfills, one behind the other, and shows their progress until the
+// last one's end.
+func (a *app) backfill(ctx context.Context, service string, requests []contract.Backfill, every time.Duration) error {
 	l, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	var reply contract.Backfilling
-	if _, err := l.ask(ctx, contract.VerbBackfill, service, req, &reply); err != nil {
-		return err
+	for _, req := range requests {
+		var reply contract.Backfilling
+		if _, err := l.ask(ctx, contract.VerbBackfill, service, req, &reply); err != nil {
+			return err
+		}
+		w := &backfillWatch{app: a, begun: reply, id: reply.ID, ofKeys: len(req.Keys) > 0}
+		if err := w.run(ctx, l, every); err != nil {
+			return err
+		}
 	}
-	w := &backfillWatch{app: a, begun: reply, id: reply.ID}
+	return nil
+}
+
+// run shows a backfill's progress until its end.
+func (w *backfillWatch) run(ctx context.Context, l *connection, every time.Duration) error {
 	defer w.leave()
 	if err := w.begin(); err != nil {
 		return err
@@ -89,7 +112,7 @@ func (a *app) backfill(ctx context.Context, service string, req contract.Backfil
 	for {
 		done, err := w.look(ctx, l)
 		if ctx.Err() != nil {
-			return failf(codeInterrupted, "interrupted; the hub goes on with the backfill of %s: 'replhub describe %s' shows how far it is", reply.Entity, service)
+			return failf(codeInterrupted, "interrupted; the hub goes on with the backfill of %s: 'replhub describe %s' shows how far it is", w.begun.Entity, w.begun.Service)
 		}
 		if done || err != nil {
 			return err
@@ -112,6 +135,9 @@ type backfillLine struct {
 	UnderWay bool   `json:"under_way,omitempty"`
 	Rows     uint64 `json:"rows"`
 	After    string `json:"after,omitempty"`
+	// Rate is how many rows a second were copied, from the second second on. How many
+	// there are is not known: the owner is asked for a part at a time.
+	Rate float64 `json:"per_second,omitempty"`
 	// Reason is why it waits.
 	Reason string     `json:"reason,omitempty"`
 	Began  time.Time  `json:"began"`
@@ -135,10 +161,5 @@ func (w *backfillWatch) line(state string) backfillLine {
 }
 
 func (w *backfillWatch) printJSON(line backfillLine) error {
-	text, err := json.Marshal(line)
-	if err != nil {
-		return fmt.Errorf("print JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(w.app.out, "%s\n", text)
-	return err
+	return w.app.printLine(line)
 }

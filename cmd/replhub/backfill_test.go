@@ -67,7 +67,7 @@ func TestBackfillShowsHowFarItIs(t *testing.T) {
 		reply  contract.Backfilling
 		states []any
 	}{
-		"backfill":           {begun(), []any{rowsUnderWay(0, "", "nobody serves a snapshot of user: start its owner"), rowsUnderWay(7, "k\x1b7", ""), rowsUnderWay(7, "k\x1b7", ""), rowsDone()}},
+		"backfill":           {begun(), []any{rowsUnderWay(0, "", "no instance serves a snapshot of user: start its owner"), rowsUnderWay(7, "k\x1b7", ""), rowsUnderWay(7, "k\x1b7", ""), rowsDone()}},
 		"backfill-under-way": {underWay, []any{full, behind, rowsDone()}},
 		"backfill-again":     {begun(), []any{rowsUnderWay(7, "k7", ""), elsewhere, again}},
 		"backfill-ended":     {begun(), []any{rowsUnderWay(7, "k7", ""), detached}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -15,11 +16,28 @@ type backfillWatch struct {
 	app   *app
 	begun contract.Backfilling
 	// id is the backfill's. One that is begun again has another.
-	id    string
-	shown string
+	id string
+	// ofKeys says that it is of some keys.
+	ofKeys bool
+	shown  string
 	// open says that the terminal's last line is one that is written over.
 	open    bool
 	trouble string
+	// began is the first look at rows, and first their number by then.
+	began time.Time
+	first uint64
+}
+
+// rate is how many rows a second were copied since the first look; 0 in the first second.
+func (w *backfillWatch) rate(rows uint64, now time.Time) float64 {
+	if w.began.IsZero() || rows < w.first {
+		w.began, w.first = now, rows
+	}
+	took := now.Sub(w.began).Seconds()
+	if took < 1 {
+		return 0
+	}
+	return float64(rows-w.first) / took
 }
 
 func (w *backfillWatch) begin() error {
@@ -66,7 +84,7 @@ func (w *backfillWatch) take(lane *contract.LaneStatus) (done bool, err error) {
 	}
 	// The interest's definition was changed, and somebody has asked again.
 	again := slices.IndexFunc(fills, func(f contract.FillStatus) bool {
-		return f.OfRows() && f.Filter == w.begun.Filter && slices.Contains(f.Entities, w.begun.Entity)
+		return !w.ofKeys && f.OfRows() && f.Filter == w.begun.Filter && slices.Contains(f.Entities, w.begun.Entity)
 	})
 	switch {
 	case again >= 0:
@@ -100,12 +118,16 @@ func (w *backfillWatch) progress(f *contract.FillStatus, lane *contract.LaneStat
 		return nil
 	}
 	w.shown = text
+	rate := w.rate(f.Rows, time.Now())
+	if rate > 0 {
+		text += fmt.Sprintf(", %.0f/s", rate)
+	}
 	if w.app.json {
 		line := w.line(backfillCopying)
 		if reason != "" {
 			line.State = backfillWaiting
 		}
-		line.Rows, line.After, line.Reason = f.Rows, f.After, reason
+		line.Rows, line.After, line.Reason, line.Rate = f.Rows, f.After, reason, rate
 		return w.printJSON(line)
 	}
 	if !w.app.isTerminal(w.app.out) {

@@ -60,7 +60,7 @@ const bridgeVariables = "replhub_variables"
 
 // flagsAlone are the flags that have neither a variable nor a member of the file.
 func flagsAlone() []string {
-	return []string{"config", "help", "json", "password", "token", "check", "resync"}
+	return []string{"config", "help", "json", "password", "token", "check", "resync", "progress"}
 }
 
 // variableOf is a flag's variable.

@@ -17,7 +17,7 @@ no change. docs/capture.md is the guide.`,
 		Example: `  replhub capture postgres --service user-profile --table public.users=user`,
 		Args:    cobra.NoArgs,
 		RunE: a.verb(func(context.Context, []string) error {
-			return usagef("which database? 'replhub capture postgres' is the only one")
+			return usagef("state the database: 'replhub capture postgres' is the only one")
 		}),
 	}
 	cmd.AddCommand(newCapturePostgres(a))

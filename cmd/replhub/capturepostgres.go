@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,14 @@ other users can read command lines. The log goes to stderr.`,
   replhub capture postgres --service user-profile --table 'public.*' --check`,
 		Args: cobra.NoArgs,
 	}
+	f.registerAll(cmd)
+	cmd.Flags().BoolVar(&f.check, "check", false, "only say what stands in the way, and which tables would be captured; the exit code is 1 if something does")
+	cmd.RunE = a.verb(func(ctx context.Context, _ []string) error { return a.capture(ctx, &f) })
+	return cmd
+}
+
+// registerAll adds the flags that say what is captured, and those that all bridges have.
+func (f *captureFlags) registerAll(cmd *cobra.Command) {
 	f.register(cmd, "127.0.0.1:8281", false)
 	flags := cmd.Flags()
 	flags.StringVar(&f.cfg.DSN, "dsn", "", "address of the primary server, as a URL or as keywords and values ($DATABASE_URL)")
@@ -59,22 +68,25 @@ other users can read command lines. The log goes to stderr.`,
 	flags.BoolVar(&f.cfg.NoEmitted, "no-emitted", false, "leave out the events that transactions write into the log by pg_logical_emit_message")
 	flags.BoolVar(&f.cfg.Resync, "resync", false, "make the slot again first and publish every row again with versions that win, after a slot was lost or a database was restored; state it once, not in a unit file")
 	flags.BoolVar(&f.cfg.Dismiss, "dismiss", false, "clear the alarms of before, once they are mended: tables that were truncated or altered, and changes that were left out; state it once, not in a unit file")
-	flags.BoolVar(&f.check, "check", false, "only say what stands in the way, and which tables would be captured; the exit code is 1 if something does")
-	cmd.RunE = a.verb(func(ctx context.Context, _ []string) error { return a.capture(ctx, &f) })
-	return cmd
 }
 
 // capture runs until ctx ends.
 func (a *app) capture(ctx context.Context, f *captureFlags) error {
 	if f.cfg.Service == "" {
-		return usagef("whose tables are they? name the service with --service")
+		return usagef("--service is missing: name the service that owns the tables")
 	}
-	log, err := f.logger(a.errOut)
+	line := &lineAndLog{line: progressLine{app: a}, log: a.errOut}
+	defer line.leave()
+	log, err := f.logger(line)
 	if err != nil {
 		return err
 	}
 	cfg := f.cfg
 	cfg.Logger = log
+	began := time.Now()
+	cfg.OnResync = func(rows uint64) {
+		line.at(progress{What: "publish all rows again", Done: rows, Unit: "row"}.paced(time.Since(began)))
+	}
 	if f.check {
 		return a.checkCapture(ctx, cfg)
 	}

@@ -98,7 +98,7 @@ func TestServeFailsWithoutItsLog(t *testing.T) {
 	t.Setenv(contract.EnvIngestMaxBytes, "64MiB")
 	t.Setenv(contract.EnvDLQMaxBytes, "16MiB")
 	p := startProcess(t, "serve")
-	if code := p.closeAfter(t, 1); code != exitFailed || !strings.Contains(p.stderr.String(), "nobody reads the log") {
+	if code := p.closeAfter(t, 1); code != exitFailed || !strings.Contains(p.stderr.String(), "standard output is closed") {
 		t.Errorf("exit %d: %s", code, p.stderr.String())
 	}
 }

@@ -109,7 +109,7 @@ func (a *app) connect() (*connection, error) {
 func (l *connection) explain(err error, tlsFirst bool) error {
 	err = reconnect.WithoutURL(err)
 	if errors.Is(err, nats.ErrNoServers) {
-		return failf(codeUnreachable, "connect to NATS at %s: nobody answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
+		return failf(codeUnreachable, "connect to NATS at %s: no server answers there; start replhub dev, or say where with --server or NATS_URL", l.server)
 	}
 	advice := ""
 	switch tlsFault(err) {

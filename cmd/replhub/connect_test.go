@@ -74,7 +74,7 @@ func TestWhichServer(t *testing.T) {
 			flags: connFlags{server: "nats://f", user: "uf"}, env: map[string]string{"NATS_URL": "nats://e"},
 			want: natsContext{URL: "nats://f", User: "uf"},
 		},
-		"no such context":        {flags: connFlags{context: "z"}, err: "there is none of that name"},
+		"no such context":        {flags: connFlags{context: "z"}, err: "there is no context of that name"},
 		"no name of a context":   {flags: connFlags{context: "../a"}, err: "not a context's name"},
 		"what is not understood": {flags: connFlags{context: "c"}, err: "does not read nsc"},
 	} {

@@ -44,7 +44,7 @@ func sharing() contract.LaneStatus {
 		OtherFills: []contract.FillStatus{
 			{Kind: contract.FillSnapshot, Entities: []string{"order"}, Rows: 12_000, After: "o-\x1b12000", Began: at("03:04:05")},
 			{Kind: contract.FillBackfill, ID: "b1", Filter: "data.n == 1", Entities: []string{"tenant"}, Rows: 7, After: "t7", Began: at("03:04:05")},
-			{Kind: contract.FillSnapshot, Entities: []string{"invoice"}, Began: at("03:04:05"), Stalled: "nobody serves a snapshot of invoice: start its owner"},
+			{Kind: contract.FillSnapshot, Entities: []string{"invoice"}, Began: at("03:04:05"), Stalled: "no instance serves a snapshot of invoice: start its owner"},
 		},
 	}
 }
@@ -162,7 +162,7 @@ func TestVerbs(t *testing.T) {
 			"backfill-refused",
 			[]string{"backfill", "sharing", "user"},
 			"", "replhub.backfill.sharing",
-			contract.FieldErrorf(contract.CodeUnavailable, "entity", "nothing was begun: nobody serves the rows of user"),
+			contract.FieldErrorf(contract.CodeUnavailable, "entity", "nothing was begun: no instance serves the rows of user"),
 			`{"entity":"user"}`,
 		},
 		{"ls", []string{"ls"}, "", "replhub.services", contract.Services{Services: []contract.LaneStatus{application(), sharing()}}, `{}`},

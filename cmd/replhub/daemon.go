@@ -75,7 +75,7 @@ func (d daemon) await(ctx context.Context, group *errgroup.Group) error {
 		return err
 	case <-patience.C:
 	}
-	late := fmt.Errorf("drain: hub %s %w (%s); what it had under way, the next start takes up again", d.cfg.ID, errDrain, d.drain)
+	late := fmt.Errorf("drain: hub %s %w (%s); the next start continues its unfinished work", d.cfg.ID, errDrain, d.drain)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return errors.Join(cause, late)
 	}

@@ -78,7 +78,7 @@ func parseSeqs(args []string) ([]uint64, error) {
 // noLetter words the error of a letter that is not there.
 func noLetter(seq uint64, err error) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return refuse(contract.Errorf(contract.CodeNotFound, "there is no letter %d", seq))
+		return refuse(contract.Errorf(contract.CodeNotFound, "there is no dead letter %d", seq))
 	}
-	return fmt.Errorf("letter %d: %w", seq, err)
+	return fmt.Errorf("dead letter %d: %w", seq, err)
 }

@@ -29,7 +29,7 @@ one stays, or if none was redriven.`,
 				return err
 			}
 			if all == (len(seqs) > 0) {
-				return usagef("which letters? give their sequences or --all")
+				return usagef("state the sequences of the dead letters, or --all")
 			}
 			return a.redrive(ctx, args[0], contract.Redrive{Seqs: seqs, All: all})
 		}),
@@ -55,7 +55,7 @@ func notRedriven(r *contract.Redriven) *incomplete {
 // stays names the first letter that stays, and says how many do besides: the
 // reply has all.
 func stays(left []contract.RedriveLeft) string {
-	first := fmt.Sprintf("letter %d stays: %s", left[0].Seq, printable(left[0].Message))
+	first := fmt.Sprintf("dead letter %d stays: %s", left[0].Seq, printable(left[0].Message))
 	if len(left) == 1 {
 		return first
 	}
@@ -63,11 +63,11 @@ func stays(left []contract.RedriveLeft) string {
 }
 
 func showRedriven(w io.Writer, r *contract.Redriven) error {
-	if _, err := fmt.Fprintf(w, "%s: redrove %s\n", r.Service, plural(r.Redriven, "letter")); err != nil {
+	if _, err := fmt.Fprintf(w, "%s: redrove %s\n", r.Service, plural(r.Redriven, "dead letter")); err != nil {
 		return err
 	}
 	for _, left := range r.Left {
-		if _, err := fmt.Fprintf(w, "letter %d stays: %s\n", left.Seq, left.Message); err != nil {
+		if _, err := fmt.Fprintf(w, "dead letter %d stays: %s\n", left.Seq, left.Message); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func (a *app) removeLetters(ctx context.Context, args []string) error {
 		return err
 	}
 	if len(seqs) == 0 {
-		return usagef("which letters? give their sequences or --all")
+		return usagef("state the sequences of the dead letters, or --all")
 	}
 	l, err := a.connect()
 	if err != nil {
@@ -101,7 +101,7 @@ type removed struct {
 // notRemoved names the first letter that was not removed, and says how many there
 // are besides.
 func notRemoved(left []contract.RedriveLeft) string {
-	first := fmt.Sprintf("letter %d: %s", left[0].Seq, left[0].Message)
+	first := fmt.Sprintf("dead letter %d: %s", left[0].Seq, left[0].Message)
 	if len(left) == 1 {
 		return first
 	}
@@ -125,7 +125,7 @@ func (l *connection) removeEach(ctx context.Context, stream jetstream.Stream, se
 			outcome.Removed++
 			continue
 		}
-		message := "there is no such letter"
+		message := "there is no such dead letter"
 		if _, none := errors.AsType[*refused](err); !none {
 			fault, message = err, err.Error()
 		}
@@ -143,7 +143,7 @@ func (l *connection) removeLetter(ctx context.Context, stream jetstream.Stream, 
 		return noLetter(seq, err)
 	}
 	if err := stream.DeleteMsg(ctx, seq); err != nil {
-		return fmt.Errorf("remove letter %d: %w", seq, err)
+		return fmt.Errorf("remove dead letter %d: %w", seq, err)
 	}
 	return nil
 }
@@ -186,11 +186,11 @@ func (a *app) showRemoved(outcome removed) error {
 }
 
 func showRemoved(w io.Writer, outcome removed) error {
-	if _, err := fmt.Fprintf(w, "removed %s\n", plural(outcome.Removed, "letter")); err != nil {
+	if _, err := fmt.Fprintf(w, "removed %s\n", plural(outcome.Removed, "dead letter")); err != nil {
 		return err
 	}
 	for _, left := range outcome.Left {
-		if _, err := fmt.Fprintf(w, "letter %d was not removed: %s\n", left.Seq, printable(left.Message)); err != nil {
+		if _, err := fmt.Fprintf(w, "dead letter %d was not removed: %s\n", left.Seq, printable(left.Message)); err != nil {
 			return err
 		}
 	}

@@ -55,6 +55,7 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 	all := contract.Erased{DryRun: req.DryRun}
 	line := &progressLine{app: a}
 	defer line.leave()
+	began := time.Now()
 	for {
 		page, err := a.erasePage(ctx, l, req, line)
 		if err != nil {
@@ -73,7 +74,10 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 			return all, failf(codeFailed, "the hub does not get on in %s; run it again", page.Place)
 		}
 		req.After = page.Next
-		line.show(fmt.Sprintf("%s: looked at %s, found %d", page.Place, plural(all.Looked, "message"), all.Events+all.Copies+all.DeadLetters))
+		line.at(progress{
+			What: page.Place, Done: uint64(all.Looked), Unit: "message", //nolint:gosec // a count
+			Note: fmt.Sprintf("found %d", all.Events+all.Copies+all.DeadLetters),
+		}.paced(time.Since(began)))
 	}
 }
 
@@ -113,7 +117,7 @@ func (a *app) cutShort(e *erasure, f eraseFlags, err error) error {
 		code = refusal.reason.Code
 	}
 	// Without the refusal itself: its body would stand in for the counts.
-	part := incompletef(code, "not all is erased; what is erased stays erased, and the same command goes on: %v", err)
+	part := incompletef(code, "the erasure is not complete; run the same command again to continue: %v", err)
 	part.reply = body
 	return a.incomplete(part, func(w io.Writer) error { return showErased(w, e, f) })
 }

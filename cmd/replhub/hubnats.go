@@ -64,7 +64,7 @@ func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 			if err == nil {
 				err = errors.New("closed")
 			}
-			l.lost <- fmt.Errorf("the connection to NATS is closed for good: %w; start again", err)
+			l.lost <- fmt.Errorf("the connection to NATS is closed permanently: %w; start the hub again", err)
 		}),
 	}
 }
@@ -100,7 +100,7 @@ func (s natsSettings) explain(err error) error {
 	err = reconnect.WithoutURL(err)
 	switch {
 	case errors.Is(err, nats.ErrNoServers):
-		return fmt.Errorf("connect to NATS at %s: nobody answers there; start nats-server, or say where it is in %s", at, contract.EnvNATSURL)
+		return fmt.Errorf("connect to NATS at %s: no server answers there; start nats-server, or say where it is in %s", at, contract.EnvNATSURL)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("connect to NATS at %s: the credentials are refused (%w); check %s", at, err, s.credentialsVariable())
 	case errors.Is(err, nats.ErrSecureConnRequired):

@@ -41,7 +41,7 @@ func (f *interestFlags) interests() ([]replhub.Interest, error) {
 	}
 	if len(f.entities) == 0 {
 		if len(f.ops)+len(f.fields)+len(f.where) > 0 || f.start != "" || f.echo {
-			return nil, usagef("--ops, --fields, --where, --start and --echo are of the entities that --entity names")
+			return nil, usagef("--ops, --fields, --where, --start and --echo need --entity: they apply to the entities that it names")
 		}
 		return nil, nil
 	}

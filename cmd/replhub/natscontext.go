@@ -64,7 +64,7 @@ func readContext(dir, name string) (natsContext, error) {
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "context", name+".json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return natsContext{}, fmt.Errorf("context %q: there is none of that name; see 'nats context ls'", name)
+		return natsContext{}, fmt.Errorf("context %q: there is no context of that name; see 'nats context ls'", name)
 	}
 	if err != nil {
 		return natsContext{}, fmt.Errorf("context %q: %w", name, err)

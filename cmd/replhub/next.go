@@ -129,7 +129,7 @@ func (a *app) showNext(ctx context.Context, service subjects.Name, queue workQue
 		} else {
 			done = "acknowledged"
 			if err := queue.ack(ctx, m); err != nil {
-				return fmt.Errorf("acknowledge the copy: %w; it comes again", err)
+				return fmt.Errorf("acknowledge the copy: %w; it is delivered again", err)
 			}
 		}
 		if a.json {

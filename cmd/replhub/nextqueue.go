@@ -147,7 +147,7 @@ func (h *heldCopies) giveBack(l *connection) error {
 			continue
 		}
 		if _, err := l.nc.Request(m.Reply(), []byte("-NAK"), l.timeout); err != nil {
-			return fmt.Errorf("give back what was shown: %w; it comes again after the queue's ack_wait", err)
+			return fmt.Errorf("return the copies that were shown: %w; they are delivered again after the queue's ack_wait", err)
 		}
 	}
 	return nil

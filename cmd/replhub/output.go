@@ -10,10 +10,15 @@ import (
 	"unicode"
 )
 
-// printJSON prints a JSON text indented and otherwise as it is.
+// printJSON prints a JSON text indented and otherwise as it is; on one line if the command
+// prints lines.
 func (a *app) printJSON(text json.RawMessage) error {
 	var out bytes.Buffer
-	if err := json.Indent(&out, text, "", "  "); err != nil {
+	form := func() error { return json.Indent(&out, text, "", "  ") }
+	if a.lines {
+		form = func() error { return json.Compact(&out, text) }
+	}
+	if err := form(); err != nil {
 		return fmt.Errorf("print JSON: %w", err)
 	}
 	out.WriteByte('\n')
@@ -28,6 +33,16 @@ func (a *app) printValue(v any) error {
 		return fmt.Errorf("print JSON: %w", err)
 	}
 	return a.printJSON(text)
+}
+
+// printLine prints a value of this command's own as JSON on one line.
+func (a *app) printLine(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(a.out, "%s\n", text)
+	return err
 }
 
 // printTables prints tables with a blank line between them.

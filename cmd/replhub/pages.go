@@ -105,7 +105,7 @@ func (l *connection) followPages(ctx context.Context, p pages, into page) (more 
 		list = append(list, items...)
 		before := next
 		if next, err = following.next(); err == nil && next == before {
-			err = fmt.Errorf("read the reply of %s: the page behind %q has no end", p.verb, before)
+			err = fmt.Errorf("read the reply of %s: the pages after %q do not end", p.verb, before)
 		}
 	}
 	if err != nil {

@@ -104,7 +104,7 @@ func pubTarget(args []string) (subjects.Event, []string, error) {
 		return event, args[1:], nil
 	}
 	if len(args) < 2 {
-		return subjects.Event{}, nil, usagef("which operation? want an entity and create, read, update or delete")
+		return subjects.Event{}, nil, usagef("the operation is missing: state an entity and create, read, update or delete")
 	}
 	entity, err := subjects.ParseName(args[0])
 	if err != nil {
@@ -122,9 +122,9 @@ func pubTarget(args []string) (subjects.Event, []string, error) {
 func refuseNothing(event subjects.Event, header nats.Header, given bool, payload []byte) error {
 	switch {
 	case event.Op() != subjects.Delete && !given:
-		return usagef("which payload? it is the whole entity after the change; a delete alone may do without, with --key")
+		return usagef("the payload is missing: state the whole entity after the change; only a delete with --key needs no payload")
 	case event.Op() == subjects.Delete && len(payload) == 0 && header.Get(contract.HeaderKey) == "":
-		return usagef("which row is deleted? give --key, or the row as the payload")
+		return usagef("the key is missing: give --key, or the row as the payload")
 	}
 	return nil
 }

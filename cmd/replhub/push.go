@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/internal/bridge"
 	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/internal/pause"
 	"github.com/replhub/replhub/push"
 )
 
@@ -27,7 +29,8 @@ type pushFlags struct {
 	bridgeFlags
 	interestFlags
 
-	cfg push.Config
+	cfg    push.Config
+	dryRun bool
 }
 
 func newPush(a *app) *cobra.Command {
@@ -51,6 +54,7 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 ` + envPushSecret + `. The log goes to stderr, and a summary to stdout at the end.`,
 		Example: `  echo "whsec_$(openssl rand -base64 32)" > secret
   replhub push sharing --url https://example.com/hook --secret-file secret --entity user --fields id,name --start all
+  replhub push sharing --url https://example.com/hook --secret-file secret --entity user --dry-run
   replhub push sharing --url https://example.com/hook --secret-file secret --once`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
@@ -59,6 +63,7 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 	f.bridgeFlags.register(cmd, "127.0.0.1:8283", true)
 	f.interestFlags.register(cmd)
 	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the request for an example event of each --entity, and connect to nothing")
 	flags.StringVar(&f.cfg.URL, "url", "", "address of the endpoint")
 	flags.StringVar(&f.cfg.SecretFile, "secret-file", "", "file with the secrets that sign, whsec_ and base64, one in a line; read at each request ($"+envPushSecret+" without a file)")
 	flags.StringVar(&f.cfg.CAFile, "ca", "", "file with the CA certificates for the endpoint (default the system's)")
@@ -76,12 +81,16 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 
 // push runs until ctx ends, or with --once until all is delivered.
 func (a *app) push(ctx context.Context, service string, f *pushFlags) error {
+	a.lines = a.json && !f.once
 	log, err := f.logger(a.errOut)
 	if err != nil {
 		return err
 	}
 	if err := f.complete(); err != nil {
 		return err
+	}
+	if f.dryRun {
+		return a.pushDryRun(ctx, service, f)
 	}
 	listener, err := f.listen(ctx)
 	if err != nil {
@@ -113,8 +122,29 @@ func (a *app) push(ctx context.Context, service string, f *pushFlags) error {
 		addr = listener.Addr().String()
 	}
 	log.Info("push begins", "service", service, "endpoint", p.Endpoint(), "http", addr, "version", buildVersion())
-	err = ops.Run(ctx, listener, f.drain+drainMargin, p.Run)
+	err = ops.Run(ctx, listener, f.drain+drainMargin, func(ctx context.Context) error {
+		if !a.lines {
+			return p.Run(ctx)
+		}
+		ctx, stop := context.WithCancel(ctx)
+		var showing sync.WaitGroup
+		showing.Go(func() { a.showPushing(ctx, p) })
+		defer showing.Wait()
+		defer stop()
+		return p.Run(ctx)
+	})
 	return a.pushed(p.Summary(), err, log)
+}
+
+// showPushing prints lines of the status until ctx ends.
+func (a *app) showPushing(ctx context.Context, p *push.Pusher) {
+	status := &statusLines{app: a}
+	for ctx.Err() == nil {
+		if lane, err := p.Lane(ctx); err == nil {
+			status.show(pushLine(p.Summary(), p.Degraded(), &lane))
+		} // without an answer the next one tells
+		_ = pause.For(ctx, time.Second) // the loop sees the end of ctx
+	}
 }
 
 // complete adds to the config what is no flag of its own, and refuses what is missing.
@@ -127,9 +157,9 @@ func (f *pushFlags) complete() (err error) {
 	}
 	switch {
 	case f.cfg.URL == "":
-		return usagef("where to? give --url, REPLHUB_PUSH_URL, or url in the file")
+		return usagef("the URL is missing: give --url, REPLHUB_PUSH_URL, or url in the file")
 	case f.cfg.SecretFile == "" && f.cfg.Secrets == "":
-		return usagef("with what to sign? give --secret-file or %s; 'echo whsec_$(openssl rand -base64 32)' makes a secret", envPushSecret)
+		return usagef("the secret is missing: give --secret-file or %s; 'echo whsec_$(openssl rand -base64 32)' makes a secret", envPushSecret)
 	}
 	f.cfg.Once, f.cfg.DrainTimeout, f.cfg.UserAgent = f.once, f.drain, "replhub-push/"+buildVersion()
 	return nil
@@ -144,8 +174,14 @@ func (a *app) pushed(s push.Summary, err error, log *slog.Logger) error {
 		log.Info("push ends", "service", s.Service, "delivered", s.Delivered, "dead_letters", s.DeadLetters, "requests", s.Requests)
 		return err // whose JSON is the output
 	}
-	if a.json {
+	switch {
+	case a.json && !a.lines:
 		return a.printValue(s)
+	case a.json:
+		return a.printValue(struct {
+			State string `json:"state"`
+			push.Summary
+		}{statusStopped, s})
 	}
 	answers := make([]string, 0, len(s.Answers))
 	for _, status := range slices.Sorted(maps.Keys(s.Answers)) {

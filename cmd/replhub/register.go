@@ -113,7 +113,7 @@ func (f *registerFlags) request(a *app, flags *pflag.FlagSet, entities []string)
 		req.Queue = &f.queue
 	}
 	if len(entities) == 0 && req.Queue == nil && f.maxBytes == 0 {
-		return nil, usagef("which entities? or --file, or what to change of the service")
+		return nil, usagef("the entities are missing: name entities, or give --file, or a flag that changes the service")
 	}
 	req.MaxBytes = int64(f.maxBytes)
 	return req, nil

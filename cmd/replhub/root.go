@@ -33,6 +33,10 @@ type app struct {
 	conn    connFlags
 	timeout time.Duration
 	json    bool
+	// progress asks for the progress of long work also where nobody looks.
+	progress bool
+	// lines has each JSON text of the command on one line.
+	lines bool
 	// began is set when a verb starts: every error before is one of usage.
 	began bool
 }
@@ -88,6 +92,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 	a.conn.register(flags)
 	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "maximum wait for an answer")
 	flags.BoolVar(&a.json, "json", false, "print JSON: the hub's reply, unchanged")
+	flags.BoolVar(&a.progress, "progress", false, "print the progress of long work on stderr, also without a terminal; with --json as lines of JSON")
 	a.completeFlags(root, map[string]completer{"context": knownContexts})
 	root.AddCommand(
 		newPub(a),
@@ -98,7 +103,7 @@ also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`
 		newCapture(a), newPush(a),
 		newServe(a), newDev(a),
 		newApply(a),
-		newErase(a), newAuth(a), newStatus(a), newVersion(a),
+		newErase(a), newAuth(a), newDoctor(a), newStatus(a), newProbe(a), newVersion(a), newMan(a),
 	)
 	return root
 }

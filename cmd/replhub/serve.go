@@ -48,7 +48,7 @@ stderr.`,
 			if outputClosed(ctx, err) {
 				// No way to be done, as with other commands: who supervises a hub has
 				// to start it again.
-				return errors.New("nobody reads the log any more: standard output is closed")
+				return errors.New("standard output is closed: the log cannot be written")
 			}
 			return err
 		}),

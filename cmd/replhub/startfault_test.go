@@ -49,7 +49,7 @@ func TestStartFaultsAreOneLineThatSaysWhatToDo(t *testing.T) {
 		"NATS unreachable": {
 			func(*testing.T) map[string]string {
 				return map[string]string{contract.EnvNATSURL: "nats://ada:" + secret + "@127.0.0.1:1"}
-			}, []string{"nobody answers there", "nats://127.0.0.1:1", contract.EnvNATSURL},
+			}, []string{"no server answers there", "nats://127.0.0.1:1", contract.EnvNATSURL},
 		},
 		"NATS URL that is none": {
 			func(*testing.T) map[string]string {

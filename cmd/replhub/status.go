@@ -75,7 +75,7 @@ func registryText(r *contract.RegistryStatus) string {
 	if r.Connected {
 		return fmt.Sprintf("%s, connected since %s", r.Kind, humanTime(r.Since))
 	}
-	return fmt.Sprintf("%s, away since %s: %s", r.Kind, humanTime(r.Since), r.Error)
+	return fmt.Sprintf("%s, unreachable since %s: %s", r.Kind, humanTime(r.Since), r.Error)
 }
 
 func erasureText(e *contract.Erasure) string {

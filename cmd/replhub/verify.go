@@ -187,7 +187,7 @@ func (a *app) compareTable(ctx context.Context, client *replhub.Client, all *app
 	defer line.leave()
 	cfg := inbox.VerifyConfig{
 		Client: client, Entity: r.Entity, Settle: f.settle, Wait: f.wait, Rows: f.rows,
-		Progress: func(p inbox.VerifyProgress) { line.show(r.Entity + ": " + comparisonText(p)) },
+		Progress: func(p inbox.VerifyProgress) { line.at(comparison(r.Entity, p, time.Now())) },
 	}
 	found, err := r.Table.Verify(ctx, all.DB, cfg)
 	if err != nil {

@@ -68,7 +68,7 @@ func (t *verifiedTable) verdict() string {
 		text += fmt.Sprintf("; %s could not be judged: correct the filter or the fields, or the owner's rows", plural(t.Unjudged, "row"))
 	}
 	if t.Partly {
-		text += "; so many differ that only a part was looked at: verify again after the repair"
+		text += "; too many rows differ to look at each row: verify again after the repair"
 	}
 	return text
 }
@@ -148,17 +148,7 @@ func shownValue(value *string) string {
 	return printable(*value)
 }
 
-// comparisonText is how far a comparison is, with its rate and the time that remains.
-func comparisonText(p inbox.VerifyProgress) string {
-	text := p.Step
-	passed := time.Since(p.Began)
-	if p.Rows == 0 {
-		return text
-	}
-	rate := float64(p.Rows) / max(passed.Seconds(), 0.001)
-	text += fmt.Sprintf(": %s, %.0f/s", plural(p.Rows, "row"), rate)
-	if p.Of > p.Rows {
-		text += fmt.Sprintf(", about %s to go", humanDuration(time.Duration(float64(p.Of-p.Rows)/rate*float64(time.Second))))
-	}
-	return text
+// comparison is how far a comparison is.
+func comparison(entity string, p inbox.VerifyProgress, now time.Time) progress {
+	return progress{What: entity + ": " + p.Step, Done: p.Rows, Of: p.Of, Unit: "row"}.paced(now.Sub(p.Began))
 }

@@ -18,35 +18,45 @@ import (
 const clearScreen = "\x1b[H\x1b[J"
 
 func newWatch(a *app) *cobra.Command {
-	var every time.Duration
+	var (
+		every time.Duration
+		lines bool
+	)
 	cmd := &cobra.Command{
 		Use:     "watch",
 		GroupID: groupServices,
 		Short:   "Show services live",
-		Long: `Show the table of 'replhub ls' live until interrupted. If the output is not a
-terminal, print a line for each service that changed. With --json the line is the
-service's status; a service that was dropped has the state "gone".`,
+		Long: `Show the services live, with the curves of their copies and their lag, those in trouble
+first, until you press q. Other keys sort and filter the table and open a service; ?
+lists them. If the output is not a terminal, or with --lines, print a line for each
+service that changed. With --json the line is the service's status; a service that was
+dropped has the state "gone".`,
 		Example: `  replhub watch
   replhub watch --interval 200ms
+  replhub watch --lines
   replhub watch --json | jq -c '[.service, .state, .backlog]'`,
 		Args: cobra.NoArgs,
 		RunE: a.verb(func(ctx context.Context, _ []string) error {
-			return a.watch(ctx, every)
+			return a.watch(ctx, every, lines)
 		}),
 	}
 	cmd.Flags().DurationVar(&every, "interval", time.Second, "time between two reads")
+	cmd.Flags().BoolVar(&lines, "lines", false, "print lines also on a terminal")
 	return cmd
 }
 
 // watch looks until it is interrupted, which is its way to be done. A hub that
 // is away is said once and waited for; a refusal ends it.
-func (a *app) watch(ctx context.Context, every time.Duration) error {
+func (a *app) watch(ctx context.Context, every time.Duration, asLines bool) error {
 	l, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	w := watcher{app: a, last: map[string][]byte{}}
+	if screen, ok := a.screen(); ok && !asLines {
+		return a.watchScreen(ctx, l, screen, every)
+	}
+	w := watcher{app: a, asLines: asLines, last: map[string][]byte{}}
 	look := time.NewTicker(every)
 	defer look.Stop()
 	for {
@@ -72,6 +82,7 @@ func (a *app) watch(ctx context.Context, every time.Duration) error {
 // watcher remembers what it has shown.
 type watcher struct {
 	app     *app
+	asLines bool              // also on a terminal
 	last    map[string][]byte // by service, what it was when last shown
 	trouble string
 }
@@ -81,7 +92,7 @@ func (w *watcher) show(reply *contract.Services, trouble error) error {
 		return w.showTrouble(trouble)
 	}
 	w.trouble = ""
-	if !w.app.json && w.app.isTerminal(w.app.out) {
+	if !w.app.json && !w.asLines && w.app.isTerminal(w.app.out) {
 		return w.redraw(reply)
 	}
 	return w.showChanges(reply)

@@ -69,10 +69,10 @@ func TestWatchPrintsALineAChange(t *testing.T) {
 	states <- contract.Services{Services: []contract.LaneStatus{lane("sharing", 2, 3)}}
 	expect(t, line(), "sharing live: lag 0, backlog 2, dead letters 0")
 	filling := lane("sharing", 2, 3)
-	filling.State, filling.Reason = contract.LaneFilling, "nobody serves a snapshot of user: start its owner"
+	filling.State, filling.Reason = contract.LaneFilling, "no instance serves a snapshot of user: start its owner"
 	filling.Fill = &contract.FillStatus{Kind: contract.FillSnapshot, Entities: []string{"user"}, Rows: 12_000}
 	states <- contract.Services{Services: []contract.LaneStatus{filling}}
-	expect(t, line(), "sharing filling: lag 0, backlog 2, dead letters 0, 12000 rows of user; nobody serves a snapshot of user: start its owner")
+	expect(t, line(), "sharing filling: lag 0, backlog 2, dead letters 0, 12000 rows of user; no instance serves a snapshot of user: start its owner")
 	states <- contract.Services{}
 	expect(t, line(), "sharing gone: lag 0, backlog 0, dead letters 0")
 }

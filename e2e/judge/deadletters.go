@@ -13,11 +13,11 @@ func Letters(service string, due []Position, letters []Message) Verdict {
 		p, ok := m.position()
 		switch {
 		case !ok || (!missing[p] && !seen[p]):
-			v.nowhere("letter %d on %s for event %s", m.LaneSeq, m.Subject, p)
+			v.nowhere("dead letter %d on %s for event %s", m.LaneSeq, m.Subject, p)
 		case seen[p]:
-			v.twice("letter %d for event %s", m.LaneSeq, p)
+			v.twice("dead letter %d for event %s", m.LaneSeq, p)
 		case len(m.Data) > 0:
-			v.wrong("letter %d for event %s has a payload", m.LaneSeq, p)
+			v.wrong("dead letter %d for event %s has a payload", m.LaneSeq, p)
 		}
 		seen[p] = true
 		delete(missing, p)

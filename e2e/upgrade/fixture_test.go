@@ -45,12 +45,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// hub starts a hub that believes to own every lane, and waits until it answers.
-func (w *world) hub(binary, id string) *child.Process {
+// hub starts a hub that believes to own every lane, unless env says otherwise, and waits
+// until it answers.
+func (w *world) hub(binary, id string, env ...string) *child.Process {
 	w.t.Helper()
 	cmd := exec.Command(binary, "serve")
 	cmd.Env = append(withoutSettings(), "REPLHUB_NATS_URL="+w.nats.URL(), "REPLHUB_REGISTRY=kv", "REPLHUB_HTTP_ADDR=127.0.0.1:0",
 		"REPLHUB_HUB_ID="+id, "REPLHUB_OWN_ALL=true", "REPLHUB_INGEST_MAX_BYTES=64MiB", "REPLHUB_DLQ_MAX_BYTES=64MiB")
+	cmd.Env = append(cmd.Env, env...)
 	log := filepath.Join(w.t.TempDir(), id+".log")
 	p, err := child.Start(cmd, log)
 	if err != nil {

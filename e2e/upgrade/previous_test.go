@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 )
 
 // firstPrevious stands for the version before this one until there is a tag, such
@@ -105,4 +106,22 @@ func write(from io.Reader, path string) error {
 func git(ctx context.Context, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, "git", args...).Output()
 	return strings.TrimSpace(string(out)), err
+}
+
+// features are commits of this repository from which on hubs know of something.
+var features = map[string]string{
+	"policy": "c2f7c00",
+	"lend":   "40b17db",
+}
+
+// previousKnows reports whether the version before this one has a feature. Then its hubs are
+// no older ones in that respect, and there is nothing to test.
+func previousKnows(t *testing.T, feature string) bool {
+	t.Helper()
+	revision := previous(t.Context())
+	_, err := git(t.Context(), "merge-base", "--is-ancestor", features[feature], revision)
+	if err == nil {
+		t.Logf("%s knows of %s", revision, feature)
+	}
+	return err == nil
 }

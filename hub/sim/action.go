@@ -128,6 +128,9 @@ const (
 	Leave
 	Unpin
 
+	// Redrive: a hub puts the dead letters of a service back into its lane.
+	Redrive
+
 	verbs
 )
 
@@ -137,6 +140,7 @@ var verbNames = [verbs]string{
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
 	"full", "room", "copy", "restore", "delete", "unconsume", "consume", "skew", "drift", "registry", "look", "redefine", "by-hand", "vanish", "wipe", "expire", "limit", "batches", "calm",
 	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
+	"redrive",
 }
 
 // Fault reports whether a verb is a fault.
@@ -145,7 +149,7 @@ func (v Verb) Fault() bool {
 	case Start, Thaw, Back, Room, Copy, Consume, Registry, Look, Redefine, ByHand, Limit, Batches, Calm:
 		return false
 	}
-	return v == Lose || v == Crash || v >= Cut || v >= Kill && v < Instances
+	return v == Lose || v == Crash || v >= Cut && v <= Unpin || v >= Kill && v < Instances
 }
 
 // String is the action as a line of a script.

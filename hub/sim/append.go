@@ -224,6 +224,9 @@ func (l *writer) record(s core.Record) {
 	}
 	p := stateMessage(l.service.name, data, s.Last)
 	w.ask(l.self, l.service.text, "record", func() error {
+		if s.Copies > 0 {
+			return l.recordBehindCopies(s, p)
+		}
 		if w.cfg.Flaw == NoExpectedSequence {
 			p.Last = nil
 		}

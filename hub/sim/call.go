@@ -61,6 +61,8 @@ type Counts struct {
 	// Deliveries came to instances, Redelivered of these not for the first time. Letters
 	// are dead letters, Handovers changes of who has a partition.
 	Deliveries, Redelivered, Letters, Handovers int
+	// Redriven are copies of dead letters that came back.
+	Redriven int
 }
 
 // ask sends a request to a stream's leader. then is called with the request's error when

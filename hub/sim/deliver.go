@@ -227,9 +227,8 @@ func (i *instance) take(sub *subscription, m model.Sent) {
 
 func (i *instance) deliver(sub *subscription, m model.Sent) {
 	h, _ := m.Value.(headers)
-	mark, ok := record.CopyMark(h)
-	e := i.w.judge.at(mark.Time.UnixNano())
-	if !ok || e == nil {
+	e, _ := i.w.judge.eventOf(h)
+	if e == nil {
 		i.w.judge.fail("P: %s got no copy: %d %s", i.name, m.Seq, m.Subject)
 		return
 	}

@@ -7,9 +7,10 @@ import (
 	"strings"
 
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/queue"
+	"github.com/replhub/replhub/subjects"
 )
 
 // Outcomes of a handler, as the number of the action Handle. An event that its handler
@@ -190,10 +191,10 @@ func (i *instance) bury(a *attempt) {
 		i.concluded(a, v)
 	}
 	var ack model.Ack
-	id := strings.Join([]string{i.service.text, d.event.event.id, i.created.String()}, "/")
+	id := strings.Join([]string{i.service.text, d.event.event.id, head(d.headers[contract.HeaderRedriven]), i.created.String()}, "/")
 	w.ask(i.asking, letterStream, "letter", func() error {
 		var err error
-		ack, err = w.deadLetters.Publish(model.Publish{Subject: "dlq." + i.service.text, ID: id, Value: d.event}, w.now)
+		ack, err = w.deadLetters.Publish(model.Publish{Subject: subjects.DeadLetter(i.service.name, w.entityOf(d.Row.Entity), subjects.Update), ID: id, Value: letter{d.headers, d.event}}, w.now)
 		if err == nil {
 			w.judge.buried(i.index, d, ack.Duplicate)
 		}
@@ -327,7 +328,7 @@ func (i *instance) busy(row queue.Row) bool {
 
 // committed takes an event that a handler has handled.
 func (j *judge) committed(service int, d *delivery) {
-	mark, _ := record.CopyMark(d.headers)
+	_, at := j.eventOf(d.headers)
 	r := rowOf{service, d.Row}
 	text := j.w.services[service].text
 	j.settled[copyIn{service, d.Seq}] = true
@@ -335,16 +336,16 @@ func (j *judge) committed(service int, d *delivery) {
 	excused := j.reused(text) || j.renamed[r] // see settleRows
 	have, had := j.rows[r]
 	newest := max(have.newest, d.event.index)
-	if !had || have.at.Before(mark.Position) {
+	if !had || have.at.Before(at) {
 		// A row may go back from an event that ingest has lost.
 		if had && have.event > d.event.index && !excused && !j.stored[have.event].gone {
 			j.fail("O: row %s of %s goes back from event %d to %d", d.Row, text, have.event, d.event.index)
 		}
-		j.rows[r] = applied{mark.Position, d.event.index, newest}
+		j.rows[r] = applied{at, d.event.index, newest}
 		return
 	}
 	if have.event < d.event.index && !excused {
-		j.fail("L: row %s of %s stays at event %d (%s), and leaves out %d (%s)", d.Row, text, have.event, have.at, d.event.index, mark.Position)
+		j.fail("L: row %s of %s stays at event %d (%s), and leaves out %d (%s)", d.Row, text, have.event, have.at, d.event.index, at)
 	}
 	have.newest = newest
 	j.rows[r] = have
@@ -375,8 +376,10 @@ func (j *judge) buried(service int, d *delivery, again bool) {
 	}
 	j.w.Counts.Letters++
 	of := copyOf{text, d.event.index}
-	// One letter for each consumer that there was (deadletter.go, letterID).
-	if j.letters[of]++; j.letters[of] > 1+j.recreated[text] {
+	// One letter for each consumer that there was (deadletter.go, letterID) and for each time
+	// that the event came back; and a server that restarts does not know the id of a letter
+	// that is removed.
+	if j.letters[of]++; j.letters[of] > (1+j.recreated[text])*(1+j.times[of])+j.times[of] {
 		j.fail("D: event %d has %d dead letters of %s", d.event.index, j.letters[of], text)
 	}
 	if d.Tries() == 0 {

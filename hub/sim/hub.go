@@ -166,6 +166,10 @@ func (h *hub) take(a Action, service int) {
 			h.owns[service] = a.Verb == Own
 			h.recheck(service)
 		}
+	case Redrive:
+		if service >= 0 && h.open {
+			h.redrive(service)
+		}
 	default:
 		if service >= 0 && h.open {
 			h.register(service, a)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // judge records everything that happened, and reports which guarantee was broken first:
@@ -46,6 +48,7 @@ type judge struct {
 	// harmed says that events of ingest were lost by hand or by a disk.
 	harmed bool
 	handling
+	redriven
 }
 
 // copyOf is the key of something that must exist once: an event for an interest, or for
@@ -68,6 +71,7 @@ func newJudge(w *World) *judge {
 		effects: make(map[copyOf]bool), ended: make(map[string]bool), over: make(map[string]time.Time),
 		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool),
 		handOf: make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
+		redriven: redriven{back: make(map[string]map[uint64]bool), cameBackAt: make(map[copyIn]*stored), times: make(map[copyOf]int)},
 	}
 }
 
@@ -178,6 +182,17 @@ func (j *judge) appended(lane string, seq uint64) {
 	j.lined(lane, seq, mark.Position, e)
 }
 
+// eventOf is the event of a copy, redriven or not, and the copy's position; nil if there
+// is none.
+func (j *judge) eventOf(h headers) (*stored, event.Position) {
+	pos, ok := event.ParsePosition(head(h[contract.HeaderPosition]))
+	at, err := time.Parse(time.RFC3339Nano, head(h[contract.HeaderTime]))
+	if !ok || err != nil {
+		return nil, pos
+	}
+	return j.at(at.UnixNano()), pos
+}
+
 // at is the event that ingest stored at a time.
 func (j *judge) at(nanos int64) *stored {
 	low, high := 0, len(j.stored)
@@ -221,6 +236,7 @@ func (j *judge) registered(c *change, s record.State) {
 // settle judges what must hold once everything has come to rest.
 func (j *judge) settle() {
 	j.settleRows()
+	j.settleRedriven()
 	known := j.w.hubs[0].known
 	for _, a := range j.answers {
 		state := j.states[a.service]

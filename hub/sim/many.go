@@ -46,9 +46,9 @@ type Total struct {
 
 // String is the figures in one line.
 func (t *Total) String() string {
-	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed; to instances %d deliveries, %d of these again, %d dead letters, %d partitions handed over",
+	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed; to instances %d deliveries, %d of these again, %d dead letters, %d of these redriven, %d partitions handed over",
 		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed,
-		t.Deliveries, t.Redelivered, t.Letters, t.Handovers)
+		t.Deliveries, t.Redelivered, t.Letters, t.Redriven, t.Handovers)
 }
 
 // Run runs until the time is over, ctx ends, or a run breaks a guarantee.
@@ -99,5 +99,6 @@ func (t *Total) add(c Counts) {
 	t.Deliveries += c.Deliveries
 	t.Redelivered += c.Redelivered
 	t.Letters += c.Letters
+	t.Redriven += c.Redriven
 	t.Handovers += c.Handovers
 }

@@ -35,6 +35,11 @@ type change struct {
 	// the lane has a message behind the sequence after, where that is set.
 	renewed func(error)
 	after   uint64
+	// lay lays another change over the state, and choose chooses the copies of a redrive.
+	// laid takes the outcome.
+	lay    func(record.Tip) (record.State, bool)
+	choose func(*writer, record.Tip)
+	laid   func(error)
 }
 
 // register begins a registration at a hub.
@@ -134,6 +139,8 @@ func (c *change) again(h *hub, i int) {
 	switch {
 	case c.renewed != nil:
 		c.renewed(errNoLane)
+	case c.laid != nil:
+		c.laid(errNoLane)
 	case !c.end:
 		c.begin(h, i)
 	}
@@ -150,6 +157,13 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	switch {
 	case c.renewed != nil:
 		edited(core.Edited{Next: s, Changed: c.after == 0 || tip.Last <= c.after})
+		return
+	case c.choose != nil:
+		c.choose(l, tip)
+		return
+	case c.lay != nil:
+		next, changed := c.lay(tip)
+		edited(core.Edited{Next: next, Changed: changed})
 		return
 	case c.end:
 		edited(core.Edited{Next: s.End(c.entity), Changed: have != nil})
@@ -236,6 +250,10 @@ func (c *change) answered(l *writer, a core.Answer) {
 	}
 	if a.Recorded {
 		c.w.announce(l.index, l.h)
+	}
+	if c.laid != nil {
+		c.laid(a.Err)
+		return
 	}
 	if errors.Is(a.Err, errEnded) && c.ended != nil {
 		c.ended()

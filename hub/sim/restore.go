@@ -148,6 +148,9 @@ func (j *judge) forget(lane string) {
 		}
 		j.lines[r] = line
 	}
+	// A letter may come back again: nobody knows any more that its event was in the lane.
+	delete(j.back, lane)
+	maps.DeleteFunc(j.cameBackAt, func(c copyIn, _ *stored) bool { return c.service == service && c.seq > last })
 	maps.DeleteFunc(j.settled, func(c copyIn, _ bool) bool { return c.service == service && c.seq > last })
 	j.older[lane] = true
 }

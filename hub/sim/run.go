@@ -95,6 +95,7 @@ func (e ending) heal() {
 		e.settleRegistry()
 	}
 	e.drain()
+	e.redriveAll()
 	e.judge.settle()
 	if e.judge.broken == "" {
 		e.trimAll()

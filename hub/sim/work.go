@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/subjects"
 )
@@ -85,9 +84,8 @@ func (w *World) work(a Action) {
 
 func (w *World) handle(p *process, s service, m model.Message) {
 	h, _ := m.Value.(headers)
-	mark, ok := record.CopyMark(h)
-	e := w.judge.at(mark.Time.UnixNano())
-	if !ok || e == nil {
+	e, _ := w.judge.eventOf(h)
+	if e == nil {
 		w.judge.fail("P: a worker of %s got no copy: %d %s", s.text, m.Seq, m.Subject)
 		return
 	}

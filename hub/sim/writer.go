@@ -11,6 +11,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/match"
+	"github.com/replhub/replhub/hub/sim/model"
 )
 
 // errSilent: the reader of ingest is gone with the life of ingest that it read.
@@ -27,6 +28,7 @@ type writer struct {
 	self    *process
 	lane    *core.Lane
 	changes []*change
+	copies  []model.Publish // of the redrive under way
 	// reader is the reader of live events, filler that of a fill; nil where none is open.
 	reader, filler *reader
 	batch          *batch
@@ -80,6 +82,9 @@ func (l *writer) world() core.World {
 	w := core.World{Now: l.h.now(), Clock: l.h.ingestNow(), Owned: l.h.owns[l.index], MaxPayload: maxPayload}
 	if len(l.changes) > 0 {
 		w.Change = core.WantsEdit
+		if l.changes[0].choose != nil {
+			w.Change = core.WantsRedrive
+		}
 	}
 	if k := l.h.known; k != nil && len(k.Epochs) > 0 {
 		w.End = k.PositionOf(l.h.w.db.Info().Last)

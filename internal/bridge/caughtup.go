@@ -3,20 +3,14 @@ package bridge
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nats.go/micro"
-
+	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/internal/contract"
-	"github.com/replhub/replhub/internal/jsapi"
 	"github.com/replhub/replhub/internal/pause"
-	"github.com/replhub/replhub/subjects"
 )
 
 const (
@@ -37,11 +31,11 @@ const (
 // acknowledged by an instance of the service. So it has had its effect, or is a dead
 // letter. Events that come later do not count: Wait ends under load, too.
 type CaughtUp struct {
-	// Conn needs the permissions of a service.
-	Conn    *nats.Conn
-	Service subjects.Name
-	// Domain is the JetStream domain; by default the connection's own.
-	Domain string
+	// Client is connected as the service.
+	Client *replhub.Client
+	// Epoch is ingest's, as the registration's reply said: a hub that does not know of it
+	// yet does not count. 0 believes every hub.
+	Epoch  uint64
 	Logger *slog.Logger
 }
 
@@ -51,31 +45,39 @@ var ErrPaused = errors.New("the service's workers are paused")
 // Wait waits until the service has caught up, or ctx ends. An answer that does not come
 // is asked for again. The service must be registered.
 func (c CaughtUp) Wait(ctx context.Context) error {
-	js, err := jsapi.Open(c.Conn, c.Domain)
-	if err != nil {
-		return err
-	}
-	w := &catching{CaughtUp: c, js: js, idle: make(map[string]time.Time), moved: time.Now()}
+	w := &catching{epoch: c.Epoch, idle: make(map[string]time.Time)}
+	p := progress{service: c.Client.Service(), log: c.Logger, moved: time.Now()}
 	for {
-		done, err := w.step(ctx)
-		switch {
-		case done, errors.Is(err, ErrPaused):
-			return err
-		case err != nil && ctx.Err() == nil:
-			c.Logger.Debug("look whether the service has caught up; it is tried again", "service", c.Service.String(), "err", err)
+		status, err := c.describe(ctx)
+		if err == nil {
+			p.note(status)
+			var done bool
+			if done, err = w.look(status, time.Now()); done || err != nil {
+				return err
+			}
+		} else if ctx.Err() == nil {
+			c.Logger.Debug("look whether the service has caught up; it is tried again", "service", c.Client.Service(), "err", err)
 		}
-		w.tellStuck()
+		p.tellStuck()
 		if err := pause.For(ctx, look); err != nil {
 			return err
 		}
 	}
 }
 
-// catching is one Wait.
-type catching struct {
-	CaughtUp
+func (c CaughtUp) describe(ctx context.Context) (*contract.LaneStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	status := new(contract.LaneStatus)
+	if err := c.Client.Ask(ctx, contract.VerbDescribe, contract.Describe{}, status); err != nil {
+		return nil, fmt.Errorf("ask the hub for the lane: %w", err)
+	}
+	return status, nil
+}
 
-	js jetstream.JetStream
+// catching decides from looks at a lane whether its service has caught up. Pure.
+type catching struct {
+	epoch uint64
 	// begun is set when the goal is known: the last event that ingest held.
 	begun bool
 	goal  position
@@ -86,10 +88,6 @@ type catching struct {
 	last   uint64
 	// idle is since when a consumer has had nothing to do.
 	idle map[string]time.Time
-	// moved is when there was progress, and seen what it is judged by.
-	moved time.Time
-	seen  string
-	told  bool
 }
 
 type position struct{ epoch, seq uint64 }
@@ -98,49 +96,33 @@ func (p position) before(o position) bool {
 	return cmp.Or(cmp.Compare(p.epoch, o.epoch), cmp.Compare(p.seq, o.seq)) < 0
 }
 
-// step makes one look.
-func (w *catching) step(ctx context.Context) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	status, err := w.describe(ctx)
-	if err != nil {
-		return false, err
+// look takes a lane's status. The hub reads the lane's last sequence first, then the
+// position up to which it has copied, and then the consumers.
+func (w *catching) look(s *contract.LaneStatus, now time.Time) (done bool, err error) {
+	if !w.begun && s.Epoch >= w.epoch {
+		w.begun, w.goal = true, position{s.Epoch, s.Seq + s.Lag}
 	}
-	w.note(status)
-	if !w.begun {
-		w.begun, w.goal = true, position{status.Epoch, status.Seq + status.Lag}
-	}
-	for _, worker := range status.Workers {
+	for _, worker := range s.Workers {
 		if worker.PausedUntil != nil {
-			return false, fmt.Errorf("%w until %s: run 'replhub resume %s'", ErrPaused, worker.PausedUntil.Format(time.RFC3339), w.Service)
+			return false, fmt.Errorf("%w until %s: run 'replhub resume %s'", ErrPaused, worker.PausedUntil.Format(time.RFC3339), s.Service)
 		}
 	}
-	if err := w.seeLane(ctx, status, time.Now()); err != nil {
-		return false, err
-	}
-	return w.acknowledged(ctx, status)
+	w.seeLane(s, now)
+	return w.acknowledged(s, now), nil
 }
 
-// seeLane finds the lane's last sequence once everything up to the goal is in the lane,
+// seeLane notes the lane's last sequence once everything up to the goal is in the lane,
 // and has been for a while: a hub's position is ahead of the copies that are on their way
 // to the stream, and goes back where they are lost.
-func (w *catching) seeLane(ctx context.Context, status *contract.LaneStatus, now time.Time) error {
+func (w *catching) seeLane(s *contract.LaneStatus, now time.Time) {
 	switch {
-	case !copied(status, w.goal):
+	case !w.begun, !copied(s, w.goal):
 		w.copied, w.last = time.Time{}, 0
-		return nil
 	case w.copied.IsZero():
 		w.copied = now
-		return nil
-	case w.last > 0, now.Sub(w.copied) < settle:
-		return nil
+	case w.last == 0 && now.Sub(w.copied) >= settle:
+		w.last = max(s.LastSeq, 1)
 	}
-	stream, err := w.js.Stream(ctx, subjects.LaneStream(w.Service))
-	if err != nil {
-		return fmt.Errorf("look up the lane: %w", err)
-	}
-	w.last = max(stream.CachedInfo().State.LastSeq, 1)
-	return nil
 }
 
 // copied reports whether everything that is due up to the goal is in the lane.
@@ -153,70 +135,61 @@ func copied(s *contract.LaneStatus, goal position) bool {
 }
 
 // acknowledged reports whether each consumer has acknowledged what the lane held.
-func (w *catching) acknowledged(ctx context.Context, s *contract.LaneStatus) (bool, error) {
+func (w *catching) acknowledged(s *contract.LaneStatus, now time.Time) bool {
 	all := w.last > 0 && (len(s.Workers) > 0 && s.WorkersLeftOut == 0 || s.Backlog == 0)
-	for _, worker := range s.Workers {
-		consumer, err := w.js.Consumer(ctx, subjects.LaneStream(w.Service), worker.Consumer)
-		if err != nil {
-			return false, fmt.Errorf("look up consumer %s: %w", worker.Consumer, err)
-		}
-		if !w.through(consumer.CachedInfo(), time.Now()) {
+	for i := range s.Workers {
+		if !w.through(&s.Workers[i], now) {
 			all = false
 		}
 	}
-	return all, nil
+	return all
 }
 
-// through reports whether a consumer has nothing left of what the lane held: its floor is
+// through reports whether a consumer has acknowledged what the lane held: its floor is
 // behind that, or it has had nothing to do for a while.
-func (w *catching) through(info *jetstream.ConsumerInfo, now time.Time) bool {
-	if info.NumPending > 0 || info.NumAckPending > 0 {
-		delete(w.idle, info.Name)
-		return w.last > 0 && info.AckFloor.Stream >= w.last
+func (w *catching) through(c *contract.WorkerStatus, now time.Time) bool {
+	if c.Missing || c.Pending > 0 || c.AckPending > 0 {
+		delete(w.idle, c.Consumer)
+		return w.last > 0 && !c.Missing && c.AckFloor >= w.last
 	}
-	since, known := w.idle[info.Name]
+	since, known := w.idle[c.Consumer]
 	if !known {
-		since, w.idle[info.Name] = now, now
+		since, w.idle[c.Consumer] = now, now
 	}
-	return w.last > 0 && (info.AckFloor.Stream >= w.last || now.Sub(since) >= settle)
+	return w.last > 0 && (c.AckFloor >= w.last || now.Sub(since) >= settle)
+}
+
+// progress tells an operator that a service does not catch up.
+type progress struct {
+	service string
+	log     *slog.Logger
+	// moved is when the lane's status changed, and seen what is compared.
+	moved time.Time
+	seen  string
+	told  bool
 }
 
 // note remembers when there was progress.
-func (w *catching) note(s *contract.LaneStatus) {
+func (p *progress) note(s *contract.LaneStatus) {
 	rows := uint64(0)
 	if s.Fill != nil {
 		rows = s.Fill.Rows
 	}
 	seen := fmt.Sprint(s.Epoch, s.Seq, s.Backlog, rows, s.State)
-	if seen != w.seen {
-		w.seen, w.moved, w.told = seen, time.Now(), false
+	if seen != p.seen {
+		p.seen, p.moved, p.told = seen, time.Now(), false
 	}
-	if s.Fill != nil && s.Fill.Stalled != "" && time.Since(w.moved) > stuckAfter && !w.told {
-		w.told = true
-		w.Logger.Warn("the service does not catch up: the rows do not come", "service", w.Service.String(), "reason", OneLine(s.Fill.Stalled, maxDegradedText))
+	if s.Fill != nil && s.Fill.Stalled != "" && time.Since(p.moved) > stuckAfter && !p.told {
+		p.told = true
+		p.log.Warn("the service does not catch up: the rows do not come", "service", p.service, "reason", OneLine(s.Fill.Stalled, maxDegradedText))
 	}
 }
 
 // tellStuck says once that nothing moves.
-func (w *catching) tellStuck() {
-	if w.told || time.Since(w.moved) <= stuckAfter {
+func (p *progress) tellStuck() {
+	if p.told || time.Since(p.moved) <= stuckAfter {
 		return
 	}
-	w.told = true
-	w.Logger.Warn("the service does not catch up: nothing has moved for a while; see 'replhub describe'", "service", w.Service.String(), "for", stuckAfter.String())
-}
-
-func (w *catching) describe(ctx context.Context) (*contract.LaneStatus, error) {
-	m, err := w.Conn.RequestWithContext(ctx, subjects.Control(contract.VerbDescribe, w.Service), nil)
-	if err != nil {
-		return nil, fmt.Errorf("ask the hub for the lane: %w", err)
-	}
-	if refusal := m.Header.Get(micro.ErrorHeader); refusal != "" {
-		return nil, fmt.Errorf("ask the hub for the lane: %s", refusal)
-	}
-	status := new(contract.LaneStatus)
-	if err := json.Unmarshal(m.Data, status); err != nil {
-		return nil, fmt.Errorf("read the hub's answer: %w", err)
-	}
-	return status, nil
+	p.told = true
+	p.log.Warn("the service does not catch up: nothing has moved for a while; see 'replhub describe'", "service", p.service, "for", stuckAfter.String())
 }

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/replhub/replhub/internal/contract"
 )
 
@@ -33,50 +31,44 @@ func TestCopied(t *testing.T) {
 	}
 }
 
-// What a hub says of its position counts after a while, and no more when it goes back.
-func TestSeeLaneWaits(t *testing.T) {
-	now := time.Now()
-	w := &catching{goal: position{1, 10}, last: 0}
-	at := func(seq uint64, after time.Duration) time.Time {
-		if err := w.seeLane(t.Context(), &contract.LaneStatus{Epoch: 1, Seq: seq}, now.Add(after)); err != nil {
-			t.Fatal(err)
-		}
-		return w.copied
+// All is done when the lane has been where ingest ended at the begin for a second, no fill
+// is under way, and each consumer has acknowledged what the lane then held, or has had
+// nothing to do for a second.
+func TestCaughtUp(t *testing.T) {
+	at := time.Unix(1000, 0)
+	type look struct {
+		after           time.Duration
+		epoch, seq, lag uint64
+		fill            bool
+		last            uint64 // the lane's
+		floor           uint64
+		pending, acks   uint64
+		want            bool
 	}
-	if !at(9, 0).IsZero() || !at(10, 1).Equal(now.Add(1)) || !at(10, settle).Equal(now.Add(1)) {
-		t.Errorf("copied since %s", w.copied.Sub(now))
-	}
-	w.last = 50
-	if !at(9, settle).IsZero() || w.last != 0 {
-		t.Error("a hub that went back is believed")
-	}
-}
-
-// A consumer is through when it has acknowledged the lane's end, or has had nothing to
-// do for a while: its counts may be a moment old.
-func TestThrough(t *testing.T) {
-	now := time.Now()
-	w := &catching{last: 50, idle: map[string]time.Time{}}
-	info := func(floor uint64, pending uint64, unacked int) *jetstream.ConsumerInfo {
-		return &jetstream.ConsumerInfo{Name: "workers", AckFloor: jetstream.SequenceInfo{Stream: floor}, NumPending: pending, NumAckPending: unacked}
-	}
-	for i, look := range []struct {
-		info  *jetstream.ConsumerInfo
-		after time.Duration
-		want  bool
-	}{
-		{info(49, 1, 0), 0, false},
-		{info(50, 1, 3), 0, true},
-		{info(49, 0, 1), 0, false},
-		{info(49, 0, 0), 0, false},
-		{info(49, 0, 0), settle - 1, false},
-		{info(49, 0, 0), settle, true},
-		{info(49, 1, 0), 2 * settle, false},
-		{info(49, 0, 0), 3*settle - 1, false},
-		{info(49, 0, 0), 4*settle - 1, true},
+	const s = time.Second
+	for name, looks := range map[string][]look{
+		"nothing to do":   {{0, 1, 10, 0, false, 7, 5, 0, 0, false}, {s - 1, 1, 10, 0, false, 7, 5, 0, 0, false}, {s, 1, 10, 0, false, 7, 5, 0, 0, true}},
+		"an empty lane":   {{0, 1, 10, 0, false, 0, 0, 0, 0, false}, {s, 1, 10, 0, false, 0, 0, 0, 0, true}},
+		"behind":          {{0, 1, 5, 5, false, 7, 7, 0, 0, false}, {5 * s, 1, 9, 3, false, 7, 7, 0, 0, false}, {6 * s, 1, 10, 2, false, 8, 8, 0, 0, false}, {7 * s, 1, 11, 1, false, 9, 9, 0, 0, true}},
+		"goes back":       {{0, 1, 5, 5, false, 7, 7, 0, 0, false}, {5 * s, 1, 10, 0, false, 9, 9, 0, 0, false}, {6 * s, 1, 9, 1, false, 9, 9, 0, 0, false}, {7 * s, 1, 10, 0, false, 9, 9, 0, 0, false}, {8 * s, 1, 10, 0, false, 9, 9, 0, 0, true}},
+		"filling":         {{0, 1, 10, 0, true, 7, 7, 0, 0, false}, {5 * s, 1, 10, 0, true, 7, 7, 0, 0, false}, {6 * s, 1, 10, 0, false, 7, 7, 0, 0, false}, {7 * s, 1, 10, 0, false, 7, 7, 0, 0, true}},
+		"not applied":     {{0, 1, 10, 0, false, 9, 6, 2, 1, false}, {5 * s, 1, 10, 0, false, 9, 8, 0, 1, false}, {6 * s, 1, 10, 0, false, 9, 8, 0, 0, false}, {7 * s, 1, 10, 0, false, 9, 8, 0, 0, true}},
+		"under load":      {{0, 1, 10, 0, false, 9, 5, 0, 4, false}, {s, 1, 90, 0, false, 50, 5, 40, 4, false}, {5 * s, 1, 90, 0, false, 90, 49, 37, 4, false}, {6 * s, 1, 90, 0, false, 99, 50, 40, 9, true}},
+		"comes and goes":  {{0, 1, 10, 0, false, 9, 8, 0, 0, false}, {5 * s, 1, 10, 0, false, 9, 8, 0, 1, false}, {6 * s, 1, 10, 0, false, 9, 8, 0, 0, false}, {7 * s, 1, 10, 0, false, 9, 8, 0, 0, true}},
+		"an older epoch":  {{0, 0, 90, 10, false, 9, 9, 0, 0, false}, {5 * s, 0, 90, 10, false, 9, 9, 0, 0, false}, {6 * s, 1, 10, 0, false, 9, 9, 0, 0, false}, {7 * s, 1, 10, 0, false, 9, 9, 0, 0, true}},
+		"a newer epoch":   {{0, 1, 5, 5, false, 9, 9, 0, 0, false}, {5 * s, 2, 1, 7, false, 9, 9, 0, 0, false}, {6 * s, 2, 2, 6, false, 9, 9, 0, 0, false}, {7 * s, 2, 8, 0, false, 9, 9, 0, 0, false}, {8 * s, 2, 8, 0, false, 9, 9, 0, 0, true}},
+		"acknowledgement": {{0, 1, 10, 0, false, 9, 9, 0, 1, false}, {s, 1, 10, 0, false, 9, 9, 0, 1, true}},
 	} {
-		if got := w.through(look.info, now.Add(look.after)); got != look.want {
-			t.Errorf("look %d: %t", i, got)
+		w := &catching{epoch: 1, idle: map[string]time.Time{}}
+		for i, l := range looks {
+			status := &contract.LaneStatus{State: contract.LaneLive, Epoch: l.epoch, Seq: l.seq, Lag: l.lag, LastSeq: l.last, Backlog: l.pending + l.acks,
+				Workers: []contract.WorkerStatus{{Consumer: "workers", AckFloor: l.floor, Pending: l.pending, AckPending: int(l.acks)}}}
+			if l.fill {
+				status.Fill = &contract.FillStatus{Kind: contract.FillSnapshot}
+			}
+			if got, err := w.look(status, at.Add(l.after)); got != l.want || err != nil {
+				t.Errorf("%s, look %d: %v, %v", name, i, got, err)
+			}
 		}
 	}
 }

@@ -14,17 +14,11 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/internal/bridge"
 	"github.com/replhub/replhub/replhubtest"
-	"github.com/replhub/replhub/subjects"
 )
 
 // once is a subscriber of a service that ends when it has caught up.
 func once(t *testing.T, h *replhubtest.Hub, queue replhub.Queue, handler replhub.HandlerFunc) (*replhub.Subscriber, *bridge.CaughtUp) {
 	t.Helper()
-	nc, err := nats.Connect(h.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
 	client := h.Client(t, "sharing")
 	s, err := replhub.NewSubscriber(client, replhub.SubscriberConfig{
 		Registration: replhub.Registration{Interests: []replhub.Interest{{Entity: "user", Start: replhub.StartAll()}}, Queue: queue},
@@ -33,11 +27,7 @@ func once(t *testing.T, h *replhubtest.Hub, queue replhub.Queue, handler replhub
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, err := subjects.ParseName("sharing")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, &bridge.CaughtUp{Conn: nc, Service: name, Logger: slog.New(slog.DiscardHandler)}
+	return s, &bridge.CaughtUp{Client: client, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func users(from, to int) []replhub.Event {
@@ -136,7 +126,12 @@ func TestOnceThatCannotEnd(t *testing.T) {
 	if err := <-ended; !errors.Is(err, stopped) {
 		t.Errorf("stopped: %v", err)
 	}
-	if _, err := caught.Conn.Request("replhub.pause.sharing", []byte(`{"for":"1h"}`), 5*time.Second); err != nil {
+	nc, err := nats.Connect(h.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := nc.Request("replhub.pause.sharing", []byte(`{"for":"1h"}`), 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	s, _ = once(t, h, replhub.Queue{}, func(context.Context, *replhub.Delivery) error { return nil })

@@ -131,4 +131,4 @@ func (o *Ops) Run(ctx context.Context, listener net.Listener, drain time.Duratio
 
 // ErrDrain means that a stop took too long. What was under way is done again after the
 // next start.
-var ErrDrain = errors.New("the work under way did not end in time; what it had not finished is done again after the next start")
+var ErrDrain = errors.New("the work under way did not end in time; unfinished work is repeated after the next start")

@@ -197,7 +197,7 @@ func (l *Log) last(ctx context.Context, held Held) (Position, error) {
 	for _, entity := range held.Record.Entities {
 		p, err := l.lastOf(ctx, "db."+entity+".*", held.Record.From)
 		if err != nil {
-			return Position{}, fmt.Errorf("read back what is stored of %s: %w", entity, err)
+			return Position{}, fmt.Errorf("read the stored changes of %s: %w", entity, err)
 		}
 		if p.Compare(at) > 0 {
 			at = p

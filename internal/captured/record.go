@@ -18,7 +18,7 @@ var ErrNewer = errors.New("a newer replhub wrote the record of this capture; upg
 
 // ErrForeign means that the newest event of the entity of a capture's records is none of
 // them: another publisher wrote it.
-var ErrForeign = errors.New("the newest event is no record of a capture: entities that begin with " + prefix + " are reserved; stop whoever publishes it, and start the capture once with --resync")
+var ErrForeign = errors.New("the newest event is no record of a capture: entities that begin with " + prefix + " are reserved; stop the program that publishes it, and start the capture once with --resync")
 
 const (
 	form = 1

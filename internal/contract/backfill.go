@@ -27,6 +27,16 @@ const (
 	MaxBackfillBytes = 64 << 10
 )
 
+// KeysOfOneBackfill is how many of the keys, from the first on, one backfill should take.
+// It leaves room in the lane's state record, which holds the keys.
+func KeysOfOneBackfill(keys []string) int {
+	n := 0
+	for size := 0; n < min(len(keys), MaxBackfillKeys) && (n == 0 || size+len(keys[n]) <= MaxBackfillBytes/2); n++ {
+		size += len(keys[n])
+	}
+	return n
+}
+
 // Backfilling is the reply of replhub.backfill.<service>. It comes once the
 // backfill is in force in the lane; the rows come afterwards, and describe tells
 // how far they are.

@@ -49,7 +49,8 @@ type DigestColumn struct {
 // Digested is the reply of replhub.digest.<service>, and, without Epoch and Seq, an
 // owner's answer to a SnapshotRequest with a DigestQuery.
 type Digested struct {
-	// Rows is how many rows were read, without those that the service does not get. After
+	// Rows is how many rows were read, without those that the service does not get; for Keys,
+	// those of other keys may be left out as well. After
 	// is how far the rows were read: the key of the last row, or, where a hub has judged
 	// the rows, a text that only this hub understands.
 	Rows  uint64 `json:"rows"`
@@ -67,6 +68,10 @@ type Digested struct {
 	Keys   []string   `json:"keys,omitempty"`
 	Hashes []byte     `json:"hashes,omitempty"`
 	Values [][]string `json:"values,omitempty"`
+	// Looked is, in an owner's answer to a request with Lookup, how many of the keys the owner
+	// has looked up, in the order of the request. 0 is an answer of an owner that reads its
+	// rows, up to After.
+	Looked int `json:"looked,omitempty"`
 	// Epoch and Seq are the position of ingest's last event before the rows were read.
 	Epoch uint64 `json:"epoch,omitempty"`
 	Seq   uint64 `json:"seq,omitempty"`

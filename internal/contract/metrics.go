@@ -111,8 +111,8 @@ func Metrics() []Metric {
 		gauge(MetricIngestBytes, "Bytes that ingest holds."),
 		gauge(MetricIngestMaxBytes, "Limit of ingest in bytes."),
 		gauge(MetricIngestFill, "Bytes that ingest holds, divided by its limit."),
-		gauge(MetricIngestFull, "1 while ingest holds 90 % of its limit or more. The labels name what keeps ingest from being trimmed. Absent below 90 %.", LabelBy, LabelService),
-		gauge(MetricIngestRate, "Events that ingest stored per second, averaged over the last seconds."),
+		gauge(MetricIngestFull, "1 while ingest holds 90 % of its limit or more. The labels name the cause that keeps ingest from being trimmed. Absent below 90 %.", LabelBy, LabelService),
+		gauge(MetricIngestRate, "Events per second that ingest stored, averaged over the last seconds."),
 
 		lane(MetricLaneOwned, "1 if this hub copies events into the lane, else 0."),
 		gauge(MetricLaneState, "1 for the lane's present state, 0 for the other states.", LabelService, LabelState),
@@ -137,9 +137,9 @@ func Metrics() []Metric {
 		total(MetricLaneAppends, "Number of appends of copies by this hub. The label kind is single, atomic or fast.", LabelKind),
 		total(MetricLaneStateRecords, "Number of state records that this hub appended to the lane."),
 		total(MetricLaneFenced, "Number of this hub's appends that failed because another writer had appended first."),
-		total(MetricLaneRetries, "Number of other steps of the lane that this hub repeated after an error."),
+		total(MetricLaneRetries, "Number of steps of the lane that this hub repeated after an error. Appends that another writer preceded do not count."),
 		total(MetricLaneForeign, "Number of messages in the lane that no hub wrote."),
-		total(MetricLaneDeadLettered, "Number of dead letters that this hub stored for events that it could not filter, project or copy. Each letter counts once."),
+		total(MetricLaneDeadLettered, "Number of dead letters that this hub stored for events that it could not filter, project or copy. Each dead letter counts once."),
 	}
 }
 

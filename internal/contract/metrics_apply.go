@@ -28,13 +28,13 @@ func ApplyMetrics() []Metric {
 	}
 	gauge := func(name, help string) Metric { return Metric{Name: name, Labels: []string{LabelService}, Help: help} }
 	return []Metric{
-		total(MetricApplyChanges, "Changes that this instance has dealt with: applied, or passed because the table had them, or newer ones.", LabelEntity, LabelTable, LabelOutcome),
-		total(MetricApplyDeadLetters, "Changes that this instance has made dead letters of.", LabelEntity, LabelTable),
-		total(MetricApplyUnmapped, "Changes with a member that no column takes (an empty column), or without the member of a column.", LabelEntity, LabelMember, LabelColumn),
-		gauge(MetricApplyUnavailable, "1 while the database is away, else 0."),
-		gauge(MetricApplyWaiting, "Number of changes of this instance that wait for another row."),
-		gauge(MetricApplyBacklog, "Number of copies in the lane that no instance has acknowledged."),
+		total(MetricApplyChanges, "Number of changes that this instance handled. The label outcome is applied, or passed if the table already had the change or a newer one.", LabelEntity, LabelTable, LabelOutcome),
+		total(MetricApplyDeadLetters, "Number of changes that this instance stored as dead letters.", LabelEntity, LabelTable),
+		total(MetricApplyUnmapped, "Number of changes with a member that no column takes (the label column is empty), or without the member that the column takes.", LabelEntity, LabelMember, LabelColumn),
+		gauge(MetricApplyUnavailable, "1 while the database is unavailable, else 0."),
+		gauge(MetricApplyWaiting, "Number of changes that wait in this instance for another row."),
+		gauge(MetricApplyBacklog, "Number of copies in the service's lane that no instance has acknowledged."),
 		gauge(MetricApplyLag, "Number of events that the hub has not processed for the service."),
-		gauge(MetricApplyOldest, "Age in seconds of the oldest copy that no instance has acknowledged."),
+		gauge(MetricApplyOldest, "Age in seconds of the oldest copy in the service's lane that no instance has acknowledged."),
 	}
 }

@@ -29,15 +29,15 @@ const (
 // PushMetrics are those of replhub push; Go's and the process's come beside them.
 func PushMetrics() []Metric {
 	return []Metric{
-		{Name: MetricPushRequests, Counter: true, Labels: []string{LabelCode}, Help: "Number of requests by the class of the answer: 2xx, 3xx, 4xx, 429, 5xx, other, timeout or none."},
+		{Name: MetricPushRequests, Counter: true, Labels: []string{LabelCode}, Help: "Number of requests to the endpoint. The label code is the class of the answer: 2xx, 3xx, 4xx, 429, 5xx, other, timeout or none."},
 		{
-			Name: MetricPushSeconds, Help: "Seconds from a request to the end of its answer.",
+			Name: MetricPushSeconds, Help: "Seconds from the start of a request to the end of its answer.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30},
 		},
-		{Name: MetricPushRepeated, Counter: true, Help: "Number of requests for an event that had one before."},
-		{Name: MetricPushDeadLetters, Counter: true, Help: "Number of events that became dead letters."},
-		{Name: MetricPushUnavailable, Help: "1 while the endpoint is away and one event at a time is tried, else 0."},
-		{Name: MetricPushWait, Help: "Seconds until the wait is over that the endpoint asked for by Retry-After; 0 without such a wait."},
-		{Name: MetricPushGone, Help: "1 after the endpoint answered 410, until it acknowledges an event again, else 0."},
+		{Name: MetricPushRepeated, Counter: true, Help: "Number of requests that repeated an earlier request for the same event."},
+		{Name: MetricPushDeadLetters, Counter: true, Help: "Number of events that this process stored as dead letters."},
+		{Name: MetricPushUnavailable, Help: "1 during an outage of the endpoint, in which one event at a time is tried; else 0."},
+		{Name: MetricPushWait, Help: "Seconds until the end of the wait that the endpoint requested by Retry-After. 0 without a wait."},
+		{Name: MetricPushGone, Help: "1 from an answer 410 of the endpoint until the endpoint acknowledges an event again; else 0."},
 	}
 }

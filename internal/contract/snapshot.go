@@ -56,6 +56,11 @@ type SnapshotRequest struct {
 	// HeaderDigest, with a Digested that says how far the rows were read in half of Timeout.
 	// An owner of an earlier version answers with all rows.
 	Keys []string `json:"keys,omitempty"`
+	// Lookup says that the hub understands Digested.Looked: an owner that can look up Keys, or
+	// those of Digest, does so instead of reading all rows. After is then empty, and rows come
+	// in the order of the keys. An owner of an earlier version, or one that cannot look up
+	// keys, reads its rows.
+	Lookup bool `json:"lookup,omitempty"`
 	// Digest asks for a digest of the rows instead of the rows: as many as are read in
 	// half of Timeout.
 	Digest *DigestQuery `json:"digest,omitempty"`

@@ -308,9 +308,11 @@ type FillStatus struct {
 
 // Status is the reply of replhub.status.
 type Status struct {
-	Hub      string         `json:"hub"`
-	Version  string         `json:"version"`
-	Started  time.Time      `json:"started"`
+	Hub     string    `json:"hub"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	// Time is the hub's clock.
+	Time     time.Time      `json:"time,omitzero"`
 	Hubs     []string       `json:"hubs"`
 	Ready    bool           `json:"ready"`
 	Degraded []string       `json:"degraded"`

@@ -23,7 +23,7 @@ func NewCollector(q contract.DigestQuery, maxBytes int) (*Collector, error) {
 	c := &Collector{query: q, columns: NewColumns(q.Columns), most: maxBytes}
 	for n, column := range q.Columns {
 		if !Form(column.Form).Known() {
-			return nil, contract.FieldErrorf(contract.CodeInvalidValue, fmt.Sprintf("columns[%d].form", n), "%q is no form that is known here: upgrade, or use an older verifier", column.Form)
+			return nil, contract.FieldErrorf(contract.CodeInvalidValue, fmt.Sprintf("columns[%d].form", n), "%q is not a known form: upgrade this program, or use an older verifier", column.Form)
 		}
 	}
 	switch {

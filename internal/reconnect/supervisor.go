@@ -147,7 +147,7 @@ func (k *Supervisor) met(err error) {
 		return
 	}
 	k.told[reason] = true
-	k.log.Warn("no connection to NATS; it is tried again until there is one", "err", err, "do", advice(err))
+	k.log.Warn("no connection to NATS; connecting again until it succeeds", "err", err, "do", advice(err))
 }
 
 // connected notes that the connection is back. The trouble is over when that stays

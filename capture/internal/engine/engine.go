@@ -52,6 +52,9 @@ type Config struct {
 	// Patience is how long ingest may take for an answer, before it is read back what is
 	// stored; 5 s by default.
 	Patience time.Duration
+	// OnResync is called with the number of rows that a resync has stored, after each
+	// batch; nothing by default.
+	OnResync func(rows uint64)
 	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
 }

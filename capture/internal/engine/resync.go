@@ -185,7 +185,7 @@ func (e *Engine) publishRows(ctx context.Context, log *captured.Log, rows change
 	defer batches.close()
 	w := e.writer(log, batches, begun{held: held})
 	began := time.Now()
-	out := &rowWriter{writer: w, version: p.version, commit: p.record.Confirm}
+	out := &rowWriter{writer: w, version: p.version, commit: p.record.Confirm, stored: e.cfg.OnResync}
 	if err := rows.Rows(ctx, snapshot, func(r change.Row) error { return out.add(ctx, r) }); err != nil {
 		return err
 	}
@@ -210,6 +210,7 @@ type rowWriter struct {
 	n       uint32
 	bytes   int
 	waiting []*event
+	stored  func(rows uint64) // called with the number of rows stored; may be nil
 }
 
 func (o *rowWriter) add(ctx context.Context, r change.Row) error {
@@ -251,5 +252,8 @@ func (o *rowWriter) flush(ctx context.Context) error {
 		err = o.writer.settle(ctx)
 	}
 	o.waiting, o.bytes = slices.Delete(o.waiting, 0, len(o.waiting)), 0
+	if err == nil && o.stored != nil {
+		o.stored(uint64(o.n))
+	}
 	return err
 }

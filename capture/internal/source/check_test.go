@@ -52,7 +52,7 @@ func TestCheck(t *testing.T) {
 		"SQL_ASCII":                   {change: func(_ *Wanted, c *Catalog) { c.Server.Encoding = "SQL_ASCII" }, want: []string{"encoding UTF8"}},
 		"no slot free":                {change: func(_ *Wanted, c *Catalog) { c.Server.Slots = 10 }, want: []string{"max_replication_slots = 20"}},
 		"no sender free":              {change: func(_ *Wanted, c *Catalog) { c.Server.Senders = 10 }, want: []string{"max_wal_senders = 20"}},
-		"slot name":                   {change: func(w *Wanted, _ *Catalog) { w.SlotName = "a-b" }, want: []string{`"a-b" is no name of a slot`}},
+		"slot name":                   {change: func(w *Wanted, _ *Catalog) { w.SlotName = "a-b" }, want: []string{`"a-b" is not a valid slot name`}},
 		"no such table":               {cfg: selection.Config{Tables: []string{"public.people=user"}}, want: []string{"no such table"}},
 		"no such column":              {cfg: selection.Config{Exclude: []string{"public.users.phone"}}, want: []string{"has such a column"}},
 		"no such column of a pattern": {cfg: selection.Config{Exclude: []string{"public.users.phone*"}}, want: []string{"~has such a column"}},

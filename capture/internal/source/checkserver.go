@@ -48,7 +48,7 @@ func (k *checker) checkNames() {
 		k.refuse("--service", err.Error())
 	}
 	if !captured.ValidSlot(k.SlotName) {
-		k.refuse("--slot", fmt.Sprintf("%q is no name of a slot: 1 to 63 lower-case letters, digits and _", k.SlotName))
+		k.refuse("--slot", fmt.Sprintf("%q is not a valid slot name: 1 to 63 lower-case letters, digits and _", k.SlotName))
 	}
 	if n := len(k.PublicationName); n == 0 || n > 63 {
 		k.refuse("--publication", fmt.Sprintf("%q is no name of a publication: 1 to 63 bytes", k.PublicationName))

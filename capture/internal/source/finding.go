@@ -48,7 +48,7 @@ func (f Findings) LeaveOut(w Wanted, c Catalog) (rest Findings, left map[string]
 	for _, one := range f {
 		if _, ok := left[one.table]; ok && !one.Warning {
 			left[one.table], one.Warning = true, true
-			one.Message = "it is not captured, and its changes are missing until that is mended: " + one.Message
+			one.Message = "it is not captured, and its changes are missing until the problem is solved: " + one.Message
 		}
 		rest = append(rest, one)
 	}

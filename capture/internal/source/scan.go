@@ -100,16 +100,10 @@ func (s *scan) after(literals []string, limit int) (query string, args [][]byte)
 	if literals == nil {
 		return s.query("", tail), nil
 	}
-	values := make([]string, len(s.order))
-	for n, at := range s.shape.KeyColumns() {
-		name := s.shape.Columns()[at].Name
-		args = append(args, []byte(literals[n]))
-		values[slices.Index(s.order, name)] = fmt.Sprintf("$%d::%s", n+1, s.table.typeName(name))
-		if s.folded(name) {
-			values[slices.Index(s.order, name)] = fmt.Sprintf("$%d::text", n+1)
-		}
+	for _, literal := range literals {
+		args = append(args, []byte(literal))
 	}
-	return s.query(" WHERE ("+order+") > ("+strings.Join(values, ", ")+")", tail), args
+	return s.query(" WHERE ("+order+") > ("+strings.Join(s.values(literals, 0), ", ")+")", tail), args
 }
 
 // ordered are the columns of the key in the form by which rows are ordered and compared.

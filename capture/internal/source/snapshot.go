@@ -99,8 +99,27 @@ func (s *Snapshots) Func(entity string) replhub.SnapshotFunc {
 			return fmt.Errorf("connect to the database: %w", err)
 		}
 		defer conn.Release()
-		return s.serve(ctx, conn.Conn(), entity, after, yield)
+		query := func(scan *scan, behind []string) (query string, args [][]byte, err error) {
+			if behind == nil {
+				if behind, err = scan.literals(after); err != nil {
+					return "", nil, err
+				}
+			}
+			query, args = scan.after(behind, s.Limit)
+			return query, args, nil
+		}
+		return s.serve(ctx, conn.Conn(), entity, choose{query: query}, yield)
 	}
+}
+
+// choose selects rows of a table.
+type choose struct {
+	// query selects them. Where the rows of a query before were all left out, behind has the
+	// literals of the last one. An empty query selects none.
+	query func(s *scan, behind []string) (query string, args [][]byte, err error)
+	// named says that the rows are asked for by their keys. One that is left out would look
+	// as if it were deleted, so a row that is too large is an error.
+	named bool
 }
 
 // Entities returns the entities of the tables that match the selection now.
@@ -121,14 +140,14 @@ func (s *Snapshots) Entities(ctx context.Context) (map[string]bool, error) {
 
 var errNotCapturing = errors.New("this process does not capture now, so it cannot say which version a row has")
 
-func (s *Snapshots) serve(ctx context.Context, conn *pgx.Conn, entity, after string, yield func(replhub.Event) error) error {
+func (s *Snapshots) serve(ctx context.Context, conn *pgx.Conn, entity string, which choose, yield func(replhub.Event) error) error {
 	now, err := s.sample(ctx, conn)
 	if err != nil {
 		return err
 	}
 	deadline := time.Now().Add(s.Patience)
 	for {
-		again, err := s.attempt(ctx, conn, entity, after, now, time.Now().Before(deadline), yield)
+		again, err := s.attempt(ctx, conn, entity, which, now, time.Now().Before(deadline), yield)
 		if err != nil || !again {
 			return err
 		}
@@ -172,7 +191,7 @@ func (s *Snapshots) settled(xmin uint64) (sample, bool) {
 
 // attempt reads the rows in one snapshot. With wait, it reads nothing and asks for
 // another attempt while a transaction is open that it would have to judge rows for.
-func (s *Snapshots) attempt(ctx context.Context, conn *pgx.Conn, entity, after string, now sample, wait bool, yield func(replhub.Event) error) (again bool, err error) {
+func (s *Snapshots) attempt(ctx context.Context, conn *pgx.Conn, entity string, which choose, now sample, wait bool, yield func(replhub.Event) error) (again bool, err error) {
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(pgx.Tx) error {
 		var xmin uint64
 		if err := conn.QueryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint").Scan(&xmin); err != nil {
@@ -185,7 +204,7 @@ func (s *Snapshots) attempt(ctx context.Context, conn *pgx.Conn, entity, after s
 		if err != nil {
 			return err
 		}
-		return s.read(ctx, conn, entity, after, versions, yield)
+		return s.read(ctx, conn, entity, which, versions, yield)
 	})
 	return again, err
 }
@@ -206,8 +225,9 @@ func (s *Snapshots) versions(now sample, xmin uint64) (versions [2]int64, err er
 	return [2]int64{touched, untouched}, nil
 }
 
-// read yields the rows of an entity that follow a key.
-func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity, after string, versions [2]int64, yield func(replhub.Event) error) error {
+// read yields rows of an entity. A call that yields nothing ends a snapshot, so it goes on
+// behind rows that are all left out.
+func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity string, which choose, versions [2]int64, yield func(replhub.Event) error) error {
 	tables := NewTables(nil, s.selection)
 	t, err := s.tableOf(ctx, conn, entity)
 	if err != nil {
@@ -217,22 +237,23 @@ func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity, after stri
 	if err != nil {
 		return err
 	}
-	literals, err := scan.literals(after)
-	if err != nil {
-		return err
-	}
-	// A call that yields nothing ends the snapshot, so rows that are left out do not count.
+	var behind []string
 	for yielded := 0; yielded == 0; {
+		query, args, err := which.query(scan, behind)
+		if err != nil || query == "" {
+			return err
+		}
 		read := 0
-		query, args := scan.after(literals, s.Limit)
 		if err := scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {
 			read++
 			ev, err := scan.event(tuple)
 			if err == nil {
-				err = s.fits(ev)
+				if err = s.fits(ev); err != nil && which.named {
+					return fmt.Errorf("a row that is asked for by its key: %v", err) //nolint:errorlint // it is no row to leave out
+				}
 			}
 			if change.Unfit(err) {
-				literals = scan.literalsOf(tuple)
+				behind = scan.literalsOf(tuple)
 				s.unfit(t, err)
 				return nil
 			}
@@ -242,11 +263,8 @@ func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity, after stri
 			yielded++
 			ev.Version = versions[boolInt(untouched)]
 			return yield(ev)
-		}); err != nil {
+		}); err != nil || read == 0 {
 			return err
-		}
-		if read < s.Limit {
-			return nil
 		}
 	}
 	return nil

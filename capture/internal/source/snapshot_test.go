@@ -71,6 +71,9 @@ func TestRowsByKey(t *testing.T) {
 	)
 	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.*"}, Exclude: []string{"public.pairs.secret"}})
 	s.Limit = 20
+	for _, entity := range []string{"pairs", "binaries", "moments", "numerics", "mails", "moods", "padded", "parts", "base", "heir"} {
+		lookupIsAsTheScan(t, s, entity)
+	}
 	for entity, want := range map[string]int{"pairs": 700, "binaries": 50, "moments": 52, "numerics": 5, "mails": 60, "moods": 2, "padded": 2, "parts": 50, "base": 1, "heir": 1} {
 		rows, calls := all(t, s, entity)
 		keys := map[string]bool{}
@@ -82,6 +85,10 @@ func TestRowsByKey(t *testing.T) {
 		}
 	}
 	rows, _ := all(t, s, "pairs")
+	found := lookedUp(t, s, "pairs", "[6,\"k99,\\\"\"]", "[7,\"k99,\\\"\"]", "none", "[1]")
+	if len(found) != 1 || string(found[0].Data) != `{"a":6,"x":"x","b":"k99,\""}` {
+		t.Errorf("looked up %v", found)
+	}
 	if got := string(rows[0].Data); got != `{"a":0,"x":"x","b":"k0,\""}` || rows[0].Key != `[0,"k0,\""]` {
 		t.Errorf("the first row is %s with the key %s", got, rows[0].Key)
 	}

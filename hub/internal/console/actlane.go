@@ -49,8 +49,8 @@ func (c *Console) confirmPause(ctx context.Context, form url.Values) (confirmati
 		return confirmation{}, err
 	}
 	return confirmed(form, "Pause "+s.Service, "Pause for "+d.String(),
-		fmt.Sprintf("The server delivers nothing to the workers of %s for %s, and goes on by itself then.", s.Service, d),
-		"What instances hold already they finish. The hub goes on copying into the lane, so the backlog grows: it is "+view.Count(s.Backlog)+" now.",
+		fmt.Sprintf("The server delivers nothing to the workers of %s for %s, and continues by itself after that time.", s.Service, d),
+		"Instances finish the copies that they hold. The hub continues to copy into the lane, so the backlog grows: it is "+view.Count(s.Backlog)+" now.",
 	), nil
 }
 
@@ -158,7 +158,7 @@ func (c *Console) doBackfill(ctx context.Context, form url.Values) (outcome, err
 	if err != nil {
 		return outcome{}, err
 	}
-	text := "The backfill " + b.ID + " is in force; the page of the service shows how far it is."
+	text := "The backfill " + b.ID + " is in force; the page of the service shows the progress."
 	if b.UnderWay {
 		text = "This backfill was under way already, at " + view.Plural(b.Rows, "row") + "."
 	}

@@ -74,7 +74,7 @@ func (c *Console) redriven(ctx context.Context, service string, req contract.Red
 	for {
 		reply, err := ask[contract.Redriven](ctx, c, contract.VerbRedrive, service, req)
 		if err != nil && total > 0 {
-			return outcome{}, contract.Errorf(contract.CodeUnavailable, "%s redriven, and then: %s", view.Plural(uint64(total), "letter"), textOf(err))
+			return outcome{}, contract.Errorf(contract.CodeUnavailable, "%s redriven, and then: %s", view.Plural(uint64(total), "dead letter"), textOf(err))
 		}
 		if err != nil {
 			return outcome{}, err
@@ -127,7 +127,7 @@ func (c *Console) doRemoveGroup(ctx context.Context, form url.Values) (outcome, 
 			err = queue.Remove(ctx, l)
 		}
 		if err != nil {
-			return outcome{}, contract.Errorf(contract.CodeUnavailable, "%s removed, and then: %v", view.Plural(uint64(removed), "letter"), err)
+			return outcome{}, contract.Errorf(contract.CodeUnavailable, "%s removed, and then: %v", view.Plural(uint64(removed), "dead letter"), err)
 		}
 		removed++
 	}

@@ -78,7 +78,7 @@ func (c *Console) storyOf(r *http.Request, page *rowPage) (searched, error) {
 		}
 		subject = "db." + entity.String() + ".*"
 	} else if page.ID == "" {
-		return searched{}, contract.FieldErrorf(contract.CodeInvalidValue, "entity", "say which entity has the key %s", page.Key)
+		return searched{}, contract.FieldErrorf(contract.CodeInvalidValue, "entity", "state the entity of the key %s", page.Key)
 	}
 	below, err := strconv.ParseUint(r.FormValue("below"), 10, 64)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *Console) bySeq(ctx context.Context, page *rowPage) (searched, error) {
 		return searched{}, err
 	}
 	if e == nil {
-		return searched{}, contract.Errorf(contract.CodeNotFound, "ingest does not hold event %d: it was trimmed or erased, or never was", seq)
+		return searched{}, contract.Errorf(contract.CodeNotFound, "ingest does not hold event %d: it was trimmed or erased, or never existed", seq)
 	}
 	page.Entity, page.Key = e.Subject.Entity().String(), e.Key
 	return searched{Events: []*event.Event{e}, Looked: 1}, nil

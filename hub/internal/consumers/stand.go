@@ -39,6 +39,9 @@ func (w *Watch) stand(ctx context.Context, l *lane.Lane, stream jetstream.Stream
 		w.cfg.Logger.Debug("look at where consumers stand", "service", service.String(), "err", err)
 		return
 	}
+	if w.cfg.Stood != nil {
+		w.cfg.Stood(l, infos)
+	}
 	for _, name := range lane.Consumers(l.Status().State.Queue) {
 		if info := infos[name]; info != nil { // the leader of one that is not listed did not answer
 			w.standOf(ctx, l, stream, s, info)
@@ -84,7 +87,7 @@ func (w *Watch) replace(ctx context.Context, l *lane.Lane, info *jetstream.Consu
 		_, err = w.Ensure(ctx, l.Service(), state)
 	}
 	if err != nil {
-		w.cfg.Logger.Warn("create a stuck consumer again; it is tried again", "service", l.Service().String(), "consumer", info.Name, "err", err)
+		w.cfg.Logger.Warn("create a stuck consumer again; trying again", "service", l.Service().String(), "consumer", info.Name, "err", err)
 		return
 	}
 	w.cfg.Logger.Error("a consumer was stuck and is created again: the server delivered nothing although copies were due and requests waited; copies that are not acknowledged are delivered again",

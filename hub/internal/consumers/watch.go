@@ -53,7 +53,10 @@ type Config struct {
 	// StuckAfter is how long a consumer that could deliver has delivered nothing when
 	// it is created again; a minute by default.
 	StuckAfter time.Duration
-	Logger     *slog.Logger
+	// Stood is told where the consumers of a lane stand, as far as their leaders answer; nil
+	// for nobody.
+	Stood  func(l *lane.Lane, workers map[string]*jetstream.ConsumerInfo)
+	Logger *slog.Logger
 }
 
 // Watch looks after consumers. Run is called once; the other methods may be called
@@ -189,7 +192,7 @@ func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
 	}
 	w.cfg.Logger.Warn("finishing a rewind that was cut short", "service", l.Service().String(), "hub", state.Rewound.Hub)
 	if _, _, err := l.FinishRewind(ctx, state); err != nil && ctx.Err() == nil {
-		w.cfg.Logger.Warn("finish a rewind; it is tried again", "service", l.Service().String(), "err", err)
+		w.cfg.Logger.Warn("finish a rewind; trying again", "service", l.Service().String(), "err", err)
 	}
 }
 
@@ -220,7 +223,7 @@ func (w *Watch) lacks(ctx context.Context, l *lane.Lane, missing []string, confi
 		_, err = w.Ensure(ctx, service, state)
 	}
 	if err != nil {
-		w.cfg.Logger.Warn("create missing consumers; it is tried again", "service", service.String(), "consumers", missing, "err", err)
+		w.cfg.Logger.Warn("create missing consumers; trying again", "service", service.String(), "consumers", missing, "err", err)
 		w.cfg.Lacking.Set(service, lanes.Consumers, fmt.Sprintf("lane %s: %s; creating them: %v", service, MissingText(missing), err))
 		return
 	}

@@ -94,7 +94,7 @@ type backfill struct {
 // parseBackfill checks a request. Every error is a *contract.Error.
 func parseBackfill(req contract.Backfill) (backfill, error) {
 	if req.Entity == "" {
-		return backfill{}, contract.FieldErrorf(contract.CodeInvalidValue, "entity", "say of which entity, as in {\"entity\":\"user\"}")
+		return backfill{}, contract.FieldErrorf(contract.CodeInvalidValue, "entity", "state the entity, as in {\"entity\":\"user\"}")
 	}
 	entity, err := request.Name(req.Entity, "entity")
 	if err != nil {
@@ -181,7 +181,7 @@ func parseKeys(req contract.Backfill) ([]string, error) {
 func (b backfill) reply(service subjects.Name, s lane.State) (any, error) {
 	in := s.Find(b.entity.String())
 	if in == nil || s.Rows(in.ID) == nil {
-		return nil, contract.Errorf(contract.CodeUnavailable, "the backfill of %s was ended while it began; send it again", b.entity)
+		return nil, contract.Errorf(contract.CodeUnavailable, "the backfill of %s was ended while it began; send the request again", b.entity)
 	}
 	rows := s.Rows(in.ID)
 	reply := contract.Backfilling{

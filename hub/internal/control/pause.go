@@ -13,7 +13,7 @@ import (
 // Pause answers replhub.pause.
 func (v *Verbs) Pause(ctx context.Context, service subjects.Name, req contract.Pause) (any, error) {
 	if req.For <= 0 {
-		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "for", "say for how long, as in {\"for\":\"1h\"}")
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "for", "state the duration, as in {\"for\":\"1h\"}")
 	}
 	// The workers' server compares it with its own clock.
 	return v.pauseUntil(ctx, service, v.cfg.Ingest.Now().Add(time.Duration(req.For)))

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/deadletter/redrive"
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/match"
@@ -33,12 +33,7 @@ const (
 )
 
 // Redrive puts the events of dead letters back into their lane and removes
-// the letters, in the letters' order.
-//
-// A letter is removed after its copy is in the lane, so a crash in between leaves
-// both. The lane's state record remembers such letters until they are removed, and
-// they are read within the append's compare-and-set: only a hub that finds the letter
-// still there and missing in the record can append.
+// the letters, in the letters' order. Package redrive decides.
 func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract.Redrive) (any, error) {
 	switch {
 	case req.All == (len(req.Seqs) > 0):
@@ -50,185 +45,181 @@ func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract
 	if err != nil {
 		return nil, err
 	}
-	r := &redrive{cfg: &v.cfg, lane: l, service: service, all: req.All, from: req.After + 1, seqs: slices.Sorted(slices.Values(req.Seqs))}
-	r.seqs = slices.DeleteFunc(slices.Compact(r.seqs), func(seq uint64) bool { return seq <= req.After })
-	if err := r.settle(ctx); err != nil {
-		return nil, err
+	limits := redrive.Limits{
+		Letters: lane.MostRedriven(v.cfg.Conn.MaxPayload()), Bytes: redriveBytes,
+		// The letters that stay take half of the reply, since a portion may end a little
+		// behind the bound.
+		Left: reply.Room(v.cfg.Conn.MaxPayload()) / 2,
+		Size: func(left redrive.Left) int { return reply.Size(stays(left, service)) },
 	}
-	answer := contract.Redriven{Service: service.String()}
-	for deadline := time.Now().Add(redriveTime); ; {
-		done, err := r.next(ctx)
-		answer.Redriven, answer.Left = r.redriven, r.left
-		switch {
-		case errors.Is(err, lane.ErrFull):
-			err = contract.Errorf(contract.CodeLimit, "%d letters are redriven, and then: %v", r.redriven, err)
-			return nil, err
-		case errors.Is(err, lane.ErrHeld):
-			return nil, contract.Errorf(contract.CodeUnavailable, "%v", err)
-		case err != nil:
-			return nil, err
-		case done:
-			return answer, nil
-		case time.Now().After(deadline), r.leftBytes >= r.mostLeft():
-			answer.More, answer.Next = true, r.at
-			return answer, nil
-		}
+	r := &redriver{cfg: &v.cfg, lane: l, service: service, core: redrive.These(req.Seqs, req.After, limits)}
+	if req.All {
+		r.core = redrive.All(req.After, limits)
 	}
+	return r.run(ctx)
 }
 
-// redrive is one request under way.
-type redrive struct {
+// redriver performs the steps of one request.
+type redriver struct {
 	cfg     *VerbsConfig
 	lane    *lane.Lane
 	service subjects.Name
-
-	// The letters left to do: all from a sequence on, or these, ascending.
-	all  bool
-	from uint64
-	seqs []uint64
-
-	redriven int
-	left     []contract.RedriveLeft
-	// leftBytes is the size of left in the reply, at the last letter looked at.
-	leftBytes int
-	at        uint64
+	core    *redrive.Redrive
 }
 
-// mostLeft bounds what letters that stay take of the reply: half of it, since a
-// portion may end a little behind the bound.
-func (r *redrive) mostLeft() int { return reply.Room(r.cfg.Conn.MaxPayload()) / 2 }
-
-// portion is the part of a redrive that one append covers.
-type portion struct {
-	chosen []lane.Redriven
-	// letters are those that may be removed afterwards: chosen, or found in the
-	// lane already.
-	letters []*deadletter.Letter
-	left    []contract.RedriveLeft
-	// from and used are where the next portion begins, at is the last letter looked at.
-	from, at uint64
-	used     int
-	done     bool
-	// bytes are those of the copies, leftBytes what left takes of the reply.
-	bytes, leftBytes int
-}
-
-// stays notes a letter that cannot be redriven.
-func (t *portion) stays(seq uint64, why string) {
-	left := contract.RedriveLeft{Seq: seq, Message: reply.Cut(why, maxLeftMessage)}
-	t.left = append(t.left, left)
-	t.leftBytes += reply.Size(left)
-}
-
-// next redrives a portion's letters.
-func (r *redrive) next(ctx context.Context) (done bool, err error) {
-	var t portion
-	_, err = r.lane.Redrive(ctx, func(ctx context.Context, tip lane.Tip) ([]lane.Redriven, error) {
-		var err error
-		t, err = r.choose(ctx, tip.State)
-		return t.chosen, err
-	})
-	if err != nil {
-		return false, err
-	}
-	r.cfg.Failpoint("redrive remove")
-	var ids []lane.LetterID
-	for _, letter := range t.letters {
-		if err := r.cfg.DeadLetters.Remove(ctx, letter); err != nil {
-			return false, err
-		}
-		ids = append(ids, idOf(letter))
-	}
-	r.cfg.Failpoint("redrive forget")
-	if len(ids) > 0 {
-		if err := r.forget(ctx, ids); err != nil {
-			return false, err
-		}
-	}
-	r.redriven += len(t.letters)
-	r.left = append(r.left, t.left...)
-	r.leftBytes += t.leftBytes
-	r.from, r.at, r.seqs = t.from, t.at, r.seqs[t.used:]
-	return t.done, nil
-}
-
-// choose reads letters until an append is full, and makes their copies.
-func (r *redrive) choose(ctx context.Context, s lane.State) (portion, error) {
-	if s.Detached != nil {
-		return portion{}, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register interests that state a start", s.Detached.Reason)
-	}
-	room := lane.MostRedriven(r.cfg.Conn.MaxPayload()) - len(s.Redriven)
-	if room <= 0 {
-		return portion{}, contract.Errorf(contract.CodeUnavailable, "another redrive of %s is under way; send it again", r.service)
-	}
-	t := portion{from: r.from, at: r.at}
-	// Letters that stay count as well: they cost as much to look at.
-	for len(t.letters)+len(t.left) < room && t.bytes < redriveBytes && r.leftBytes+t.leftBytes < r.mostLeft() {
-		letter, err := r.read(ctx, &t)
-		switch {
-		case err != nil:
-			return portion{}, err
-		case t.done:
-			return t, nil
-		case letter == nil:
-			continue
-		}
-		if s.HasRedriven(idOf(letter)) {
-			t.letters = append(t.letters, letter) // a crash left the letter behind
-			continue
-		}
-		msg, why, err := r.copyOf(ctx, s, letter)
-		if err != nil {
-			return portion{}, err
-		}
-		if why == "" {
-			if err := lane.Fits(msg, r.cfg.Conn.MaxPayload()); err != nil {
-				why = err.Error()
+// run performs steps until the redrive is done, or its time is over.
+func (r *redriver) run(ctx context.Context) (any, error) {
+	deadline := time.Now().Add(redriveTime)
+	more := false
+	for step := r.core.Begin(); step != nil && !more; {
+		switch s := step.(type) {
+		case redrive.More:
+			more = time.Now().After(deadline) || r.core.Crowded()
+			step = s.Then()
+		case redrive.Done:
+			step = nil
+		default:
+			var err error
+			if step, err = r.perform(ctx, step); err != nil {
+				return nil, r.refusal(err)
 			}
 		}
-		if why != "" {
-			t.stays(letter.Seq, why)
-			continue
-		}
-		t.letters = append(t.letters, letter)
-		t.chosen = append(t.chosen, lane.Redriven{ID: idOf(letter), Copy: msg})
-		t.bytes += len(msg.Data)
 	}
-	return t, nil
+	answer := contract.Redriven{Service: r.service.String(), Redriven: r.core.Redriven, More: more}
+	if more {
+		answer.Next = r.core.At
+	}
+	for _, l := range r.core.Left {
+		answer.Left = append(answer.Left, stays(l, r.service))
+	}
+	return answer, nil
 }
 
-// read reads a portion's next letter; nil without an error when a named one is not
-// there, which the answer then says.
-func (r *redrive) read(ctx context.Context, t *portion) (*deadletter.Letter, error) {
-	if r.all {
-		letter, err := r.cfg.DeadLetters.Next(ctx, r.service, t.from)
-		if errors.Is(err, deadletter.ErrNoLetter) {
-			t.done = true
-			return nil, nil
-		}
-		if err == nil {
-			t.from, t.at = letter.Seq+1, letter.Seq
-		}
-		return letter, err
+// stays is a letter that stays, for the answer.
+func stays(l redrive.Left, service subjects.Name) contract.RedriveLeft {
+	if l.Why == redrive.NoLetter {
+		l.Why += " of " + service.String()
 	}
-	if t.used == len(r.seqs) {
-		t.done = true
-		return nil, nil
+	return contract.RedriveLeft{Seq: l.Seq, Message: l.Why}
+}
+
+// refusal is the answer to a redrive that failed.
+func (r *redriver) refusal(err error) error {
+	switch {
+	case errors.Is(err, lane.ErrFull):
+		return contract.Errorf(contract.CodeLimit, "%d letters are redriven, and then: %v", r.core.Redriven, err)
+	case errors.Is(err, lane.ErrHeld):
+		return contract.Errorf(contract.CodeUnavailable, "%v", err)
 	}
-	seq := r.seqs[t.used]
-	letter, err := r.cfg.DeadLetters.Letter(ctx, r.service, seq)
+	return err
+}
+
+// perform performs a step, and returns the next one.
+func (r *redriver) perform(ctx context.Context, step redrive.Step) (redrive.Step, error) {
+	switch s := step.(type) {
+	case redrive.ReadState:
+		state, err := r.cfg.Lanes.State(ctx, r.service)
+		if err != nil {
+			return nil, err
+		}
+		return s.Then(state), nil
+	case redrive.ReadLetter:
+		return r.read(ctx, s)
+	case redrive.MakeCopy:
+		return r.makeCopy(ctx, s)
+	case redrive.Append:
+		_, err := r.lane.Redrive(ctx, func(ctx context.Context, tip lane.Tip) ([]lane.Redriven, error) { return r.choose(ctx, s, tip.State) })
+		if err != nil {
+			return nil, err
+		}
+		r.cfg.Failpoint("redrive remove")
+		return s.Then(), nil
+	case redrive.Remove:
+		if err := r.cfg.DeadLetters.Remove(ctx, letterOf(s.Letter)); err != nil {
+			return nil, err
+		}
+		return s.Then(), nil
+	case redrive.Forget:
+		r.cfg.Failpoint("redrive forget")
+		if err := r.forget(ctx, s.IDs); err != nil {
+			return nil, err
+		}
+		return s.Then(), nil
+	}
+	return nil, fmt.Errorf("redrive: no such step: %T", step)
+}
+
+// choose performs the steps that choose the copies of an append.
+func (r *redriver) choose(ctx context.Context, a redrive.Append, s lane.State) (list []lane.Redriven, err error) {
+	for step := a.Choose(s); ; {
+		chosen, is := step.(redrive.Chosen)
+		switch {
+		case is && errors.Is(chosen.Err, redrive.ErrDetached):
+			return nil, contract.Errorf(contract.CodeDetached, "the lane is detached: %s; register interests that state a start", s.Detached.Reason)
+		case is && chosen.Err != nil:
+			return nil, contract.Errorf(contract.CodeUnavailable, "another redrive of %s is under way; send it again", r.service)
+		case is:
+			for i, id := range chosen.IDs {
+				list = append(list, lane.Redriven{ID: id, Copy: chosen.Copies[i].(*nats.Msg)}) //nolint:forcetypeassert // of makeCopy
+			}
+			return list, nil
+		}
+		if step, err = r.perform(ctx, step); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// read reads a letter.
+func (r *redriver) read(ctx context.Context, s redrive.ReadLetter) (redrive.Step, error) {
+	read := r.cfg.DeadLetters.Next
+	if s.Exact {
+		read = r.cfg.DeadLetters.Letter
+	}
+	letter, err := read(ctx, r.service, s.Seq)
 	if errors.Is(err, deadletter.ErrNoLetter) {
-		t.stays(seq, "no such letter of "+r.service.String())
-		err = nil
+		return s.Then(nil), nil
 	}
-	t.at = seq
-	t.used++
-	return letter, err
+	if err != nil {
+		return nil, err
+	}
+	return s.Then(&redrive.Letter{LetterID: idOf(letter), Of: letter}), nil
+}
+
+// letterOf is the letter that read has read.
+func letterOf(l redrive.Letter) *deadletter.Letter {
+	return l.Of.(*deadletter.Letter) //nolint:forcetypeassert // of read
+}
+
+// makeCopy makes the copy of a letter's event, or says why there is none.
+func (r *redriver) makeCopy(ctx context.Context, s redrive.MakeCopy) (redrive.Step, error) {
+	msg, why, err := r.copyOf(ctx, s.State, letterOf(s.Letter))
+	if err != nil {
+		return nil, err
+	}
+	if why == "" {
+		if err := lane.Fits(msg, r.cfg.Conn.MaxPayload()); err != nil {
+			why = err.Error()
+		}
+	}
+	if why != "" {
+		return s.Then(redrive.Copy{Stays: reply.Cut(why, maxLeftMessage)}), nil
+	}
+	return s.Then(redrive.Copy{Of: msg, Bytes: len(msg.Data)}), nil
+}
+
+// forget takes removed letters out of the lane's state.
+func (r *redriver) forget(ctx context.Context, ids []lane.LetterID) error {
+	_, err := r.lane.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
+		next := tip.State.Forget(ids)
+		return next, len(next.Redriven) < len(tip.State.Redriven), nil
+	})
+	return err
 }
 
 // copyOf makes the copy that a letter's event comes back as, or says why it
 // cannot come back.
-func (r *redrive) copyOf(ctx context.Context, s lane.State, letter *deadletter.Letter) (msg *nats.Msg, why string, err error) {
+func (r *redriver) copyOf(ctx context.Context, s lane.State, letter *deadletter.Letter) (msg *nats.Msg, why string, err error) {
 	times := letter.Redriven() + 1
 	if letter.Whole() {
 		d, why, err := r.allowed(ctx, s, letter)

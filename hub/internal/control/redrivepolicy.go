@@ -19,7 +19,7 @@ import (
 // allowed returns the copy as which a letter may come back, or why it may not: the
 // letter holds a copy that was made before, and the policy of its entity may allow less
 // since.
-func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.Letter) (copied match.Decision, why string, err error) {
+func (r *redriver) allowed(ctx context.Context, s lane.State, letter *deadletter.Letter) (copied match.Decision, why string, err error) {
 	p, err := r.policyOf(ctx, s, letter.Entity)
 	if refusal, ok := errors.AsType[*contract.Error](err); ok {
 		return match.Decision{}, refusal.Message, nil
@@ -67,14 +67,14 @@ func (r *redrive) allowed(ctx context.Context, s lane.State, letter *deadletter.
 
 // policyOf is the policy of the service's interest, or that of the entity if the
 // service has none.
-func (r *redrive) policyOf(ctx context.Context, s lane.State, entity subjects.Name) (*lane.Policy, error) {
+func (r *redriver) policyOf(ctx context.Context, s lane.State, entity subjects.Name) (*lane.Policy, error) {
 	if in := s.Find(entity.String()); in != nil {
 		return in.Policy, nil
 	}
 	return r.cfg.Policies.Of(ctx, entity.String(), r.service.String())
 }
 
-func (r *redrive) judge(in lane.Interest, e *event.Event) (match.Decision, error) {
+func (r *redriver) judge(in lane.Interest, e *event.Event) (match.Decision, error) {
 	compiled, err := in.Compile()
 	if err != nil {
 		return match.Decision{}, err
@@ -83,7 +83,7 @@ func (r *redrive) judge(in lane.Interest, e *event.Event) (match.Decision, error
 }
 
 // eventOf reads the event of a letter from ingest; nil if ingest does not hold it.
-func (r *redrive) eventOf(ctx context.Context, letter *deadletter.Letter) (*event.Event, error) {
+func (r *redriver) eventOf(ctx context.Context, letter *deadletter.Letter) (*event.Event, error) {
 	pos, ok := positionOf(letter.Header)
 	if !ok || letter.Header.Get(contract.HeaderRow) != "" {
 		return nil, nil

@@ -328,14 +328,14 @@ func (c *Server) refusalOf(err error) *contract.Error {
 	case errors.Is(err, retention.ErrNewer):
 		return contract.Errorf(contract.CodeConflict, "%v", err)
 	case errors.Is(err, lane.ErrStopped):
-		return contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send it again")
+		return contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send the request again")
 	case errors.Is(err, hubstream.ErrDisk):
 		return contract.Errorf(contract.CodeUnavailable, "%v", err)
 	case errors.Is(err, context.DeadlineExceeded) && c.cfg.Disk() != "":
 		return contract.Errorf(contract.CodeUnavailable, "not done in time: %s", c.cfg.Disk())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
 		errors.Is(err, context.Canceled), errors.Is(err, nats.ErrDisconnected): // canceled: the connection was lost
-		return contract.Errorf(contract.CodeUnavailable, "not done in time, and it may or may not have been done; send it again: %v", err)
+		return contract.Errorf(contract.CodeUnavailable, "the request was not completed in time, and its outcome is unknown; send the request again: %v", err)
 	}
 	c.cfg.Logger.Error("control request", "err", err)
 	return contract.Errorf(contract.CodeInternal, "%v", err)

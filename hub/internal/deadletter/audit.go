@@ -126,7 +126,7 @@ func (a *audit) settleAll(ctx context.Context, service subjects.Name, info *jets
 	// A cluster's backup has neither pending nor redelivered messages (nats-server
 	// 2.15.2, stream_backup.go): it proves nothing, so the lane stays held.
 	if info.Cluster != nil || (certain(info) && len(found) == 0) {
-		return fmt.Errorf("consumer %s may have exhausted deliveries without a dead letter (%d redelivered, %d pending), and the server does not say which; until it has no redelivered ones nothing is trimmed behind them",
+		return fmt.Errorf("consumer %s may have exhausted deliveries without a dead letter (%d redelivered, %d pending), and the server does not say which; the lane is not trimmed behind them until the consumer has no redelivered copies",
 			info.Name, info.NumRedelivered, info.NumAckPending)
 	}
 	for _, seq := range found {

@@ -150,7 +150,7 @@ func (c *capture) store(ctx context.Context, service subjects.Name, f failed) er
 	}
 	subject, err := subjects.ParseCopy(copied.Subject)
 	if err != nil || subject.Service() != service {
-		log.Error("a failed delivery has no dead letter: it is none of the hub's", "subject", copied.Subject)
+		log.Error("a failed delivery has no dead letter: its message is not a copy of the hub", "subject", copied.Subject)
 		return c.settle(ctx, stream, f)
 	}
 	letter, id := letterOf(subject, copied, f, c.js.Conn().MaxPayload())
@@ -166,7 +166,7 @@ func (c *capture) store(ctx context.Context, service subjects.Name, f failed) er
 	if erased, err := erasedMeanwhile(ctx, stream, f.seq); err != nil {
 		return err
 	} else if erased {
-		log.Debug("the dead letter goes: its copy was erased meanwhile", "reason", f.reason)
+		log.Debug("dead letter removed: its copy was erased meanwhile", "reason", f.reason)
 		if err := c.quotas.store.Remove(ctx, &Letter{Seq: seq}); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (c *capture) settle(ctx context.Context, stream jetstream.Stream, f failed)
 	// the consumer goes by the stream sequence alone.
 	subject := "$JS.ACK." + f.stream + "." + f.consumer + ".1." + strconv.FormatUint(f.seq, 10) + ".0.0.0"
 	if _, err := c.js.Conn().RequestWithContext(ctx, subject, []byte("+ACK")); err != nil {
-		c.log.Debug("settle an exhausted delivery; the audit will", "stream", f.stream, "seq", f.seq, "err", err)
+		c.log.Debug("settle an exhausted delivery; the audit will settle it", "stream", f.stream, "seq", f.seq, "err", err)
 	}
 	return nil
 }

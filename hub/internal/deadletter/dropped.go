@@ -48,11 +48,11 @@ func erasedMeanwhile(ctx context.Context, stream jetstream.Stream, seq uint64) (
 	case err == nil, errors.Is(err, jetstream.ErrStreamNotFound):
 		return false, nil
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
-		return false, fmt.Errorf("read the copy of a letter at %d: %w", seq, err)
+		return false, fmt.Errorf("read the copy of a dead letter at %d: %w", seq, err)
 	}
 	info, err := stream.Info(ctx)
 	if err != nil {
-		return false, fmt.Errorf("look up the lane of a letter: %w", err)
+		return false, fmt.Errorf("look up the lane of a dead letter: %w", err)
 	}
 	return info.State.FirstSeq <= seq && seq <= info.State.LastSeq, nil
 }

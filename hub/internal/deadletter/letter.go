@@ -122,7 +122,7 @@ func letterOf(c subjects.Copy, copied *jetstream.RawStreamMsg, f failed, maxPayl
 	}
 	if tooLarge(m, id, maxPayload) {
 		m.Data = nil
-		set(contract.ReasonTooLarge, f.reason+": "+f.text+"; the letter has no room for the payload")
+		set(contract.ReasonTooLarge, f.reason+": "+f.text+"; the dead letter has no room for the payload")
 	}
 	return m, id
 }

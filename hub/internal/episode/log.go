@@ -32,7 +32,7 @@ func (l *Log) Met(err error) {
 	defer l.mu.Unlock()
 	switch l.e.Fail(time.Now(), err.Error()) {
 	case Began:
-		l.log.Warn("in trouble; it is tried again", "work", l.what, "err", err)
+		l.log.Warn("in trouble; trying again", "work", l.what, "err", err)
 	case Changed:
 		l.log.Warn("still in trouble", "work", l.what, "err", err, "since", l.e.Since().UTC().Format(time.RFC3339))
 	case Nothing, Over:

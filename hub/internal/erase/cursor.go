@@ -57,7 +57,7 @@ func (c cursor) String() string {
 
 // parseCursor reads what String wrote.
 func parseCursor(text string) (c cursor, err error) {
-	refused := contract.FieldErrorf(contract.CodeInvalidValue, "after", "not the next of a reply: begin again without it")
+	refused := contract.FieldErrorf(contract.CodeInvalidValue, "after", "is not the next of a reply: send the request without after")
 	words := strings.Split(text, ".")
 	if len(words) < 4 || len(words) > 6 || len(words) == 6 && words[5] != doneWord || len(text) > 256 {
 		return cursor{}, refused

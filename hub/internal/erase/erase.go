@@ -152,7 +152,7 @@ func (e *Eraser) begin(ctx context.Context, req contract.Erase) (cursor, error) 
 // refusal translates an error for the caller.
 func (e *Eraser) refusal(err error) error {
 	if many, ok := errors.AsType[*retention.TooManyErasedError](err); ok {
-		return contract.Errorf(contract.CodeLimit, "ingest still holds the places of %d erased events, with these, and the ledger has room for %d. "+
+		return contract.Errorf(contract.CodeLimit, "with this request, %d erased events would lie among the events of ingest, and the ledger has room for %d. "+
 			"What is erased stays erased. Places are given up when ingest is trimmed, which waits for %s and for the slowest lane; a larger max_payload of the server makes room for up to 30000. Then send the request again",
 			many.Have, many.Most, contract.EnvHistory)
 	}

@@ -18,7 +18,7 @@ func TestLaneInTroubleOrFilling(t *testing.T) {
 	}{
 		"live": {contract.LaneStatus{State: contract.LaneLive}, "", map[string]float64{"state,live": 1}},
 		"detached": {
-			contract.LaneStatus{State: contract.LaneDetached, Reason: "events it still needed are gone from ingest: …"},
+			contract.LaneStatus{State: contract.LaneDetached, Reason: "events that the lane still needed are gone from ingest: …"},
 			contract.TroubleTrimmed,
 			map[string]float64{"state,detached": 1, "trouble,detached,trimmed": 1},
 		},

@@ -174,7 +174,7 @@ func (k *Kept) missed() time.Time {
 	defer k.mu.Unlock()
 	if k.gone.IsZero() {
 		k.gone = time.Now()
-		k.cfg.Logger.Warn("a stream of the hub's is gone; it is created again", "stream", k.Name())
+		k.cfg.Logger.Warn("a stream of the hub is gone; creating it again", "stream", k.Name())
 	}
 	return k.gone
 }
@@ -191,7 +191,7 @@ func (k *Kept) met(ctx context.Context, s jetstream.Stream) {
 	}
 	if k.cfg.Restore != nil {
 		if err := k.cfg.Restore(ctx); err != nil {
-			k.cfg.Logger.Warn("restore a stream; it is tried again", "stream", k.Name(), "err", err)
+			k.cfg.Logger.Warn("restore a stream; trying again", "stream", k.Name(), "err", err)
 			k.mu.Lock()
 			k.created = before
 			k.mu.Unlock()

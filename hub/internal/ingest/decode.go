@@ -13,12 +13,12 @@ import (
 func (g *Ingest) decode(seq uint64, t time.Time, subject string, header map[string][]string, data []byte) *event.Event {
 	pos := g.PositionOf(seq)
 	if isServerReply(header, data) {
-		g.cfg.Logger.Debug("passing over an answer of the server's", "position", pos.String(), "subject", subject)
+		g.cfg.Logger.Debug("skipping an answer of the server", "position", pos.String(), "subject", subject)
 		return &event.Event{Pos: pos, Time: t}
 	}
 	e, err := event.Decode(pos, t, subject, header, data)
 	if err != nil {
-		g.cfg.Logger.Debug("passing over an event that nobody can want", "position", pos.String(), "err", err)
+		g.cfg.Logger.Debug("skipping an event that no service can register for", "position", pos.String(), "err", err)
 		return &event.Event{Pos: pos, Time: t}
 	}
 	return e

@@ -81,7 +81,7 @@ func (g *Ingest) settleCaptures(ctx context.Context, marks []Mark) error {
 		}
 		// A capture that runs may write its record at the same moment.
 		if try == settleTries || !errors.Is(err, captured.ErrFenced) {
-			return fmt.Errorf("nothing was deleted, since a capture would publish it again: %w; see to that capture, and erase again", err)
+			return fmt.Errorf("nothing was deleted, because a capture would publish the changes again: %w; repair that capture, and send the request again", err)
 		}
 	}
 }

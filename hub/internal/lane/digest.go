@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/record"
 	"github.com/replhub/replhub/hub/internal/match"
@@ -56,24 +57,34 @@ func (d DigestOf) Digest(ctx context.Context, after string, query contract.Diges
 	if err != nil {
 		return contract.Digested{}, err
 	}
-	made, done := contract.Digested{}, false
+	made, to, done := contract.Digested{}, place{}, false
+	if len(query.Keys) > 0 {
+		if query.Keys = query.Keys[min(from.looked, len(query.Keys)):]; len(query.Keys) == 0 {
+			return contract.Digested{End: true}, nil
+		}
+	}
 	if columns, ok := ready.Narrow(query.Columns); ok && !ready.Judges() {
 		narrowed := query
 		narrowed.Columns = columns
 		if made, done, err = o.digest(ctx, from.read, narrowed); err != nil {
 			return contract.Digested{}, err
 		}
+		to.looked = from.looked + made.Looked
 	}
-	if !done {
-		var to place
-		if made, to, err = o.digestHere(ctx, ready, from, query); err == nil {
-			made.After, err = d.Places.seal(to, d.whose())
-		}
-		if err != nil {
-			return contract.Digested{}, err
-		}
+	switch {
+	case done:
+	case len(query.Keys) > 0:
+		made, to, err = o.digestKeysHere(ctx, ready, from, query)
+	default:
+		made, to, err = o.digestHere(ctx, ready, from, query)
 	}
-	made.Epoch, made.Seq = at.Epoch, at.Seq
+	if err == nil && (!done || made.Looked > 0) {
+		made.After, err = d.Places.seal(to, d.whose())
+	}
+	if err != nil {
+		return contract.Digested{}, err
+	}
+	made.Epoch, made.Seq, made.Looked = at.Epoch, at.Seq, 0
 	return made, nil
 }
 
@@ -83,6 +94,7 @@ func (o owner) digest(ctx context.Context, after string, query contract.DigestQu
 	defer cancel()
 	sub, err := o.request(contract.SnapshotRequest{
 		After: after, Limit: 1, MaxBytes: o.listBytes(), Timeout: contract.Duration(2 * digestTime), Digest: &query,
+		Lookup: after == "" && len(query.Keys) > 0,
 	})
 	if err != nil {
 		return made, false, fmt.Errorf("ask for a digest of %s: %w", o.interest.Entity, err)
@@ -115,7 +127,7 @@ func (o owner) digest(ctx context.Context, after string, query contract.DigestQu
 // own refuses the rows of a service that does not get what it publishes itself.
 func (o owner) own(origin string) error {
 	if origin == o.service.String() && !o.interest.Echo {
-		return contract.FieldErrorf(contract.CodeConflict, "entity", "%s owns the rows of %s itself, and gets none without echo", o.service, o.interest.Entity)
+		return contract.FieldErrorf(contract.CodeConflict, "entity", "%s owns the rows of %s itself, and gets no rows without echo", o.service, o.interest.Entity)
 	}
 	return nil
 }
@@ -150,14 +162,8 @@ func (o owner) digestHere(ctx context.Context, ready *match.Interest, from place
 		}
 		for _, e := range c.rows {
 			to.read = e.Key
-			switch decision := table.Expand(e); decision.Kind {
-			case match.Copy:
-				collector.Add(e.Key, decision.Data)
-				collector.Read(e.Key)
+			if judged(table, collector, e) {
 				to.got = e.Key
-			case match.Dead:
-				collector.Unjudged()
-			case match.Skip:
 			}
 			if collector.Full() {
 				return answer(false)
@@ -167,6 +173,20 @@ func (o owner) digestHere(ctx context.Context, ready *match.Interest, from place
 			return answer(false)
 		}
 	}
+}
+
+// judged adds a row to a digest, and reports whether the service gets it.
+func judged(table *match.Table, collector *digest.Collector, e *event.Event) bool {
+	switch decision := table.Expand(e); decision.Kind {
+	case match.Copy:
+		collector.Add(e.Key, decision.Data)
+		collector.Read(e.Key)
+		return true
+	case match.Dead:
+		collector.Unjudged()
+	case match.Skip:
+	}
+	return false
 }
 
 // IsOwnerTrouble reports whether an error is about the rows' owner, which may answer later.

@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 // driver performs the steps of a lane's core, on Run's goroutine. The tail's
@@ -28,6 +29,8 @@ type driver struct {
 	foundBy *source
 	// gap is where a reader found events of ingest lost; nil once the cursors are checked.
 	gap *ingest.Gap
+	// gaps are the places of the lane whose events were copied again.
+	gaps []record.Gap
 	// connection counts how often the connection had been lost when the lane's loop last
 	// looked.
 	connection uint64

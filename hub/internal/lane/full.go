@@ -62,7 +62,7 @@ func (d *driver) prove(ctx context.Context) error {
 // notAcknowledged describes why copies of a full lane are kept for its workers.
 func (l *Lane) notAcknowledged() string {
 	if name := l.standings.behind(); name != "" {
-		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane goes on once that has stood still for %v", name, history.StandsAfter)
+		return fmt.Sprintf("stay until the server has confirmed that they are acknowledged: consumer %s has nothing to do, but its ack floor is behind; the lane continues when the ack floor has not moved for %v", name, history.StandsAfter)
 	}
 	return notAcknowledged
 }

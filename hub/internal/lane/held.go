@@ -43,7 +43,7 @@ func (d *driver) holds() bool {
 	}
 	d.heldFor.Store(&reason)
 	if reason == "" {
-		d.log.Info("lane goes on: its policies are in force")
+		d.log.Info("lane continues: its policies are in force")
 		return false
 	}
 	if had == "" {

@@ -105,13 +105,13 @@ func AskOwner(ctx context.Context, nc *nats.Conn, service, entity subjects.Name)
 	m, err := sub.NextMsgWithContext(ctx)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("nobody serves the rows of %s: start its owner, which serves them with ServeSnapshot, and ask again", entity)
+		return fmt.Errorf("no instance serves the rows of %s: start its owner, which serves them with ServeSnapshot, and send the request again", entity)
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the owner of %s said nothing within %s: see to it that it runs and is not overloaded, and ask again", entity, probeTime)
+		return fmt.Errorf("the owner of %s did not answer within %s: make sure that it runs and is not overloaded, and send the request again", entity, probeTime)
 	case err != nil:
 		return fmt.Errorf("ask for rows of %s: %w", entity, err)
 	case m.Header.Get(contract.HeaderSnapshot) == contract.SnapshotError:
-		return fmt.Errorf("the owner of %s cannot give its rows: %s; mend that, and ask again", entity, record.Clip(m.Header.Get(contract.HeaderError)))
+		return fmt.Errorf("the owner of %s cannot give its rows: %s; remove the cause, and send the request again", entity, record.Clip(m.Header.Get(contract.HeaderError)))
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (o owner) next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, err
 	m, err := sub.NextMsgWithContext(waiting)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("nobody serves a snapshot of %s: start its owner", o.interest.Entity)
+		return nil, fmt.Errorf("no instance serves a snapshot of %s: start its owner", o.interest.Entity)
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		return nil, fmt.Errorf("the owner of %s was silent for %s", o.interest.Entity, silenceTime)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -19,8 +19,8 @@ import (
 // A backfill of keys brings each key's row, or says that there is none. Its order is that
 // of the keys, and its place is how many keys are done.
 //
-// That an owner does not have a row is proven by reading all of its rows: they come in an
-// order that never changes. The position of rows and of deletes is read before the first
+// That an owner does not have a row is proven by a lookup of its key, or by reading all of
+// its rows: they come in an order that never changes. The position of rows and of deletes is read before the first
 // row. If the owner makes a row of the key meanwhile, or later, the event of that change
 // has a later position, and wins over the delete, whichever comes first.
 
@@ -68,22 +68,22 @@ func (o owner) rowsOf(at ingest.Mark, from Snapshot, origin string, keys []strin
 	return c, nil
 }
 
-// find reads the owner's rows from the first to the last, and keeps those of the keys. It
-// returns the keys that it looked for: the first ones, where a chunk has no room for the
-// rows of all.
+// find has the owner look up the keys, or reads the owner's rows from the first to the last
+// and keeps those of the keys. It returns the keys that it looked for: the first ones, where
+// a chunk has no room for the rows of all.
 func (o owner) find(ctx context.Context, keys []string) (sought []string, found map[string]*nats.Msg, origin string, err error) {
 	found = make(map[string]*nats.Msg, len(keys))
-	size := 0
+	size, looked := 0, 0
 	for after := ""; ; {
-		msgs, read, named, err := o.someOf(ctx, keys, after)
+		some, err := o.someOf(ctx, keys[looked:], after)
 		if err != nil {
 			return nil, nil, "", err
 		}
-		if after != "" && named != origin {
-			return nil, nil, "", differentOwner(o.interest.Entity, origin, named)
+		if (after != "" || looked > 0) && some.origin != origin {
+			return nil, nil, "", differentOwner(o.interest.Entity, origin, some.origin)
 		}
-		origin = named
-		for _, m := range msgs {
+		origin = some.origin
+		for _, m := range some.rows {
 			key := m.Header.Get(contract.HeaderKey)
 			if _, sought := slices.BinarySearch(keys, key); !sought || found[key] != nil {
 				continue
@@ -96,45 +96,65 @@ func (o owner) find(ctx context.Context, keys []string) (sought []string, found 
 				}
 			}
 		}
+		looked += some.looked
 		switch {
-		case read.End:
+		case some.end, looked >= len(keys):
 			return keys, found, origin, nil
-		case read.After == after:
+		case some.looked > 0:
+			continue
+		case some.after == after:
 			return nil, nil, "", fmt.Errorf("the owner of %s gives row %s again: rows must begin behind the key that is asked for", o.interest.Entity, strconv.QuoteToASCII(record.Clip(after)))
 		}
-		after = read.After
+		after = some.after
 	}
 }
 
-// someOf asks once for the rows of keys behind a key. read says how far the owner has
-// read.
-func (o owner) someOf(ctx context.Context, keys []string, after string) (msgs []*nats.Msg, read contract.Digested, origin string, err error) {
+// some is an owner's answer to a request for the rows of keys.
+type some struct {
+	rows   []*nats.Msg
+	origin string
+	// looked is how many of the keys the owner has looked up. If it is 0, the owner reads
+	// its rows, and has read them up to after.
+	looked int
+	after  string
+	end    bool // no row follows
+}
+
+// someOf asks once for the rows of keys. An owner that does not look them up reads its
+// rows behind a key.
+func (o owner) someOf(ctx context.Context, keys []string, after string) (some, error) {
 	ctx, cancel := context.WithTimeout(ctx, chunkTime)
 	defer cancel()
 	sub, err := o.request(contract.SnapshotRequest{
-		After: after, Limit: chunkRows, MaxBytes: chunkBytes, Timeout: contract.Duration(chunkTime), Keys: keys,
+		After: after, Limit: chunkRows, MaxBytes: chunkBytes, Timeout: contract.Duration(chunkTime), Keys: keys, Lookup: after == "",
 	})
 	if err != nil {
-		return nil, read, "", fmt.Errorf("ask for rows of %s: %w", o.interest.Entity, err)
+		return some{}, fmt.Errorf("ask for rows of %s: %w", o.interest.Entity, err)
 	}
 	// It fails only where the connection is closed, which also ends the subscription.
 	defer func() { _ = sub.Unsubscribe() }()
-	msgs, end, err := o.receive(ctx, sub)
+	rows, end, err := o.receive(ctx, sub)
 	if err != nil {
-		return nil, read, "", err
+		return some{}, err
 	}
-	switch text := end.Get(contract.HeaderDigest); {
-	case len(msgs) > 0 && end.Get(contract.HeaderRow) != strconv.Itoa(len(msgs)):
-		// Some rows did not fit, and are asked for again.
-		read.After = msgs[len(msgs)-1].Header.Get(contract.HeaderKey)
-	case text != "":
+	var read contract.Digested
+	if text := end.Get(contract.HeaderDigest); text != "" {
 		if err := json.Unmarshal([]byte(text), &read); err != nil {
-			return nil, read, "", fmt.Errorf("read how far the owner of %s is: %w", o.interest.Entity, err)
+			return some{}, fmt.Errorf("read how far the owner of %s is: %w", o.interest.Entity, err)
 		}
-	case len(msgs) == 0:
-		read.End = true // an owner of an earlier version has no further rows
-	default:
-		read.After = msgs[len(msgs)-1].Header.Get(contract.HeaderKey)
+	} else {
+		read.End = len(rows) == 0 // an owner of an earlier version
 	}
-	return msgs, read, originOf(end), nil
+	s := some{rows: rows, origin: originOf(end), looked: min(read.Looked, len(keys)), after: read.After, end: read.End}
+	last := ""
+	if len(rows) > 0 {
+		last = rows[len(rows)-1].Header.Get(contract.HeaderKey)
+	}
+	switch complete := end.Get(contract.HeaderRow) == strconv.Itoa(len(rows)); {
+	case !complete && s.looked > 0: // some rows did not fit, and are asked for again
+		s.looked, s.end = slices.Index(keys, last)+1, false
+	case !complete, s.after == "" && s.looked == 0 && !s.end:
+		s.after, s.end = last, false
+	}
+	return s, nil
 }

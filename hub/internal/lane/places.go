@@ -25,8 +25,11 @@ func NewPlaces() *Places {
 }
 
 // place is how far the rows were read: the keys of the last row, and of the last one that
-// the service got.
-type place struct{ read, got string }
+// the service got. Of keys that the owner looks up, looked are done.
+type place struct {
+	read, got string
+	looked    int
+}
 
 const (
 	// sealedPlace begins a place that is sealed. No key has this character.
@@ -45,6 +48,7 @@ func (p *Places) seal(at place, whose string) (string, error) {
 		return "", err
 	}
 	text := append(binary.AppendUvarint(nil, uint64(len(at.read))), at.read...)
+	text = binary.AppendUvarint(text, uint64(at.looked))
 	if rest := len(text) % placeBlock; rest > 0 {
 		text = append(text, make([]byte, placeBlock-rest)...)
 	}
@@ -58,37 +62,41 @@ func (p *Places) seal(at place, whose string) (string, error) {
 func (p *Places) open(after, whose string) (place, error) {
 	text, sealed := strings.CutPrefix(after, sealedPlace)
 	if !sealed {
-		return place{after, after}, nil
+		return place{read: after, got: after}, nil
 	}
 	mine, hidden, _ := strings.Cut(text, ".")
 	got, err := base64.RawURLEncoding.DecodeString(mine)
 	if err != nil {
 		return place{}, contract.FieldErrorf(contract.CodeInvalidValue, "after", "is neither a key nor the after of a reply")
 	}
-	if read, ok := p.unseal(hidden, whose); ok {
-		return place{read, string(got)}, nil
+	if at, ok := p.unseal(hidden, whose); ok {
+		at.got = string(got)
+		return at, nil
 	}
-	return place{string(got), string(got)}, nil
+	return place{read: string(got), got: string(got)}, nil
 }
 
-func (p *Places) unseal(hidden, whose string) (read string, ok bool) {
+func (p *Places) unseal(hidden, whose string) (at place, ok bool) {
 	aead, err := p.aead()
 	if err != nil {
-		return "", false
+		return at, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(hidden)
 	if err != nil {
-		return "", false
+		return at, false
 	}
 	text, err := aead.Open(nil, nil, raw, []byte(whose))
 	if err != nil {
-		return "", false
+		return at, false
 	}
 	length, n := binary.Uvarint(text)
 	if n <= 0 || length > uint64(len(text)-n) {
-		return "", false
+		return at, false
 	}
-	return string(text[n : n+int(length)]), true
+	at.read = string(text[n : n+int(length)])
+	looked, n := binary.Uvarint(text[n+int(length):])
+	at.looked = int(looked) //nolint:gosec // this process has written it
+	return at, n > 0
 }
 
 func (p *Places) aead() (cipher.AEAD, error) {

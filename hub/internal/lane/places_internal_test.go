@@ -10,7 +10,7 @@ import (
 // that the service got, and the service reads no key but that row's.
 func TestPlacesHideTheRowsOfOthers(t *testing.T) {
 	p, other := NewPlaces(), NewPlaces()
-	at := place{read: "tenant-7-secret", got: "tenant-1-row"}
+	at := place{read: "tenant-7-secret", got: "tenant-1-row", looked: 300}
 	sealed, err := p.seal(at, "s/user")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestPlacesHideTheRowsOfOthers(t *testing.T) {
 	if err != nil || len(shorter) != len(sealed) {
 		t.Errorf("the length of a place tells that of a key: %d and %d, %v", len(shorter), len(sealed), err)
 	}
-	if got, err := p.open("a.key", "s/user"); err != nil || got != (place{"a.key", "a.key"}) {
+	if got, err := p.open("a.key", "s/user"); err != nil || got != (place{read: "a.key", got: "a.key"}) {
 		t.Errorf("a key is the place %+v, %v", got, err)
 	}
 	if _, err := p.open(sealedPlace+"%", "s/user"); err == nil {

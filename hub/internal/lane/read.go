@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/replhub/replhub/hub/internal/hubstream"
 	"github.com/replhub/replhub/hub/internal/ingest"
 	"github.com/replhub/replhub/hub/internal/lane/core"
+	"github.com/replhub/replhub/hub/internal/lane/record"
 )
 
 // readTip reads the lane's position from its stream. Fetches of rows go on: the core
@@ -22,7 +24,7 @@ func (d *driver) readTip(ctx context.Context) error {
 	case err != nil:
 		return err
 	default:
-		d.core.TipRead(tip)
+		d.core.TipRead(d.withGap(ctx, tip))
 	}
 	return nil
 }
@@ -36,9 +38,26 @@ func (d *driver) confirmTip(ctx context.Context) error {
 	case err != nil:
 		return err
 	default:
-		d.core.TipConfirmed(tip)
+		d.core.TipConfirmed(d.withGap(ctx, tip))
 	}
 	return nil
+}
+
+// withGap remembers copies at the end of the lane that cannot be read: the lane goes on in
+// front of them, and so copies their events again. The owner writes that down.
+func (d *driver) withGap(ctx context.Context, tip Tip) Tip {
+	if gap := tip.Unread; gap != (record.Gap{}) && !tip.State.Explains(gap.First) && !slices.Contains(d.gaps, gap) {
+		d.gaps = append(d.gaps, gap)
+		if d.owned.Load() {
+			d.requeue(&change{ctx: ctx, done: make(chan changed, 1), edit: func(_ context.Context, tip Tip) (State, bool, error) {
+				return tip.State, !tip.State.Dropped, nil
+			}})
+		}
+	}
+	for _, gap := range d.gaps {
+		tip.State = tip.State.WithGap(gap, 0)
+	}
+	return tip
 }
 
 // recall gets what is known from elsewhere of a lane whose state record is gone.
@@ -63,7 +82,7 @@ func (d *driver) checkCursors(ctx context.Context, c core.CheckCursors) error {
 		err = d.behindGap(state)
 	}
 	if errors.Is(err, ingest.ErrTrimmed) {
-		d.core.CursorsGone("events it still needed are gone from ingest: " + err.Error())
+		d.core.CursorsGone("events that the lane still needed are gone from ingest: " + err.Error())
 		return nil
 	}
 	if err != nil {
@@ -232,5 +251,5 @@ func (d *driver) cause(ctx context.Context, asked core.Diagnose) error {
 	if disk := hubstream.WriteError(ctx, d.env.JS, d.stream); disk != nil {
 		return disk
 	}
-	return fmt.Errorf("%d appends in a row refused at sequence %d, though nobody appends: %w", asked.Refused, asked.Last, asked.Err)
+	return fmt.Errorf("%d appends in a row refused at sequence %d, although no other writer appends: %w", asked.Refused, asked.Last, asked.Err)
 }

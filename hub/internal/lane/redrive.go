@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/replhub/replhub/hub/internal/event"
-	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -66,9 +64,7 @@ func (a *Appender) appendWhole(ctx context.Context, stream string, last uint64, 
 // time, in the form of the lane's present queue. header and data are those of
 // the copy that failed; header is kept and changed.
 func RedrivenCopy(s State, service, entity subjects.Name, op subjects.Op, header nats.Header, data []byte, times int) *nats.Msg {
-	partition := subjects.Partition(header.Get(contract.HeaderKey), max(Partitions(s.Queue), 1))
-	header[contract.HeaderRedriven] = []string{strconv.Itoa(times)}
-	return &nats.Msg{Subject: subjects.NewCopy(service, entity, op, partition).String(), Header: header, Data: data}
+	return &nats.Msg{Subject: s.RedrivenCopy(service, entity, op, header, times), Header: header, Data: data}
 }
 
 // errNoRoom means that an event does not fit the server's limits as a copy.

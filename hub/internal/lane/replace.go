@@ -30,7 +30,7 @@ func Due(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerI
 func beforeStart(info *jetstream.ConsumerInfo) uint64 { return max(info.Config.OptStartSeq, 1) - 1 }
 
 // errReplaced means that a consumer is no longer the one that was looked at.
-var errReplaced = errors.New("another one of its name is there, or none")
+var errReplaced = errors.New("another consumer of its name was created meanwhile, or none exists")
 
 // RemoveConsumer removes a consumer that the hub made, as info describes it, so that
 // EnsureConsumers creates it again. The place from which the new one delivers is

@@ -166,7 +166,7 @@ func (d *driver) fetch(ctx context.Context, f core.FetchRows) {
 
 // differentOwner is the error for rows of two services in one snapshot.
 func differentOwner(entity, before, now string) error {
-	return fmt.Errorf("%s serves %s now, and the rows so far are of %s: one service must own it", orUnnamed(now), entity, orUnnamed(before))
+	return fmt.Errorf("%s serves %s now, and the rows so far are of %s: one service must own the entity", orUnnamed(now), entity, orUnnamed(before))
 }
 
 func orUnnamed(origin string) string {

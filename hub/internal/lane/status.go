@@ -46,11 +46,11 @@ func (d *driver) tell(n core.Note) {
 	case core.StallChanged:
 		d.log.Warn("lane still stalled", "err", n.Reason, "since", n.Since.UTC().Format(time.RFC3339))
 	case core.StallOver:
-		d.log.Info("lane goes on", "stalled_for", took(n.Lasted), "failures", n.Count)
+		d.log.Info("lane continues", "stalled_for", took(n.Lasted), "failures", n.Count)
 	case core.StallMoot:
 		d.log.Info("lane has nothing to copy any more", "stalled_for", took(n.Lasted))
 	case core.ForeignMessages:
-		d.log.Error("foreign messages in the lane: somebody else publishes into it", "count", n.Count)
+		d.log.Error("foreign messages in the lane: another client publishes into it", "count", n.Count)
 	case core.StateGone:
 		d.log.Error("the lane's state record is gone: the stream was purged by hand", "known_here", n.Mine)
 	case core.LaneWentBack:

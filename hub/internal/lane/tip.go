@@ -98,7 +98,9 @@ func readTip(ctx context.Context, stream jetstream.Stream, service subjects.Name
 	for seq := last; seq > s.Sequence; seq-- {
 		m, err := stream.GetMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue // removed by hand; the messages before it are older
+			// Damaged, or removed by hand; the messages before it are older.
+			tip.Unread = record.Gap{First: seq, Last: max(seq, tip.Unread.Last)}
+			continue
 		}
 		if err != nil {
 			return Tip{}, fmt.Errorf("read lane %s at %d: %w", service, seq, err)

@@ -184,7 +184,7 @@ func (s *Set) Ended(ctx context.Context, l *lane.Lane) error {
 
 // ErrStopping means that the hub stops; another hub, or this one after its restart,
 // can serve the request.
-var ErrStopping = contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send it again")
+var ErrStopping = contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send the request again")
 
 // forget drops a lane whose stream is gone.
 func (s *Set) forget(r *running) {

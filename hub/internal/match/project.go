@@ -55,8 +55,8 @@ func (n *node) leaf() bool { return len(n.children) == 0 }
 
 // Errors for payloads from which no fields can be taken.
 var (
-	errNotJSON   = errors.New("the payload is not JSON, so that its fields cannot be told")
-	errNotObject = errors.New("the payload is not a JSON object, so that its fields cannot be told")
+	errNotJSON   = errors.New("the payload is not JSON, so that its fields cannot be selected")
+	errNotObject = errors.New("the payload is not a JSON object, so that its fields cannot be selected")
 )
 
 // project gives the payload's fields. On an error the event is dead for the

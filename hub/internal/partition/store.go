@@ -113,7 +113,7 @@ func (s *Rosters) update(ctx context.Context, name subjects.Name, partitions int
 			return nil, err
 		}
 		if r.full(req) {
-			return nil, contract.FieldErrorf(contract.CodeLimit, "instance", "%s has %d instances, which is the most; stop some", name, maxInstances)
+			return nil, contract.FieldErrorf(contract.CodeLimit, "instance", "%s has %d instances, which is the limit; stop some", name, maxInstances)
 		}
 		if of.presence.hear(r, req, s.cfg.Hub, partitions, time.Now()) {
 			err = s.write(ctx, name, r, revision)
@@ -228,7 +228,7 @@ func (s *Rosters) read(ctx context.Context, name subjects.Name) (*Roster, uint64
 		return nil, 0, fmt.Errorf("decode the roster of %s: %w", name, err)
 	}
 	if r.V > rosterForm {
-		return nil, 0, contract.Errorf(contract.CodeConflict, "the partitions of %s are kept by a newer replhub; upgrade this hub", name)
+		return nil, 0, contract.Errorf(contract.CodeConflict, "the partitions of %s are managed by a newer replhub; upgrade this hub", name)
 	}
 	return r, msg.Sequence, nil
 }

@@ -28,6 +28,9 @@ type Self struct {
 	Installation string `json:"installation"`
 	Domain       string `json:"domain,omitempty"`
 	Hub          string `json:"hub"`
+	// Version is the hub's, and Time its clock; for people, and absent in earlier versions.
+	Version string    `json:"version,omitempty"`
+	Time    time.Time `json:"time,omitzero"`
 }
 
 // Found are the answers to one question to the account.

@@ -80,7 +80,7 @@ func (o order) effect(service subjects.Name, s lane.State) (e contract.PolicyEff
 func (k *Enforcer) putInForce(ctx context.Context, o order, policyOf func(service string) *record.Policy, fence []subjects.Name) ([]contract.PolicyEffect, error) {
 	services, err := k.cfg.Lanes.List(ctx)
 	if err != nil {
-		return nil, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored and not in force everywhere: %v; send it again", o.Entity, err)
+		return nil, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored and not in force everywhere: %v; send the request again", o.Entity, err)
 	}
 	var mu sync.Mutex // guards what follows
 	effects, failed := []contract.PolicyEffect{}, []string{}
@@ -102,7 +102,7 @@ func (k *Enforcer) putInForce(ctx context.Context, o order, policyOf func(servic
 	}
 	if len(failed) > 0 {
 		slices.Sort(failed)
-		return nil, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored, and it is not in force for %s; the hubs try again, and so can you", o.Entity, strings.Join(failed, ", "))
+		return nil, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored, and it is not in force for %s; the hubs try again, and you can send the request again", o.Entity, strings.Join(failed, ", "))
 	}
 	slices.SortFunc(effects, func(a, b contract.PolicyEffect) int { return strings.Compare(a.Service, b.Service) })
 	return effects, nil
@@ -216,7 +216,7 @@ func (k *Enforcer) follow(ctx context.Context, service subjects.Name, o order) (
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	if _, _, err := k.here(ctx, service, o); err != nil {
-		k.cfg.Logger.Warn("put a policy in force; it will be tried again", "service", service.String(), "entity", o.Entity, "err", err)
+		k.cfg.Logger.Warn("put a policy in force; trying again", "service", service.String(), "entity", o.Entity, "err", err)
 		return false
 	}
 	k.cfg.Logger.Info("policy put in force in a lane", "service", service.String(), "entity", o.Entity, "rev", o.Rev)

@@ -45,7 +45,7 @@ func (k *Enforcer) Set(ctx context.Context, entity subjects.Name, req contract.S
 
 // unstored refuses a request of which nothing was done.
 func unstored(err error) error {
-	return contract.Errorf(contract.CodeUnavailable, "nothing was changed: %v; send it again", err)
+	return contract.Errorf(contract.CodeUnavailable, "nothing was changed: %v; send the request again", err)
 }
 
 // change stores a policy and puts it in force. The ledger is marked first: from then on
@@ -67,7 +67,7 @@ func (k *Enforcer) change(ctx context.Context, entity string, now registry.Found
 	}
 	stored, under, err := k.cfg.Ingest.MarkPolicy(ctx, entity, want)
 	if errors.Is(err, retention.ErrPolicies) {
-		return nil, 0, contract.Errorf(contract.CodeLimit, "%v than it has: clear policies that nobody needs, or raise the server's max_payload", err)
+		return nil, 0, contract.Errorf(contract.CodeLimit, "%v than it has: clear policies that are not needed, or raise the server's max_payload", err)
 	}
 	if err != nil {
 		return nil, 0, unstored(err)
@@ -85,7 +85,7 @@ func (k *Enforcer) change(ctx context.Context, entity string, now registry.Found
 		return nil, 0, err
 	}
 	if !over {
-		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored, and a registration is under way that may not know of it; send it again to learn that it is in force", entity)
+		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is stored, and a registration is under way that may not know of it; send the request again to learn that it is in force", entity)
 	}
 	effects, err := k.putInForce(ctx, order{Entity: entity, Rev: want.Rev}, func(service string) *record.Policy {
 		if ends {
@@ -100,7 +100,7 @@ func (k *Enforcer) change(ctx context.Context, entity string, now registry.Found
 		return nil, 0, err
 	}
 	if err := k.cfg.Ingest.PolicyInForce(ctx, entity, want.Rev); err != nil {
-		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is in force, and the ledger does not say so yet: %v; send it again", entity, err)
+		return nil, 0, contract.Errorf(contract.CodeUnavailable, "the policy of %s is in force, and the ledger does not say so yet: %v; send the request again", entity, err)
 	}
 	k.cfg.Logger.Info("policy in force", "entity", entity, "rev", want.Rev, "cleared", ends, "services", len(effects))
 	return effects, want.Rev, nil
@@ -153,7 +153,7 @@ func (k *Enforcer) store(ctx context.Context, entity string, now registry.FoundP
 		}
 	}
 	if err != nil {
-		return contract.Errorf(contract.CodeUnavailable, "the policy of %s is begun and not stored: until then new registrations for %s are refused, and what is in force stays; send it again: %v", entity, entity, err)
+		return contract.Errorf(contract.CodeUnavailable, "the policy of %s is marked in the ledger and not stored: until it is stored, new registrations for %s are refused, and the policy in force stays; send the request again: %v", entity, entity, err)
 	}
 	return nil
 }
@@ -177,10 +177,10 @@ func (k *Enforcer) write(ctx context.Context, entity string, now registry.FoundP
 func (k *Enforcer) superseded(ctx context.Context, entity string, rev uint64, now registry.FoundPolicy) error {
 	marks, err := k.cfg.Ingest.PolicyMarks(ctx)
 	if err != nil {
-		return contract.Errorf(contract.CodeUnavailable, "the ledger does not say whether another policy of %s was stated meanwhile: %v; send it again", entity, err)
+		return contract.Errorf(contract.CodeUnavailable, "the ledger does not say whether another policy of %s was stated meanwhile: %v; send the request again", entity, err)
 	}
 	if marks[entity].Rev > rev || now.Is && now.Problem == "" && now.Policy.Rev > rev && now.Policy.Rev <= k.latest() {
-		return contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated meanwhile, and it holds; look at it, and send this one again", entity)
+		return contract.Errorf(contract.CodeUnavailable, "another policy of %s was stated meanwhile, and is in force; look at it, and send this one again", entity)
 	}
 	return nil
 }

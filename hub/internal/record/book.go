@@ -153,7 +153,7 @@ func (b *Book) Remove(ctx context.Context, paths []string) {
 			continue
 		}
 		if err := b.Delete(ctx, path, version); err != nil && !errors.Is(err, tree.ErrConflict) {
-			b.log.Warn("remove a registry record; it will be tried again", "path", path, "err", err)
+			b.log.Warn("remove a registry record; trying again", "path", path, "err", err)
 			return
 		}
 	}
@@ -207,7 +207,7 @@ func (b *Book) State(ctx context.Context, js jetstream.JetStream, service subjec
 	queue, maxBytes, recorded := b.Queue(service)
 	if !recorded {
 		if found, err := lane.QueueOf(ctx, js, service); err != nil {
-			b.log.Warn("read the queue of a lane off its consumers", "service", service.String(), "err", err)
+			b.log.Warn("read the queue of a lane from its consumers", "service", service.String(), "err", err)
 		} else {
 			queue = found
 		}

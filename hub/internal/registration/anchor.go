@@ -46,7 +46,7 @@ func (a *anchor) begin(ctx context.Context, s request.Start, field string) (rete
 		return b, tooOld(field, old)
 	}
 	if errors.Is(err, retention.ErrChanged) {
-		return b, contract.Errorf(contract.CodeUnavailable, "%v; send it again", err)
+		return b, contract.Errorf(contract.CodeUnavailable, "%v; send the request again", err)
 	}
 	return b, err
 }
@@ -54,9 +54,9 @@ func (a *anchor) begin(ctx context.Context, s request.Start, field string) (rete
 func tooOld(field string, e *retention.TooOldError) error {
 	if !e.HeldSince.IsZero() {
 		return contract.FieldErrorf(contract.CodeTooOld, field,
-			"ingest holds events since %s only; use \"all\" for what it holds", e.HeldSince.Format(time.RFC3339Nano))
+			"ingest holds events since %s only; use \"all\" for every event that it holds", e.HeldSince.Format(time.RFC3339Nano))
 	}
-	return contract.FieldErrorf(contract.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for what it holds", e.Held)
+	return contract.FieldErrorf(contract.CodeTooOld, field, "ingest holds events from %d on only; use \"all\" for every event that it holds", e.Held)
 }
 
 // release ends the pin. If the pin has expired, the events may be gone, so the
@@ -67,7 +67,7 @@ func (a *anchor) release(ctx context.Context) error {
 		return err
 	}
 	if !held {
-		return contract.Errorf(contract.CodeUnavailable, "the registration took too long; send it again")
+		return contract.Errorf(contract.CodeUnavailable, "the registration took too long; send the request again")
 	}
 	return nil
 }

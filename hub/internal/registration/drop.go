@@ -61,7 +61,7 @@ func (r *Registrar) DeleteLane(ctx context.Context, service subjects.Name) error
 	if err := r.cfg.Rosters.Purge(ctx, service); err != nil {
 		return err
 	}
-	r.cfg.Failpoint("purged letters")
+	r.cfg.Failpoint("purged dead letters")
 	err := r.cfg.JS.DeleteStream(ctx, subjects.LaneStream(service))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("delete lane %s: %w", service, err)

@@ -16,7 +16,7 @@ func (r *Registrar) quotaOfRegistrations(service subjects.Name) error {
 	if r.rate.take(service, time.Now()) {
 		return nil
 	}
-	return contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d of %s in a second (%s); send it again",
+	return contract.Errorf(contract.CodeUnavailable, "the quota of registrations is reached: more than %d of %s in a second (%s); send the request again",
 		r.cfg.MaxRegistrations, service, contract.EnvQuotaRegistrations)
 }
 

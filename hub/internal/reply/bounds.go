@@ -52,7 +52,7 @@ func Fits(data []byte, maxPayload int64) error {
 		return nil
 	}
 	return contract.Errorf(contract.CodeLimit,
-		"the reply has %d bytes, and the server's max_payload is %d: ask for less (\"limit\", fewer entities or letters), or raise max_payload", len(data), maxPayload)
+		"the reply has %d bytes, and the server's max_payload is %d: request less (\"limit\", fewer entities or dead letters), or raise max_payload", len(data), maxPayload)
 }
 
 // Short is a refusal whose texts are bounded.
@@ -94,7 +94,7 @@ func Limited(err error) error {
 		return contract.Errorf(contract.CodeLimit, "%v", large)
 	}
 	if advice, ok := hubstream.Limit(err); ok {
-		return contract.Errorf(contract.CodeLimit, "%v: %s; what was begun is finished after that, or when the request is sent again", err, advice)
+		return contract.Errorf(contract.CodeLimit, "%v: %s; the hub completes the request after that, or when the request is sent again", err, advice)
 	}
 	return err
 }

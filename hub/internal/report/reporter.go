@@ -69,6 +69,8 @@ type Config struct {
 	Alarms      *alarm.Set
 	Registry    Registry
 	Hub         Hub
+	// Damaged describes messages that servers hold and cannot read.
+	Damaged func() []string
 	// Kept are the streams that all services share.
 	Kept []*hubstream.Kept
 

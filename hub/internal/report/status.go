@@ -18,7 +18,7 @@ func (r *Reporter) Status(ctx context.Context) (contract.Status, error) {
 	}
 	registry := r.cfg.Registry.Status()
 	status := contract.Status{
-		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Hubs: r.cfg.Hubs.Members(),
+		Hub: r.cfg.Hubs.ID(), Version: r.cfg.Version, Started: r.cfg.Started, Time: time.Now(), Hubs: r.cfg.Hubs.Members(),
 		Ready: r.cfg.Hub.Dispatching(), Degraded: r.listed(r.Degraded()),
 		Registry: contract.RegistryStatus{
 			Kind: r.cfg.RegistryKind, Connected: registry.Connected, Since: registry.Since, Error: registry.Err,
@@ -62,7 +62,7 @@ func erasures(noted []retention.Erasure) []contract.Erasure {
 func (r *Reporter) Degraded() []string {
 	reasons := []string{}
 	if s := r.cfg.Registry.Status(); !s.Connected {
-		reasons = append(reasons, "registry away: "+s.Err)
+		reasons = append(reasons, "registry unreachable: "+s.Err)
 	}
 	if disk := r.cfg.Hub.Disk(); disk != "" {
 		reasons = append(reasons, disk)
@@ -79,6 +79,7 @@ func (r *Reporter) Degraded() []string {
 	reasons = append(reasons, r.cfg.Alarms.Of(alarm.Setting)...)
 	reasons = append(reasons, r.missingStreams()...)
 	reasons = append(reasons, r.cfg.Lacking.Texts()...)
+	reasons = append(reasons, r.cfg.Damaged()...)
 	for _, l := range r.cfg.Lanes.All() {
 		s := l.Status()
 		switch {

@@ -139,7 +139,7 @@ func TestOverviewOfAThousand(t *testing.T) {
 
 func TestAdvice(t *testing.T) {
 	for text, service := range map[string]string{
-		"registry away: refused":                     "",
+		"registry unreachable: refused":              "",
 		"lane sharing detached: trimmed":             "sharing",
 		"lane sharing stalled: full (since x)":       "sharing",
 		"lane sharing is incompatible: v9":           "sharing",

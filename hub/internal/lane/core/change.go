@@ -134,10 +134,10 @@ func (c *changes) failed(f Failure) {
 }
 
 // ErrHeld refuses a redrive into a lane that is held.
-var ErrHeld = errors.New("the lane began with an older copy of its stream and is held until its policies are in force again; send it again")
+var ErrHeld = errors.New("the lane began with an older copy of its stream and is held until its policies are in force again; send the request again")
 
 // errDisconnected answers a change whose record may be lost with the server.
-var errDisconnected = errors.New("the connection to NATS was lost, and the change may be lost as well; send it again")
+var errDisconnected = errors.New("the connection to NATS was lost, and the change may be lost as well; send the request again")
 
 // disconnected notes that the server may have lost the record of a change.
 func (c *changes) disconnected() {

@@ -2,7 +2,11 @@ package record
 
 import (
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/replhub/replhub/internal/contract"
+	"github.com/replhub/replhub/subjects"
 )
 
 // LetterID is a dead letter's identity: its sequence in the stream DLQ and when
@@ -27,3 +31,11 @@ func (s State) Forget(ids []LetterID) State {
 // MaxRedriven bounds the copies of one Redrive: an atomic batch takes 1000
 // messages, and the lane's loop waits while letters are read.
 const MaxRedriven = 250
+
+// RedrivenCopy marks the headers of a copy that comes back for the times-th time, and
+// returns its subject in the form of the lane's present queue.
+func (s State) RedrivenCopy(service, entity subjects.Name, op subjects.Op, header map[string][]string, times int) string {
+	partition := subjects.Partition(get(header, contract.HeaderKey), max(Partitions(s.Queue), 1))
+	header[contract.HeaderRedriven] = []string{strconv.Itoa(times)}
+	return subjects.NewCopy(service, entity, op, partition).String()
+}

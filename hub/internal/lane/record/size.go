@@ -18,8 +18,10 @@ const (
 	// fixedGrowth is what the parts of a fixed number may grow by: the writer and
 	// its time, the live position, the queue's beginning, the mark of a drop, and
 	// why the lane was detached (maxReason bytes, twice as long when escaped), and
-	// the fills of rows that have ended.
-	fixedGrowth = 512 + 2*maxReason + maxFilled*filledGrowth
+	// the fills of rows that have ended, and the gaps.
+	fixedGrowth = 512 + 2*maxReason + maxFilled*filledGrowth + maxGaps*gapGrowth
+	// gapGrowth is a gap: two sequences.
+	gapGrowth = 64
 	// filledGrowth is a fill of rows that has ended: its id, entity, number and
 	// times.
 	filledGrowth = 256

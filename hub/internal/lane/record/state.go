@@ -78,6 +78,8 @@ type State struct {
 	// Redriven are the dead letters whose events were put back into the lane
 	// and that may not be removed yet: they are not put back again.
 	Redriven []LetterID `json:"redriven,omitempty"`
+	// Gaps are damaged places in the lane that need nothing more.
+	Gaps []Gap `json:"gaps,omitempty"`
 	// Hub and Written tell who wrote the record, for people.
 	Hub     string    `json:"hub"`
 	Written time.Time `json:"written"`

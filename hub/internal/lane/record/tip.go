@@ -17,6 +17,10 @@ type Tip struct {
 	StateSeq uint64
 	// Last is the stream's last sequence.
 	Last uint64
+	// Unread are the messages behind the one that shows the lane's position that the server
+	// says to hold and cannot return: it found them damaged, or somebody deleted them. The
+	// lane copies their events again. Zero for none.
+	Unread Gap
 	// Foreign counts messages behind the hub's last one that are not the hub's.
 	Foreign int
 	// Direct says that the server that the hub is connected to has the stream, and that no
