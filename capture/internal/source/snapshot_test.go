@@ -370,4 +370,8 @@ func TestRowsThatAreUnfit(t *testing.T) {
 	if len(rows) != 2 || rows[0].Key != "b" || rows[1].Key != "d" || told != 46 {
 		t.Errorf("%d rows, %d told", len(rows), told)
 	}
+	// A row that is asked for by its key and not there looks as if it were deleted.
+	if err := s.Lookup("user")(t.Context(), []string{"b", "c"}, func(replhub.Event) error { return nil }); err == nil || !strings.Contains(err.Error(), "max_payload") {
+		t.Errorf("a row that is too large is left out of a look-up: %v", err)
+	}
 }
