@@ -24,8 +24,10 @@ type Findings = source.Findings
 
 // Table is a table that is captured, as a check shows it.
 type Table struct {
-	Name   string `json:"table"`
-	Entity string `json:"entity"`
+	Name string `json:"table"`
+	// Entity is that of its rows; empty for an outbox.
+	Entity string `json:"entity,omitempty"`
+	Outbox bool   `json:"outbox,omitempty"`
 }
 
 // PreflightError has the findings that keep a database from being captured.
@@ -44,8 +46,10 @@ type Capture struct {
 	engine *engine.Engine
 	tables *source.Tables
 
-	mu       sync.Mutex // guards degraded
+	mu       sync.Mutex // guards degraded and unfit
 	degraded []string   // what the watch found
+	// unfit are the tables of which snapshots leave rows out, and why.
+	unfit map[string]string
 }
 
 // New checks a Config without asking the database.
@@ -56,6 +60,7 @@ func New(cfg Config) (*Capture, error) {
 		return nil, err
 	}
 	c := &Capture{cfg: cfg, config: config, wanted: w, tables: source.NewTables(config, w.Selection)}
+	c.tables.DeleteOutbox = cfg.DeleteOutbox
 	if cfg.Conn == nil {
 		return c, nil // enough for Check
 	}
@@ -64,7 +69,7 @@ func New(cfg Config) (*Capture, error) {
 		return nil, err
 	}
 	c.engine = engine.New(engine.Config{
-		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, OnResync: cfg.OnResync, Logger: cfg.Logger,
+		Database: config, JS: js, Slot: cfg.Slot, Publication: cfg.Publication, Tables: c.tables, Service: cfg.Service, NoEmitted: cfg.NoEmitted, Dismiss: cfg.Dismiss, OnResync: cfg.OnResync, Logger: cfg.Logger,
 	})
 	return c, nil
 }
@@ -82,9 +87,12 @@ func (c *Capture) Check(ctx context.Context) (Findings, []Table, error) {
 		return nil, nil, err
 	}
 	captured, entities := source.Captured(c.wanted.Selection, catalog.Tables)
-	tables := make([]Table, len(captured))
+	tables := make([]Table, 0, len(captured))
 	for n := range captured {
-		tables[n] = Table{captured[n].FullName(), entities[n]}
+		tables = append(tables, Table{Name: captured[n].FullName(), Entity: entities[n]})
+	}
+	for _, t := range source.Outboxes(c.wanted.Selection, catalog.Tables) {
+		tables = append(tables, Table{Name: t.FullName(), Outbox: true})
 	}
 	return source.Check(c.wanted, catalog), tables, nil
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/replhub/replhub/internal/captured"
 )
 
-// Config says what is captured. Conn, DSN, Service and Tables have no default.
+// Config says what is captured. Conn, DSN and Service have no default, and Tables and
+// Outboxes have none together.
 type Config struct {
 	// Conn is the connection to NATS; it belongs to the caller. Domain is the JetStream
 	// domain; by default the connection's own.
@@ -34,6 +35,13 @@ type Config struct {
 	// Keys are the columns of keys where that is not the primary key, as
 	// "schema.table=column,column".
 	Keys []string
+	// Outboxes are outbox tables, each inserted row of which is an event, as "schema.table"
+	// (the table of package outbox) or "schema.table=layout"; docs/capture.md has the
+	// layouts. An update or a delete of a row is no event.
+	Outboxes []string
+	// DeleteOutbox deletes the rows of outboxes once their events are stored. By default
+	// they are left to the service, which may delete them at any time.
+	DeleteOutbox bool
 	// Slot and Publication are names in the database; "replhub_" and the service's name
 	// by default. What does not exist is made.
 	Slot, Publication string
@@ -48,6 +56,9 @@ type Config struct {
 	// OnResync is called with the number of rows that a resync has published so far, after
 	// each batch; nothing by default.
 	OnResync func(rows uint64)
+	// Dismiss clears the alarms of before: tables that were truncated or altered, and changes
+	// that were left out because they cannot be events.
+	Dismiss bool
 	// WatchEvery is the time between two looks for tables that a pattern matches by then;
 	// 10 s by default.
 	WatchEvery time.Duration
@@ -68,7 +79,7 @@ var errDSN = errors.New("the DSN is not valid for PostgreSQL; a valid DSN is pos
 
 // parse reads the DSN and the selection.
 func (c Config) parse() (*pgx.ConnConfig, source.Wanted, error) {
-	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication, Resync: c.Resync}
+	w := source.Wanted{Service: c.Service, SlotName: c.Slot, PublicationName: c.Publication, Resync: c.Resync, DeleteOutbox: c.DeleteOutbox}
 	if c.DSN == "" {
 		return nil, w, fmt.Errorf("the DSN is missing: state the address of the database")
 	}
@@ -80,6 +91,6 @@ func (c Config) parse() (*pgx.ConnConfig, source.Wanted, error) {
 		config.RuntimeParams = map[string]string{}
 	}
 	config.RuntimeParams["application_name"] = cmp.Or(config.RuntimeParams["application_name"], "replhub capture "+c.Service)
-	w.Selection, err = selection.Parse(selection.Config{Tables: c.Tables, Exclude: c.Exclude, Keys: c.Keys})
+	w.Selection, err = selection.Parse(selection.Config{Tables: c.Tables, Exclude: c.Exclude, Keys: c.Keys, Outboxes: c.Outboxes})
 	return config, w, err
 }

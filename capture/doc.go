@@ -12,7 +12,7 @@
 // server has removed. Both raise an alarm.
 //
 // capture.go joins the parts: internal/source (the database, its catalog and its rows),
-// internal/row (values and keys), internal/engine (the stream of changes), and
-// internal/change, the border between the latter two. watch.go adds tables that come
-// later, and serve.go serves rows.
+// internal/row (values and keys), internal/outboxtable (the rows of outboxes),
+// internal/engine (the stream of changes), and internal/change, the border between these.
+// watch.go adds tables that come later, and serve.go serves rows.
 package capture

@@ -45,6 +45,7 @@ func (c *Capture) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.snapshots.Close()
+	s.snapshots.Unfit, s.snapshots.Most = c.unfitRow, c.cfg.Conn.MaxPayload
 	for ctx.Err() == nil {
 		if c.engine.Status().State == engine.Capturing {
 			if err := s.whileCapturing(ctx); err != nil && ctx.Err() == nil {

@@ -20,7 +20,7 @@ type Status struct {
 	// slot, in bytes.
 	Unconfirmed uint64
 	// Counters of the process.
-	Events, Bytes, Transactions, Lookups, Superseded, Skipped, Truncates, Refused, Sessions uint64
+	Events, Bytes, Transactions, Lookups, Superseded, Skipped, Truncates, Refused, LeftOut, Sessions uint64
 }
 
 // Status returns the state of the capture. It may be called at any time, from any
@@ -30,7 +30,7 @@ func (c *Capture) Status() Status {
 	s := Status{
 		State: string(now.State), Problem: string(now.Problem), Since: now.Since, NATSAway: now.Problem == engine.NATSAway,
 		Events: n.Events.Load(), Bytes: n.Bytes.Load(), Transactions: n.Transactions.Load(), Lookups: n.Lookups.Load(),
-		Superseded: n.Superseded.Load(), Skipped: n.Skipped.Load(), Truncates: n.Truncates.Load(), Refused: n.Refused.Load(), Sessions: n.Sessions.Load(),
+		Superseded: n.Superseded.Load(), Skipped: n.Skipped.Load(), Truncates: n.Truncates.Load(), Refused: n.Refused.Load(), LeftOut: n.LeftOut.Load(), Sessions: n.Sessions.Load(),
 	}
 	if now.End > now.Confirmed && now.Confirmed > 0 {
 		s.Unconfirmed = uint64(now.End - now.Confirmed)

@@ -3,8 +3,10 @@ package capture
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
+	"github.com/replhub/replhub/capture/internal/engine"
 	"github.com/replhub/replhub/capture/internal/source"
 	"github.com/replhub/replhub/internal/pause"
 )
@@ -58,6 +60,9 @@ func (c *Capture) look(ctx context.Context) error {
 func (c *Capture) Degraded() []string {
 	c.mu.Lock()
 	degraded := slices.Clone(c.degraded)
+	for _, table := range slices.Sorted(maps.Keys(c.unfit)) {
+		degraded = append(degraded, fmt.Sprintf("a snapshot left rows of table %s out: %s; change the rows", table, c.unfit[table]))
+	}
 	c.mu.Unlock()
 	if c.engine == nil {
 		return degraded
@@ -67,7 +72,27 @@ func (c *Capture) Degraded() []string {
 		degraded = append(degraded, fmt.Sprintf("%s since %s: %v", status.State, status.Since.Format("15:04:05"), status.Err))
 	}
 	for _, table := range status.Truncated {
-		degraded = append(degraded, fmt.Sprintf("table %s was truncated, and its rows are still in the replicas: 'replhub verify <service> --repair' for each replica deletes them", table))
+		degraded = append(degraded, fmt.Sprintf("table %s was truncated, and its rows are still in the replicas: %s", table, engine.TruncatedMend))
+	}
+	for _, l := range status.LeftOut {
+		degraded = append(degraded, fmt.Sprintf("%s: %d changes cannot be events and were left out, the last one at %s: %s; %s", l.Table, l.Changes, l.At.Change, l.Why, engine.LeftOutMend))
+	}
+	for _, a := range status.Altered {
+		degraded = append(degraded, engine.AlteredMend(a))
 	}
 	return degraded
+}
+
+// unfitRow notes a row that a snapshot leaves out.
+func (c *Capture) unfitRow(table string, err error) {
+	c.mu.Lock()
+	_, known := c.unfit[table]
+	if c.unfit == nil {
+		c.unfit = map[string]string{}
+	}
+	c.unfit[table] = err.Error()
+	c.mu.Unlock()
+	if !known {
+		c.cfg.Logger.Error("a snapshot leaves out a row that cannot be an event; further ones of the table are left out, too", "table", table, "reason", err, "mend", "change the row")
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/replhub/replhub/database"
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // A published version consists of a generation and, below it, the key's own count.
@@ -16,7 +17,7 @@ import (
 const (
 	// counterBits is the room for the count: 1.7e13, which takes milliseconds since
 	// 1970 as the owner's own versions.
-	counterBits = 44
+	counterBits = contract.OutboxCounterBits
 	// maxVersion is the largest count, and the largest Version that an event may
 	// bring.
 	maxVersion = 1<<counterBits - 1

@@ -78,9 +78,10 @@ func TestCaptureCheck(t *testing.T) {
 // The command captures what its file says until it is stopped, and shows how it fares;
 // --resync publishes the rows again.
 func TestCapturePostgres(t *testing.T) {
-	b := newCaptureBench(t, "CREATE TABLE users (id int PRIMARY KEY, name text, secret text)")
+	b := newCaptureBench(t, "CREATE TABLE users (id int PRIMARY KEY, name text, secret text)",
+		"CREATE TABLE box (id bigserial PRIMARY KEY, kind text, row_id text, body text)")
 	config := filepath.Join(t.TempDir(), "capture.yaml")
-	if err := os.WriteFile(config, []byte("service: owner\nslot: replhub_command\ntable: {public.users: user}\nexclude: [public.users.secret]\nno_emitted: true\nhttp_addr: 127.0.0.1:0\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("service: owner\nslot: replhub_command\ntable: {public.users: user}\noutbox: {public.box: ['entity=:user', op=kind, key=row_id, payload=body]}\noutbox_delete: true\nexclude: [public.users.secret]\nno_emitted: true\nhttp_addr: 127.0.0.1:0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	defer replhubtest.Await(t, "the slot to be free", func() error {
@@ -89,8 +90,8 @@ func TestCapturePostgres(t *testing.T) {
 	})
 	stop := startCapture(t, config)
 	b.exec(t, "INSERT INTO users VALUES (1, 'Ada', 'hush')", "UPDATE users SET name = 'Ada L' WHERE id = 1", "DELETE FROM users WHERE id = 1",
-		`SELECT pg_logical_emit_message(true, 'replhub', '{"entity":"user","op":"update","key":"9","data":{"id":9}}')`, "INSERT INTO users VALUES (2, 'Bob', 'hush')")
-	b.await(t, `user create 1 {"id":1,"name":"Ada"}`, `user update 1 {"id":1,"name":"Ada L"}`, `user delete 1 {"id":1}`, `user create 2 {"id":2,"name":"Bob"}`)
+		`SELECT pg_logical_emit_message(true, 'replhub', '{"entity":"user","op":"update","key":"9","data":{"id":9}}')`, "INSERT INTO box (kind, row_id, body) VALUES ('read', '7', '{}')", "INSERT INTO users VALUES (2, 'Bob', 'hush')")
+	b.await(t, `user create 1 {"id":1,"name":"Ada"}`, `user update 1 {"id":1,"name":"Ada L"}`, `user delete 1 {"id":1}`, `user read 7 {}`, `user create 2 {"id":2,"name":"Bob"}`)
 	stop()
 	b.exec(t, "UPDATE users SET name = 'Bob B'")
 	stop = startCapture(t, config)

@@ -26,7 +26,7 @@ func (f *captureFigures) refresh() {
 	for name, value := range map[string]uint64{
 		contract.MetricCaptureEvents: s.Events, contract.MetricCaptureBytes: s.Bytes, contract.MetricCaptureTransactions: s.Transactions,
 		contract.MetricCaptureLookups: s.Lookups, contract.MetricCaptureSuperseded: s.Superseded, contract.MetricCaptureSkipped: s.Skipped,
-		contract.MetricCaptureTruncates: s.Truncates, contract.MetricCaptureRefused: s.Refused, contract.MetricCaptureSessions: s.Sessions,
+		contract.MetricCaptureTruncates: s.Truncates, contract.MetricCaptureRefused: s.Refused, contract.MetricCaptureLeftOut: s.LeftOut, contract.MetricCaptureSessions: s.Sessions,
 	} {
 		f.metrics.Add(name, float64(value-f.shown[name]))
 		f.shown[name] = value

@@ -61,10 +61,13 @@ func (f *captureFlags) registerAll(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.cfg.Tables, "table", nil, "table as schema.table=entity; * stands for any characters; may be repeated")
 	flags.StringArrayVar(&f.cfg.Exclude, "exclude", nil, "column that no event has, as schema.table.column; may be repeated")
 	flags.StringArrayVar(&f.cfg.Keys, "key", nil, "columns of a table's key, as schema.table=column,column (default its primary key); may be repeated")
+	flags.StringArrayVar(&f.cfg.Outboxes, "outbox", nil, "outbox table, each inserted row of which is an event, as schema.table (that of package outbox), schema.table=debezium, or schema.table=entity=column,key=column,op=column,payload=column; may be repeated")
+	flags.BoolVar(&f.cfg.DeleteOutbox, "outbox-delete", false, "delete the rows of the outbox tables once their events are stored (default: they are left to the service)")
 	flags.StringVar(&f.cfg.Slot, "slot", "", "name of the replication slot (default replhub_<service>)")
 	flags.StringVar(&f.cfg.Publication, "publication", "", "name of the publication (default replhub_<service>)")
 	flags.BoolVar(&f.cfg.NoEmitted, "no-emitted", false, "leave out the events that transactions write into the log by pg_logical_emit_message")
 	flags.BoolVar(&f.cfg.Resync, "resync", false, "make the slot again first and publish every row again with versions that win, after a slot was lost or a database was restored; state it once, not in a unit file")
+	flags.BoolVar(&f.cfg.Dismiss, "dismiss", false, "clear the alarms of before, once they are mended: tables that were truncated or altered, and changes that were left out; state it once, not in a unit file")
 }
 
 // capture runs until ctx ends.
@@ -162,6 +165,12 @@ func (a *app) checkCapture(ctx context.Context, cfg capture.Config) error {
 
 func showCheck(w io.Writer, findings capture.Findings, tables []capture.Table) error {
 	for _, t := range tables {
+		if t.Outbox {
+			if _, err := fmt.Fprintf(w, "each row that is inserted into %s is an event\n", printable(t.Name)); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := fmt.Fprintf(w, "%s is captured as %s\n", printable(t.Name), printable(t.Entity)); err != nil {
 			return err
 		}

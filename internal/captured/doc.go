@@ -26,6 +26,8 @@
 //     least what is not stored; what is stored is skipped by position. A slot that is
 //     beyond the record was moved by somebody else, or ingest has lost its end: both are
 //     noticed at the start.
+//     A slot that is behind has to send the last transaction of which changes are stored
+//     once more: else the database was put back, and has other changes at these places.
 //  5. The hub writes an old record again before it trims ingest or erases events from it
 //     (Keep), with the steps of (3). So the mark of a capture that is away for weeks is still there.
 //

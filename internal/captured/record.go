@@ -42,6 +42,9 @@ type Record struct {
 	// 0 means the sequence of the record.
 	Position Position `json:"position"`
 	From     uint64   `json:"from,omitempty"`
+	// Last is the transaction that Position was in, as the log had it, if that was known.
+	// A database whose log has another one there is none that these changes are from.
+	Last *Transaction `json:"last,omitempty"`
 	// Confirm is how far the slot may be confirmed: no change before it is missing.
 	Confirm LSN `json:"confirm"`
 	// Lift is what versions have on top of their LSN.
@@ -56,7 +59,52 @@ type Record struct {
 	// Truncated are the tables that were truncated, which ingest cannot express,
 	// ascending. A resync clears them.
 	Truncated []string `json:"truncated,omitempty"`
+	// LeftOut are the tables of which changes could not become events, ascending. A resync
+	// clears them.
+	LeftOut []LeftOut `json:"left_out,omitempty"`
+	// Altered are columns whose values changed in all rows without a change in the log. A
+	// resync clears them.
+	Altered []Altered `json:"altered,omitempty"`
 }
+
+// Altered is a column that was added, dropped, or given another type.
+type Altered struct {
+	// Table is "schema.table", Entity that of its rows.
+	Table  string `json:"table"`
+	Entity string `json:"entity"`
+	Column string `json:"column"`
+	// How is "added", "dropped" or "retyped".
+	How string `json:"how"`
+}
+
+// maxAltered bounds the number of Altered; the oldest ones go.
+const maxAltered = 200
+
+// Transaction is a transaction in a database's log.
+type Transaction struct {
+	Commit LSN    `json:"commit"`
+	XID    uint32 `json:"xid"`
+	// Time is that of the commit, in microseconds since 2000.
+	Time int64 `json:"time"`
+}
+
+// LeftOut are changes of a table that could not become events.
+type LeftOut struct {
+	// Table is "schema.table", or what else the changes were of.
+	Table string `json:"table"`
+	// Changes is how many there were; At is the place of the last one, and Why what was
+	// wrong with it, without a value of the row.
+	Changes uint64   `json:"changes"`
+	At      Position `json:"at"`
+	Why     string   `json:"why"`
+}
+
+// maxWhy bounds the text of a LeftOut, in bytes, and maxLeftOut their number.
+const (
+	maxWhy     = 300
+	maxLeftOut = 200
+	otherNames = "other tables"
+)
 
 // Entity is the entity of a slot's records. A slot's name has lower-case letters, digits
 // and underscores.
@@ -141,6 +189,9 @@ func (r Record) claim(seq uint64, id, writer string) Record {
 func (r Record) Settled(id string, at Position, confirm LSN) Record {
 	r.ID, r.From = id, 0
 	r.Position, r.Confirm = at, max(r.Confirm, confirm)
+	if r.Last != nil && r.Last.Commit != at.Commit {
+		r.Last = nil
+	}
 	return r
 }
 
@@ -159,6 +210,50 @@ func (r Record) WithTruncated(table string) Record {
 	if !found {
 		r.Truncated = slices.Insert(slices.Clone(r.Truncated), at, table)
 	}
+	return r
+}
+
+// HasLeftOut reports whether the record says already that changes of a table were left
+// out.
+func (r Record) HasLeftOut(table string) bool {
+	_, found := r.leftOut(table)
+	if !found && len(r.LeftOut) >= maxLeftOut {
+		_, found = r.leftOut(otherNames)
+	}
+	return found
+}
+
+func (r Record) leftOut(table string) (at int, found bool) {
+	return slices.BinarySearchFunc(r.LeftOut, table, func(l LeftOut, table string) int { return strings.Compare(l.Table, table) })
+}
+
+// WithLeftOut is the record with more changes that were left out. What the record has
+// already, because the changes came again, it does not count twice.
+func (r Record) WithLeftOut(more LeftOut) Record {
+	at, found := r.leftOut(more.Table)
+	if !found && len(r.LeftOut) >= maxLeftOut && more.Table != otherNames {
+		more.Table = otherNames
+		return r.WithLeftOut(more)
+	}
+	more.Why = strings.ToValidUTF8(more.Why[:min(len(more.Why), maxWhy)], "")
+	r.LeftOut = slices.Clone(r.LeftOut)
+	switch {
+	case !found:
+		r.LeftOut = slices.Insert(r.LeftOut, at, more)
+	case more.At.Compare(r.LeftOut[at].At) > 0:
+		more.Changes += r.LeftOut[at].Changes
+		r.LeftOut[at] = more
+	}
+	return r
+}
+
+// WithAltered is the record with one more column.
+func (r Record) WithAltered(column Altered) Record {
+	if slices.Contains(r.Altered, column) {
+		return r
+	}
+	r.Altered = append(slices.Clone(r.Altered), column)
+	r.Altered = r.Altered[max(0, len(r.Altered)-maxAltered):]
 	return r
 }
 

@@ -6,6 +6,10 @@ import "encoding/json"
 // log as events: pg_logical_emit_message(true, 'replhub', <JSON of Emitted>).
 const PrefixEmitted = "replhub"
 
+// OutboxCounterBits is the room for the count of a key's changes in a version of package
+// outbox; the generation stands above it.
+const OutboxCounterBits = 44
+
 // Emitted is an event in the log of a database.
 type Emitted struct {
 	// Entity and Op are required.

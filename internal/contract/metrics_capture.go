@@ -10,6 +10,7 @@ const (
 	MetricCaptureSkipped      = "replhub_capture_skipped_total"
 	MetricCaptureTruncates    = "replhub_capture_truncates_total"
 	MetricCaptureRefused      = "replhub_capture_refused_total"
+	MetricCaptureLeftOut      = "replhub_capture_left_out_total"
 	MetricCaptureSessions     = "replhub_capture_sessions_total"
 	MetricCaptureState        = "replhub_capture_state"
 	MetricCaptureLag          = "replhub_capture_unconfirmed_bytes"
@@ -32,6 +33,7 @@ func CaptureMetrics() []Metric {
 		{Name: MetricCaptureSkipped, Counter: true, Help: "Number of changes that came again and were stored already."},
 		{Name: MetricCaptureTruncates, Counter: true, Help: "Number of tables that were truncated."},
 		{Name: MetricCaptureRefused, Counter: true, Help: "Number of messages in the log that are no valid events."},
+		{Name: MetricCaptureLeftOut, Counter: true, Help: "Number of changes that were left out because they cannot be events, such as rows whose key is none."},
 		{Name: MetricCaptureSessions, Counter: true, Help: "Number of connections to the slot."},
 		{Name: MetricCaptureState, Labels: []string{LabelState}, Help: "1 for the present state: starting, standby, capturing, waiting or stopped; else 0."},
 		{Name: MetricCaptureLag, Help: "Bytes of the server's log behind the confirmed place of the slot, as far as the server has told."},

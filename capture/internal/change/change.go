@@ -26,6 +26,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/replhub/replhub/internal/contract"
 )
 
 // Settings are the session settings under which values are spelt. They are sent when a
@@ -97,6 +99,22 @@ type Tables interface {
 	// that the table is not captured. A *RefusalError stops the capture; any other error, such
 	// as a connection that is lost, is tried again.
 	Table(ctx context.Context, rel *Relation) (Table, error)
+	// Outbox returns how the rows that are inserted into a relation become events, if it
+	// is an outbox; else nil, and Table is called. Errors are as those of Table.
+	Outbox(ctx context.Context, rel *Relation) (Outbox, error)
+	// Filled reports whether a column has, in rows from before it was added, a value other
+	// than NULL, which no change in the log tells of.
+	Filled(ctx context.Context, rel *Relation, column string) (bool, error)
+}
+
+// Outbox turns the rows of a service's outbox into events. It does no I/O.
+type Outbox interface {
+	// Event returns the event that an inserted row is, and keeps nothing of the tuple. An
+	// error says why the row is none; it concerns this row alone.
+	Event(t Tuple) (contract.Emitted, error)
+	// Spent are the indexes of the columns by which a row is deleted once its event is
+	// stored; nil leaves the rows to the service.
+	Spent() []int
 }
 
 // RefusalError says why the rows of a table cannot become events, and what the operator has to
@@ -108,6 +126,23 @@ func (r *RefusalError) Error() string { return r.Err.Error() }
 
 // Unwrap returns the reason.
 func (r *RefusalError) Unwrap() error { return r.Err }
+
+// UnfitError says why one row cannot be in an event, because of its own values. It is the
+// only error for which a row may be left out: a later change publishes the row as a whole,
+// and all others are published. What concerns more than the one row stops the capture.
+type UnfitError struct{ Err error }
+
+// Error implements error.
+func (u *UnfitError) Error() string { return u.Err.Error() }
+
+// Unwrap returns the reason.
+func (u *UnfitError) Unwrap() error { return u.Err }
+
+// Unfit reports whether an error concerns one row alone.
+func Unfit(err error) bool {
+	_, unfit := errors.AsType[*UnfitError](err)
+	return unfit
+}
 
 // Denied turns the server's refusal to show rows (42501) into a *RefusalError that names
 // the right. Every other error stays as it is.
@@ -129,7 +164,8 @@ type Table interface {
 	// need not be read.
 	Wanted(column int) bool
 	// Key is the canonical key of a row: valid UTF-8 that a header can carry
-	// (contract.FitsHeader), at most contract.MaxKey bytes.
+	// (contract.FitsHeader), at most contract.MaxKey bytes. An *UnfitError says that the
+	// row's values are no such key.
 	Key(t Tuple) (string, error)
 	// Row appends the payload of a row: a JSON object of all columns that are captured. A
 	// column that is still Unchanged was dropped or renamed since, so that its value can
@@ -141,6 +177,8 @@ type Table interface {
 
 // Row is one row of a resync or a snapshot, with the relation's columns in their order.
 type Row struct {
+	// Name is "schema.table".
+	Name  string
 	Table Table
 	Tuple Tuple
 }

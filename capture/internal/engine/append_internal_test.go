@@ -15,9 +15,9 @@ import (
 )
 
 // Events are appended in order under the writer's record, and not at all once another
-// record is there: one by one, by fast batches, and by atomic batches.
+// record is there: one by one, by fast batches, by atomic batches, and by both in turn.
 func TestAppendsAreFenced(t *testing.T) {
-	for name, how := range map[string]how{"singly": singly, "fast batch": fastBatch, "atomic batch": atomicBatch} {
+	for name, how := range map[string]how{"singly": singly, "fast batch": fastBatch, "atomic batch": atomicBatch, "fast and atomic": fastBatch} {
 		t.Run(name, func(t *testing.T) {
 			js := natstest.Start(t).JetStream()
 			stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
@@ -39,7 +39,7 @@ func TestAppendsAreFenced(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer batches.close()
-			a := &appender{nc: js.Conn(), how: how, entity: log.Entity(), subject: log.Subject(), batches: batches, patience: 5 * time.Second}
+			a := &appender{nc: js.Conn(), how: how, entity: log.Entity(), subject: log.Subject(), batches: batches, patience: 5 * time.Second, bulk: name == "fast and atomic"}
 			a.under(held.Seq)
 			next := 0
 			events := func(n int) (all []*event) {
@@ -51,16 +51,19 @@ func TestAppendsAreFenced(t *testing.T) {
 				}
 				return all
 			}
-			for _, n := range []int{1, 2, 30, 1200} {
-				if err := errors.Join(a.append(t.Context(), events(n)), a.settle(t.Context())); err != nil {
+			for _, n := range []int{1, 2, 30, 1200, 30} {
+				if err := a.append(t.Context(), events(n)); err != nil {
 					t.Fatalf("%d events: %v", n, err)
 				}
+			}
+			if err := a.settle(t.Context()); err != nil {
+				t.Fatal(err)
 			}
 			stored := next
 			if _, at, err := log.Claim(t.Context()); err != nil || at.Commit != captured.LSN(stored) {
 				t.Fatalf("stored up to %+v, want %d (%v)", at, stored, err)
 			}
-			for _, n := range []int{1, 30} {
+			for _, n := range []int{1, 30, 300} {
 				err := a.append(t.Context(), events(n))
 				if err == nil {
 					err = a.settle(t.Context())

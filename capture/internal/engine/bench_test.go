@@ -55,12 +55,17 @@ func BenchmarkCapture(tb *testing.B) {
 		tb.Fatal(err)
 	}
 
+	postmaster := parent(tb, int(db.PgConn().PID()))
+	decoding := family(tb, postmaster)
 	received := receive(tb, dsn, end)
+	decoding = family(tb, postmaster) - decoding
 	tb.ResetTimer()
-	own, server := cpu(tb, os.Getpid()), cpu(tb, hub.PID())
+	own, server, sending := cpu(tb, os.Getpid()), cpu(tb, hub.PID()), family(tb, postmaster)
 	taken := captureUntil(tb, dsn, js, benchRows)
-	own, server = cpu(tb, os.Getpid())-own, cpu(tb, hub.PID())-server
+	own, server, sending = cpu(tb, os.Getpid())-own, cpu(tb, hub.PID())-server, family(tb, postmaster)-sending
 	// On a machine with other work, the time of the processors says more than the rate.
+	tb.ReportMetric(float64(decoding.Microseconds())/benchRows, "decode-µs/row")
+	tb.ReportMetric(float64(sending.Microseconds())/benchRows, "postgres-µs/row")
 	tb.ReportMetric(float64(own.Microseconds())/benchRows, "own-µs/row")
 	tb.ReportMetric(float64(server.Microseconds())/benchRows, "nats-µs/row")
 	tb.ReportMetric(benchRows/received.Seconds(), "received/s")
@@ -78,13 +83,50 @@ func BenchmarkCapture(tb *testing.B) {
 // cpu is the time that a process has had of the processors, in steps of 10 ms.
 func cpu(tb *testing.B, pid int) time.Duration {
 	tb.Helper()
+	return processorTime(tb, stat(tb, pid)[11:13])
+}
+
+// family is the time of a process, and of its children, also of those that have ended.
+func family(tb *testing.B, pid int) time.Duration {
+	tb.Helper()
+	all := processorTime(tb, stat(tb, pid)[11:15])
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, child := range strings.Fields(string(children)) {
+		id, err := strconv.Atoi(child)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all += cpu(tb, id)
+	}
+	return all
+}
+
+func parent(tb *testing.B, pid int) int {
+	tb.Helper()
+	id, err := strconv.Atoi(stat(tb, pid)[1])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return id
+}
+
+// stat are the fields of /proc/<pid>/stat from the state on.
+func stat(tb *testing.B, pid int) []string {
+	tb.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+}
+
+func processorTime(tb *testing.B, fields []string) time.Duration {
+	tb.Helper()
 	var ticks int64
-	for _, f := range fields[11:13] {
+	for _, f := range fields {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			tb.Fatal(err)
@@ -149,6 +191,10 @@ type quickTables struct{}
 func (quickTables) Table(_ context.Context, rel *change.Relation) (change.Table, error) {
 	return &quickTable{plainTable{rel: *rel, keys: []int{0}}}, nil
 }
+
+func (quickTables) Filled(context.Context, *change.Relation, string) (bool, error) { return false, nil }
+
+func (quickTables) Outbox(context.Context, *change.Relation) (change.Outbox, error) { return nil, nil }
 
 type quickTable struct{ plainTable }
 

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"maps"
 	"strconv"
 	"strings"
@@ -13,10 +15,14 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/replhub/replhub/capture/internal/change"
 	"github.com/replhub/replhub/internal/captured"
 )
+
+// readBuffer is the size of the buffer of a replication connection, in bytes.
+const readBuffer = 128 << 10
 
 // replicating is the configuration of a replication connection.
 func replicating(config *pgx.ConnConfig, senderTimeout time.Duration) *pgconn.Config {
@@ -24,6 +30,10 @@ func replicating(config *pgx.ConnConfig, senderTimeout time.Duration) *pgconn.Co
 	maps.Copy(c.RuntimeParams, change.Settings())
 	c.RuntimeParams["replication"] = "database"
 	c.RuntimeParams["wal_sender_timeout"] = strconv.FormatInt(senderTimeout.Milliseconds(), 10)
+	// The server sends each row by itself: one read takes what is there of them.
+	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(bufio.NewReaderSize(r, readBuffer), w)
+	}
 	return c
 }
 

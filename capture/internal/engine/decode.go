@@ -35,13 +35,18 @@ type decoder struct {
 	stored captured.Position // events up to here are stored, and skipped
 	outbox string            // the prefix of messages that are events; empty for none
 	emit   func(event)
+	spend  func(*spent)       // takes a row of an outbox whose event is stored already
 	finish func(captured.LSN) // no change before an LSN is missing, once what was emitted is stored
-	// truncated takes the name of a table that was truncated.
-	truncated func(table string)
+	// alarm takes what ingest cannot express.
+	alarm func(alarm)
 
+	proof     proof
+	described *descriptions
 	relations map[uint32]*relation
+	spends    bool // there is an outbox whose rows are deleted
 	inside    bool // a transaction has begun and not ended
 	commit    captured.LSN
+	began     *captured.Transaction
 	xid       uint32 // of the transaction
 	awaited   uint32 // the transaction that others are known to see
 	lastLSN   captured.LSN
@@ -84,7 +89,16 @@ func (d *decoder) begin(data []byte) error {
 	d.xid = binary.BigEndian.Uint32(data[17:])
 	d.commit = captured.LSN(binary.BigEndian.Uint64(data[1:]))
 	d.inside, d.lastLSN, d.row = true, 0, 0
+	d.began = &captured.Transaction{Commit: d.commit, XID: d.xid, Time: int64(binary.BigEndian.Uint64(data[9:]))}
+	if !d.proof.begins(*d.began) {
+		return otherHistory(d.commit)
+	}
 	return nil
+}
+
+// otherHistory is the problem of a log that is not the one of what is stored.
+func otherHistory(at captured.LSN) error {
+	return problemf(WentBack, "changes are in ingest of a transaction that the log of this database does not have, up to %s (it was restored, or put back to an earlier copy, and has gone on from there): %s", at, resyncHint)
 }
 
 func (d *decoder) end(data []byte) error {
@@ -99,10 +113,15 @@ func (d *decoder) end(data []byte) error {
 
 // idle takes the news that the server has sent everything before an LSN. Inside of a
 // transaction that says nothing: its changes lie before its commit.
-func (d *decoder) idle(upTo captured.LSN) {
-	if !d.inside {
-		d.finish(upTo)
+func (d *decoder) idle(upTo captured.LSN) error {
+	if d.inside {
+		return nil
 	}
+	if !d.proof.passed(upTo) {
+		return otherHistory(upTo)
+	}
+	d.finish(upTo)
+	return nil
 }
 
 // place is the position of the message at an LSN, of the first event of at most two.
@@ -118,9 +137,13 @@ func (d *decoder) place(lsn captured.LSN) captured.Position {
 // changed takes an insert, an update or a delete.
 func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) error {
 	at := d.place(lsn)
-	if second := (captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}); second.Compare(d.stored) <= 0 {
+	second := captured.Position{Commit: at.Commit, Change: at.Change, Number: at.Number + 1}
+	stored := second.Compare(d.stored) <= 0
+	if stored {
 		d.counts.Skipped.Add(1)
-		return nil
+		if !d.spends {
+			return nil
+		}
 	}
 	c := &d.change
 	if err := c.read(data); err != nil {
@@ -130,19 +153,36 @@ func (d *decoder) changed(ctx context.Context, lsn captured.LSN, data []byte) er
 	switch {
 	case r == nil:
 		return fmt.Errorf("a change of table %d came without a description of the table", c.relation)
-	case r.table == nil:
+	case r.table == nil && r.outbox == nil, stored && r.outbox == nil:
 		return nil
 	case c.hasNew && len(c.new) != len(r.Columns) || c.hasOld && len(c.old) != len(r.Columns):
 		return fmt.Errorf("table %s: a row does not have the columns of the table's description", r.name())
 	}
+	if r.outbox != nil {
+		if data[0] == msgInsert {
+			d.enqueued(r, at, at.Compare(d.stored) <= 0)
+		}
+		return nil // a row is an event when it comes, and none when it goes
+	}
 	return d.events(ctx, r, data[0], at, lsn)
 }
 
-// unfit is the error of a row that cannot become an event. The change stays in the log, so
-// whoever changes the row alone finds it again.
-func unfit(r *relation, lsn captured.LSN, err error) error {
-	return problemf(Refused, "table %s, change at %s: %w. The change stays in the log: change or delete the row and then start once with --resync, "+
+// refused is the error of a change that cannot become an event for a reason that concerns
+// more than its row. The change stays in the log, so whoever changes the row alone finds it
+// again.
+func refused(r *relation, lsn captured.LSN, err error) error {
+	return problemf(Refused, "table %s, change at %s: %w. The change stays in the log: mend the table and then start once with --resync, "+
 		"or name a key of other columns with --key, leave the column out with --exclude, or leave the table out", r.name(), lsn, err)
+}
+
+// leaveOut leaves out a change that is unfit by its own values, and stops for every other
+// error. The alarm is stored before a later change is, so that it is never lost.
+func (d *decoder) leaveOut(r *relation, at captured.Position, lsn captured.LSN, err error) error {
+	if !change.Unfit(err) {
+		return refused(r, lsn, err)
+	}
+	d.alarm(alarm{leftOut: captured.LeftOut{Table: r.name(), Changes: 1, At: at, Why: err.Error()}})
+	return nil
 }
 
 // events makes the events of a row's change.
@@ -152,19 +192,21 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 		return d.deleted(r, c.old, at, lsn)
 	}
 	d.missing = slices.DeleteFunc(c.complete(&r.Relation, d.missing), func(i int) bool { return !r.table.Wanted(i) })
-	oldKey, newKey, err := d.keys(r)
-	if err != nil {
-		return unfit(r, lsn, err)
-	}
 	op := subjects.Update
 	if kind == msgInsert {
 		op = subjects.Create
-	} else if oldKey != newKey {
+	} else if moved, err := d.moved(r); err != nil {
+		return refused(r, lsn, err)
+	} else if moved {
 		if err := d.deleted(r, c.old, at, lsn); err != nil {
 			return err
 		}
 		at.Number++
 		op = subjects.Create
+	}
+	newKey, err := r.table.Key(c.new)
+	if err != nil {
+		return d.leaveOut(r, at, lsn, err)
 	}
 	if len(d.missing) > 0 {
 		found, err := d.lookUp(ctx, r)
@@ -179,9 +221,11 @@ func (d *decoder) events(ctx context.Context, r *relation, kind byte, at capture
 		}
 	}
 	start := len(d.room())
-	if d.arena, err = r.table.Row(d.arena, c.new); err != nil {
-		return unfit(r, lsn, err)
+	whole, err := r.table.Row(d.arena, c.new)
+	if err != nil {
+		return d.leaveOut(r, at, lsn, err)
 	}
+	d.arena = whole
 	d.send(r, op, newKey, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
 	return nil
 }
@@ -200,29 +244,45 @@ func (d *decoder) lookUp(ctx context.Context, r *relation) (found bool, err erro
 	return d.rows.fill(ctx, r, d.change.new, d.missing)
 }
 
-// keys are the key of the row before the change and after it; they are equal where the
-// message has no old row, because the key has not changed then.
-func (d *decoder) keys(r *relation) (before, after string, err error) {
+// moved reports whether a change gave its row another key. Where the message has no old
+// row, the key has not changed. A key that is unfit differs from every other one.
+func (d *decoder) moved(r *relation) (bool, error) {
 	c := &d.change
-	if after, err = r.table.Key(c.new); err != nil {
-		return "", "", err
-	}
 	if !c.hasOld || sameColumns(c.old, c.new, r.table.KeyColumns()) {
-		return after, after, nil
+		return false, nil
 	}
-	before, err = r.table.Key(c.old)
-	return before, after, err
+	before, err := r.table.Key(c.old)
+	if err != nil {
+		return change.Unfit(err), notUnfit(err)
+	}
+	after, err := r.table.Key(c.new)
+	return err != nil || before != after, notUnfit(err)
 }
 
+// notUnfit is an error that concerns more than one row; nil for every other one.
+func notUnfit(err error) error {
+	if change.Unfit(err) {
+		return nil
+	}
+	return err
+}
+
+// deleted makes the event of a row that is gone, or has another key. A row whose key is
+// unfit was never published, so nothing is lost with it.
 func (d *decoder) deleted(r *relation, old change.Tuple, at captured.Position, lsn captured.LSN) error {
 	key, err := r.table.Key(old)
+	if change.Unfit(err) {
+		return nil
+	}
 	if err != nil {
-		return unfit(r, lsn, err)
+		return refused(r, lsn, err)
 	}
 	start := len(d.room())
-	if d.arena, err = r.table.KeyRow(d.arena, old); err != nil {
-		return unfit(r, lsn, err)
+	gone, err := r.table.KeyRow(d.arena, old)
+	if err != nil {
+		return d.leaveOut(r, at, lsn, err)
 	}
+	d.arena = gone
 	d.send(r, subjects.Delete, key, at, lsn, d.arena[start:len(d.arena):len(d.arena)])
 	return nil
 }
@@ -240,7 +300,7 @@ func (d *decoder) send(r *relation, op subjects.Op, key string, at captured.Posi
 		return
 	}
 	d.emit(event{
-		at: at, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift,
+		at: at, within: d.began, entity: r.table.Entity(), op: op, key: key, version: uint64(lsn) + d.lift, from: r.name(),
 		contentType: contentJSON, data: data,
 	})
 }
@@ -261,7 +321,7 @@ func (d *decoder) truncate(lsn captured.LSN, data []byte) error {
 	}
 	for _, id := range msg.RelationIDs {
 		if r := d.relations[id]; r != nil && r.table != nil {
-			d.truncated(r.name())
+			d.alarm(alarm{truncated: r.name()})
 		}
 	}
 	return nil

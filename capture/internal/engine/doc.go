@@ -10,11 +10,13 @@
 //
 // The way of a change: stream.go reads it from the replication connection, tuple.go and
 // decode.go make an event of it (relation.go has the tables, lookup.go the large values,
-// outbox.go the messages that a transaction wrote), queue.go hands it to writer.go, which
-// appends it (append.go, batch.go) and writes the records. Reading and writing overlap;
-// the queue between them is bounded, and so is the memory, whatever the size of a
-// transaction: PostgreSQL keeps it on its disk until its commit.
+// outbox.go the rows of outboxes and the messages that a transaction wrote), queue.go
+// hands it to writer.go, which appends it (append.go, batch.go), deletes rows of outboxes
+// (remove.go) and writes the records, which also have the alarms (alarm.go, altered.go).
+// Reading and writing overlap; the queue between them is bounded, and so is the memory,
+// whatever the size of a transaction: PostgreSQL keeps it on its disk until its commit.
 //
 // session.go is one connection from the lock to the first doubt. judge.go decides
-// whether the slot and ingest fit together. engine.go repeats sessions.
+// whether the slot and ingest fit together, and proof.go whether the log is that of what
+// is stored. engine.go repeats sessions.
 package engine

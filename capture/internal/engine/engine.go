@@ -32,6 +32,9 @@ type Config struct {
 	// NoEmitted leaves the messages out that transactions write into the log as events
 	// (contract.PrefixEmitted).
 	NoEmitted bool
+	// Dismiss clears the alarms that the record has from before: tables that were truncated,
+	// and changes that were left out.
+	Dismiss bool
 	// Writer names this process in records, for people; host and process id by default.
 	Writer string
 	// RetryMin and RetryMax bound the time between two attempts while something is
@@ -82,6 +85,10 @@ type Engine struct {
 	cfg    Config
 	counts Counts
 	status status
+	// described outlasts sessions.
+	described descriptions
+	// dismissed says that the alarms of before are cleared. Run alone uses it.
+	dismissed bool
 }
 
 // New makes an engine; Run runs it.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/replhub/replhub/capture/internal/change"
 	"github.com/replhub/replhub/capture/internal/engine"
+	"github.com/replhub/replhub/capture/internal/outboxtable"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/internal/testenv/natstest"
 	"github.com/replhub/replhub/internal/testenv/sqltest"
@@ -44,6 +45,22 @@ func (plainTables) Table(_ context.Context, rel *change.Relation) (change.Table,
 		}
 	}
 	return t, nil
+}
+
+func (plainTables) Filled(_ context.Context, _ *change.Relation, column string) (bool, error) {
+	return column != "empty", nil
+}
+
+// Outbox has the table box as an outbox whose rows are deleted.
+func (plainTables) Outbox(_ context.Context, rel *change.Relation) (change.Outbox, error) {
+	if rel.Name != "box" {
+		return nil, nil
+	}
+	layout, err := outboxtable.Parse("entity=:boxed,payload=line")
+	if err != nil {
+		return nil, err
+	}
+	return outboxtable.NewReader(layout, rel, 0, []int{0})
 }
 
 type plainTable struct {
@@ -249,7 +266,12 @@ func (b *bench) run(change ...func(*engine.Config)) (e *engine.Engine, stop func
 
 func (b *bench) eventually(what string, holds func() error) {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	b.within(30*time.Second, what, holds)
+}
+
+func (b *bench) within(patience time.Duration, what string, holds func() error) {
+	b.t.Helper()
+	deadline := time.Now().Add(patience)
 	for {
 		err := holds()
 		if err == nil {

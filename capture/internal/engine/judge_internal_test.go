@@ -136,9 +136,9 @@ func TestEmittedEventOfACapture(t *testing.T) {
 	}
 }
 
-// The way on from a row that cannot be published is one that leads past the log.
-func TestAdviceForAnUnfitRow(t *testing.T) {
-	err := unfit(&relation{Relation: change.Relation{Schema: "public", Name: "users"}}, 0x10, errors.New("no key"))
+// The way on from a change that cannot be published is one that leads past the log.
+func TestAdviceForARefusedChange(t *testing.T) {
+	err := refused(&relation{Relation: change.Relation{Schema: "public", Name: "users"}}, 0x10, errors.New("no key"))
 	for _, part := range []string{"public.users", "0/10", "no key", "stays in the log", "--resync", "--key", "--exclude"} {
 		if ProblemOf(err) != Refused || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not in: %v", part, err)

@@ -15,11 +15,18 @@ import (
 	"github.com/replhub/replhub/internal/testenv/sqltest"
 )
 
-// audited is a table whose history a trigger writes down: what the events must be.
+// audited is a table whose history a trigger writes down: what the events must be. Each
+// line of it is a row of an outbox, too.
 const audited = `
 CREATE TABLE items (id int PRIMARY KEY, n int, pad text);
 CREATE SEQUENCE copied START 1000 INCREMENT 100;
 CREATE TABLE other_history (no bigserial PRIMARY KEY, line text);
+CREATE TABLE box (id bigserial PRIMARY KEY, line text);
+CREATE FUNCTION enqueue() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	INSERT INTO box (line) VALUES (NEW.line);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER enqueue AFTER INSERT ON other_history FOR EACH ROW EXECUTE FUNCTION enqueue();
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	IF TG_OP = 'DELETE' THEN
 		INSERT INTO other_history (line) VALUES (format('items.delete %s', OLD.id));
@@ -35,7 +42,8 @@ END $$;
 CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION note();`
 
 // Each change is stored once and in commit order, whatever is killed: two captures of one
-// slot, nats-server, PostgreSQL; and a capture that is frozen and wakes later.
+// slot, nats-server, PostgreSQL; and a capture that is frozen and wakes later. So is each
+// row of an outbox, and the row is gone in the end.
 func TestKills(t *testing.T) {
 	hub := cluster.StartNATS(t)
 	killing(t, killRounds, hub.URL(), 1, func(int) *cluster.NATS { return hub })
@@ -88,30 +96,48 @@ func (b *bench) judge() {
 		b.t.Fatal(err)
 	}
 	// Many captures after another were killed: the last one may have much to do.
-	got := b.lines()
-	for len(got) < len(want) {
-		before := len(got)
+	got, boxed := b.lines()
+	for len(got) < len(want) || len(boxed) < len(want) {
+		before := len(got) + len(boxed)
 		b.eventually("more changes are stored", func() error {
-			if got = b.lines(); len(got) == before {
-				return fmt.Errorf("%d of %d", len(got), len(want))
+			if got, boxed = b.lines(); len(got)+len(boxed) == before {
+				return fmt.Errorf("%d and %d of %d", len(got), len(boxed), len(want))
 			}
 			return nil
 		})
 	}
+	b.same(want, got)
+	b.same(want, boxed)
+	b.eventually("the outbox is empty", func() error {
+		var rows int
+		err := b.db.QueryRow(b.t.Context(), "SELECT count(*) FROM box").Scan(&rows)
+		if rows > 0 {
+			err = fmt.Errorf("%d rows", rows)
+		}
+		return err
+	})
+	b.t.Logf("%d changes, each once and in order", len(want))
+}
+
+// same compares the history with what is stored.
+func (b *bench) same(want, got []string) {
+	b.t.Helper()
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
 			b.t.Fatalf("change %d of %d (stored %d):\nwant %v\ngot  %v", i, len(want), len(got),
 				want[i:min(i+5, len(want))], got[min(i, len(got)):min(i+5, len(got))])
 		}
 	}
-	b.t.Logf("%d changes, each once and in order", len(want))
 }
 
-// lines are the events of ingest in the words of the history.
-func (b *bench) lines() []string {
+// lines are the events of ingest in the words of the history, and those of the outbox.
+func (b *bench) lines() (lines, boxed []string) {
 	b.t.Helper()
-	var lines []string
 	for _, e := range b.events() {
+		if e.subject == "db.boxed.update" {
+			boxed = append(boxed, e.data)
+			continue
+		}
 		line := strings.TrimPrefix(e.subject, "db.") + " " + e.key
 		if _, n, found := strings.Cut(e.data, `"n":"`); found {
 			n, _, _ = strings.Cut(n, `"`)
@@ -119,7 +145,7 @@ func (b *bench) lines() []string {
 		}
 		lines = append(lines, line)
 	}
-	return lines
+	return lines, boxed
 }
 
 // scribbler changes the table without a pause.

@@ -12,6 +12,9 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
+// fromMessage names the messages of the log where a table is expected.
+const fromMessage = "pg_logical_emit_message"
+
 // emitted takes a message that a transaction wrote into the log (pg_logical_emit_message).
 func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
 	parsed, err := pglogrepl.Parse(data)
@@ -33,12 +36,33 @@ func (d *decoder) emitted(lsn captured.LSN, data []byte) error {
 	if err != nil {
 		// It is committed, and will never be another one: it holds nothing up.
 		d.counts.Refused.Add(1)
-		d.log.Error("a message in the log is no event, and is left out", "lsn", lsn.String(), "prefix", msg.Prefix, "err", err)
+		d.alarm(alarm{leftOut: captured.LeftOut{Table: fromMessage, Changes: 1, At: at, Why: err.Error()}})
 		return nil
 	}
-	e.at = at
+	e.at, e.within, e.from = at, d.began, fromMessage
 	d.emit(e)
 	return nil
+}
+
+// enqueued takes a row that was inserted into an outbox. stored says that its event is in
+// ingest already: then its row may still have to be deleted.
+func (d *decoder) enqueued(r *relation, at captured.Position, stored bool) {
+	row := d.change.new
+	m, err := r.outbox.Event(row)
+	var e event
+	if err == nil {
+		e, err = eventOf(m)
+	}
+	switch gone := spentRow(r, row); {
+	case err != nil && !stored:
+		d.counts.Refused.Add(1)
+		d.alarm(alarm{leftOut: captured.LeftOut{Table: r.name(), Changes: 1, At: at, Why: err.Error()}})
+	case err == nil && !stored:
+		e.at, e.within, e.from, e.spent = at, d.began, r.name(), gone
+		d.emit(e)
+	case err == nil && gone != nil:
+		d.spend(gone)
+	}
 }
 
 // emittedEvent reads the content of a message.
@@ -47,6 +71,11 @@ func emittedEvent(content []byte) (event, error) {
 	if err := json.Unmarshal(content, &m); err != nil {
 		return event{}, fmt.Errorf("not the JSON of an event: %w", err)
 	}
+	return eventOf(m)
+}
+
+// eventOf makes an event of what a transaction wrote.
+func eventOf(m contract.Emitted) (event, error) {
 	entity, err := subjects.ParseName(m.Entity)
 	if err != nil {
 		return event{}, fmt.Errorf("entity: %w", err)

@@ -20,6 +20,10 @@ type queue struct {
 	items []item
 	bytes int
 
+	// slab is the memory of the next events: one allocation for several. putEvent alone uses
+	// it.
+	slab []event
+
 	filled chan struct{} // holds one: there are items
 	room   chan struct{} // holds one: items were taken
 }
@@ -43,11 +47,23 @@ func (q *queue) put(it item) {
 	}
 }
 
+// slabEvents is the number of events that share an allocation.
+const slabEvents = 64
+
+// putEvent is put for an event. Only who reads the stream calls it.
+func (q *queue) putEvent(e event) {
+	if len(q.slab) == cap(q.slab) {
+		q.slab = make([]event, 0, slabEvents)
+	}
+	q.slab = append(q.slab, e)
+	q.put(item{event: &q.slab[len(q.slab)-1]})
+}
+
 // done adds the news that no change before an LSN is missing. It replaces earlier news
 // at the end of the queue, so that an idle database does not fill it.
 func (q *queue) done(upTo captured.LSN) {
 	q.mu.Lock()
-	if n := len(q.items); n > 0 && q.items[n-1].event == nil && q.items[n-1].truncated == "" {
+	if n := len(q.items); n > 0 && q.items[n-1].news() {
 		q.items[n-1].done = upTo
 		q.mu.Unlock()
 		return

@@ -14,7 +14,8 @@ import (
 type relation struct {
 	change.Relation
 
-	table change.Table // nil when the table is not captured
+	table  change.Table  // nil when the table is not captured
+	outbox change.Outbox // nil when the table is no outbox
 }
 
 func (r *relation) name() string { return r.Schema + "." + r.Name }
@@ -36,13 +37,19 @@ func (d *decoder) describe(ctx context.Context, data []byte) error {
 	for i, c := range msg.Columns {
 		r.Columns[i] = change.Column{Name: c.Name, Type: c.DataType, Modifier: c.TypeModifier, Identity: c.Flags&1 != 0}
 	}
-	r.table, err = d.tables.Table(ctx, &r.Relation)
+	if r.outbox, err = d.tables.Outbox(ctx, &r.Relation); err == nil && r.outbox == nil {
+		r.table, err = d.tables.Table(ctx, &r.Relation)
+	}
 	if _, refused := errors.AsType[*change.RefusalError](err); refused {
 		return problemf(Refused, "table %s: %w", r.name(), err)
 	}
 	if err != nil {
 		return fmt.Errorf("table %s: %w", r.name(), err)
 	}
+	if err := d.compare(ctx, r); err != nil {
+		return err
+	}
+	d.spends = d.spends || r.outbox != nil && r.outbox.Spent() != nil
 	d.relations[r.OID] = r
 	return nil
 }

@@ -194,7 +194,7 @@ func (e *Engine) publishRows(ctx context.Context, log *captured.Log, rows change
 	}
 	last := w.held.Record.Settled(captured.NewID(), w.stored, w.held.Record.Confirm)
 	last.Resync = false
-	if err := w.write(ctx, last); err != nil {
+	if err := w.write(ctx, w.alarmed(last)); err != nil {
 		return err
 	}
 	e.cfg.Logger.Info("every row was published again", "slot", e.cfg.Slot, "rows", out.n, "took", time.Since(began).Round(time.Millisecond).String())
@@ -214,19 +214,28 @@ type rowWriter struct {
 }
 
 func (o *rowWriter) add(ctx context.Context, r change.Row) error {
-	key, err := r.Table.Key(r.Tuple)
-	if err != nil {
-		return problemf(Refused, "row %d: %w; change the row, or name a key of other columns with --key, and start again with --resync", o.n, err)
-	}
-	data, err := r.Table.Row(nil, r.Tuple)
-	if err != nil {
-		return problemf(Refused, "row %d: %w", o.n, err)
-	}
-	e := &event{
-		at: captured.Position{Commit: o.commit, Number: o.n}, entity: r.Table.Entity(), op: subjects.Update,
-		key: key, version: o.version, contentType: contentJSON, data: data,
-	}
+	at := captured.Position{Commit: o.commit, Number: o.n}
 	o.n++
+	e := &event{at: at, from: r.Name, entity: r.Table.Entity(), op: subjects.Update, version: o.version, contentType: contentJSON}
+	var err error
+	if e.key, err = r.Table.Key(r.Tuple); err == nil {
+		e.data, err = r.Table.Row(nil, r.Tuple)
+	}
+	if err != nil && !change.Unfit(err) {
+		return problemf(Refused, "row %d: %w; name a key of other columns with --key, or leave the column out with --exclude, and start again with --resync", o.n, err)
+	}
+	unfit := &alarm{leftOut: captured.LeftOut{Table: r.Name, Changes: 1, At: at}}
+	if err == nil {
+		unfit = o.writer.appender.unfit(e)
+	} else {
+		unfit.leftOut.Why = err.Error()
+	}
+	if unfit != nil {
+		if err := o.flush(ctx); err != nil {
+			return err
+		}
+		return o.writer.raise(ctx, unfit)
+	}
 	o.waiting = append(o.waiting, e)
 	if o.bytes += e.size(); o.bytes < appendBytes && len(o.waiting) < appendEvents {
 		return nil

@@ -47,7 +47,7 @@ func (r userRows) Rows(ctx context.Context, snapshot string, yield func(change.R
 				return err
 			}
 			text := func(s string) change.Value { return change.Value{Kind: change.Text, Text: []byte(s)} }
-			if err := yield(change.Row{Table: table, Tuple: change.Tuple{text(row.ID), text(row.Name), {}}}); err != nil {
+			if err := yield(change.Row{Name: "public.users", Table: table, Tuple: change.Tuple{text(row.ID), text(row.Name), {}}}); err != nil {
 				return err
 			}
 		}

@@ -75,12 +75,28 @@ func (e *Engine) awaitLock(ctx context.Context, conn *pgconn.PgConn) error {
 type begun struct {
 	held   captured.Held
 	stored captured.Position
+	// confirmed is where the slot stands.
+	confirmed captured.LSN
 }
 
-// from is the LSN from which the slot has to send. Transactions come in the order of
-// their commits, so that those before the last change stored are stored as a whole. The
-// server sends every transaction whose commit is at that LSN or behind it.
-func (b begun) from() captured.LSN { return max(b.held.Record.Confirm, b.stored.Commit) }
+// from is the LSN from which the slot has to send: no change before it is missing, and no
+// row of an outbox whose event is stored is there. If the slot stands further back, it
+// begins with the last transaction that is known, which proves the log. The server sends
+// every transaction whose commit is at that LSN or behind it; what is stored of them is
+// skipped.
+func (b begun) from() captured.LSN {
+	r := b.held.Record
+	from := r.Confirm
+	if r.Last != nil {
+		from = min(from, r.Last.Commit)
+	} else if b.stored.Change > 0 {
+		from = min(from, b.stored.Commit)
+	}
+	return max(from, b.confirmed)
+}
+
+// proof is what has to come before the slot may be confirmed.
+func (b begun) proof() proof { return newProof(b.held.Record, b.stored, b.from()) }
 
 // claim fences earlier writers, and makes sure that nothing is missing between what
 // ingest has and what the slot will send.
@@ -106,8 +122,14 @@ func (e *Engine) claim(ctx context.Context, conn *pgconn.PgConn, log *captured.L
 	if err := s.origin(held.Record, stored, branched); err != nil {
 		return begun{}, noteWentBack(ctx, log, held, err)
 	}
+	if e.cfg.Dismiss && !e.dismissed {
+		if held, err = dismiss(ctx, log, held); err != nil {
+			return begun{}, err
+		}
+		e.dismissed = true
+	}
 	held.Record.Timeline = s.timeline // of the next record
-	return begun{held, stored}, nil
+	return begun{held, stored, s.confirmed}, nil
 }
 
 // noteWentBack writes down that a database went back: at a later start it may have caught
@@ -125,6 +147,14 @@ func noteWentBack(ctx context.Context, log *captured.Log, held captured.Held, pr
 	return problem
 }
 
+// dismiss clears the alarms of a record.
+func dismiss(ctx context.Context, log *captured.Log, held captured.Held) (captured.Held, error) {
+	next := held.Record
+	next.ID, next.Truncated, next.LeftOut, next.Altered = captured.NewID(), nil, nil, nil
+	held, err := log.Write(ctx, next, held.Seq)
+	return held, classed(err)
+}
+
 // first begins a capture of which ingest has no record: where the slot stands.
 func (e *Engine) first(ctx context.Context, log *captured.Log, s slot) (begun, error) {
 	held, err := log.Write(ctx, captured.Record{
@@ -134,7 +164,7 @@ func (e *Engine) first(ctx context.Context, log *captured.Log, s slot) (begun, e
 		return begun{}, classed(err)
 	}
 	e.cfg.Logger.Info("capture begins", "slot", s.name, "lsn", s.confirmed.String())
-	return begun{held: held}, nil
+	return begun{held: held, confirmed: s.confirmed}, nil
 }
 
 // capture streams changes into ingest.
@@ -156,24 +186,36 @@ func (e *Engine) capture(ctx context.Context, conn *pgconn.PgConn, log *captured
 		rows.close(ctx)
 	}()
 	w := e.writer(log, batches, at)
+	removing := &lookups{config: reading(e.cfg.Database)}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		removing.close(ctx)
+	}()
+	w.remove = removing.remove
 	e.connect(stream, w, rows, at)
 	if e.status.enter(Capturing, None, nil) {
 		e.cfg.Logger.Info("capturing", "slot", e.cfg.Slot, "from", at.from().String(), "stored", at.stored.Commit.String())
 	}
+	parent := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return streamProblem(stream.run(ctx)) })
 	group.Go(func() error { return w.run(ctx) })
-	return true, group.Wait()
+	if err = group.Wait(); ProblemOf(err) == WentBack {
+		return true, noteWentBack(context.WithoutCancel(parent), log, w.held, err)
+	}
+	return true, err
 }
 
 func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 	w := &writer{
-		log: log, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
+		log: log, tell: e.tell, described: &e.described, queue: newQueue(), counts: &e.counts, status: &e.status, confirmed: &e.confirmed,
 		appender: &appender{
 			nc: e.cfg.JS.Conn(), how: howTo(log.Stream()), origin: e.cfg.Service,
 			entity: log.Entity(), subject: log.Subject(), batches: batches, patience: e.cfg.Patience,
+			bulk: log.Stream().AllowAtomicPublish, maxMsgSize: log.Stream().MaxMsgSize,
 		},
-		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.from(), reached: at.from(),
+		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.held.Record.Confirm, reached: at.held.Record.Confirm,
 	}
 	w.hold(at.held)
 	return w
@@ -181,23 +223,18 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 
 // connect makes the stream decode into the writer's queue.
 func (e *Engine) connect(s *stream, w *writer, rows *lookups, at begun) {
+	s.start = at.confirmed
 	s.queue, s.confirmed, s.status, s.replyEvery = w.queue, w.confirmed, &e.status, e.cfg.RecordEvery
 	s.decoder = &decoder{
 		tables: e.cfg.Tables, rows: rows, log: e.cfg.Logger, counts: &e.counts,
+		proof: at.proof(), described: &e.described,
 		lift: at.held.Record.Lift, stored: at.stored, outbox: e.cfg.prefix(),
-		emit:      func(ev event) { w.queue.put(item{event: &ev}) },
+		emit:      w.queue.putEvent,
 		finish:    w.queue.done,
-		truncated: func(table string) { e.truncated(w.queue, table) },
+		spend:     func(gone *spent) { w.queue.put(item{spent: gone}) },
+		alarm:     func(a alarm) { w.queue.put(item{alarm: &a}) },
 		relations: make(map[uint32]*relation),
 	}
-}
-
-// truncated tells of a table that was truncated.
-func (e *Engine) truncated(q *queue, table string) {
-	e.counts.Truncates.Add(1)
-	e.cfg.Logger.Error("a table was truncated; its rows are still in the replicas", "table", table, "slot", e.cfg.Slot,
-		"mend", "replhub verify <service> --repair for each replica deletes them")
-	q.put(item{truncated: table})
 }
 
 // streamProblem gives an error of the stream its class.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -246,4 +247,79 @@ func TestDatabaseThatWentBackAndCaughtUp(t *testing.T) {
 	}
 	e, _ := b.run()
 	b.awaitState(e, engine.Capturing)
+}
+
+// A database that was put back, and caught up while nothing was captured, is told: other
+// changes stand where the stored ones stood. The same log goes on.
+func TestDatabaseThatCaughtUpAlone(t *testing.T) {
+	for name, want := range map[string]engine.Problem{"another history": engine.WentBack, "the same log": engine.None} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, sqltest.Postgres(t), users)
+			slot := b.confirmed()
+			b.exec("INSERT INTO users VALUES (1, 'Ada', NULL)")
+			_, stop := b.run()
+			stored := []string{`users.create 1 {"id":"1","name":"Ada","note":null}`}
+			b.await(stored...)
+			b.eventually("the slot is confirmed", func() error {
+				if b.confirmed() <= slot {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			log, err := captured.Open(t.Context(), captured.Config{JS: b.js, Entity: captured.Entity(b.slot)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, err := log.Read(t.Context())
+			if err != nil || held.Record.Last == nil {
+				t.Fatalf("%+v, %v", held.Record, err)
+			}
+			// The slot of a copy stands further back than the one that was confirmed since.
+			b.dropSlot()
+			b.makeSlot()
+			b.exec("INSERT INTO users VALUES (2, 'Bob', NULL)")
+			var last captured.Transaction
+			next := held.Record
+			if want == engine.None {
+				last = b.lastTransaction()
+			} else {
+				last = captured.Transaction{Commit: b.end() - 8, XID: held.Record.Last.XID, Time: held.Record.Last.Time}
+			}
+			next.ID, next.Last, next.From = captured.NewID(), &last, 0
+			next.Position = captured.Position{Commit: last.Commit, Change: last.Commit - 8}
+			b.exec("INSERT INTO users VALUES (3, 'Cy', NULL)")
+			next.Confirm = b.end()
+			if _, err := log.Write(t.Context(), next, held.Seq); err != nil {
+				t.Fatal(err)
+			}
+			if want == engine.None {
+				b.run()
+				b.await(append(stored, `users.create 3 {"id":"3","name":"Cy","note":null}`)...)
+				return
+			}
+			for range 2 { // it stays told
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				err := engine.New(b.config()).Run(ctx)
+				cancel()
+				if engine.ProblemOf(err) != want || !strings.Contains(fmt.Sprint(err), "--resync") {
+					t.Fatalf("%v", err)
+				}
+			}
+			b.await(stored...)
+		})
+	}
+}
+
+// lastTransaction is the last one of the log that the slot would send.
+func (b *bench) lastTransaction() (t captured.Transaction) {
+	b.t.Helper()
+	var data []byte
+	err := b.db.QueryRow(b.t.Context(), "SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'captured') WHERE get_byte(data, 0) = 66 ORDER BY lsn DESC LIMIT 1", b.slot).Scan(&data)
+	if err != nil || len(data) < 21 {
+		b.t.Fatal(len(data), err)
+	}
+	return captured.Transaction{Commit: captured.LSN(binary.BigEndian.Uint64(data[1:])), Time: int64(binary.BigEndian.Uint64(data[9:])), XID: binary.BigEndian.Uint32(data[17:])}
 }

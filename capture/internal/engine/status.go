@@ -22,6 +22,8 @@ type Counts struct {
 	// Refused counts messages of the log that are no events; Truncates tables that were
 	// truncated.
 	Refused, Truncates atomic.Uint64
+	// LeftOut counts changes that could not become events.
+	LeftOut atomic.Uint64
 	// Sessions counts connections to the slot.
 	Sessions atomic.Uint64
 }
@@ -53,6 +55,10 @@ type Status struct {
 	Confirmed, End captured.LSN
 	// Truncated are the tables that were truncated since the last resync.
 	Truncated []string
+	// LeftOut are the changes that were left out since then.
+	LeftOut []captured.LeftOut
+	// Altered are columns that were altered since then.
+	Altered []captured.Altered
 }
 
 // status is the Status that others may read.

@@ -27,6 +27,8 @@ type stream struct {
 	queue    *queue
 	// confirmed is how far the slot may be confirmed: the writer sets it.
 	confirmed *atomic.Uint64
+	// start is where the slot stood: it is not moved on before the log is proven.
+	start captured.LSN
 	// end is the end of the server's log, as far as it has told.
 	end     uint64
 	status  *status
@@ -101,6 +103,9 @@ func (s *stream) tick(ctx context.Context, now bool) error {
 // reply tells the server how far the slot is confirmed.
 func (s *stream) reply() error {
 	at := pglogrepl.LSN(s.confirmed.Load())
+	if s.decoder.proof.open() {
+		at = pglogrepl.LSN(s.start)
+	}
 	data := make([]byte, 0, 34)
 	data = append(data, pglogrepl.StandbyStatusUpdateByteID)
 	for _, lsn := range []pglogrepl.LSN{at, at, at} { // written, flushed, applied
@@ -176,7 +181,9 @@ func (s *stream) copied(ctx context.Context, data []byte) error {
 			return errShort
 		}
 		s.reached(end)
-		s.decoder.idle(captured.LSN(end))
+		if err := s.decoder.idle(captured.LSN(end)); err != nil {
+			return err
+		}
 		if replyNow {
 			return s.tick(ctx, true)
 		}
@@ -188,6 +195,13 @@ func (s *stream) reached(end uint64) {
 	s.end = max(s.end, end)
 }
 
+// close ends the connection. The last reply spares the next session what is stored, and
+// the proof of the log.
 func (s *stream) close() {
+	if s.confirmed != nil {
+		// A connection that is broken takes no reply, and the next session does without.
+		_ = s.conn.SetDeadline(time.Now().Add(closeTime))
+		_ = s.reply()
+	}
 	_ = s.conn.Close() // the server notices, and frees the slot
 }

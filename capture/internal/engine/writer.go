@@ -17,6 +17,8 @@ const (
 	// is less than the youngest age at which ingest is trimmed, so that the hub has to
 	// renew the records only of captures that are away.
 	renewEvery = 2 * time.Minute
+	// mostAlarms bounds the alarms between two records.
+	mostAlarms = 10_000
 	// gather is how long an open append waits for more events than gatherEvents before
 	// it sends what is there. The server sends its log row by row; without this, each row
 	// would go through three processes by itself, which costs them three times as much.
@@ -40,13 +42,22 @@ type writer struct {
 	// held is the record under which changes are appended.
 	held   captured.Held
 	stored captured.Position // the last change that is stored
+	// storedIn and sentIn are the transactions of the last change that is stored and of
+	// the last one that was sent; nil if they are not known.
+	storedIn, sentIn *captured.Transaction
 	// sent is the last change that was sent, reached what may be confirmed once that is
 	// stored.
 	sent    captured.Position
 	reached captured.LSN
 	done    captured.LSN // no change before it is missing
-	// truncated are tables that the next record names.
-	truncated []string
+	// spent are rows of outboxes whose events were sent, and remove deletes them.
+	spent  []*spent
+	remove func(ctx context.Context, rows []*spent) error
+	// alarms are those that the next record names, and tell tells of them.
+	alarms []*alarm
+	tell   func(a *alarm, first bool)
+	// described are the tables as the record knows them.
+	described *descriptions
 
 	writtenAt time.Time // when the record was written
 	since     int       // events since then
@@ -61,7 +72,7 @@ type writer struct {
 func (w *writer) run(ctx context.Context) error {
 	// What was read back is not found out a second time, not even by a process that lives
 	// for a moment only.
-	if w.done > w.held.Record.Confirm {
+	if w.stored != w.held.Record.Position {
 		if err := w.record(ctx, w.held.Record.Entities); err != nil {
 			return err
 		}
@@ -102,27 +113,93 @@ func (w *writer) store(ctx context.Context) error {
 	w.events = w.events[:0]
 	done := w.reached
 	for _, it := range w.items {
+		raised := it.alarm
 		switch {
 		case it.event != nil:
-			w.events = append(w.events, it.event)
-		case it.truncated != "":
-			w.truncated = append(w.truncated, it.truncated)
-		default:
+			if raised = w.appender.unfit(it.event); raised == nil {
+				w.events = append(w.events, it.event)
+				w.spends(it.event.spent)
+			}
+		case it.spent != nil:
+			w.spends(it.spent)
+		case it.alarm == nil:
 			done = max(done, it.done)
 		}
-	}
-	if len(w.events) > 0 {
-		if err := w.append(ctx, w.events); err != nil {
+		if raised == nil {
+			continue
+		}
+		if err := w.raise(ctx, raised); err != nil {
 			return err
 		}
-		clear(w.events)
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
 	}
 	w.reached = done
 	clear(w.items)
+	if len(w.spent) >= mostSpent {
+		return w.clean(ctx)
+	}
 	if w.appender.unsettled() && !w.appender.full() {
 		return nil
 	}
 	return w.settle(ctx)
+}
+
+func (w *writer) spends(gone *spent) {
+	if gone != nil {
+		w.spent = append(w.spent, gone)
+	}
+}
+
+// clean deletes the rows of outboxes whose events were sent, once these are stored. The
+// slot is confirmed behind that, so that a row whose delete was cut off comes again.
+func (w *writer) clean(ctx context.Context) error {
+	if err := w.settle(ctx); err != nil || len(w.spent) == 0 {
+		return err
+	}
+	if err := w.remove(ctx, w.spent); err != nil {
+		return err
+	}
+	clear(w.spent)
+	w.spent = w.spent[:0]
+	return nil
+}
+
+// flush appends the events that were collected.
+func (w *writer) flush(ctx context.Context) error {
+	if len(w.events) == 0 {
+		return nil
+	}
+	err := w.append(ctx, w.events)
+	clear(w.events)
+	w.events = w.events[:0]
+	return err
+}
+
+// raise takes an alarm. The first one of a table is in a record before a later change is
+// stored: whoever reads the log again skips what is stored, and the alarm with it.
+func (w *writer) raise(ctx context.Context, a *alarm) error {
+	named := w.held.Record
+	for _, other := range w.alarms {
+		named = other.in(named)
+	}
+	first := !a.named(named)
+	w.tell(a, first)
+	w.alarms = append(w.alarms, a)
+	if !first && len(w.alarms) < mostAlarms {
+		return nil
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if err := w.record(ctx, w.held.Record.Entities); err != nil {
+		return err
+	}
+	if a.described != nil {
+		w.described.set(a.described)
+	}
+	return nil
 }
 
 // settle makes sure that what was sent is stored.
@@ -130,7 +207,7 @@ func (w *writer) settle(ctx context.Context) error {
 	if err := w.appender.settle(ctx); err != nil {
 		return err
 	}
-	w.stored, w.done = w.sent, w.reached
+	w.stored, w.storedIn, w.done = w.sent, w.sentIn, w.reached
 	if w.sentCount > 0 {
 		w.since += w.sentCount
 		w.counts.Appends.Add(1)
@@ -158,7 +235,7 @@ func (w *writer) append(ctx context.Context, events []*event) error {
 	if err := w.appender.append(ctx, events); err != nil {
 		return err
 	}
-	w.sent = events[len(events)-1].at
+	w.sent, w.sentIn = events[len(events)-1].at, events[len(events)-1].within
 	w.sentCount += len(events)
 	w.sentBytes += bytes
 	return nil
@@ -168,7 +245,7 @@ func (w *writer) append(ctx context.Context, events []*event) error {
 // wait at least.
 func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 	age := time.Since(w.writtenAt)
-	moved := w.reached > w.held.Record.Confirm || w.sent != w.held.Record.Position || len(w.truncated) > 0
+	moved := w.reached > w.held.Record.Confirm || w.sent != w.held.Record.Position || len(w.alarms) > 0
 	switch {
 	case moved && (age >= w.recordEvery || w.since+w.sentCount >= recordEvents), age >= renewEvery:
 		return w.recordEvery, w.record(ctx, w.held.Record.Entities)
@@ -181,15 +258,23 @@ func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 
 // record writes a record of where the capture stands. Only then the slot is confirmed.
 func (w *writer) record(ctx context.Context, entities []string) error {
-	if err := w.settle(ctx); err != nil {
+	if err := w.clean(ctx); err != nil {
 		return err
 	}
 	next := w.held.Record.Settled(captured.NewID(), w.stored, w.done)
 	next.Entities = entities
-	for _, table := range w.truncated {
-		next = next.WithTruncated(table)
+	if w.storedIn != nil {
+		next.Last = w.storedIn
 	}
-	return w.write(ctx, next)
+	return w.write(ctx, w.alarmed(next))
+}
+
+// alarmed is a record with the alarms that were raised.
+func (w *writer) alarmed(r captured.Record) captured.Record {
+	for _, a := range w.alarms {
+		r = a.in(r)
+	}
+	return r
 }
 
 func (w *writer) write(ctx context.Context, next captured.Record) error {
@@ -206,9 +291,11 @@ func (w *writer) write(ctx context.Context, next captured.Record) error {
 func (w *writer) hold(held captured.Held) {
 	w.held, w.writtenAt, w.since = held, time.Now(), 0
 	w.appender.under(held.Seq)
-	w.truncated = w.truncated[:0]
+	clear(w.alarms)
+	w.alarms = w.alarms[:0]
 	w.confirmed.Store(uint64(held.Record.Confirm))
 	w.status.change(func(s *Status) {
-		s.Confirmed, s.Truncated = held.Record.Confirm, slices.Clone(held.Record.Truncated)
+		s.Confirmed, s.Truncated, s.LeftOut = held.Record.Confirm, slices.Clone(held.Record.Truncated), slices.Clone(held.Record.LeftOut)
+		s.Altered = slices.Clone(held.Record.Altered)
 	})
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/replhub/replhub/internal/contract"
 )
 
-// KeyError is a row whose key cannot be the key of an event. The row cannot be
-// published; it must be changed, or the table left out.
+// KeyError is a row whose key cannot be the key of an event. If its values are the reason,
+// the error is a change.UnfitError, too: the row must be changed, or the table left out.
+// Else the replica identity of the table is the reason.
 type KeyError struct {
 	Table string
 	Err   error
@@ -69,7 +70,7 @@ func (s *Shape) Key(t change.Tuple) (string, error) {
 		}
 	}
 	if !contract.ValidKey(key) {
-		return "", &KeyError{s.table, errKeyText}
+		return "", &KeyError{s.table, &change.UnfitError{Err: errKeyText}}
 	}
 	return key, nil
 }

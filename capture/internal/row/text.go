@@ -3,9 +3,11 @@ package row
 import (
 	"errors"
 	"unicode/utf8"
+
+	"github.com/replhub/replhub/capture/internal/change"
 )
 
-var errNoText = errors.New("the text is not valid UTF-8")
+var errNoText error = &change.UnfitError{Err: errors.New("the text is not valid UTF-8")}
 
 const hexDigits = "0123456789abcdef"
 

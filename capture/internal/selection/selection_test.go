@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -58,12 +59,26 @@ func TestExcludesAndKeys(t *testing.T) {
 	if got := s.Key("public", "users"); !slices.Equal(got, []string{"b", "a"}) || s.Key("public", "accounts") != nil {
 		t.Errorf("the key is %v", got)
 	}
-	unused := s.Unused(map[string][]string{"public.users": {"a", "b", "password_hash", "x"}, "public.accounts": {"id"}})
+}
+
+// A setting without effect is told, also one with "*".
+func TestUnused(t *testing.T) {
+	s, err := Parse(Config{
+		Tables:  []string{"public.*", "public.acc*=account", "none.*", "public.gone", "public.users=user"},
+		Exclude: []string{"public.users.password_*", "public.accounts.secret", "public.*.pasword*"}, Keys: []string{"public.missing=a", "public.users=a"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range s.Unused(map[string][]string{"public.users": {"a", "b", "password_hash"}, "public.accounts": {"id"}}) {
+		got = append(got, fmt.Sprintf("%s %v", u.Flag, u.Harmless))
+	}
 	if want := []string{
-		"--exclude public.accounts.secret: no table that is captured has such a column",
-		"--key public.missing: no such table is captured", "--table none.*: there is no such table",
-	}; !slices.Equal(unused, want) {
-		t.Errorf("got %q", unused)
+		"--exclude public.*.pasword* true", "--exclude public.accounts.secret false", "--key public.missing false",
+		"--table none.* false", "--table public.acc*=account true", "--table public.gone false",
+	}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -96,7 +96,26 @@ func Read(ctx context.Context, conn *pgx.Conn, w Wanted) (Catalog, error) {
 	if c.Publication, err = readPublication(ctx, conn, w.PublicationName, c.Server.Version); err != nil {
 		return c, err
 	}
+	if err := c.readOutboxes(ctx, conn, w); err != nil {
+		return c, err
+	}
 	return c, c.readKeys(ctx, conn, w)
+}
+
+// readOutboxes finds out which outboxes have rows that the log of a slot made now would
+// not have. Where the role may not read the rows, nobody knows.
+func (c *Catalog) readOutboxes(ctx context.Context, conn *pgx.Conn, w Wanted) error {
+	for n := range c.Tables {
+		t := &c.Tables[n]
+		readable := t.UsesSchema && !slices.ContainsFunc(t.Columns, func(col TableColumn) bool { return !col.Readable })
+		if w.Selection.Outbox(t.Schema, t.Name) == nil || !readable || t.RowSecurity || c.Publication != nil && c.Publication.has(t) {
+			continue
+		}
+		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+t.quoted()+")").Scan(&t.Filled); err != nil {
+			return fmt.Errorf("look at the outbox %s: %w", t.FullName(), err)
+		}
+	}
+	return nil
 }
 
 // readKeys finds out which types of keys cannot be keys.

@@ -27,6 +27,12 @@ func fit() Catalog {
 	}
 }
 
+// box adds a table to the catalog that is no entity.
+func box(_ *Wanted, c *Catalog) {
+	c.Tables = append(c.Tables, c.Tables[0])
+	c.Tables[1].Name, c.Tables[1].Deletable = "box", true
+}
+
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg    selection.Config
@@ -40,17 +46,22 @@ func TestCheck(t *testing.T) {
 			c.Server.WALLevel, c.Server.Replication, c.Tables[0].Identity = "replica", false, "n"
 			w.Service = "No"
 		}, want: []string{"ALTER SYSTEM SET wal_level = 'logical';", `ALTER ROLE "owner" REPLICATION;`, "No", `ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT;`}},
-		"old server":     {change: func(_ *Wanted, c *Catalog) { c.Server.Version = 130010 }, want: []string{"14 or later"}},
-		"newer server":   {change: func(_ *Wanted, c *Catalog) { c.Server.Version = 180001 }, want: []string{"~tested with 15"}},
-		"standby":        {change: func(_ *Wanted, c *Catalog) { c.Server.Standby = true }, want: []string{"standby"}},
-		"SQL_ASCII":      {change: func(_ *Wanted, c *Catalog) { c.Server.Encoding = "SQL_ASCII" }, want: []string{"encoding UTF8"}},
-		"no slot free":   {change: func(_ *Wanted, c *Catalog) { c.Server.Slots = 10 }, want: []string{"max_replication_slots = 20"}},
-		"no sender free": {change: func(_ *Wanted, c *Catalog) { c.Server.Senders = 10 }, want: []string{"max_wal_senders = 20"}},
-		"slot name":      {change: func(w *Wanted, _ *Catalog) { w.SlotName = "a-b" }, want: []string{`"a-b" is no name of a slot`}},
-		"no such table":  {cfg: selection.Config{Tables: []string{"public.people=user"}}, want: []string{"no such table"}},
-		"no such column": {cfg: selection.Config{Exclude: []string{"public.users.phone"}}, want: []string{"has such a column"}},
-		"excluded key":   {cfg: selection.Config{Exclude: []string{"public.users.id"}}, want: []string{`column "id" belongs to the key and cannot be excluded`}},
-		"entity":         {cfg: selection.Config{Tables: []string{"public.users=User"}}, want: []string{"--table public.users=<entity>"}},
+		"old server":                  {change: func(_ *Wanted, c *Catalog) { c.Server.Version = 130010 }, want: []string{"14 or later"}},
+		"newer server":                {change: func(_ *Wanted, c *Catalog) { c.Server.Version = 180001 }, want: []string{"~tested with 15"}},
+		"standby":                     {change: func(_ *Wanted, c *Catalog) { c.Server.Standby = true }, want: []string{"standby"}},
+		"SQL_ASCII":                   {change: func(_ *Wanted, c *Catalog) { c.Server.Encoding = "SQL_ASCII" }, want: []string{"encoding UTF8"}},
+		"no slot free":                {change: func(_ *Wanted, c *Catalog) { c.Server.Slots = 10 }, want: []string{"max_replication_slots = 20"}},
+		"no sender free":              {change: func(_ *Wanted, c *Catalog) { c.Server.Senders = 10 }, want: []string{"max_wal_senders = 20"}},
+		"slot name":                   {change: func(w *Wanted, _ *Catalog) { w.SlotName = "a-b" }, want: []string{`"a-b" is not a valid slot name`}},
+		"no such table":               {cfg: selection.Config{Tables: []string{"public.people=user"}}, want: []string{"no such table"}},
+		"no such column":              {cfg: selection.Config{Exclude: []string{"public.users.phone"}}, want: []string{"has such a column"}},
+		"no such column of a pattern": {cfg: selection.Config{Exclude: []string{"public.users.phone*"}}, want: []string{"~has such a column"}},
+		"a pattern that matches views alone": {cfg: selection.Config{Tables: []string{"public.users", "public.v*"}}, change: func(_ *Wanted, c *Catalog) {
+			c.Tables = append(c.Tables, Table{Schema: "public", Name: "view", Kind: "v", Persistence: "p"})
+		}, want: []string{"no table that can be captured"}},
+		"a rule that never counts": {cfg: selection.Config{Tables: []string{"public.*", "public.us*=user"}}, want: []string{"~precedence"}},
+		"excluded key":             {cfg: selection.Config{Exclude: []string{"public.users.id"}}, want: []string{`column "id" belongs to the key and cannot be excluded`}},
+		"entity":                   {cfg: selection.Config{Tables: []string{"public.users=User"}}, want: []string{"--table public.users=<entity>"}},
 		"no key": {change: func(_ *Wanted, c *Catalog) { c.Tables[0].Indexes = nil }, want: []string{
 			"no primary key", `ADD PRIMARY KEY`,
 		}},
@@ -82,7 +93,7 @@ func TestCheck(t *testing.T) {
 		}},
 		"row security":     {change: func(_ *Wanted, c *Catalog) { c.Tables[0].RowSecurity = true }, want: []string{"row security", "BYPASSRLS"}},
 		"unlogged":         {change: func(_ *Wanted, c *Catalog) { c.Tables[0].Persistence = "u" }, want: []string{"unlogged", "SET LOGGED"}},
-		"unlogged pattern": {cfg: selection.Config{Tables: []string{"public.*"}}, change: func(_ *Wanted, c *Catalog) { c.Tables[0].Persistence = "u" }},
+		"unlogged pattern": {cfg: selection.Config{Tables: []string{"public.*"}}, change: func(_ *Wanted, c *Catalog) { c.Tables[0].Persistence = "u" }, want: []string{"no table that can be captured"}},
 		"view":             {change: func(_ *Wanted, c *Catalog) { c.Tables[0].Kind = "v" }, want: []string{"a view"}},
 		"foreign":          {change: func(_ *Wanted, c *Catalog) { c.Tables[0].Kind = "f" }, want: []string{"a foreign table"}},
 		"partition":        {change: func(_ *Wanted, c *Catalog) { c.Tables[0].Root = "public.all" }, want: []string{"name that table"}},
@@ -108,6 +119,15 @@ func TestCheck(t *testing.T) {
 		"publication of some rows": {change: func(_ *Wanted, c *Catalog) {
 			c.Publication = &Publication{Name: "p", Ops: true, ViaRoot: true, Tables: map[string]Published{"public.users": {Filtered: true}}}
 		}, want: []string{"only some rows", "DROP TABLE", "ADD TABLE"}},
+		"outbox": {cfg: selection.Config{Outboxes: []string{"public.box=entity=:team,payload=email"}}, change: box},
+		"outbox of the package": {cfg: selection.Config{Outboxes: []string{"public.box"}}, change: box, want: []string{
+			"it has no column content_type, entity", "no table public.box_generation",
+		}},
+		"no outbox": {cfg: selection.Config{Outboxes: []string{"public.none=debezium"}}, want: []string{"no such table"}},
+		"outbox that nobody could delete from": {cfg: selection.Config{Outboxes: []string{"public.box=entity=:team,payload=email"}}, change: func(w *Wanted, c *Catalog) {
+			box(w, c)
+			c.Tables[1].Indexes, w.DeleteOutbox, c.Tables[1].Filled, c.Tables[1].Deletable = nil, true, true, false
+		}, want: []string{`"box" REPLICA IDENTITY FULL;`, "no primary key", "ADD PRIMARY KEY", "may not delete", `GRANT SELECT, DELETE ON "public"."box" TO "owner";`, "~rows from before"}},
 		"slot of another plugin":   {change: func(_ *Wanted, c *Catalog) { c.Slot = &Slot{Plugin: "wal2json", Database: "app"} }, want: []string{"wal2json"}},
 		"slot of another database": {change: func(_ *Wanted, c *Catalog) { c.Slot = &Slot{Plugin: "pgoutput", Database: "other"} }, want: []string{`"other"`}},
 		"slot that is lost":        {change: func(_ *Wanted, c *Catalog) { c.Slot = &Slot{Plugin: "pgoutput", Database: "app", WALStatus: "lost"} }, want: []string{"--resync", "pg_drop"}},

@@ -30,7 +30,7 @@ func list(tables []Table) string {
 // checkPublication looks at the publication that exists, or at the rights to make one.
 func (k *checker) checkPublication() {
 	about := "publication " + k.PublicationName
-	captured, _ := Captured(k.Selection, k.Tables)
+	captured := InPublication(k.Selection, k.Tables)
 	if len(captured) == 0 {
 		return // each rule that names nothing is told already
 	}

@@ -19,10 +19,13 @@ func (k *checker) checkTables() {
 		if !ok {
 			continue
 		}
-		columns[t.FullName()] = t.names()
 		if k.unfit(t) {
+			if k.Selection.Named(t.Schema, t.Name) {
+				columns[t.FullName()] = t.names() // why it is unfit is told already
+			}
 			continue
 		}
+		columns[t.FullName()] = t.names()
 		if _, err := subjects.ParseName(entity); err != nil {
 			k.refuse("table "+t.FullName(), fmt.Sprintf("%v; name an entity with --table %s=<entity>", err, t.FullName()))
 		}
@@ -36,8 +39,9 @@ func (k *checker) checkTables() {
 		}
 	}
 	for _, unused := range k.Selection.Unused(columns) {
-		flag, message, _ := strings.Cut(unused, ": ")
-		k.refuse(flag, message+"; the names are those of the catalog, in their letter case")
+		k.found = append(k.found, Finding{
+			Warning: unused.Harmless, About: unused.Flag, Message: unused.Message + "; the names are those of the catalog, in their letter case",
+		})
 	}
 	for entity, tables := range byEntity {
 		if len(tables) > 1 {

@@ -77,6 +77,8 @@ type Wanted struct {
 	Service                   string
 	SlotName, PublicationName string
 	Selection                 *selection.Selection
+	// DeleteOutbox says that the rows of outboxes are deleted once their events are stored.
+	DeleteOutbox bool
 	// Resync says that the slot may be lost, or be missing, or be in use by the process
 	// that this one takes over from.
 	Resync bool
@@ -88,6 +90,7 @@ func Check(w Wanted, c Catalog) Findings {
 	k.checkServer()
 	k.checkNames()
 	k.checkTables()
+	k.checkOutboxes()
 	k.checkPublication()
 	k.checkSlot()
 	return k.found
@@ -108,12 +111,34 @@ func (k *checker) warn(about, message string) {
 	k.found = append(k.found, Finding{Warning: true, About: about, Message: message})
 }
 
+// InPublication returns the tables that the publication has to have: those that are captured,
+// and the outboxes.
+func InPublication(s *selection.Selection, tables []Table) []Table {
+	published, _ := Captured(s, tables)
+	return append(published, Outboxes(s, tables)...)
+}
+
+// Outboxes returns the tables of the selection that are outboxes and can be captured.
+func Outboxes(s *selection.Selection, tables []Table) (outboxes []Table) {
+	for _, t := range tables {
+		if s.Outbox(t.Schema, t.Name) != nil && t.capturable() {
+			outboxes = append(outboxes, t)
+		}
+	}
+	return outboxes
+}
+
+// capturable reports whether the log has the changes of a table under its name.
+func (t *Table) capturable() bool {
+	return t.Root == "" && t.Persistence == "p" && (t.Kind == "r" || t.Kind == "p")
+}
+
 // Captured returns the tables of the selection that can be captured, and the entity of
 // each.
 func Captured(s *selection.Selection, tables []Table) (captured []Table, entities []string) {
 	for _, t := range tables {
 		entity, ok := s.Entity(t.Schema, t.Name)
-		if !ok || t.Root != "" || t.Persistence != "p" || t.Kind != "r" && t.Kind != "p" {
+		if !ok || !t.capturable() {
 			continue
 		}
 		captured, entities = append(captured, t), append(entities, entity)

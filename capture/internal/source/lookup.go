@@ -20,7 +20,13 @@ func (s *Snapshots) Lookup(entity string) replhub.LookupFunc {
 			return fmt.Errorf("connect to the database: %w", err)
 		}
 		defer conn.Release()
-		err = s.serve(ctx, conn.Conn(), entity, func(scan *scan) (string, [][]byte, error) { return scan.of(keys) }, yield)
+		query := func(scan *scan, behind []string) (string, [][]byte, error) {
+			if behind != nil {
+				return "", nil, nil // all that were asked for are rows of other keys
+			}
+			return scan.of(keys)
+		}
+		err = s.serve(ctx, conn.Conn(), entity, choose{query: query, named: true}, yield)
 		// PostgreSQL reads no value of the column's type in a key: a replica may have such a
 		// key, if its column is of another type. All rows are read then.
 		if refused, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(refused.Code, "22") {

@@ -60,7 +60,7 @@ func (r *Rows) table(ctx context.Context, conn *pgx.Conn, t *Table, entity strin
 	p.table = t.FullName()
 	return s.run(ctx, conn, s.query("", ""), nil, func(_ bool, tuple change.Tuple) error {
 		p.row()
-		return yield(change.Row{Table: s.shape, Tuple: tuple})
+		return yield(change.Row{Name: t.FullName(), Table: s.shape, Tuple: tuple})
 	})
 }
 

@@ -74,22 +74,36 @@ func (s *scan) query(where, tail string) string {
 	return "SELECT " + strings.Join(columns, ", ") + " FROM " + s.table.itself() + where + tail
 }
 
-// after selects the rows that follow a key, in the order of the key; all with an empty
-// key.
-func (s *scan) after(key string, limit int) (query string, args [][]byte, err error) {
+// literals are the values of a key in a form that PostgreSQL reads, in the order of
+// KeyColumns; none of an empty key.
+func (s *scan) literals(key string) ([]string, error) {
+	if key == "" {
+		return nil, nil
+	}
+	return s.shape.Literals(key)
+}
+
+// literalsOf are the literals of a row.
+func (s *scan) literalsOf(t change.Tuple) []string {
+	literals := make([]string, 0, len(s.order))
+	for _, at := range s.shape.KeyColumns() {
+		literals = append(literals, string(t[at].Text))
+	}
+	return literals
+}
+
+// after selects the rows that follow a key, in the order of the key; all without
+// literals.
+func (s *scan) after(literals []string, limit int) (query string, args [][]byte) {
 	order := strings.Join(s.ordered(), ", ")
 	tail := fmt.Sprintf(" ORDER BY %s LIMIT %d", order, limit)
-	if key == "" {
-		return s.query("", tail), nil, nil
-	}
-	literals, err := s.shape.Literals(key)
-	if err != nil {
-		return "", nil, err
+	if literals == nil {
+		return s.query("", tail), nil
 	}
 	for _, literal := range literals {
 		args = append(args, []byte(literal))
 	}
-	return s.query(" WHERE ("+order+") > ("+strings.Join(s.values(literals, 0), ", ")+")", tail), args, nil
+	return s.query(" WHERE ("+order+") > ("+strings.Join(s.values(literals, 0), ", ")+")", tail), args
 }
 
 // ordered are the columns of the key in the form by which rows are ordered and compared.

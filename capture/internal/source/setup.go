@@ -16,7 +16,7 @@ import (
 // at a time. Without makeSlot the slot is left to whoever makes it. leftOut names tables
 // that are not to be captured.
 func Setup(ctx context.Context, conn *pgx.Conn, w Wanted, c Catalog, leftOut map[string]bool, makeSlot bool, log *slog.Logger) error {
-	captured, _ := Captured(w.Selection, c.Tables)
+	captured := InPublication(w.Selection, c.Tables)
 	captured = slices.DeleteFunc(captured, func(t Table) bool { return leftOut[t.FullName()] })
 	if c.Publication == nil {
 		if err := exec(ctx, conn, CreatePublication(w.PublicationName, captured)); err != nil {
@@ -46,6 +46,10 @@ func Add(ctx context.Context, conn *pgx.Conn, w Wanted, tables []Table, log *slo
 		t := &tables[n]
 		if err := exec(ctx, conn, AddToPublication(w.PublicationName, tables[n:n+1])); err != nil {
 			return fmt.Errorf("add %s to the publication %s: %w", t.FullName(), w.PublicationName, err)
+		}
+		if w.Selection.Outbox(t.Schema, t.Name) != nil {
+			log.Info("outbox added: the rows that are inserted from now on are events", "table", t.FullName(), "publication", w.PublicationName)
+			continue
 		}
 		entity, _ := w.Selection.Entity(t.Schema, t.Name)
 		log.Info("table added: its changes are captured from now on; services that are registered already get the rows that it has by a backfill",

@@ -50,6 +50,11 @@ type Snapshots struct {
 	version func(lsn uint64) (int64, bool)
 	// Patience is how long to wait for transactions that are open; 300 ms by default.
 	Patience time.Duration
+	// Unfit gets the table of a row that cannot be an event because of its own values, and
+	// is left out; nil ignores it. It may be called concurrently.
+	Unfit func(table string, err error)
+	// Most is the size of the largest message, in bytes; nil is any.
+	Most func() int64
 	// Limit is how many rows one call reads; 1000 by default.
 	Limit int
 
@@ -94,12 +99,28 @@ func (s *Snapshots) Func(entity string) replhub.SnapshotFunc {
 			return fmt.Errorf("connect to the database: %w", err)
 		}
 		defer conn.Release()
-		return s.serve(ctx, conn.Conn(), entity, func(scan *scan) (string, [][]byte, error) { return scan.after(after, s.Limit) }, yield)
+		query := func(scan *scan, behind []string) (query string, args [][]byte, err error) {
+			if behind == nil {
+				if behind, err = scan.literals(after); err != nil {
+					return "", nil, err
+				}
+			}
+			query, args = scan.after(behind, s.Limit)
+			return query, args, nil
+		}
+		return s.serve(ctx, conn.Conn(), entity, choose{query: query}, yield)
 	}
 }
 
 // choose selects rows of a table.
-type choose func(s *scan) (query string, args [][]byte, err error)
+type choose struct {
+	// query selects them. Where the rows of a query before were all left out, behind has the
+	// literals of the last one. An empty query selects none.
+	query func(s *scan, behind []string) (query string, args [][]byte, err error)
+	// named says that the rows are asked for by their keys. One that is left out would look
+	// as if it were deleted, so a row that is too large is an error.
+	named bool
+}
 
 // Entities returns the entities of the tables that match the selection now.
 func (s *Snapshots) Entities(ctx context.Context) (map[string]bool, error) {
@@ -204,7 +225,8 @@ func (s *Snapshots) versions(now sample, xmin uint64) (versions [2]int64, err er
 	return [2]int64{touched, untouched}, nil
 }
 
-// read yields rows of an entity.
+// read yields rows of an entity. A call that yields nothing ends a snapshot, so it goes on
+// behind rows that are all left out.
 func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity string, which choose, versions [2]int64, yield func(replhub.Event) error) error {
 	tables := NewTables(nil, s.selection)
 	t, err := s.tableOf(ctx, conn, entity)
@@ -215,18 +237,53 @@ func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity string, whi
 	if err != nil {
 		return err
 	}
-	query, args, err := which(scan)
-	if err != nil || query == "" {
-		return err
-	}
-	return scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {
-		ev, err := scan.event(tuple)
-		if err != nil {
+	var behind []string
+	for yielded := 0; yielded == 0; {
+		query, args, err := which.query(scan, behind)
+		if err != nil || query == "" {
 			return err
 		}
-		ev.Version = versions[boolInt(untouched)]
-		return yield(ev)
-	})
+		read := 0
+		if err := scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {
+			read++
+			ev, err := scan.event(tuple)
+			if err == nil {
+				if err = s.fits(ev); err != nil && which.named {
+					return fmt.Errorf("a row that is asked for by its key: %v", err) //nolint:errorlint // it is no row to leave out
+				}
+			}
+			if change.Unfit(err) {
+				behind = scan.literalsOf(tuple)
+				s.unfit(t, err)
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			yielded++
+			ev.Version = versions[boolInt(untouched)]
+			return yield(ev)
+		}); err != nil || read == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowHeaders is more than what a row has beside payload and key, in bytes.
+const rowHeaders = 2 << 10
+
+func (s *Snapshots) fits(ev replhub.Event) error {
+	if s.Most == nil || int64(len(ev.Data)+len(ev.Key)+rowHeaders) <= s.Most() {
+		return nil
+	}
+	return &change.UnfitError{Err: fmt.Errorf("the row has %d bytes, and with its headers more than the %d that the NATS server takes: raise its max_payload, or leave a column out with --exclude", len(ev.Data), s.Most())}
+}
+
+func (s *Snapshots) unfit(t *Table, err error) {
+	if s.Unfit != nil {
+		s.Unfit(t.FullName(), err)
+	}
 }
 
 // tableOf returns the one table that has the rows of an entity.

@@ -352,3 +352,26 @@ func TestExcludedColumnThatWasRenamed(t *testing.T) {
 		t.Error("both names are excluded, and the table is refused")
 	}
 }
+
+// Rows that cannot be events are left out and told, and those behind them come all the
+// same, also where a whole call has no other rows.
+func TestRowsThatAreUnfit(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE users (id text COLLATE \"C\", n int, note text, PRIMARY KEY (id))",
+		`INSERT INTO users SELECT E'a\n' || to_char(n, 'FM000'), n FROM generate_series(1, 45) n`, "INSERT INTO users VALUES ('b', 1, ''), ('c', 2, repeat('x', 5000)), ('d', 3, '')")
+	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.users=user"}})
+	told := 0
+	s.Limit, s.Most = 20, func() int64 { return 6000 }
+	s.Unfit = func(table string, err error) {
+		if told++; table != "public.users" {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+	rows, _ := all(t, s, "user")
+	if len(rows) != 2 || rows[0].Key != "b" || rows[1].Key != "d" || told != 46 {
+		t.Errorf("%d rows, %d told", len(rows), told)
+	}
+	// A row that is asked for by its key and not there looks as if it were deleted.
+	if err := s.Lookup("user")(t.Context(), []string{"b", "c"}, func(replhub.Event) error { return nil }); err == nil || !strings.Contains(err.Error(), "max_payload") {
+		t.Errorf("a row that is too large is left out of a look-up: %v", err)
+	}
+}

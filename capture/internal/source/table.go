@@ -31,8 +31,12 @@ type Table struct {
 	UsesSchema bool
 	// RowSecurity says that policies decide which rows the role sees.
 	RowSecurity bool
-	Columns     []TableColumn
-	Indexes     []Index
+	// Deletable says that the role may delete rows.
+	Deletable bool
+	// Filled says, of an outbox that the publication does not have, that it has rows.
+	Filled  bool
+	Columns []TableColumn
+	Indexes []Index
 }
 
 // TableColumn is a column of a Table.
@@ -59,7 +63,7 @@ const tablesQuery = `SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::
 	CASE WHEN c.relispartition THEN (SELECT format('%s.%s', rn.nspname, r.relname) FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
 		WHERE r.oid = pg_partition_root(c.oid)) ELSE '' END,
 	pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(n.oid, 'USAGE'),
-	c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')),
+	c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), has_table_privilege(c.oid, 'DELETE'),
 	(SELECT coalesce(json_agg(json_build_object('name', a.attname, 'type', a.atttypid::bigint, 'type_name', format_type(a.atttypid, -1), 'not_null', a.attnotnull, 'generated', a.attgenerated <> '',
 		'readable', has_column_privilege(c.oid, a.attnum, 'SELECT')) ORDER BY a.attnum), '[]')::text
 		FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
@@ -87,7 +91,7 @@ func readTables(ctx context.Context, conn *pgx.Conn, oids []uint32) ([]Table, er
 	var tables []Table
 	var t Table
 	var columns, indexes string
-	_, err = pgx.ForEachRow(rows, []any{&t.OID, &t.Schema, &t.Name, &t.Kind, &t.Persistence, &t.Identity, &t.Root, &t.Owned, &t.UsesSchema, &t.RowSecurity, &columns, &indexes}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&t.OID, &t.Schema, &t.Name, &t.Kind, &t.Persistence, &t.Identity, &t.Root, &t.Owned, &t.UsesSchema, &t.RowSecurity, &t.Deletable, &columns, &indexes}, func() error {
 		found := t
 		if err := json.Unmarshal([]byte(columns), &found.Columns); err != nil {
 			return err

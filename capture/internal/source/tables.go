@@ -2,12 +2,14 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replhub/replhub/capture/internal/change"
+	"github.com/replhub/replhub/capture/internal/outboxtable"
 	"github.com/replhub/replhub/capture/internal/row"
 	"github.com/replhub/replhub/capture/internal/selection"
 )
@@ -19,6 +21,8 @@ type Tables struct {
 	selection *selection.Selection
 	types     *row.Types
 	conn      *pgx.Conn
+	// DeleteOutbox says that the rows of outboxes are deleted once their events are stored.
+	DeleteOutbox bool
 }
 
 var _ change.Tables = (*Tables)(nil)
@@ -33,6 +37,83 @@ func (t *Tables) Close(ctx context.Context) {
 	if t.conn != nil {
 		_ = t.conn.Close(ctx) // it only read
 	}
+}
+
+// Outbox returns the Reader of a relation that is an outbox.
+func (t *Tables) Outbox(ctx context.Context, rel *change.Relation) (change.Outbox, error) {
+	layout := t.selection.Outbox(rel.Schema, rel.Name)
+	if layout == nil {
+		return nil, nil
+	}
+	conn, err := t.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var generation int64
+	if layout.Own() {
+		if generation, err = generationOf(ctx, conn, rel); err != nil {
+			return nil, err
+		}
+	}
+	var spent []int
+	if t.DeleteOutbox {
+		if spent, err = t.spent(ctx, conn, rel); err != nil {
+			return nil, err
+		}
+	}
+	reader, err := outboxtable.NewReader(layout, rel, generation, spent)
+	if err != nil {
+		return nil, &change.RefusalError{Err: err}
+	}
+	return reader, nil
+}
+
+// Filled reports whether a column that was added has a default, or had one when it was
+// added. A default that is no constant has written the table again, without a change in
+// the log.
+func (t *Tables) Filled(ctx context.Context, rel *change.Relation, column string) (filled bool, err error) {
+	conn, err := t.connection(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = $1 AND attname = $2 AND (atthasdef OR atthasmissing OR attidentity <> '') AND NOT attisdropped)",
+		rel.OID, column).Scan(&filled)
+	if err != nil {
+		return false, fmt.Errorf("look at a column that was added: %w", err)
+	}
+	return filled, nil
+}
+
+// spent returns the positions of the primary key, by which a row is deleted.
+func (t *Tables) spent(ctx context.Context, conn *pgx.Conn, rel *change.Relation) ([]int, error) {
+	key, err := primaryKey(ctx, conn, rel.OID)
+	if err != nil {
+		return nil, err
+	}
+	var spent []int
+	for n, c := range rel.Columns {
+		if slices.Contains(key, c.Name) {
+			spent = append(spent, n)
+		}
+	}
+	if len(spent) < len(key) || len(key) == 0 {
+		return nil, &change.RefusalError{Err: fmt.Errorf("the outbox has no primary key by which its rows could be deleted: ALTER TABLE %s ADD PRIMARY KEY, or start without --outbox-delete",
+			pgx.Identifier{rel.Schema, rel.Name}.Sanitize())}
+	}
+	return spent, nil
+}
+
+// generationOf reads the generation in force of package outbox's table.
+func generationOf(ctx context.Context, conn *pgx.Conn, rel *change.Relation) (generation int64, err error) {
+	table := pgx.Identifier{rel.Schema, rel.Name + "_generation"}.Sanitize()
+	err = conn.QueryRow(ctx, "SELECT generation FROM "+table).Scan(&generation)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the generation of the outbox: %w", change.Denied(err))
+	}
+	return generation, nil
 }
 
 // Table returns the Shape of a relation; nil when it is not captured. The relation is
