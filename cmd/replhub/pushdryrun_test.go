@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestPushDryRun(t *testing.T) {
 	o = execute(t.Context(), "", append(args, "--json")...)
 	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
 	var first previewReply
-	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 2 || first.Method != "POST" {
+	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 2 || first.Method != http.MethodPost {
 		t.Fatalf("%v, %+v", err, o)
 	}
 	verifier, err := standardwebhooks.NewWebhook(pushSecret)

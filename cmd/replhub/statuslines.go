@@ -83,7 +83,7 @@ func applyLine(service string, p apply.Progress) statusLine {
 
 // pushLine is the status of push.
 func pushLine(sum push.Summary, degraded []string, lane *replhub.Status) statusLine {
-	line := statusLine{Service: sum.Service, Done: uint64(sum.Delivered), DeadLetters: lane.DeadLetters, Left: lane.Backlog + lane.Lag} //nolint:gosec // a count
+	line := statusLine{Service: sum.Service, Done: uint64(sum.Delivered), DeadLetters: lane.DeadLetters, Left: lane.Backlog + lane.Lag}
 	for _, f := range lane.Fills {
 		line.Copying, line.Rows = append(line.Copying, f.Entities...), line.Rows+f.Rows
 		if f.Waits != "" {

@@ -61,8 +61,10 @@ func TestCaughtUp(t *testing.T) {
 	} {
 		w := &catching{epoch: 1, idle: map[string]time.Time{}}
 		for i, l := range looks {
-			status := &contract.LaneStatus{State: contract.LaneLive, Epoch: l.epoch, Seq: l.seq, Lag: l.lag, LastSeq: l.last, Backlog: l.pending + l.acks,
-				Workers: []contract.WorkerStatus{{Consumer: "workers", AckFloor: l.floor, Pending: l.pending, AckPending: int(l.acks)}}}
+			status := &contract.LaneStatus{
+				State: contract.LaneLive, Epoch: l.epoch, Seq: l.seq, Lag: l.lag, LastSeq: l.last, Backlog: l.pending + l.acks,
+				Workers: []contract.WorkerStatus{{Consumer: "workers", AckFloor: l.floor, Pending: l.pending, AckPending: int(l.acks)}},
+			}
 			if l.fill {
 				status.Fill = &contract.FillStatus{Kind: contract.FillSnapshot}
 			}

@@ -95,7 +95,7 @@ func (p *Places) unseal(hidden, whose string) (at place, ok bool) {
 	}
 	at.read = string(text[n : n+int(length)])
 	looked, n := binary.Uvarint(text[n+int(length):])
-	at.looked = int(looked) //nolint:gosec // this process has written it
+	at.looked = int(looked)
 	return at, n > 0
 }
 
