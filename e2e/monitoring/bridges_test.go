@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 )
 
 // secret signs requests; it is nobody's.
-const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // of tests
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // bridges are a capture with its standby, an apply and a push, between a database and an
 // endpoint.
@@ -144,10 +145,7 @@ func TestDashboardAndAlertsOfBridges(t *testing.T) {
 	b.answer.Store(http.StatusGone)
 	b.publish(1, `{"id":1,"name":"Bob"}`)
 	gone := b.await("the answer that the endpoint is gone", func(s sample) error { return s.has(1, "replhub_push_gone") })
-	only := make(sample)
-	for name, value := range well {
-		only[name] = value
-	}
+	only := maps.Clone(well)
 	for name, value := range gone {
 		if target := `instance="p1"`; containsLabel(name, target) && !keeps(name) {
 			only[name] = value
@@ -171,10 +169,7 @@ func TestDashboardAndAlertsOfBridges(t *testing.T) {
 		`replhub_capture_unconfirmed_bytes{job="replhub-capture",instance="c1",service="user-profile"}`:     "ReplhubCaptureKeepsWAL",
 		`replhub_capture_state{job="replhub-capture",instance="c2",service="user-profile",state="stopped"}`: "ReplhubCaptureStopped",
 	} {
-		broken := make(sample)
-		for name, value := range well {
-			broken[name] = value
-		}
+		broken := maps.Clone(well)
 		if _, ok := broken[series]; !ok {
 			t.Fatalf("there is no series %s", series)
 		}

@@ -3,6 +3,7 @@ package monitoring_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -197,6 +198,7 @@ func (w *world) must(err error) {
 // Each fault of a real hub fires the alerts that are meant and no other, and none fires
 // before it or after it.
 func TestAlertsOfHubs(t *testing.T) {
+	t.Parallel()
 	for _, f := range hubFaults() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -240,10 +242,7 @@ func TestAlertsOfChangedSeries(t *testing.T) {
 		{`replhub_ingest_fill_ratio{job="replhub",instance="h1"}`, .79, nil},
 		{`replhub_lane_dead_letters{job="replhub",instance="h1",service="s"}`, 0, nil},
 	} {
-		broken := make(sample)
-		for name, value := range well {
-			broken[name] = value
-		}
+		broken := maps.Clone(well)
 		broken[c.series] = c.value
 		stories = append(stories, story{name: fmt.Sprint(c.series, c.value), well: well, broken: broken, fires: c.fires})
 	}
