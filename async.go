@@ -34,12 +34,22 @@ func (p *Pending) Wait(ctx context.Context) (Ack, error) {
 // itself. An error is a *PublishError and means that nothing was sent. The payload
 // and the headers must not change until the event is done.
 func (c *Client) PublishAsync(ctx context.Context, ev Event) (*Pending, error) {
+	var done func(Ack, error)
+	if c.cfg.OnPublish != nil {
+		done = c.announce(ctx, &ev)
+	}
+	if done == nil {
+		done = func(Ack, error) {}
+	}
 	if err := c.inflight.begin(); err != nil {
-		return nil, publishError(&ev, err, false)
+		err = publishError(&ev, err, false)
+		done(Ack{}, err)
+		return nil, err
 	}
 	p, err := c.admit(ctx, ev)
 	if err != nil {
 		c.inflight.end()
+		done(Ack{}, err)
 		return nil, err
 	}
 	pending := &Pending{id: p.event.ID, done: make(chan struct{})}
@@ -48,6 +58,7 @@ func (c *Client) PublishAsync(ctx context.Context, ev Event) (*Pending, error) {
 		defer c.inflight.end()
 		defer c.leave()
 		defer close(pending.done)
+		defer func() { done(pending.ack, pending.err) }()
 		defer p.place.leave()
 		pending.ack, pending.err = c.deliver(context.WithoutCancel(ctx), p, neverHeld)
 	}()

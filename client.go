@@ -139,7 +139,7 @@ func dial(ctx context.Context, cfg Config) (*nats.Conn, error) {
 	}
 	opts := slices.Concat(
 		[]nats.Option{nats.Name(name), nats.Timeout(cfg.Timeout), nats.ReconnectWait(dialWait)},
-		inbox, files, cfg.Options, []nats.Option{supervisor.Option()},
+		reconnect.Alive(), inbox, files, cfg.Options, []nats.Option{supervisor.Option()},
 	)
 	for refused := false; ; {
 		nc, err := nats.Connect(cfg.URL, opts...)

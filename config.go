@@ -56,6 +56,12 @@ type Config struct {
 	// Trace gives the headers that carry the context's trace, such as "traceparent"
 	// and "tracestate"; none by default. The event's own headers take precedence.
 	Trace func(ctx context.Context) map[string]string
+	// OnPublish is called with each event of a publish before the event is sent, for
+	// traces and metrics; nothing by default. It may add headers, such as "traceparent":
+	// ev and its Header are copies of the caller's. done, which may be nil, is called
+	// once with the event's outcome, all attempts included. OnPublish and done must return
+	// soon, and may be called concurrently.
+	OnPublish func(ctx context.Context, ev *Event) (done func(Ack, error))
 	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
 }

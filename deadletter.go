@@ -26,6 +26,17 @@ const (
 	maxHeaderBytes = 1<<16 - 1 - 256
 )
 
+// DeadLetterError is the cause of a dead letter, as OnDead gets it.
+type DeadLetterError struct {
+	// Reason is the letter's reason in one word, such as "failed" or "parked".
+	Reason string
+	// Text is the error of the last attempt, in one line.
+	Text string
+}
+
+// Error is the text.
+func (e *DeadLetterError) Error() string { return e.Text }
+
 // bury stores a job's dead letter before it settles the job: after a crash in
 // between, the server delivers the event again, and nothing is lost. Where the letter
 // cannot be stored, storing is tried again, and the key waits.
@@ -62,7 +73,7 @@ func (s *Subscriber) store(ctx context.Context, j *job) queue.Letter {
 	s.client.log.Warn("dead letter", "entity", j.delivery.Entity, "key", j.Row.Key, "id", j.delivery.ID,
 		"reason", j.letter.Header.Get(contract.HeaderReason), "attempts", j.Attempts(), "err", cause)
 	if s.cfg.OnDead != nil {
-		s.cfg.OnDead(&j.delivery, errors.New(cause))
+		s.cfg.OnDead(&j.delivery, &DeadLetterError{Reason: j.letter.Header.Get(contract.HeaderReason), Text: cause})
 	}
 	// Where the header is missing or not the hub's, the letter was never redriven.
 	redriven, _ := strconv.Atoi(header(j.msg.Header, contract.HeaderRedriven))

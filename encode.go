@@ -108,10 +108,8 @@ func hubHeaders(header nats.Header, ev *Event) error {
 		if !carries(ev.ContentType) {
 			return invalid("ContentType", "%s cannot be a header's value", contract.Quote(ev.ContentType))
 		}
-		for name := range header {
-			if strings.EqualFold(name, headerContentType) {
-				return invalid("ContentType", "stands in Header too")
-			}
+		if hasFold(header, headerContentType) {
+			return invalid("ContentType", "stands in Header too")
 		}
 		header[headerContentType] = []string{ev.ContentType}
 	}
@@ -141,7 +139,7 @@ func ownHeaders(header nats.Header, own map[string][]string) error {
 // addTrace adds trace headers that the event does not have itself.
 func addTrace(header nats.Header, trace map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(trace)) {
-		if _, ok := header[name]; ok {
+		if hasFold(header, name) {
 			continue
 		}
 		if err := ownHeaders(header, map[string][]string{name: {trace[name]}}); err != nil {
@@ -149,6 +147,17 @@ func addTrace(header nats.Header, trace map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// hasFold reports whether a header is there, in any letter case: clients of other
+// languages write "Traceparent".
+func hasFold(header nats.Header, name string) bool {
+	for own := range header {
+		if strings.EqualFold(own, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkName accepts tokens as in HTTP, without the names that are commands to servers

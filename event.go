@@ -90,4 +90,7 @@ type Delivery struct {
 	Data []byte
 	// Attempt counts deliveries of this copy, from 1.
 	Attempt int
+	// Received is when this process got the copy, by its own clock; zero at a further
+	// attempt in this process.
+	Received time.Time
 }

@@ -20,6 +20,7 @@ type job struct {
 
 	in          *intake
 	msg         *nats.Msg
+	received    time.Time
 	first, last time.Time // attempts
 	letter      *nats.Msg // to be stored before anything else
 	delivery    Delivery
@@ -76,7 +77,7 @@ func decimal(s string) uint64 {
 // newJob reads the part of a message that the scheduler needs; a worker reads the
 // rest.
 func newJob(in *intake, m *nats.Msg, c coordinates) *job {
-	j := &job{in: in, msg: m}
+	j := &job{in: in, msg: m, received: time.Now()}
 	j.Owner, j.Reply, j.Seq, j.Delivered, j.Size = j, m.Reply, c.stream, c.delivered, len(m.Data)
 	j.Row.Entity, _, _ = cutCopy(m.Subject)
 	j.Row.Key = header(m.Header, contract.HeaderKey)

@@ -31,6 +31,18 @@ type Ack struct {
 // little later, and an event that the caller publishes again comes after the events
 // in between. With Event.Version set, a replica applies both correctly.
 func (c *Client) Publish(ctx context.Context, ev Event) (Ack, error) {
+	if c.cfg.OnPublish == nil {
+		return c.publish(ctx, ev)
+	}
+	done := c.announce(ctx, &ev)
+	ack, err := c.publish(ctx, ev)
+	if done != nil {
+		done(ack, err)
+	}
+	return ack, err
+}
+
+func (c *Client) publish(ctx context.Context, ev Event) (Ack, error) {
 	if err := c.inflight.begin(); err != nil {
 		return Ack{}, publishError(&ev, err, false)
 	}

@@ -23,31 +23,43 @@ import (
 // outcome of each event: the server recognises an event that is already stored by its
 // id.
 func (c *Client) PublishAll(ctx context.Context, events []Event) ([]Ack, error) {
-	for i := range events {
-		if events[i].ID == "" {
-			events[i].ID = newID()
-		}
+	if len(events) == 0 {
+		return nil, nil
 	}
+	giveIDs(events)
+	w := c.watch(ctx, events)
+	o := c.publishAll(ctx, w.events)
+	w.ended(o)
+	return o.leading()
+}
+
+// publishAll publishes events with ids, in batches where that is quicker.
+func (c *Client) publishAll(ctx context.Context, events []Event) outcomes {
 	if len(events) < fewestInBatch || !c.batches.allowed() {
-		return c.PublishBatch(ctx, events)
+		return c.publishEach(ctx, events)
 	}
 	// The first event's acknowledgement tells whether it was stored before. If it
 	// was, later events may have been as well, which a batch does not report.
-	first, err := c.Publish(ctx, events[0])
+	first, err := c.publish(ctx, events[0])
 	if err != nil {
-		return nil, err
+		o := newOutcomes(len(events))
+		o.errs[0] = err
+		for i := 1; i < len(events); i++ {
+			o.errs[i] = publishError(&events[i], errHeld, false)
+		}
+		return o
 	}
-	acks := append(make([]Ack, 0, len(events)), first)
-	for goOn := !first.Duplicate; goOn && len(acks) < len(events); {
+	var o outcomes
+	o.stored([]Ack{first})
+	for goOn := !first.Duplicate; goOn && len(o.acks) < len(events); {
 		var stored []Ack
-		stored, goOn = c.publishTogether(ctx, events[len(acks):])
-		acks = append(acks, stored...)
+		stored, goOn = c.publishTogether(ctx, events[len(o.acks):])
+		o.stored(stored)
 	}
-	if len(acks) == len(events) {
-		return acks, nil
+	if len(o.acks) < len(events) {
+		o.add(c.publishEach(ctx, events[len(o.acks):]))
 	}
-	rest, err := c.PublishBatch(ctx, events[len(acks):])
-	return append(acks, rest...), err
+	return o
 }
 
 // fewestInBatch is the number of events for which a batch, which takes three round

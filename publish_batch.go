@@ -19,36 +19,54 @@ func (c *Client) PublishBatch(ctx context.Context, events []Event) ([]Ack, error
 	if len(events) == 0 {
 		return nil, nil
 	}
-	if err := c.inflight.begin(); err != nil {
-		return nil, publishError(&events[0], err, false)
-	}
-	defer c.inflight.end()
+	giveIDs(events)
+	w := c.watch(ctx, events)
+	o := c.publishEach(ctx, w.events)
+	w.ended(o)
+	return o.leading()
+}
+
+// giveIDs gives an id to each event without one.
+func giveIDs(events []Event) {
 	for i := range events {
 		if events[i].ID == "" {
 			events[i].ID = newID()
 		}
 	}
-	b := &batchPublish{client: c, events: events, acks: make([]Ack, len(events)), errs: make([]error, len(events))}
+}
+
+// publishEach publishes events with ids, with an acknowledgement for each.
+func (c *Client) publishEach(ctx context.Context, events []Event) outcomes {
+	o := newOutcomes(len(events))
+	if err := c.inflight.begin(); err != nil {
+		for i := range events {
+			o.errs[i] = publishError(&events[i], err, false)
+		}
+		return o
+	}
+	defer c.inflight.end()
+	b := &batchPublish{client: c, events: events, outcomes: o}
 	b.first.Store(int64(len(events)))
 	var workers sync.WaitGroup
 	for range min(len(events), c.cfg.MaxPending) {
 		workers.Go(func() { b.work(ctx) })
 	}
 	workers.Wait()
-	first := int(b.first.Load())
-	if first == len(events) {
-		return b.acks, nil
+	for i := b.next; i < len(events); i++ {
+		if o.errs[i] == nil {
+			o.errs[i] = publishError(&events[i], errHeld, false) // it was not begun
+		}
 	}
-	return b.acks[:first:first], b.errs[first]
+	return o
 }
 
-// batchPublish is one call of PublishBatch under way. Each worker writes acks and errs of its own
+// batchPublish is one call of PublishBatch under way. Each worker writes the outcomes of its own
 // events alone.
 type batchPublish struct {
+	outcomes
+
 	client *Client
 	events []Event
-	acks   []Ack
-	errs   []error
 	first  atomic.Int64 // the least index that failed; the length while none did
 
 	mu   sync.Mutex // guards next, and has events enter their rows in order

@@ -54,8 +54,9 @@ type SubscriberConfig struct {
 	// event stays unacknowledged and is tried again at MaxBackoff until it
 	// succeeds, and its key's later events wait. By default the key goes on.
 	HoldKey bool
-	// OnDead is called after a dead letter was stored; for alarms. Nothing by
-	// default. OnDead must return soon and may be called concurrently.
+	// OnDead is called after a dead letter was stored; for alarms. cause is a
+	// *DeadLetterError. Nothing by default. OnDead must return soon and may be called
+	// concurrently.
 	OnDead func(d *Delivery, cause error)
 	// DrainTimeout bounds the end of Run: handlers under way may finish within
 	// it, and then their context is cancelled; 10 s by default.

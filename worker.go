@@ -59,10 +59,15 @@ func (w *worker) attemptOne(j *job) queue.Verdict {
 // begin fills in the delivery for an attempt that begins now.
 func (j *job) begin(service string) *Delivery {
 	j.last = time.Now()
-	if j.first.IsZero() {
+	first := j.first.IsZero()
+	if first {
 		j.first = j.last
 	}
-	return j.build(service)
+	d := j.build(service)
+	if first {
+		d.Received = j.received
+	}
+	return d
 }
 
 // failed decides what becomes of a job that its handler answered with an error, and

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,15 +24,19 @@ const minimalCover = 75
 // Every module that the product or its tests are built from has a licence file, and its
 // licences are compatible with the product's own.
 func TestLicencesOfDependencies(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "-f",
-		"{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", "github.com/replhub/replhub/...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	folders := make(map[string]string)
-	for line := range strings.Lines(string(out)) {
-		if module, folder, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
-			folders[module] = folder
+	for _, module := range modules(t) {
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "-f",
+			"{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", "./...")
+		list.Dir = module
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			if module, folder, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && !strings.HasPrefix(module, own) {
+				folders[module] = folder
+			}
 		}
 	}
 	if len(folders) < 10 {
@@ -48,6 +53,60 @@ func TestLicencesOfDependencies(t *testing.T) {
 		for _, l := range licences {
 			if !slices.Contains(compatible, l) {
 				t.Errorf("%s has the licence %s, which is not among %v", module, l, compatible)
+			}
+		}
+	}
+}
+
+// own begins the path of each module of this tree.
+const own = "github.com/replhub/replhub"
+
+// modules are the folders of the modules of this tree.
+func modules(t *testing.T) []string {
+	t.Helper()
+	var folders []string
+	walk(t, func(path string) {
+		if filepath.Base(path) == "go.mod" {
+			folders = append(folders, filepath.Dir(path))
+		}
+	})
+	if len(folders) < 2 {
+		t.Fatalf("modules found: %v", folders)
+	}
+	return folders
+}
+
+// What CI does with a module, it does with each: "./..." ends at a module, so none is
+// reached from another.
+func TestEachModuleIsTested(t *testing.T) {
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	taskfile, dependabot, lint, changelog := read("Taskfile.yml"), read(".github/dependabot.yml"), read(".github/workflows/lint.yml"), read("CHANGELOG.md")
+	newest := regexp.MustCompile(`(?m)^## \[(\d[^\]]*)\]`).FindStringSubmatch(changelog)
+	for _, folder := range modules(t) {
+		name, err := filepath.Rel(root, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "." {
+			continue
+		}
+		for _, must := range []struct{ text, have string }{
+			{taskfile, "dir: " + name},
+			{taskfile, "cd " + name + " && go mod verify && go vet"},
+			{taskfile, "cd " + name + " && go run {{.GOVULNCHECK}}"},
+			{dependabot, "directory: /" + name},
+			{lint, "cd " + name + " && go mod tidy -diff"},
+			{read(name + "/go.mod"), own + " v" + newest[1]}, // released together, this one second
+		} {
+			if !strings.Contains(must.text, must.have) {
+				t.Errorf("module %s: %q is missing", name, must.have)
 			}
 		}
 	}

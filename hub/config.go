@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/replhub/replhub/hub/internal/console"
+	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/hub/internal/request"
 	"github.com/replhub/replhub/internal/contract"
@@ -62,6 +63,9 @@ type Console struct {
 	// by default.
 	Every time.Duration
 }
+
+// CopyTrace is a copy of an event that carries a trace.
+type CopyTrace = lane.CopyTrace
 
 // Config configures a Hub. Conn and Registry are required; all other fields have
 // defaults.
@@ -156,6 +160,12 @@ type Config struct {
 	Version string
 	// Logger gets the messages for operators; slog.Default by default.
 	Logger *slog.Logger
+	// Traced is called for each copy of an event that carries a trace (the header
+	// traceparent), before the copy is sent; done, which may be nil, is called once the
+	// copy is stored or known not to be. For the dead letter of an event that cannot be
+	// copied, it is called once the letter is stored. Both must return at once: the
+	// copying waits. Nil, the default, traces nothing.
+	Traced func(CopyTrace) (done func(error))
 	// OwnAll makes this hub copy into every lane, regardless of other hubs; for tests
 	// of hubs that compete.
 	OwnAll bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -210,13 +211,16 @@ const (
 	// openRetry paces the attempts to open JetStream, openTry bounds one.
 	openRetry = 200 * time.Millisecond
 	openTry   = 5 * time.Second
+	// peerOffline is how nats-server says that a stream needs more servers than are there
+	// now (JSClusterNoPeersErrF, as it is for placements that never fit).
+	peerOffline = "peer offline"
 )
 
-// electing reports whether an error means that a cluster has no leader, or that an
-// answer was lost with a leader.
+// electing reports whether an error means that a cluster has no leader, that it waits for
+// servers that have just started, or that an answer was lost with a leader.
 func electing(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.Code == 503 || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
+	return ok && (api.Code == 503 || strings.Contains(api.Description, peerOffline)) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 
 func (h *Hub) tryOpen(ctx context.Context) error {
@@ -326,7 +330,7 @@ func (h *Hub) discover(ctx context.Context) error {
 	h.tail = h.ingest.NewTail(at)
 	h.lanes.Use(lane.NewEnv(lane.Env{
 		JS: h.js, Ingest: h.ingest, Tail: h.tail, Appender: h.appender, DeadLetters: h.deadLetters, Hold: h.deadLetters.Hold, Prove: h.deadLetters.Prove,
-		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint,
+		Memory: h.cfg.MemoryBytes * lanesPart / allParts, Hub: h.cfg.ID, Log: h.log, Failpoint: h.cfg.Failpoint, Traced: h.cfg.Traced,
 		Recorded: h.recordedState, OnHeld: h.lanes.TellHeld,
 	}))
 	h.hubs.Refresh(ctx, found)

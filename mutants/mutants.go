@@ -260,10 +260,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "rewind-forward", guarantee: "a rewind skips nothing",
-		file: "hub/internal/lane/rewind.go",
-		old:  `		if start < from {`,
-		new:  `		if start < from && start == 0 {`,
-		pkg:  "./hub", test: "TestRewindNeverSkips",
+		file: "hub/internal/lane/rewind/plan.go",
+		old:  `	if start < p.found.From {`,
+		new:  `	if start < p.found.From && start == 0 {`,
+		pkg:  "./hub/internal/lane/rewind", test: "TestPlan",
 	},
 	{
 		name: "newer-record-overwritten", guarantee: "an old hub must not ignore a new restriction",

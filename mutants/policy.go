@@ -15,12 +15,12 @@ var policyMutants = []mutant{
 	{
 		name: "policy-form", guarantee: "a hub that knows no policies does not touch a lane under one",
 		file: "hub/internal/lane/record/state.go", old: "s.Form = policyForm", new: "_ = policyForm",
-		pkg: "./hub/internal/lane/record", test: "TestRecordWithAPolicy", noSim: "the simulation has no policies",
+		pkg: "./hub/internal/lane/record", test: "TestRecordWithAPolicy", noSim: "the hubs of a run are of one version",
 	},
 	{
 		name: "policy-newer-only", guarantee: "an older policy replaces no newer one in a lane",
-		file: "hub/internal/policy/apply.go", old: "in.Policy != nil && in.Policy.Rev >= o.Rev || ", new: "",
-		pkg: "./hub/internal/policy", test: "TestOrdersAreLaid",
+		file: "hub/internal/lane/record/policy.go", old: "in.Policy != nil && in.Policy.Rev >= rev || ", new: "",
+		pkg: "./hub/internal/policy", test: "TestOrdersAreLaid", noSim: "the lane is held then, until its policy is in force again",
 	},
 	{
 		name: "policy-vanished", guarantee: "a policy that vanished from the registry opens nothing",
@@ -34,18 +34,18 @@ var policyMutants = []mutant{
 	},
 	{
 		name: "policy-older-lane", guarantee: "a lane that began with an older copy gets no copies until its policy is in force",
-		file: "hub/internal/lane/held.go", old: "if rev := ledger.Behind(in.Entity, have); rev > 0 {", new: "if rev := ledger.Behind(in.Entity, have); false {",
+		file: "hub/internal/lane/record/policy.go", old: "have); rev > 0 {", new: "have); false {",
 		pkg: "./hub/internal/lane", test: "TestLaneLacksAPolicy",
 	},
 	{
 		name: "policy-held", guarantee: "a lane that is held copies nothing, and takes no letters",
 		file: "hub/internal/lane/core/lane.go", old: "case w.Held && w.Owned:", new: "case false && w.Held:",
-		pkg: "./hub/internal/lane/core", test: "TestScripts", noSim: "the simulation has no policies",
+		pkg: "./hub/internal/lane/core", test: "TestScripts", noSim: rare,
 	},
 	{
 		name: "policy-pinned-again", guarantee: "a policy waits for a registration that pins ingest again",
 		file: "hub/internal/ingest/retention/policy.go", old: "if _, ok := l.Pins[id]; ok {", new: "if now, ok := l.Pins[id]; ok && now.Until.Equal(pins[id].Until) {",
-		pkg: "./hub/internal/ingest/retention", test: "TestRegistrationsUnderWay", noSim: "the simulation has no policies",
+		pkg: "./hub/internal/ingest/retention", test: "TestRegistrationsUnderWay", noSim: rare,
 	},
 	{
 		name: "policy-stored-late", guarantee: "an older policy takes no newer one's place in the registry",

@@ -47,10 +47,11 @@ var semanticsMutants = []mutant{
 	},
 	{
 		name: "rewind-forwards", guarantee: "a rewind goes back, or is refused",
-		file: "hub/internal/lane/forwards.go",
-		old:  `		if found && forwards == nil {`,
+		file: "hub/internal/lane/rewind/plan.go",
+		old:  `		if found && seq < p.found.From && p.next == nil {`,
 		new:  `		if found && false {`,
-		pkg:  "./hub", test: "TestRewindForwardsIsRefused",
+		pkg:  "./hub/internal/lane/rewind", test: "TestPlan",
+		noSim: "the refusal is for the caller: the consumers keep what is not acknowledged",
 	},
 	{
 		name: "unknown-record-fields", guarantee: "records made by hand are checked as requests are",

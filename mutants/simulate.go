@@ -14,7 +14,7 @@ import (
 
 // cores are the pure packages, whose mutants the simulation has to find.
 var cores = []string{
-	"hub/internal/ingest/retention/", "hub/internal/lane/core/", "hub/internal/lane/record/", "hub/internal/lane/history/",
+	"hub/internal/ingest/retention/", "hub/internal/lane/core/", "hub/internal/lane/record/", "hub/internal/lane/history/", "hub/internal/lane/rewind/",
 	"hub/internal/record/", "hub/internal/reconcile/agree/", "hub/internal/deadletter/redrive/", "internal/queue/",
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/replhub/replhub"
@@ -93,6 +94,10 @@ func withTrace(own map[string][]string, trace map[string]string) map[string][]st
 	all := make(map[string][]string, len(own)+len(trace))
 	for name, value := range trace {
 		all[name] = []string{value}
+	}
+	for name := range own {
+		// Clients of other languages write "Traceparent".
+		maps.DeleteFunc(all, func(traced string, _ []string) bool { return strings.EqualFold(traced, name) })
 	}
 	maps.Copy(all, own)
 	return all

@@ -54,6 +54,8 @@ func TestCompletes(t *testing.T) {
 		"pub --origin ":               "application sharing",
 		"dev --log-level ":            "debug info warn error",
 		"ls --context ":               "prod test",
+		"doctor --role ":              "hub operator observer application sharing",
+		"doctor apply ":               "application sharing",
 	} {
 		if diff := cmp.Diff(want, completions(t, strings.Split(line, " ")...)); diff != "" {
 			t.Errorf("%s(-want +got):\n%s", line, diff)

@@ -132,6 +132,11 @@ func (a *app) dev(ctx context.Context, o devOptions, log *slog.Logger) (err erro
 	}
 	free := freeDisk(server.StoreDir())
 	smallLimits(&cfg, free)
+	stopTracing, err := startTracing(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	d := daemon{cfg: cfg, listener: listener, lost: connection.lost, drain: devDrain}
 	return explainStart(a.devRun(ctx, o, d, server), devSpace(server.StoreDir(), free))
 }

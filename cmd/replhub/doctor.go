@@ -78,7 +78,7 @@ func (f *doctorFlags) register(a *app, cmd *cobra.Command) {
 	flags.StringVar(&f.httpTokenFile, "http-token-file", "", "file with the token of the hubs' HTTP")
 	flags.StringArrayVar(&f.monitors, "monitor", nil, "address of a server's monitoring (http_port), such as http://127.0.0.1:8222; may be repeated")
 	flags.BoolVar(&f.all, "all", false, "also print each check that passes")
-	a.completeFlags(cmd, map[string]completer{"role": oneOf("hub", "operator", "observer")})
+	a.completeFlags(cmd, map[string]completer{"role": knownRoles})
 }
 
 // doctor makes the checks and prints the report.
@@ -239,4 +239,9 @@ func tokenIn(file string) (string, error) {
 	}
 	text, err := os.ReadFile(file)
 	return strings.TrimSpace(string(text)), err
+}
+
+// knownRoles are those that credentials may be meant for.
+func knownRoles(ctx context.Context, a *app, args []string) []string {
+	return append([]string{"hub", "operator", "observer"}, knownServices(ctx, a, args)...)
 }

@@ -47,8 +47,8 @@ func (s natsSettings) connect(id string, log *slog.Logger) (*hubLink, error) {
 
 // options are those of every hub's connection.
 func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
-	return []nats.Option{
-		nats.Name("replhub " + id),
+	return append(reconnect.Alive(),
+		nats.Name("replhub "+id),
 		nats.CustomInboxPrefix(permissions.InboxHub),
 		nats.ReconnectWait(reconnectWait),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -66,7 +66,7 @@ func (l *hubLink) options(id string, log *slog.Logger) []nats.Option {
 			}
 			l.lost <- fmt.Errorf("the connection to NATS is closed permanently: %w; start the hub again", err)
 		}),
-	}
+	)
 }
 
 // options are the settings' own: files that are read at each attempt.

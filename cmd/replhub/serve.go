@@ -32,6 +32,8 @@ that are under way. Several hubs on one NATS share the lanes.
 Environment variables are the only configuration:
 
 ` + variablesHelp() + `
+Traces of copies are exported where OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+
 The log goes to stdout. If the hub cannot start or has to end, the reason goes to
 stderr.`,
 		Example: `  REPLHUB_NATS_URL=nats://127.0.0.1:4222 replhub serve
@@ -86,6 +88,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	if cfg.Registry, err = s.registry(connection.nc, log); err != nil {
 		return err
 	}
+	stopTracing, err := startTracing(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	d := daemon{cfg: cfg, listener: listener, lost: connection.lost, drain: s.DrainTimeout}
 	return explainStart(d.run(ctx, func() {
 		log.Info("ready", "hub", cfg.ID, "nats", reconnect.Server(connection.nc), "registry", s.Registry,

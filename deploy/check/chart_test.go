@@ -331,8 +331,17 @@ func judgeCommand(t *testing.T, name string, c corev1.Container) {
 	}
 }
 
-// runsOrLacksServers runs the binary where none of its servers and files is.
+// runsOrLacksServers fails if the binary refuses its arguments or its variables.
 func runsOrLacksServers(t *testing.T, name string, args []string, env map[string]string) {
+	t.Helper()
+	if refusal := refusalOf(t, args, env); refusal != "" {
+		t.Errorf("%s: replhub %s: %s", name, strings.Join(args, " "), refusal)
+	}
+}
+
+// refusalOf runs the binary where none of its servers and files is, and returns what it
+// says if its settings are wrong; empty if only the servers and files are missing.
+func refusalOf(t *testing.T, args []string, env map[string]string) string {
 	t.Helper()
 	// What still waits for a server after three seconds has taken its settings.
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -349,17 +358,34 @@ func runsOrLacksServers(t *testing.T, name string, args []string, env map[string
 		if strings.HasSuffix(variable, "_CONFIG") {
 			continue // its settings are judged with the ConfigMap
 		}
-		if strings.HasPrefix(value, "0.0.0.0:") {
-			value = "127.0.0.1:" + strings.TrimPrefix(value, "0.0.0.0:")
+		if port, ok := strings.CutPrefix(value, "0.0.0.0:"); ok {
+			value = "127.0.0.1:" + port
 		}
 		cmd.Env = append(cmd.Env, variable+"="+value)
 	}
 	out, err := cmd.CombinedOutput()
-	t.Logf("%s %v: %.160s", name, args, out)
 	for _, wrong := range []string{"is no variable", "unknown", "usage", "must be", "Usage"} {
 		if strings.Contains(string(out), wrong) {
-			t.Errorf("%s: replhub %s: %v: %s", name, strings.Join(args, " "), err, out)
-			return
+			return fmt.Sprintf("%v: %s", err, out)
+		}
+	}
+	return ""
+}
+
+// A misspelt variable, flag or command is seen.
+func TestRefusalsAreSeen(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		env  map[string]string
+	}{
+		{[]string{"serve"}, map[string]string{"REPLHUB_HISTROY": "1h"}},
+		{[]string{"serve"}, map[string]string{"REPLHUB_HISTORY": "-1h"}},
+		{[]string{"apply", "s"}, map[string]string{"REPLHUB_APPLY_TABEL": "a=b"}},
+		{[]string{"apply", "s", "--tabel", "a=b"}, nil},
+		{[]string{"prob", "healthz"}, nil},
+	} {
+		if refusalOf(t, c.args, c.env) == "" {
+			t.Errorf("%v %v is taken", c.args, c.env)
 		}
 	}
 }

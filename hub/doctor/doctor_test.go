@@ -315,3 +315,31 @@ func TestNothingIsChanged(t *testing.T) {
 		t.Errorf("the spy has seen only %q", sent)
 	}
 }
+
+// A lane that is full, and one with a dead letter.
+func TestFindsLanesInTrouble(t *testing.T) {
+	s := newSite(t, natstest.Start(t).URL())
+	s.hub()
+	s.ask("replhub.register.full", `{"entities":["user"],"max_bytes":65536}`)
+	s.ask("replhub.register.poisoned", `{"entities":["tenant"]}`)
+	for range 50 {
+		if _, err := s.js.Publish(t.Context(), "db.user.update", []byte(`{"id":"42","text":"`+strings.Repeat("x", 4000)+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.js.Publish(t.Context(), "db.tenant.update", []byte(`{"id":"1"}`)); err != nil {
+		t.Fatal(err)
+	}
+	workers, err := s.js.Consumer(t.Context(), "SUB_poisoned", "workers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := workers.Next(jetstream.FetchMaxWait(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.TermWithReason("poison"); err != nil {
+		t.Fatal(err)
+	}
+	s.await([]string{"lanes.state"}, []string{"hubs.degraded", "lanes.dead_letters"}) // the hub says so of the full one, too
+}

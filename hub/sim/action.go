@@ -130,6 +130,17 @@ const (
 
 	// Redrive: a hub puts the dead letters of a service back into its lane.
 	Redrive
+	// Rewind: a hub rewinds the workers of a service by N events. Finish: a hub finishes a
+	// rewind that was cut short.
+	Rewind
+	Finish
+
+	// Policies, as one of the first actions, gives events a member that policies may hide.
+	// Policy: a hub changes the policy of an entity; N says of which one, and to what.
+	// Enforce: a hub puts policies in force in lanes that a change did not reach.
+	Policies
+	Policy
+	Enforce
 
 	verbs
 )
@@ -140,7 +151,7 @@ var verbNames = [verbs]string{
 	"trim", "trim-lane", "pull", "crash", "kill", "start", "freeze", "thaw", "own", "disown", "rollback", "recreate", "forget", "restart", "away", "back", "lag",
 	"full", "room", "copy", "restore", "delete", "unconsume", "consume", "skew", "drift", "registry", "look", "redefine", "by-hand", "vanish", "wipe", "expire", "limit", "batches", "calm",
 	"instances", "go", "due", "join", "begin", "handle", "poison", "cut", "leave", "unpin",
-	"redrive",
+	"redrive", "rewind", "finish", "policies", "policy", "enforce",
 }
 
 // Fault reports whether a verb is a fault.

@@ -106,6 +106,9 @@ func (l *writer) messages(last uint64, msgs []core.Message) []model.Publish {
 		at := last + uint64(i)
 		h := headers(m.Header.Clone())
 		h[contract.HeaderExpectedLastSeq] = []string{strconv.FormatUint(at, 10)}
+		if l.h.w.policies.on {
+			h[payload] = []string{string(m.Data)}
+		}
 		out[i] = model.Publish{Subject: m.Subject, Value: h, Last: &at, HeaderBytes: m.Size()}
 	}
 	return out

@@ -63,6 +63,10 @@ type Counts struct {
 	Deliveries, Redelivered, Letters, Handovers int
 	// Redriven are copies of dead letters that came back.
 	Redriven int
+	// Rewinds are those that were recorded.
+	Rewinds int
+	// Policies are the changes of policies that were in force.
+	Policies int
 }
 
 // ask sends a request to a stream's leader. then is called with the request's error when

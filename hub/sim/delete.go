@@ -66,6 +66,9 @@ func (j *judge) deleted(lane string) {
 	for _, id := range j.states[lane].Ended {
 		j.lost[id] = true
 	}
+	for _, entity := range entities {
+		delete(j.inForce, lane+"/"+entity)
+	}
 	j.states[lane] = record.State{}
 	delete(j.states, lane)
 	j.forget(lane)

@@ -6,7 +6,8 @@
 // pins, trims, where registrations begin), package lane/core (what a lane's writer
 // does next), package lane/record (the state records), package lane/history (which
 // copies are trimmed), packages record and reconcile/agree (how registry and lanes are
-// made to agree), package deadletter/redrive (how dead letters come back) and package partition (which instance has which partition). In
+// made to agree), package deadletter/redrive (how dead letters come back), package lane/rewind (where
+// rewound workers start again) and package partition (which instance has which partition). In
 // half of the runs, instances of the services handle the copies of the lanes. Each
 // instance runs the SDK's scheduler, package queue, until an event is applied in the
 // service's database or is a dead letter. In the other half, which has more faults of
@@ -28,11 +29,18 @@
 //   - the registry's records of services, and records of a wrong or of a newer form
 //   - the registry as a source of queues and interests, for a lane that was dropped or
 //     purged
-//   - snapshots, backfills and rewinds
+//   - snapshots and backfills
 //   - max_deliver, and the dead letters of the hub
+//   - erased events
+//   - queues whose order changes
+//   - policies with filters or for single services, and records of policies in a registry
+//     that is old or away
+//   - a lane that is put back, behind the record of a policy, while that policy is put in
+//     force
 //   - a deleted roster of the partitions
 //   - the order of a row in a lane that was put back to an older copy of its stream, if
 //     ingest loses events as well: the lane's position does not show that
+//   - a purge of a lane that another hub sent before a rewind was recorded
 //   - redriven copies that a lane lost with an older copy of its stream: their letters may
 //     be gone
 //   - workers that hold copies of a lane while it is put back: their acknowledgements name

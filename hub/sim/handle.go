@@ -291,7 +291,7 @@ func (i *instance) begins(d *delivery, before []*queue.Job) {
 	if len(i.running) >= i.config().Workers {
 		j.fail("B: %s begins %d with %d handlers at work", i.name, d.Seq, len(i.running))
 	}
-	if i.atWork(d.Row) {
+	if d.Row.Key != "" && i.atWork(d.Row) {
 		j.fail("O: %s begins %d of row %s twice at a time", i.name, d.Seq, d.Row)
 	}
 	if !i.ordered {
@@ -332,6 +332,7 @@ func (j *judge) committed(service int, d *delivery) {
 	r := rowOf{service, d.Row}
 	text := j.w.services[service].text
 	j.settled[copyIn{service, d.Seq}] = true
+	delete(j.again, copyIn{service, d.Seq})
 	j.effects[copyOf{text, d.event.index}] = true
 	excused := j.reused(text) || j.renamed[r] // see settleRows
 	have, had := j.rows[r]
@@ -370,6 +371,7 @@ func (j *judge) settleRows() {
 func (j *judge) buried(service int, d *delivery, again bool) {
 	text := j.w.services[service].text
 	j.settled[copyIn{service, d.Seq}] = true
+	delete(j.again, copyIn{service, d.Seq})
 	j.effects[copyOf{text, d.event.index}] = true
 	if again {
 		return

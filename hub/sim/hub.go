@@ -30,6 +30,8 @@ type hub struct {
 	// standings of the lanes' consumers, and whether a trim of a lane is under way.
 	standings    []history.Standings
 	trimmingLane []bool
+	// rewinding says that a rewind of a lane is planned and recorded.
+	rewinding []bool
 	// hearings are of the instances of each service.
 	hearings []*hearings
 	clock    clock
@@ -42,6 +44,7 @@ type hub struct {
 func (w *World) newHub(name string) *hub {
 	h := &hub{w: w, name: name, alive: true, writers: make([]*writer, len(w.services)), owns: make([]bool, len(w.services))}
 	h.standings, h.trimmingLane = make([]history.Standings, len(w.services)), make([]bool, len(w.services))
+	h.rewinding = make([]bool, len(w.services))
 	h.self = &process{name: name, hub: h}
 	for range w.services {
 		h.hearings = append(h.hearings, &hearings{Hearing: partition.NewHearing()})
@@ -153,6 +156,14 @@ func (h *hub) take(a Action, service int) {
 		h.look()
 	case Expire:
 		h.expire()
+	case Policy:
+		if h.open {
+			h.setPolicy(a.N)
+		}
+	case Enforce:
+		if h.open {
+			h.lookAtPolicies()
+		}
 	case TrimLane:
 		if service >= 0 && h.open {
 			h.trimLane(service)
@@ -166,14 +177,26 @@ func (h *hub) take(a Action, service int) {
 			h.owns[service] = a.Verb == Own
 			h.recheck(service)
 		}
-	case Redrive:
+	case Redrive, Rewind, Finish:
 		if service >= 0 && h.open {
-			h.redrive(service)
+			h.onWorkers(a, service)
 		}
 	default:
 		if service >= 0 && h.open {
 			h.register(service, a)
 		}
+	}
+}
+
+// onWorkers takes an action on the workers of a lane.
+func (h *hub) onWorkers(a Action, service int) {
+	switch a.Verb { //nolint:exhaustive // take takes the others
+	case Redrive:
+		h.redrive(service)
+	case Rewind:
+		h.rewind(service, a.N)
+	case Finish:
+		h.finishRewind(service)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -49,6 +50,8 @@ type judge struct {
 	harmed bool
 	handling
 	redriven
+	rewound
+	private
 }
 
 // copyOf is the key of something that must exist once: an event for an interest, or for
@@ -72,6 +75,8 @@ func newJudge(w *World) *judge {
 		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool),
 		handOf: make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
 		redriven: redriven{back: make(map[string]map[uint64]bool), cameBackAt: make(map[copyIn]*stored), times: make(map[copyOf]int)},
+		private:  private{inForce: make(map[string]uint64), wentBackAt: make(map[string]time.Time)},
+		rewound:  rewound{rewinds: make(map[string]string), again: make(map[copyIn]bool)},
 	}
 }
 
@@ -123,8 +128,20 @@ func (j *judge) recorded(lane string, s record.State) {
 		delete(j.lost, in.ID)
 		j.adopted(lane, in.ID)
 	}
+	j.rewindRecorded(lane, s)
 	j.states[lane] = s
-	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, s.Interests, s.Fills, s.Phase)
+	j.w.trace("  lane %s: record at %s, interests %v, fills %v, %s", lane, s.Pos, asJSON{s.Interests}, s.Fills, s.Phase)
+}
+
+// asJSON is a value in the form for a trace, without addresses.
+type asJSON struct{ of any }
+
+func (v asJSON) String() string {
+	data, err := json.Marshal(v.of)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
 }
 
 // pins takes a ledger that was stored.
@@ -179,6 +196,7 @@ func (j *judge) appended(lane string, seq uint64) {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID], j.laneOf[in.ID] = true, e.index, lane
+	j.obeys(lane, e, h, false)
 	j.lined(lane, seq, mark.Position, e)
 }
 
@@ -237,6 +255,7 @@ func (j *judge) registered(c *change, s record.State) {
 func (j *judge) settle() {
 	j.settleRows()
 	j.settleRedriven()
+	j.settleRewinds()
 	known := j.w.hubs[0].known
 	for _, a := range j.answers {
 		state := j.states[a.service]

@@ -46,9 +46,9 @@ type Total struct {
 
 // String is the figures in one line.
 func (t *Total) String() string {
-	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed; to instances %d deliveries, %d of these again, %d dead letters, %d of these redriven, %d partitions handed over",
+	return fmt.Sprintf("%d seeds in %s (%.0f a second): %d steps, %d faults, %d events, %d copies, %d effects, %d registrations, %d events and %d copies trimmed; to instances %d deliveries, %d of these again, %d dead letters, %d of these redriven, %d partitions handed over, %d rewinds, %d policies",
 		t.Seeds, t.Took.Round(time.Millisecond), float64(t.Seeds)/t.Took.Seconds(), t.Steps, t.Faults, t.Events, t.Copies, t.Effects, t.Registrations, t.Trimmed, t.LaneTrimmed,
-		t.Deliveries, t.Redelivered, t.Letters, t.Redriven, t.Handovers)
+		t.Deliveries, t.Redelivered, t.Letters, t.Redriven, t.Handovers, t.Rewinds, t.Policies)
 }
 
 // Run runs until the time is over, ctx ends, or a run breaks a guarantee.
@@ -100,5 +100,7 @@ func (t *Total) add(c Counts) {
 	t.Redelivered += c.Redelivered
 	t.Letters += c.Letters
 	t.Redriven += c.Redriven
+	t.Rewinds += c.Rewinds
+	t.Policies += c.Policies
 	t.Handovers += c.Handovers
 }

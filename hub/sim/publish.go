@@ -16,6 +16,8 @@ type published struct {
 	// handle.
 	key    string
 	poison bool
+	// secret says that the event has a member that policies may hide.
+	secret bool
 }
 
 // stored is an event in ingest.
@@ -31,7 +33,7 @@ type stored struct {
 
 // publish sends an event.
 func (w *World) publish(entity int) {
-	e := &published{id: w.name("e"), entity: entities[entity%len(entities)], key: w.key()}
+	e := &published{id: w.name("e"), entity: entities[entity%len(entities)], key: w.key(), secret: w.policies.on}
 	w.judge.events = append(w.judge.events, e)
 	w.Counts.Events++
 	w.send(e)
@@ -88,7 +90,10 @@ func (w *servers) key() string {
 
 // data is the event's payload.
 func (e *published) data() string {
-	if e.key == "" {
+	switch {
+	case e.secret:
+		return `{"id":"` + e.key + `","secret":"x"}`
+	case e.key == "":
 		return "{}"
 	}
 	return `{"id":"` + e.key + `"}`

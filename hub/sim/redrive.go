@@ -9,6 +9,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/deadletter/redrive"
 	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/internal/match"
 	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
@@ -150,8 +151,31 @@ func (w *World) copyOf(s service, state record.State, l redrive.Letter) redrive.
 	h := maps.Clone(of.headers)
 	times, _ := strconv.Atoi(head(h[contract.HeaderRedriven])) // 0 without the header
 	maps.DeleteFunc(h, func(name string, _ []string) bool { return strings.HasPrefix(name, "Nats-") })
+	if w.policies.on {
+		if why := w.underPolicy(s, state, of, h); why != "" {
+			return redrive.Copy{Stays: why}
+		}
+	}
 	subject := state.RedrivenCopy(s.name, w.entityOf(of.event.event.entity), subjects.Update, h, times+1)
 	return redrive.Copy{Of: model.Publish{Subject: subject, Value: h, HeaderBytes: 200}, Bytes: 1}
+}
+
+// underPolicy has the copy of a letter obey the policy of its entity, or says why it must
+// not come back.
+func (w *World) underPolicy(s service, state record.State, of letter, h headers) (stays string) {
+	entity := of.event.event.entity
+	p := w.policies.stored[entity].granted()
+	if in := state.Find(entity); in != nil {
+		p = in.Policy
+	}
+	d, _, err := redrive.Allowed(p, redrive.Held{
+		Service: s.name, Entity: w.entityOf(entity), Op: subjects.Update, Time: w.now, Header: h, Data: []byte(head(h[payload])),
+	}, nil)
+	if err != nil || d.Kind != match.Copy {
+		return "not allowed any more"
+	}
+	h[payload] = []string{string(d.Data)}
+	return ""
 }
 
 // entityOf is an entity's name.
@@ -209,6 +233,7 @@ func (j *judge) cameBack(lane string, seq uint64, id record.LetterID) {
 	j.w.trace("  lane %s: letter %d comes back, event %d", lane, id.Seq, e.index)
 	j.cameBackAt[copyIn{j.w.service(lane), seq}] = e
 	j.times[copyOf{lane, e.index}]++
+	j.obeys(lane, e, h, true)
 	j.lined(lane, seq, at, e)
 }
 

@@ -40,6 +40,9 @@ type change struct {
 	lay    func(record.Tip) (record.State, bool)
 	choose func(*writer, record.Tip)
 	laid   func(error)
+	// plan plans a rewind, and answer takes the outcome.
+	plan   func(*writer, record.Tip)
+	answer func(core.Answer)
 }
 
 // register begins a registration at a hub.
@@ -141,6 +144,8 @@ func (c *change) again(h *hub, i int) {
 		c.renewed(errNoLane)
 	case c.laid != nil:
 		c.laid(errNoLane)
+	case c.answer != nil:
+		c.answer(core.Answer{Err: errNoLane})
 	case !c.end:
 		c.begin(h, i)
 	}
@@ -160,6 +165,9 @@ func (c *change) edit(l *writer, tip record.Tip) {
 		return
 	case c.choose != nil:
 		c.choose(l, tip)
+		return
+	case c.plan != nil:
+		c.plan(l, tip)
 		return
 	case c.lay != nil:
 		next, changed := c.lay(tip)
@@ -185,6 +193,9 @@ func (c *change) edit(l *writer, tip record.Tip) {
 	}
 	c.add(l, s, true)
 }
+
+// errPolicyUnknown refuses an interest in an entity whose policy is just being stored.
+var errPolicyUnknown = errors.New("the entity has a policy that cannot be applied now")
 
 // definitions are the operations of an interest, which a definition has in turn. Every
 // event is an update.
@@ -224,6 +235,10 @@ func (c *change) add(l *writer, s record.State, proves bool) {
 					return retention.Done{Err: errLost} // the service is told to ask again
 				}
 				in := record.Interest{ID: c.id, Entity: c.entity, Definition: contract.Definition{Ops: definitions[0]}, Since: b.At, Rev: 1}
+				var known bool
+				if in.Policy, known = c.policyOf(); !known {
+					return retention.Done{Err: errPolicyUnknown}
+				}
 				c.made, c.since = true, b.At.Seq
 				l.lane.Edited(core.Edited{Next: s.Add(in, b.Before), Changed: true})
 				return retention.Done{}
@@ -251,8 +266,12 @@ func (c *change) answered(l *writer, a core.Answer) {
 	if a.Recorded {
 		c.w.announce(l.index, l.h)
 	}
-	if c.laid != nil {
+	switch {
+	case c.laid != nil:
 		c.laid(a.Err)
+		return
+	case c.answer != nil:
+		c.answer(a)
 		return
 	}
 	if errors.Is(a.Err, errEnded) && c.ended != nil {
@@ -265,7 +284,7 @@ func (c *change) answered(l *writer, a core.Answer) {
 		return // a pin of unknown use runs out
 	}
 	c.w.ask(c.self, c.service.text, "consumer", func() error {
-		c.w.ensureConsumer(c.service)
+		c.w.ensureConsumer(c.service, a.State)
 		return nil
 	}, func(err error) {
 		if err == nil {

@@ -145,14 +145,15 @@ func (r *registry) act(a Action) {
 	}
 }
 
-// bringBack puts the registry back to its copy. Requests that are in the copy are made
-// again.
+// bringBack puts the registry back to its copy. Requests that are in the copy register
+// again. The time at which they were made stays: a registration that answers such a request
+// may write its record, at the same version.
 func (r *registry) bringBack() {
 	r.records = maps.Clone(r.copied)
 	for _, path := range slices.Sorted(maps.Keys(r.records)) {
-		if r.request(path).number > 0 {
+		if before := r.request(path); before.number > 0 {
 			r.made++
-			r.requests[place{path, r.records[path].Version}] = request{r.made, r.w.now}
+			r.requests[place{path, r.records[path].Version}] = request{r.made, before.at}
 		}
 	}
 	r.expire()

@@ -42,6 +42,7 @@ func (w *World) restoreLane(text string, clustered bool) {
 	delete(w.lagging, text)
 	w.lanes[text] = c.stream.Begin(w.now)
 	w.judge.wentBack(text, c.judged)
+	w.judge.wentBackAt[text] = w.now
 	if clustered {
 		w.now = w.now.Add(restartTime)
 		w.leads[text] = w.now
@@ -150,6 +151,11 @@ func (j *judge) forget(lane string) {
 	}
 	// A letter may come back again: nobody knows any more that its event was in the lane.
 	delete(j.back, lane)
+	maps.DeleteFunc(j.again, func(c copyIn, _ bool) bool { return c.service == service })
+	j.rewinds[lane] = ""
+	if r := j.states[lane].Rewound; r != nil {
+		j.rewinds[lane] = r.ID
+	}
 	maps.DeleteFunc(j.cameBackAt, func(c copyIn, _ *stored) bool { return c.service == service && c.seq > last })
 	maps.DeleteFunc(j.settled, func(c copyIn, _ bool) bool { return c.service == service && c.seq > last })
 	j.older[lane] = true

@@ -84,6 +84,7 @@ func (e ending) heal() {
 		}
 	}
 	e.rest()
+	e.settlePolicies()
 	for i := range e.services {
 		e.announce(i, nil) // hubs look at lanes of others every few seconds
 	}
@@ -93,6 +94,12 @@ func (e ending) heal() {
 	}
 	if e.judge.broken == "" {
 		e.settleRegistry()
+	}
+	for i := range e.services {
+		e.hubs[i%hubCount].finishRewind(i)
+	}
+	if !e.rest() {
+		e.judge.fail("V: it does not come to rest behind a rewind: %s", e.unrest())
 	}
 	e.drain()
 	e.redriveAll()
@@ -145,10 +152,12 @@ func (e ending) settleRegistry() {
 	e.registry.agreement()
 }
 
-// makeRoom has a worker of each service take a copy, since a lane may be full.
+// makeRoom has a worker of each service take a copy, since a lane may be full. The hubs
+// finish rewinds that were cut short: until then, nothing is trimmed.
 func (e ending) makeRoom() {
 	e.now = e.now.Add(time.Second)
-	for _, s := range e.services {
+	for i, s := range e.services {
+		e.hubs[i%hubCount].finishRewind(i)
 		e.consume(s.text)
 		e.work(Action{Verb: Pull, On: s.text})
 	}

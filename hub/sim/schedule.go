@@ -24,6 +24,7 @@ var usual = [verbs]int{
 	Rollback: 2, Recreate: 1, Forget: 1, Restart: 3, Away: 5, Back: 30, Lag: 25,
 	Full: 4, Room: 25, Copy: 12, Restore: 3, Delete: 1, Unconsume: 2, Consume: 15, Skew: 3, Drift: 3, Calm: 4,
 	Look: 20, Redefine: 4, ByHand: 4, Vanish: 3, Wipe: 1, Expire: 3,
+	Rewind: 4, Finish: 8, Policy: 6, Enforce: 10,
 }
 
 func newScheduler(random *rand.Rand, w *World) *scheduler {
@@ -33,6 +34,9 @@ func newScheduler(random *rand.Rand, w *World) *scheduler {
 	}
 	for v := Look; v <= Expire && !w.registry.on; v++ {
 		s.weights[v] = 0
+	}
+	if !w.policies.on {
+		s.weights[Policy], s.weights[Enforce] = 0, 0
 	}
 	defer s.sum()
 	defer s.storm()
@@ -75,7 +79,10 @@ func (s *scheduler) pick() (a Action, ok bool) {
 	n := s.random.IntN(s.total)
 	for v, weight := range s.weights {
 		if n -= weight; n < 0 {
-			if Verb(v) > Calm {
+			switch {
+			case Verb(v) >= Redrive:
+				return s.onWorkers(Verb(v))
+			case Verb(v) > Calm:
 				return s.onInstances(Verb(v))
 			}
 			return s.make(Verb(v))
@@ -103,6 +110,18 @@ func (s *scheduler) make(v Verb) (Action, bool) {
 		return a, false
 	}
 	a.On = names[s.random.IntN(len(names))]
+	return a, true
+}
+
+// onWorkers is an action of a hub on the workers of a service.
+func (s *scheduler) onWorkers(v Verb) (Action, bool) {
+	a := Action{Verb: v, On: s.hub() + "/" + s.service()}
+	switch v { //nolint:exhaustive // the others have no number
+	case Rewind:
+		a.N = s.random.IntN(12)
+	case Policy, Enforce:
+		a.On, a.N = s.hub(), s.random.IntN(len(entities)*len(fieldsOf))
+	}
 	return a, true
 }
 

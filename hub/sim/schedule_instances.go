@@ -14,6 +14,9 @@ func openings(random *rand.Rand, cfg Config) []Action {
 	if random.IntN(4) == 0 {
 		script = append(script, Action{Verb: Registry})
 	}
+	if random.IntN(4) == 0 {
+		script = append(script, Action{Verb: Policies})
+	}
 	if random.IntN(2) > 0 || cfg.Plain {
 		if random.IntN(3) == 0 {
 			script = append(script, Action{Verb: Limit, N: 1000 + random.IntN(4000)})
@@ -38,7 +41,7 @@ func withInstances(random *rand.Rand) [verbs]int {
 	for v, weight := range maps.All(map[Verb]int{
 		Pull: 0, Crash: 0, Calm: 30, Trim: 4, TrimLane: 8, Pass: 10, Lag: 4, Serve: 300, Tell: 300, Wake: 100, Publish: 10, Burst: 20,
 		Go: 120, Due: 60, Join: 60, Begin: 80, Handle: 160, Poison: 8, Consume: 4,
-		Kill: 8, Start: 30, Freeze: 8, Thaw: 30, Cut: 8, Leave: 4, Unpin: 3, Redrive: 10, Unconsume: 1, Restart: 5,
+		Kill: 8, Start: 30, Freeze: 8, Thaw: 30, Cut: 8, Leave: 4, Unpin: 3, Redrive: 10, Rewind: 3, Finish: 6, Unconsume: 1, Restart: 5,
 	}) {
 		weights[v] = weight
 	}
@@ -53,9 +56,6 @@ func (s *scheduler) onInstances(v Verb) (Action, bool) {
 		return a, false
 	}
 	switch v { //nolint:exhaustive // the others follow
-	case Redrive:
-		a.On = s.hub() + "/" + s.service()
-		return a, true
 	case Poison:
 		a.N = s.random.IntN(len(entities))
 		return a, true

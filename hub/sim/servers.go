@@ -21,6 +21,7 @@ type servers struct {
 	lanes                            map[string]*model.Stream // by service
 	services                         []service
 	registry                         registry
+	policies                         policies
 	names                            map[string][]string // of the lanes' consumers, by service
 	// instanced says that instances handle the copies, kinds of which kinds they are.
 	instanced bool
@@ -60,6 +61,7 @@ func newServers(cfg Config) servers {
 		lanes:   make(map[string]*model.Stream), names: make(map[string][]string), away: make(map[string]bool),
 		lagging: make(map[string]lag), leads: make(map[string]time.Time), misled: make(map[string]time.Time), copies: make(map[string]laneCopy),
 	}
+	w.policies.stored = make(map[string]policy)
 	w.db = w.newIngest()
 	w.ledger = model.NewStream(model.StreamConfig{Name: ledgerStream, OnePerSubject: true}, w.now)
 	w.rosters = model.NewStream(model.StreamConfig{Name: rosterStream, OnePerSubject: true}, w.now)

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane/core"
@@ -22,13 +23,16 @@ type laneTrim struct {
 	// known is when what is known of the lane was read, connection the hub's by then.
 	known      time.Time
 	connection int
+	seen       *seeing
+	// rewound is the last rewind when the record was last read.
+	rewound string
 	// failed takes the error of a look that did not come to its end.
 	failed func(error)
 }
 
 // trimLane begins a trim of a lane.
 func (h *hub) trimLane(i int) {
-	if h.writers[i] == nil || !h.owns[i] || h.trimmingLane[i] {
+	if h.writers[i] == nil || !h.owns[i] || h.trimmingLane[i] || h.rewinding[i] {
 		return
 	}
 	h.trimmingLane[i] = true
@@ -47,7 +51,21 @@ func (h *hub) trimLane(i int) {
 	})
 }
 
-var errNoConsumer = errors.New("no consumer")
+var errNoConsumer, errRewinding = errors.New("no consumer"), errors.New("the workers are being rewound")
+
+// before are the consumers that were seen and are from before the last rewind of a state.
+func (t *laneTrim) before(s record.State) (names []string) {
+	if t.rewound = ""; s.Rewound != nil {
+		t.rewound = s.Rewound.ID
+	}
+	for name, info := range t.seen.infos {
+		if !s.OfRewind(info.Tag) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
 func (t *laneTrim) end() { t.h.trimmingLane[t.index] = false }
 
@@ -79,7 +97,11 @@ func (t *laneTrim) purgeBelow(tip record.Tip, f history.Found, done func()) {
 			done()
 			return
 		}
+		// A purge that another hub has sent before a rewind was recorded is not simulated.
 		w.ask(t.self, t.s.text, "purge", func() error {
+			if w.judge.rewinds[t.s.text] != t.rewound {
+				return nil
+			}
 			w.Counts.LaneTrimmed += int(w.lanes[t.s.text].Purge(below))
 			return nil
 		}, func(err error) {
@@ -126,13 +148,12 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 		var info model.Info
 		ask("bounds", func() { info = stream().Info() }, func() { l.StreamSeen(info.First, info.Last, info.Msgs, info.FirstTime) })
 	case history.SeeConsumers:
-		var infos map[string]model.ConsumerInfo
-		asked := t.h.now()
-		var leading time.Duration
-		var last uint64
-		ask("consumers", func() { infos, leading = w.consumerInfos(t.s); last = stream().Info().Last }, func() { l.ConsumersSeen(t.floors(infos, leading, asked, last)) })
+		seen := t.seeing()
+		t.seen = seen
+		ask("consumers", seen.serve, func() { l.ConsumersSeen(seen.floors()) })
 	case history.SeeRecord:
-		ask("record", func() {}, func() { l.RecordSeen(w.consumers(t.s)) })
+		var state record.State
+		ask("record", func() { state = w.judge.states[t.s.text] }, func() { l.RecordSeen(w.consumers(t.s), t.before(state)) })
 	case history.SeeMatch:
 		var seq uint64
 		ask("match", func() {
@@ -151,6 +172,8 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	case history.SeeHeld:
 		l.HeldSeen(math.MaxUint64) // no dead letters here
 		t.step(l, then)
+	case history.Rewinding:
+		t.failed(errRewinding)
 	case history.Missing:
 		t.failed(errNoConsumer)
 	case history.Found:
@@ -158,15 +181,32 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	}
 }
 
-// floors are the consumers' floors as an answer tells them.
-func (t *laneTrim) floors(infos map[string]model.ConsumerInfo, leading time.Duration, asked time.Time, last uint64) map[string]uint64 {
+// seeing is a question about all consumers of a lane.
+type seeing struct {
+	t       *laneTrim
+	infos   map[string]model.ConsumerInfo
+	asked   time.Time
+	leading time.Duration
+	last    uint64
+}
+
+func (t *laneTrim) seeing() *seeing { return &seeing{t: t, asked: t.h.now()} }
+
+func (s *seeing) serve() {
+	s.infos, s.leading = s.t.h.w.consumerInfos(s.t.s)
+	s.last = s.t.h.w.lanes[s.t.s.text].Info().Last
+}
+
+// floors are the consumers' floors as the answer tells them.
+func (s *seeing) floors() map[string]uint64 {
+	t, infos, leading, asked, last := s.t, s.infos, s.leading, s.asked, s.last
 	at := make(map[string]history.Consumer)
 	for name, info := range infos {
 		at[name] = history.Consumer{
 			Created: info.Created, Held: info.AckPending, Pending: info.Pending,
 			Delivered: history.Place{Stream: info.Delivered.Stream, Consumer: info.Delivered.Consumer},
 			AckFloor:  history.Place{Stream: info.AckFloor.Stream, Consumer: info.AckFloor.Consumer},
-			Leading:   leading,
+			Start:     info.Start, Leading: leading,
 		}
 	}
 	floors := t.h.standings[t.index].Look(at, asked, t.h.now())

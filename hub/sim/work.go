@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/internal/lane/rewind"
 	"github.com/replhub/replhub/hub/sim/model"
 	"github.com/replhub/replhub/subjects"
 )
@@ -16,21 +18,25 @@ const (
 	pinnedTTL     = 2 * time.Second
 )
 
-// ensureConsumer creates a lane's consumer where it is missing.
-func (w *World) ensureConsumer(s service) {
-	stream, ordered := w.lanes[s.text], w.has(w.service(s.text), orderedBits)
+// ensureConsumer creates the consumers of a lane that are missing.
+func (w *World) ensureConsumer(s service, state record.State) {
 	for _, name := range w.consumers(s) {
-		if _, err := stream.Consumer(name); err == nil {
-			continue
-		}
-		cfg := model.ConsumerConfig{Name: name, Filter: w.filter(s, name), AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending}
-		if ordered {
-			cfg.PinnedTTL = pinnedTTL
-		}
-		if _, err := stream.CreateConsumer(cfg, w.now); err != nil {
-			w.judge.fail("the consumer of %s: %v", s.text, err)
-		}
+		_ = w.createConsumer(s, name, state) // it may be there
 	}
+}
+
+// createConsumer creates a lane's consumer where a state says.
+func (w *World) createConsumer(s service, name string, state record.State) error {
+	l := w.lanes[s.text]
+	cfg := model.ConsumerConfig{
+		Name: name, Filter: w.filter(s, name), AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending,
+		Start: state.StartOf(name), Tag: rewind.Generation(state, laneOf(l)),
+	}
+	if w.has(w.service(s.text), orderedBits) {
+		cfg.PinnedTTL = pinnedTTL
+	}
+	_, err := l.CreateConsumer(cfg, w.now)
+	return err
 }
 
 // filter is what a consumer of a lane delivers.
@@ -44,7 +50,7 @@ func (w *servers) filter(s service, consumer string) string {
 // consume creates the consumers of a lane that are missing, as hubs do every few seconds.
 func (w *World) consume(name string) {
 	if i := w.service(name); i >= 0 && w.lanes[name] != nil && w.registered(w.services[i]) {
-		w.ensureConsumer(w.services[i])
+		w.ensureConsumer(w.services[i], w.judge.states[name])
 	}
 }
 
@@ -92,6 +98,7 @@ func (w *World) handle(p *process, s service, m model.Message) {
 	effect := func() {
 		w.Counts.Effects++
 		w.judge.effects[copyOf{s.text, e.index}] = true
+		delete(w.judge.again, copyIn{w.service(s.text), m.Seq})
 	}
 	ack := func(then func(error)) {
 		w.ask(p, s.text, "ack", func() error {

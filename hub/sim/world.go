@@ -136,6 +136,8 @@ func (w *World) Do(a Action) {
 		w.limit = int64(a.N)
 	case Batches:
 		w.fast = true
+	case Policies:
+		w.policies.on = w.policies.on || len(w.judge.events) == 0
 	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore, Delete:
 		w.onServers(a)
 	case Registry, ByHand, Vanish, Wipe:

@@ -29,6 +29,8 @@ type writer struct {
 	lane    *core.Lane
 	changes []*change
 	copies  []model.Publish // of the redrive under way
+	// heldRead is when the lane was last read while it was held.
+	heldRead time.Time
 	// reader is the reader of live events, filler that of a fill; nil where none is open.
 	reader, filler *reader
 	batch          *batch
@@ -68,7 +70,11 @@ func (l *writer) expand(t *match.Table, e *event.Event) match.Decision {
 
 // compile compiles an interest once.
 func (w *World) compile(in record.Interest, of *record.Snapshot) (*match.Interest, error) {
-	key := in.ID + "/" + in.Since.String() + "/" + strconv.Itoa(in.Rev) // a change that was lost is decided again
+	key := in.ID + "/" + in.Since.String() + "/" + strconv.Itoa(in.Rev)
+	if in.Policy != nil {
+		key += "/" + strconv.FormatUint(in.Policy.Rev, 10)
+	}
+	// A change that was lost is decided again.
 	if ready := w.compiled[key]; ready != nil {
 		return ready, nil
 	}
@@ -86,10 +92,24 @@ func (l *writer) world() core.World {
 			w.Change = core.WantsRedrive
 		}
 	}
+	w.Held = l.held()
 	if k := l.h.known; k != nil && len(k.Epochs) > 0 {
 		w.End = k.PositionOf(l.h.w.db.Info().Last)
 	}
 	return w
+}
+
+// held reports whether the lane's state has an older policy than was in force. Such a lane
+// is read again now and then.
+func (l *writer) held() bool {
+	if in, _ := l.lane.Tip().State.Behind(l.h.known); in == nil {
+		return false
+	}
+	if now := l.h.now(); now.Sub(l.heldRead) > time.Second {
+		l.heldRead = now
+		l.lane.Recheck()
+	}
+	return true
 }
 
 // nudge ends a wait soon.

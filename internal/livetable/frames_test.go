@@ -37,7 +37,9 @@ func newScreen(t *testing.T, width, height int) *screen {
 		Look:  func() Looked { return Looked{} },
 		Open: func(service string) Opened {
 			s.asked = append(s.asked, service)
-			return Opened{Service: service, Lines: func(width int) []string { return []string{fmt.Sprintf("%s for %d columns", service, width), "its dead letters"} }}
+			return Opened{Service: service, Lines: func(width int) []string {
+				return []string{fmt.Sprintf("%s for %d columns", service, width), "its dead letters"}
+			}}
 		},
 	})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})

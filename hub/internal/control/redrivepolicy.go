@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/replhub/replhub/hub/internal/deadletter"
+	"github.com/replhub/replhub/hub/internal/deadletter/redrive"
 	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/lane"
 	"github.com/replhub/replhub/hub/internal/match"
@@ -27,42 +28,22 @@ func (r *redriver) allowed(ctx context.Context, s lane.State, letter *deadletter
 	if p == nil || err != nil {
 		return match.Decision{Data: letter.Data}, "", err
 	}
-	all := make([]string, 0, len(subjects.Ops()))
-	for _, op := range subjects.Ops() {
-		all = append(all, op.String())
-	}
-	under := lane.Interest{ID: "letter", Entity: letter.Entity.String(), Definition: contract.Definition{Ops: all, Echo: true}, Policy: p}
+	var whole *event.Event
 	if p.Grant.Filter != "" {
-		// The letter may lack members that the filter reads.
-		whole, err := r.eventOf(ctx, letter)
-		if err != nil {
+		if whole, err = r.eventOf(ctx, letter); err != nil {
 			return match.Decision{}, "", err
 		}
-		if whole != nil {
-			d, err := r.judge(under, whole)
-			if err != nil || d.Kind != match.Copy {
-				return match.Decision{}, notAllowed(d, r.service, whole), err
-			}
-			unfiltered := *p
-			unfiltered.Grant.Filter = ""
-			if d.Bare || len(d.Data) == 0 { // a delete that the filter does not pass
-				return d, "", nil
-			}
-			under.Policy = &unfiltered
-		}
 	}
-	e, err := event.Decode(event.Position{}, letter.Time, subjects.NewEvent(letter.Entity, letter.Op).String(), letter.CopyHeader(), letter.Data)
-	if err != nil {
-		return match.Decision{}, "", err
+	d, judged, err := redrive.Allowed(p, redrive.Held{
+		Service: r.service, Entity: letter.Entity, Op: letter.Op, Time: letter.Time, Header: letter.CopyHeader(), Data: letter.Data,
+	}, whole)
+	switch {
+	case err != nil || d.Kind == match.Copy:
+		return d, "", err
+	case judged == nil:
+		return match.Decision{}, "not allowed any more: the policy allows none of its fields", nil
 	}
-	d, err := r.judge(under, e)
-	if err != nil || d.Kind != match.Copy {
-		return match.Decision{}, notAllowed(d, r.service, e), err
-	}
-	if letter.Op != subjects.Delete && string(d.Data) == "{}" && string(letter.Data) != "{}" {
-		return match.Decision{}, "not allowed any more: the policy allows none of its fields", nil // an empty row would blank a replica's
-	}
-	return d, "", nil
+	return match.Decision{}, notAllowed(d, r.service, judged), nil
 }
 
 // policyOf is the policy of the service's interest, or that of the entity if the
@@ -72,14 +53,6 @@ func (r *redriver) policyOf(ctx context.Context, s lane.State, entity subjects.N
 		return in.Policy, nil
 	}
 	return r.cfg.Policies.Of(ctx, entity.String(), r.service.String())
-}
-
-func (r *redriver) judge(in lane.Interest, e *event.Event) (match.Decision, error) {
-	compiled, err := in.Compile()
-	if err != nil {
-		return match.Decision{}, err
-	}
-	return match.New(r.service, 1, []*match.Interest{compiled}).Expand(e), nil
 }
 
 // eventOf reads the event of a letter from ingest; nil if ingest does not hold it.

@@ -40,9 +40,11 @@ type driver struct {
 	erasures uint64
 	// open is the append that is open, nil when there is none; held is how much of
 	// env.appends the lane holds, leave its share of the memory for appends.
-	open  *OpenAppend
-	held  int64
-	leave *budget.Share
+	open *OpenAppend
+	// traced are the copies with a trace that are not known to be stored.
+	traced traced
+	held   int64
+	leave  *budget.Share
 	// heavyUntil is the time until which the lane does not follow, after an event
 	// that took long to expand.
 	heavyUntil time.Time
@@ -106,6 +108,7 @@ func (d *driver) observe() {
 		return
 	}
 	d.core.Progressed(d.open.Stored())
+	d.traced.stored(d.open.Stored())
 	if err := d.open.Err(); err != nil {
 		d.drop()
 		d.core.AppendEnded(failure(err))

@@ -104,6 +104,7 @@ func (d *driver) sendFollowed(a core.Append) bool {
 	}
 	d.held++
 	d.env.Failpoint("append")
+	d.trace(a)
 	if err := d.open.Send(context.Background(), a.Msgs); err != nil { // does not wait, because the append is ready
 		d.failed(err)
 		return false

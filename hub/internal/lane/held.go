@@ -69,18 +69,14 @@ func (d *driver) behind() string {
 
 // lacks says which policy of a ledger a state lacks; empty for none.
 func lacks(ledger *retention.Ledger, s State) string {
-	if ledger == nil || len(ledger.Policies) == 0 || s.Detached != nil || s.Dropped {
+	in, rev := s.Behind(ledger)
+	if in == nil {
 		return ""
 	}
-	for _, in := range s.Interests {
-		have := uint64(0)
-		if in.Policy != nil {
-			have = in.Policy.Rev
-		}
-		if rev := ledger.Behind(in.Entity, have); rev > 0 {
-			return fmt.Sprintf("the policy of %s was in force with revision %d, and the lane has that of revision %d: its server began with an older copy of the lane; "+
-				"nothing is copied until the policy is in force again, for which the hub needs the registry's record of it", in.Entity, rev, have)
-		}
+	have := uint64(0)
+	if in.Policy != nil {
+		have = in.Policy.Rev
 	}
-	return ""
+	return fmt.Sprintf("the policy of %s was in force with revision %d, and the lane has that of revision %d: its server began with an older copy of the lane; "+
+		"nothing is copied until the policy is in force again, for which the hub needs the registry's record of it", in.Entity, rev, have)
 }

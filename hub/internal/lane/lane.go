@@ -51,6 +51,9 @@ type Env struct {
 	// Failpoint is called at named steps, where tests kill the process. Nil has no
 	// effect.
 	Failpoint func(step string)
+	// Traced is called before a copy with a trace is sent, or once its dead letter is
+	// stored; see CopyTrace. Nil has no effect, and no cost.
+	Traced func(CopyTrace) (done func(error))
 	// OnHeld is called, now and again, while a lane is held for an older policy. It must
 	// not block. Nil has no effect.
 	OnHeld func()
@@ -103,6 +106,9 @@ type Lane struct {
 	compiled compiled
 	// standings are where the workers stand.
 	standings standings
+	// purging is held while history that was found is purged, and while a rewind is
+	// recorded. The lane's loop does not take it: it does one after the other.
+	purging sync.Mutex
 
 	mu      sync.Mutex // guards changes and over
 	changes []*change

@@ -4,38 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
-	"github.com/replhub/replhub/hub/internal/event"
 	"github.com/replhub/replhub/hub/internal/ingest"
-	"github.com/replhub/replhub/hub/internal/lane/record"
+	"github.com/replhub/replhub/hub/internal/lane/rewind"
 )
 
-// RewindTarget is where workers start again: at an ingest sequence, or at a time by
-// ingest's clock.
-type RewindTarget struct {
-	Epoch, Seq uint64
-	Time       time.Time
-}
+// What package rewind decides and refuses.
+type (
+	RewindTarget  = rewind.Target
+	TooOldError   = rewind.TooOldError
+	ForwardsError = rewind.ForwardsError
+)
 
-// TooOldError refuses a rewind to a place that the lane no longer holds.
-type TooOldError struct {
-	// Held is the position of the lane's first copy, At when ingest stored it.
-	Held event.Position
-	At   time.Time
-}
-
-// Error implements error.
-func (e *TooOldError) Error() string {
-	return fmt.Sprintf("the lane holds copies only from event %s (%s) on", e.Held, e.At.Format(time.RFC3339Nano))
-}
-
-// planRewind decides where a service's workers start again for a target. It moves
-// them back, never forward: unacknowledged copies stay due.
+// planRewind finds where a service's workers start again for a target.
 func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*Rewound, error) {
 	stream, err := l.env.JS.Stream(ctx, l.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -44,105 +29,96 @@ func (l *Lane) planRewind(ctx context.Context, s State, target RewindTarget) (*R
 	if err != nil {
 		return nil, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
-	from, err := findCopy(ctx, stream, target)
-	if err != nil {
-		return nil, err
+	p := planning{lane: l, stream: stream}
+	for step := rewind.Plan(s, target); ; {
+		switch end := step.(type) {
+		case rewind.Planned:
+			end.Rewound.ID = nuid.Next()
+			return &end.Rewound, nil
+		case rewind.Refused:
+			return nil, end.Err
+		}
+		if step, err = p.perform(ctx, step); err != nil {
+			return nil, err
+		}
 	}
+}
+
+// planning answers the questions of a plan.
+type planning struct {
+	lane      *Lane
+	stream    jetstream.Stream
+	consumers map[string]*jetstream.ConsumerInfo
+}
+
+func (p *planning) perform(ctx context.Context, step rewind.Step) (rewind.Step, error) {
+	state := p.stream.CachedInfo().State
+	switch s := step.(type) {
+	case rewind.SeeStream:
+		return s.Then(rewind.Bounds{First: state.FirstSeq, Last: state.LastSeq, Messages: state.Msgs}), nil
+	case rewind.ReadMessage:
+		return readMessage(ctx, p.stream, s)
+	case rewind.SeeConsumers:
+		return p.seeConsumers(ctx, s)
+	case rewind.ReadNext:
+		m, err := p.stream.GetMsg(ctx, s.Seq, jetstream.WithGetMsgSubject(p.consumers[s.Consumer].Config.FilterSubject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return s.Then(0, nil, false), nil
+		case err != nil:
+			return nil, fmt.Errorf("read lane at %d: %w", s.Seq, err)
+		}
+		return s.Then(m.Sequence, m.Header, true), nil
+	case rewind.SeeMatch:
+		match, err := lastMatch(ctx, p.stream, state.LastSeq, p.consumers[s.Consumer].Config)
+		if err != nil {
+			return nil, err
+		}
+		return s.Then(match), nil
+	}
+	return nil, fmt.Errorf("rewind: no such step: %T", step)
+}
+
+func (p *planning) seeConsumers(ctx context.Context, s rewind.SeeConsumers) (rewind.Step, error) {
 	asked := time.Now()
-	have, err := hubConsumers(ctx, l.env.JS, stream)
-	if err != nil {
+	var err error
+	if p.consumers, err = hubConsumers(ctx, p.lane.env.JS, p.stream); err != nil {
 		return nil, err
 	}
-	floors := l.standings.look(have, asked, time.Now())
-	last := stream.CachedInfo().State.LastSeq
-	if err := refuseForwards(ctx, stream, s, have, from); err != nil {
-		return nil, err
-	}
-	plan := &Rewound{ID: nuid.Next(), From: from, Starts: make(map[string]uint64)}
-	for _, name := range Consumers(s.Queue) {
-		start := max(s.StartOf(name), 1) // for a missing consumer, no acknowledgement is known
-		if old := have[name]; old != nil {
-			floor, err := floorOf(ctx, stream, last, old.Config, floors[name])
-			if err != nil {
-				return nil, err
-			}
-			start = floor + 1
-			if old.Config.PauseUntil != nil {
-				plan.PausedUntil = old.Config.PauseUntil
-			}
-		}
-		if start < from {
-			plan.Starts[name] = start
+	floors := p.lane.standings.look(p.consumers, asked, time.Now())
+	have := make(map[string]rewind.Consumer, len(p.consumers))
+	for name, c := range p.consumers {
+		have[name] = rewind.Consumer{
+			Delivered: c.Delivered.Stream, Start: c.Config.OptStartSeq, Floor: floors[name], PausedUntil: c.Config.PauseUntil, Generation: GenerationOf(c),
 		}
 	}
-	return plan, nil
+	return s.Then(have), nil
 }
 
-// findCopy finds a lane's sequence of the first copy at or after a target. Within one
-// registration copies ascend by ingest position. With a fill in between they do not;
-// then the first fitting copy from the front is taken, so that no copy is missed.
-func findCopy(ctx context.Context, stream jetstream.Stream, target RewindTarget) (uint64, error) {
-	state := stream.CachedInfo().State
-	if state.Msgs == 0 {
-		return state.LastSeq + 1, nil
+func readMessage(ctx context.Context, stream jetstream.Stream, s rewind.ReadMessage) (rewind.Step, error) {
+	m, err := stream.GetMsg(ctx, s.Seq)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return s.Then(nil, false), nil
+	case err != nil:
+		return nil, fmt.Errorf("read lane at %d: %w", s.Seq, err)
 	}
-	var failed error
-	fits := func(seq uint64) bool {
-		m, found, err := copyAt(ctx, stream, seq, state.LastSeq)
-		if err != nil {
-			failed = err
-			return true
-		}
-		return !found || target.reached(m.mark.Position, m.mark.Time)
-	}
-	n := int(state.LastSeq - state.FirstSeq + 1)
-	at := state.FirstSeq + uint64(sort.Search(n, func(i int) bool { return fits(state.FirstSeq + uint64(i)) }))
-	if failed != nil {
-		return 0, failed
-	}
-	first, found, err := copyAt(ctx, stream, state.FirstSeq, state.LastSeq)
-	if err != nil {
-		return 0, err
-	}
-	if at == state.FirstSeq && found && state.FirstSeq > 1 && target.before(first.mark.Position, first.mark.Time) {
-		return 0, &TooOldError{Held: first.mark.Position, At: first.mark.Time}
-	}
-	return at, nil
+	return s.Then(m.Header, true), nil
 }
 
-func (t RewindTarget) reached(pos event.Position, at time.Time) bool {
-	if t.Seq > 0 {
-		return !pos.Before(event.Position{Epoch: t.Epoch, Seq: t.Seq})
-	}
-	return !at.Before(t.Time)
-}
-
-// before reports whether the target lies before a copy.
-func (t RewindTarget) before(pos event.Position, at time.Time) bool {
-	if t.Seq > 0 {
-		return event.Position{Epoch: t.Epoch, Seq: t.Seq}.Before(pos)
-	}
-	return t.Time.Before(at)
-}
-
-// copyAt is the first copy at or behind a sequence of a lane.
-func copyAt(ctx context.Context, stream jetstream.Stream, seq, last uint64) (m heldCopy, found bool, err error) {
-	for ; seq <= last; seq++ {
-		msg, err := stream.GetMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
+// copyAt is the first copy at or behind a sequence of a lane; zero without one.
+func copyAt(ctx context.Context, stream jetstream.Stream, seq, last uint64) (m ingest.Mark, err error) {
+	step := rewind.CopyAt(seq, last, func(found ingest.Mark, _ bool) rewind.Step {
+		m = found
+		return rewind.Done{}
+	})
+	for {
+		read, is := step.(rewind.ReadMessage)
+		if !is {
+			return m, nil
 		}
-		if err != nil {
-			return heldCopy{}, false, fmt.Errorf("read lane at %d: %w", seq, err)
-		}
-		if mark, ok := record.CopyMark(msg.Header); ok {
-			return heldCopy{mark: mark, seq: seq}, true, nil
+		if step, err = readMessage(ctx, stream, read); err != nil {
+			return m, err
 		}
 	}
-	return heldCopy{}, false, nil
-}
-
-type heldCopy struct {
-	mark ingest.Mark
-	seq  uint64
 }

@@ -40,8 +40,8 @@ func (l *Lane) LookRewind(ctx context.Context, target RewindTarget) (seq, redeli
 	if redelivered == 0 {
 		return 0, 0, nil
 	}
-	first, _, err := copyAt(ctx, stream, lowest, stream.CachedInfo().State.LastSeq)
-	return first.mark.Seq, redelivered, err
+	first, err := copyAt(ctx, stream, lowest, stream.CachedInfo().State.LastSeq)
+	return first.Seq, redelivered, err
 }
 
 // countFrom counts what a consumer would be delivered, by one that delivers nothing. It

@@ -10,14 +10,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/replhub/replhub/hub/internal/lane/rewind"
 	"github.com/replhub/replhub/subjects"
 )
 
-// A rewind deletes consumers and creates them at another place. The place is first
-// recorded in the lane's state. A consumer that is missing later, since the rewind
-// was cut short or somebody deleted it, is then created at exactly that place, by the
-// hub that notices.
-//
 // The server can reset a consumer in place from 2.14 on, but not below the place
 // where it was created to start, and the consumer keeps its creation time, by which
 // subscribers recognise a rewind.
@@ -34,11 +30,7 @@ func laneOf(stream *jetstream.StreamInfo) string {
 
 // generation names the place where a state makes the consumers of a stream start.
 func generation(s State, stream *jetstream.StreamInfo) string {
-	id := laneOf(stream) + strconv.FormatUint(s.QueueFrom, 10)
-	if s.Rewound != nil {
-		id += "/" + s.Rewound.ID
-	}
-	return id
+	return rewind.Generation(s, laneOf(stream))
 }
 
 // GenerationOf is the generation that a consumer was created under.
@@ -95,7 +87,19 @@ func goOn(s State, cfg *jetstream.ConsumerConfig, stream *jetstream.StreamInfo, 
 // number of such copies. Copies that workers hold unacknowledged at that moment are
 // delivered again as well.
 func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, redelivered uint64, err error) {
-	state, err := l.Change(ctx, func(ctx context.Context, tip Tip) (State, bool, error) {
+	state, err := l.recordRewind(ctx, target)
+	if err != nil {
+		return 0, 0, err
+	}
+	l.env.Failpoint("rewind recorded")
+	return l.FinishRewind(ctx, state)
+}
+
+// recordRewind plans a rewind and records it.
+func (l *Lane) recordRewind(ctx context.Context, target RewindTarget) (State, error) {
+	l.purging.Lock()
+	defer l.purging.Unlock()
+	return l.Change(ctx, func(ctx context.Context, tip Tip) (State, bool, error) {
 		plan, err := l.planRewind(ctx, tip.State, target)
 		if err != nil {
 			return State{}, false, err
@@ -105,11 +109,6 @@ func (l *Lane) Rewind(ctx context.Context, target RewindTarget) (seq, redelivere
 		s.Rewound = plan
 		return s, true, nil
 	})
-	if err != nil {
-		return 0, 0, err
-	}
-	l.env.Failpoint("rewind recorded")
-	return l.FinishRewind(ctx, state)
 }
 
 // FinishRewind creates the consumers that a recorded rewind has not yet created, and
@@ -122,63 +121,102 @@ func (l *Lane) FinishRewind(ctx context.Context, s State) (seq, redelivered uint
 	if err != nil {
 		return 0, 0, fmt.Errorf("look up lane %s: %w", l.service, err)
 	}
-	lowest := s.Rewound.From
-	for _, cfg := range consumerConfigs(l.service, s, stream.CachedInfo()) {
-		cfg.PauseUntil = s.Rewound.PausedUntil
-		info, err := l.recreate(ctx, stream, cfg)
-		if err != nil {
-			return 0, 0, fmt.Errorf("rewind consumer %s of lane %s: %w", cfg.Durable, l.service, err)
+	f := finishing{lane: l, stream: stream, state: s, lowest: s.Rewound.From}
+	for step := rewind.Finish(s, laneOf(stream.CachedInfo())); ; {
+		if done, over := step.(rewind.Done); over {
+			if err := done.Err; err != nil {
+				return 0, 0, fmt.Errorf("rewind the consumers of lane %s: %w", l.service, err)
+			}
+			break
 		}
-		lowest = min(lowest, s.StartOf(cfg.Durable))
-		redelivered += info.NumPending
+		if step, err = f.perform(ctx, step); err != nil {
+			return 0, 0, fmt.Errorf("rewind the consumers of lane %s: %w", l.service, err)
+		}
 	}
-	if err := l.rewindDone(ctx, s.Rewound.ID); err != nil {
-		return 0, 0, err
-	}
-	if redelivered == 0 {
+	if f.redelivered == 0 {
 		return 0, 0, nil
 	}
-	first, _, err := copyAt(ctx, stream, lowest, stream.CachedInfo().State.LastSeq)
-	return first.mark.Seq, redelivered, err
+	first, err := copyAt(ctx, stream, f.lowest, stream.CachedInfo().State.LastSeq)
+	return first.Seq, f.redelivered, err
 }
 
-// recreate creates a consumer in place of one of another generation.
-func (l *Lane) recreate(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	for range 3 {
-		old, err := stream.Consumer(ctx, cfg.Durable)
-		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+// finishing creates the consumers of a rewind, and counts what they get.
+type finishing struct {
+	lane   *Lane
+	stream jetstream.Stream
+	state  State
+
+	lowest, redelivered uint64
+}
+
+func (f *finishing) perform(ctx context.Context, step rewind.Step) (rewind.Step, error) {
+	switch s := step.(type) {
+	case rewind.SeeState:
+		tip, err := ReadTip(ctx, f.lane.env.JS, f.lane.service)
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			if info := old.CachedInfo(); GenerationOf(info) == cfg.Metadata[generationKey] {
-				return info, nil // another hub has created it
-			}
-			if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-				return nil, err
-			}
-			l.env.Failpoint("rewind deleted")
+		return s.Then(tip.State), nil
+	case rewind.SeeConsumer:
+		c, err := f.stream.Consumer(ctx, s.Name)
+		switch {
+		case errors.Is(err, jetstream.ErrConsumerNotFound):
+			return s.Then("", false), nil
+		case err != nil:
+			return nil, err
 		}
-		c, err := stream.CreateConsumer(ctx, cfg)
-		if err == nil {
-			return c.CachedInfo(), nil
+		have := GenerationOf(c.CachedInfo())
+		if have == generation(f.state, f.stream.CachedInfo()) {
+			f.counts(c.CachedInfo())
 		}
-		if !errors.Is(err, jetstream.ErrConsumerExists) && !removedMeanwhile(err) {
+		return s.Then(have, true), nil
+	case rewind.DeleteConsumer:
+		if err := f.stream.DeleteConsumer(ctx, s.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return nil, err
+		}
+		f.lane.env.Failpoint("rewind deleted")
+		return s.Then(), nil
+	case rewind.CreateConsumer:
+		return f.create(ctx, s)
+	case rewind.RecordDone:
+		now, err := f.lane.Change(ctx, func(_ context.Context, tip Tip) (State, bool, error) {
+			next, changed := rewind.Recorded(tip.State, s.Of)
+			return next, changed, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		return s.Then(now), nil
+	}
+	return nil, fmt.Errorf("no such step: %T", step)
+}
+
+func (f *finishing) create(ctx context.Context, s rewind.CreateConsumer) (rewind.Step, error) {
+	for _, cfg := range consumerConfigs(f.lane.service, s.State, f.stream.CachedInfo()) {
+		if cfg.Durable != s.Name {
+			continue
+		}
+		if s.State.Rewound != nil {
+			cfg.PauseUntil = s.State.Rewound.PausedUntil
+		}
+		c, err := f.stream.CreateConsumer(ctx, cfg)
+		switch {
+		case err == nil:
+			f.counts(c.CachedInfo())
+			return s.Then(true), nil
+		case errors.Is(err, jetstream.ErrConsumerExists), removedMeanwhile(err):
+			return s.Then(false), nil
+		default:
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("%w: others create and delete it", jetstream.ErrConsumerExists)
+	return nil, fmt.Errorf("the queue has no consumer %s", s.Name)
 }
 
-func (l *Lane) rewindDone(ctx context.Context, id string) error {
-	_, err := l.Change(ctx, func(_ context.Context, tip Tip) (State, bool, error) {
-		s := tip.State.Clone()
-		if s.Rewound == nil || s.Rewound.ID != id || s.Rewound.Done {
-			return s, false, nil
-		}
-		s.Rewound = s.Rewound.Finished()
-		return s, true, nil
-	})
-	return err
+// counts adds what a consumer gets.
+func (f *finishing) counts(c *jetstream.ConsumerInfo) {
+	f.lowest = min(f.lowest, f.state.StartOf(c.Name))
+	f.redelivered += c.NumPending
 }
 
 // MissingConsumers returns the consumers of a state's queue that the server does not

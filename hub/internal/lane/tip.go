@@ -24,6 +24,8 @@ var (
 	ErrStopped = errors.New("the hub is stopping")
 	// ErrNoConsumer means that one of the lane's work queues is missing.
 	ErrNoConsumer = errors.New("consumer is missing")
+	// ErrRewinding means that the workers are just being rewound.
+	ErrRewinding = errors.New("the workers are being rewound")
 	// ErrStateLost means that the stream's state record is gone, so that the lane's
 	// position is unknown.
 	ErrStateLost = errors.New("the lane's state record is gone")

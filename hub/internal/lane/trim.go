@@ -51,6 +51,9 @@ func (l *Lane) Trim(ctx context.Context, cutoff time.Time) (uint64, error) {
 		}
 	}
 	l.env.Failpoint("trim")
+	// No rewind may be recorded between the look and the purge.
+	l.purging.Lock()
+	defer l.purging.Unlock()
 	known := l.knowing()
 	if tip, err = ReadTip(ctx, l.env.JS, l.service); err != nil {
 		return 0, err
@@ -89,6 +92,8 @@ func (l *Lane) look(ctx context.Context, cutoff time.Time) (history.Found, error
 		switch step := seen.look.Next().(type) {
 		case history.Found:
 			return step, nil
+		case history.Rewinding:
+			return history.Found{}, fmt.Errorf("%w: %s of lane %s is from before", ErrRewinding, step.Consumer, l.service)
 		case history.Missing:
 			return history.Found{}, fmt.Errorf("%w: %s of lane %s", ErrNoConsumer, step.Consumer, l.service)
 		default:
@@ -124,7 +129,13 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 		if err != nil {
 			return err
 		}
-		s.look.RecordSeen(Consumers(tip.State.Queue))
+		var before []string
+		for name, info := range s.consumers {
+			if !tip.State.OfRewind(GenerationOf(info)) {
+				before = append(before, name)
+			}
+		}
+		s.look.RecordSeen(Consumers(tip.State.Queue), before)
 	case history.SeeMatch:
 		match, err := lastMatch(ctx, s.stream, state.LastSeq, s.consumers[step.Consumer].Config)
 		if err != nil {

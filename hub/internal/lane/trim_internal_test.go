@@ -35,7 +35,7 @@ func TestErasedCopyIsNoHistory(t *testing.T) {
 	s := seen{lane: &Lane{service: service, stream: "SUB_sharing"}, stream: stream, look: history.NewLook(now.Add(-time.Hour))}
 	s.look.StreamSeen(1, 5, 4, now.Add(-2*time.Hour))
 	s.look.ConsumersSeen(nil)
-	s.look.RecordSeen(nil)
+	s.look.RecordSeen(nil, nil)
 	for {
 		switch step := s.look.Next().(type) {
 		case history.SeeTime:

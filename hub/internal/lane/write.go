@@ -23,6 +23,7 @@ func (d *driver) storeLetter(ctx context.Context, s core.StoreLetter) {
 		d.core.LetterFailed(err)
 		return
 	}
+	d.traceLetter(s)
 	d.core.LetterStored(added)
 }
 
@@ -46,6 +47,7 @@ func (d *driver) append(ctx context.Context, a core.Append) error {
 		return err
 	}
 	d.env.Failpoint("append")
+	d.trace(a)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Patience)
 	defer cancel()
 	switch a.How {
@@ -69,6 +71,7 @@ func (d *driver) append(ctx context.Context, a core.Append) error {
 		return nil
 	}
 	d.env.Failpoint("appended")
+	d.traced.stored(a.Last + uint64(len(a.Msgs)))
 	d.core.Stored()
 	d.drop()
 	return nil
@@ -93,9 +96,11 @@ func (d *driver) settle(ctx context.Context, s core.Settle) error {
 func (d *driver) drop() {
 	if d.open != nil {
 		d.core.Progressed(d.open.Stored())
+		d.traced.stored(d.open.Stored())
 		d.open.Drop()
 		d.open = nil
 	}
+	d.traced.lost()
 	d.release()
 }
 

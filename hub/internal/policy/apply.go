@@ -45,11 +45,10 @@ type order struct {
 
 // lay lays the order over a lane's state.
 func (o order) lay(s lane.State) (next lane.State, changed bool) {
-	in := s.Find(o.Entity)
-	if in == nil || s.Dropped || in.Policy != nil && in.Policy.Rev >= o.Rev || o.Policy.Equal(in.Policy) {
-		return s, o.Fence && !s.Dropped
+	if next, changed = s.LayPolicy(o.Entity, o.Rev, o.Policy); changed {
+		return next, true
 	}
-	return s.WithPolicy(o.Entity, o.Policy), true
+	return s, o.Fence && !s.Dropped
 }
 
 // late refuses an order that comes behind a later policy.

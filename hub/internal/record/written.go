@@ -32,8 +32,9 @@ func All(service subjects.Name, s record.State) []Written {
 // same already; one of a newer form, because the lane is parked for it, and an old hub must
 // not take it away; and a request that was made by hand, with or without an id, because a
 // look at the registry registers it. answered is the id of the request that led to the
-// change, if a request in the registry did: its record is written. Each record replaces the version by which that was
-// decided: what somebody writes between the decision and the write stays.
+// change, if a request in the registry did: its record is written. Each record replaces the
+// version by which that was decided: what somebody writes between the decision and the
+// write stays.
 func Through(entries map[string]tree.Entry, known Versions, service subjects.Name, s record.State, answered string) []Written {
 	var writes []Written
 	for _, in := range s.Interests {

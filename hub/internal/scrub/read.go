@@ -17,6 +17,9 @@ const (
 	readAtOnce = 1000
 	readTime   = time.Second
 	unused     = 10 * time.Second
+	// askTime is how long one answer of the server is waited for: a request that is under
+	// way when the connection is lost is never answered.
+	askTime = 2 * time.Second
 	// maxReaders bounds the consumers that a review of a stream with replicas makes, each of
 	// which the server places on one of them.
 	maxReaders = 6
@@ -52,7 +55,9 @@ func read(ctx context.Context, stream jetstream.Stream, from, to uint64) ([]read
 
 // readOne reads by one consumer; nil if the consumer is on a server that was seen.
 func readOne(ctx context.Context, stream jetstream.Stream, from, to uint64, seen map[string]bool) (*reading, error) {
-	c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	c, err := stream.CreateConsumer(asking, jetstream.ConsumerConfig{
 		HeadersOnly: true, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, InactiveThreshold: unused,
 	})

@@ -26,6 +26,8 @@ const (
 	lookEvery = time.Second
 	// reviewTime bounds the review of one stream.
 	reviewTime = time.Minute
+	// changeTime bounds the wait for a lane's loop, which may be in trouble.
+	changeTime = 10 * time.Second
 	// firstLook is how many copies in front of the first that is not processed are reviewed
 	// at the start, since the workers may have been quicker than the hub.
 	firstLook = 2_000
@@ -53,11 +55,12 @@ type Config struct {
 type Scrubber struct {
 	cfg Config
 
+	// letters is the review of the dead letters; only Run's goroutine uses it.
+	letters course
+
 	mu    sync.Mutex // guards the rest
 	lanes map[subjects.Name]*course
 	known map[string]map[string]trouble // by stream and server
-	// letters is the review of the dead letters.
-	letters course
 }
 
 // trouble is what a server cannot read of a stream.
@@ -156,7 +159,9 @@ func (s *Scrubber) forget(service subjects.Name) {
 
 // review reads a lane from where a review begins, and deals with what is damaged.
 func (s *Scrubber) review(ctx context.Context, l *lane.Lane, task course) error {
-	stream, err := s.cfg.Lanes.Stream(ctx, l.Service())
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	stream, err := s.cfg.Lanes.Stream(asking, l.Service())
 	if err != nil {
 		return err
 	}
@@ -196,14 +201,16 @@ func (s *Scrubber) read(ctx context.Context, stream jetstream.Stream, from, to u
 	if err != nil || !slices.ContainsFunc(readings, func(r reading) bool { return len(r.gaps) > 0 }) {
 		return readings, err
 	}
-	info, err := stream.Info(ctx, jetstream.WithDeletedDetails(true))
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	info, err := stream.Info(asking, jetstream.WithDeletedDetails(true))
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", stream.CachedInfo().Config.Name, err)
 	}
 	for i := range readings {
 		readings[i].gaps = damaged(readings[i].gaps, heldBy(info.State))
 		if info.Config.Replicas <= 1 {
-			if err := confirm(ctx, stream, readings[i].gaps); err != nil {
+			if err := confirm(asking, stream, readings[i].gaps); err != nil {
 				return nil, err
 			}
 		}
@@ -234,6 +241,8 @@ func confirm(ctx context.Context, stream jetstream.Stream, gaps []record.Gap) er
 
 // remember has the gaps of which only the lane's loop knows written into its state record.
 func (s *Scrubber) remember(ctx context.Context, l *lane.Lane) error {
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
 	stored, err := s.cfg.Lanes.State(ctx, l.Service())
 	if err != nil || len(unexplained(l.Status().State.Gaps, stored)) == 0 {
 		return err
@@ -247,6 +256,8 @@ func (s *Scrubber) detach(ctx context.Context, l *lane.Lane, first uint64, gaps 
 	if len(gaps) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
 	reason := ""
 	_, err := l.Change(ctx, func(_ context.Context, tip lane.Tip) (lane.State, bool, error) {
 		reason = ""
@@ -306,7 +317,9 @@ func (s *Scrubber) deadLetters(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTime)
 	defer cancel()
-	stream, err := s.cfg.JS.Stream(ctx, contract.StreamDLQ)
+	asking, stop := context.WithTimeout(ctx, askTime)
+	defer stop()
+	stream, err := s.cfg.JS.Stream(asking, contract.StreamDLQ)
 	var readings []reading
 	if err == nil {
 		at := stream.CachedInfo().State

@@ -21,6 +21,8 @@ type ConsumerConfig struct {
 	// PinnedTTL is how long one requester has the consumer for itself without a new
 	// request; 0 for a consumer without a holder (pull.go).
 	PinnedTTL time.Duration
+	// Tag is what the creator noted in the metadata.
+	Tag string
 }
 
 // Place is a consumer's place: by its own deliveries, and in the stream.
@@ -32,6 +34,9 @@ type ConsumerInfo struct {
 	Delivered, AckFloor     Place
 	Pending                 uint64
 	AckPending, Redelivered int
+	// Start and Tag are the settings'.
+	Start uint64
+	Tag   string
 }
 
 // Delivery is a message in a worker's hands.
@@ -120,7 +125,7 @@ func (s *Stream) DeleteConsumer(name string) error {
 func (c *Consumer) Info() ConsumerInfo {
 	info := ConsumerInfo{
 		Created: c.created, Delivered: c.stored.delivered, AckFloor: c.stored.floor,
-		AckPending: len(c.pending), Redelivered: len(c.count),
+		AckPending: len(c.pending), Redelivered: len(c.count), Start: c.cfg.Start, Tag: c.cfg.Tag,
 	}
 	if c.cfg.MaxDeliver == 1 {
 		info.Redelivered = 0 // the server does not tell (consumer.go, infoWithSnapAndReply)

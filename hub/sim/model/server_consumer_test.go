@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,6 +28,8 @@ func (p *pair) createConsumer() {
 		cfg.Start = max(1, info.First+p.random.Uint64N(info.Last-info.First+2))
 		actual.DeliverPolicy, actual.OptStartSeq = jetstream.DeliverByStartSequencePolicy, cfg.Start
 	}
+	cfg.Tag = fmt.Sprint("tag ", p.step)
+	actual.Metadata = map[string]string{"tag": cfg.Tag}
 	p.now("create %+v", cfg)
 	_, err := p.stream.CreateConsumer(p.t.Context(), actual)
 	_, modelErr := p.model.CreateConsumer(cfg, time.Now())
@@ -152,6 +155,7 @@ func (p *pair) compareInfo() {
 				Delivered: model.Place{Consumer: info.Delivered.Consumer, Stream: info.Delivered.Stream},
 				AckFloor:  model.Place{Consumer: info.AckFloor.Consumer, Stream: info.AckFloor.Stream},
 				Pending:   info.NumPending, AckPending: info.NumAckPending, Redelivered: info.NumRedelivered,
+				Start: info.Config.OptStartSeq, Tag: info.Config.Metadata["tag"],
 			}
 			if have == want || time.Now().After(deadline) {
 				break

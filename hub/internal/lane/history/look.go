@@ -13,7 +13,9 @@ type SeeStream struct{}
 // each: ConsumersSeen.
 type SeeConsumers struct{}
 
-// SeeRecord asks for the consumers that the lane's state record has: RecordSeen.
+// SeeRecord asks for the consumers that the lane's state record has, and which of the
+// consumers that were seen are not of its last rewind: RecordSeen. It comes behind
+// SeeConsumers, so that a rewind since then is noticed.
 type SeeRecord struct{}
 
 // SeeMatch asks the stream's leader for the sequence of the last message that a
@@ -35,6 +37,10 @@ type Found struct{ First, Keep uint64 }
 // that consumer has not acknowledged.
 type Missing struct{ Consumer string }
 
+// Rewinding ends a Look at a lane whose workers are just being rewound: Consumer is from
+// before the rewind.
+type Rewinding struct{ Consumer string }
+
 func (SeeStream) step()    {}
 func (SeeConsumers) step() {}
 func (SeeRecord) step()    {}
@@ -43,6 +49,7 @@ func (SeeTime) step()      {}
 func (SeeHeld) step()      {}
 func (Found) step()        {}
 func (Missing) step()      {}
+func (Rewinding) step()    {}
 
 // Look finds which messages of a lane may be purged.
 type Look struct {
@@ -77,8 +84,13 @@ func (l *Look) ConsumersSeen(floors map[string]uint64) {
 	l.floors, l.next = floors, SeeRecord{}
 }
 
-// RecordSeen answers SeeRecord with the names of the consumers.
-func (l *Look) RecordSeen(consumers []string) {
+// RecordSeen answers SeeRecord with the names of the consumers. What a consumer has
+// acknowledged before a rewind says nothing of the copies that are due since.
+func (l *Look) RecordSeen(consumers, before []string) {
+	if len(before) > 0 {
+		l.next = Rewinding{before[0]}
+		return
+	}
 	for _, name := range consumers {
 		if _, there := l.floors[name]; !there {
 			l.next = Missing{name}

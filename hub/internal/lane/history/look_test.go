@@ -31,7 +31,7 @@ type lane struct {
 	first, last, cutoff uint64
 	gone                uint64 // a message that is missing
 	floors, matches     map[string]uint64
-	needed              []string
+	needed, before      []string
 	held                uint64
 }
 
@@ -46,7 +46,7 @@ func (l lane) look(t *testing.T) (keep uint64, missing string) {
 		case history.SeeConsumers:
 			look.ConsumersSeen(l.floors)
 		case history.SeeRecord:
-			look.RecordSeen(l.needed)
+			look.RecordSeen(l.needed, l.before)
 		case history.SeeMatch:
 			look.MatchSeen(l.matches[step.Consumer])
 		case history.SeeTime:
@@ -55,6 +55,8 @@ func (l lane) look(t *testing.T) (keep uint64, missing string) {
 			look.HeldSeen(l.held)
 		case history.Missing:
 			return 0, step.Consumer
+		case history.Rewinding:
+			return 0, "rewinding " + step.Consumer
 		case history.Found:
 			if step.First != l.first {
 				t.Errorf("begins at %d, want %d", step.First, l.first)
@@ -75,18 +77,19 @@ func TestLook(t *testing.T) {
 		keep    uint64
 		missing string
 	}{
-		"all dealt with: the last message stays": {lane{1, 20, 99, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, none}, 20, ""},
-		"as far as the floor":                    {lane{1, 20, 99, 0, floors{"workers": 9}, floors{"workers": 20}, []string{"workers"}, none}, 10, ""},
-		"the slower of two":                      {lane{1, 20, 99, 0, floors{"workers-0": 15, "workers-1": 4}, floors{"workers-0": 20, "workers-1": 19}, two, none}, 5, ""},
-		"a partition without work":               {lane{1, 20, 99, 0, floors{"workers-0": 15, "workers-1": 0}, floors{"workers-0": 20}, two, none}, 16, ""},
-		"a floor of nothing":                     {lane{1, 20, 99, 0, floors{"workers": 0}, floors{"workers": 20}, []string{"workers"}, none}, 1, ""},
-		"as young as the cutoff":                 {lane{1, 20, 7, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, none}, 7, ""},
-		"all too young":                          {lane{5, 20, 4, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, none}, 0, ""},
-		"a message that is gone":                 {lane{1, 20, 99, 10, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, none}, 20, ""},
-		"a dead letter may be missing":           {lane{1, 20, 99, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, 3}, 3, ""},
-		"an empty lane":                          {lane{21, 20, 99, 0, floors{"workers": 20}, nil, []string{"workers"}, none}, 0, ""},
-		"a missing consumer":                     {lane{1, 20, 99, 0, floors{"workers-0": 20}, nil, two, none}, 0, "workers-1"},
-		"one that the record has no more":        {lane{1, 20, 99, 0, floors{"workers-0": 20, "workers-1": 20, "workers": 3}, floors{"workers": 20}, two, none}, 4, ""},
+		"all dealt with: the last message stays": {lane{1, 20, 99, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, nil, none}, 20, ""},
+		"as far as the floor":                    {lane{1, 20, 99, 0, floors{"workers": 9}, floors{"workers": 20}, []string{"workers"}, nil, none}, 10, ""},
+		"the slower of two":                      {lane{1, 20, 99, 0, floors{"workers-0": 15, "workers-1": 4}, floors{"workers-0": 20, "workers-1": 19}, two, nil, none}, 5, ""},
+		"a partition without work":               {lane{1, 20, 99, 0, floors{"workers-0": 15, "workers-1": 0}, floors{"workers-0": 20}, two, nil, none}, 16, ""},
+		"a floor of nothing":                     {lane{1, 20, 99, 0, floors{"workers": 0}, floors{"workers": 20}, []string{"workers"}, nil, none}, 1, ""},
+		"as young as the cutoff":                 {lane{1, 20, 7, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, nil, none}, 7, ""},
+		"all too young":                          {lane{5, 20, 4, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, nil, none}, 0, ""},
+		"a message that is gone":                 {lane{1, 20, 99, 10, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, nil, none}, 20, ""},
+		"a dead letter may be missing":           {lane{1, 20, 99, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, nil, 3}, 3, ""},
+		"an empty lane":                          {lane{21, 20, 99, 0, floors{"workers": 20}, nil, []string{"workers"}, nil, none}, 0, ""},
+		"a missing consumer":                     {lane{1, 20, 99, 0, floors{"workers-0": 20}, nil, two, nil, none}, 0, "workers-1"},
+		"one from before a rewind":               {lane{1, 20, 99, 0, floors{"workers": 20}, floors{"workers": 20}, []string{"workers"}, []string{"workers"}, none}, 0, "rewinding workers"},
+		"one that the record has no more":        {lane{1, 20, 99, 0, floors{"workers-0": 20, "workers-1": 20, "workers": 3}, floors{"workers": 20}, two, nil, none}, 4, ""},
 	} {
 		if keep, missing := c.lane.look(t); keep != c.keep || missing != c.missing {
 			t.Errorf("%s: keeps from %d, misses %q; want %d, %q", name, keep, missing, c.keep, c.missing)

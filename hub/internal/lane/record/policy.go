@@ -3,6 +3,7 @@ package record
 import (
 	"slices"
 
+	"github.com/replhub/replhub/hub/internal/ingest/retention"
 	"github.com/replhub/replhub/hub/internal/match"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
@@ -62,6 +63,35 @@ func (s State) WithPolicy(entity string, p *Policy) State {
 		in.Policy = p
 	}
 	return s
+}
+
+// LayPolicy lays a policy of a revision, nil for none, over the interest in an entity. Only
+// a policy of a higher revision replaces the one in the state.
+func (s State) LayPolicy(entity string, rev uint64, p *Policy) (next State, changed bool) {
+	in := s.Find(entity)
+	if in == nil || s.Dropped || in.Policy != nil && in.Policy.Rev >= rev || p.Equal(in.Policy) {
+		return s, false
+	}
+	return s.WithPolicy(entity, p), true
+}
+
+// Behind returns an interest whose policy is older than one that was in force in every
+// lane, and that revision; nil without one. The lane began with an older copy of its
+// stream: its state may allow more than the service was told.
+func (s State) Behind(l *retention.Ledger) (in *Interest, rev uint64) {
+	if l == nil || len(l.Policies) == 0 || s.Detached != nil || s.Dropped {
+		return nil, 0
+	}
+	for i := range s.Interests {
+		have := uint64(0)
+		if p := s.Interests[i].Policy; p != nil {
+			have = p.Rev
+		}
+		if rev := l.Behind(s.Interests[i].Entity, have); rev > 0 {
+			return &s.Interests[i], rev
+		}
+	}
+	return nil, 0
 }
 
 // hasPolicy reports whether some interest is under a policy.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,12 @@ func (r *Rewound) Finished() *Rewound {
 	}
 	next.Starts, next.PausedUntil, next.Done = nil, nil, true
 	return &next
+}
+
+// OfRewind reports whether a consumer of a generation was created by the last rewind or
+// since.
+func (s State) OfRewind(generation string) bool {
+	return s.Rewound == nil || strings.HasSuffix(generation, "/"+s.Rewound.ID)
 }
 
 // StartOf is the lane's sequence from which a consumer reads; 0 means the first.
