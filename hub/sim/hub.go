@@ -152,18 +152,8 @@ func (h *hub) take(a Action, service int) {
 		h.frozen = true
 	case Trim:
 		h.trim()
-	case Look:
-		h.look()
-	case Expire:
-		h.expire()
-	case Policy:
-		if h.open {
-			h.setPolicy(a.N)
-		}
-	case Enforce:
-		if h.open {
-			h.lookAtPolicies()
-		}
+	case Look, Expire, Policy, Enforce:
+		h.onRegistry(a)
 	case TrimLane:
 		if service >= 0 && h.open {
 			h.trimLane(service)
@@ -185,6 +175,21 @@ func (h *hub) take(a Action, service int) {
 		if service >= 0 && h.open {
 			h.register(service, a)
 		}
+	}
+}
+
+// onRegistry takes an action on the registry.
+func (h *hub) onRegistry(a Action) {
+	switch {
+	case a.Verb == Look:
+		h.look()
+	case a.Verb == Expire:
+		h.expire()
+	case !h.open:
+	case a.Verb == Policy:
+		h.setPolicy(a.N)
+	case a.Verb == Enforce:
+		h.lookAtPolicies()
 	}
 }
 

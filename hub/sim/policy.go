@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -170,9 +171,7 @@ func (h *hub) lookAtPolicies() {
 			return
 		}
 		w.ask(p, "", "policies", func() error {
-			for entity, of := range w.policies.stored {
-				stored[entity] = of
-			}
+			maps.Copy(stored, w.policies.stored)
 			return nil
 		}, func(err error) {
 			if err != nil {

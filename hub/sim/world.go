@@ -132,12 +132,8 @@ func (w *World) Do(a Action) {
 		w.calm()
 	case Pull, Crash:
 		w.work(a)
-	case Limit:
-		w.limit = int64(a.N)
-	case Batches:
-		w.fast = true
-	case Policies:
-		w.policies.on = w.policies.on || len(w.judge.events) == 0
+	case Limit, Batches, Policies:
+		w.setting(a)
 	case Rollback, Recreate, Forget, Restart, Away, Back, Lag, Full, Room, Copy, Restore, Delete:
 		w.onServers(a)
 	case Registry, ByHand, Vanish, Wipe:
@@ -151,6 +147,18 @@ func (w *World) Do(a Action) {
 	}
 	w.flow()
 	w.sync()
+}
+
+// setting performs one of the first actions of a run.
+func (w *World) setting(a Action) {
+	switch a.Verb { //nolint:exhaustive // Do takes the others
+	case Limit:
+		w.limit = int64(a.N)
+	case Batches:
+		w.fast = true
+	case Policies:
+		w.policies.on = w.policies.on || len(w.judge.events) == 0
+	}
 }
 
 // onServers performs an action on the servers, or an action by hand on their streams.

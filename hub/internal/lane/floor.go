@@ -28,16 +28,6 @@ func lowestFloor(ctx context.Context, stream jetstream.Stream, last uint64, cons
 	}
 }
 
-// floorOf is the proven floor of one consumer, which has processed the messages of
-// its filter up to floor.
-func floorOf(ctx context.Context, stream jetstream.Stream, last uint64, cfg jetstream.ConsumerConfig, floor uint64) (uint64, error) {
-	match, err := lastMatch(ctx, stream, last, cfg)
-	if err != nil {
-		return 0, err
-	}
-	return history.ProvenFloor(floor, match, last), nil
-}
-
 // lastMatch asks the stream's leader for the sequence of the last message that a
 // consumer's filter lets through; 0 when there is none.
 func lastMatch(ctx context.Context, stream jetstream.Stream, last uint64, cfg jetstream.ConsumerConfig) (uint64, error) {

@@ -67,12 +67,12 @@ func MarkPolicy(entity string, m PolicyMark, most int, then func(PolicyMark, Led
 	}, func(l Ledger) Step { return then(l.Policies[entity], l) })
 }
 
-// PolicyInForce notes that a revision of a policy is in force in every lane. It does
-// nothing where the mark is of another revision by now.
+// PolicyInForce notes that a revision of a policy is in force in every lane, also where a
+// later one is being put in force by now. It does nothing where the policy was cleared.
 func PolicyInForce(entity string, rev uint64, then func() Step) Step {
 	return update(func(l *Ledger, _ time.Time) (bool, error) {
 		have := l.Policies[entity]
-		if have.Rev != rev || have.Cleared || have.InForce >= rev {
+		if have.Rev < rev || have.Cleared || have.InForce >= rev {
 			return false, nil
 		}
 		have.InForce = rev
