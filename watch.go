@@ -65,7 +65,7 @@ func (o *outcomes) stored(acks []Ack) {
 }
 
 // leading returns the acknowledgements before the first error, and that error.
-func (o outcomes) leading() ([]Ack, error) {
+func (o *outcomes) leading() ([]Ack, error) {
 	for i, err := range o.errs {
 		if err != nil {
 			return o.acks[:i:i], err

@@ -3,6 +3,7 @@ package cloudevents
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"regexp"
 	"strings"
@@ -107,9 +108,7 @@ func (e CloudEvent) attributes() map[string]string {
 	if !e.Time.IsZero() {
 		set(attrTime, e.Time.UTC().Format(time.RFC3339Nano))
 	}
-	for name, value := range e.Extensions {
-		all[name] = value
-	}
+	maps.Copy(all, e.Extensions)
 	return all
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -170,9 +171,7 @@ func TestDeliveriesComeBack(t *testing.T) {
 		given := d
 		given.Service, given.Attempt = "sharing", 3
 		given.Header = map[string][]string{"Replhub-Position": {"1-2"}, "Nats-X": {"1"}, "Content-Type": {d.ContentType}}
-		for name, values := range ev.Header {
-			given.Header[name] = values
-		}
+		maps.Copy(given.Header, ev.Header)
 		e, err := cloudevents.OfDelivery(&given)
 		if err != nil {
 			t.Fatalf("%+v: %v", given, err)

@@ -135,7 +135,7 @@ type backfillLine struct {
 	UnderWay bool   `json:"under_way,omitempty"`
 	Rows     uint64 `json:"rows"`
 	After    string `json:"after,omitempty"`
-	// Rate is how many rows a second were copied, from the second second on. How many
+	// Rate is how many rows a second were copied, without those of the first second. How many
 	// there are is not known: the owner is asked for a part at a time.
 	Rate float64 `json:"per_second,omitempty"`
 	// Reason is why it waits.

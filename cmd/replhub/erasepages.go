@@ -75,7 +75,7 @@ func (a *app) erasePages(ctx context.Context, l *connection, req contract.Erase)
 		}
 		req.After = page.Next
 		line.at(progress{
-			What: page.Place, Done: uint64(all.Looked), Unit: "message", //nolint:gosec // a count
+			What: page.Place, Done: uint64(all.Looked), Unit: "message",
 			Note: fmt.Sprintf("found %d", all.Events+all.Copies+all.DeadLetters),
 		}.paced(time.Since(began)))
 	}

@@ -46,7 +46,7 @@ func TestRedriveShowsItsProgress(t *testing.T) {
 			var pages atomic.Int32
 			b.serve(t, "replhub.redrive.sharing", func(req micro.Request) {
 				n := pages.Add(1)
-				_ = req.RespondJSON(contract.Redriven{Service: "sharing", Redriven: 2, More: n < 2, Next: uint64(n)}) //nolint:gosec // 1 or 2
+				_ = req.RespondJSON(contract.Redriven{Service: "sharing", Redriven: 2, More: n < 2, Next: uint64(n)})
 			})
 			var out, errOut strings.Builder
 			a := &app{in: strings.NewReader(""), out: &out, errOut: &errOut, isTerminal: func(any) bool { return tt.terminal }}

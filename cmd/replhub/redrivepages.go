@@ -28,7 +28,7 @@ func (a *app) redrive(ctx context.Context, service string, req contract.Redrive)
 	}
 	for all.More && all.Next > req.After {
 		req.After = all.Next
-		looked := uint64(all.Redriven + len(all.Left)) //nolint:gosec // a count
+		looked := uint64(all.Redriven + len(all.Left))
 		line.at(progress{What: service, Done: looked, Of: of, Unit: "dead letter", Note: fmt.Sprintf("%d redriven", all.Redriven)}.paced(time.Since(began)))
 		var reply contract.Redriven
 		if _, err := l.ask(ctx, contract.VerbRedrive, service, req, &reply); err != nil {

@@ -36,7 +36,7 @@ func TestWhenAHubTraces(t *testing.T) {
 			for _, name := range []string{otelDisabled, otelExporter, otelEndpoint, otelTracesEndpoint, otelProtocol, otelTracesProtocol} {
 				t.Setenv(name, "")
 			}
-			for _, set := range strings.Fields(tt.env) {
+			for set := range strings.FieldsSeq(tt.env) {
 				name, value, _ := strings.Cut(set, "=")
 				t.Setenv(name, value)
 			}

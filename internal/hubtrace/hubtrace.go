@@ -52,8 +52,8 @@ func New(provider trace.TracerProvider, id string) func(hub.CopyTrace) func(erro
 
 // start begins a copy's span, which the caller ends.
 func start(ctx context.Context, tracer trace.Tracer, c hub.CopyTrace) trace.Span {
-	_, span := tracer.Start(ctx, nameOf(c), trace.WithSpanKind(trace.SpanKindInternal))
-	return span
+	_, span := tracer.Start(ctx, nameOf(c), trace.WithSpanKind(trace.SpanKindInternal)) //nolint:spancheck // the caller ends it
+	return span                                                                         //nolint:spancheck // the caller ends it
 }
 
 // parentOf is the context of the event's trace, without one if there is no valid trace.

@@ -144,7 +144,7 @@ func (a *appender) send(ctx context.Context, events []*event) error {
 			}
 		}
 		return nil
-	case a.how == fastBatch && !(a.bulk && len(events) >= bulkEvents):
+	case a.how == fastBatch && (!a.bulk || len(events) < bulkEvents):
 		return a.add(ctx, events)
 	default:
 		if a.open != nil { // what was sent before is stored first

@@ -94,7 +94,7 @@ func family(tb *testing.B, pid int) time.Duration {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	for _, child := range strings.Fields(string(children)) {
+	for child := range strings.FieldsSeq(string(children)) {
 		id, err := strconv.Atoi(child)
 		if err != nil {
 			tb.Fatal(err)
