@@ -60,9 +60,9 @@ func (t *Telemetry) startBatch(ctx context.Context, batch []*replhub.Delivery, b
 		semconv.MessagingSystemKey.String(contract.MessagingSystem),
 		semconv.MessagingOperationName(contract.OperationHandle), semconv.MessagingOperationTypeProcess,
 		semconv.MessagingBatchMessageCount(len(batch)))
-	ctx, span := t.tracer.Start(ctx, contract.OperationHandle+" "+streamOf(service), trace.WithTimestamp(began),
+	ctx, span := t.tracer.Start(ctx, contract.OperationHandle+" "+streamOf(service), trace.WithTimestamp(began), //nolint:spancheck // the caller ends it
 		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...), trace.WithAttributes(attributes...))
-	return ctx, span
+	return ctx, span //nolint:spancheck // the caller ends it
 }
 
 // handledTogether puts spans into the traces of the events of a batch that succeeded.

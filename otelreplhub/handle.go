@@ -45,10 +45,10 @@ func (t *Telemetry) startHandle(ctx context.Context, d *replhub.Delivery, began 
 	if of := traceOf(d.Header); of.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, of)
 	}
-	ctx, span := t.tracer.Start(ctx, contract.OperationHandle+" "+streamOf(d.Service),
+	ctx, span := t.tracer.Start(ctx, contract.OperationHandle+" "+streamOf(d.Service), //nolint:spancheck // the caller ends it
 		trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(t.deliveryAttributes(d, contract.OperationHandle, semconv.MessagingOperationTypeProcess)...))
-	return ctx, span
+	return ctx, span //nolint:spancheck // the caller ends it
 }
 
 // delivered counts a delivery and makes the span of its wait, at the first attempt here.
