@@ -17,9 +17,9 @@ import (
 // admitTime bounds the wait for a hub's answer about a dead letter.
 const admitTime = time.Second
 
-// admit asks a hub whether a dead letter may be stored, because each service has a
-// quota of dead letters. Where it may not, refused is the letter's outcome. Without
-// an answer the letter is stored: the hub is away, or too old to know the request.
+// admit asks a hub whether a dead letter may be stored, because each service has a quota
+// of dead letters. Where it may not, refused is the letter's outcome. Without an answer
+// the letter is stored: the hub is unavailable, or too old to know the request.
 func (s *Subscriber) admit(ctx context.Context, j *job) (l queue.Letter, refused bool) {
 	req := contract.Letter{Bytes: letterSize(j.letter)}
 	if millis, err := strconv.ParseInt(j.in.incarnation, 36, 64); err == nil && millis > 0 {

@@ -62,10 +62,10 @@ func RetryAfter(d time.Duration, err error) error {
 	return &retryError{after: d, err: err}
 }
 
-// Unavailable says that something which the handler needs is away, for example
+// Unavailable says that something that the handler needs is unavailable, for example
 // another service, and that the event is not at fault. Errors of databases and of
-// connections need not be marked. The subscriber then takes no more events, and tries
-// one event at a time until one gets another answer.
+// connections need not be marked. The subscriber then takes no more events, and tries one
+// event at a time until one gets another answer.
 //
 // No attempt is used up, unless only this event is affected: if an event gets this
 // answer twice, and another event of its entity was handled in between, then each

@@ -12,10 +12,10 @@ import (
 // SubscriberState says whether a subscriber waits for the end of an outage. The zero
 // SubscriberState means that there is none.
 type SubscriberState struct {
-	// Unavailable says that something which the handlers need, such as their
-	// database, is away, see [Unavailable]. Meanwhile the subscriber takes no more
-	// events, keeps those that it has, and tries one at a time until one gets another
-	// answer. No attempt is used up.
+	// Unavailable says that something which the handlers need, such as their database, is
+	// unavailable, see [Unavailable]. Meanwhile the subscriber takes no more events, keeps
+	// those that it has, and tries one at a time until one gets another answer. No attempt
+	// is used up.
 	Unavailable bool
 	// Since is when the outage began.
 	Since time.Time

@@ -22,8 +22,8 @@ type Config struct {
 	Service string
 	// NATS says how to reach the hub. Its Service is set to Service.
 	NATS replhub.Config
-	// DSN says which database the tables are in: a URL (postgres, mysql, mariadb,
-	// sqlite or file), the keywords of libpq ("host=… dbname=…"), or the form of
+	// DSN is the address of the database that has the tables: a URL (postgres, mysql,
+	// mariadb, sqlite or file), the keywords of libpq ("host=… dbname=…"), or the form of
 	// go-sql-driver/mysql ("user:password@tcp(host)/database").
 	DSN string
 	// DSNFile is a file that holds the DSN. It is read at each new connection, so a
@@ -35,23 +35,23 @@ type Config struct {
 	// StartSnapshot, an interest whose fields are widened later gets the owner's rows
 	// again.
 	Start replhub.Start
-	// Partitions is the number of queues that instances share; 8 at the first
-	// registration, and then what is registered.
+	// Partitions is the number of partitions that the instances share; by default 8 at the
+	// first registration, and later the registered number.
 	Partitions int
 	// WholeRows registers the service for whole rows instead of the fields that columns
 	// take. Members that no column takes are then logged and counted.
 	WholeRows bool
-	// Create makes tables that do not exist from the rows that come. OnDDL is called
-	// with each statement before it runs.
+	// Create creates missing tables from the first rows. OnDDL is called with each
+	// statement before it runs.
 	Create bool
 	OnDDL  func(table, statement string)
 	// DryRun writes nothing into the database: Run returns after the checks, and, with
 	// Create, after OnDDL. A service without an interest is registered to see rows, and
-	// the registration is ended again. Of one that has interests nothing is changed or
-	// taken, so that no table can be shown: see Summary.Unsampled.
+	// the registration is ended again. If the service has interests already, DryRun
+	// changes nothing and takes no copy, so it cannot show tables: see Summary.Unsampled.
 	DryRun bool
-	// Once has Run return when everything that ingest held as it began, a snapshot
-	// included, has had its effect or is a dead letter.
+	// Once makes Run return when every event that ingest held at the start, and the
+	// snapshot if there is one, is applied or a dead letter.
 	Once bool
 	// Workers is how many transactions run at once; 8 by default. SQLite has one at a time.
 	Workers int
@@ -61,8 +61,8 @@ type Config struct {
 	// Inbox is the inbox's own table; InboxTable(Service) by default. Two services that
 	// apply into one database must not share it.
 	Inbox string
-	// OnProgress is called about once a second with how far the instance is; nothing by
-	// default.
+	// OnProgress is called about once a second with the progress of the instance; by
+	// default nothing is called.
 	OnProgress func(Progress)
 	// Logger gets the messages for operators; slog.Default() by default.
 	Logger *slog.Logger
@@ -84,7 +84,7 @@ type Table struct {
 	// such as "city" to "address.city". A column that is not named here takes the
 	// member of its own name.
 	Columns map[string]string
-	// Ignore are columns that stay as they are.
+	// Ignore are columns that are never written.
 	Ignore []string
 	// Where is a CEL filter that rows have to pass; empty keeps the filter that is
 	// registered, "true" lifts it.

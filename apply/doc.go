@@ -11,7 +11,7 @@
 // a [*FindingsError], all at once and before the first row is written.
 //
 // What is not promised: rows that the owner deleted while nobody was registered stay in
-// the table, since no event tells of them.
+// the table, since no event announces the delete.
 //
 // The files in the order in which a run goes through them: config.go, database.go
 // (the DSN), preflight.go with match.go and rehearse.go (the tables as they are),

@@ -10,6 +10,7 @@ import (
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/database"
 	"github.com/replhub/replhub/inbox"
+	"github.com/replhub/replhub/internal/bridge"
 )
 
 // Fields are the fewest paths that have all that columns take.
@@ -99,7 +100,7 @@ func TestPlanRegistration(t *testing.T) {
 		p, found := planRegistration(c, tt.was, tt.wishes)
 		in := p.registration.Interests[0]
 		if len(p.changes) != tt.changes || len(p.widened) != tt.widened || len(found) != tt.found || in.Filter != tt.filter ||
-			p.registration.Queue.Partitions != tt.partitions || len(p.fresh) > 0 != tt.fresh || !tt.fresh && (!in.Echo || len(in.Ops) != 1) {
+			p.registration.Queue.Partitions != tt.partitions || (p.registration.Queue.MaxDeliver == bridge.NewMaxDeliver) != (tt.was == nil) || len(p.fresh) > 0 != tt.fresh || !tt.fresh && (!in.Echo || len(in.Ops) != 1) {
 			t.Errorf("%s: %+v, %q", name, p, found)
 		}
 	}

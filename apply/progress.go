@@ -7,7 +7,7 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// Progress is how far an instance is.
+// Progress is the progress of an instance.
 type Progress struct {
 	// State is the lane's.
 	State replhub.State
@@ -15,8 +15,8 @@ type Progress struct {
 	// Rows how many rows of the owners were copied so far.
 	Filling []string
 	Rows    uint64
-	// Applied counts the changes that this instance has dealt with, and Rate is how many
-	// a second it was lately.
+	// Applied counts the changes that this instance handled, and Rate is the recent number
+	// of changes per second.
 	Applied uint64
 	Rate    float64
 	// Left is what the lane holds and the hub has yet to copy, as far as it is known, and
@@ -24,8 +24,8 @@ type Progress struct {
 	// known.
 	Left      uint64
 	Remaining time.Duration
-	// Waits says why nothing comes or goes: an owner that serves no rows, a database that
-	// is away; empty where all is well.
+	// Waits is the reason why there is no progress, such as an owner that serves no rows
+	// or a database that is unavailable; empty without such a reason.
 	Waits string
 	// DeadLetters counts those of the service.
 	DeadLetters uint64
@@ -37,7 +37,7 @@ type pace struct {
 	done  uint64
 	left  uint64
 	rate  float64 // of this instance
-	drain float64 // of what is left, by all instances
+	drain float64 // of the backlog, by all instances
 }
 
 // smooth is the weight of the newest second.

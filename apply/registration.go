@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/bridge"
 )
 
 // defaultPartitions is how many instances can share the work of a service unless the
@@ -55,7 +56,7 @@ func planRegistration(cfg Config, was *replhub.Status, wishes []wish) (planned, 
 			in.Filter = old.Filter
 		}
 		if w.unmade {
-			in.Fields = old.Fields // whoever registered these wants no more
+			in.Fields = old.Fields // the table does not exist yet: its columns are made of these fields
 		}
 		p.note(*old, in)
 		p.registration.Interests = append(p.registration.Interests, in)
@@ -103,7 +104,7 @@ func fieldText(fields []string) string {
 func (p *planned) queue(cfg Config, was *replhub.Status, f *FindingsError) {
 	switch {
 	case was == nil || len(was.Entities) == 0 && was.Backlog == 0:
-		p.registration.Queue = replhub.Queue{Order: replhub.OrderKey, Partitions: cfg.Partitions}
+		p.registration.Queue = replhub.Queue{Order: replhub.OrderKey, Partitions: cfg.Partitions, MaxDeliver: bridge.NewMaxDeliver}
 		if cfg.Partitions == 0 {
 			p.registration.Queue.Partitions = defaultPartitions
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/replhub/replhub"
 )
 
-// sampling bounds the wait for first rows, before the first of them is written.
+// sampling bounds the wait for first rows, before the first row is written.
 type sampling struct {
 	// rows are enough; 1000 by default.
 	rows int
@@ -26,7 +26,7 @@ func (s sampling) withDefaults() sampling {
 }
 
 // sample looks at the first rows in the lane, and makes the tables that do not exist. It
-// gives all rows back. Its workers hold the rows, so there are many of them. A table whose
+// gives all rows back. Its workers hold the rows, so there are many workers. A table whose
 // rows do not come now is made when they come, see settle.
 func (a *Applier) sample(ctx context.Context) error {
 	arrived, over := make(chan struct{}, 1), make(chan struct{})

@@ -8,15 +8,17 @@ import (
 	"github.com/replhub/replhub/inbox"
 )
 
-// Status is how an instance is at a moment.
+// Status is the state of an instance at one moment.
 type Status struct {
 	// Running says that the checks are done and rows are written as they come.
 	Running bool
-	// Looked is when the hub last told of the lane; zero before.
+	// Looked is when the hub last reported the lane's status; zero before the first
+	// report.
 	Looked time.Time
 	// Tables are the tables, in the order of the config, with their counts so far.
 	Tables []TableSummary
-	// Away tells of a database that is away, and Waiting of rows that wait for others.
+	// Away describes an outage of the database, and Waiting counts changes that wait for
+	// other rows.
 	Away    replhub.SubscriberState
 	Waiting replhub.Waiting
 	// Lane is the service's lane as it was last looked at; nil before.
@@ -47,7 +49,7 @@ func (a *Applier) Status() Status {
 	return s
 }
 
-// Degraded is what does not work as it should, in sentences.
+// Degraded returns the faults of the instance, one sentence for each.
 func (s Status) Degraded() []string {
 	var all []string
 	if s.Away.Unavailable {

@@ -10,7 +10,7 @@ type Summary struct {
 	Service string         `json:"service"`
 	Tables  []TableSummary `json:"tables"`
 	// DeadLetters counts the dead letters of the service that were stored during the run,
-	// by whomever.
+	// by any instance.
 	DeadLetters uint64 `json:"dead_letters"`
 	// Letters are the first dead letters of this instance.
 	Letters []Letter `json:"letters,omitempty"`

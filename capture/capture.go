@@ -30,7 +30,7 @@ type Table struct {
 	Outbox bool   `json:"outbox,omitempty"`
 }
 
-// PreflightError are findings that stand in the way.
+// PreflightError has the findings that keep a database from being captured.
 type PreflightError struct{ Findings Findings }
 
 // Error has each finding.
@@ -74,8 +74,8 @@ func New(cfg Config) (*Capture, error) {
 	return c, nil
 }
 
-// Check says what stands in the way, and which tables would be captured. It changes
-// nothing.
+// Check returns the problems that keep the database from being captured, and the tables
+// that would be captured. It changes nothing.
 func (c *Capture) Check(ctx context.Context) (Findings, []Table, error) {
 	conn, err := source.Connect(ctx, c.config)
 	if err != nil {

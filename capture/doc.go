@@ -5,10 +5,11 @@
 // What is promised: each committed change of a captured table is in ingest once, and in
 // the order of the commits, whatever process is killed at any moment and however long the
 // capture was away. The version of a change grows with each change of a row. Values are
-// exact: TYPES.md has the rules. What stands in the way is said before anything is made.
+// exact: TYPES.md has the rules. All problems are reported before anything is created in
+// the database.
 //
-// What is not promised: a delete for each row of a TRUNCATE, which is an alarm instead;
-// and changes of which the server has removed the log, which is one, too.
+// What is not promised: a delete for each row of a TRUNCATE, and changes whose log the
+// server has removed. Both raise an alarm.
 //
 // capture.go joins the parts: internal/source (the database, its catalog and its rows),
 // internal/row (values and keys), internal/outboxtable (the rows of outboxes),

@@ -6,24 +6,25 @@ import (
 	"github.com/replhub/replhub/capture/internal/engine"
 )
 
-// Status is how a capture fares, and what it did since it began.
+// Status is the state of a capture, and counts what the process did since its start.
 type Status struct {
 	// State is starting, standby, capturing, waiting or stopped.
 	State string
-	// Problem is the class of what is wrong; empty when nothing is.
+	// Problem is the class of the present problem; empty without a problem.
 	Problem string
 	// Since is the time of the last change of State or Problem.
 	Since time.Time
 	// NATSAway says that NATS is the problem.
 	NATSAway bool
-	// Unconfirmed is how much of the server's log is behind the confirmed place of the
+	// Unconfirmed is the part of the database's log after the confirmed position of the
 	// slot, in bytes.
 	Unconfirmed uint64
 	// Counters of the process.
 	Events, Bytes, Transactions, Lookups, Superseded, Skipped, Truncates, Refused, LeftOut, Sessions uint64
 }
 
-// Status returns how the capture fares.
+// Status returns the state of the capture. It may be called at any time, from any
+// goroutine.
 func (c *Capture) Status() Status {
 	now, n := c.engine.Status(), c.engine.Counts()
 	s := Status{

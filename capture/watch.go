@@ -56,7 +56,7 @@ func (c *Capture) look(ctx context.Context) error {
 	return nil
 }
 
-// Degraded returns what does not work as it should.
+// Degraded returns the faults of the capture, one sentence for each.
 func (c *Capture) Degraded() []string {
 	c.mu.Lock()
 	degraded := slices.Clone(c.degraded)

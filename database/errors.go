@@ -18,10 +18,10 @@ type Class int
 const (
 	// Unknown errors say nothing: the event may be at fault or not.
 	Unknown Class = iota
-	// Unavailable errors are those of a database that is away, or of the way to it:
-	// no connection, a shutdown or start, too many connections, a fail-over to a
-	// server that only reads, a full disk, a password that was changed. The event is
-	// not at fault.
+	// Unavailable errors are those of a database that is unavailable, or of the connection
+	// to it: no connection, a shutdown or start, too many connections, a fail-over to a
+	// server that only reads, a full disk, a password that was changed. The event is not
+	// at fault.
 	Unavailable
 	// Conflict errors are those of a transaction that was given up in favour of
 	// another, or for its time limit: serialization, deadlock, lock timeout, a busy

@@ -65,13 +65,16 @@ func TestCopiesWithATraceAreTold(t *testing.T) {
 	w.eventually("the end of each trace", func() error {
 		traces.mu.Lock()
 		defer traces.mu.Unlock()
+		if len(traces.bad) > 0 {
+			t.Fatalf("%d traces end with an error; the first: %s", len(traces.bad), traces.bad[0])
+		}
 		for id := range want {
 			if traces.begun[id] != 1 || traces.done[id] != 1 {
 				return fmt.Errorf("%q begun %d, done %d", id, traces.begun[id], traces.done[id])
 			}
 		}
-		if len(traces.begun) != len(want) || len(traces.bad) > 0 {
-			return fmt.Errorf("%d traces instead of %d; failed: %v", len(traces.begun), len(want), traces.bad)
+		if len(traces.begun) != len(want) {
+			return fmt.Errorf("%d traces instead of %d", len(traces.begun), len(want))
 		}
 		return nil
 	})

@@ -20,7 +20,7 @@ type TableColumn struct {
 	// Primary says that the column is in the primary key, alone or with others.
 	Primary bool
 	// KeyProblem says why the column cannot be the key of a [Table], with the statement
-	// that mends it; empty where the column can be the key.
+	// that corrects that; empty where the column can be the key.
 	KeyProblem string
 }
 
@@ -57,7 +57,7 @@ func (e *MissingTableError) Error() string {
 	return fmt.Sprintf("table %s: %s", e.Table, missingTable(e.Others))
 }
 
-// Class says that no value of an event is at fault: the table has to be mended.
+// Class says that no value of an event is at fault: the table has to be corrected.
 func (e *MissingTableError) Class() database.Class { return database.Unavailable }
 
 // Seen reports whether a change of an entity, a delete included, was applied with this

@@ -89,7 +89,7 @@ In SQLite, an ON CONFLICT clause of the table's own constraints does not hold fo
 A key is 1 to 1024 bytes of UTF-8 without control characters and without white space at its ends; two keys are the same if their bytes are. A JSON number's text is the key, so 42, 42.0 and 4.2e1 are three keys.
 Each key has a row of its own, and each row one key. So a key column of integers takes a key only as digits without a leading zero; of numeric as the shortest form; of uuid in lower case; of date as 2006-01-02; of bytes as base64. Any other key is refused, for deletes as well.
 
-| database | key columns | refused at the first use, with the statement that mends it |
+| database | key columns | refused at the first use, with the statement that corrects it |
 |---|---|---|
 | PostgreSQL | text, varchar, integers, numeric, uuid, date, bytea (base64), enums | char(n), citext, collations that are not deterministic, float types, and the rest |
 | MariaDB | varchar with a collation that ends in _nopad_bin, integers, uuid, date, varbinary (base64) | every other collation, char(n), decimal, float types, and the rest |

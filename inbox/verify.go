@@ -102,8 +102,8 @@ type Verified struct {
 	Unchecked []string `json:"unchecked_columns,omitempty"`
 	// Unjudged counts rows to which the service's filter or fields cannot be applied.
 	Unjudged uint64 `json:"unjudged,omitempty"`
-	// Partly says that so many rows differ that only a part of the table was looked at row by
-	// row; the counts are of that part.
+	// Partly says that more rows differ than are compared one by one. The counts are of the
+	// part of the table that was compared.
 	Partly bool          `json:"partly,omitempty"`
 	Took   time.Duration `json:"-"`
 	// Keys are all rows that differ, sorted: those of Differences and those left out.

@@ -60,7 +60,7 @@ func (o ownerRows) list(ctx context.Context, of digest.Set, buckets int, tell fu
 // keysAsked bounds one request's keys, in bytes.
 const keysAsked = 256 << 10
 
-// values visits the rows that there are of some keys.
+// values visits the rows of some keys. A key without a row is left out.
 func (o ownerRows) values(ctx context.Context, keys []string, tell func(rows uint64), visit func(key string, values []string)) error {
 	for len(keys) > 0 {
 		n, bytes := 0, 0

@@ -36,7 +36,7 @@ func (v *verifier) settle(ctx context.Context) error {
 		}
 		v.judge(before)
 		if time.Now().After(until) {
-			break // what is left changes at every look
+			break // the candidates that remain change at every look
 		}
 	}
 	return nil

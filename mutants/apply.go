@@ -44,4 +44,11 @@ var applyMutants = []mutant{
 		new:  "	case line.Left > 1<<40:",
 		pkg:  "./cmd/replhub", test: "TestStatusOfALine",
 	},
+	{
+		name: "apply-few-deliveries", guarantee: "instances that are killed or cut off make no dead letters",
+		file: "apply/registration.go",
+		old:  ", MaxDeliver: bridge.NewMaxDeliver}",
+		new:  "}",
+		pkg:  "./apply", test: "TestPlanRegistration",
+	},
 }

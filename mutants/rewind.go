@@ -30,11 +30,4 @@ var rewindMutants = []mutant{
 		new:  `	d, err = match.Decision{Kind: match.Copy, Data: h.Data}, error(nil)`,
 		pkg:  "./hub", test: "TestPolicyOfLetters",
 	},
-	{
-		name: "claimed-request-overwritten", guarantee: "5: a registration leaves a request of another one",
-		file: "hub/internal/record/written.go",
-		old:  `(r.ID == "" || !slices.Contains(asked, r.ID))) {`,
-		new:  `(r.ID == "" || asked == nil)) {`,
-		pkg:  "./hub/internal/record", test: "TestWrittenThrough",
-	},
 }

@@ -63,9 +63,8 @@ type RelayConfig struct {
 	// Lease, on SQLite only, is how long the shard of a dead relay stays blocked for
 	// others; 5 s by default. The other databases release it at once.
 	Lease time.Duration
-	// MinBackoff and MaxBackoff bound the time before the next try when NATS, the
-	// hub or the database is away; it doubles from 100 ms to 5 s by default, with
-	// jitter.
+	// MinBackoff and MaxBackoff bound the time before the next try when NATS, the hub or
+	// the database is unavailable; it doubles from 100 ms to 5 s by default, with jitter.
 	MinBackoff, MaxBackoff time.Duration
 	// Poison reports whether an error means that its event can never be published.
 	// The relay sets such an event aside and continues with the next ones. By default

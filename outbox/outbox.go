@@ -16,8 +16,8 @@ type Config struct {
 	// Dialect is the database's; database.Postgres by default.
 	Dialect database.Dialect
 	// Table is the outbox's table, and the beginning of the names of the others:
-	// lower-case letters, digits and "_", at most 40, and a schema with a "."
-	// before them if wanted; "replhub_outbox" by default.
+	// lower-case letters, digits and "_", at most 40, optionally with a schema and a "."
+	// in front; "replhub_outbox" by default.
 	Table string
 	// Shards is how many relays can publish at the same time; 16 by default, at most
 	// 256. Keys are spread over the shards. Change the number only while the outbox

@@ -64,9 +64,8 @@ func (r *Relay) Wake() {
 // after Run's context ended.
 const settleTimeout = 5 * time.Second
 
-// Run publishes until ctx ends, and then returns nil. When NATS, the hub or the
-// database is away, it logs that once per outage, waits and tries again. Call Run
-// once.
+// Run publishes until ctx ends, and then returns nil. When NATS, the hub or the database
+// is unavailable, it logs that once per outage, waits and tries again. Call Run once.
 func (r *Relay) Run(ctx context.Context) error {
 	late, cancel := outlive(ctx, settleTimeout)
 	defer cancel()

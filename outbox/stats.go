@@ -16,13 +16,13 @@ type Stats struct {
 	Age time.Duration
 	// Failed is how many events are set aside now, waiting for Requeue.
 	Failed int64
-	// Generation stands above the versions that go out: 0 at first, and another
-	// after each restore of the database that a relay noticed or NewGeneration told.
+	// Generation stands above the versions that go out: 0 at first, and another after each
+	// restore of the database that a relay noticed or that NewGeneration began.
 	Generation int64
 
 	// Published, SetAside and Duplicates count events since this relay was made:
-	// acknowledged and deleted, set aside, and known to the hub already. Duplicates
-	// behind an event that is none may not be told, and are not counted then.
+	// acknowledged and deleted, set aside, and known to the hub already. A duplicate
+	// behind an event that is not a duplicate may go unreported, and then does not count.
 	Published, SetAside, Duplicates uint64
 	// Retries counts failures that made this relay back off.
 	Retries uint64

@@ -30,19 +30,19 @@ type Config struct {
 	Domain string
 	// Service is the service whose events are delivered.
 	Service string
-	// Registration is put in force first. Its queue is ordered by key; a new service
-	// gets four partitions if it states none, and then 100 deliveries of an event, since
-	// each stop while the endpoint is away gives events back. Without interests, what is
-	// registered counts.
+	// Registration is put in force first. Its queue is ordered by key; a new service gets
+	// four partitions if it states none, and then 100 deliveries of an event, because each
+	// stop during an outage of the endpoint returns events, which uses up a delivery.
+	// Without interests, the registered interests stay.
 	Registration replhub.Registration
 
 	// URL is the endpoint: https, or http where AllowPrivate is set and the address is
 	// a private one. It must not have a user or a password.
 	URL string
-	// SecretFile has the secrets that sign, one in a line, each "whsec_" and base64 of 24
-	// bytes at least. Every request has a signature of each secret, so that a receiver
-	// accepts the old and the new one while they are rotated. The file is read at each
-	// request. Secrets is the same as a text.
+	// SecretFile is a file with the secrets that sign requests, one on each line, each
+	// "whsec_" and base64 of 24 bytes at least. Every request has a signature of each
+	// secret, so that a receiver accepts the old and the new one while they are rotated.
+	// The file is read at each request. Secrets is the same as a text.
 	SecretFile, Secrets string
 	// CAFile has the certificates that sign the endpoint's; the system's by default. It
 	// is read once.
@@ -50,11 +50,11 @@ type Config struct {
 	// AllowPrivate allows private, loopback and link-local addresses, and http there.
 	AllowPrivate bool
 	// Proxy uses the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name. It needs
-	// AllowPrivate: who connects to the endpoint is then the proxy, whose choice of
-	// addresses cannot be checked.
+	// AllowPrivate, because the proxy connects to the endpoint, and the addresses that the
+	// proxy chooses cannot be checked.
 	Proxy bool
 
-	// Concurrency is how many requests are under way at most; 16 by default.
+	// Concurrency is the maximum number of concurrent requests; 16 by default.
 	Concurrency int
 	// RequestTimeout bounds one request, its answer included; 15 s by default.
 	RequestTimeout time.Duration
@@ -92,7 +92,7 @@ type Config struct {
 	backoff, maxBackoff time.Duration
 }
 
-// Request is one request that was made, as OnRequest is told of it.
+// Request describes one request, for Config.OnRequest.
 type Request struct {
 	Entity string
 	// Status is the answer's; 0 where none came.

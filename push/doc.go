@@ -4,13 +4,15 @@
 // time, while other keys go on. Delivery is at least once: a receiver drops repeats by
 // the headers ce-epoch and ce-sequence, or by webhook-id, which a repeat shares.
 //
-// An event is acknowledged after an answer of 2xx. What any other answer means is one
-// table, in answer.go: the event is at fault and becomes a dead letter, or the endpoint
-// is, and then no event is lost or uses up its attempts, however long that lasts.
+// An event is acknowledged after an answer of 2xx. A table in answer.go has the meaning
+// of every other answer. Either the event is at fault and becomes a dead letter, or the
+// endpoint is at fault. In the second case no event is lost or uses up its attempts,
+// however long the outage lasts.
 //
 // Not promised: that the endpoint gets an event only once, and an order between keys.
-// Requests go to public addresses only, unless Config says otherwise; the address that a
-// connection is really made to is checked, whatever the name resolved to before.
+// Requests go to public addresses only, unless Config.AllowPrivate is set. The address is
+// checked when the connection is made, so a name that resolves to another address later
+// does not get around the check.
 //
 // An event goes through handler.go (one event, until it has an answer), gate.go (the
 // wait that an endpoint asks for), request.go and sign.go (what is sent), endpoint.go and

@@ -115,14 +115,8 @@ func (p *Pusher) Run(ctx context.Context) error {
 	}
 }
 
-const (
-	// newPartitions are those of a new service that states none.
-	newPartitions = 4
-	// newMaxDeliver is how often an event of a new service may come to an instance. Each
-	// stop while the endpoint is away gives events back, and no event can end this
-	// process: more than a handler that may crash is due.
-	newMaxDeliver = 100
-)
+// newPartitions are those of a new service that states none.
+const newPartitions = 4
 
 // registration is the one to put in force: in order by key. A service that exists keeps
 // its partitions.
@@ -141,7 +135,7 @@ func (p *Pusher) registration(ctx context.Context) (replhub.Registration, error)
 		return r, fmt.Errorf("push: %s is not registered: name its entities (--entity), or register it", p.service)
 	default:
 		r.Queue.Partitions = newPartitions
-		r.Queue.MaxDeliver = cmp.Or(r.Queue.MaxDeliver, newMaxDeliver)
+		r.Queue.MaxDeliver = cmp.Or(r.Queue.MaxDeliver, bridge.NewMaxDeliver)
 		return r, nil
 	}
 }

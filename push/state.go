@@ -9,10 +9,12 @@ import (
 type State struct {
 	// Ready is whether the subscriber is registered and takes events.
 	Ready bool
-	// Unavailable is why the endpoint is away; nil when it is not. Since says since when.
+	// Unavailable is the error of the present outage of the endpoint; nil without an
+	// outage. Since is when the outage began.
 	Unavailable error
 	Since       time.Time
-	// Wait is how long the endpoint asks to wait yet, where Waiting is set.
+	// Wait is the rest of the wait that the endpoint requested; it counts if Waiting is
+	// set.
 	Waiting bool
 	Wait    time.Duration
 	// Gone says that the endpoint has answered 410, and PausedUntil how long the service
@@ -38,7 +40,7 @@ func (p *Pusher) State() State {
 	return s
 }
 
-// Degraded says the state in sentences, for people.
+// Degraded returns the state in sentences, for people.
 func (p *Pusher) Degraded() []string {
 	s := p.State()
 	var texts []string

@@ -49,7 +49,7 @@ func (h *Hub) StopServer(t T) {
 }
 
 // RestartServer is StopServer and StartServer. What hub and clients were asking the
-// server at that moment is answered by nobody: they ask again after 5 s.
+// server at that moment gets no answer: they send the request again after 5 s.
 func (h *Hub) RestartServer(t T) {
 	t.Helper()
 	h.StopServer(t)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// T is what is needed of a test: a *testing.T, *testing.B or *testing.F. As with
-// those, what may call Fatalf is to be called by the goroutine that runs the
-// test.
+// T has the methods of a test that this package uses: a *testing.T, *testing.B or
+// *testing.F. As with those, what may call Fatalf is to be called by the goroutine that
+// runs the test.
 type T interface {
 	Helper()
 	Cleanup(end func())

@@ -6,11 +6,10 @@
 // have children: an empty znode made by hand is a record if its path fits, and an
 // empty folder is not.
 //
-// A record's version is the zxid of its last change. It grows over the whole
-// tree, also when the record is deleted and made again. (ZooKeeper's own
-// comparison counts a znode's writes and starts over; a record that is
-// deleted, made and written as often within one call's moment is not told
-// apart.)
+// A record's version is the zxid of its last change. It grows over the whole tree, also
+// when the record is deleted and made again. (ZooKeeper's own comparison counts a znode's
+// writes and starts over; a record that is deleted, created and written equally often
+// during one call looks unchanged.)
 //
 // What can go wrong with ZooKeeper and its Go client, what guards against it,
 // and the test that is red without the guard:

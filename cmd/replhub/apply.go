@@ -42,13 +42,13 @@ change once. The service is registered for just the fields that the tables' colu
 take. Columns take the members of their names; --map names others. Several instances
 share the work.
 
-The DSN says which database it is: postgres://, mysql:// or mariadb://, sqlite: or
+The form of the DSN selects the database: postgres://, mysql:// or mariadb://, sqlite: or
 file:. Prefer DATABASE_URL or --dsn-file to --dsn, because other users can read command
 lines. The file is read again at each connection.
 
-What does not fit is said at once, and before the first row is written. Each flag is
-also a variable (REPLHUB_APPLY_TABLE, a value a line) and a member of the file that
---config names.`,
+The command reports all problems at once, before it writes the first row. Each flag is
+also a variable (such as REPLHUB_APPLY_TABLE, with one value on each line) and a member
+of the file that --config names.`,
 		Example: `  replhub apply sharing --dsn postgres://app@db/sharing --table user=people --start snapshot
   replhub apply sharing --table user=people --map user.address.city=city --where "user=data.active"
   replhub apply sharing --dsn sqlite:replica.db --table user=people --create --dry-run
@@ -75,16 +75,16 @@ func (f *applyFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.cfg.DSNFile, "dsn-file", "", "file that holds the DSN")
 	flags.StringArrayVar(&f.tables, "table", nil, "entity=table: the table of an entity's rows; repeated")
 	flags.StringArrayVar(&f.maps, "map", nil, "entity.path=column: the column of a member; repeated")
-	flags.StringArrayVar(&f.keys, "key", nil, "entity=column: the key's column, if the primary key does not tell; repeated")
-	flags.StringArrayVar(&f.ignore, "ignore", nil, "entity.column: a column that stays as it is; repeated")
-	flags.StringArrayVar(&f.where, "where", nil, "entity=CEL: rows that the table gets; true for all, by default as registered; repeated")
+	flags.StringArrayVar(&f.keys, "key", nil, "entity=column: the key's column, if it is not the primary key; repeated")
+	flags.StringArrayVar(&f.ignore, "ignore", nil, "entity.column: a column that is never written; repeated")
+	flags.StringArrayVar(&f.where, "where", nil, "entity=CEL: filter of the rows that the table gets; true for all rows (default as registered); repeated")
 	flags.StringVar(&f.start, "start", "new", "new, all (every event that ingest holds) or snapshot (the rows that the owner has now); counts at the first registration only")
 	flags.IntVar(&f.cfg.Partitions, "partitions", 0, "number of queues, which bounds the instances at work (default 8, or as registered)")
 	flags.IntVar(&f.cfg.Workers, "workers", 0, "transactions at once (default 8)")
-	flags.BoolVar(&f.cfg.WholeRows, "whole-rows", false, "register for whole rows, to be told of members that no column takes")
+	flags.BoolVar(&f.cfg.WholeRows, "whole-rows", false, "register for whole rows, so that the log names members that no column takes")
 	flags.StringVar(&f.cfg.Inbox, "inbox-table", "", "the inbox's own table (default replhub_inbox_<service>)")
-	flags.BoolVar(&f.cfg.Create, "create", false, "make tables that do not exist from what the rows look like")
-	flags.BoolVar(&f.cfg.DryRun, "dry-run", false, "check, and print what would be done; write nothing into the database")
+	flags.BoolVar(&f.cfg.Create, "create", false, "create missing tables, with columns for the members of the first rows")
+	flags.BoolVar(&f.cfg.DryRun, "dry-run", false, "check, and print the changes that a run would make; write nothing into the database")
 }
 
 // config is what the flags come to.

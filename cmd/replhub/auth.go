@@ -22,8 +22,9 @@ func newAuth(a *app) *cobra.Command {
 nats-server configuration, as nsc commands, or as JSON. The command contacts no
 server.
 
-Each role has its own inbox prefix. The SDK and the hub use theirs by themselves.
-For the command line, set --inbox-prefix or the context.
+Each role has its own inbox prefix, that is, its own prefix of reply subjects. The SDK
+and the hub use the prefix of their role by themselves. For the command line, set
+--inbox-prefix, or inbox_prefix in the context.
 
 Permissions do not limit the reply subject that a request names. Only accounts do:
 'replhub auth account' prints what the hub's account and the services' account
@@ -86,18 +87,18 @@ func authRole(a *app, role, short, long string, compute func(domain string) perm
 }
 
 func newAuthHub(a *app) *cobra.Command {
-	return authRole(a, "hub", "Print what a hub needs",
-		`Print what a hub needs. It creates and deletes streams, so give it an account with
-no other streams.`, permissions.Hub)
+	return authRole(a, "hub", "Print the permissions of a hub",
+		`Print the permissions of a hub. A hub creates and deletes streams, so give it an account
+without other streams.`, permissions.Hub)
 }
 
 func newAuthOperator(a *app) *cobra.Command {
 	var deletes []string
-	cmd := authRole(a, "operator", "Print what an operator needs",
-		`Print what somebody needs who registers, pauses, rewinds and drops services, looks
-after dead letters, and erases the events of keys. The payloads of dead letters can be
-read, and no others. No events can be published, except deletes of the entities in
---deletes, as 'replhub erase --publish-delete' does.`, func(domain string) permissions.Permissions {
+	cmd := authRole(a, "operator", "Print the permissions of an operator",
+		`Print the permissions of an operator, who registers, pauses, rewinds and drops services,
+redrives and removes dead letters, and erases the events of keys. An operator can read
+the payloads of dead letters, and no other payloads. An operator cannot publish events,
+except deletes of the entities in --deletes, as 'replhub erase --publish-delete' does.`, func(domain string) permissions.Permissions {
 			entities, err := parseEntities("deletes", deletes)
 			if err != nil {
 				return permissions.Permissions{}
@@ -117,9 +118,9 @@ read, and no others. No events can be published, except deletes of the entities 
 }
 
 func newAuthObserver(a *app) *cobra.Command {
-	return authRole(a, "observer", "Print what an observer needs",
-		`Print what somebody needs who looks and changes nothing: ls, watch, describe, who,
-explain and status. No payload can be read.`, func(string) permissions.Permissions { return permissions.Observer() })
+	return authRole(a, "observer", "Print the permissions of an observer",
+		`Print the permissions of an observer, who changes nothing: ls, watch, describe, who,
+explain, status, and policy without changes. An observer cannot read payloads.`, func(string) permissions.Permissions { return permissions.Observer() })
 }
 
 func newAuthService(a *app) *cobra.Command {
@@ -129,24 +130,25 @@ func newAuthService(a *app) *cobra.Command {
 	var captures captureRole
 	cmd := &cobra.Command{
 		Use:   "service <name>",
-		Short: "Print what a service's instances need",
+		Short: "Print the permissions of a service's instances",
 		Long: `Print the permissions of a service's instances. They may register the service, take
 and acknowledge its copies, store its dead letters, publish events of the entities
 in --publishes, and state the policies of the entities in --policies.
 
 A service that runs 'replhub capture' needs --captures, and the captured entities in
---publishes and --snapshots. It then can read all of ingest, every entity of every
-service: a capture reads back what it has stored, and NATS cannot limit that.`,
+--publishes and --snapshots. It can then read all of ingest, that is, every entity of
+every service: a capture reads its stored changes, and NATS cannot limit that permission
+to some subjects.`,
 		Example: `  replhub auth service sharing
   replhub auth service user-profile --publishes user,tenant --snapshots user
   replhub auth service user-profile --publishes user --snapshots user --captures`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeService,
 	}
-	cmd.Flags().StringSliceVar(&publishes, "publishes", nil, "entities whose events it publishes, separated by commas")
-	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows it serves (ServeSnapshot), separated by commas")
-	cmd.Flags().StringSliceVar(&policies, "policies", nil, "entities whose policy it states (replhub policy), separated by commas")
-	cmd.Flags().BoolVar(&pauses, "pauses", false, "it may pause its own workers, as replhub push does when its endpoint is gone")
+	cmd.Flags().StringSliceVar(&publishes, "publishes", nil, "entities whose events the service publishes, separated by commas")
+	cmd.Flags().StringSliceVar(&snapshots, "snapshots", nil, "entities whose rows the service serves (ServeSnapshot), separated by commas")
+	cmd.Flags().StringSliceVar(&policies, "policies", nil, "entities whose policy the service states (replhub policy), separated by commas")
+	cmd.Flags().BoolVar(&pauses, "pauses", false, "the service may pause its own workers, as replhub push does when its endpoint is gone")
 	captures.flags(cmd)
 	a.completeFlags(cmd, map[string]completer{"publishes": knownEntities, "snapshots": knownEntities, "policies": knownEntities})
 	form.register(cmd)
@@ -174,8 +176,8 @@ type captureRole struct {
 }
 
 func (c *captureRole) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&c.on, "captures", false, "it runs replhub capture; it can then read all of ingest")
-	cmd.Flags().StringVar(&c.slot, "slot", "", "slot of its capture, with --captures (default replhub_ and the service's name)")
+	cmd.Flags().BoolVar(&c.on, "captures", false, "the service runs replhub capture; it can then read all of ingest")
+	cmd.Flags().StringVar(&c.slot, "slot", "", "replication slot of the service's capture, with --captures (default replhub_ and the service's name)")
 }
 
 // records are the subjects of the capture's records. A slot with a "*" in its name would
@@ -244,7 +246,7 @@ func newAuthAccount(a *app) *cobra.Command {
 	var nsc bool
 	cmd := &cobra.Command{
 		Use:   "account <hub|services>",
-		Short: "Print what the hub's and the services' account share",
+		Short: "Print the exports and imports of the hub's and the services' account",
 		Long: `Print the exports and imports of the hub's account or of the services' account: as
 part of a nats-server configuration (the fields of an account), or as nsc commands
 that export what one account shares and import it into the other.

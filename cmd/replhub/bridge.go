@@ -41,7 +41,7 @@ func (f *bridgeFlags) register(cmd *cobra.Command, defaultAddr string, once bool
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", logText, "text or json")
 	if once {
-		flags.BoolVar(&f.once, "once", false, "end when everything that was stored at the start is done, for jobs and tests")
+		flags.BoolVar(&f.once, "once", false, "end when every event that was stored at the start is handled or a dead letter, for jobs and tests")
 	}
 	cmd.PreRunE = bridgeSettings
 }

@@ -79,7 +79,7 @@ func hasFlag(cmd *cobra.Command, name string) bool {
 func TestCitedFlagsExist(t *testing.T) {
 	root := newRoot(&app{})
 	known := map[string]bool{
-		"list": true, // task
+		"list": true, "force-confold": true, // of task and of dpkg
 	}
 	eachCommand(root, func(cmd *cobra.Command) {
 		cmd.InitDefaultHelpFlag()

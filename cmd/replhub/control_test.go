@@ -276,7 +276,7 @@ func TestVerbs(t *testing.T) {
 			"",
 			"replhub.redrive.sharing",
 			contract.Redriven{Service: "sharing", Left: []contract.RedriveLeft{
-				{Seq: 17, Message: "not due any more: the filter says no"}, {Seq: 99, Message: "no such letter of sharing"},
+				{Seq: 17, Message: "no longer due: the filter says no"}, {Seq: 99, Message: "no such dead letter of sharing"},
 			}},
 			`{"seqs":[17,99]}`,
 		},

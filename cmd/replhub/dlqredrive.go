@@ -16,7 +16,7 @@ func newDLQRedrive(a *app) *cobra.Command {
 		Use:   "redrive <service> <sequence>... | --all",
 		Short: "Give dead letters back to their service",
 		Long: `Append the events of dead letters to their service's stream again, with the filter
-and fields that are registered now. A redriven dead letter is removed from the DLQ.
+and fields that are registered now. A redriven dead letter is removed from the stream DLQ.
 The output names each dead letter that stays, with the reason. The exit code is 1 if
 one stays, or if none was redriven.`,
 		Example: `  replhub dlq redrive sharing 17 18

@@ -30,22 +30,22 @@ func newErase(a *app) *cobra.Command {
 		Short:   "Remove what the hub's streams hold of one key",
 		Long: `Remove a key's events from the ingest stream, its copies from the streams of all
 services, and its dead letters. Events that are published after the command began
-stay. The server overwrites what it deletes. 'replhub status' lists the last erasures,
+stay. The server overwrites the deleted messages. 'replhub status' lists the last erasures,
 with a hash in place of the key.
 
 First delete the row at its owner. Otherwise a snapshot or backfill brings it back.
---publish-delete publishes a delete when the rest is done, so that the services delete
-their rows. The delete has no payload, no origin and no version: all services get it,
-and by the inbox's default policy it wins over earlier changes. --origin and --version
-set them. It needs the permission to publish (replhub auth operator --deletes user).
+--publish-delete publishes a delete after the removal, so that the services delete
+their rows. The delete has no payload, and without --origin and --version no origin and
+no version: all services get it, and by the inbox's default policy it wins over earlier
+changes. It needs the permission to publish (replhub auth operator --deletes user).
 
---verify looks again afterwards, and lists what is still there. The exit code is then 1
-if a payload is there. With --dry-run, nothing is removed, and the command only lists.
+--verify looks again afterwards, and lists the messages that still exist. The exit code
+is 1 if a payload still exists. --dry-run only lists, and removes nothing.
 
-A hub does one erasure at a time. While another is at work, the command waits for up to
-two minutes for its turn. If it is interrupted or gives up, run it again. It cannot reach the services' own
-databases, what a worker holds at that moment, and back-ups, mirrors and sources of the
-streams: docs/operations.md.`,
+A hub does one erasure at a time. During another erasure, the command waits for its turn
+for up to two minutes. If the command is interrupted or gives up, run it again. It cannot
+reach the services' own databases, copies that a worker holds at that moment, and back-ups,
+mirrors and sources of the streams: see docs/operations.md.`,
 		Example: `  replhub erase user 42 --dry-run
   replhub erase user 42 --publish-delete --verify
   replhub erase user 42 --dry-run --verify`,
@@ -53,9 +53,9 @@ streams: docs/operations.md.`,
 		ValidArgsFunction: a.completed(false, knownEntities),
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.dryRun, "dry-run", false, "look, and remove nothing")
-	flags.BoolVar(&f.verify, "verify", false, "look again; exit 1 if something is still there")
-	flags.BoolVar(&f.publish, "publish-delete", false, "publish a delete of the key when the rest is done")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "list only, and remove nothing")
+	flags.BoolVar(&f.verify, "verify", false, "look again; exit 1 if a payload still exists")
+	flags.BoolVar(&f.publish, "publish-delete", false, "publish a delete of the key after the removal")
 	flags.StringVar(&f.origin, "origin", "", "the service that the delete comes from, with --publish-delete; it does not get the delete")
 	flags.Int64Var(&f.version, "version", 0, "the publisher's version of the delete, with --publish-delete")
 	takesAnyNumber(flags, "version")

@@ -28,8 +28,8 @@ func (f *interestFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.fields, "fields", nil, "JSON paths to keep, as in id,name or user=id,name for one entity; may be repeated (default all)")
 	flags.StringArrayVar(&f.where, "where", nil, "CEL filter, or user=CEL for one entity; may be repeated")
 	flags.StringVar(&f.start, "start", "", "new, all, snapshot, an RFC 3339 time, a duration before now as in 24h, or a sequence; counts at the first registration only (default new)")
-	flags.BoolVar(&f.echo, "echo", false, "also receive what the service itself published")
-	flags.IntVar(&f.partitions, "partitions", 0, "queues that processes share (default 4 at the first registration, then what is registered)")
+	flags.BoolVar(&f.echo, "echo", false, "also receive the events that the service itself published")
+	flags.IntVar(&f.partitions, "partitions", 0, "number of partitions that processes share (default 4 at the first registration, then what is registered)")
 	flags.Var(&f.maxBytes, "max-bytes", "limit of the service's stream, as in 512MiB (default 1GiB)")
 }
 

@@ -18,8 +18,8 @@ func newLs(a *app) *cobra.Command {
 		GroupID: groupServices,
 		Short:   "List services with their progress",
 		Long: `List the registered services. LAG is the number of events that the hub has not yet
-processed for the service. An entity of which the owner's policy gives a part or
-nothing is marked so. BACKLOG is the number of copies that the workers have not
+processed for the service. A mark beside an entity says that the owner's policy allows
+only a part of it, or nothing. BACKLOG is the number of copies that the workers have not
 yet acknowledged, and OLDEST the age of the oldest such copy. WAITING is the number
 of workers that wait for work. OWNER is the hub that copies into the lane.`,
 		Example: `  replhub ls

@@ -20,18 +20,18 @@ func newPolicy(a *app) *cobra.Command {
 		Use:     "policy [entity]",
 		GroupID: groupServices,
 		Short:   "State or show which services may have an entity",
-		Long: `State which services may have an entity, and what of it. A service that the policy
+		Long: `State which services may have an entity, and which part of it. A service that the policy
 does not name gets nothing of the entity. Without a policy every service may have
 everything, unless the hub runs with ` + contract.EnvPolicy + `=required.
 
-The flags state the whole policy: what was allowed before and is not named any more
-is not allowed any more. --allow names a service and the fields that it may see, or
+The flags state the whole policy and replace the policy before: what the flags do not
+name is no longer allowed. --allow names a service and the fields that it may see, or
 "*" for all fields; the service "*" is every service that is not named. --ops and
 --filter narrow a service that --allow names.
 
-The command returns when no copy is made any more that the policy does not allow.
-Copies made before stay in the services' streams. A service gets what it asks for and
-the policy allows; a later policy that allows more gives that from then on.
+The command returns when the policy is in force in every lane. Copies that were made
+before stay in the services' streams. A service gets the part of its interest that the
+policy allows. If a later policy allows more, the service gets more from then on.
 
 Without a flag the command shows the policy of the entity, or all policies.`,
 		Example: `  replhub policy user --allow sharing=id,name --allow 'audit=*'

@@ -44,9 +44,10 @@ Requests are signed as Standard Webhooks says, and have the headers of CloudEven
 events of a key arrive in order, while other keys go on. Several processes share the
 work. docs/push.md has the headers, the answers and what each means, and receivers.
 
-An answer of 2xx acknowledges the event. 429, and 503 with Retry-After, are waited for.
-While the endpoint is away, one event at a time is tried, and none is lost. Other
-answers of 4xx make a dead letter. 410 pauses the service.
+An answer of 2xx acknowledges the event. After 429, and 503 with Retry-After, the command
+waits. During an outage of the endpoint, it tries one event at a time, and loses none.
+410 pauses the service. Of the other answers of 4xx, some make a dead letter, and some
+count as an outage.
 
 Each flag can be stated in a YAML file (--config) as a member of its name with _ in
 place of -, and as a variable REPLHUB_PUSH_<FLAG>. A flag has precedence over the
@@ -65,11 +66,11 @@ variable, and the variable over the file. The secrets are in a file, or in the v
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the request for an example event of each --entity, and connect to nothing")
 	flags.StringVar(&f.cfg.URL, "url", "", "address of the endpoint")
-	flags.StringVar(&f.cfg.SecretFile, "secret-file", "", "file with the secrets that sign, whsec_ and base64, one in a line; read at each request ($"+envPushSecret+" without a file)")
+	flags.StringVar(&f.cfg.SecretFile, "secret-file", "", "file with the secrets that sign the requests, each whsec_ and base64, one on each line; read at each request ($"+envPushSecret+" without a file)")
 	flags.StringVar(&f.cfg.CAFile, "ca", "", "file with the CA certificates for the endpoint (default the system's)")
 	flags.BoolVar(&f.cfg.AllowPrivate, "allow-private", false, "allow private, loopback and link-local addresses, and http there")
 	flags.BoolVar(&f.cfg.Proxy, "proxy", false, "use the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY; needs --allow-private, because addresses behind a proxy cannot be checked")
-	flags.IntVar(&f.cfg.Concurrency, "concurrency", 16, "requests under way at most")
+	flags.IntVar(&f.cfg.Concurrency, "concurrency", 16, "maximum number of concurrent requests")
 	flags.DurationVar(&f.cfg.RequestTimeout, "request-timeout", 15*time.Second, "maximum length of a request, its answer included")
 	flags.DurationVar(&f.cfg.MaxRetryAfter, "max-retry-after", 5*time.Minute, "longest wait that the endpoint may ask for")
 	flags.DurationVar(&f.cfg.PauseFor, "pause-for", 24*time.Hour, "length of the service's pause after 410")

@@ -18,7 +18,7 @@ func newRewind(a *app) *cobra.Command {
 		Short:   "Deliver copies to a service's workers again",
 		Long: `Deliver copies to a service's workers again, from an earlier place on: an RFC 3339
 time, a duration before now such as 5m, or the sequence of an event. The workers get
-copies that they have already handled, so handle them idempotently. The command is
+copies that they have already handled, so their handlers must be idempotent. The command is
 refused if the service's stream does not reach back to that place, and if the place
 is ahead of the workers or in the future.`,
 		Example: `  replhub rewind sharing 2026-11-22T08:00:00Z

@@ -70,9 +70,8 @@ The server is found as the nats CLI finds it: --server or NATS_URL, else the
 context named by --context or NATS_CONTEXT, else the selected context, else
 nats://127.0.0.1:4222.
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage; verify has 1 for a replica that
-differs and 3 for no result. With --json an error is
-also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`,
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The exit codes of verify are
+in 'replhub verify --help'. With --json an error is also printed to stdout: {"error":{"code":"…","field":"…","message":"…"}}.`,
 		Example: `  replhub dev
   replhub register sharing user tenant
   replhub pub user create '{"id":"42","name":"Ada"}'

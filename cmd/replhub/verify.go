@@ -38,8 +38,8 @@ func newVerify(a *app) *cobra.Command {
 		Short:   "Compare a replica with its owner's rows, and repair it",
 		Long: `Compare the rows that the owner of an entity has with the rows of a replica, as the
 service gets them: with its filter, its fields and what the owner's policy allows. Both
-may change meanwhile. A row that differs is looked at again once everything on its way
-is applied, so the instances of the service have to run. Columns are matched as 'replhub
+may change meanwhile. A row that differs is looked at again after the changes under way
+are applied, so the instances of the service must run. Columns are matched as 'replhub
 apply' matches them. Connect with the credentials of the service.
 
 With --repair, exactly the rows that differ are sent again through the service's stream,
@@ -66,12 +66,12 @@ Exit codes: 0 equal, 1 different or not compared in full, 2 wrong usage, 3 could
 	flags.StringArrayVar(&f.mapped, "map", nil, "entity.path=column, for a column whose member has another name; repeated")
 	flags.StringArrayVar(&f.ignored, "ignore", nil, "entity.column that is not compared; repeated")
 	flags.StringArrayVar(&f.keyed, "key", nil, "entity=column of the key, where it is not the primary key; repeated")
-	flags.StringVar(&f.inbox, "inbox", "", "the table of the service's inbox (the one that 'replhub apply' uses)")
+	flags.StringVar(&f.inbox, "inbox", "", "the table of the service's inbox (default the table that 'replhub apply' uses)")
 	flags.BoolVar(&f.repair, "repair", false, "send the rows that differ again, and delete those that the owner does not have")
 	flags.BoolVar(&f.values, "values", false, "also show the values of columns that differ")
-	flags.DurationVar(&f.settle, "settle", 3*time.Second, "how long a difference has to stay; longer than the owner takes to publish a change")
-	flags.DurationVar(&f.wait, "wait", time.Minute, "maximum wait for changes on their way")
-	flags.IntVar(&f.rows, "rows", 1000, "how many rows that differ are shown")
+	flags.DurationVar(&f.settle, "settle", 3*time.Second, "how long a difference must last before it counts; longer than the owner takes to publish a change")
+	flags.DurationVar(&f.wait, "wait", time.Minute, "maximum wait for changes that are under way")
+	flags.IntVar(&f.rows, "rows", 1000, "number of differing rows that are shown")
 	return cmd
 }
 

@@ -17,16 +17,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/replhub/replhub/examples/internal/programs"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := programs.Context()
 	err := run(ctx, os.Args[1:], os.Stdout)
 	asked := ctx.Err() != nil
 	stop()
@@ -53,7 +52,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	defer cancel()
 	s := &stage{out: out, dir: dir, fail: cancel}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	if err := s.build(ctx); err != nil {
+	s.say("nocode", "builds replhub, which takes a while the first time")
+	if err := programs.Build(ctx, s.dir, "cmd/replhub"); err != nil {
 		return err
 	}
 	if err := s.startPostgres(ctx); err != nil {
@@ -106,16 +106,6 @@ func (s *stage) play(ctx context.Context, owner, replica string, rate int, lasts
 // verify asks whether the replica is equal, and fails if it is not.
 func (s *stage) verify(ctx context.Context, replica string) error {
 	return s.runOnce(ctx, "verify", []string{"DATABASE_URL=" + replica}, "verify", "sharing", "--table", "user=people")
-}
-
-// build builds the binary.
-func (s *stage) build(ctx context.Context) error {
-	s.say("nocode", "builds replhub, which takes a while the first time")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", s.binary(), "github.com/replhub/replhub/cmd/replhub")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, said)
-	}
-	return nil
 }
 
 func (s *stage) binary() string { return filepath.Join(s.dir, "replhub") }

@@ -13,8 +13,9 @@ import (
 	"regexp"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/replhub/replhub/examples/internal/programs"
 )
 
 // patience is how long a program may take to start, and to stop before it is killed.
@@ -70,12 +71,7 @@ func (s *stage) launch(name string, cmd *exec.Cmd) {
 	p := &program{name: name, cmd: cmd, news: make(chan struct{}, 1), ended: make(chan struct{})}
 	out := &lines{stage: s, program: p}
 	cmd.Stdout, cmd.Stderr = out, out
-	// The terminal's Ctrl-C goes to all processes of a group at once. A group of its own
-	// keeps the order in which the programs stop.
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Setpgid = true
+	programs.OwnGroup(cmd)
 	s.mu.Lock()
 	s.programs = append(s.programs, p)
 	s.mu.Unlock()

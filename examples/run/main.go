@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -19,10 +18,12 @@ import (
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/replhub/replhub/examples/internal/programs"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := programs.Context()
 	// Asked for, SIGPIPE does not kill: what was started is stopped when nobody
 	// reads the output any more, as in "go run ./examples/run | head".
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -35,7 +36,6 @@ func main() {
 }
 
 const (
-	module    = "github.com/replhub/replhub"
 	instances = 2  // of each service
 	early     = 12 // changes before application joins
 	rows      = 2  // of its tenant, which those leave
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer stop()
 	screen := &screen{out: out, gone: stop}
 	screen.say("run", "building the programs, which takes a while the first time")
-	if err := build(ctx, temporary); err != nil {
+	if err := programs.Build(ctx, temporary, "cmd/replhub", "examples/user-profile", "examples/sharing", "examples/application"); err != nil {
 		return unlessStopped(ctx, err)
 	}
 	url, stopHub, err := startHub(ctx, screen, temporary, *port)
@@ -79,14 +79,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // tell plays the story itself, with programs and databases in these folders.
-func tell(ctx context.Context, screen *screen, url, programs, dir string, changes int, pause string) error {
+func tell(ctx context.Context, screen *screen, url, binaries, dir string, changes int, pause string) error {
 	environment := append(os.Environ(), "NATS_URL="+url)
 	group, ctx := errgroup.WithContext(ctx)
 	followed, joined := newEar(`^got .* user `, early), newEar(`^got row user `, rows)
 	start := func(name string, ear *ear, args ...string) {
-		program, _, _ := strings.Cut(name, "/")
+		command, _, _ := strings.Cut(name, "/")
 		group.Go(func() error {
-			return play(ctx, screen.lines(name, ear), environment, filepath.Join(programs, program), append(args, "-dir", dir)...)
+			return play(ctx, screen.lines(name, ear), environment, filepath.Join(binaries, command), append(args, "-dir", dir)...)
 		})
 	}
 	for i := range instances {
@@ -112,16 +112,4 @@ func unlessStopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// build builds all the programs into a folder.
-func build(ctx context.Context, dir string) error {
-	packages := []string{"build", "-o", dir}
-	for _, program := range []string{"cmd/replhub", "examples/user-profile", "examples/sharing", "examples/application"} {
-		packages = append(packages, module+"/"+program)
-	}
-	if said, err := exec.CommandContext(ctx, "go", packages...).CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, said)
-	}
-	return nil
 }

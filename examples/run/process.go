@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/replhub/replhub/examples/internal/programs"
 )
 
 // patience is how long a program may take to stop before it is killed, and how
@@ -18,10 +20,10 @@ import (
 const patience = 15 * time.Second
 
 // play runs a program until ctx ends, and then until it has stopped.
-func play(ctx context.Context, out io.Writer, environment []string, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, program, args...)
+func play(ctx context.Context, out io.Writer, environment []string, path string, args ...string) error {
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = environment, out, out
-	ownGroup(cmd)
+	programs.OwnGroup(cmd)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
 	err := cmd.Run()
@@ -31,7 +33,7 @@ func play(ctx context.Context, out io.Writer, environment []string, program stri
 	if err == nil {
 		err = errors.New("it ended by itself")
 	}
-	return fmt.Errorf("%s: %w", filepath.Base(program), err)
+	return fmt.Errorf("%s: %w", filepath.Base(path), err)
 }
 
 // startHub starts "replhub dev", unless NATS_URL says where a hub is. It is

@@ -75,7 +75,7 @@ func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(health) //nolint:errchkjson // whoever asked has gone
+	_ = json.NewEncoder(w).Encode(health) //nolint:errchkjson // the client has gone
 }
 
 func (o *Ops) health(stopping bool) contract.BridgeHealth {

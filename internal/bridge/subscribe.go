@@ -7,6 +7,12 @@ import (
 	"github.com/replhub/replhub"
 )
 
+// NewMaxDeliver is how often an event of a new service may come to an instance. An instance
+// that stops, or is cut off from the hub, gives its events back, and each counts as a
+// delivery, though nobody tried it. No event can end this process: more deliveries than
+// for a handler that may crash are due.
+const NewMaxDeliver = 100
+
 // Subscribe runs a subscriber until ctx ends, or with once until the service has caught
 // up. It then lets the handlers under way finish and returns nil. A nil once never ends by
 // itself. The end of the subscriber before the service has caught up is an error, as is

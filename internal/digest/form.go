@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -214,48 +215,53 @@ func (f Form) ofJSON(raw []byte) (string, bool) {
 	if f == LooseJSON && !bytes.ContainsAny(raw[:1], `"{[`) {
 		return Loose.of(raw)
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var value any
-	if dec.Decode(&value) != nil {
-		return "", false
-	}
-	return string(appendJSON([]byte(tagJSON), value)), true
+	return string(appendJSON([]byte(tagJSON), raw)), true
 }
 
-// appendJSON appends a value with its members in order and its numbers by their value.
-func appendJSON(b []byte, value any) []byte {
-	switch v := value.(type) {
-	case map[string]any:
-		names := make([]string, 0, len(v))
-		for name := range v {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		b = append(b, '{')
-		for _, name := range names {
-			b = appendJSON(b, name)
-			b = append(b, ':')
-			b = append(appendJSON(b, v[name]), ',')
-		}
-		return append(b, '}')
-	case []any:
+// appendJSON appends a valid value with its members in order and its numbers by their value.
+func appendJSON(b, raw []byte) []byte {
+	switch raw[0] {
+	case '{':
+		return appendObject(b, raw)
+	case '[':
 		b = append(b, '[')
-		for _, element := range v {
-			b = append(appendJSON(b, element), ',')
-		}
+		elements(raw, func(value []byte) { b = append(appendJSON(b, value), ',') })
 		return append(b, ']')
-	case string:
-		return fmt.Appendf(b, "%d\"%s", len(v), v)
-	case json.Number:
-		if number, ok := canonical(v.String()); ok {
-			return append(append(b, 'n'), number...)
-		}
-		return append(append(b, tagOther...), v...)
-	case bool:
-		return fmt.Appendf(b, "%t", v)
+	case '"':
+		return appendText(b, unquoted(raw))
+	case 't', 'f', 'n':
+		return append(b, raw...)
 	}
-	return append(b, "null"...)
+	if number, ok := canonical(string(raw)); ok {
+		return append(append(b, 'n'), number...)
+	}
+	return append(append(b, tagOther...), raw...)
+}
+
+// appendObject appends the members sorted by their names. Of several members with one name,
+// the last one counts.
+func appendObject(b, raw []byte) []byte {
+	type member struct {
+		name  string
+		value []byte
+	}
+	all := make([]member, 0, 8)
+	members(raw, func(name, value []byte) { all = append(all, member{unquoted(name), value}) })
+	slices.SortStableFunc(all, func(x, y member) int { return strings.Compare(x.name, y.name) })
+	b = append(b, '{')
+	for n, m := range all {
+		if n+1 < len(all) && all[n+1].name == m.name {
+			continue
+		}
+		b = append(appendText(b, m.name), ':')
+		b = append(appendJSON(b, m.value), ',')
+	}
+	return append(b, '}')
+}
+
+func appendText(b []byte, text string) []byte {
+	b = append(strconv.AppendInt(b, int64(len(text)), 10), '"')
+	return append(b, text...)
 }
 
 // OfStored is the normal form of a value that a database has written as text.

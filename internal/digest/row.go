@@ -1,10 +1,12 @@
 package digest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -22,7 +24,8 @@ type Columns struct {
 // level is a level of the columns' paths.
 type level struct {
 	columns []int // whose path ends here
-	below   map[string]*level
+	order   []*level
+	below   map[string]int // places in order
 }
 
 // NewColumns makes Columns.
@@ -34,13 +37,16 @@ func NewColumns(all []Column) *Columns {
 		}
 		at := c.root
 		for name := range strings.SplitSeq(column.Path, ".") {
-			if at.below == nil {
-				at.below = map[string]*level{}
+			n, known := at.below[name]
+			if !known {
+				if at.below == nil {
+					at.below = map[string]int{}
+				}
+				n = len(at.order)
+				at.below[name] = n
+				at.order = append(at.order, &level{})
 			}
-			if at.below[name] == nil {
-				at.below[name] = &level{}
-			}
-			at = at.below[name]
+			at = at.order[n]
 		}
 		at.columns = append(at.columns, n)
 	}
@@ -51,7 +57,11 @@ func NewColumns(all []Column) *Columns {
 // of the columns' values, and each is of a form of its own.
 func (c *Columns) Of(payload []byte) []string {
 	values := make([]string, len(c.all))
-	c.read(c.root, payload, values)
+	if json.Valid(payload) {
+		c.read(c.root, payload, values)
+	} else {
+		c.blocked(c.root, values)
+	}
 	for n := range values {
 		if values[n] == "" {
 			values[n] = c.all[n].Absent
@@ -63,30 +73,48 @@ func (c *Columns) Of(payload []byte) []string {
 	return values
 }
 
-func (c *Columns) read(at *level, object []byte, values []string) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(object, &members) != nil {
+// read reads the values below a level from valid JSON.
+func (c *Columns) read(at *level, raw []byte, values []string) {
+	found := make([][]byte, len(at.order))
+	object := members(raw, func(name, value []byte) {
+		if n, ok := at.place(name); ok {
+			found[n] = value // of several members with one name, the last one counts
+		}
+	})
+	if !object && !bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		c.blocked(at, values)
 		return
 	}
-	for name, next := range at.below {
-		raw, ok := members[name]
-		if !ok {
+	for n, value := range found {
+		if value == nil {
 			continue
 		}
-		for _, n := range next.columns {
-			values[n] = Form(c.all[n].Form).Of(raw)
+		next := at.order[n]
+		for _, column := range next.columns {
+			values[column] = Form(c.all[column].Form).Of(value)
 		}
-		if next.below != nil && raw[0] != 'n' {
-			c.read(next, raw, values)
+		if next.below != nil && value[0] != 'n' {
+			c.read(next, value, values)
 		}
 	}
+}
+
+// place is the place of a member in order.
+func (l *level) place(name []byte) (int, bool) {
+	if inside := name[1 : len(name)-1]; bytes.IndexByte(inside, '\\') < 0 {
+		n, ok := l.below[string(inside)] // no memory is needed for this conversion
+		if ok || utf8.Valid(inside) {
+			return n, ok
+		}
+	}
+	n, ok := l.below[unquoted(name)]
+	return n, ok
 }
 
 // blocked are the columns whose path leads through something that has no members. What
 // that is does not count: the service may not be allowed to see all of it.
 func (c *Columns) blocked(at *level, values []string) {
-	for _, next := range at.below {
+	for _, next := range at.order {
 		for _, n := range next.columns {
 			values[n] = Nowhere
 		}

@@ -37,9 +37,9 @@ const (
 func (v *Verbs) Redrive(ctx context.Context, service subjects.Name, req contract.Redrive) (any, error) {
 	switch {
 	case req.All == (len(req.Seqs) > 0):
-		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "seqs", "say which letters: {\"seqs\":[17,18]} or {\"all\":true}")
+		return nil, contract.FieldErrorf(contract.CodeInvalidValue, "seqs", "state the sequences of the dead letters: {\"seqs\":[17,18]} or {\"all\":true}")
 	case len(req.Seqs) > maxRedriveSeqs:
-		return nil, contract.FieldErrorf(contract.CodeLimit, "seqs", "%d letters; at most %d at once", len(req.Seqs), maxRedriveSeqs)
+		return nil, contract.FieldErrorf(contract.CodeLimit, "seqs", "%d dead letters; at most %d at once", len(req.Seqs), maxRedriveSeqs)
 	}
 	l, err := v.cfg.Lanes.Existing(ctx, service)
 	if err != nil {
@@ -107,7 +107,7 @@ func stays(l redrive.Left, service subjects.Name) contract.RedriveLeft {
 func (r *redriver) refusal(err error) error {
 	switch {
 	case errors.Is(err, lane.ErrFull):
-		return contract.Errorf(contract.CodeLimit, "%d letters are redriven, and then: %v", r.core.Redriven, err)
+		return contract.Errorf(contract.CodeLimit, "%d dead letters are redriven, and then: %v", r.core.Redriven, err)
 	case errors.Is(err, lane.ErrHeld):
 		return contract.Errorf(contract.CodeUnavailable, "%v", err)
 	}
@@ -237,14 +237,14 @@ func (r *redriver) copyOf(ctx context.Context, s lane.State, letter *deadletter.
 	}
 	pos, ok := positionOf(letter.Header)
 	if !ok {
-		return nil, "the letter does not say which event it speaks of", nil
+		return nil, "the dead letter does not name its event", nil
 	}
 	e, err := r.cfg.Ingest.Event(ctx, pos.Seq)
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, "", err
 	}
 	if err != nil || e.Pos != pos {
-		return nil, fmt.Sprintf("ingest no longer holds event %s, and the letter does not carry it", pos), nil
+		return nil, fmt.Sprintf("ingest no longer holds event %s, and the dead letter does not have it", pos), nil
 	}
 	d, err := r.lane.ExpandAnew(s, e)
 	if err != nil {
@@ -254,7 +254,7 @@ func (r *redriver) copyOf(ctx context.Context, s lane.State, letter *deadletter.
 	case match.Dead:
 		return nil, fmt.Sprintf("still %s: %v", d.Why, d.Err), nil
 	case match.Skip:
-		return nil, "not due any more: " + report.SkipReason(d, r.service, e), nil
+		return nil, "no longer due: " + report.SkipReason(d, r.service, e), nil
 	case match.Copy:
 	}
 	header := e.CopyHeader()

@@ -14,7 +14,7 @@ import (
 	"github.com/replhub/replhub/subjects"
 )
 
-// ErrNoLetter means that the stream holds no such letter of the service.
+// ErrNoLetter means that the stream holds no such dead letter of the service.
 var ErrNoLetter = errors.New("no such dead letter")
 
 // Letter is a stored dead letter.

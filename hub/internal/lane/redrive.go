@@ -19,7 +19,7 @@ type Redriven struct {
 }
 
 // ErrTooMany refuses a redrive of more than MaxRedriven copies.
-var ErrTooMany = fmt.Errorf("more than %d letters at once", MaxRedriven)
+var ErrTooMany = fmt.Errorf("more than %d dead letters at once", MaxRedriven)
 
 // Select chooses the events to put back, given the end of the lane's stream. Like an
 // Edit it is called again when another writer was faster. Each call must look each

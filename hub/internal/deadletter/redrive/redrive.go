@@ -33,7 +33,7 @@ var (
 )
 
 // NoLetter is why a letter that a request names stays, if it does not exist.
-const NoLetter = "no such letter"
+const NoLetter = "no such dead letter"
 
 // Redrive is one request under way. Its results grow with each portion.
 type Redrive struct {
