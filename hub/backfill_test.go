@@ -297,7 +297,7 @@ func TestBackfillRefusals(t *testing.T) {
 	u := newUsers(1)
 	u.failWith(errors.New("the table is locked"))
 	w.serve("accounts", u.snapshot)
-	refused("s", `{"entity":"user"}`, contract.CodeUnavailable, "entity", "the table is locked; mend that")
+	refused("s", `{"entity":"user"}`, contract.CodeUnavailable, "entity", "the table is locked; remove the cause")
 	u.failWith(nil)
 	if err := w.call("replhub.pause.s", `{"for":"1h"}`, nil); err != nil {
 		t.Fatal(err)

@@ -92,9 +92,14 @@ func TestGuardedReplicaConverges(t *testing.T) {
 	}
 }
 
-// What finds nothing in a handler without a guard is no chaos.
+// What finds nothing in a handler without a guard is no chaos. The seed does not decide
+// which handler is first, so in a storm the last events of all rows may come last by
+// chance. Three such storms in a row are no chance.
 func TestNaiveReplicaDoesNot(t *testing.T) {
-	said := storm(t, replhub.OrderNone, false, func(r *replica) replhub.HandlerFunc { return r.naive })
+	said := ""
+	for storms := 0; said == "" && storms < 3; storms++ {
+		said = storm(t, replhub.OrderNone, false, func(r *replica) replhub.HandlerFunc { return r.naive })
+	}
 	if !strings.HasPrefix(said, "the replica has not converged: not within") {
 		t.Errorf("said %q", said)
 	}

