@@ -59,7 +59,7 @@ func (r *registry) put(path string, value []byte, expect tree.Version) error {
 
 // claim writes an id into a record that was made by hand.
 func (r *registry) claim(path string, value []byte, expect tree.Version) error {
-	of, is := r.requests[place{path, expect}]
+	of, is := r.requests[place{path, r.records[path].Version}]
 	err := r.put(path, value, expect)
 	if err == nil && is {
 		r.requests[place{path, r.last}] = of
