@@ -1,3 +1,5 @@
+//go:build long
+
 package monitoring_test
 
 import (
@@ -11,19 +13,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// rules are the alert rules under test.
-const rules = "../../deploy/prometheus/alerts.yml"
-
-// tool is the path of one of Prometheus's programs.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%v; ./scripts/deps installs it", err)
-	}
-	return path
-}
 
 // story is what Prometheus sees over time: twenty minutes in which all is well, forty in
 // which something is broken, and eighty in which it is mended.

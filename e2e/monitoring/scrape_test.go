@@ -1,3 +1,5 @@
+//go:build long
+
 package monitoring_test
 
 import (
@@ -6,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,8 +84,10 @@ func (tg target) parse(text string) (sample, error) {
 	return s, nil
 }
 
-// value is that of the one series with the name and these labels, in any order.
-func (s sample) value(name string, labels ...string) (float64, bool) {
+// values are those of all series with the name and these labels, in any order: two hubs
+// may have different ones for a moment.
+func (s sample) values(name string, labels ...string) []float64 {
+	var found []float64
 series:
 	for series, value := range s {
 		if !strings.HasPrefix(series, name+"{") {
@@ -93,25 +98,39 @@ series:
 				continue series
 			}
 		}
-		return value, true
+		found = append(found, value)
 	}
-	return 0, false
+	return found
 }
 
-// has returns an error unless the series has the value.
+// all returns an error unless there are series with the name and the labels, and all are
+// as they must be.
+func (s sample) all(as string, is func(float64) bool, name string, labels ...string) error {
+	found := s.values(name, labels...)
+	if len(found) == 0 || slices.ContainsFunc(found, func(v float64) bool { return !is(v) }) {
+		return fmt.Errorf("%s %v are %v, want %s", name, labels, found, as)
+	}
+	return nil
+}
+
+// has returns an error unless the series have the value.
 func (s sample) has(want float64, name string, labels ...string) error {
-	if got, ok := s.value(name, labels...); !ok || got != want {
-		return fmt.Errorf("%s %v is %v (there: %v), want %v", name, labels, got, ok, want)
+	return s.all(fmt.Sprint(want), func(v float64) bool { return v == want }, name, labels...)
+}
+
+// above returns an error unless one of the series is above the value: a counter counts
+// where it happened.
+func (s sample) above(least float64, name string, labels ...string) error {
+	found := s.values(name, labels...)
+	if !slices.ContainsFunc(found, func(v float64) bool { return v > least }) {
+		return fmt.Errorf("%s %v are %v, want one above %v", name, labels, found, least)
 	}
 	return nil
 }
 
-// above returns an error unless the series is above the value.
-func (s sample) above(least float64, name string, labels ...string) error {
-	if got, ok := s.value(name, labels...); !ok || got <= least {
-		return fmt.Errorf("%s %v is %v (there: %v), want more than %v", name, labels, got, ok, least)
-	}
-	return nil
+// below returns an error unless the series are below the value.
+func (s sample) below(most float64, name string, labels ...string) error {
+	return s.all(fmt.Sprint("less than ", most), func(v float64) bool { return v < most }, name, labels...)
 }
 
 // containsLabel reports whether a series has a label.
