@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
+	"github.com/go-logr/logr"
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/hubtrace"
 )
@@ -70,6 +71,7 @@ func startTracing(ctx context.Context, cfg *hub.Config) (stop func(), err error)
 	if err != nil || !wanted {
 		return func() {}, err
 	}
+	otel.SetLogger(logr.Discard()) // it prints the values of variables that it cannot read, which may be secrets
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("export traces: %w", withoutAddress(err))
@@ -113,10 +115,16 @@ func exportErrors(log *slog.Logger) otel.ErrorHandlerFunc {
 	}
 }
 
-// withoutAddress is the error without the endpoint's address, whose path may be a secret.
+// withoutAddress is the error without the endpoint's address, whose path may be a secret,
+// and without what the collector answered.
 func withoutAddress(err error) error {
 	if at, ok := errors.AsType[*url.Error](err); ok {
 		return at.Err
 	}
+	if strings.Contains(err.Error(), "://") {
+		return errRefused
+	}
 	return err
 }
+
+var errRefused = errors.New("the collector did not take them; its own log says why")

@@ -142,7 +142,13 @@ func (s *Scrubber) lane(ctx context.Context, l *lane.Lane) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTime)
 	defer cancel()
-	if err := s.review(ctx, l, task); err != nil && !errors.Is(err, lane.ErrNoLane) {
+	err := s.review(ctx, l, task)
+	switch {
+	case err == nil || errors.Is(err, lane.ErrNoLane):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		// Not at once again: a long backlog would be read all the time.
+		s.cfg.Logger.Warn("the review of a lane for damaged copies took too long; the next one is due later", "service", service.String(), "bound", reviewTime, "every", s.cfg.Every)
+	default:
 		s.cfg.Logger.Debug("review a lane; it is tried again", "service", service.String(), "err", err)
 		s.mu.Lock()
 		c.again(task)
