@@ -75,11 +75,12 @@ func (p *people) set(key string, n int) {
 	p.rows[key] = n
 }
 
-// writes changes rows all the time, and publishes each change a moment later.
+// writes changes rows all the time, and publishes each change a moment later. On a slow
+// machine it makes fewer changes, so that none waits long to be published.
 func (p *people) writes(t *testing.T, client *replhub.Client, first, keys int, every, late time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	events := make(chan replhub.Event, 10_000)
+	events := make(chan replhub.Event, 16)
 	running.Go(func() {
 		defer close(events)
 		for tick := time.NewTicker(every); ctx.Err() == nil; {
@@ -162,7 +163,7 @@ func replicaOfPeople(t *testing.T, dialect database.Dialect, rows int, interest 
 
 func (v *verifiedReplica) verify(t *testing.T, change ...func(*inbox.VerifyConfig)) *inbox.Verified {
 	t.Helper()
-	cfg := inbox.VerifyConfig{Client: v.client, Entity: "user", Settle: 200 * time.Millisecond, Wait: 10 * time.Second}
+	cfg := inbox.VerifyConfig{Client: v.client, Entity: "user", Settle: time.Second, Wait: time.Minute}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -70,6 +70,13 @@ var retentionMutants = []mutant{
 		noSim: rare,
 	},
 	{
+		name: "released-pin-again", guarantee: "1: a pin that was released is not set again by who read the ledger before",
+		file: "hub/internal/ingest/retention/recall.go",
+		old:  `	r.Known = before`,
+		new:  `	r.Known = now`,
+		pkg:  "./hub/internal/ingest/retention", test: "TestReleasedPinIsNotSetAgain",
+	},
+	{
 		name: "lanes-before-pins", guarantee: "1: pins are counted before the lanes are looked at",
 		file: "hub/internal/ingest/retention/trim.go",
 		old:  `	t.pinnings, t.done.Floor = l.Pinnings, l.Floor`,

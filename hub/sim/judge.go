@@ -38,6 +38,8 @@ type judge struct {
 	// of an ingest which lost its tail: no event proves where that was.
 	since  map[string]uint64
 	beyond map[string]bool
+	// pinned are the pins of the stored ledger, unpinned those that were in it before.
+	pinned, unpinned map[string]retention.Pin
 	// laneOf is the lane of each interest that has copies. lost are interests that a lane
 	// lost with an older copy of its stream.
 	laneOf map[string]string
@@ -73,7 +75,8 @@ func newJudge(w *World) *judge {
 		w: w, states: make(map[string]record.State), copied: make(map[copyOf]bool), last: make(map[string]int),
 		effects: make(map[copyOf]bool), ended: make(map[string]bool), over: make(map[string]time.Time),
 		since: make(map[string]uint64), beyond: make(map[string]bool), laneOf: make(map[string]string), lost: make(map[string]bool),
-		handOf: make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
+		unpinned: make(map[string]retention.Pin),
+		handOf:   make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
 		redriven: redriven{back: make(map[string]map[uint64]bool), cameBackAt: make(map[copyIn]*stored), times: make(map[copyOf]int)},
 		private:  private{inForce: make(map[string]uint64), wentBackAt: make(map[string]time.Time)},
 		rewound:  rewound{rewinds: make(map[string]string), again: make(map[copyIn]bool)},
@@ -144,12 +147,23 @@ func (v asJSON) String() string {
 	return string(data)
 }
 
-// pins takes a ledger that was stored.
+// pins takes a ledger that was stored. A pin that has ended must not come back: ingest
+// would not be trimmed until it runs out. Only where the ledger was deleted, hubs may give
+// back pins that another hub has released since they read it.
 func (j *judge) pins(l retention.Ledger) {
 	for id, p := range l.Pins {
 		_, interest := cut(id)
 		j.since[interest] = p.Seq
+		if was, ended := j.unpinned[id]; ended && j.w.forgets == 0 && was.Until.Equal(p.Until) {
+			j.fail("B: the ledger has pin %s again, which had ended", id)
+		}
 	}
+	for id, p := range j.pinned {
+		if _, still := l.Pins[id]; !still {
+			j.unpinned[id] = p
+		}
+	}
+	j.pinned = l.Pins
 }
 
 // published checks an event that ingest stores. A publisher that sends the event again

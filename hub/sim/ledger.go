@@ -11,7 +11,7 @@ type answered func(step func() retention.Step) func(error)
 // readLedger asks the ledger's leader for the document.
 func (h *hub) readLedger(p *process, s retention.ReadLedger, answer answered) {
 	w := h.w
-	r := retention.Read{}
+	r, before := retention.Read{}, h.known
 	w.ask(p, ledgerStream, "read", func() error {
 		r.Now, p.forgets = w.now, w.forgets
 		if m, err := w.ledger.GetLast(ledgerSubject); err == nil {
@@ -21,8 +21,8 @@ func (h *hub) readLedger(p *process, s retention.ReadLedger, answer answered) {
 		return nil
 	}, answer(func() retention.Step {
 		w.random = w.random*6364136223846793005 + 1442695040888963407
-		r.Known, r.Random = h.known, w.random
-		return s.Then(r)
+		r.Random = w.random
+		return s.Then(r.Beside(before, h.known))
 	}))
 }
 

@@ -46,10 +46,10 @@ func (g *Ingest) perform(ctx context.Context, step retention.Step, lanes Lanes) 
 		case retention.ReadNext:
 			step, err = g.readNext(ctx, s)
 		case retention.ReadLedger:
-			var r retention.Read
+			r, before := retention.Read{}, g.ledger.Load()
 			if r.Ledger, r.Revision, err = g.readLedger(ctx); err == nil {
-				r.Known, r.Now, r.Random = g.ledger.Load(), g.Now(), rand.Uint64()
-				step = s.Then(r)
+				r.Now, r.Random = g.Now(), rand.Uint64()
+				step = s.Then(r.Beside(before, g.ledger.Load()))
 			}
 		case retention.WriteLedger:
 			step, err = g.write(ctx, s)

@@ -85,3 +85,28 @@ func TestTrimGoesByNoLostLedger(t *testing.T) {
 		t.Errorf("up to %d by a ledger that was lost", seq)
 	}
 }
+
+// An operation of a hub reads the ledger, and another one releases a pin before the answer
+// is there. The document is not behind what the hub knew, so it gets no pin back.
+func TestReleasedPinIsNotSetAgain(t *testing.T) {
+	document := Ledger{Epochs: []Range{{Epoch: 1}}, Floor: 1}
+	until := time.Unix(1000, 0)
+	document.pin("a", 40, until)
+	before, now := document.clone(), document.clone()
+	now.unpin("a")
+	read := Read{Ledger: document, Revision: 3, Random: 5}
+	if l, improved := read.Beside(&before, &now).latest(); improved || l.Pinnings != document.Pinnings {
+		t.Errorf("a document that was read before a release counts as one that lost writes: %+v", l)
+	}
+	// The ledger's stream lost the last write that this hub had read.
+	later := now.clone()
+	later.pin("b", 50, until)
+	l, improved := read.Beside(&now, &later).latest()
+	if _, held := l.Pins["b"]; !improved || !held || l.Pinnings <= later.Pinnings {
+		t.Errorf("a ledger that lost writes gets %+v", l)
+	}
+	// The ledger was deleted.
+	if l, _ := (Read{Random: 5}).Beside(&before, &later).latest(); l.Pins["b"].Seq != 50 || len(l.Pins) != 1 {
+		t.Errorf("a ledger that was deleted gets %+v", l)
+	}
+}

@@ -14,6 +14,19 @@ import (
 // lost: a trim that began before the loss must not find its own count again.
 const lostPinnings = 1 << 32
 
+// Beside returns the answer with what this hub knew before it asked for the document, and
+// what it knows now. A document that lacks some of what was known before has lost writes,
+// and gets all that is known now. From any other document nothing is lost: what another
+// operation of this hub wrote while the answer was on its way is newer than the document,
+// and a pin that it released must not be set again.
+func (r Read) Beside(before, now *Ledger) Read {
+	r.Known = before
+	if _, improved := r.latest(); improved || r.Revision == 0 {
+		r.Known = now
+	}
+	return r
+}
+
 // latest is the ledger to decide on: the document read, plus this hub's knowledge
 // that the document lacks, without expired pins. improved reports whether it differs
 // from the document.
@@ -70,9 +83,7 @@ func (l *Ledger) clone() Ledger {
 // recall adds this hub's knowledge to a ledger that was restored by a hub that knew
 // less, or that lost its last writes, and reports whether it added any. Apart from that,
 // the stored ledger is never behind what was read before: epochs are only added, and
-// within the newest epoch the floor and the count of pinnings only rise. A document that
-// was read before another operation of this hub wrote it also looks like that, but then
-// nothing is stored: its revision is over.
+// within the newest epoch the floor and the count of pinnings only rise.
 func (l *Ledger) recall(known *Ledger) (older bool) {
 	if known == nil || len(known.Epochs) == 0 {
 		return false

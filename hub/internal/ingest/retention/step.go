@@ -41,7 +41,7 @@ type Read struct {
 	// Ledger and Revision are the document; zero where there is none.
 	Ledger   Ledger
 	Revision uint64
-	// Known is what this hub last read or wrote; nil before the first.
+	// Known is what this hub last read or wrote, by Read.Beside; nil before the first.
 	Known *Ledger
 	// Now is the time by the clock of ingest's server.
 	Now time.Time
