@@ -139,7 +139,7 @@ func (w *world) startHub(change ...func(*hub.Config)) (stop func()) {
 // call sends a control request and decodes its reply; a refusal is a *contract.Error.
 func (w *world) call(subject, request string, reply any) error {
 	w.t.Helper()
-	m, err := w.nc.Request(subject, []byte(request), 10*time.Second)
+	m, err := w.nc.Request(subject, []byte(request), w.patience)
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}

@@ -26,7 +26,7 @@ func TestOutageDetachesNoHealthyLane(t *testing.T) {
 	}
 	stop()
 	stored := 0
-	pad := strings.Repeat("x", 1000)
+	pad := strings.Repeat("x", 4000)
 	for ; w.stream(contract.StreamIngest).CachedInfo().State.Bytes < 15<<19; stored++ {
 		if _, err := w.js.PublishAsync("db.user.update", fmt.Appendf(nil, `{"id":"%d","pad":"%s"}`, stored, pad)); err != nil {
 			t.Fatal(err)

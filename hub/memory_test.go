@@ -26,7 +26,7 @@ func heap() int64 {
 func mostHeap() (stop func() int64) {
 	end, most := make(chan struct{}), make(chan int64)
 	go func() {
-		look := time.NewTicker(10 * time.Millisecond)
+		look := time.NewTicker(40 * time.Millisecond) // each look collects garbage
 		defer look.Stop()
 		top := int64(0)
 		for {

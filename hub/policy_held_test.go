@@ -89,7 +89,7 @@ func TestOlderLaneWhileTheRegistryIsAway(t *testing.T) {
 	var registry awayRegistry
 	w.startHub(func(c *hub.Config) {
 		registry.Registry = c.Registry
-		c.Registry, c.StartTimeout = &registry, 100*time.Millisecond
+		c.Registry, c.StartTimeout = &registry, 2*time.Second
 	})
 	w.eventually("the hub to say that it holds the lane", func() error {
 		var s contract.Status

@@ -55,6 +55,9 @@ func TestPolicyNarrowsWhatIsInForce(t *testing.T) {
 	}
 	w.publish("db.user.update", `{"id":"1","name":"b","secret":"y"}`)
 	w.publish("db.tenant.create", `{"id":"9"}`)
+	for service, n := range map[string]int{"all": 2, "some": 2, "gone": 2} {
+		w.copies(service, n) // a later policy holds for what is not copied yet
+	}
 	wide := w.policy("user", `{"allow":{"*":{"fields":["*"]}}}`)
 	if wide.Rev <= set.Rev || wide.Services[0].State != contract.PolicyFull {
 		t.Errorf("%+v", wide)
