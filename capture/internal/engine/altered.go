@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/replhub/replhub/capture/internal/change"
 	"github.com/replhub/replhub/internal/captured"
 )
@@ -99,7 +101,7 @@ func differences(before, after *change.Relation) []captured.Altered {
 		switch {
 		case at < 0:
 			all = append(all, captured.Altered{Column: c.Name, How: added})
-		case before.Columns[at].Type != c.Type:
+		case before.Columns[at].Type != c.Type || narrowed(c.Type, before.Columns[at].Modifier, c.Modifier):
 			all = append(all, captured.Altered{Column: c.Name, How: retyped})
 		}
 	}
@@ -109,4 +111,38 @@ func differences(before, after *change.Relation) []captured.Altered {
 		}
 	}
 	return all
+}
+
+// narrowed reports whether values from before may have another form under a type's new
+// modifier, so that PostgreSQL changed them without an event: a number is rounded to fewer
+// digits, a text cut or padded. Under a wider modifier each value stays as it was; a number
+// only gets zeros at its end.
+func narrowed(kind uint32, before, after int32) bool {
+	switch {
+	case before == after:
+		return false
+	case kind == pgtype.BPCharOID:
+		return true // its values are padded to the length
+	case after == noModifier:
+		return false
+	case before == noModifier:
+		return true
+	case kind == pgtype.NumericOID || kind == pgtype.NumericArrayOID:
+		_, scale := numericOf(before)
+		_, now := numericOf(after)
+		return now < scale // fewer digits before the point are refused, not rounded
+	case kind == pgtype.IntervalOID || kind == pgtype.IntervalArrayOID:
+		return true // the modifier also says which fields it has
+	}
+	return after < before
+}
+
+// noModifier is the modifier of a column whose type has none.
+const noModifier = -1
+
+// numericOf takes a modifier of numeric apart: (precision << 16 | scale of eleven bits) + 4,
+// by PostgreSQL's numeric.c. The scale may be negative.
+func numericOf(modifier int32) (precision, scale int32) {
+	bits := modifier - 4
+	return bits >> 16 & 0xffff, (bits&0x7ff ^ 1024) - 1024
 }

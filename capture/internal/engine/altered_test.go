@@ -52,3 +52,25 @@ func TestAlteredTable(t *testing.T) {
 	b.awaitState(dismissed, engine.Capturing)
 	told(dismissed, "")
 }
+
+// A column that gets fewer digits has its values rounded without a change in the log. One
+// that gets more room keeps them.
+func TestNarrowedColumn(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), "CREATE TABLE users (id int PRIMARY KEY, price numeric(10,4), label varchar(10))")
+	e, _ := b.run(b.sourceTables(selection.Config{Tables: []string{"public.users=user"}}))
+	b.exec("INSERT INTO users VALUES (1, 1.2345, 'a')")
+	b.eventually("the first event", func() error {
+		if n := len(b.events()); n != 1 {
+			return fmt.Errorf("%d events", n)
+		}
+		return nil
+	})
+	b.exec("ALTER TABLE users ALTER label TYPE varchar(20), ALTER price TYPE numeric(10,2)")
+	b.exec("UPDATE users SET label = 'b'")
+	b.eventually("the column that was rounded", func() error {
+		if told := e.Status().Altered; len(told) != 1 || told[0].Column != "price" || told[0].How != "retyped" {
+			return fmt.Errorf("%+v", told)
+		}
+		return nil
+	})
+}

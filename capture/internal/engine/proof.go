@@ -39,9 +39,11 @@ func (p *proof) begins(t captured.Transaction) bool {
 	if !p.open() || t.Commit < p.expected[0].Commit {
 		return true
 	}
-	want := p.expected[0]
+	if want := p.expected[0]; t.Commit != want.Commit || want.XID != 0 && t != want {
+		return false // and it stays open: no later transaction proves the log
+	}
 	p.expected = p.expected[1:]
-	return t.Commit == want.Commit && (want.XID == 0 || t == want)
+	return true
 }
 
 // passed takes the news that the slot has sent everything before an LSN.

@@ -120,13 +120,24 @@ func (r *Reader) op(t change.Tuple) (subjects.Op, error) {
 	if err == nil || !r.layout.lenient {
 		return op, err
 	}
-	switch {
-	case strings.HasSuffix(word, "created"):
-		return subjects.Create, nil
-	case strings.HasSuffix(word, "deleted"), strings.HasSuffix(word, "removed"):
-		return subjects.Delete, nil
+	return opOfType(word, strings.ToLower(r.part(t, partEntity))), nil
+}
+
+// opOfType is the op of a type of event such as "created" or "order_created". The created
+// or removed thing must be the entity itself: an "orderlineremoved" changes an order.
+func opOfType(word, entity string) subjects.Op {
+	for suffix, op := range map[string]subjects.Op{"created": subjects.Create, "deleted": subjects.Delete, "removed": subjects.Delete} {
+		of, has := strings.CutSuffix(word, suffix)
+		if has && (joined(of) == "" || joined(of) == joined(entity)) {
+			return op
+		}
 	}
-	return subjects.Update, nil
+	return subjects.Update
+}
+
+// joined is a name without what separates its words.
+func joined(name string) string {
+	return strings.NewReplacer("_", "", "-", "", ".", "", " ", "", ":", "", "/", "").Replace(name)
 }
 
 func (r *Reader) version(t change.Tuple) (int64, error) {

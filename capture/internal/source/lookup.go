@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -30,10 +31,23 @@ func (s *Snapshots) Lookup(entity string) replhub.LookupFunc {
 		// PostgreSQL reads no value of the column's type in a key: a replica may have such a
 		// key, if its column is of another type. All rows are read then.
 		if refused, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(refused.Code, "22") {
-			return errors.ErrUnsupported
+			only := make(map[string]bool, len(keys))
+			for _, key := range keys {
+				only[key] = true
+			}
+			return s.serve(ctx, conn.Conn(), entity, choose{query: everyRow, named: true, only: only}, yield)
 		}
 		return err
 	}
+}
+
+// everyRow selects all rows of a table, at once.
+func everyRow(s *scan, behind []string) (query string, args [][]byte, err error) {
+	if behind != nil {
+		return "", nil, nil // they were read
+	}
+	query, args = s.after(nil, math.MaxInt)
+	return query, args, nil
 }
 
 // of selects the rows of keys. The query is empty where no row of the table can have one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/replhub/replhub"
@@ -47,16 +48,24 @@ func lookupIsAsTheScan(t *testing.T, s *Snapshots, entity string) {
 	}
 }
 
-// A key that the column cannot hold is not taken for one without a row: all rows are to be
-// read.
+// A key that the column cannot hold has no row. The rows of the other keys are found, and
+// one that is too large is not taken for one that is gone.
 func TestLookupOfAnotherType(t *testing.T) {
-	d := newDatabase(t, "CREATE TABLE users (id int PRIMARY KEY)", "INSERT INTO users VALUES (1)")
+	d := newDatabase(t, "CREATE TABLE users (id int PRIMARY KEY, note text)", "INSERT INTO users VALUES (1, 'a'), (2, 'b'), (3, repeat('x', 100000))")
 	s := newSnapshots(t, d, selection.Config{Tables: []string{"public.users=user"}})
-	err := s.Lookup("user")(t.Context(), []string{"1", "one"}, func(replhub.Event) error { return nil })
-	if !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("looked up a text in a column of numbers: %v", err)
+	s.Most = func() int64 { return 10_000 }
+	for _, keys := range [][]string{{"1", "one", "7"}, {"one", "1"}, {"1", "99999999999999999999"}, {"1", "7"}} {
+		if rows := lookedUp(t, s, "user", keys...); len(rows) != 1 || rows[0].Key != "1" {
+			t.Errorf("looked up %v of %v", rows, keys)
+		}
 	}
-	if rows := lookedUp(t, s, "user", "1", "2"); len(rows) != 1 || rows[0].Key != "1" {
+	if rows := lookedUp(t, s, "user", "one", "two"); len(rows) != 0 {
 		t.Errorf("looked up %v", rows)
+	}
+	for _, keys := range [][]string{{"3"}, {"1", "one", "3"}} {
+		err := s.Lookup("user")(t.Context(), keys, func(replhub.Event) error { return nil })
+		if err == nil || errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "max_payload") {
+			t.Errorf("a row that is too large, looked up by %v: %v", keys, err)
+		}
 	}
 }

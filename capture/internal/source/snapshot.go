@@ -120,6 +120,8 @@ type choose struct {
 	// named says that the rows are asked for by their keys. One that is left out would look
 	// as if it were deleted, so a row that is too large is an error.
 	named bool
+	// only leaves out the rows of other keys; nil leaves out none.
+	only map[string]bool
 }
 
 // Entities returns the entities of the tables that match the selection now.
@@ -247,6 +249,10 @@ func (s *Snapshots) read(ctx context.Context, conn *pgx.Conn, entity string, whi
 		if err := scan.run(ctx, conn, query, args, func(untouched bool, tuple change.Tuple) error {
 			read++
 			ev, err := scan.event(tuple)
+			if err == nil && which.only != nil && !which.only[ev.Key] {
+				behind = scan.literalsOf(tuple)
+				return nil
+			}
 			if err == nil {
 				if err = s.fits(ev); err != nil && which.named {
 					return fmt.Errorf("a row that is asked for by its key: %v", err) //nolint:errorlint // it is no row to leave out
