@@ -128,9 +128,7 @@ func narrowed(kind uint32, before, after int32) bool {
 	case before == noModifier:
 		return true
 	case kind == pgtype.NumericOID || kind == pgtype.NumericArrayOID:
-		_, scale := numericOf(before)
-		_, now := numericOf(after)
-		return now < scale // fewer digits before the point are refused, not rounded
+		return scaleOf(after) < scaleOf(before) // fewer digits before the point are refused, not rounded
 	case kind == pgtype.IntervalOID || kind == pgtype.IntervalArrayOID:
 		return true // the modifier also says which fields it has
 	}
@@ -140,9 +138,6 @@ func narrowed(kind uint32, before, after int32) bool {
 // noModifier is the modifier of a column whose type has none.
 const noModifier = -1
 
-// numericOf takes a modifier of numeric apart: (precision << 16 | scale of eleven bits) + 4,
-// by PostgreSQL's numeric.c. The scale may be negative.
-func numericOf(modifier int32) (precision, scale int32) {
-	bits := modifier - 4
-	return bits >> 16 & 0xffff, (bits&0x7ff ^ 1024) - 1024
-}
+// scaleOf is the scale in a modifier of numeric, which may be negative. The modifier is
+// (precision << 16 | scale of eleven bits) + 4, by PostgreSQL's numeric.c.
+func scaleOf(modifier int32) int32 { return ((modifier-4)&0x7ff ^ 1024) - 1024 }
