@@ -49,9 +49,10 @@ func TestHubOnMixedServers(t *testing.T) {
 	w := clusterWorld(t, servers)
 	// With its replicas from the start, as replhub serve makes it: they do not change among
 	// different servers.
-	if _, err := w.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: contract.BucketRegistry, Replicas: 3}); err != nil {
-		t.Fatal(err)
-	}
+	w.eventually("all servers to be there for the bucket", func() error {
+		_, err := w.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: contract.BucketRegistry, Replicas: 3})
+		return err
+	})
 	o := wholeWork(w)
 	for _, node := range servers.Nodes {
 		node.Stop()

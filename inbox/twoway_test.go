@@ -115,7 +115,7 @@ func both(t *testing.T, dialect database.Dialect, rule string, seed uint64, echo
 		}
 	}
 	clock := [2]time.Time{time.Unix(1000, 0), time.Unix(1060, 0)} // a minute apart
-	for n := range 1500 {
+	for n := range 900 {
 		who := rng.IntN(2)
 		s := sides[who]
 		clock[who] = clock[who].Add(time.Duration(rng.IntN(60)) * time.Second)
