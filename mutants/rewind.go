@@ -22,6 +22,7 @@ var rewindMutants = []mutant{
 		old:  `		case Generation(now, f.lane) == Generation(f.state, f.lane):`,
 		new:  `		case f.tries > 0:`,
 		pkg:  "./hub/internal/lane/rewind", test: "TestFinish",
+		noSim: "the simulation does not judge whose the consumers of a lane are that was put back to an older copy (settleRewinds)",
 	},
 	{
 		name: "policy-of-letters-in-the-core", guarantee: "a dead letter comes back as the present policy allows",
