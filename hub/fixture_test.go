@@ -156,12 +156,16 @@ func (w *world) call(subject, request string, reply any) error {
 	return json.Unmarshal(m.Data, reply)
 }
 
-func (w *world) register(service, request string) contract.Registered {
+// register sends the request again while the hub says so, as users do.
+func (w *world) register(service, request string) (reply contract.Registered) {
 	w.t.Helper()
-	var reply contract.Registered
-	if err := w.call("replhub.register."+service, request, &reply); err != nil {
-		w.t.Fatalf("register %s %s: %v", service, request, err)
-	}
+	w.eventually("a registration of "+service, func() error {
+		err := w.call("replhub.register."+service, request, &reply)
+		if refusal, ok := errors.AsType[*contract.Error](err); err != nil && (!ok || refusal.Code != contract.CodeUnavailable) {
+			w.t.Fatalf("register %s %s: %v", service, request, err)
+		}
+		return err
+	})
 	return reply
 }
 

@@ -331,6 +331,8 @@ func (c *Server) refusalOf(err error) *contract.Error {
 		return contract.Errorf(contract.CodeUnavailable, "the hub is stopping; send the request again")
 	case errors.Is(err, hubstream.ErrDisk):
 		return contract.Errorf(contract.CodeUnavailable, "%v", err)
+	case hubstream.Unavailable(err):
+		return contract.Errorf(contract.CodeUnavailable, "JetStream cannot do this now: %v; send the request again", err)
 	case errors.Is(err, context.DeadlineExceeded) && c.cfg.Disk() != "":
 		return contract.Errorf(contract.CodeUnavailable, "not done in time: %s", c.cfg.Disk())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
