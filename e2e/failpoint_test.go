@@ -40,7 +40,7 @@ func TestHubKilledAtAppend(t *testing.T) {
 // TestHubKilledAtStateChange kills the hub at each step of a registration, of a
 // changed definition and of an end.
 func TestHubKilledAtStateChange(t *testing.T) {
-	for _, registry := range registries() {
+	for _, registry := range registries(harness.KeyValue) {
 		t.Run(registry, func(t *testing.T) {
 			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 22})
 			hub := w.StartHub("h1")
@@ -80,7 +80,7 @@ func TestHubKilledAtStateChange(t *testing.T) {
 // from the first event on: pin, state record, consumers, unpinning, registry.
 // Events are trimmed behind it all the while.
 func TestHubKilledInRegistration(t *testing.T) {
-	for _, registry := range registries() {
+	for _, registry := range registries(harness.ZooKeeper) {
 		t.Run(registry, func(t *testing.T) {
 			w := harness.New(t, harness.Options{
 				Binary: binary, Registry: registry, Seed: 25, Env: []string{"HISTORY=300ms", "TRIM_GUARD=300ms", "DEDUPE_WINDOW=300ms", "TRIM_EVERY=100ms"},

@@ -11,7 +11,7 @@ import (
 // TestTwoHubsOnEveryLane runs a hub beside one that believes to own every lane,
 // under load, while registrations change: their appends meet all the time.
 func TestTwoHubsOnEveryLane(t *testing.T) {
-	for _, registry := range registries() {
+	for _, registry := range registries(harness.ZooKeeper) {
 		t.Run(registry, func(t *testing.T) {
 			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 11})
 			first := w.StartHub("h1")
@@ -19,11 +19,11 @@ func TestTwoHubsOnEveryLane(t *testing.T) {
 			w.Register("filtered", acmeOnly("user"))
 			w.StartHub("h2", "OWN_ALL=true")
 			writers := w.Write(harness.Load{Writers: 3, Every: time.Millisecond}, 0)
-			changes := churn(w, 40)
+			changes := churn(w, times(20, 40))
 			first.Kill()
 			changes += churn(w, 5)
 			first.Start()
-			changes += churn(w, 20)
+			changes += churn(w, times(10, 20))
 			writers.Stop()
 			w.Finish("two hubs on every lane", changes, settleWithin)
 		})
@@ -52,7 +52,7 @@ func churn(w *harness.World, n int) int {
 // TestOwnerFrozen freezes the hub that copies, lets another take over, which takes less
 // than five seconds, and wakes it: it goes on in the middle of what it was doing.
 func TestOwnerFrozen(t *testing.T) {
-	for _, registry := range registries() {
+	for _, registry := range registries(harness.KeyValue) {
 		t.Run(registry, func(t *testing.T) {
 			w := harness.New(t, harness.Options{Binary: binary, Registry: registry, Seed: 12})
 			hubs := map[string]*harness.Hub{"h1": w.StartHub("h1"), "h2": w.StartHub("h2")}

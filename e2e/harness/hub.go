@@ -187,12 +187,18 @@ func (h *Hub) Resurrect(within time.Duration) (rose func() bool) {
 	return h.resurrect(func(p *child.Process) bool { return p.EndsWithin(within) })
 }
 
+// growsAfter is how often the moments of a slow hub double, so that a slow machine, on
+// which a moment is too short for anything, gets there too.
+const growsAfter = 8 * time.Second
+
 // ResurrectSlow is Resurrect of a hub that until its end works for moments only,
-// with a standstill after each: what it does by the clock comes up more often.
+// with a standstill after each: what it does by the clock comes up more often. The
+// moments grow.
 func (h *Hub) ResurrectSlow(within, moment, standstill time.Duration) (rose func() bool) {
 	return h.resurrect(func(p *child.Process) bool {
-		for until := time.Now().Add(within); time.Now().Before(until); {
-			if p.EndsWithin(moment) {
+		began := time.Now()
+		for time.Since(began) < within {
+			if p.EndsWithin(moment << (time.Since(began) / growsAfter)) {
 				return true
 			}
 			if p.Freeze() != nil {
