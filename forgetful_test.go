@@ -41,7 +41,7 @@ func (s *strict) start(deaf bool) {
 		s.t.Fatal(err)
 	}
 	run.Start()
-	if !run.ReadyForConnections(10 * time.Second) {
+	if !run.ReadyForConnections(20 * time.Second) {
 		s.t.Fatal("the server does not start")
 	}
 	s.run, s.opts.Port = run, opts.Port

@@ -63,7 +63,7 @@ func (l *lab) askRows(nc *nats.Conn, asked contract.SnapshotRequest) (keys []str
 		if err := nc.PublishRequest("replhub._snapshot.user", inbox, data); err != nil {
 			return err
 		}
-		end, err = sub.NextMsg(10 * time.Second)
+		end, err = sub.NextMsg(20 * time.Second)
 		return err
 	})
 	for {
@@ -78,7 +78,7 @@ func (l *lab) askRows(nc *nats.Conn, asked contract.SnapshotRequest) (keys []str
 		default:
 			return keys, end, waits
 		}
-		if end, err = sub.NextMsg(10 * time.Second); err != nil {
+		if end, err = sub.NextMsg(20 * time.Second); err != nil {
 			l.t.Fatal(err)
 		}
 	}

@@ -23,7 +23,7 @@ const smallPayload = 32 << 10
 func newSmallWorld(t *testing.T) *world {
 	t.Helper()
 	server := cluster.StartNATS(t, cluster.NATSMaxPayload(smallPayload))
-	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
+	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: time.Minute}
 	w.open()
 	return w
 }

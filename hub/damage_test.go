@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/replhub/replhub/hub"
 	"github.com/replhub/replhub/internal/contract"
@@ -102,7 +101,6 @@ func TestLostEventsOfIngestDetachTheirLanes(t *testing.T) {
 func TestLostEventsOfIngestStopNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.patience = 6 * time.Second // the mutant's test ends by it
 	stop := w.startHub()
 	w.register("s", `{"entities":["user"]}`)
 	w.ids(1, 50)
@@ -123,7 +121,6 @@ func TestLostEventsOfIngestStopNobody(t *testing.T) {
 // before the lost ones, and is told. Ingest is trimmed.
 func TestLostEventsThatWereCopied(t *testing.T) {
 	w := newWorld(t)
-	w.patience = 8 * time.Second // the mutant's test ends by it
 	stop := w.startHub()
 	w.register("s", `{"entities":["user"]}`)
 	w.ids(1, 100)

@@ -90,7 +90,7 @@ func (d *smallDisk) free(t *testing.T) {
 func TestFullDiskIsNamed(t *testing.T) {
 	disk := newSmallDisk(t)
 	server := cluster.StartNATS(t, cluster.NATSStoreDir(filepath.Join(disk.dir, "js")))
-	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
+	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: time.Minute}
 	w.open()
 	var log logged
 	o := w.observe(nil, log.into, func(c *hub.Config) {

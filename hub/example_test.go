@@ -60,7 +60,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	msg, err := workers.Next(jetstream.FetchMaxWait(5 * time.Second))
+	msg, err := workers.Next(jetstream.FetchMaxWait(20 * time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return

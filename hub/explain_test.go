@@ -28,7 +28,7 @@ func (w *world) fetch(service string) jetstream.Msg {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	m, err := c.Next(jetstream.FetchMaxWait(5 * time.Second))
+	m, err := c.Next(jetstream.FetchMaxWait(20 * time.Second))
 	if err != nil {
 		w.t.Fatal(err)
 	}

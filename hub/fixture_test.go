@@ -33,7 +33,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	server := cluster.StartNATS(t)
-	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
+	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: time.Minute}
 	w.open()
 	return w
 }

@@ -20,7 +20,7 @@ import (
 // worldOn is the world of a server that runs.
 func worldOn(t *testing.T, server *cluster.NATS) *world {
 	t.Helper()
-	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: 20 * time.Second}
+	w := &world{t: t, server: server, dir: server.StoreDir(), url: server.URL(), patience: time.Minute}
 	w.open()
 	return w
 }
@@ -310,7 +310,7 @@ func TestHubAtTheLeafWorksInTheDomainOfTheHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		m, err := workers.Next(jetstream.FetchMaxWait(5 * time.Second))
+		m, err := workers.Next(jetstream.FetchMaxWait(20 * time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -86,7 +85,6 @@ func TestRecordsMadeByHandAreChecked(t *testing.T) {
 			}
 		}
 	}
-	w.patience = 8 * time.Second // one look, and a mutant has a test wait in vain
 	w.eventually("the alarms to go", func() error {
 		if alarms := w.registryAlarms(); len(alarms) > 0 {
 			return fmt.Errorf("%q", alarms)

@@ -77,7 +77,6 @@ func TestDamagedCopyDetachesItsLane(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.patience = 8 * time.Second // the mutant's test ends by it
 			w.startHub(soonReviewed)
 			w.register("s", `{"entities":["user"]}`)
 			const events = 40
@@ -149,7 +148,6 @@ func (w *world) consumeAll(service, consumer string) (got []jetstream.Msg) {
 func TestLaneThatWasCopiedAgainIsWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.patience = 8 * time.Second // the mutant's test ends by it
 	stop := w.startHub(soonReviewed)
 	w.register("s", `{"entities":["user"]}`)
 	w.ids(1, 40)

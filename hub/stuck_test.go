@@ -106,7 +106,6 @@ func soonStuck(c *hub.Config) { c.TrimEvery, c.StuckAfter = 50*time.Millisecond,
 func TestStuckConsumerIsCreatedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.patience = 8 * time.Second // of which it takes one
 	o := w.withoutPauses().observe(nil, soonStuck)
 	w.register("s", `{"entities":["user"]}`)
 	w.users(0, 10)

@@ -54,7 +54,7 @@ func TestReconnectToAnOldServer(t *testing.T) {
 // connected to: streams may lie on that server.
 func TestClusterWithAnOldServer(t *testing.T) {
 	old := strings.TrimPrefix(natstest.StartOld(t, "2.11.9"), "nats://")
-	w := &world{t: t, patience: 5 * time.Second}
+	w := &world{t: t, patience: 20 * time.Second}
 	w.url = natstest.StartSaying(t, fmt.Sprintf(`"version":"2.15.2","cluster":"c","connect_urls":[%q]`, old))
 	w.startIsRefused("2.11.9 is too old", "2.12 or later")
 }

@@ -77,7 +77,7 @@ func TestRowOfASnapshotRepairs(t *testing.T) {
 		},
 	}
 	policies := map[string]inbox.Policy{"default": nil, "newest": inbox.Newest, "position": inbox.ByPosition, "time": inbox.ByTime, "version": inbox.ByVersion}
-	onEach(t, func(t *testing.T, dialect database.Dialect) {
+	onFew(t, func(t *testing.T, dialect database.Dialect) {
 		for name, policy := range policies {
 			r := newReplica(t, inbox.Config{Dialect: dialect, Policy: policy, Table: "inbox_" + name})
 			for what, steps := range cases {
@@ -112,7 +112,7 @@ func TestRowOfASnapshotRepairs(t *testing.T) {
 // A column that was added and a row that was lost come back with the snapshot that
 // was asked for again, though not one event came between.
 func TestSecondSnapshotRepairs(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect database.Dialect) {
+	onFew(t, func(t *testing.T, dialect database.Dialect) {
 		r := newReplica(t, inbox.Config{Dialect: dialect})
 		create(t, r.DB, "CREATE TABLE u (id varchar(64) PRIMARY KEY, name varchar(64))")
 		mapped := []inbox.Column{{Name: "name"}, {Name: "phone"}}
@@ -150,7 +150,7 @@ func TestSecondSnapshotRepairs(t *testing.T) {
 func TestPublisherThatBeganAgain(t *testing.T) {
 	for name, policy := range map[string]inbox.Policy{"default": nil, "by version": inbox.ByVersion} {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, dialect database.Dialect) {
+			onFew(t, func(t *testing.T, dialect database.Dialect) {
 				var log bytes.Buffer
 				r := newReplica(t, inbox.Config{Dialect: dialect, Policy: policy, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 				for n, s := range []struct {

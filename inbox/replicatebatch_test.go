@@ -59,7 +59,7 @@ func TestBatchIsLikeOneByOne(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				single, many := newReplica(t, inbox.Config{Dialect: dialect, Policy: policies[name]}), newReplica(t, inbox.Config{Dialect: dialect, Policy: policies[name]})
 				r := rand.New(rand.NewPCG(1, 2))
-				for left := anyDeliveries(r, 600); len(left) > 0; {
+				for left := anyDeliveries(r, times(300, 600)); len(left) > 0; {
 					batch := left[:min(len(left), 1+r.IntN(20))]
 					left = left[len(batch):]
 					want := make([]inbox.Outcome, len(batch))

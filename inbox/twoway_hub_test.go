@@ -50,10 +50,10 @@ type traffic struct {
 	late   float64
 }
 
-// some traffic shows in a moment what is missing; much has five times the writes.
+// some traffic shows in a moment what is missing; much has three times the writes, at length five times.
 var (
 	some = traffic{40, 10 * time.Millisecond, 0.4}
-	much = traffic{200, time.Millisecond, 0.1}
+	much = traffic{times(120, 200), time.Millisecond, 0.1}
 )
 
 // inBatches replicates into the table of users.

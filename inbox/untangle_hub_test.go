@@ -62,7 +62,7 @@ func TestUniqueValuesThroughAHub(t *testing.T) {
 		"none": {Order: replhub.OrderNone}, "key": {Order: replhub.OrderKey, Partitions: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, dialect database.Dialect) {
+			onFew(t, func(t *testing.T, dialect database.Dialect) {
 				o := &owner{rng: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))), values: map[string]int{}}
 				for range 50 {
 					o.change()

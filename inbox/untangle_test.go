@@ -87,7 +87,7 @@ type things struct {
 }
 
 func onUniques(t *testing.T, test func(t *testing.T, r *things)) {
-	onEach(t, func(t *testing.T, dialect database.Dialect) {
+	onFew(t, func(t *testing.T, dialect database.Dialect) {
 		db := open(t, dialect)
 		if dialect == database.SQLite {
 			db.SetMaxOpenConns(1)

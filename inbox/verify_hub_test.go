@@ -218,7 +218,7 @@ func (v *verifiedReplica) damage(t *testing.T) (kinds map[string]string) {
 
 // Exactly the rows that are wrong are found, while others change all the time.
 func TestVerifyFindsWhatDiffers(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect database.Dialect) {
+	onFew(t, func(t *testing.T, dialect database.Dialect) {
 		v := replicaOfPeople(t, dialect, 1000, replhub.Interest{})
 		v.filled(t, 1000)
 		stop := v.people.writes(t, v.owner, 100, 900, 2*time.Millisecond, 20*time.Millisecond)
@@ -244,7 +244,7 @@ func TestVerifyFindsWhatDiffers(t *testing.T) {
 // The rows that differ are sent again, and deleted where the owner has none, while the
 // owner changes them too.
 func TestRepairMakesTheReplicaEqual(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect database.Dialect) {
+	onFew(t, func(t *testing.T, dialect database.Dialect) {
 		v := replicaOfPeople(t, dialect, 300, replhub.Interest{})
 		v.filled(t, 300)
 		v.damage(t)

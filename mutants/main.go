@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	list := flags.Bool("list", false, "print the mutants and do nothing")
 	why := flags.Bool("why", false, "print the first error of each test")
 	// The tests wait for servers and for deadlines most of their time.
-	atOnce := flags.Int("j", 2*runtime.NumCPU(), "mutants at a time")
+	atOnce := flags.Int("j", 3*runtime.NumCPU(), "mutants at a time")
 	simulate := flags.Bool("sim", false, "run the simulation with each mutant of a pure core: its script, variations of that, and seeds; say what breaks a guarantee")
 	simTime := flags.Duration("for", time.Minute, "with -sim, how long seeds are tried at most")
 	scripts := flags.String("scripts", "", "with -sim, write a short script for each mutant into this folder")

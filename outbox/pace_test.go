@@ -30,7 +30,7 @@ func TestRelayIsWoken(t *testing.T) {
 				committed()
 				select {
 				case <-arrived:
-				case <-time.After(10 * time.Second):
+				case <-time.After(20 * time.Second):
 					t.Fatal("nothing woke the relay")
 				}
 			})

@@ -49,7 +49,7 @@ func ExampleAwait() {
 			err = fmt.Errorf("a backlog of %d", status.Backlog)
 		}
 		return err
-	}, replhubtest.Within(5*time.Second))
+	}, replhubtest.Within(20*time.Second))
 	fmt.Println("it is there")
 	// Output: it is there
 }

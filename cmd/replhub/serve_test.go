@@ -48,7 +48,7 @@ func startServer(t *testing.T, options *server.Options) *server.Server {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(20 * time.Second) {
 		t.Fatal("nats-server did not start")
 	}
 	return s

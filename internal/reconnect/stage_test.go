@@ -61,7 +61,7 @@ func (s *stage) start(options *server.Options) {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 	})
-	if !srv.ReadyForConnections(10 * time.Second) {
+	if !srv.ReadyForConnections(20 * time.Second) {
 		s.t.Fatal("nats-server did not start")
 	}
 	s.server, s.options = srv, options
@@ -111,7 +111,7 @@ func (s *stage) eventually(what string, check func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(20 * time.Second)
 	for !check() {
 		select {
 		case <-s.closed:

@@ -25,7 +25,7 @@ func TestAlteredTable(t *testing.T) {
 	b.exec("UPDATE users SET empty = 'b'")
 	told := func(e *engine.Engine, want string) {
 		t.Helper()
-		b.within(10*time.Second, "what was altered", func() error {
+		b.within(30*time.Second, "what was altered", func() error {
 			got := ""
 			for _, a := range e.Status().Altered {
 				got += fmt.Sprintf("%s %s %s %s; ", a.Table, a.Entity, a.Column, a.How)

@@ -39,7 +39,7 @@ func TestAppendsAreFenced(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer batches.close()
-			a := &appender{nc: js.Conn(), how: how, entity: log.Entity(), subject: log.Subject(), batches: batches, patience: 5 * time.Second, bulk: name == "fast and atomic"}
+			a := &appender{nc: js.Conn(), how: how, entity: log.Entity(), subject: log.Subject(), batches: batches, patience: 20 * time.Second, bulk: name == "fast and atomic"}
 			a.under(held.Seq)
 			next := 0
 			events := func(n int) (all []*event) {

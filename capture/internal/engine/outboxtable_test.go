@@ -80,7 +80,7 @@ func TestOutboxOfThePackage(t *testing.T) {
 	b.exec("INSERT INTO replhub_outbox SELECT 1000, shard, entity, 'none', entity_key, version, event_id, content_type, header, payload, enqueued_at FROM (VALUES (0, 'team', 't1', 9::bigint, 'e', '', '', '\\x00'::bytea, 0::bigint)) v(shard, entity, entity_key, version, event_id, content_type, header, payload, enqueued_at)")
 	rows := func(want int) {
 		t.Helper()
-		b.within(10*time.Second, "rows of the outbox", func() error {
+		b.within(30*time.Second, "rows of the outbox", func() error {
 			var n int
 			err := b.db.QueryRow(t.Context(), "SELECT count(*) FROM replhub_outbox").Scan(&n)
 			if n != want {

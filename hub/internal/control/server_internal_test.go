@@ -33,7 +33,7 @@ func TestReplyThatDoesNotFitIsRefused(t *testing.T) {
 	c := NewServer(Config{Conn: nc, Logger: slog.New(slog.DiscardHandler)})
 	for _, size := range []int{maxPayload - 2, maxPayload - 1, 1 << 20} {
 		c.answer("answers", strings.Repeat("x", size), nil)
-		m, err := answers.NextMsg(5 * time.Second)
+		m, err := answers.NextMsg(20 * time.Second)
 		if err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}

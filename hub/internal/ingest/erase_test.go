@@ -252,7 +252,7 @@ func tailed(t *testing.T, g *ingest.Ingest, at ingest.Mark) (events []*event.Eve
 		}
 		select {
 		case <-took:
-		case <-time.After(10 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatalf("nothing behind %s", lane)
 		}
 		var err error

@@ -41,7 +41,7 @@ func TestFollowersAreToldOfTheNewest(t *testing.T) {
 				return 0
 			}
 			return e.Pos.Seq
-		case <-time.After(10 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatal("nothing was told")
 			return 0
 		}
@@ -69,7 +69,7 @@ func TestFollowersAreToldOfTheNewest(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "db.user.update", []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); tail.End().Seq < burst+20; {
+	for deadline := time.Now().Add(20 * time.Second); tail.End().Seq < burst+20; {
 		if time.Now().After(deadline) {
 			t.Fatal("the tail does not go on")
 		}

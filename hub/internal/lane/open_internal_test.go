@@ -58,7 +58,7 @@ func (s *scripted) send(texts ...string) (done <-chan error) {
 func (s *scripted) next(ping bool) (*nats.Msg, string) {
 	s.t.Helper()
 	for {
-		m, err := s.sent.NextMsg(5 * time.Second)
+		m, err := s.sent.NextMsg(20 * time.Second)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func (s *scripted) expect(texts ...string) (last *nats.Msg) {
 		}
 	}
 	// A batch that waits asks for an answer, and so says that nothing is on its way.
-	m, err := s.sent.NextMsg(5 * time.Second)
+	m, err := s.sent.NextMsg(20 * time.Second)
 	if err != nil || !strings.HasSuffix(m.Reply, fastPing) {
 		s.t.Fatalf("the batch sent %v, %v behind %q, before it was answered", m, err, texts)
 	}

@@ -85,7 +85,7 @@ func TestFloorBehindExhaustedDeliveries(t *testing.T) {
 // untilNothingHeld lets a worker work until no copy is pending with it.
 func untilNothingHeld(ctx context.Context, t *testing.T, worker jetstream.Consumer, work func()) *jetstream.ConsumerInfo {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(20 * time.Second); ; {
 		work()
 		info, err := worker.Info(ctx)
 		if err != nil {

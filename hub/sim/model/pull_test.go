@@ -267,7 +267,7 @@ func (p *pulls) compare(sent []model.Sent) {
 	for _, s := range sent {
 		r := s.To.(*requester)
 		want := message{Status: int(s.Status), Unsent: s.Unsent, Seq: s.Seq, ConsumerSeq: s.ConsumerSeq, Delivered: s.Delivered, Pinned: s.Pin != ""}
-		m, err := r.sub.NextMsg(10 * time.Second)
+		m, err := r.sub.NextMsg(20 * time.Second)
 		if err != nil {
 			p.fail("%s gets nothing of the server, and %+v of the model: %v", r.name, want, err)
 		}
@@ -317,7 +317,7 @@ func (p *pulls) waiting() {
 		}
 		own.Sweep(p.now)
 		want := state{own.Waiting(), own.Info().AckPending}
-		for deadline := time.Now().Add(10 * time.Second); ; {
+		for deadline := time.Now().Add(20 * time.Second); ; {
 			c, err := p.js.Consumer(p.t.Context(), streamName, name)
 			if err != nil {
 				p.t.Fatal(err)

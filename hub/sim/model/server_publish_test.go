@@ -131,7 +131,7 @@ func (p *pair) fastBatch() {
 		p.t.Fatal(err)
 	}
 	for {
-		m, err := sub.NextMsg(5 * time.Second)
+		m, err := sub.NextMsg(20 * time.Second)
 		if err != nil {
 			p.t.Fatalf("step %d: %s: %v", p.step, p.did, err)
 		}
