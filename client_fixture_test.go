@@ -133,7 +133,12 @@ func (l *lab) stored(s jetstream.Stream) []*jetstream.RawStreamMsg {
 // eventually waits for a condition.
 func (l *lab) eventually(what string, check func() error) {
 	l.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	patience := time.Minute
+	if end, ok := l.t.Deadline(); ok {
+		// Where the whole run is short of time, a test tells what it missed.
+		patience = min(patience, time.Until(end)/2)
+	}
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -4,3 +4,6 @@ package e2e_test
 
 // lengthy is whether the tests of faults run at length: "task faults".
 const lengthy = true
+
+// snapshotRows is the size of the table of TestSnapshotUnderKills.
+const snapshotRows = 100_000

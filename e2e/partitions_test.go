@@ -58,6 +58,9 @@ func TestPartitionsFollowTheInstances(t *testing.T) {
 
 // Where all instances compete for all partitions, the audit must find it.
 func TestPartitionsGoRedWithoutExclusivity(t *testing.T) {
+	if !lengthy {
+		t.Skip("task faults runs it; in the gate, the tests of package audit hold that it finds what is wrong")
+	}
 	s := newShift(t, "exclusivity", 50) // few, so that a key's changes come close
 	s.bank.Hire("ledger")
 	s.bank.Hire("ledger")

@@ -23,7 +23,6 @@ import (
 )
 
 const (
-	snapshotRows = 100_000
 	// liveWriters make liveBatch changes each every liveEvery: 2000 a second.
 	liveWriters = 8
 	liveBatch   = 10

@@ -8,6 +8,7 @@
 //	go run ./mutants -run trim  those whose name contains "trim"
 //	go run ./mutants -why       also what the test said, which shows that it is red for the right reason
 //	go run ./mutants -j 1       one at a time, on a machine with other work
+//	go run ./mutants -part 1/2  the first half of them, by a hash of their names
 //	go run ./mutants -list      what there is
 //	go run ./mutants -sim       the simulation of many hubs (hub/sim) instead of the tests, a minute for each mutant of a pure core
 package main
@@ -16,6 +17,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"os"
 	"os/signal"
@@ -57,6 +59,7 @@ func all() []mutant {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	only := flags.String("run", "", "only mutants whose name contains this")
+	part := flags.String("part", "1/1", "only a part of the mutants, by a hash of their names: the first of two is 1/2")
 	list := flags.Bool("list", false, "print the mutants and do nothing")
 	why := flags.Bool("why", false, "print the first error of each test")
 	// The tests wait for servers and for deadlines most of their time.
@@ -70,7 +73,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *atOnce < 1 {
 		return fmt.Errorf("-j %d: must be 1 or more", *atOnce)
 	}
-	chosen := slices.DeleteFunc(all(), func(m mutant) bool { return !strings.Contains(m.name, *only) })
+	in, err := parsePart(*part)
+	if err != nil {
+		return err
+	}
+	chosen := slices.DeleteFunc(all(), func(m mutant) bool { return !strings.Contains(m.name, *only) || !in(m.name) })
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutant's name contains %q", *only)
 	}
@@ -95,4 +102,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	s := session{builds: b, out: out, why: *why, built: time.Since(began)}
 	return s.judge(ctx, chosen, *atOnce)
+}
+
+// parsePart reads "2/3", and returns which names are in the second of three parts. A number
+// past the last part goes on with the first one.
+func parsePart(text string) (in func(name string) bool, err error) {
+	var at, of uint32
+	if _, err := fmt.Sscanf(text, "%d/%d", &at, &of); err != nil || at < 1 || of < 1 {
+		return nil, fmt.Errorf("-part %s: must be a part and the number of parts, as in 1/2", text)
+	}
+	return func(name string) bool {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(name)) // never an error
+		return h.Sum32()%of == (at-1)%of
+	}, nil
 }

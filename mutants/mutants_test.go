@@ -57,3 +57,32 @@ func TestMutantsOfTheCoresAreSimulated(t *testing.T) {
 		}
 	}
 }
+
+// Every mutant is in one of the parts, and numbers past the last part go round.
+func TestParts(t *testing.T) {
+	for _, m := range all() {
+		n := 0
+		for _, part := range []string{"1/3", "2/3", "3/3"} {
+			in, err := parsePart(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if in(m.name) {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s is in %d parts", m.name, n)
+		}
+	}
+	second, _ := parsePart("2/3")
+	fifth, err := parsePart("5/3")
+	if err != nil || second("x") != fifth("x") || second("y") != fifth("y") || second("z") != fifth("z") {
+		t.Errorf("part 5 of 3 is not part 2 of 3: %v", err)
+	}
+	for _, wrong := range []string{"", "1", "0/2", "1/0", "a/b"} {
+		if _, err := parsePart(wrong); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
