@@ -243,6 +243,25 @@ func TestDamagedReplicaIsNamed(t *testing.T) {
 		}
 		return err
 	})
+	// Reviews begin behind what is processed from now on, and look at what is named also then.
+	w.eventually("the workers to have processed all that they get", func() error {
+		c, err := w.js.Consumer(t.Context(), "SUB_s", contract.ConsumerWorkers)
+		if err != nil {
+			return err
+		}
+		batch, err := c.FetchNoWait(30)
+		if err != nil {
+			return err
+		}
+		for m := range batch.Messages() {
+			_ = m.Ack()
+		}
+		info, err := c.Info(t.Context())
+		if err == nil && info.NumPending+uint64(info.NumAckPending) > 0 {
+			err = fmt.Errorf("%d more", info.NumPending)
+		}
+		return err
+	})
 	node.Stop()
 	node.RemoveStore()
 	node.Start()

@@ -45,6 +45,20 @@ var captureToldMutants = []mutant{
 		pkg: "./capture/internal/engine", test: "TestOutboxOfThePackage",
 	},
 	{
+		name: "locked-rows-passed", guarantee: "capture: rows of an outbox that are locked are deleted before the slot passes them",
+		file: "capture/internal/engine/writer.go",
+		old:  `w.held.Record.Settled(captured.NewID(), w.stored, w.cleaned)`,
+		new:  `w.held.Record.Settled(captured.NewID(), w.stored, w.done)`,
+		pkg:  "./capture/internal/engine", test: "TestLockedRowOfAnOutbox",
+	},
+	{
+		name: "locked-rows-stop-all", guarantee: "capture: a row that somebody has locked holds up no event",
+		file: "capture/internal/engine/writer.go",
+		old:  `		if errors.Is(err, errLocked) && len(w.spent) < mostLocked {`,
+		new:  `		if false {`,
+		pkg:  "./capture/internal/engine", test: "TestLockedRowOfAnOutbox",
+	},
+	{
 		name: "other-history", guarantee: "capture: a log without the last transaction that is stored is not that of what is stored",
 		file: "capture/internal/engine/proof.go",
 		old:  `t.Commit != want.Commit || want.XID != 0 && t != want {`,

@@ -23,4 +23,18 @@ var scrubMutants = []mutant{
 		new:  `			if false && deleted[seq] {`,
 		pkg:  "./hub/internal/scrub", test: "TestDamaged",
 	},
+	{
+		name: "mended-replica-stays-named", guarantee: "a server that got its messages again is no longer named",
+		file: "hub/internal/scrub/scrub.go",
+		old:  `	task.from = min(task.from, s.before(stream))`,
+		new:  `	_ = s.before(stream)`,
+		pkg:  "./hub", test: "TestDamagedReplicaIsNamed",
+	},
+	{
+		name: "long-review-begins-anew", guarantee: "2: also the end of a long lane is reviewed",
+		file: "hub/internal/scrub/course.go",
+		old:  `		c.from = to`,
+		new:  `		_ = to`,
+		pkg:  "./hub/internal/scrub", test: "TestInterruptedReviewGoesOn",
+	},
 }

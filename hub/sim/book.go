@@ -36,7 +36,7 @@ func (h *hub) load() {
 	w, session := h.w, h.book.session
 	var entries map[string]tree.Entry
 	w.ask(h.watching(), registryStream, "load", func() error {
-		entries = maps.Clone(w.registry.records)
+		entries = maps.Clone(w.registry.records.Entries)
 		w.registry.sessions[h] = session
 		return nil
 	}, func(err error) {

@@ -7,19 +7,18 @@ import (
 
 	"github.com/replhub/replhub/hub/internal/record"
 	"github.com/replhub/replhub/internal/tree"
+	"github.com/replhub/replhub/internal/tree/model"
 )
 
 // registryStream is the registry's name as an object of actions and requests.
 const registryStream = "registry"
 
-// registry is what all hubs share of interests: ZooKeeper, or a bucket. Each write of a
-// record gives it a higher version.
+// registry is what all hubs share of interests: ZooKeeper, or a bucket.
 type registry struct {
 	w *World
 	// on says that the hubs of this run have a registry.
 	on      bool
-	records map[string]tree.Entry
-	last    tree.Version
+	records *model.Records
 	// copied is a backup.
 	copied map[string]tree.Entry
 	// made counts the records that were made by hand, and requests has those of which the
@@ -44,60 +43,51 @@ type request struct {
 	at     time.Time
 }
 
-// put writes a record, as Put of the registry does.
+// put writes a record.
 func (r *registry) put(path string, value []byte, expect tree.Version) error {
-	have, there := r.records[path]
-	if expect == tree.Absent && there || expect >= 0 && (!there || have.Version != expect) {
-		return tree.ErrConflict
+	_, err := r.records.Put(path, value, expect)
+	if err == nil {
+		r.w.trace("  registry: %s is %s", path, value)
+		r.notify(path)
 	}
-	r.last++
-	r.records[path] = tree.Entry{Value: value, Version: r.last}
-	r.w.trace("  registry: %s is %s", path, value)
-	r.notify(path)
-	return nil
+	return err
 }
 
 // claim writes an id into a record that was made by hand.
 func (r *registry) claim(path string, value []byte, expect tree.Version) error {
-	of, is := r.requests[place{path, r.records[path].Version}]
+	of, is := r.requests[place{path, r.records.Entries[path].Version}]
 	err := r.put(path, value, expect)
 	if err == nil && is {
-		r.requests[place{path, r.last}] = of
+		r.requests[place{path, r.records.Last}] = of
 	}
 	return err
 }
 
 // request is the record that was made by hand at a path, if there is one.
 func (r *registry) request(path string) request {
-	return r.requests[place{path, r.records[path].Version}]
+	return r.requests[place{path, r.records.Entries[path].Version}]
 }
 
 // byHand makes a record by hand.
 func (r *registry) byHand(path string) {
 	_ = r.put(path, nil, tree.Any) // it succeeds for any version
 	r.made++
-	r.requests[place{path, r.last}] = request{r.made, r.w.now}
+	r.requests[place{path, r.records.Last}] = request{r.made, r.w.now}
 }
 
-// remove removes a record, as Delete of the registry does.
+// remove removes a record.
 func (r *registry) remove(path string, expect tree.Version) error {
-	have, there := r.records[path]
-	switch {
-	case !there:
-		return tree.ErrNotFound
-	case expect != tree.Any && have.Version != expect:
-		return tree.ErrConflict
+	err := r.records.Delete(path, expect)
+	if err == nil {
+		r.w.trace("  registry: %s is removed", path)
+		r.notify(path)
 	}
-	r.last++
-	delete(r.records, path)
-	r.w.trace("  registry: %s is removed", path)
-	r.notify(path)
-	return nil
+	return err
 }
 
 // notify sends a change to the hubs, to each one in the order of the changes.
 func (r *registry) notify(path string) {
-	now, there := r.records[path]
+	now, there := r.records.Entries[path]
 	for _, h := range r.w.hubs {
 		if session, is := r.sessions[h]; is {
 			h.watched(session, func(entries map[string]tree.Entry) {
@@ -115,7 +105,7 @@ func (r *registry) notify(path string) {
 func (r *registry) act(a Action) {
 	if !r.on {
 		if a.Verb == Registry {
-			*r = registry{w: r.w, on: true, records: make(map[string]tree.Entry), requests: make(map[place]request), cache: make(record.Cache), sessions: make(map[*hub]int)}
+			*r = registry{w: r.w, on: true, records: model.NewRecords(), requests: make(map[place]request), cache: make(record.Cache), sessions: make(map[*hub]int)}
 			for _, h := range r.w.hubs {
 				h.load()
 			}
@@ -129,10 +119,10 @@ func (r *registry) act(a Action) {
 	case Vanish:
 		_ = r.remove(path, tree.Any) // it may be gone
 	case Wipe:
-		r.records = make(map[string]tree.Entry)
+		clear(r.records.Entries)
 		r.expire()
 	case Copy:
-		r.copied = maps.Clone(r.records)
+		r.copied = maps.Clone(r.records.Entries)
 	case Restore:
 		if r.copied != nil {
 			r.bringBack()
@@ -149,11 +139,11 @@ func (r *registry) act(a Action) {
 // again. The time at which they were made stays: a registration that answers such a request
 // may write its record, at the same version.
 func (r *registry) bringBack() {
-	r.records = maps.Clone(r.copied)
-	for _, path := range slices.Sorted(maps.Keys(r.records)) {
+	r.records.Entries = maps.Clone(r.copied)
+	for _, path := range slices.Sorted(maps.Keys(r.records.Entries)) {
 		if before := r.request(path); before.number > 0 {
 			r.made++
-			r.requests[place{path, r.records[path].Version}] = request{r.made, before.at}
+			r.requests[place{path, r.records.Entries[path].Version}] = request{r.made, before.at}
 		}
 	}
 	r.expire()
@@ -178,7 +168,7 @@ func (r *registry) agreement() {
 		}
 		for _, entity := range entities {
 			path := record.InterestPath(entity, s.name)
-			have, there := r.records[path]
+			have, there := r.records.Entries[path]
 			found, _, err := record.ParseInterest(have.Value)
 			in := state.Find(entity)
 			switch {
@@ -205,7 +195,7 @@ func (r *registry) writeThrough(path string, value []byte, expect tree.Version) 
 	if over, is := r.w.judge.over[found.ID]; err == nil && parsed == nil && before.number > 0 && is && over.Before(before.at) {
 		r.w.judge.fail("L: the request at %s is overwritten by the record of %s, which was over by then", path, found.ID)
 	}
-	return r.last, err
+	return r.records.Last, err
 }
 
 // removeThrough removes the record of an interest that was ended. answered is when the

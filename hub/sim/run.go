@@ -137,7 +137,7 @@ func (e ending) settleRegistry() {
 	}
 	const looks = 8
 	for range looks {
-		before, was, read := e.registry.last, e.Counts.Registrations, e.hubs[0].book.connected && e.hubs[1].book.connected
+		before, was, read := e.registry.records.Last, e.Counts.Registrations, e.hubs[0].book.connected && e.hubs[1].book.connected
 		for _, h := range e.hubs {
 			h.look()
 		}
@@ -145,7 +145,7 @@ func (e ending) settleRegistry() {
 			e.judge.fail("V: it does not come to rest behind a look at the registry: %s", e.unrest())
 			return
 		}
-		if e.registry.last == before && e.Counts.Registrations == was && read {
+		if e.registry.records.Last == before && e.Counts.Registrations == was && read {
 			break // hubs that had read the registry found nothing to do
 		}
 	}

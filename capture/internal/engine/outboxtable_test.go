@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/replhub/replhub"
 	"github.com/replhub/replhub/capture/internal/engine"
 	"github.com/replhub/replhub/capture/internal/selection"
@@ -101,4 +103,91 @@ func TestOutboxOfThePackage(t *testing.T) {
 	if strings.Contains(fmt.Sprint(b.events()), "versions") {
 		t.Error("a table beside the outbox is captured")
 	}
+}
+
+// A row of an outbox that somebody has locked holds up the slot, and no event. It is
+// deleted once it can be, also after a restart.
+func TestLockedRowOfAnOutbox(t *testing.T) {
+	b := newBench(t, sqltest.Postgres(t), routed, users)
+	tables := b.sourceTables(selection.Config{Tables: []string{"public.*"}, Outboxes: []string{"public.events=debezium"}})
+	deleting := func(c *engine.Config) { c.Tables.(*source.Tables).DeleteOutbox = true }
+	lock := func() (release func()) {
+		// Before the insert: the capture is quicker than a lock of the row.
+		tx, err := b.db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), "LOCK TABLE events IN EXCLUSIVE MODE"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `INSERT INTO events (aggregatetype, aggregateid, type, payload) VALUES ('team', 't1', 'create', '{}')`); err != nil {
+			t.Fatal(err)
+		}
+		other, err := pgx.Connect(t.Context(), b.dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		locker, err := other.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		locked := make(chan error, 1)
+		go func() {
+			_, err := locker.Exec(t.Context(), "LOCK TABLE events IN SHARE MODE") // waits for the commit, in front of the capture
+			locked <- err
+		}()
+		b.eventually("the lock to be waited for", func() error {
+			var n int
+			if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&n); err != nil || n != 1 {
+				return fmt.Errorf("%d wait, %w", n, err)
+			}
+			return nil
+		})
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-locked; err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if err := other.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	e, stop := b.run(tables, deleting)
+	release := lock()
+	var want []string
+	change := func(n int) {
+		b.exec(fmt.Sprintf("INSERT INTO users VALUES (%d, 'a', NULL)", n))
+		want = append(want, fmt.Sprintf(`users.create %d {"id":%d,"name":"a","note":null}`, n, n))
+		b.await(append([]string{"team.create t1 {}"}, want...)...)
+	}
+	for n := range 5 {
+		change(n + 1)
+		<-time.After(300 * time.Millisecond) // all of them take longer than the capture waits for the lock
+	}
+	if n := e.Counts().Sessions.Load(); n != 1 {
+		t.Errorf("%d sessions: the capture has begun anew", n)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	e, _ = b.run(tables, deleting)
+	change(6)
+	release()
+	b.eventually("the row to be deleted", func() error {
+		var n int
+		err := b.db.QueryRow(t.Context(), "SELECT count(*) FROM events").Scan(&n)
+		if n != 0 {
+			err = fmt.Errorf("%d rows", n)
+		}
+		return err
+	})
+	b.eventually("the slot to go on", func() error {
+		if s := e.Status(); s.Confirmed < s.Stored.Commit {
+			return fmt.Errorf("confirmed %s of %s", s.Confirmed, s.Stored.Commit)
+		}
+		return nil
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,9 +18,16 @@ const (
 	mostSpent = 2000
 	// removeRows is the number of rows that one statement deletes.
 	removeRows = 500
-	// lockTime bounds the wait for rows that somebody else has locked.
-	lockTime = "5s"
+	// lockTime bounds the wait for rows that somebody else has locked, during which no
+	// event is stored. After lockedPause it is tried again, and no more than mostLocked rows
+	// wait for that.
+	lockTime    = "1s"
+	lockedPause = 10 * time.Second
+	mostLocked  = 100_000
 )
+
+// errLocked means that rows of an outbox cannot be deleted now.
+var errLocked = errors.New("somebody holds a lock on it")
 
 // spent is a row of an outbox, named by the literals of its primary key.
 type spent struct {
@@ -75,6 +83,8 @@ func (l *lookups) removeFrom(ctx context.Context, r *relation, rows []*spent) er
 	_, err = l.conn.Exec(ctx, "SET lock_timeout = '"+lockTime+"'; "+removeStatement(r, name, rows)).ReadAll()
 	var refused *pgconn.PgError
 	switch {
+	case errors.As(err, &refused) && refused.Code == lockNotAvailable:
+		return fmt.Errorf("%w: %w", errLocked, err)
 	case errors.As(err, &refused) && refused.Code == undefinedTable:
 		return err // renamed, or gone: asked again in the next session
 	case errors.As(err, &refused) && (refused.Code == insufficientPrivilege || strings.HasPrefix(refused.Code, integrityClass)):
@@ -83,8 +93,9 @@ func (l *lookups) removeFrom(ctx context.Context, r *relation, rows []*spent) er
 	return err
 }
 
-// The errors of a delete that will not succeed later.
+// The errors of a delete: the first one passes, the others do not.
 const (
+	lockNotAvailable      = "55P03"
 	insufficientPrivilege = "42501"
 	integrityClass        = "23"
 )

@@ -216,6 +216,7 @@ func (e *Engine) writer(log *captured.Log, batches *batches, at begun) *writer {
 			bulk: log.Stream().AllowAtomicPublish, maxMsgSize: log.Stream().MaxMsgSize,
 		},
 		recordEvery: e.cfg.RecordEvery, stored: at.stored, sent: at.stored, done: at.held.Record.Confirm, reached: at.held.Record.Confirm,
+		cleaned: at.held.Record.Confirm, logger: e.cfg.Logger,
 	}
 	w.hold(at.held)
 	return w

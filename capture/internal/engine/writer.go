@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -50,9 +52,13 @@ type writer struct {
 	sent    captured.Position
 	reached captured.LSN
 	done    captured.LSN // no change before it is missing
-	// spent are rows of outboxes whose events were sent, and remove deletes them.
-	spent  []*spent
-	remove func(ctx context.Context, rows []*spent) error
+	// spent are rows of outboxes whose events were sent, and remove deletes them. cleaned is
+	// how far none is left. While rows are locked, they are left until lockedUntil.
+	spent       []*spent
+	remove      func(ctx context.Context, rows []*spent) error
+	cleaned     captured.LSN
+	lockedUntil time.Time
+	logger      *slog.Logger
 	// alarms are those that the next record names, and tell tells of them.
 	alarms []*alarm
 	tell   func(a *alarm, first bool)
@@ -153,16 +159,34 @@ func (w *writer) spends(gone *spent) {
 }
 
 // clean deletes the rows of outboxes whose events were sent, once these are stored. The
-// slot is confirmed behind that, so that a row whose delete was cut off comes again.
+// slot is confirmed behind that, so that a row whose delete was cut off comes again. Rows
+// that somebody has locked wait, and hold up only the slot.
 func (w *writer) clean(ctx context.Context) error {
-	if err := w.settle(ctx); err != nil || len(w.spent) == 0 {
+	if err := w.settle(ctx); err != nil {
 		return err
 	}
-	if err := w.remove(ctx, w.spent); err != nil {
-		return err
+	if len(w.spent) > 0 {
+		if time.Now().Before(w.lockedUntil) && len(w.spent) < mostLocked {
+			return nil
+		}
+		err := w.remove(ctx, w.spent)
+		if errors.Is(err, errLocked) && len(w.spent) < mostLocked {
+			if w.lockedUntil.IsZero() {
+				w.logger.Warn("rows of an outbox wait for their delete, and the slot for that; events are stored meanwhile", "rows", len(w.spent), "err", err)
+			}
+			w.lockedUntil = time.Now().Add(lockedPause)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !w.lockedUntil.IsZero() {
+			w.logger.Info("the rows of an outbox that waited are deleted", "rows", len(w.spent))
+		}
+		clear(w.spent)
+		w.spent, w.lockedUntil = w.spent[:0], time.Time{}
 	}
-	clear(w.spent)
-	w.spent = w.spent[:0]
+	w.cleaned = w.done
 	return nil
 }
 
@@ -245,12 +269,15 @@ func (w *writer) append(ctx context.Context, events []*event) error {
 // wait at least.
 func (w *writer) recordIfDue(ctx context.Context) (time.Duration, error) {
 	age := time.Since(w.writtenAt)
-	moved := w.reached > w.held.Record.Confirm || w.sent != w.held.Record.Position || len(w.alarms) > 0
+	locked := time.Until(w.lockedUntil)
+	moved := w.reached > w.held.Record.Confirm && locked <= 0 || w.sent != w.held.Record.Position || len(w.alarms) > 0
 	switch {
 	case moved && (age >= w.recordEvery || w.since+w.sentCount >= recordEvents), age >= renewEvery:
 		return w.recordEvery, w.record(ctx, w.held.Record.Entities)
 	case moved:
 		return w.recordEvery - age, nil
+	case locked > 0:
+		return min(locked, renewEvery-age), nil
 	default:
 		return renewEvery - age, nil
 	}
@@ -261,7 +288,7 @@ func (w *writer) record(ctx context.Context, entities []string) error {
 	if err := w.clean(ctx); err != nil {
 		return err
 	}
-	next := w.held.Record.Settled(captured.NewID(), w.stored, w.done)
+	next := w.held.Record.Settled(captured.NewID(), w.stored, w.cleaned)
 	next.Entities = entities
 	if w.storedIn != nil {
 		next.Last = w.storedIn

@@ -21,6 +21,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/lanes"
 	"github.com/replhub/replhub/hub/internal/ownership"
 	"github.com/replhub/replhub/hub/internal/retry"
+	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
 
@@ -71,13 +72,24 @@ type Watch struct {
 	since map[subjects.Name]lack
 	// stands is where the consumers of a lane stand.
 	stands map[subjects.Name]*stands
+	// complete are the queues whose consumers all existed at a look.
+	complete map[subjects.Name]queue
 }
+
+// queue tells a lane's queue from those before.
+type queue struct {
+	contract.Queue
+	from uint64
+}
+
+func queueOf(s lane.State) queue { return queue{s.Queue, s.QueueFrom} }
 
 // New makes a Watch.
 func New(cfg Config) *Watch {
 	cfg.StuckAfter = cmp.Or(cfg.StuckAfter, stuckAfter)
 	return &Watch{
 		cfg: cfg, streams: make(map[subjects.Name]jetstream.Stream), since: make(map[subjects.Name]lack), stands: make(map[subjects.Name]*stands),
+		complete: make(map[subjects.Name]queue),
 	}
 }
 
@@ -145,6 +157,7 @@ func (w *Watch) forget(service subjects.Name) {
 	delete(w.streams, service)
 	delete(w.since, service)
 	delete(w.stands, service)
+	delete(w.complete, service)
 	w.cfg.Lacking.Clear(service, lanes.Consumers)
 	w.cfg.Lacking.Clear(service, lanes.Deliveries)
 }
@@ -187,6 +200,7 @@ func (w *Watch) whole(ctx context.Context, l *lane.Lane) {
 	delete(w.since, l.Service())
 	w.cfg.Lacking.Clear(l.Service(), lanes.Consumers)
 	state := l.Status().State
+	w.complete[l.Service()] = queueOf(state)
 	if r := state.Rewound; r == nil || r.Done || !w.cfg.Hubs.GivenUp(ctx, r.Hub, r.Begun, w.cfg.Started, w.cfg.Now()) {
 		return
 	}
@@ -227,8 +241,13 @@ func (w *Watch) lacks(ctx context.Context, l *lane.Lane, missing []string, confi
 		w.cfg.Lacking.Set(service, lanes.Consumers, fmt.Sprintf("lane %s: %s; creating them: %v", service, MissingText(missing), err))
 		return
 	}
-	w.cfg.Logger.Error("consumers were missing and are created again: somebody deleted them, or a rewind was cut short; what is not known to be acknowledged is delivered again",
-		"service", service.String(), "consumers", missing)
+	if before, was := w.complete[service]; was && before == queueOf(state) {
+		w.cfg.Logger.Error("consumers were missing and are created again: somebody deleted them, or a rewind was cut short; what is not known to be acknowledged is delivered again",
+			"service", service.String(), "consumers", missing)
+	} else {
+		w.cfg.Logger.Warn("consumers were missing and are created: a registration or a rewind was cut short or is slow, or somebody deleted them before this hub looked; what is not known to be acknowledged is delivered",
+			"service", service.String(), "consumers", missing)
+	}
 	delete(w.since, service)
 	w.cfg.Lacking.Clear(service, lanes.Consumers)
 }

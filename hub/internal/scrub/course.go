@@ -64,6 +64,22 @@ func (c *course) again(task course) {
 	c.due, c.from, c.sureFrom = true, task.from, task.sureFrom
 }
 
+// partOf is how many messages are read until what was found is dealt with.
+const partOf = 100_000
+
+// inParts reviews a stream, and goes along: after an error, the course goes on behind the
+// last part that was reviewed.
+func (c *course) inParts(first, last uint64, review func(from, to uint64) error) error {
+	for from := max(c.from+1, first); from <= last; from += partOf {
+		to := min(from+partOf-1, last)
+		if err := review(from, to); err != nil {
+			return err
+		}
+		c.from = to
+	}
+	return nil
+}
+
 // leadersOf names the servers that lead consumers, and since when.
 func leadersOf(workers map[string]*jetstream.ConsumerInfo) string {
 	var all []string

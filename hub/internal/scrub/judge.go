@@ -1,6 +1,7 @@
 package scrub
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -16,6 +17,16 @@ import (
 type holes struct {
 	next  uint64 // the sequence that should come next
 	found []record.Gap
+}
+
+// upTo are the holes that end by a sequence: a reader may be given messages behind it.
+func (h *holes) upTo(to uint64) (found []record.Gap) {
+	for _, g := range h.found {
+		if g.First <= to {
+			found = append(found, record.Gap{First: g.First, Last: min(g.Last, to)})
+		}
+	}
+	return found
 }
 
 // came notes the next message.
@@ -102,11 +113,13 @@ func split(all []record.Gap, upTo uint64) (doubtful, certain []record.Gap) {
 	return doubtful, certain
 }
 
-// kept are the gaps that are known after a review from a sequence on: those that it found,
-// and the earlier ones before it that the stream still holds.
-func kept(before, found []record.Gap, first, from uint64) []record.Gap {
-	all := slices.DeleteFunc(slices.Clone(before), func(g record.Gap) bool { return g.Last < first || g.Last >= from })
-	return append(all, found...)
+// kept are the gaps that are known after a part of a review, from one sequence to another:
+// those that it found, and those outside of it that the stream still holds.
+func kept(before, found []record.Gap, first, from, to uint64) []record.Gap {
+	all := slices.DeleteFunc(slices.Clone(before), func(g record.Gap) bool { return g.Last < first || from <= g.Last && g.Last <= to })
+	all = append(all, found...)
+	slices.SortFunc(all, func(a, b record.Gap) int { return cmp.Compare(a.First, b.First) })
+	return all
 }
 
 // floorOf is a sequence of the lane up to which its consumers have processed all, by the

@@ -1,6 +1,7 @@
 package scrub
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -84,8 +85,8 @@ func TestText(t *testing.T) {
 // of that place finds it readable.
 func TestKept(t *testing.T) {
 	at := func(seq uint64) record.Gap { return record.Gap{First: seq, Last: seq} }
-	before := []record.Gap{at(3), at(7), at(12)}
-	if got, want := kept(before, []record.Gap{at(14)}, 5, 10), []record.Gap{at(7), at(14)}; !slices.Equal(got, want) {
+	before := []record.Gap{at(3), at(7), at(12), at(15)}
+	if got, want := kept(before, []record.Gap{at(11)}, 5, 10, 13), []record.Gap{at(7), at(11), at(15)}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
@@ -129,5 +130,34 @@ func TestCourse(t *testing.T) {
 	c.again(task)
 	if !c.due || c.from != 0 || c.sureFrom != 8 {
 		t.Errorf("a review that failed begins at %d, sure from %d", c.from, c.sureFrom)
+	}
+}
+
+// A long lane is reviewed in parts. A review that is interrupted goes on behind the last one.
+func TestInterruptedReviewGoesOn(t *testing.T) {
+	stop := errors.New("out of time")
+	var parts [][2]uint64
+	review := func(left int) func(from, to uint64) error {
+		return func(from, to uint64) error {
+			if left--; left < 0 {
+				return stop
+			}
+			parts = append(parts, [2]uint64{from, to})
+			return nil
+		}
+	}
+	c := course{from: 7}
+	if err := c.inParts(1, 250_000, review(2)); !errors.Is(err, stop) || c.from != 200_007 {
+		t.Errorf("%v, behind %d", err, c.from)
+	}
+	if err := c.inParts(1, 250_000, review(9)); err != nil || c.from != 250_000 {
+		t.Errorf("%v, behind %d", err, c.from)
+	}
+	c.from = 0
+	if err := c.inParts(300_000, 300_001, review(9)); err != nil { // trimmed meanwhile
+		t.Error(err)
+	}
+	if want := [][2]uint64{{8, 100_007}, {100_008, 200_007}, {200_008, 250_000}, {300_000, 300_001}}; !slices.Equal(parts, want) {
+		t.Errorf("%v, want %v", parts, want)
 	}
 }

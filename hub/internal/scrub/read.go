@@ -32,7 +32,8 @@ type reading struct {
 }
 
 // read reads the headers of a stream from one sequence to another, on as many of its
-// servers as maxReaders find.
+// servers as maxReaders find. At the end of the stream a server with replicas may not have
+// the newest messages yet.
 func read(ctx context.Context, stream jetstream.Stream, from, to uint64) ([]reading, error) {
 	var all []reading
 	seen := make(map[string]bool)
@@ -85,11 +86,10 @@ func readOne(ctx context.Context, stream jetstream.Stream, from, to uint64, seen
 			break
 		}
 	}
-	// On a stream with replicas, a server may not have the newest messages yet.
 	if h.next <= to && stream.CachedInfo().Config.Replicas <= 1 {
 		h.came(to + 1)
 	}
-	return &reading{server, h.found}, nil
+	return &reading{server, h.upTo(to)}, nil
 }
 
 // readBlock reads some messages. It reports whether any came.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +25,7 @@ const (
 	DefaultEvery = 10 * time.Minute
 	// lookEvery is the longest time until a review that is due begins.
 	lookEvery = time.Second
-	// reviewTime bounds the review of one stream.
+	// reviewTime bounds the review of one stream before others have their turn.
 	reviewTime = time.Minute
 	// changeTime bounds the wait for a lane's loop, which may be in trouble.
 	changeTime = 10 * time.Second
@@ -142,18 +143,14 @@ func (s *Scrubber) lane(ctx context.Context, l *lane.Lane) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTime)
 	defer cancel()
-	err := s.review(ctx, l, task)
-	switch {
-	case err == nil || errors.Is(err, lane.ErrNoLane):
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		// Not at once again: a long backlog would be read all the time.
-		s.cfg.Logger.Warn("the review of a lane for damaged copies took too long; the next one is due later", "service", service.String(), "bound", reviewTime, "every", s.cfg.Every)
-	default:
-		s.cfg.Logger.Debug("review a lane; it is tried again", "service", service.String(), "err", err)
-		s.mu.Lock()
-		c.again(task)
-		s.mu.Unlock()
+	err := s.review(ctx, l, &task)
+	if err == nil || errors.Is(err, lane.ErrNoLane) {
+		return
 	}
+	s.cfg.Logger.Debug("review a lane; it goes on later", "service", service.String(), "behind", task.from, "err", err)
+	s.mu.Lock()
+	c.again(task)
+	s.mu.Unlock()
 }
 
 func (s *Scrubber) forget(service subjects.Name) {
@@ -163,8 +160,9 @@ func (s *Scrubber) forget(service subjects.Name) {
 	delete(s.known, subjects.LaneStream(service))
 }
 
-// review reads a lane from where a review begins, and deals with what is damaged.
-func (s *Scrubber) review(ctx context.Context, l *lane.Lane, task course) error {
+// review reads a lane from where a review begins, in parts, and deals with what is damaged.
+// The task goes along: a review that is interrupted goes on behind its last part.
+func (s *Scrubber) review(ctx context.Context, l *lane.Lane, task *course) error {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	stream, err := s.cfg.Lanes.Stream(asking, l.Service())
@@ -172,11 +170,33 @@ func (s *Scrubber) review(ctx context.Context, l *lane.Lane, task course) error 
 		return err
 	}
 	now := stream.CachedInfo().State
-	from := max(task.from+1, now.FirstSeq)
-	readings, err := s.read(ctx, stream, from, now.LastSeq)
+	task.from = min(task.from, s.before(stream))
+	return task.inParts(now.FirstSeq, now.LastSeq, func(from, to uint64) error {
+		return s.part(ctx, l, stream, *task, from, to)
+	})
+}
+
+// before is the sequence in front of what is known to be damaged: a server may have got it
+// again from others. Without such, it is the highest one.
+func (s *Scrubber) before(stream jetstream.Stream) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	least := uint64(math.MaxUint64)
+	for _, t := range s.known[stream.CachedInfo().Config.Name] {
+		for _, g := range t.gaps {
+			least = min(least, g.First-1)
+		}
+	}
+	return least
+}
+
+// part reviews the copies of a lane from one sequence to another.
+func (s *Scrubber) part(ctx context.Context, l *lane.Lane, stream jetstream.Stream, task course, from, to uint64) error {
+	readings, err := s.read(ctx, stream, from, to)
 	if err != nil {
 		return err
 	}
+	first := stream.CachedInfo().State.FirstSeq
 	for _, one := range readings {
 		// What the lane copied again, or was detached for, needs nothing.
 		gaps := unexplained(one.gaps, l.Status().State)
@@ -187,11 +207,11 @@ func (s *Scrubber) review(ctx context.Context, l *lane.Lane, task course) error 
 		}
 		doubtful, certain := split(gaps, task.sureFrom)
 		if stream.CachedInfo().Config.Replicas > 1 {
-			s.set(stream, from, reading{one.server, gaps}, func(all []record.Gap) string { return replicaText(l.Service(), one.server, all) })
+			s.set(stream, from, to, reading{one.server, gaps}, func(all []record.Gap) string { return replicaText(l.Service(), one.server, all) })
 			continue
 		}
-		s.set(stream, from, reading{one.server, doubtful}, func(all []record.Gap) string { return doubtfulText(l.Service(), all) })
-		if err := s.detach(ctx, l, now.FirstSeq, certain); err != nil {
+		s.set(stream, from, to, reading{one.server, doubtful}, func(all []record.Gap) string { return doubtfulText(l.Service(), all) })
+		if err := s.detach(ctx, l, first, certain); err != nil {
 			return err
 		}
 	}
@@ -208,15 +228,15 @@ func (s *Scrubber) read(ctx context.Context, stream jetstream.Stream, from, to u
 		return readings, err
 	}
 	asking, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
 	info, err := stream.Info(asking, jetstream.WithDeletedDetails(true))
+	cancel()
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", stream.CachedInfo().Config.Name, err)
 	}
 	for i := range readings {
 		readings[i].gaps = damaged(readings[i].gaps, heldBy(info.State))
 		if info.Config.Replicas <= 1 {
-			if err := confirm(asking, stream, readings[i].gaps); err != nil {
+			if err := confirm(ctx, stream, readings[i].gaps); err != nil {
 				return nil, err
 			}
 		}
@@ -235,9 +255,13 @@ func confirm(ctx context.Context, stream jetstream.Stream, gaps []record.Gap) er
 			return nil
 		}
 		for _, seq := range []uint64{g.First, g.Last} {
-			if _, err := stream.GetMsg(ctx, seq); err == nil {
+			asking, cancel := context.WithTimeout(ctx, askTime)
+			_, err := stream.GetMsg(asking, seq)
+			cancel()
+			if err == nil {
 				return errSlow
-			} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			}
+			if !errors.Is(err, jetstream.ErrMsgNotFound) {
 				return fmt.Errorf("read %s at %d: %w", stream.CachedInfo().Config.Name, seq, err)
 			}
 		}
@@ -288,13 +312,13 @@ func (s *Scrubber) detach(ctx context.Context, l *lane.Lane, first uint64, gaps 
 	return nil
 }
 
-// set notes what a server cannot read of a stream, by a review that began at a sequence.
-func (s *Scrubber) set(stream jetstream.Stream, from uint64, one reading, describe func([]record.Gap) string) {
+// set notes what a server cannot read of a stream, by a review from one sequence to another.
+func (s *Scrubber) set(stream jetstream.Stream, from, to uint64, one reading, describe func([]record.Gap) string) {
 	name := stream.CachedInfo().Config.Name
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.known[name][one.server]
-	now := trouble{gaps: kept(before.gaps, one.gaps, stream.CachedInfo().State.FirstSeq, from)}
+	now := trouble{gaps: kept(before.gaps, one.gaps, stream.CachedInfo().State.FirstSeq, from, to)}
 	if len(now.gaps) == 0 {
 		delete(s.known[name], one.server)
 		return
@@ -337,6 +361,6 @@ func (s *Scrubber) deadLetters(ctx context.Context) {
 	}
 	s.letters.due = false
 	for _, one := range readings {
-		s.set(stream, 0, one, func(all []record.Gap) string { return lettersText(one.server, all) })
+		s.set(stream, 0, math.MaxUint64, one, func(all []record.Gap) string { return lettersText(one.server, all) })
 	}
 }

@@ -20,6 +20,7 @@ func Run(t *testing.T, factory Factory) {
 		{"PutGetDelete", putGetDelete},
 		{"CompareAndSet", compareAndSet},
 		{"VersionsOutliveDeletion", versionsOutliveDeletion},
+		{"IsTheModel", isTheModel},
 		{"EmptyValue", emptyValue},
 		{"RecordsBelowARecord", recordsBelowARecord},
 		{"RefusedWrites", refusedWrites},
