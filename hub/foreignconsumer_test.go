@@ -16,6 +16,7 @@ import (
 // lane of the name. The consumer is created again where the last rewind begins, and the
 // lane can be trimmed.
 func TestConsumerOfAnotherRewind(t *testing.T) {
+	t.Parallel()
 	const generationKey = "replhub_generation"
 	for name, foreign := range map[string]func(of string) string{
 		"of an earlier rewind": func(of string) string { return of[:len(of)-3] + "old" },

@@ -1,6 +1,7 @@
 package treetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,70 +19,102 @@ const (
 // isTheModel runs the same random calls on a store and on the model of the simulation, and
 // compares every answer. At the end each map's snapshot is what the model has.
 func isTheModel(t *testing.T, b Backend) {
+	w := &twins{t: t, ctx: within(t), random: rand.New(rand.NewPCG(modelSeed, 0)), model: model.NewRecords(), had: make(map[string][]versions)}
 	maps := []Map{open(t, b), open(t, b)}
-	ctx := within(t)
-	random := rand.New(rand.NewPCG(modelSeed, 0))
-	records := model.NewRecords()
 	paths := []string{"entities/user/a", "entities/user/b", "entities/tenant/a", "services/a"}
-	type pair struct{ real, model tree.Version }
-	seen := make(map[string][]pair) // the versions that each record had, oldest first
-	expect := func(path string) pair {
-		had := seen[path]
-		switch n := random.IntN(6); {
-		case n == 0:
-			return pair{tree.Any, tree.Any}
-		case n == 1 || len(had) == 0:
-			return pair{tree.Absent, tree.Absent}
-		case n == 2: // an old one
-			return had[random.IntN(len(had))]
-		default:
-			return had[len(had)-1]
-		}
-	}
-	for step := range modelSteps {
-		m, path := maps[random.IntN(len(maps))], paths[random.IntN(len(paths))]
-		var did string
-		var got, want error
-		switch random.IntN(4) {
+	for w.step = range modelSteps {
+		w.real = maps[w.random.IntN(len(maps))]
+		path := paths[w.random.IntN(len(paths))]
+		switch w.random.IntN(4) {
 		case 0:
-			did = "get " + path
-			have, err := m.Get(ctx, path)
-			modelled, none := records.Get(path)
-			if got, want = err, none; err == nil && none == nil && string(have.Value) != string(modelled.Value) {
-				t.Fatalf("step %d, %s: %q, and the model has %q", step, did, have.Value, modelled.Value)
-			}
+			w.get(path)
 		case 1:
-			at := expect(path)
-			if at.real == tree.Absent {
-				at = pair{tree.Any, tree.Any} // is for Put only
-			}
-			did = fmt.Sprintf("delete %s at %d", path, at.model)
-			got, want = m.Delete(ctx, path, at.real), records.Delete(path, at.model)
+			w.remove(path)
 		default:
-			at, value := expect(path), fmt.Sprint(step)
-			did = fmt.Sprintf("put %s at %d", path, at.model)
-			var now pair
-			now.real, got = m.Put(ctx, path, []byte(value), at.real)
-			now.model, want = records.Put(path, []byte(value), at.model)
-			if had := seen[path]; got == nil && len(had) > 0 && now.real <= had[len(had)-1].real {
-				t.Fatalf("step %d, %s: version %d behind %d", step, did, now.real, had[len(had)-1].real)
-			}
-			if got == nil {
-				seen[path] = append(seen[path], now)
-			}
-		}
-		if errors.Is(want, tree.ErrConflict) != errors.Is(got, tree.ErrConflict) || errors.Is(want, tree.ErrNotFound) != errors.Is(got, tree.ErrNotFound) || (want == nil) != (got == nil) {
-			t.Fatalf("step %d, %s: %v, and the model says %v", step, did, got, want)
+			w.put(path)
 		}
 	}
 	for _, m := range maps {
-		Await(t, m, "what the model has", func(s *tree.Snapshot) bool {
-			for path, e := range records.Entries {
-				if string(s.Entries[path].Value) != string(e.Value) {
-					return false
-				}
-			}
-			return len(s.Entries) == len(records.Entries)
-		})
+		Await(t, m, "what the model has", w.same)
 	}
+}
+
+// twins are a store and its model.
+type twins struct {
+	t      *testing.T
+	ctx    context.Context //nolint:containedctx // that of a test
+	random *rand.Rand
+	step   int
+	real   Map
+	model  *model.Records
+	// had are the versions that each record had, oldest first.
+	had map[string][]versions
+}
+
+// versions are one version of a record.
+type versions struct{ real, model tree.Version }
+
+// expect draws what a write expects.
+func (w *twins) expect(path string) versions {
+	had := w.had[path]
+	switch n := w.random.IntN(6); {
+	case n == 0:
+		return versions{tree.Any, tree.Any}
+	case n == 1 || len(had) == 0:
+		return versions{tree.Absent, tree.Absent}
+	case n == 2:
+		return had[w.random.IntN(len(had))]
+	default:
+		return had[len(had)-1]
+	}
+}
+
+func (w *twins) get(path string) {
+	got, err := w.real.Get(w.ctx, path)
+	want, none := w.model.Get(path)
+	w.compare("get "+path, err, none)
+	if string(got.Value) != string(want.Value) {
+		w.t.Fatalf("step %d: %s has %q, and in the model %q", w.step, path, got.Value, want.Value)
+	}
+}
+
+func (w *twins) remove(path string) {
+	at := w.expect(path)
+	if at.real == tree.Absent { // is for Put only
+		at = versions{tree.Any, tree.Any}
+	}
+	w.compare(fmt.Sprintf("delete %s at %d", path, at.model), w.real.Delete(w.ctx, path, at.real), w.model.Delete(path, at.model))
+}
+
+func (w *twins) put(path string) {
+	at, value := w.expect(path), []byte(fmt.Sprint(w.step))
+	var now versions
+	var got, want error
+	now.real, got = w.real.Put(w.ctx, path, value, at.real)
+	now.model, want = w.model.Put(path, value, at.model)
+	w.compare(fmt.Sprintf("put %s at %d", path, at.model), got, want)
+	if got != nil {
+		return
+	}
+	if had := w.had[path]; len(had) > 0 && now.real <= had[len(had)-1].real {
+		w.t.Fatalf("step %d: version %d of %s behind %d", w.step, now.real, path, had[len(had)-1].real)
+	}
+	w.had[path] = append(w.had[path], now)
+}
+
+func (w *twins) compare(did string, got, want error) {
+	w.t.Helper()
+	if want == nil && got != nil || !errors.Is(got, want) {
+		w.t.Fatalf("step %d, %s: %v, and the model says %v", w.step, did, got, want)
+	}
+}
+
+// same reports whether a snapshot has what the model has.
+func (w *twins) same(s *tree.Snapshot) bool {
+	for path, e := range w.model.Entries {
+		if string(s.Entries[path].Value) != string(e.Value) {
+			return false
+		}
+	}
+	return len(s.Entries) == len(w.model.Entries)
 }
