@@ -237,6 +237,11 @@ func (j *judge) settleRewinds() {
 		if !registered || j.w.lanes[s.text] == nil {
 			continue
 		}
+		// A known gap: a hub that finishes a rewind while its lane is deleted or put back
+		// leaves a consumer of that rewind. Trims of the lane then stop, and say why.
+		if j.recreated[s.text] > 0 || j.older[s.text] {
+			continue
+		}
 		want := rewind.Generation(state, laneOf(j.w.lanes[s.text]))
 		j.w.everyConsumer(s, func(name string, c *model.Consumer) {
 			if have := c.Config().Tag; have != want {

@@ -47,27 +47,10 @@ func (w *servers) filter(s service, consumer string) string {
 	return subjects.WorkerFilter(s.name, slices.Index(w.consumers(s), consumer))
 }
 
-// consume creates the consumers of a lane that are missing, and those of another rewind
-// once more, as hubs do every few seconds.
+// consume creates the consumers of a lane that are missing, as hubs do every few seconds.
 func (w *World) consume(name string) {
-	i := w.service(name)
-	if i < 0 || w.lanes[name] == nil || !w.registered(w.services[i]) {
-		return
-	}
-	w.replaceForeign(w.services[i], w.judge.states[name])
-	w.ensureConsumer(w.services[i], w.judge.states[name])
-}
-
-// replaceForeign deletes the consumers of another rewind or of an earlier lane.
-func (w *World) replaceForeign(s service, state record.State) {
-	if r := state.Rewound; r != nil && !r.Done {
-		return
-	}
-	l := w.lanes[s.text]
-	for _, name := range w.consumers(s) {
-		if c, err := l.Consumer(name); err == nil && c.Config().Tag != rewind.Generation(state, laneOf(l)) {
-			_ = l.DeleteConsumer(name)
-		}
+	if i := w.service(name); i >= 0 && w.lanes[name] != nil && w.registered(w.services[i]) {
+		w.ensureConsumer(w.services[i], w.judge.states[name])
 	}
 }
 
