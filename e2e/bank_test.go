@@ -37,42 +37,6 @@ func TestBank(t *testing.T) {
 	}
 }
 
-// TestBankGoesRedWithout takes one mechanism out at a time: the audit that finds
-// nothing wrong with the bank must find what is wrong then. In the gate, tests of
-// package audit alone hold that it does.
-func TestBankGoesRedWithout(t *testing.T) {
-	if !lengthy {
-		t.Skip("takes a minute and more: task faults")
-	}
-	bank := buildBank(t)
-	for _, c := range []struct {
-		without string
-		// must are what has to be found, in any service.
-		must   []audit.Kind
-		faults stage.Faults
-	}{
-		{"inbox", []audit.Kind{audit.Twice, audit.Backwards}, stage.Faults{Relays: 1, Instances: 6, Servers: 1}},
-		{"exclusivity", []audit.Kind{audit.Overlapping, audit.Disordered}, stage.Faults{Instances: 2}},
-		{"outbox", []audit.Kind{audit.Phantom, audit.Lost}, stage.Faults{Publishers: 12}},
-	} {
-		t.Run(c.without, func(t *testing.T) {
-			found := make(map[audit.Kind]int)
-			for _, v := range bankRun(t, stage.Config{
-				Binary: bank, Changes: 5000, Rate: 1000, Keys: 50, Batches: true, Seed: 1, Without: c.without, Faults: c.faults,
-			}) {
-				for kind, n := range v.Found {
-					found[kind] += n
-				}
-			}
-			for _, kind := range c.must {
-				if found[kind] == 0 {
-					t.Errorf("nothing found that is %s without the %s: %v", kind, c.without, found)
-				}
-			}
-		})
-	}
-}
-
 // bankRun is one run of the bank with its audit.
 func bankRun(t *testing.T, cfg stage.Config) []*audit.Verdict {
 	t.Helper()

@@ -56,29 +56,6 @@ func TestPartitionsFollowTheInstances(t *testing.T) {
 	}
 }
 
-// Where all instances compete for all partitions, the audit must find it.
-func TestPartitionsGoRedWithoutExclusivity(t *testing.T) {
-	if !lengthy {
-		t.Skip("task faults runs it; in the gate, the tests of package audit hold that it finds what is wrong")
-	}
-	s := newShift(t, "exclusivity", 50) // few, so that a key's changes come close
-	s.bank.Hire("ledger")
-	s.bank.Hire("ledger")
-	s.world.Let(sharedWithin + time.Second)
-	s.steps = append(s.steps, audit.Step{What: "three start", At: s.at, Live: s.live()})
-	found := s.judge(t).Found
-	for _, v := range s.verdicts {
-		for kind, n := range v.Found {
-			found[kind] += n
-		}
-	}
-	for _, kind := range []audit.Kind{audit.Unshared, audit.Overlapping, audit.Disordered} {
-		if found[kind] == 0 {
-			t.Errorf("nothing found that is %s: %v", kind, found)
-		}
-	}
-}
-
 // shift is a bank at work whose ledger has one instance at first.
 type shift struct {
 	t        *testing.T

@@ -31,7 +31,7 @@ var scrubMutants = []mutant{
 		pkg:  "./hub", test: "TestDamagedReplicaIsNamed",
 	},
 	{
-		name: "long-review-begins-anew", guarantee: "2: also the end of a long lane is reviewed",
+		name: "long-review-starts-over", guarantee: "2: also the end of a long lane is reviewed",
 		file: "hub/internal/scrub/course.go",
 		old:  `		c.from = to`,
 		new:  `		_ = to`,

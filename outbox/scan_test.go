@@ -109,9 +109,15 @@ func TestScansAreNotCompiled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.db = p.open()
-	l := newLooking(t, p)
-	compiled, fastest := l.look(), time.Hour
+	// The first look of each relay is compiled. The fastest of them is one that nothing else
+	// held up.
+	compiled, fastest := time.Hour, time.Hour
+	var l *looking
+	for range 3 {
+		p.db = p.open()
+		l = newLooking(t, p)
+		compiled = min(compiled, l.look())
+	}
 	for range 10 {
 		l.enqueue(user("k"))
 		fastest = min(fastest, l.look())

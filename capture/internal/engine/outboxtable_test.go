@@ -168,7 +168,7 @@ func TestLockedRowOfAnOutbox(t *testing.T) {
 		<-time.After(300 * time.Millisecond) // all of them take longer than the capture waits for the lock
 	}
 	if n := e.Counts().Sessions.Load(); n != 1 {
-		t.Errorf("%d sessions: the capture has begun anew", n)
+		t.Errorf("%d sessions: the capture has begun again", n)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
