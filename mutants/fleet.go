@@ -5,9 +5,16 @@ var fleetMutants = []mutant{
 	{
 		name: "stuck-consumer-stays", guarantee: "9: a consumer by which the server delivers nothing is created again",
 		file: "hub/internal/consumers/stand.go",
-		old:  "	if found == lost {\n		w.replace(ctx, l, info)\n	}\n",
+		old:  "	if found == lost {\n		w.replaceStuck(ctx, l, info)\n	}\n",
 		new:  "",
 		pkg:  "./hub", test: "TestStuckConsumerIsCreatedAgain",
+	},
+	{
+		name: "foreign-consumer-stays", guarantee: "9: a consumer of another rewind or lane is created again",
+		file: "hub/internal/consumers/stand.go",
+		old:  "	if w.foreign(ctx, l, stream, one, info) {\n		return\n	}\n",
+		new:  "",
+		pkg:  "./hub", test: "TestConsumerOfAnotherRewind",
 	},
 	{
 		name: "resumed-forgotten", guarantee: "9: what was acknowledged does not come again when a hub dies while it replaces a consumer",

@@ -12,8 +12,15 @@ var rewindMutants = []mutant{
 	{
 		name: "rewind-beside-rewind", guarantee: "2: a rewind goes back at least as far as one that is recorded and not done",
 		file: "hub/internal/lane/rewind/plan.go",
-		old:  `	return c, ok && p.state.OfRewind(c.Generation)`,
+		old:  `	return c, ok && p.state.OfRewind(c.Generation, p.bounds.Lane)`,
 		new:  `	return c, ok`,
+		pkg:  "./hub/internal/lane/rewind", test: "TestPlan",
+	},
+	{
+		name: "earlier-lane-proves", guarantee: "2: a consumer of an earlier lane of the name proves nothing",
+		file: "hub/internal/lane/record/rewound.go",
+		old:  `	return strings.HasPrefix(generation, lane) && (s.Rewound`,
+		new:  `	return (s.Rewound`,
 		pkg:  "./hub/internal/lane/rewind", test: "TestPlan",
 	},
 	{

@@ -18,6 +18,7 @@ type rewinder struct {
 	index int
 	s     service
 	self  *process
+	lane  string // as of the begin of Finish
 }
 
 // rewind begins to rewind the workers of a lane to the event that lies a number of events
@@ -82,7 +83,8 @@ func (h *hub) finishRewind(i int) {
 
 func (r *rewinder) finish(s record.State) {
 	if l := r.h.w.lanes[r.s.text]; l != nil {
-		r.perform(rewind.Finish(s, laneOf(l)))
+		r.lane = laneOf(l)
+		r.perform(rewind.Finish(s, r.lane))
 	}
 }
 
@@ -121,7 +123,7 @@ func (r *rewinder) perform(step rewind.Step) {
 	case rewind.CreateConsumer:
 		var created bool
 		ask("create", func(l *model.Stream) error {
-			created = w.createConsumer(r.s, s.Name, s.State) == nil
+			created = w.createConsumer(r.s, s.Name, s.State, r.lane) == nil
 			return nil
 		}, func() rewind.Step { return s.Then(created) })
 	case rewind.RecordDone:
@@ -173,7 +175,7 @@ func (p *planner) perform(step rewind.Step, then func(record.Rewound, error)) {
 	case rewind.SeeStream:
 		var info model.Info
 		ask("bounds", func() { info = stream().Info() }, func() rewind.Step {
-			return s.Then(rewind.Bounds{First: info.First, Last: info.Last, Messages: info.Msgs})
+			return s.Then(rewind.Bounds{First: info.First, Last: info.Last, Messages: info.Msgs, Lane: laneOf(stream())})
 		})
 	case rewind.ReadMessage:
 		ask("message", func() { read(stream().Get(s.Seq)) }, func() rewind.Step { return s.Then(headersOf(), found) })
@@ -235,11 +237,6 @@ func (j *judge) settleRewinds() {
 	for _, s := range j.w.services {
 		state, registered := j.states[s.text]
 		if !registered || j.w.lanes[s.text] == nil {
-			continue
-		}
-		// A known gap: a hub that finishes a rewind while its lane is deleted or put back
-		// leaves a consumer of that rewind. Trims of the lane then stop, and say why.
-		if j.recreated[s.text] > 0 || j.older[s.text] {
 			continue
 		}
 		want := rewind.Generation(state, laneOf(j.w.lanes[s.text]))

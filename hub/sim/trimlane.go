@@ -24,8 +24,9 @@ type laneTrim struct {
 	known      time.Time
 	connection int
 	seen       *seeing
-	// rewound is the last rewind when the record was last read.
-	rewound string
+	// rewound is the last rewind when the record was last read, lane what distinguishes the
+	// lane from an earlier one.
+	rewound, lane string
 	// failed takes the error of a look that did not come to its end.
 	failed func(error)
 }
@@ -59,7 +60,7 @@ func (t *laneTrim) before(s record.State) (names []string) {
 		t.rewound = s.Rewound.ID
 	}
 	for name, info := range t.seen.infos {
-		if !s.OfRewind(info.Tag) {
+		if !s.OfRewind(info.Tag, t.lane) {
 			names = append(names, name)
 		}
 	}
@@ -146,7 +147,7 @@ func (t *laneTrim) step(l *history.Look, then func(history.Found)) {
 	switch s := l.Next().(type) {
 	case history.SeeStream:
 		var info model.Info
-		ask("bounds", func() { info = stream().Info() }, func() { l.StreamSeen(info.First, info.Last, info.Msgs, info.FirstTime) })
+		ask("bounds", func() { info, t.lane = stream().Info(), laneOf(stream()) }, func() { l.StreamSeen(info.First, info.Last, info.Msgs, info.FirstTime) })
 	case history.SeeConsumers:
 		seen := t.seeing()
 		t.seen = seen

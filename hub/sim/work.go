@@ -21,16 +21,17 @@ const (
 // ensureConsumer creates the consumers of a lane that are missing.
 func (w *World) ensureConsumer(s service, state record.State) {
 	for _, name := range w.consumers(s) {
-		_ = w.createConsumer(s, name, state) // it may be there
+		_ = w.createConsumer(s, name, state, laneOf(w.lanes[s.text])) // it may be there
 	}
 }
 
-// createConsumer creates a lane's consumer where a state says.
-func (w *World) createConsumer(s service, name string, state record.State) error {
+// createConsumer creates a lane's consumer where a state says. A hub that takes the lane
+// for an earlier one names that.
+func (w *World) createConsumer(s service, name string, state record.State, lane string) error {
 	l := w.lanes[s.text]
 	cfg := model.ConsumerConfig{
 		Name: name, Filter: w.filter(s, name), AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending,
-		Start: state.StartOf(name), Tag: rewind.Generation(state, laneOf(l)),
+		Start: state.StartOf(name), Tag: rewind.Generation(state, lane),
 	}
 	if w.has(w.service(s.text), orderedBits) {
 		cfg.PinnedTTL = pinnedTTL
@@ -47,10 +48,27 @@ func (w *servers) filter(s service, consumer string) string {
 	return subjects.WorkerFilter(s.name, slices.Index(w.consumers(s), consumer))
 }
 
-// consume creates the consumers of a lane that are missing, as hubs do every few seconds.
+// consume creates the consumers of a lane that are missing, and those of another rewind
+// once more, as hubs do every few seconds.
 func (w *World) consume(name string) {
-	if i := w.service(name); i >= 0 && w.lanes[name] != nil && w.registered(w.services[i]) {
-		w.ensureConsumer(w.services[i], w.judge.states[name])
+	i := w.service(name)
+	if i < 0 || w.lanes[name] == nil || !w.registered(w.services[i]) {
+		return
+	}
+	w.replaceForeign(w.services[i], w.judge.states[name])
+	w.ensureConsumer(w.services[i], w.judge.states[name])
+}
+
+// replaceForeign deletes the consumers of another rewind or of an earlier lane.
+func (w *World) replaceForeign(s service, state record.State) {
+	if r := state.Rewound; r != nil && !r.Done {
+		return
+	}
+	l := w.lanes[s.text]
+	for _, name := range w.consumers(s) {
+		if c, err := l.Consumer(name); err == nil && !state.OfRewind(c.Config().Tag, laneOf(l)) {
+			_ = l.DeleteConsumer(name)
+		}
 	}
 }
 

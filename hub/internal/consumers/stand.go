@@ -57,6 +57,9 @@ func (w *Watch) standOf(ctx context.Context, l *lane.Lane, stream jetstream.Stre
 		one = new(still)
 		s.of[info.Name] = one
 	}
+	if w.foreign(ctx, l, stream, one, info) {
+		return
+	}
 	found := one.look(sightOf(info, l.Status().Last), time.Now(), w.cfg.StuckAfter)
 	if found == doubtful || found == lost {
 		due, err := lane.Due(ctx, stream, info)
@@ -73,21 +76,57 @@ func (w *Watch) standOf(ctx context.Context, l *lane.Lane, stream jetstream.Stre
 		w.tell(l.Service(), s) // before the consumer is created again, which takes a moment
 	}
 	if found == lost {
-		w.replace(ctx, l, info)
+		w.replaceStuck(ctx, l, info)
 	}
 	if one.over(w.cfg.StuckAfter) {
 		delete(s.texts, info.Name)
 	}
 }
 
-// replace creates a stuck consumer again.
-func (w *Watch) replace(ctx context.Context, l *lane.Lane, info *jetstream.ConsumerInfo) {
+// foreign creates a consumer again that two looks found to be of another rewind or lane,
+// and reports whether one is.
+func (w *Watch) foreign(ctx context.Context, l *lane.Lane, stream jetstream.Stream, one *still, info *jetstream.ConsumerInfo) bool {
+	is, err := lane.Foreign(ctx, stream, l.Status().State, info)
+	if is && one.foreign.Equal(info.Created) { // what this hub knows of the lane may be old
+		var state lane.State
+		if state, err = w.cfg.Lanes.State(ctx, l.Service()); err == nil {
+			is, err = lane.Foreign(ctx, stream, state, info)
+		}
+		is = is && err == nil
+	}
+	if err != nil {
+		w.cfg.Logger.Debug("look whose a consumer is", "service", l.Service().String(), "consumer", info.Name, "err", err)
+	}
+	before := one.foreign
+	if !is {
+		one.foreign = time.Time{}
+		return false
+	}
+	if one.foreign = info.Created; !before.Equal(info.Created) {
+		return true
+	}
+	if w.replace(ctx, l, info) {
+		w.cfg.Logger.Error("a consumer was of an earlier rewind or lane and is created again where the last one begins: what was acknowledged since may be delivered again",
+			"service", l.Service().String(), "consumer", info.Name)
+	}
+	return true
+}
+
+// replace creates a consumer again, and reports whether it did.
+func (w *Watch) replace(ctx context.Context, l *lane.Lane, info *jetstream.ConsumerInfo) bool {
 	state, err := l.RemoveConsumer(ctx, info)
 	if err == nil {
 		_, err = w.Ensure(ctx, l.Service(), state)
 	}
 	if err != nil {
-		w.cfg.Logger.Warn("create a stuck consumer again; trying again", "service", l.Service().String(), "consumer", info.Name, "err", err)
+		w.cfg.Logger.Warn("create a consumer again; trying again", "service", l.Service().String(), "consumer", info.Name, "err", err)
+	}
+	return err == nil
+}
+
+// replaceStuck creates a stuck consumer again.
+func (w *Watch) replaceStuck(ctx context.Context, l *lane.Lane, info *jetstream.ConsumerInfo) {
+	if !w.replace(ctx, l, info) {
 		return
 	}
 	w.cfg.Logger.Error("a consumer was stuck and is created again: the server delivered nothing although copies were due and requests waited; copies that are not acknowledged are delivered again",

@@ -68,6 +68,9 @@ type still struct {
 	// named is when the consumer was last found stuck, namedAs what it was then.
 	named   time.Time
 	namedAs sight
+	// foreign is when the consumer was created, if the last look found it to be of another
+	// rewind or lane.
+	foreign time.Time
 }
 
 // look notes an answer of the server that came at a time.

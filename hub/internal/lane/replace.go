@@ -29,6 +29,23 @@ func Due(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerI
 // consumer that starts in the middle says at first that it stands at 0.
 func beforeStart(info *jetstream.ConsumerInfo) uint64 { return max(info.Config.OptStartSeq, 1) - 1 }
 
+// Foreign reports whether a consumer is of another rewind than the lane's last one, or of an
+// earlier lane of the name. A hub that finishes a rewind while the lane gets
+// another one, or is deleted, can leave such a consumer: its place has nothing to do with
+// what is due, and until it is created again, the lane is not trimmed. It is false while a
+// rewind is under way.
+func Foreign(ctx context.Context, stream jetstream.Stream, s State, info *jetstream.ConsumerInfo) (bool, error) {
+	of := GenerationOf(info)
+	if of == "" || s.Rewound != nil && !s.Rewound.Done || s.OfRewind(of, laneOf(stream.CachedInfo())) {
+		return false, nil
+	}
+	now, err := stream.Info(ctx) // the handle may be of an earlier lane
+	if err != nil {
+		return false, fmt.Errorf("look up lane: %w", err)
+	}
+	return !s.OfRewind(of, laneOf(now)), nil
+}
+
 // errReplaced means that a consumer is no longer the one that was looked at.
 var errReplaced = errors.New("another consumer of its name was created meanwhile, or none exists")
 

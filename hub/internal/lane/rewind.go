@@ -55,7 +55,7 @@ func (p *planning) perform(ctx context.Context, step rewind.Step) (rewind.Step, 
 	state := p.stream.CachedInfo().State
 	switch s := step.(type) {
 	case rewind.SeeStream:
-		return s.Then(rewind.Bounds{First: state.FirstSeq, Last: state.LastSeq, Messages: state.Msgs}), nil
+		return s.Then(rewind.Bounds{First: state.FirstSeq, Last: state.LastSeq, Messages: state.Msgs, Lane: laneOf(p.stream.CachedInfo())}), nil
 	case rewind.ReadMessage:
 		return readMessage(ctx, p.stream, s)
 	case rewind.SeeConsumers:

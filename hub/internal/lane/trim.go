@@ -131,7 +131,7 @@ func (s *seen) see(ctx context.Context, step history.Step) error {
 		}
 		var before []string
 		for name, info := range s.consumers {
-			if !tip.State.OfRewind(GenerationOf(info)) {
+			if !tip.State.OfRewind(GenerationOf(info), laneOf(s.stream.CachedInfo())) {
 				before = append(before, name)
 			}
 		}

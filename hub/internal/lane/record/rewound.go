@@ -35,10 +35,11 @@ func (r *Rewound) Finished() *Rewound {
 	return &next
 }
 
-// OfRewind reports whether a consumer of a generation was created by the last rewind or
-// since.
-func (s State) OfRewind(generation string) bool {
-	return s.Rewound == nil || strings.HasSuffix(generation, "/"+s.Rewound.ID)
+// OfRewind reports whether a consumer of a generation was created for the lane, by its last
+// rewind or since. lane distinguishes the lane from an earlier one of the same name: where a
+// consumer of that one stands proves nothing.
+func (s State) OfRewind(generation, lane string) bool {
+	return strings.HasPrefix(generation, lane) && (s.Rewound == nil || strings.HasSuffix(generation, "/"+s.Rewound.ID))
 }
 
 // StartOf is the lane's sequence from which a consumer reads; 0 means the first.

@@ -115,7 +115,7 @@ func (p *plan) notForwards() Step {
 // earlier rewind has still to create: what it has acknowledged before is due again.
 func (p *plan) stands(name string) (c Consumer, ok bool) {
 	c, ok = p.have[name]
-	return c, ok && p.state.OfRewind(c.Generation)
+	return c, ok && p.state.OfRewind(c.Generation, p.bounds.Lane)
 }
 
 func (p *plan) allStarts() Step {

@@ -43,7 +43,13 @@ func (l lane) plan(s record.State, t rewind.Target) string {
 	for step := rewind.Plan(s, t); ; {
 		switch q := step.(type) {
 		case rewind.SeeStream:
-			step = q.Then(rewind.Bounds{First: l.first, Last: last, Messages: uint64(len(l.copies))})
+			b := rewind.Bounds{First: l.first, Last: last, Messages: uint64(len(l.copies))}
+			for _, c := range l.have {
+				if c.Generation != "" {
+					b.Lane = "l/"
+				}
+			}
+			step = q.Then(b)
 		case rewind.ReadMessage:
 			step = q.Then(l.headers(q.Seq))
 		case rewind.SeeConsumers:
@@ -102,6 +108,7 @@ func TestPlan(t *testing.T) {
 		"an empty lane":                     {lane{11, nil, have{"workers": {Delivered: 10, Floor: 10}}}, none, at(1), "from 11"},
 		"another rewind is not done yet":    {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0"}}}, again, at(6), "from 15, workers from 12"},
 		"another rewind is done":            {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0/r"}}}, again, at(6), "from 15"},
+		"a consumer of an earlier lane":     {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "earlier/0/r"}}}, again, at(6), "from 15, workers from 12"},
 		"a consumer that started elsewhere": {lane{10, copies, have{"workers": {Start: 15}}}, none, at(6), "from 15, workers from 1"},
 	} {
 		if got := c.lane.plan(c.state, c.target); got != c.want {

@@ -15,8 +15,12 @@ type SeeStream struct {
 	Then func(Bounds) Step
 }
 
-// Bounds are the first and the last sequence of the lane, and how many messages it holds.
-type Bounds struct{ First, Last, Messages uint64 }
+// Bounds are the first and the last sequence of the lane, how many messages it holds, and
+// what distinguishes it from an earlier lane of the same name.
+type Bounds struct {
+	First, Last, Messages uint64
+	Lane                  string
+}
 
 // ReadMessage reads the headers of the message at a sequence; found is false where the
 // lane does not hold it.
