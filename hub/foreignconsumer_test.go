@@ -21,6 +21,7 @@ func TestConsumerOfAnotherRewind(t *testing.T) {
 	for name, foreign := range map[string]func(of string) string{
 		"of an earlier rewind": func(of string) string { return of[:len(of)-3] + "old" },
 		"of an earlier lane":   func(of string) string { return "earlier" + of },
+		"created by hand":      func(string) string { return "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,8 +19,15 @@ var rewindMutants = []mutant{
 	{
 		name: "earlier-lane-proves", guarantee: "2: a consumer of an earlier lane of the name proves nothing",
 		file: "hub/internal/lane/record/rewound.go",
-		old:  `	return strings.HasPrefix(generation, lane) && (s.Rewound`,
-		new:  `	return (s.Rewound`,
+		old:  `	since, ok := strings.CutPrefix(generation, lane)`,
+		new:  `	_, since, ok := strings.Cut(generation, "/")`,
+		pkg:  "./hub/internal/lane/rewind", test: "TestPlan",
+	},
+	{
+		name: "lost-rewind-proves", guarantee: "2: a consumer of a rewind that the lane has lost proves nothing",
+		file: "hub/internal/lane/record/rewound.go",
+		old:  `	return ok && id == s.rewindID()`,
+		new:  `	return ok && (s.Rewound == nil || id == s.rewindID())`,
 		pkg:  "./hub/internal/lane/rewind", test: "TestPlan",
 	},
 	{
@@ -29,7 +36,7 @@ var rewindMutants = []mutant{
 		old:  `		case Generation(now, f.lane) == Generation(f.state, f.lane):`,
 		new:  `		case f.tries > 0:`,
 		pkg:  "./hub/internal/lane/rewind", test: "TestFinish",
-		noSim: "the simulation does not judge whose the consumers of a lane are that was put back to an older copy (settleRewinds)",
+		noSim: "what it leaves is a consumer of another rewind, which proves nothing and which hubs create again (lost-rewind-proves, foreign-consumer-stays)",
 	},
 	{
 		name: "policy-of-letters-in-the-core", guarantee: "a dead letter comes back as the present policy allows",

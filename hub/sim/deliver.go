@@ -240,7 +240,7 @@ func (i *instance) deliver(sub *subscription, m model.Sent) {
 	d := &delivery{event: e, headers: h, feed: sub.src.Owner.(*feed)} //nolint:forcetypeassert // set by subscribe
 	d.Job = queue.Job{
 		Row: queue.Row{Entity: e.event.entity, Key: head(h[contract.HeaderKey])}, Seq: m.Seq, Delivered: int(m.Delivered), Size: 1,
-		Reply: fmt.Sprint(consumerOf(sub.src), " ", m.Seq, " ", m.ConsumerSeq), Owner: d,
+		Reply: fmt.Sprint(consumerOf(sub.src), " ", m.Seq, " ", m.ConsumerSeq, " ", m.Tag), Owner: d,
 	}
 	at := queue.Place{Epoch: sub.epoch, Seq: m.ConsumerSeq, Pin: m.Pin}
 	i.w.trace("  %s: takes %d (event %d, row %s), delivery %d, place %d, %s", i.name, m.Seq, e.index, d.Row, d.Delivered, at.Seq, at.Pin)
@@ -260,15 +260,17 @@ func head(values []string) string {
 
 // acknowledge sends an acknowledgement to the subject of a delivery.
 func (i *instance) acknowledge(kind queue.AckKind, reply string) {
-	var name string
+	var name, tag string
 	var seq, place uint64
-	if _, err := fmt.Sscan(reply, &name, &seq, &place); err != nil {
+	if _, err := fmt.Sscan(reply, &name, &seq, &place, &tag); err != nil {
 		panic(err)
 	}
-	i.ackOf(kind, name, seq, place)
+	i.ackOf(kind, name, seq, place, tag)
 }
 
-func (i *instance) ackOf(kind queue.AckKind, name string, seq, place uint64) {
+// ackOf sends an acknowledgement of a sequence. tag is that of the consumer that delivered
+// it; empty if that is not known.
+func (i *instance) ackOf(kind queue.AckKind, name string, seq, place uint64, tag string) {
 	w := i.w
 	i.send(i.acks, "ack", func() {
 		c, err := w.consumer(i.service, name)
@@ -277,7 +279,11 @@ func (i *instance) ackOf(kind queue.AckKind, name string, seq, place uint64) {
 		}
 		switch kind {
 		case queue.AckDone:
-			c.Ack(seq)
+			// The server does not tell a delivery from before a rewind from one since: a late
+			// acknowledgement settles the copy that was given out again.
+			if c.Ack(seq) && tag != "" && tag != c.Config().Tag {
+				delete(w.judge.again, copyIn{w.service(i.service.text), seq})
+			}
 		case queue.AckNak:
 			c.NakOf(seq, place, 0, w.now)
 		case queue.AckProgress:
@@ -291,10 +297,10 @@ func (i *instance) settle(s queue.Settle) {
 	name := consumerOf(s.Source)
 	i.w.trace("  %s: settles %v of %s, calls for %v", i.name, s.Done, name, s.Nak)
 	for _, seq := range s.Done {
-		i.ackOf(queue.AckDone, name, seq, s.Consumer)
+		i.ackOf(queue.AckDone, name, seq, s.Consumer, "")
 	}
 	for _, seq := range s.Nak {
-		i.ackOf(queue.AckNak, name, seq, s.Consumer)
+		i.ackOf(queue.AckNak, name, seq, s.Consumer, "")
 	}
 }
 

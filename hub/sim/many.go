@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 )
 
@@ -12,12 +14,12 @@ const Steps = 600
 // shrinkPlays bounds how many scripts are played to shrink one.
 const shrinkPlays = 5000
 
-// Many runs seed after seed.
+// Many runs many seeds.
 type Many struct {
 	// Seed is the first seed.
 	Seed uint64
 	// For is how long it goes on, Most how many seeds at most, and Events after how many
-	// events it ends; 0 is no limit.
+	// events it ends; 0 is no limit. Runs that have begun are finished.
 	For    time.Duration
 	Most   int
 	Events int
@@ -37,8 +39,8 @@ type Total struct {
 
 	Seeds int
 	Took  time.Duration
-	// Seed is the last seed, Broken what it broke; empty where all held. Shrunk is a
-	// short script that breaks the same.
+	// Seed is the greatest seed that was run where all held. Else it is the least that broke
+	// a guarantee, Broken what it broke, and Shrunk a short script that breaks the same.
 	Seed   uint64
 	Broken string
 	Shrunk Result
@@ -51,33 +53,70 @@ func (t *Total) String() string {
 		t.Deliveries, t.Redelivered, t.Letters, t.Redriven, t.Handovers, t.Rewinds, t.Policies)
 }
 
-// Run runs until the time is over, ctx ends, or a run breaks a guarantee.
-func (m Many) Run(ctx context.Context) (t Total) {
-	began := time.Now()
-	told := began
-	for t.Seed = m.Seed; ; t.Seed++ {
-		r := m.run(t.Seed)
-		t.add(r.Counts)
-		t.Seeds++
-		now := time.Now()
-		t.Took = now.Sub(began)
-		if r.Broken != "" {
-			t.Broken = r.Broken
-			t.Shrunk = Shrink(r.Script, m.Config, shrinkPlays)
-			return t
-		}
-		if m.over(t) || ctx.Err() != nil {
-			return t
-		}
-		if m.Report != nil && m.Every > 0 && now.Sub(told) >= m.Every {
-			told = now
-			m.Report(t)
-		}
+// Run runs seeds, one on each core at a time, until the time is over, ctx ends, or a run
+// breaks a guarantee.
+func (m Many) Run(ctx context.Context) Total {
+	c := course{Many: m, next: m.Seed, began: time.Now(), told: time.Now()}
+	var cores sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		cores.Go(func() {
+			for seed, ok := c.take(ctx); ok; seed, ok = c.take(ctx) {
+				c.ran(seed, m.run(seed))
+			}
+		})
 	}
+	cores.Wait()
+	if c.total.Broken != "" {
+		c.total.Shrunk = Shrink(c.broken, m.Config, shrinkPlays)
+	}
+	return c.total
 }
 
-func (m Many) over(t Total) bool {
-	return m.For > 0 && t.Took >= m.For || t.Seeds == m.Most || m.Events > 0 && t.Events >= m.Events
+// course is where Many stands. Its methods may be called at once.
+type course struct {
+	Many
+
+	mu          sync.Mutex
+	next        uint64
+	began, told time.Time
+	total       Total
+	broken      []Action // the script of total.Seed
+}
+
+// take takes the next seed; ok is false where the course is over.
+func (c *course) take(ctx context.Context) (seed uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() != nil || c.over() {
+		return 0, false
+	}
+	c.next++
+	return c.next - 1, true
+}
+
+func (c *course) over() bool {
+	return c.total.Broken != "" || c.For > 0 && time.Since(c.began) >= c.For ||
+		c.Most > 0 && c.next-c.Seed >= uint64(c.Most) || c.Events > 0 && c.total.Events >= c.Events
+}
+
+// ran adds what a seed's run came to. Of those that broke a guarantee the least seed stays.
+func (c *course) ran(seed uint64, r Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, now := &c.total, time.Now()
+	t.add(r.Counts)
+	t.Seeds++
+	t.Took = now.Sub(c.began)
+	switch {
+	case r.Broken != "" && (t.Broken == "" || seed < t.Seed):
+		t.Seed, t.Broken, c.broken = seed, r.Broken, r.Script
+	case t.Broken == "":
+		t.Seed = max(t.Seed, seed)
+	}
+	if c.Report != nil && c.Every > 0 && now.Sub(c.told) >= c.Every {
+		c.told = now
+		c.Report(*t)
+	}
 }
 
 func (m Many) run(seed uint64) Result {

@@ -173,10 +173,11 @@ func (p *planner) perform(step rewind.Step, then func(record.Rewound, error)) {
 	headersOf := func() map[string][]string { h, _ := m.Value.(headers); return h }
 	switch s := step.(type) {
 	case rewind.SeeStream:
-		var info model.Info
-		ask("bounds", func() { info = stream().Info() }, func() rewind.Step {
-			return s.Then(rewind.Bounds{First: info.First, Last: info.Last, Messages: info.Msgs, Lane: laneOf(stream())})
-		})
+		var b rewind.Bounds
+		ask("bounds", func() {
+			info := stream().Info()
+			b = rewind.Bounds{First: info.First, Last: info.Last, Messages: info.Msgs, Lane: laneOf(stream())}
+		}, func() rewind.Step { return s.Then(b) })
 	case rewind.ReadMessage:
 		ask("message", func() { read(stream().Get(s.Seq)) }, func() rewind.Step { return s.Then(headersOf(), found) })
 	case rewind.ReadNext:

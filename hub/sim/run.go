@@ -101,6 +101,9 @@ func (e ending) heal() {
 	if !e.rest() {
 		e.judge.fail("V: it does not come to rest behind a rewind: %s", e.unrest())
 	}
+	for _, s := range e.services {
+		e.consume(s.text) // hubs look at consumers every few seconds, also behind the last rewind
+	}
 	e.drain()
 	e.redriveAll()
 	e.judge.settle()

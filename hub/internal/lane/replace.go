@@ -36,7 +36,7 @@ func beforeStart(info *jetstream.ConsumerInfo) uint64 { return max(info.Config.O
 // rewind is under way.
 func Foreign(ctx context.Context, stream jetstream.Stream, s State, info *jetstream.ConsumerInfo) (bool, error) {
 	of := GenerationOf(info)
-	if of == "" || s.Rewound != nil && !s.Rewound.Done || s.OfRewind(of, laneOf(stream.CachedInfo())) {
+	if s.Rewound != nil && !s.Rewound.Done || s.OfRewind(of, laneOf(stream.CachedInfo())) {
 		return false, nil
 	}
 	now, err := stream.Info(ctx) // the handle may be of an earlier lane

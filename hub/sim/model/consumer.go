@@ -44,6 +44,8 @@ type Delivery struct {
 	Message
 	// ConsumerSeq counts the consumer's deliveries, Delivered those of this message.
 	ConsumerSeq, Delivered uint64
+	// Tag is the consumer's.
+	Tag string
 }
 
 // Exhausted tells of a message that was delivered as often as it may be.
@@ -220,7 +222,7 @@ func (c *Consumer) deliver(m Message, delivered uint64, now time.Time) Delivery 
 	}
 	c.stored.delivered.Consumer = max(c.stored.delivered.Consumer, place)
 	c.stored.delivered.Stream = max(c.stored.delivered.Stream, m.Seq)
-	return Delivery{Message: m, ConsumerSeq: place, Delivered: delivered}
+	return Delivery{Message: m, ConsumerSeq: place, Delivered: delivered, Tag: c.cfg.Tag}
 }
 
 // Ack settles a message: acknowledged, or terminated. It reports whether a worker

@@ -19,13 +19,19 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/replhub/replhub/hub/sim"
 )
 
+// gcPercent: a run holds little and leaves much garbage. With 4000 there are 2.5 times as many
+// seeds a second as with Go's default of 100, and has 500 MB.
+const gcPercent = 4000
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()

@@ -36,10 +36,20 @@ func (r *Rewound) Finished() *Rewound {
 }
 
 // OfRewind reports whether a consumer of a generation was created for the lane, by its last
-// rewind or since. lane distinguishes the lane from an earlier one of the same name: where a
-// consumer of that one stands proves nothing.
+// rewind or since. lane distinguishes the lane from an earlier one of the same name. Where a
+// consumer of another lane or rewind stands proves nothing. Such a rewind can also be one
+// that a lane has lost with its last messages.
 func (s State) OfRewind(generation, lane string) bool {
-	return strings.HasPrefix(generation, lane) && (s.Rewound == nil || strings.HasSuffix(generation, "/"+s.Rewound.ID))
+	since, ok := strings.CutPrefix(generation, lane)
+	_, id, _ := strings.Cut(since, "/")
+	return ok && id == s.rewindID()
+}
+
+func (s State) rewindID() string {
+	if s.Rewound == nil {
+		return ""
+	}
+	return s.Rewound.ID
 }
 
 // StartOf is the lane's sequence from which a consumer reads; 0 means the first.

@@ -1,6 +1,7 @@
 package rewind_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -43,17 +44,16 @@ func (l lane) plan(s record.State, t rewind.Target) string {
 	for step := rewind.Plan(s, t); ; {
 		switch q := step.(type) {
 		case rewind.SeeStream:
-			b := rewind.Bounds{First: l.first, Last: last, Messages: uint64(len(l.copies))}
-			for _, c := range l.have {
-				if c.Generation != "" {
-					b.Lane = "l/"
-				}
-			}
-			step = q.Then(b)
+			step = q.Then(rewind.Bounds{First: l.first, Last: last, Messages: uint64(len(l.copies)), Lane: "l/"})
 		case rewind.ReadMessage:
 			step = q.Then(l.headers(q.Seq))
 		case rewind.SeeConsumers:
-			step = q.Then(l.have)
+			have := maps.Clone(l.have)
+			for name, c := range have {
+				c.Generation = cmp.Or(c.Generation, "l/0")
+				have[name] = c
+			}
+			step = q.Then(have)
 		case rewind.ReadNext:
 			var h map[string][]string
 			seq, found := q.Seq-1, false
@@ -109,6 +109,7 @@ func TestPlan(t *testing.T) {
 		"another rewind is not done yet":    {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0"}}}, again, at(6), "from 15, workers from 12"},
 		"another rewind is done":            {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0/r"}}}, again, at(6), "from 15"},
 		"a consumer of an earlier lane":     {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "earlier/0/r"}}}, again, at(6), "from 15, workers from 12"},
+		"a consumer of a lost rewind":       {lane{10, copies, have{"workers": {Delivered: 16, Floor: 16, Generation: "l/0/lost"}}}, none, at(6), "from 15, workers from 1"},
 		"a consumer that started elsewhere": {lane{10, copies, have{"workers": {Start: 15}}}, none, at(6), "from 15, workers from 1"},
 	} {
 		if got := c.lane.plan(c.state, c.target); got != c.want {
