@@ -2,9 +2,11 @@ package deadletter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,16 +115,19 @@ func (p *fixture) copyMsg(header string, data []byte) *nats.Msg {
 	return m
 }
 
-// work pulls from a consumer until it has nothing more to give, and has handle
-// decide each delivery.
+// errHeld is what a worker returns that keeps its delivery.
+var errHeld = errors.New("the worker keeps it")
+
+// work pulls from a consumer until every copy is acknowledged or given up, except those
+// that a worker keeps, and has handle decide each delivery.
 func (p *fixture) work(consumer string, handle func(jetstream.Msg) error) {
 	p.t.Helper()
 	c, err := p.js.Consumer(p.t.Context(), p.stream, consumer)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	pinned := c.CachedInfo().Config.PriorityPolicy == jetstream.PriorityPolicyPinned
-	if pinned { // an earlier worker has gone
+	var opts []jetstream.PullMessagesOpt
+	if c.CachedInfo().Config.PriorityPolicy == jetstream.PriorityPolicyPinned { // an earlier worker has gone
 		s, err := p.js.Stream(p.t.Context(), p.stream)
 		if err != nil {
 			p.t.Fatal(err)
@@ -130,27 +135,49 @@ func (p *fixture) work(consumer string, handle func(jetstream.Msg) error) {
 		if err := s.UnpinConsumer(p.t.Context(), consumer, contract.GroupWorkers); err != nil {
 			p.t.Fatal(err)
 		}
+		opts = append(opts, jetstream.PullPriorityGroup(contract.GroupWorkers))
 	}
-	for {
-		var opts []jetstream.FetchOpt
-		if pinned {
-			opts = append(opts, jetstream.FetchPriorityGroup(contract.GroupWorkers))
-		}
-		batch, err := c.Fetch(10, append(opts, jetstream.FetchMaxWait(100*time.Millisecond))...)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		n := 0
-		for m := range batch.Messages() {
-			n++
-			if err := handle(m); err != nil {
-				p.t.Fatal(err)
+	messages, err := c.Messages(opts...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var held atomic.Int32
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			m, err := messages.Next()
+			if err != nil {
+				return // stopped
+			}
+			if err := handle(m); errors.Is(err, errHeld) {
+				held.Add(1)
+			} else if err != nil {
+				p.t.Error(err)
 			}
 		}
-		if n == 0 {
-			return
+	}()
+	// The server may acknowledge a copy before it counts the copy as pending. It gives up a
+	// delivery when a worker asks for the next one.
+	last := p.last()
+	p.eventually("the end of the work", func() error {
+		if info := p.info(consumer); info.Delivered.Stream < last || info.NumAckPending > int(held.Load()) {
+			return fmt.Errorf("%d of %d delivered, %d not acknowledged", info.Delivered.Stream, last, info.NumAckPending)
 		}
+		return nil
+	})
+	messages.Stop()
+	<-done
+}
+
+// last is the sequence of the lane's last copy.
+func (p *fixture) last() uint64 {
+	p.t.Helper()
+	s, err := p.js.Stream(p.t.Context(), p.stream)
+	if err != nil {
+		p.t.Fatal(err)
 	}
+	return s.CachedInfo().State.LastSeq
 }
 
 func (p *fixture) info(consumer string) *jetstream.ConsumerInfo {

@@ -148,10 +148,13 @@ func TestAuditFindsLostAdvisories(t *testing.T) {
 			p.work("workers", func(m jetstream.Msg) error {
 				if c.pending && m.Headers().Get(contract.HeaderKey) == "5" {
 					meta, err := m.Metadata()
-					if err == nil && meta.NumDelivered == 1 {
+					switch {
+					case err != nil:
+						return err
+					case meta.NumDelivered == 1:
 						return m.Nak()
 					}
-					return err // the second delivery stays with its worker
+					return errHeld
 				}
 				return handle(m)
 			})
