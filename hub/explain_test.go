@@ -75,7 +75,7 @@ func TestExplainTellsTheWholeStory(t *testing.T) {
 	if err := w.call("replhub.redrive.s", `{"all":true}`, nil); err != nil {
 		t.Fatal(err)
 	}
-	got = tell(contract.VerdictCopied, contract.CopyWaiting, "come back from the dead letters 1 times")
+	got = tell(contract.VerdictCopied, contract.CopyWaiting, "come back from the dead letters 1 time")
 	if len(got.Letters) != 0 || !slices.Equal(got.Redriven, []uint64{got.Copy.Seq}) || got.Copy.Seq <= copied[1].Sequence {
 		t.Errorf("%+v", got)
 	}

@@ -186,7 +186,7 @@ func TestVerbs(t *testing.T) {
 		{
 			"explain-dead", []string{"explain", "sharing", "1042"}, "", "replhub.explain.sharing", contract.Explained{
 				Service: "sharing", Seq: 1042, Epoch: 1, Entity: "user", Op: "update", Key: "42", Verdict: contract.VerdictDeadLettered,
-				Reason: "it is dead letter 7 (max_deliver: gave up), after 10 deliveries", Subject: "sub.sharing.user.update.0",
+				Reason: "it is dead letter 7 (max_deliver: gave up), after 10 attempts", Subject: "sub.sharing.user.update.0",
 				Copy:     &contract.ExplainedCopy{Seq: 88, Consumer: "workers", State: contract.CopyGivenUp, Delivered: new(uint64(10))},
 				Redriven: []uint64{88}, Letters: []contract.ExplainedLetter{{Seq: 7, Reason: "max_deliver", Error: "gave up", Attempts: 10, Redriven: 1}},
 				Unknown: []string{"what else"},

@@ -39,9 +39,7 @@ func TestEveryPage(t *testing.T) {
 			s.page.Go(s.url + p.path)
 			s.page.Await(p.ready)
 			s.check(name)
-			if dir := os.Getenv("REPLHUB_PICTURES"); dir != "" {
-				s.page.Picture(filepath.Join(dir, name+".png"))
-			}
+			s.picture(name)
 		}
 	}
 	// The rules would find a fault.
@@ -53,6 +51,14 @@ func TestEveryPage(t *testing.T) {
 		if !strings.HasPrefix(request, s.url+"/") && request != "about:blank" {
 			t.Errorf("a page asked for %s", request)
 		}
+	}
+}
+
+// picture writes a picture of the page that is open where somebody wants to have them.
+func (s *stage) picture(name string) {
+	s.Helper()
+	if dir := os.Getenv("REPLHUB_PICTURES"); dir != "" {
+		s.page.Picture(filepath.Join(dir, name+".webp"))
 	}
 }
 

@@ -58,7 +58,7 @@ func TestAThousandServices(t *testing.T) {
 	if dir := os.Getenv("REPLHUB_PICTURES"); dir != "" {
 		for _, scheme := range []string{"light", "dark"} {
 			pages[0].Look(1280, 900, scheme)
-			pages[0].Picture(filepath.Join(dir, "thousand-"+scheme+".png"))
+			pages[0].Picture(filepath.Join(dir, "thousand-"+scheme+".webp"))
 		}
 	}
 }

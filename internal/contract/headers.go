@@ -38,7 +38,8 @@ const (
 	HeaderReason = "Replhub-Reason"
 	// HeaderError is the error in words.
 	HeaderError = "Replhub-Error"
-	// HeaderAttempts is how often the event was delivered, decimal.
+	// HeaderAttempts is how often handlers were given the event, decimal: the attempts of
+	// the last instance of the SDK, or the deliveries where no instance gave it up.
 	HeaderAttempts = "Replhub-Attempts"
 )
 

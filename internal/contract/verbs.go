@@ -156,7 +156,7 @@ type ExplainedLetter struct {
 	Seq    uint64 `json:"seq"`
 	Reason string `json:"reason"`
 	Error  string `json:"error"`
-	// Attempts is how often the event had been delivered, Redriven how often it
+	// Attempts is how often handlers had been given the event, Redriven how often it
 	// had come back before.
 	Attempts uint64 `json:"attempts"`
 	Redriven int    `json:"redriven,omitempty"`

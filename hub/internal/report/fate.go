@@ -196,7 +196,9 @@ func (f *fate) judge(settled bool) {
 		last := r.Letters[n-1]
 		if c := r.Copy; c != nil && last.Redriven >= len(r.Redriven) && c.State != contract.CopyWaiting {
 			c.State = contract.CopyGivenUp
-			c.Delivered = &last.Attempts
+			if c.Delivered = nil; last.Reason == contract.ReasonMaxDeliver {
+				c.Delivered = &last.Attempts
+			}
 		}
 		if r.Copy == nil || r.Copy.State == contract.CopyGivenUp {
 			r.Verdict = contract.VerdictDeadLettered
@@ -235,12 +237,20 @@ func (f *fate) timesTold(attempts uint64) string {
 	if attempts == 0 {
 		return f.timesBack()
 	}
-	return fmt.Sprintf(", after %d deliveries%s", attempts, f.timesBack())
+	return fmt.Sprintf(", after %s%s", plural(attempts, "attempt"), f.timesBack())
+}
+
+// plural is a number of things in words.
+func plural(n uint64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 func (f *fate) timesBack() string {
 	if n := len(f.reply.Redriven); n > 0 {
-		return fmt.Sprintf(", having come back from the dead letters %d times", n)
+		return fmt.Sprintf(", having come back from the dead letters %s", plural(uint64(n), "time"))
 	}
 	return ""
 }

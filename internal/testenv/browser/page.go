@@ -191,11 +191,14 @@ func (p *Page) Look(width, height int, scheme string) {
 	p.do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
-// Picture writes a picture of the whole page into a file.
+// pictureQuality, of 100: text stays sharp, and a page takes about 40 KB.
+const pictureQuality = 70
+
+// Picture writes a picture of the whole page, in the format WebP, into a file.
 func (p *Page) Picture(file string) {
 	p.t.Helper()
 	var shot struct{ Data string }
-	p.do("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
+	p.do("Page.captureScreenshot", map[string]any{"format": "webp", "quality": pictureQuality, "captureBeyondViewport": true}, &shot)
 	data, err := base64.StdEncoding.DecodeString(shot.Data)
 	p.must(err)
 	p.must(os.WriteFile(file, data, 0o600))

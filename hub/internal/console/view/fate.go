@@ -19,7 +19,7 @@ type Fate struct {
 
 // NewFate makes a reply of explain readable.
 func NewFate(e *contract.Explained) Fate {
-	f := Fate{Service: e.Service, Outcome: strings.ReplaceAll(e.Verdict, "_", " "), Level: Good, Story: []string{e.Reason}}
+	f := Fate{Service: e.Service, Outcome: strings.ReplaceAll(e.Verdict, "_", " "), Level: Good, Story: []string{sentence(e.Reason)}}
 	switch e.Verdict {
 	case contract.VerdictDeadLettered, contract.VerdictDetached:
 		f.Level = Bad
@@ -44,7 +44,9 @@ func NewFate(e *contract.Explained) Fate {
 		f.Level = Bad
 		f.Story = append(f.Story, fmt.Sprintf("Dead letter %d: %s: %s (after %s).", l.Seq, l.Reason, l.Error, Plural(l.Attempts, "attempt")))
 	}
-	f.Story = append(f.Story, e.Unknown...)
+	for _, text := range e.Unknown {
+		f.Story = append(f.Story, "Not known: "+text+".")
+	}
 	return f
 }
 

@@ -10,10 +10,12 @@ import (
 // Lane is the page of one service.
 type Lane struct {
 	Service, Stream, State, Reason, Since, Owner string
-	Level                                        Level
-	Position                                     string
-	Lag, LagAge                                  string
-	Backlog, Oldest, Messages, Bytes, MaxBytes   string
+	// Why is what puts the lane on its level that its state does not say.
+	Why                                        string
+	Level                                      Level
+	Position                                   string
+	Lag, LagAge                                string
+	Backlog, Oldest, Messages, Bytes, MaxBytes string
 	// Room is how full the stream is, in percent.
 	Room        int
 	Queue       QueueLine
@@ -55,8 +57,9 @@ type FilledLine struct{ ID, Entity, Rows, Ended, Took string }
 
 // NewLane makes the page of a reply of describe. progress tells the rates of fills.
 func NewLane(s *contract.LaneStatus, now time.Time, progress *Progress) Lane {
+	level, why := judge(s)
 	l := Lane{
-		Service: s.Service, Stream: s.Stream, State: s.State, Reason: s.Reason, Owner: s.Owner, Level: levelOf(s),
+		Service: s.Service, Stream: s.Stream, State: s.State, Reason: s.Reason, Owner: s.Owner, Level: level, Why: why,
 		Position: position(s.Epoch, s.Seq), Lag: Count(s.Lag), LagAge: Seconds(s.LagSeconds),
 		Backlog: Count(s.Backlog), Oldest: Seconds(s.OldestUnacked),
 		Messages: Count(s.Messages), Bytes: Bytes(s.Bytes), MaxBytes: Bytes(uint64(max(s.MaxBytes, 0))),

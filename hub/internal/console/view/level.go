@@ -1,6 +1,10 @@
 package view
 
-import "github.com/replhub/replhub/internal/contract"
+import (
+	"slices"
+
+	"github.com/replhub/replhub/internal/contract"
+)
 
 // Level is how well something is. It is the class of a cell, beside the words that say
 // the same: no colour stands alone.
@@ -47,6 +51,8 @@ func judge(s *contract.LaneStatus) (level Level, why string) {
 	switch {
 	case len(s.Unavailable) > 0 || s.UnavailableLeftOut > 0:
 		return Bad, "instances wait"
+	case waitsForOwner(s):
+		return Bad, "rows do not come"
 	case s.LagSeconds >= lateSeconds:
 		return Warn, "late"
 	case s.DeadLetters > 0:
@@ -57,6 +63,11 @@ func judge(s *contract.LaneStatus) (level Level, why string) {
 		return Warn, "slow workers"
 	}
 	return Good, ""
+}
+
+// waitsForOwner reports whether a fill of rows gets none.
+func waitsForOwner(s *contract.LaneStatus) bool {
+	return s.Fill != nil && s.Fill.Stalled != "" || slices.ContainsFunc(s.OtherFills, func(f contract.FillStatus) bool { return f.Stalled != "" })
 }
 
 func paused(s *contract.LaneStatus) bool {

@@ -137,6 +137,28 @@ func TestOverviewOfAThousand(t *testing.T) {
 	}
 }
 
+func TestTroubleIsSaid(t *testing.T) {
+	waits := contract.FillStatus{Kind: contract.FillSnapshot, Stalled: "no instance serves a snapshot"}
+	for _, c := range []struct {
+		lane  contract.LaneStatus
+		level Level
+		why   string
+	}{
+		{contract.LaneStatus{State: contract.LaneLive}, Good, ""},
+		{contract.LaneStatus{State: contract.LaneStalled, DeadLetters: 1}, Bad, ""},
+		{contract.LaneStatus{State: contract.LaneLive, Unavailable: []contract.Unavailable{{}}, DeadLetters: 1}, Bad, "instances wait"},
+		{contract.LaneStatus{State: contract.LaneFilling, Fill: &waits}, Bad, "rows do not come"},
+		{contract.LaneStatus{State: contract.LaneFilling, Fill: &contract.FillStatus{}, OtherFills: []contract.FillStatus{waits}}, Bad, "rows do not come"},
+		{contract.LaneStatus{State: contract.LaneFilling, Fill: &contract.FillStatus{}}, Good, ""},
+		{contract.LaneStatus{State: contract.LaneLive, LagSeconds: lateSeconds, DeadLetters: 1}, Warn, "late"},
+		{contract.LaneStatus{State: contract.LaneLive, DeadLetters: 1}, Warn, "dead letters"},
+	} {
+		if level, why := judge(&c.lane); level != c.level || why != c.why {
+			t.Errorf("%+v is %s, %q", c.lane, level, why)
+		}
+	}
+}
+
 func TestAdvice(t *testing.T) {
 	for text, service := range map[string]string{
 		"registry unreachable: refused":              "",
@@ -229,7 +251,7 @@ func TestFates(t *testing.T) {
 		level   Level
 		says    string
 	}{
-		{contract.Explained{Verdict: contract.VerdictFiltered, Reason: "the filter says no"}, "filtered", Good, "the filter says no"},
+		{contract.Explained{Verdict: contract.VerdictFiltered, Reason: "the filter says no"}, "filtered", Good, "The filter says no."},
 		{contract.Explained{Verdict: contract.VerdictPending}, "pending", Warn, ""},
 		{contract.Explained{Verdict: contract.VerdictDetached}, "detached", Bad, ""},
 		{contract.Explained{Verdict: contract.VerdictCopied, Copy: &contract.ExplainedCopy{Seq: 7, State: contract.CopyDelivered, Delivered: &twice, Consumer: "workers"}}, "delivered", Warn, "message 7 of the lane, in the queue workers, delivered 2 times"},
