@@ -10,6 +10,13 @@ var fleetMutants = []mutant{
 		pkg:  "./hub", test: "TestStuckConsumerIsCreatedAgain",
 	},
 	{
+		name: "requests-of-a-stopping-hub-lost", guarantee: "6: a request that arrives while a hub stops is answered",
+		file: "hub/internal/control/server.go",
+		old:  "	c.settle()\n	c.mu.Lock()",
+		new:  "	c.mu.Lock()",
+		pkg:  "./hub", test: "TestRequestsWhileAHubStops",
+	},
+	{
 		name: "foreign-consumer-stays", guarantee: "9: a consumer of another rewind or lane is created again",
 		file: "hub/internal/consumers/stand.go",
 		old:  "	if w.foreign(ctx, l, stream, one, info) {\n		return\n	}\n",

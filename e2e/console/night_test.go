@@ -18,7 +18,7 @@ import (
 func TestNight(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	n := &night{stage: s}
+	n := &night{stage: s, all: make(chan struct{})}
 	n.begin()
 	s.page.Look(1100, 500, "light")
 
@@ -59,8 +59,10 @@ func TestNight(t *testing.T) {
 	s.page.Go(s.url + "/")
 	s.page.Await(`document.querySelector('#s-reports') && !document.body.innerText.includes('Degraded')`)
 	s.picture("night-8-morning")
-	if got := n.handled.Load(); got != nightEvents {
-		t.Errorf("search handled %d of %d events", got, nightEvents)
+	select {
+	case <-n.all:
+	case <-time.After(time.Minute):
+		t.Fatalf("search handled %d of %d events", n.handled.Load(), nightEvents)
 	}
 }
 
@@ -72,6 +74,7 @@ type night struct {
 
 	databaseUp, repaired atomic.Bool
 	handled              atomic.Int32
+	all                  chan struct{} // closed when search has handled every event
 }
 
 // begin starts the services, publishes, and waits until every trouble is there.
@@ -82,7 +85,9 @@ func (n *night) begin() {
 		if strings.Contains(string(d.Data), "Fitzwilliam") && !n.repaired.Load() {
 			return fmt.Errorf("index user %s: field name: 43 characters, more than 40", d.Key)
 		}
-		n.handled.Add(1)
+		if n.handled.Add(1) == nightEvents {
+			close(n.all)
+		}
 		return nil
 	})
 	n.subscribe("billing", users, func(context.Context, *replhub.Delivery) error {
@@ -114,6 +119,11 @@ func (n *night) subscribe(service string, interests []replhub.Interest, handle r
 		n.Fatal(err)
 	}
 	n.beside(sub.Run)
+	select { // what is published before a service is registered is not due to it
+	case <-sub.Ready():
+	case <-time.After(time.Minute):
+		n.Fatalf("%s is not ready", service)
+	}
 }
 
 func (n *night) client(service string) *replhub.Client {

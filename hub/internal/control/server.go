@@ -34,6 +34,9 @@ const (
 	// maxRequests bounds the control requests under way in one hub; one more is
 	// refused, so that a flood costs no memory.
 	maxRequests = 128
+	// settleTime bounds the wait for the server, and for requests that have arrived, when
+	// the hub stops.
+	settleTime = 2 * time.Second
 	// requestTime bounds one request.
 	requestTime = ownership.FinishTime - 5*time.Second
 	// forwardTime is how long a hub waits for the owner of a lane before it does the
@@ -140,13 +143,33 @@ func (c *Server) Serve(ctx context.Context, ready chan<- struct{}) error {
 	<-ctx.Done()
 	// They fail only where the connection is closed, which also ends the
 	// subscriptions.
-	_ = sub.Unsubscribe()
+	_ = sub.Drain()
 	_ = svc.Stop()
+	c.settle()
 	c.mu.Lock()
 	c.stopped = true
 	c.mu.Unlock()
 	c.wg.Wait()
 	return nil
+}
+
+// settle returns once no request can arrive any more and all that have arrived have begun. A
+// request that the server gave to a hub which then closes its connection would never be
+// answered.
+func (c *Server) settle() {
+	if c.cfg.Conn.FlushTimeout(settleTime) != nil {
+		return // the server is away, and gives the requests to nobody or to another hub
+	}
+	begun := make(chan struct{})
+	if c.cfg.Conn.Barrier(func() { close(begun) }) != nil {
+		return // the connection is closed
+	}
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-begun:
+	case <-timer.C:
+	}
 }
 
 // accept takes a request off the subscription's goroutine.
