@@ -77,6 +77,13 @@ var retentionMutants = []mutant{
 		pkg:  "./hub/internal/ingest/retention", test: "TestReleasedPinIsNotSetAgain",
 	},
 	{
+		name: "policies-not-recalled", guarantee: "policies: a hub that knows a policy in force adds it to a ledger that another hub stored again",
+		file: "hub/internal/ingest/retention/recall.go",
+		old:  "		older = l.recallPolicies(known)\n",
+		new:  "",
+		pkg:  "./hub/internal/ingest/retention", test: "TestPoliciesAreRecalled",
+	},
+	{
 		name: "lanes-before-pins", guarantee: "1: pins are counted before the lanes are looked at",
 		file: "hub/internal/ingest/retention/trim.go",
 		old:  `	t.pinnings, t.done.Floor = l.Pinnings, l.Floor`,

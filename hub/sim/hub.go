@@ -21,8 +21,10 @@ type hub struct {
 	alive  bool
 	frozen bool
 	// open says that the hub knows ingest: it begins nothing before.
-	open     bool
-	known    *retention.Ledger
+	open  bool
+	known *retention.Ledger
+	// inForce are the policies that the hub has read to be in force, by entity.
+	inForce  map[string]uint64
 	self     *process
 	writers  []*writer // by service; nil before the hub knows the lane
 	owns     []bool    // by service
@@ -45,6 +47,7 @@ func (w *World) newHub(name string) *hub {
 	h := &hub{w: w, name: name, alive: true, writers: make([]*writer, len(w.services)), owns: make([]bool, len(w.services))}
 	h.standings, h.trimmingLane = make([]history.Standings, len(w.services)), make([]bool, len(w.services))
 	h.rewinding = make([]bool, len(w.services))
+	h.inForce = make(map[string]uint64)
 	h.self = &process{name: name, hub: h}
 	for range w.services {
 		h.hearings = append(h.hearings, &hearings{Hearing: partition.NewHearing()})

@@ -78,7 +78,7 @@ func newJudge(w *World) *judge {
 		unpinned: make(map[string]retention.Pin),
 		handOf:   make(map[string]int), firstOf: make(map[int]string), handling: newHandling(),
 		redriven: redriven{back: make(map[string]map[uint64]bool), cameBackAt: make(map[copyIn]*stored), times: make(map[copyOf]int)},
-		private:  private{inForce: make(map[string]uint64), wentBackAt: make(map[string]time.Time)},
+		private:  private{inForce: make(map[string]uint64), wentBackAt: make(map[string]time.Time), unmarked: make(map[string]bool)},
 		rewound:  rewound{rewinds: make(map[string]string), again: make(map[copyIn]bool)},
 	}
 }

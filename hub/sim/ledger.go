@@ -51,6 +51,7 @@ func (h *hub) writeLedger(p *process, s retention.WriteLedger, answer answered) 
 
 // remember keeps a ledger that was read or written, as package ingest does.
 func (h *hub) remember(l *retention.Ledger) {
+	h.learn(l)
 	if l.Replaces(h.known) {
 		h.known = l
 	}

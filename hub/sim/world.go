@@ -174,6 +174,7 @@ func (w *World) onServers(a Action) {
 		w.recreate()
 	case Forget:
 		w.forget()
+		w.judge.marksLost()
 	case Restart:
 		if a.N > 0 {
 			w.killServer()

@@ -33,6 +33,27 @@ func TestLedgerWithPolicies(t *testing.T) {
 	}
 }
 
+// A hub that did not know of a policy may store a deleted ledger again, with a count of
+// pinnings above that of the hubs which do know. These add the mark. A mark that was
+// forgotten in an intact ledger does not come back.
+func TestPoliciesAreRecalled(t *testing.T) {
+	epochs := []Range{{Epoch: 1, First: 1, Created: time.Unix(1, 0)}}
+	known := &Ledger{Epochs: epochs, Pinnings: 6, Policies: map[string]PolicyMark{"user": {Rev: 5, InForce: 5}}}
+	read := Read{Known: known, Revision: 1, Ledger: Ledger{Epochs: epochs, Pinnings: 1000, Lost: 7}}
+	got, improved := read.latest()
+	if !improved || got.Behind("user", 4) != 5 {
+		t.Errorf("a ledger that was stored again has %v", got.Policies)
+	}
+	got, improved = Read{Known: &got, Revision: 2, Ledger: got}.latest()
+	if improved || got.Behind("user", 4) != 5 {
+		t.Errorf("then %v, changed %v", got.Policies, improved)
+	}
+	read.Ledger.Lost = 0
+	if got, improved = read.latest(); improved || len(got.Policies) > 0 {
+		t.Errorf("an intact ledger has %v", got.Policies)
+	}
+}
+
 // TestRegistrationsUnderWay: those that may still be at work are waited for; the lanes of
 // those whose hub gave up are fenced.
 func TestRegistrationsUnderWay(t *testing.T) {

@@ -88,6 +88,11 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 	if known == nil || len(known.Epochs) == 0 {
 		return false
 	}
+	if l.Lost > 0 && l.Lost != known.Lost {
+		// The hub that stored the ledger again may not have known of a policy, and its count of
+		// pinnings says nothing of that.
+		older = l.recallPolicies(known)
+	}
 	epoch := known.Current().Epoch
 	switch {
 	case len(l.Epochs) == 0 || l.Current().Epoch < epoch:
