@@ -34,6 +34,7 @@ type Client struct {
 	order      keyOrder
 	room       chan struct{} // a token for each event of MaxPending
 	inflight   inflight
+	serving    inflight // calls of ServeRows, which end when closed is closed
 	batches    batchState
 
 	closing sync.Once
@@ -101,6 +102,7 @@ func (c *Client) Close() {
 		idle := c.inflight.stop()
 		close(c.closed)
 		<-idle
+		<-c.serving.stop()
 		c.reconnects.close()
 		c.replies.close()
 		if c.own {

@@ -19,6 +19,7 @@ var allowed = []string{
 	"golang.org/x/sys/",
 	"github.com/replhub/replhub/internal/reconnect",
 	"github.com/replhub/replhub/subjects",
+	"github.com/replhub/replhub/internal/barrier",
 	"github.com/replhub/replhub/internal/contract",
 	"github.com/replhub/replhub/internal/digest",
 	"github.com/replhub/replhub/internal/jsapi",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/replhub/replhub/internal/barrier"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -26,6 +27,9 @@ const (
 	snapshotPulse = time.Second
 	// snapshotTime bounds one call where the request says nothing.
 	snapshotTime = time.Minute
+	// snapshotSettle bounds the wait for requests that have arrived, at the end: functions of
+	// the connection's owner may hold it up.
+	snapshotSettle = time.Second
 )
 
 // SnapshotFunc yields the rows of an entity that follow a key, until no row is left
@@ -84,6 +88,10 @@ func (c *Client) ServeRows(ctx context.Context, entity string, rows Rows) error 
 	case rows.All == nil:
 		return fmt.Errorf("serve a snapshot of %s: the function is missing", entity)
 	}
+	if err := c.serving.begin(); err != nil {
+		return fmt.Errorf("serve a snapshot of %s: %w", entity, err)
+	}
+	defer c.serving.end()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &snapshots{client: c, entity: name.String(), rows: rows.All, lookup: rows.Of, slots: make(chan struct{}, maxSnapshots)}
@@ -103,7 +111,9 @@ func (c *Client) ServeRows(ctx context.Context, entity string, rows Rows) error 
 	_ = sub.Drain()
 	cancel()
 	s.close()
-	// No request arrives after this has returned.
+	// No request arrives after this has returned, and those that had arrived are refused. If
+	// it fails, the server is away.
+	_ = barrier.Wait(c.nc, snapshotSettle)
 	_ = c.nc.FlushTimeout(c.cfg.Timeout)
 	return end
 }

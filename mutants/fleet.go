@@ -12,8 +12,8 @@ var fleetMutants = []mutant{
 	{
 		name: "requests-of-a-stopping-hub-lost", guarantee: "6: a request that arrives while a hub stops is answered",
 		file: "hub/internal/control/server.go",
-		old:  "	c.settle()\n	c.mu.Lock()",
-		new:  "	c.mu.Lock()",
+		old:  "	_ = barrier.Wait(c.cfg.Conn, settleTime)\n	c.mu.Lock()",
+		new:  "	_ = barrier.Wait\n	c.mu.Lock()",
 		pkg:  "./hub", test: "TestRequestsWhileAHubStops",
 	},
 	{

@@ -190,6 +190,20 @@ var sdkMutants = []mutant{
 		pkg:  ".", test: "TestDeadLetters",
 	},
 	{
+		name: "requests-of-an-ending-owner-lost", guarantee: "snapshots: an owner that ends answers the requests that have arrived",
+		file: "snapshot.go",
+		old:  "	_ = barrier.Wait(c.nc, snapshotSettle)\n",
+		new:  "	_ = barrier.Wait\n",
+		pkg:  ".", test: "TestRequestsWhileAnOwnerEnds",
+	},
+	{
+		name: "close-leaves-owners-behind", guarantee: "snapshots: an owner that closes its client answers the requests that have arrived",
+		file: "client.go",
+		old:  "		<-c.serving.stop()\n",
+		new:  "",
+		pkg:  ".", test: "TestRequestsWhileAnOwnerEnds",
+	},
+	{
 		name: "watermark-after-rows", guarantee: "snapshots: no newer change is overwritten",
 		file: "hub/internal/lane/owner.go",
 		old:  "	return o.decode(at, from, origin, msgs)\n",

@@ -26,6 +26,7 @@ import (
 	"github.com/replhub/replhub/hub/internal/ownership"
 	"github.com/replhub/replhub/hub/internal/reply"
 	"github.com/replhub/replhub/hub/internal/request"
+	"github.com/replhub/replhub/internal/barrier"
 	"github.com/replhub/replhub/internal/contract"
 	"github.com/replhub/replhub/subjects"
 )
@@ -145,31 +146,14 @@ func (c *Server) Serve(ctx context.Context, ready chan<- struct{}) error {
 	// subscriptions.
 	_ = sub.Drain()
 	_ = svc.Stop()
-	c.settle()
+	// A request that the server gives to a hub which closes its connection is never answered.
+	// If this fails, the server is away and gives its requests to nobody.
+	_ = barrier.Wait(c.cfg.Conn, settleTime)
 	c.mu.Lock()
 	c.stopped = true
 	c.mu.Unlock()
 	c.wg.Wait()
 	return nil
-}
-
-// settle returns once no request can arrive any more and all that have arrived have begun. A
-// request that the server gave to a hub which then closes its connection would never be
-// answered.
-func (c *Server) settle() {
-	if c.cfg.Conn.FlushTimeout(settleTime) != nil {
-		return // the server is away, and gives the requests to nobody or to another hub
-	}
-	begun := make(chan struct{})
-	if c.cfg.Conn.Barrier(func() { close(begun) }) != nil {
-		return // the connection is closed
-	}
-	timer := time.NewTimer(settleTime)
-	defer timer.Stop()
-	select {
-	case <-begun:
-	case <-timer.C:
-	}
 }
 
 // accept takes a request off the subscription's goroutine.
