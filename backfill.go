@@ -74,8 +74,9 @@ type Fill struct {
 	ID string
 	// Filter is that of a backfill; empty otherwise.
 	Filter string
-	// Rows is how many of the owner's rows the hub has processed.
-	Rows uint64
+	// Rows is how many of the owner's rows the hub has processed, of about Total. Total is 0
+	// where the owner does not say how many it has (see Rows.Count).
+	Rows, Total uint64
 	// Began is when the rows were requested; zero for events.
 	Began time.Time
 	// Waits is the reason why no rows come; empty while they come.
@@ -100,7 +101,7 @@ func fillsOf(s *contract.LaneStatus) (under []Fill, ended []Filled) {
 	}
 	for i := range all {
 		f := &all[i]
-		fill := Fill{Entities: f.Entities, ID: f.ID, Filter: f.Filter, Rows: f.Rows, Waits: f.Stalled}
+		fill := Fill{Entities: f.Entities, ID: f.ID, Filter: f.Filter, Rows: f.Rows, Total: f.Total, Waits: f.Stalled}
 		if f.Began != nil {
 			fill.Began = *f.Began
 		}

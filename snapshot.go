@@ -75,6 +75,11 @@ type Rows struct {
 	// Of yields the rows of some keys. Without it, All reads all rows in order to find some:
 	// for a backfill of keys, and for the rows in which a replica differs.
 	Of LookupFunc
+	// Count says about how many rows there are, for the progress that operators see: an
+	// estimate of the database is enough. It is called at most once a minute while rows are
+	// requested, one call at a time. The rows wait for it, so its context ends after a second.
+	// Errors are logged at the debug level. Without Count, operators see no remaining time.
+	Count func(ctx context.Context) (uint64, error)
 }
 
 // ServeRows serves rows as ServeSnapshot does, and looks up the rows of keys by Rows.Of.
@@ -94,7 +99,7 @@ func (c *Client) ServeRows(ctx context.Context, entity string, rows Rows) error 
 	defer c.serving.end()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &snapshots{client: c, entity: name.String(), rows: rows.All, lookup: rows.Of, slots: make(chan struct{}, maxSnapshots)}
+	s := &snapshots{client: c, entity: name.String(), rows: rows.All, lookup: rows.Of, slots: make(chan struct{}, maxSnapshots), count: rowCount{ask: rows.Count}}
 	sub, err := c.nc.QueueSubscribe(contract.SubjectSnapshot+s.entity, contract.GroupSnapshot, func(m *nats.Msg) { s.accept(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("serve a snapshot of %s: %w", entity, closedError(err))
@@ -125,6 +130,7 @@ type snapshots struct {
 	rows   SnapshotFunc
 	lookup LookupFunc // nil where keys cannot be looked up
 	slots  chan struct{}
+	count  rowCount
 
 	mu     sync.Mutex // guards closed, and wg against its end
 	closed bool
@@ -172,6 +178,10 @@ func (s *snapshots) serve(ctx context.Context, a *answer) {
 	var pulse sync.WaitGroup
 	pulse.Go(func() { a.beat(ctx) })
 	err := s.fill(ctx, a)
+	var all uint64
+	if err == nil && a.asked.Digest == nil && len(a.asked.Keys) == 0 {
+		all = s.count.about(ctx, s.client.log)
+	}
 	cancel()
 	pulse.Wait()
 	if err != nil {
@@ -179,7 +189,7 @@ func (s *snapshots) serve(ctx context.Context, a *answer) {
 		a.refuse(err)
 		return
 	}
-	a.end()
+	a.end(all)
 }
 
 // fill has the function yield an answer's rows.
@@ -292,13 +302,17 @@ func (a *answer) beat(ctx context.Context) {
 	}
 }
 
-func (a *answer) end() {
+// end ends the answer of an owner that has about so many rows in all; 0 is not known.
+func (a *answer) end(all uint64) {
 	header := nats.Header{
 		contract.HeaderRow:    []string{strconv.Itoa(a.rows)},
 		contract.HeaderOrigin: []string{a.client.Service()},
 	}
 	if a.read != "" {
 		header[contract.HeaderDigest] = []string{a.read}
+	}
+	if all > 0 {
+		header[contract.HeaderRows] = []string{strconv.FormatUint(all, 10)}
 	}
 	a.say(contract.SnapshotEnd, header)
 }

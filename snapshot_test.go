@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,9 +35,14 @@ func numbers(n int) replhub.SnapshotFunc {
 // serve serves a snapshot of user until the test ends or stop is called.
 func (l *lab) serve(c *replhub.Client, rows replhub.SnapshotFunc) (stop func() error) {
 	l.t.Helper()
+	return l.serveRows(c, replhub.Rows{All: rows})
+}
+
+func (l *lab) serveRows(c *replhub.Client, rows replhub.Rows) (stop func() error) {
+	l.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- c.ServeSnapshot(ctx, "user", rows) }()
+	go func() { done <- c.ServeRows(ctx, "user", rows) }()
 	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-done
@@ -103,6 +109,42 @@ func TestServeSnapshotAnswersInChunks(t *testing.T) {
 			end.Header.Get("Replhub-Row") != strconv.Itoa(len(tt.want)) || end.Header.Get("Replhub-Origin") != "accounts" {
 			t.Errorf("asked for %+v: %q, %v", tt.asked, keys, end.Header)
 		}
+	}
+}
+
+// The end of an answer says about how many rows there are, and the rows come also where
+// nobody can count them.
+func TestServeRowsTellsHowManyThereAre(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		count func(context.Context) (uint64, error)
+		want  string
+	}{
+		"counted": {func(context.Context) (uint64, error) { return 1000, nil }, "1000"},
+		"fails":   {func(context.Context) (uint64, error) { return 1000, errors.New("no statistics") }, ""},
+		"panics":  {func(context.Context) (uint64, error) { panic("no statistics") }, ""},
+		"hangs":   {func(ctx context.Context) (uint64, error) { <-ctx.Done(); return 0, ctx.Err() }, ""},
+		"unknown": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			var calls atomic.Int32
+			rows := replhub.Rows{All: numbers(10)}
+			if c.count != nil {
+				rows.Count = func(ctx context.Context) (uint64, error) { calls.Add(1); return c.count(ctx) }
+			}
+			l.serveRows(l.client(func(c *replhub.Config) { c.Service = "accounts" }), rows)
+			for after, want := range map[string]int{"": 4, "4": 4, "8": 2} {
+				keys, end, _ := l.askRows(l.js().Conn(), contract.SnapshotRequest{After: after, Limit: 4})
+				if got := end.Header.Get("Replhub-Rows"); len(keys) != want || got != c.want {
+					t.Errorf("behind %q: %q of %q", after, keys, got)
+				}
+			}
+			if n := calls.Load(); c.count != nil && n != 1 {
+				t.Errorf("counted %d times within a minute", n)
+			}
+		})
 	}
 }
 

@@ -12,9 +12,10 @@ type Progress struct {
 	// State is the lane's.
 	State replhub.State
 	// Filling are the entities whose rows or older events are copied to the lane, and
-	// Rows how many rows of the owners were copied so far.
-	Filling []string
-	Rows    uint64
+	// Rows how many rows of the owners were copied so far, of about Total. Total is 0 where an
+	// owner does not say how many it has.
+	Filling     []string
+	Rows, Total uint64
 	// Applied counts the changes that this instance handled, and Rate is the recent number
 	// of changes per second.
 	Applied uint64
@@ -65,12 +66,18 @@ func (p *pace) progress(now time.Time, s *replhub.Status, done uint64, away repl
 	left := s.Backlog + s.Lag
 	p.look(now, done, left)
 	out := Progress{State: s.State, Applied: done, Rate: max(p.rate, 0), Left: left, DeadLetters: s.DeadLetters}
+	known := true
 	for _, f := range s.Fills {
 		out.Filling = append(out.Filling, f.Entities...)
 		out.Rows += f.Rows
+		out.Total += f.Total
+		known = known && (f.Total > 0 || f.ID == "")
 		if f.Waits != "" {
 			out.Waits = f.Waits
 		}
+	}
+	if !known {
+		out.Total = 0
 	}
 	if len(s.Fills) == 0 && left > 0 && p.drain > 0 {
 		out.Remaining = time.Duration(float64(left) / p.drain * float64(time.Second))

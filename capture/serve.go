@@ -92,7 +92,7 @@ func (s *server) whileCapturing(ctx context.Context) error {
 			}
 			served[entity] = true
 			group.Go(func() error {
-				return s.client.ServeRows(ctx, entity, replhub.Rows{All: s.snapshots.Func(entity), Of: s.snapshots.Lookup(entity)})
+				return s.client.ServeRows(ctx, entity, replhub.Rows{All: s.snapshots.Func(entity), Of: s.snapshots.Lookup(entity), Count: s.snapshots.Count(entity)})
 			})
 		}
 	}

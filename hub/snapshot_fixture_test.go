@@ -108,13 +108,18 @@ func (u *users) all() map[string]string {
 // serve serves the table's rows until the test ends or stop is called.
 func (w *world) serve(service string, rows replhub.SnapshotFunc) (stop func()) {
 	w.t.Helper()
+	return w.serveRows(service, replhub.Rows{All: rows})
+}
+
+func (w *world) serveRows(service string, rows replhub.Rows) (stop func()) {
+	w.t.Helper()
 	client, err := replhub.Connect(w.t.Context(), replhub.Config{Conn: w.connect(), Service: service, Logger: quiet(w.t)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- client.ServeSnapshot(ctx, "user", rows) }()
+	go func() { done <- client.ServeRows(ctx, "user", rows) }()
 	stopped := false
 	stop = func() {
 		if stopped {

@@ -171,6 +171,33 @@ func TestSnapshotWaitsForItsOwner(t *testing.T) {
 	}
 }
 
+// Describe says about how many rows the owner has, as long as they come.
+func TestSnapshotSaysHowManyRowsThereAre(t *testing.T) {
+	w := newWorld(t)
+	w.startHub()
+	w.publish("db.tenant.create", `{"id":"t"}`)
+	w.register("s", `{"interests":[{"entity":"user","start":"snapshot"}]}`)
+	u := newUsers(3 * few)
+	gate := make(chan struct{})
+	w.serveRows("accounts", replhub.Rows{
+		All: func(ctx context.Context, after string, yield func(replhub.Event) error) error {
+			if after != "" {
+				select {
+				case <-gate:
+				case <-ctx.Done():
+				}
+			}
+			return u.snapshot(ctx, after, yield)
+		},
+		Count: func(context.Context) (uint64, error) { return 600, nil },
+	})
+	w.fill("the number of rows", "s", func(f *contract.FillStatus) bool { return f.Total == 600 && f.Rows == few })
+	close(gate)
+	if got := len(rowsOf(t, w.settled("s"), false)); got != 3*few {
+		t.Errorf("%d rows", got)
+	}
+}
+
 // Filter and fields hold for rows, whatever ops are wanted of events; a row that
 // they cannot judge is a dead letter, each one of its own.
 func TestSnapshotIsFilteredAndProjected(t *testing.T) {

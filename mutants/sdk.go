@@ -206,8 +206,8 @@ var sdkMutants = []mutant{
 	{
 		name: "watermark-after-rows", guarantee: "snapshots: no newer change is overwritten",
 		file: "hub/internal/lane/owner.go",
-		old:  "	return o.decode(at, from, origin, msgs)\n",
-		new:  "	if at, err = watermark(ctx, o.ingest); err != nil {\n		return nil, err\n	}\n	return o.decode(at, from, origin, msgs)\n",
+		old:  "	c, err := o.decode(at, from, origin, msgs)\n",
+		new:  "	if at, err = watermark(ctx, o.ingest); err != nil {\n		return nil, err\n	}\n	c, err := o.decode(at, from, origin, msgs)\n",
 		pkg:  "./hub", test: "TestChangeWhileRowsAreOnTheirWay",
 	},
 	{

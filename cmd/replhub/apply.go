@@ -363,7 +363,7 @@ func progressText(p apply.Progress) string {
 	parts := []string{fmt.Sprintf("%s applied, %.0f/s", count(p.Applied), p.Rate)}
 	if len(p.Filling) > 0 {
 		slices.Sort(p.Filling)
-		parts = append(parts, fmt.Sprintf("copying %s: %s", strings.Join(slices.Compact(p.Filling), ", "), plural(p.Rows, "row")))
+		parts = append(parts, fmt.Sprintf("copying %s: %s", strings.Join(slices.Compact(p.Filling), ", "), rowsText(p.Rows, p.Total)))
 	}
 	if p.Left > 0 {
 		left := count(p.Left) + " left"

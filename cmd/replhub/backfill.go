@@ -134,10 +134,13 @@ type backfillLine struct {
 	// UnderWay says that the backfill was already under way before the request.
 	UnderWay bool   `json:"under_way,omitempty"`
 	Rows     uint64 `json:"rows"`
-	After    string `json:"after,omitempty"`
-	// Rate is how many rows a second were copied, without those of the first second. How many
-	// there are is not known: the owner is asked for a part at a time.
-	Rate float64 `json:"per_second,omitempty"`
+	// Total is about how many rows the owner has; absent where it does not say.
+	Total uint64 `json:"total,omitempty"`
+	After string `json:"after,omitempty"`
+	// Rate is how many rows a second were copied, without those of the first second, and
+	// RemainingSeconds how long the others take at that rate; absent where Total is.
+	Rate             float64 `json:"per_second,omitempty"`
+	RemainingSeconds float64 `json:"remaining_seconds,omitempty"`
 	// Reason is why it waits.
 	Reason string     `json:"reason,omitempty"`
 	Began  time.Time  `json:"began"`

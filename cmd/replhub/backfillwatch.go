@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -107,7 +108,7 @@ func (w *backfillWatch) progress(f *contract.FillStatus, lane *contract.LaneStat
 	if reason == "" && lane.State != contract.LaneFilling && lane.State != contract.LaneLive {
 		reason = strings.TrimSuffix("the lane is "+lane.State+": "+lane.Reason, ": ")
 	}
-	text := plural(f.Rows, "row")
+	text := rowsText(f.Rows, f.Total)
 	if f.After != "" {
 		text += fmt.Sprintf(", up to key %q", f.After)
 	}
@@ -122,12 +123,17 @@ func (w *backfillWatch) progress(f *contract.FillStatus, lane *contract.LaneStat
 	if rate > 0 {
 		text += fmt.Sprintf(", %.0f/s", rate)
 	}
+	var left float64
+	if rate > 0 && f.Total > f.Rows {
+		left = math.Round(float64(f.Total-f.Rows) / rate)
+		text += fmt.Sprintf(", about %s left", humanDuration(time.Duration(left)*time.Second))
+	}
 	if w.app.json {
 		line := w.line(backfillCopying)
 		if reason != "" {
 			line.State = backfillWaiting
 		}
-		line.Rows, line.After, line.Reason, line.Rate = f.Rows, f.After, reason, rate
+		line.Rows, line.Total, line.After, line.Reason, line.Rate, line.RemainingSeconds = f.Rows, f.Total, f.After, reason, rate, left
 		return w.printJSON(line)
 	}
 	if !w.app.isTerminal(w.app.out) {

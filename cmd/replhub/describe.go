@@ -66,6 +66,14 @@ func unavailableText(u *contract.Unavailable) string {
 	return fmt.Sprintf("instance %s since %s, %s: %s", u.Instance, humanTime(u.Since), plural(u.Attempts, "attempt"), u.Error)
 }
 
+// rowsText is how many rows were copied, of about how many if that is known.
+func rowsText(rows, total uint64) string {
+	if total == 0 {
+		return plural(rows, "row")
+	}
+	return fmt.Sprintf("%s of about %s", count(rows), plural(max(rows, total), "row"))
+}
+
 // fillText is how far a fill is, and why it waits.
 func fillText(f *contract.FillStatus) string {
 	entities := list(f.Entities, "-")
@@ -79,7 +87,7 @@ func fillText(f *contract.FillStatus) string {
 			what += " where " + f.Filter
 		}
 	}
-	text := fmt.Sprintf("%s: %s of %s", entities, plural(f.Rows, "row"), what)
+	text := fmt.Sprintf("%s: %s of %s", entities, rowsText(f.Rows, f.Total), what)
 	if f.After != "" {
 		text += fmt.Sprintf(", up to key %q", f.After)
 	}

@@ -26,9 +26,11 @@ type statusLine struct {
 	RemainingSeconds float64 `json:"remaining_seconds,omitempty"`
 	// Copying are the entities whose rows, or older events, the hub copies, and Rows how
 	// many rows it has copied so far.
-	Copying     []string `json:"copying,omitempty"`
-	Rows        uint64   `json:"rows,omitempty"`
-	DeadLetters uint64   `json:"dead_letters"`
+	Copying []string `json:"copying,omitempty"`
+	Rows    uint64   `json:"rows,omitempty"`
+	// Total is about how many rows the owners have; absent where one does not say.
+	Total       uint64 `json:"total,omitempty"`
+	DeadLetters uint64 `json:"dead_letters"`
 	// Reason says why the command waits.
 	Reason string `json:"reason,omitempty"`
 }
@@ -77,7 +79,7 @@ func (s *statusLines) show(line statusLine) {
 func applyLine(service string, p apply.Progress) statusLine {
 	return statusLine{
 		Service: service, Done: p.Applied, Rate: float64(int(p.Rate*10)) / 10, Left: p.Left, RemainingSeconds: p.Remaining.Round(time.Second).Seconds(),
-		Copying: p.Filling, Rows: p.Rows, DeadLetters: p.DeadLetters, Reason: p.Waits,
+		Copying: p.Filling, Rows: p.Rows, Total: p.Total, DeadLetters: p.DeadLetters, Reason: p.Waits,
 	}
 }
 

@@ -159,7 +159,7 @@ func (w *watcher) line(lane *contract.LaneStatus) error {
 	}
 	text := fmt.Sprintf("%s %s: lag %d, backlog %d, dead letters %d", lane.Service, lane.State, lane.Lag, lane.Backlog, lane.DeadLetters)
 	if f := lane.Fill; f != nil && f.OfRows() {
-		text += fmt.Sprintf(", %s of %s", plural(f.Rows, "row"), list(f.Entities, "-"))
+		text += fmt.Sprintf(", %s of %s", rowsText(f.Rows, f.Total), list(f.Entities, "-"))
 	}
 	if lane.Reason != "" {
 		text += "; " + printable(lane.Reason)

@@ -66,7 +66,7 @@ func letterHeaders() []string {
 }
 
 func rowHeaders() []string {
-	return traceHeaders(contract.HeaderKey, contract.HeaderRow, contract.HeaderVersion, headerContentType, contract.HeaderSnapshot, contract.HeaderDigest, contract.HeaderError)
+	return traceHeaders(contract.HeaderKey, contract.HeaderRow, contract.HeaderVersion, headerContentType, contract.HeaderSnapshot, contract.HeaderRows, contract.HeaderDigest, contract.HeaderError)
 }
 
 const headerContentType = "Content-Type"

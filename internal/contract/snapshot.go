@@ -28,6 +28,9 @@ const (
 	// HeaderSnapshot is on those messages of an owner that are no rows: one of the
 	// Snapshot constants.
 	HeaderSnapshot = "Replhub-Snapshot"
+	// HeaderRows is, on the end of an owner's answer, about how many rows the owner has in
+	// all. It is for the progress that people see, and absent where the owner does not know.
+	HeaderRows = "Replhub-Rows"
 )
 
 // What a message with HeaderSnapshot says.

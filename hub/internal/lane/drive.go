@@ -100,6 +100,7 @@ func (d *driver) observe() {
 	for _, n := range d.fetches.news() {
 		if n.chunk != nil {
 			d.core.RowsCame(n.number, n.chunk.rows, n.chunk.origin)
+			d.core.RowsCounted(n.number, n.chunk.all)
 		} else {
 			d.core.RowsLate(n.number, n.trouble)
 		}

@@ -71,7 +71,21 @@ func (o owner) ask(ctx context.Context, from Snapshot) (*chunk, error) {
 	if from.Row > 0 && origin != from.Origin {
 		return nil, differentOwner(o.interest.Entity, from.Origin, origin)
 	}
-	return o.decode(at, from, origin, msgs)
+	c, err := o.decode(at, from, origin, msgs)
+	if err != nil {
+		return nil, err
+	}
+	c.all = rowsIn(end)
+	return c, nil
+}
+
+// rowsIn is about how many rows the owner says that it has; 0 where it does not say.
+func rowsIn(end nats.Header) uint64 {
+	n, err := strconv.ParseUint(end.Get(contract.HeaderRows), 10, 64)
+	if err != nil {
+		return 0 // it is for progress alone
+	}
+	return n
 }
 
 // watermark is the last event in ingest. Rows that are requested while ingest is

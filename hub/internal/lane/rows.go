@@ -24,6 +24,8 @@ const (
 type chunk struct {
 	rows   []*event.Event
 	origin string
+	// all is about how many rows the owner has; 0 where it does not say.
+	all uint64
 }
 
 // size estimates how many bytes the rows take in memory.

@@ -8,10 +8,11 @@ import (
 )
 
 // describeFills reports the progress of a lane's fills. waiting says, by the ids of
-// interests, why snapshots wait.
-func describeFills(status *contract.LaneStatus, s lane.State, waiting map[string]string) {
+// interests, why snapshots wait; rows, by the ids of the fills' rows, about how many rows
+// there are.
+func describeFills(status *contract.LaneStatus, s lane.State, waiting map[string]string, rows map[string]uint64) {
 	for i, f := range s.Fills {
-		fill := fillStatus(s, f, waiting)
+		fill := fillStatus(s, f, waiting, rows)
 		if i == 0 {
 			status.Fill = &fill
 			continue
@@ -23,7 +24,7 @@ func describeFills(status *contract.LaneStatus, s lane.State, waiting map[string
 	}
 }
 
-func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) contract.FillStatus {
+func fillStatus(s lane.State, f lane.Fill, waiting map[string]string, rows map[string]uint64) contract.FillStatus {
 	out := contract.FillStatus{Kind: contract.FillEvents, From: f.From, At: f.At.Seq, To: s.Pos.Seq}
 	for _, in := range s.Interests {
 		if slices.Contains(f.IDs, in.ID) {
@@ -37,6 +38,9 @@ func fillStatus(s lane.State, f lane.Fill, waiting map[string]string) contract.F
 		}
 		out.ID = f.RowsID()
 		out.Rows, out.After, out.Began = f.Snapshot.Row, f.Snapshot.After, &f.Snapshot.Began
+		if out.Total = rows[f.RowsID()]; len(f.Snapshot.Keys) > 0 {
+			out.Total = uint64(len(f.Snapshot.Keys))
+		}
 		out.Stalled = waiting[f.IDs[0]]
 	}
 	return out

@@ -48,9 +48,10 @@ func (r *Reporter) lane(ctx context.Context, service subjects.Name, end ingest.M
 func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.State, end ingest.Mark) ingest.Mark {
 	// The owner's memory is newer than the stream.
 	var waiting map[string]string
+	var rows map[string]uint64
 	if l := r.cfg.Lanes.Get(service); l != nil && l.Owned() {
 		own := l.Status()
-		waiting = own.Waiting
+		waiting, rows = own.Waiting, own.Rows
 		if s.Pos.Before(own.State.Pos.Position) {
 			s.Pos = own.State.Pos
 		}
@@ -72,7 +73,7 @@ func (r *Reporter) describeState(status *Lane, service subjects.Name, s lane.Sta
 			status.Lag = end.Seq
 		}
 	}
-	describeFills(&status.LaneStatus, s, waiting)
+	describeFills(&status.LaneStatus, s, waiting, rows)
 	parked := r.parkedReason(service)
 	switch {
 	case s.Detached != nil:

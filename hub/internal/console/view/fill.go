@@ -11,7 +11,8 @@ import (
 // FillLine is how far a fill has come.
 type FillLine struct {
 	Kind, Entities, Filter, Stalled, Done, Rate, Remaining string
-	// Ratio is in percent; Known is false where the end is not known, as of rows.
+	// Ratio is in percent; Known is false where the end is not known: of rows whose owner does not
+	// say how many there are.
 	Ratio int
 	Known bool
 }
@@ -40,8 +41,19 @@ func (p *Progress) line(service string, f *contract.FillStatus, now time.Time) F
 	line := FillLine{Kind: f.Kind, Entities: strings.Join(f.Entities, ", "), Filter: f.Filter, Stalled: f.Stalled}
 	if f.OfRows() {
 		line.Done = Plural(f.Rows, "row")
-		if f.Began != nil && f.Rows > 0 {
-			line.Rate = Rate(float64(f.Rows) / max(now.Sub(*f.Began).Seconds(), 1))
+		if f.Total > 0 { // about, and a table grows
+			line.Known, line.Ratio = true, int(100*min(f.Rows, f.Total)/f.Total)
+			line.Done = Count(f.Rows) + " of about " + Plural(max(f.Total, f.Rows), "row")
+		}
+		rate := p.rate(service+" "+f.ID, f.Rows, now, f.Stalled != "")
+		if rate == 0 && f.Began != nil && f.Stalled == "" {
+			rate = float64(f.Rows) / max(now.Sub(*f.Began).Seconds(), 1)
+		}
+		if rate > 0 {
+			line.Rate = Rate(rate)
+			if f.Total > f.Rows {
+				line.Remaining = Seconds(float64(f.Total-f.Rows) / rate)
+			}
 		}
 		return line
 	}
@@ -53,19 +65,20 @@ func (p *Progress) line(service string, f *contract.FillStatus, now time.Time) F
 		line.Ratio = int(100 * done / all)
 	}
 	line.Done = Count(done) + " of " + Plural(all, "event")
-	rate := p.rate(service+" "+line.Entities, f.At, now)
+	rate := p.rate(service+" "+line.Entities, f.At, now, false)
 	if rate > 0 {
 		line.Rate, line.Remaining = Rate(rate), Seconds(float64(to-f.At)/rate)
 	}
 	return line
 }
 
-// rate is events in a second since the fill was first seen; 0 when that is not known.
-func (p *Progress) rate(id string, at uint64, now time.Time) float64 {
+// rate is events or rows in a second since the fill was first seen, or last waited; 0 when
+// that is not known.
+func (p *Progress) rate(id string, at uint64, now time.Time, waits bool) float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, known := p.seen[id]
-	if !known || at < before.at {
+	if !known || at < before.at || waits {
 		if len(p.seen) >= maxSeen {
 			clear(p.seen)
 		}

@@ -226,6 +226,9 @@ func TestFills(t *testing.T) {
 	fill := func(at uint64) *contract.FillStatus {
 		return &contract.FillStatus{Kind: contract.FillEvents, Entities: []string{"user"}, From: 100, At: at, To: 1100}
 	}
+	rows := func(id string, n uint64, stalled string) *contract.FillStatus {
+		return &contract.FillStatus{Kind: contract.FillSnapshot, ID: id, Entities: []string{"user"}, Rows: n, Total: 1000, Began: &began, Stalled: stalled}
+	}
 	for i, tt := range []struct {
 		fill  *contract.FillStatus
 		after time.Duration
@@ -236,6 +239,9 @@ func TestFills(t *testing.T) {
 		{fill(1101), 20 * time.Second, FillLine{Kind: "events", Entities: "user", Done: "1\u202f001 of 1\u202f001 events", Ratio: 100, Known: true, Rate: "50/s", Remaining: "0 s"}},
 		{&contract.FillStatus{Kind: contract.FillSnapshot, Entities: []string{"user"}, Rows: 500, Began: &began}, 0, FillLine{Kind: "snapshot", Entities: "user", Done: "500 rows", Rate: "50/s"}},
 		{&contract.FillStatus{Kind: contract.FillSnapshot, Entities: []string{"user"}, Stalled: "no owner"}, 0, FillLine{Kind: "snapshot", Entities: "user", Done: "0 rows", Stalled: "no owner"}},
+		{rows("b", 200, "no owner"), time.Hour, FillLine{Kind: "snapshot", Entities: "user", Done: "200 of about 1\u202f000 rows", Ratio: 20, Known: true, Stalled: "no owner"}},
+		{rows("b", 400, ""), time.Hour + 10*time.Second, FillLine{Kind: "snapshot", Entities: "user", Done: "400 of about 1\u202f000 rows", Ratio: 40, Known: true, Rate: "20/s", Remaining: "30.0 s"}},
+		{rows("b", 1200, ""), time.Hour + 50*time.Second, FillLine{Kind: "snapshot", Entities: "user", Done: "1\u202f200 of about 1\u202f200 rows", Ratio: 100, Known: true, Rate: "20/s"}},
 	} {
 		if diff := cmp.Diff(tt.want, p.line("sharing", tt.fill, now.Add(tt.after))); diff != "" {
 			t.Errorf("%d (-want +got):\n%s", i, diff)

@@ -36,7 +36,7 @@
 // Failed, which describes the failure. An answer that comes after the step's Patience
 // does not count: the driver calls Failed with Late, and drops the answer. The steps
 // Wait, FetchRows, DropRows, Answer and RefuseChanges ask for no answer. The driver
-// reports the rows of a FetchRows with RowsCame and RowsLate, at any time between an
+// reports the rows of a FetchRows with RowsCame, RowsCounted and RowsLate, at any time between an
 // answer and the next call of Next, or while the driver waits.
 //
 // Beside the answers, a driver may report at any time between two steps: Recheck (the

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +20,8 @@ type rows struct {
 	of    map[string]*fetch // by the id of the interest
 	drops []int             // fetches that are to be dropped
 	taken time.Time         // when a chunk was last taken
+	// counts are about how many rows the owners have, by the ids of the fills' rows.
+	counts map[string]uint64
 }
 
 // fetch is a fetch of the rows that follow a place.
@@ -82,6 +86,9 @@ func (r *rows) keep(s record.State) {
 			delete(r.of, id)
 		}
 	}
+	maps.DeleteFunc(r.counts, func(id string, _ uint64) bool {
+		return !slices.ContainsFunc(s.Fills, func(fill record.Fill) bool { return fill.RowsID() == id })
+	})
 	slices.Sort(r.drops) // a map's order is random, and a simulation must be repeatable
 }
 
@@ -116,6 +123,20 @@ func (l *Lane) RowsCame(number int, rows []*event.Event, origin string) {
 	if f := l.rows.find(number); f != nil {
 		f.came, f.rows, f.origin, f.trouble = true, rows, origin, ""
 		l.report.dirty = true
+	}
+}
+
+// RowsCounted says about how many rows the owner of a fetch has in all; 0 where it does not
+// say.
+func (l *Lane) RowsCounted(number int, all uint64) {
+	for id, f := range l.rows.of {
+		if f.number == number && all > 0 {
+			if l.rows.counts == nil {
+				l.rows.counts = make(map[string]uint64)
+			}
+			l.rows.counts[cmp.Or(f.from.ID, id)] = all
+			l.report.dirty = true
+		}
 	}
 }
 

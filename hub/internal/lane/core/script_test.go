@@ -102,6 +102,9 @@ func (s *scene) command(words []string) {
 	case "status":
 		if status := s.lane.NewStatus(); status != nil {
 			s.say("%s stalled=%q last=%d waiting=%v", showState(status.State), status.Stalled, status.Last, status.Waiting)
+			if len(status.Rows) > 0 {
+				s.say("rows=%v", status.Rows)
+			}
 		}
 	default:
 		s.answer(words[0], args)
@@ -279,11 +282,15 @@ func (s *scene) events(args []string) {
 	s.lane.EventsRead(b, has(args, "end"))
 }
 
-// rows brings the rows of a fetch: "rows 1 user after=2 k3 k4".
+// rows brings the rows of a fetch: "rows 1 user after=2 k3 k4", of about so many rows in
+// all with "of=9".
 func (s *scene) rows(args []string) {
 	var list []*event.Event
 	of := event.RowOf{Entity: name(s.t, args[1]), Snapshot: "x", Number: s.arg(args, "after"), Origin: "accounts"}
 	for _, key := range args[3:] {
+		if strings.HasPrefix(key, "of=") {
+			continue
+		}
 		of.Number++
 		e, err := event.Row(event.Position{Epoch: 1, Seq: 90}, s.w.Clock, of, map[string][]string{contract.HeaderKey: {key}}, []byte(`{}`))
 		if err != nil {
@@ -292,6 +299,7 @@ func (s *scene) rows(args []string) {
 		list = append(list, e)
 	}
 	s.lane.RowsCame(int(number(s.t, args[0])), list, of.Origin)
+	s.lane.RowsCounted(int(number(s.t, args[0])), s.arg(args, "of"))
 }
 
 func (s *scene) arg(args []string, name string) uint64 {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
@@ -45,6 +46,8 @@ type Status struct {
 	Last uint64
 	// Waiting is, by the ids of interests, why their snapshots wait.
 	Waiting map[string]string
+	// Rows is, by the ids of the fills' rows, about how many rows their owners have.
+	Rows map[string]uint64
 }
 
 // NewStatus returns the status if it has changed since the last call, else nil.
@@ -56,6 +59,7 @@ func (l *Lane) NewStatus() *Status {
 	tip, stall := l.view.tip, &l.trouble.stall
 	return &Status{
 		State: tip.State, Stalled: stall.Reason(), Cause: stall.Cause(), Since: stall.Since(), Last: tip.Last, Waiting: l.rows.troubles(),
+		Rows: maps.Clone(l.rows.counts),
 	}
 }
 
