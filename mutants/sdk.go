@@ -183,6 +183,13 @@ var sdkMutants = []mutant{
 		noSim: noQueue,
 	},
 	{
+		name: "rewound-copy-acked", guarantee: "rewinds: an instance does not acknowledge for the new consumer what it handled before",
+		file: "internal/queue/source.go",
+		old:  "j.Delivered > 1 && s.session.looked && (",
+		new:  "(",
+		pkg:  "./internal/queue", test: "TestScripts",
+	},
+	{
 		name: "panic-goes-through", guarantee: "8: a handler's panic is caught",
 		file: "worker.go",
 		old:  `caught(recover(), err)`,

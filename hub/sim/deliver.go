@@ -297,7 +297,7 @@ func (i *instance) settle(s queue.Settle) {
 	name := consumerOf(s.Source)
 	i.w.trace("  %s: settles %v of %s, calls for %v", i.name, s.Done, name, s.Nak)
 	for _, seq := range s.Done {
-		i.ackOf(queue.AckDone, name, seq, s.Consumer, "")
+		i.ackOf(queue.AckDone, name, seq, s.Consumer, i.tags[name])
 	}
 	for _, seq := range s.Nak {
 		i.ackOf(queue.AckNak, name, seq, s.Consumer, "")
@@ -308,10 +308,11 @@ func (i *instance) settle(s queue.Settle) {
 func (i *instance) ask(req queue.InfoRequest) {
 	name, core := consumerOf(req.Source), i.core
 	var info *queue.Info
+	var tag string
 	i.w.ask(i.asking, i.service.text, "info", func() error {
 		c, err := i.w.consumer(i.service, name)
 		if err == nil {
-			info = infoOf(c)
+			info, tag = infoOf(c), c.Config().Tag
 			if i.w.cfg.Flaw == OthersUncounted {
 				info.Unacknowledged = 0
 			}
@@ -326,6 +327,9 @@ func (i *instance) ask(req queue.InfoRequest) {
 			info = &queue.Info{Gone: true}
 		case err != nil:
 			info = nil
+		}
+		if info != nil && !info.Gone {
+			i.tags[name] = tag
 		}
 		i.core.ConsumerInfo(i.w.now, req, info)
 		i.perform()

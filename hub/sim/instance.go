@@ -68,6 +68,8 @@ type instance struct {
 	// taken is the number of the last delivery of a copy, by the copy's sequence. The
 	// number counts the deliveries to all instances.
 	taken map[uint64]int
+	// tags are those of the consumers that the last answers about consumers were of, by name.
+	tags map[string]string
 	// lost says that the connection was lost while the process was frozen.
 	lost bool
 	// hub is the hub that takes this instance's requests, if that hub lives.
@@ -93,7 +95,7 @@ func (w *World) instances(kinds int) {
 
 // boot starts the process.
 func (i *instance) boot() {
-	*i = instance{w: i.w, index: i.index, service: i.service, ordered: i.ordered, name: i.name, alive: true, taken: make(map[uint64]int)}
+	*i = instance{w: i.w, index: i.index, service: i.service, ordered: i.ordered, name: i.name, alive: true, taken: make(map[uint64]int), tags: make(map[string]string)}
 	i.id = i.w.name(i.name + "-")
 	i.conn = &process{name: i.name, instance: i}
 	i.acks = &process{name: i.name + ".ack", instance: i}

@@ -65,7 +65,9 @@ func (s *Source) delivered(j *Job, at Place) {
 	ordered := s.env.cfg.Ordered
 	switch {
 	case ordered && !s.inSession(j, at):
-		if known := s.known(j.Seq); s.handled.has(j.Seq) || known != nil && known.settled {
+		// A rewind creates a consumer of the same name, which has to give out the copy again. Unless
+		// this is known to be the same consumer, the session looks at it, and settles the copy.
+		if known := s.known(j.Seq); j.Delivered > 1 && s.session.looked && (s.handled.has(j.Seq) || known != nil && known.settled) {
 			s.env.ack(AckDone, j.Reply)
 		}
 		s.pull()
