@@ -18,7 +18,7 @@ func TestEveryPage(t *testing.T) {
 	s.five()
 	s.page.Go(s.url + "/letters")
 	s.page.Await(`document.querySelectorAll('.group').length >= 2 || (location.reload(), false)`)
-	pages := []struct{ name, path, ready string }{
+	s.look(false, []page{
 		{"overview", "/", `document.querySelectorAll('tbody tr').length === 5`},
 		{"service", "/services/search", `document.querySelectorAll('canvas').length === 3`},
 		{"row", "/row?entity=user&key=3&payload=show", `document.querySelector('.fates .tag')`},
@@ -28,20 +28,7 @@ func TestEveryPage(t *testing.T) {
 		{"tail", "/tail", `document.getElementById('tail-state').textContent.startsWith('Following')`},
 		{"confirm", "/do/rewind?service=sharing&to=1", `document.querySelector('form[method=post]')`},
 		{"failure", "/services/nobody", `document.querySelector('.bad.box')`},
-	}
-	for _, look := range []struct {
-		scheme string
-		width  int
-	}{{"light", 1280}, {"dark", 390}} {
-		s.page.Look(look.width, 900, look.scheme)
-		for _, p := range pages {
-			name := fmt.Sprintf("%s-%s-%d", p.name, look.scheme, look.width)
-			s.page.Go(s.url + p.path)
-			s.page.Await(p.ready)
-			s.check(name)
-			s.picture(name)
-		}
-	}
+	})
 	// The rules would find a fault.
 	s.page.Run(`document.getElementById('main').append(new Image())`, nil)
 	if found := s.faults(); len(found) == 0 {
@@ -50,6 +37,35 @@ func TestEveryPage(t *testing.T) {
 	for _, request := range s.page.Requests() {
 		if !strings.HasPrefix(request, s.url+"/") && request != "about:blank" {
 			t.Errorf("a page asked for %s", request)
+		}
+	}
+}
+
+// page is a page of the console, and what says that it is complete.
+type page struct{ name, path, ready string }
+
+// look checks pages, light and dark, in a wide and a narrow window, and makes pictures of
+// them. thousand says that there are a thousand services.
+func (s *stage) look(thousand bool, pages []page) {
+	s.Helper()
+	of := ""
+	if thousand {
+		of = "1000-"
+	}
+	for _, look := range []struct {
+		scheme string
+		width  int
+	}{{"light", 1280}, {"dark", 1280}, {"dark", 390}} {
+		s.page.Look(look.width, 900, look.scheme)
+		for _, p := range pages {
+			s.page.Go(s.url + p.path)
+			s.page.Await(p.ready)
+			s.check(fmt.Sprintf("%s%s %s %d", of, p.name, look.scheme, look.width))
+			if look.width < 600 {
+				s.picture(of + p.name + "-narrow")
+			} else {
+				s.picture(of + p.name + "-" + look.scheme)
+			}
 		}
 	}
 }

@@ -23,7 +23,10 @@ const maxLetters = 20_000
 type lettersPage struct {
 	Service string
 	Groups  []view.Group
-	Count   int
+	// Shown are the groups of the page that Pager says.
+	Shown []view.Group
+	Pager view.Pager
+	Count int
 	// More says that there are more than a page looks at.
 	More bool
 }
@@ -76,6 +79,8 @@ func (c *Console) letters(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, statusOf(err), textOf(err))
 		return
 	}
+	at, _ := strconv.Atoi(r.FormValue("page")) // what is no number is the first page
+	page.Pager, page.Shown = view.PageOf(page.Groups, at)
 	c.render(w, r, "letters", page)
 }
 

@@ -50,7 +50,6 @@ func functions() template.FuncMap {
 		"time":    view.Time,
 		"plural":  view.Plural,
 		"payload": view.Payload,
-		"add":     func(a, b int) int { return a + b },
 		"uint":    func(n int) uint64 { return uint64(max(n, 0)) },
 	}
 }

@@ -23,32 +23,35 @@ type Snapshot struct {
 	Trouble string
 }
 
-// maxColumns bounds the entities that have a column of the matrix.
-const maxColumns = 10
+const (
+	// maxColumns bounds the entities that have a column of the matrix.
+	maxColumns = 10
+	// maxReasons bounds the reasons that stand above the matrix.
+	maxReasons = 20
+)
 
 // Overview is the first page.
 type Overview struct {
 	Query Query
 	// Read is false before the first reading.
-	Read      bool
-	At        string
-	Took      string
-	Every     string
-	Trouble   string
-	Ingest    Ingest
-	Hubs      []HubLine
-	Degraded  []Advised
-	Alarms    []string
-	States    []StateCount
-	Columns   []string
-	MoreOf    int // entities without a column
-	Rows      []Row
-	All       int
-	Matching  int
-	Page      int
-	Pages     int
-	HasBefore bool
-	HasAfter  bool
+	Read     bool
+	At       string
+	Took     string
+	Every    string
+	Trouble  string
+	Ingest   Ingest
+	Hubs     []HubLine
+	Degraded []Advised
+	// Further is how many reasons are not among Degraded.
+	Further  int
+	Alarms   []string
+	States   []StateCount
+	Columns  []string
+	MoreOf   int // entities without a column
+	Rows     []Row
+	All      int
+	Matching int
+	Pager    Pager
 }
 
 // Ingest is the stream that takes every event.
@@ -115,16 +118,16 @@ func NewOverview(s *Snapshot, q Query) Overview {
 	o.Took, o.Every = Seconds(s.Took.Seconds()), Seconds(s.Next.Sub(s.At).Seconds())
 	o.Ingest = ingestOf(&s.Status.Ingest)
 	o.Hubs, o.States = hubsOf(s), statesOf(s)
-	for _, text := range s.Status.Degraded {
+	shownReasons := s.Status.Degraded[:min(len(s.Status.Degraded), maxReasons)]
+	for _, text := range shownReasons {
 		o.Degraded = append(o.Degraded, Advise(text))
 	}
+	o.Further = len(s.Status.Degraded) - len(shownReasons)
 	o.Alarms = s.Status.Registry.Alarms
 	lanes := matching(s.Lanes, q)
 	o.All, o.Matching = len(s.Lanes), len(lanes)
-	o.Pages = max((len(lanes)+PageSize-1)/PageSize, 1)
-	o.Page = min(max(q.Page, 1), o.Pages)
-	o.HasBefore, o.HasAfter = o.Page > 1, o.Page < o.Pages
-	shown := lanes[(o.Page-1)*PageSize : min(o.Page*PageSize, len(lanes))]
+	var shown []*contract.LaneStatus
+	o.Pager, shown = PageOf(lanes, q.Page)
 	o.Columns, o.MoreOf = columnsOf(shown, q.Entity)
 	for _, lane := range shown {
 		o.Rows = append(o.Rows, rowOf(lane, o.Columns))

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// PageSize is how many services a page shows.
-const PageSize = 50
-
 // Sorts are what the overview can be sorted by; the first is the default.
 func Sorts() []string {
 	return []string{sortTrouble, sortService, sortLag, sortBacklog, sortOldest, sortDead}

@@ -118,8 +118,8 @@ func TestOverviewOfAThousand(t *testing.T) {
 		if len(got) > PageSize || len(got) < len(want.first) || !slices.Equal(got[:len(want.first)], want.first) {
 			t.Errorf("%s: %v", query, got)
 		}
-		if o.Matching != want.matching || o.Pages != want.pages || o.All != 1000 {
-			t.Errorf("%s: %d of %d on %d pages", query, o.Matching, o.All, o.Pages)
+		if o.Matching != want.matching || o.Pager.Pages != want.pages || o.All != 1000 {
+			t.Errorf("%s: %d of %d on %d pages", query, o.Matching, o.All, o.Pager.Pages)
 		}
 		if len(o.Columns) > maxColumns {
 			t.Errorf("%s: %d columns", query, len(o.Columns))
@@ -280,5 +280,38 @@ func TestRegistration(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestPageOf(t *testing.T) {
+	list := make([]int, 2*PageSize+1)
+	for i := range list {
+		list[i] = i
+	}
+	for page, want := range map[int]struct {
+		Pager
+		first, n int
+	}{
+		-1: {Pager{1, 3, 0, 2}, 0, PageSize}, 1: {Pager{1, 3, 0, 2}, 0, PageSize}, 2: {Pager{2, 3, 1, 3}, PageSize, PageSize},
+		3: {Pager{3, 3, 2, 0}, 2 * PageSize, 1}, 99: {Pager{3, 3, 2, 0}, 2 * PageSize, 1},
+	} {
+		p, got := PageOf(list, page)
+		if p != want.Pager || len(got) != want.n || got[0] != want.first {
+			t.Errorf("page %d: %+v from %v", page, p, got)
+		}
+	}
+	if p, got := PageOf[int](nil, 1); p != (Pager{Page: 1, Pages: 1}) || len(got) != 0 {
+		t.Errorf("of nothing: %+v, %v", p, got)
+	}
+}
+
+// A fault of a thousand lanes leaves room for the table.
+func TestOverviewOfManyReasons(t *testing.T) {
+	s := thousand()
+	for i := range 1000 {
+		s.Status.Degraded = append(s.Status.Degraded, fmt.Sprintf("lane s%04d stalled: the lane is full", i))
+	}
+	if o := NewOverview(s, Query{}); len(o.Degraded) != maxReasons || o.Further != 1000-maxReasons {
+		t.Errorf("%d reasons, and %d further ones", len(o.Degraded), o.Further)
 	}
 }
