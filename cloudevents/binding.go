@@ -8,10 +8,11 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"github.com/replhub/replhub/internal/cloudevent"
 )
 
 const (
-	headerPrefix      = "ce-"
 	headerContentType = "content-type"
 	structuredType    = "application/cloudevents+json"
 )
@@ -32,8 +33,8 @@ func (e CloudEvent) Binary() (header map[string][]string, data []byte, err error
 func (e CloudEvent) binaryAttributes() map[string][]string {
 	header := make(map[string][]string)
 	for name, value := range e.attributes() {
-		if name != attrContentType {
-			header[headerPrefix+name] = []string{encodeValue(value)}
+		if name != cloudevent.AttrContentType {
+			header[cloudevent.Prefix+name] = []string{cloudevent.EncodeValue(value)}
 		}
 	}
 	return header
@@ -96,7 +97,7 @@ func Parse(header map[string][]string, data []byte) (CloudEvent, error) {
 	attributes, contentType := make(map[string]string), ""
 	for name, values := range header {
 		lower := strings.ToLower(name)
-		attribute, ours := strings.CutPrefix(lower, headerPrefix)
+		attribute, ours := strings.CutPrefix(lower, cloudevent.Prefix)
 		if !ours && lower != headerContentType {
 			continue
 		}
@@ -119,11 +120,11 @@ func Parse(header map[string][]string, data []byte) (CloudEvent, error) {
 	case err == nil && strings.HasPrefix(media, "application/cloudevents"):
 		return CloudEvent{}, invalid(headerContentType, "%q: this program reads %s, one event at a time", media, structuredType)
 	case len(attributes) == 0:
-		return CloudEvent{}, invalid(attrSpecVersion, "neither a header ce-specversion nor the content type %s: this is no CloudEvent", structuredType)
+		return CloudEvent{}, invalid(cloudevent.AttrSpecVersion, "neither a header ce-specversion nor the content type %s: this is no CloudEvent", structuredType)
 	}
-	delete(attributes, attrContentType) // content-type alone says it
+	delete(attributes, cloudevent.AttrContentType) // content-type alone says it
 	if contentType != "" {
-		attributes[attrContentType] = contentType
+		attributes[cloudevent.AttrContentType] = contentType
 	}
 	e, err := fromAttributes(attributes)
 	e.Data = data
@@ -203,23 +204,7 @@ func dataOf(members map[string]json.RawMessage, contentType string) ([]byte, err
 	return data, nil
 }
 
-// encodeValue percent-encodes what the HTTP binding says: white space, quotes, percent
-// signs, and everything that is not printable ASCII.
-func encodeValue(value string) string {
-	const digits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(value) {
-		c := value[i]
-		if c > 0x20 && c < 0x7f && c != '"' && c != '%' {
-			b.WriteByte(c)
-			continue
-		}
-		b.Write([]byte{'%', digits[c>>4], digits[c&15]})
-	}
-	return b.String()
-}
-
-// decodeValue is the opposite. A percent sign without two digits stands for itself, as
+// decodeValue is the opposite of cloudevent.EncodeValue. A percent sign without two digits stands for itself, as
 // of a sender that does not encode; quotes around a value are taken off.
 func decodeValue(value string) string {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/replhub/replhub/internal/cloudevent"
 )
 
 // SpecVersion is the version of CloudEvents that this package reads and writes.
-const SpecVersion = "1.0"
+const SpecVersion = cloudevent.SpecVersion
 
 // ErrInvalid means that something is no CloudEvent, or none that can be an event. The
 // error says which attribute is at fault.
@@ -57,26 +59,14 @@ func (e CloudEvent) Validate() error {
 		}
 	}
 	if _, _, err := mime.ParseMediaType(e.DataContentType); err != nil && e.DataContentType != "" {
-		return invalid(attrContentType, "%q is no media type: %v", e.DataContentType, err)
+		return invalid(cloudevent.AttrContentType, "%q is no media type: %v", e.DataContentType, err)
 	}
 	return nil
 }
 
-// The attributes that CloudEvents defines.
-const (
-	attrSpecVersion = "specversion"
-	attrID          = "id"
-	attrSource      = "source"
-	attrType        = "type"
-	attrSubject     = "subject"
-	attrTime        = "time"
-	attrContentType = "datacontenttype"
-	attrSchema      = "dataschema"
-)
-
 func defined(name string) bool {
 	switch name {
-	case attrSpecVersion, attrID, attrSource, attrType, attrSubject, attrTime, attrContentType, attrSchema, "data":
+	case cloudevent.AttrSpecVersion, cloudevent.AttrID, cloudevent.AttrSource, cloudevent.AttrType, cloudevent.AttrSubject, cloudevent.AttrTime, cloudevent.AttrContentType, cloudevent.AttrSchema, "data":
 		return true
 	}
 	return false
@@ -93,20 +83,20 @@ func invalid(attribute, format string, args ...any) error {
 
 // attributes are all attributes that are set, as text.
 func (e CloudEvent) attributes() map[string]string {
-	all := map[string]string{attrSpecVersion: SpecVersion}
+	all := map[string]string{cloudevent.AttrSpecVersion: SpecVersion}
 	set := func(name, value string) {
 		if value != "" {
 			all[name] = value
 		}
 	}
-	set(attrID, e.ID)
-	set(attrSource, e.Source)
-	set(attrType, e.Type)
-	set(attrSubject, e.Subject)
-	set(attrContentType, e.DataContentType)
-	set(attrSchema, e.DataSchema)
+	set(cloudevent.AttrID, e.ID)
+	set(cloudevent.AttrSource, e.Source)
+	set(cloudevent.AttrType, e.Type)
+	set(cloudevent.AttrSubject, e.Subject)
+	set(cloudevent.AttrContentType, e.DataContentType)
+	set(cloudevent.AttrSchema, e.DataSchema)
 	if !e.Time.IsZero() {
-		set(attrTime, e.Time.UTC().Format(time.RFC3339Nano))
+		set(cloudevent.AttrTime, e.Time.UTC().Format(time.RFC3339Nano))
 	}
 	maps.Copy(all, e.Extensions)
 	return all
@@ -117,23 +107,23 @@ func fromAttributes(all map[string]string) (CloudEvent, error) {
 	var e CloudEvent
 	for name, value := range all {
 		switch name {
-		case attrSpecVersion:
+		case cloudevent.AttrSpecVersion:
 			if value != SpecVersion {
 				return CloudEvent{}, invalid(name, "%q: this program reads version %s", value, SpecVersion)
 			}
-		case attrID:
+		case cloudevent.AttrID:
 			e.ID = value
-		case attrSource:
+		case cloudevent.AttrSource:
 			e.Source = value
-		case attrType:
+		case cloudevent.AttrType:
 			e.Type = value
-		case attrSubject:
+		case cloudevent.AttrSubject:
 			e.Subject = value
-		case attrContentType:
+		case cloudevent.AttrContentType:
 			e.DataContentType = value
-		case attrSchema:
+		case cloudevent.AttrSchema:
 			e.DataSchema = value
-		case attrTime:
+		case cloudevent.AttrTime:
 			at, err := time.Parse(time.RFC3339Nano, value)
 			if err != nil {
 				return CloudEvent{}, invalid(name, "%q is no RFC 3339 time", value)
@@ -146,8 +136,8 @@ func fromAttributes(all map[string]string) (CloudEvent, error) {
 			e.Extensions[name] = value
 		}
 	}
-	if _, ok := all[attrSpecVersion]; !ok {
-		return CloudEvent{}, invalid(attrSpecVersion, "is missing")
+	if _, ok := all[cloudevent.AttrSpecVersion]; !ok {
+		return CloudEvent{}, invalid(cloudevent.AttrSpecVersion, "is missing")
 	}
 	return e, e.Validate()
 }

@@ -4,28 +4,18 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"mime"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/cloudevent"
 )
 
-// The extensions of an event of replhub. Numbers of 64 bits are texts, because the
-// integers of CloudEvents have 32.
+// The extensions of this package, beside those of package cloudevent.
 const (
-	extEntity       = "entity"
-	extOp           = "op"
-	extKey          = "key"
 	extPartitionKey = "partitionkey" // the key, as the partitioning extension has it
-	extVersion      = "version"
-	extOrigin       = "origin"
-	extEpoch        = "epoch"
-	extSequence     = "sequence"
-	extRow          = "row"
 	// extContentType is "=" and the publisher's content type, where datacontenttype is
 	// another: none, or a text that is no media type.
 	extContentType = "replhubcontenttype"
@@ -36,9 +26,6 @@ const (
 	extTracestate  = "tracestate"
 )
 
-// sourcePrefix begins the source of each CloudEvent that this package makes.
-const sourcePrefix = "/replhub"
-
 // Of is an event as a CloudEvent. origin is the publishing service, replhub.Config's
 // Service; it may be empty. The event needs an ID. The error is ErrInvalidEvent of
 // package replhub.
@@ -47,7 +34,7 @@ func Of(ev replhub.Event, origin string) (CloudEvent, error) {
 		return CloudEvent{}, err
 	}
 	if ev.ID == "" {
-		return CloudEvent{}, invalid(attrID, "the event has no ID, and a CloudEvent needs one")
+		return CloudEvent{}, invalid(cloudevent.AttrID, "the event has no ID, and a CloudEvent needs one")
 	}
 	return OfDelivery(&replhub.Delivery{
 		Entity: ev.Entity, Op: ev.Op, Key: ev.Key, ID: ev.ID, Version: ev.Version, Origin: origin,
@@ -58,26 +45,26 @@ func Of(ev replhub.Event, origin string) (CloudEvent, error) {
 // OfDelivery is a delivery as a CloudEvent. Its Service and Attempt are not part of it.
 func OfDelivery(d *replhub.Delivery) (CloudEvent, error) {
 	e := CloudEvent{
-		ID: d.ID, Source: source(d.Origin, d.Entity), Type: "db." + d.Entity + "." + string(d.Op), // the subject on which it was published
+		ID: d.ID, Source: cloudevent.Source(d.Origin, d.Entity), Type: cloudevent.Type(d.Entity, string(d.Op)),
 		Subject: d.Key, Time: d.Time, Data: d.Data,
-		Extensions: map[string]string{extEntity: d.Entity, extOp: string(d.Op)},
+		Extensions: map[string]string{cloudevent.ExtEntity: d.Entity, cloudevent.ExtOp: string(d.Op)},
 	}
 	set := func(name, value string, there bool) {
 		if there {
 			e.Extensions[name] = value
 		}
 	}
-	set(extKey, d.Key, d.Key != "")
+	set(cloudevent.ExtKey, d.Key, d.Key != "")
 	set(extPartitionKey, d.Key, d.Key != "")
-	set(extOrigin, d.Origin, d.Origin != "")
-	set(extVersion, strconv.FormatInt(d.Version, 10), d.Version != 0)
+	set(cloudevent.ExtOrigin, d.Origin, d.Origin != "")
+	set(cloudevent.ExtVersion, strconv.FormatInt(d.Version, 10), d.Version != 0)
 	stored := d.Position != replhub.Position{}
-	set(extEpoch, strconv.FormatUint(d.Position.Epoch, 10), stored)
-	set(extSequence, strconv.FormatUint(d.Position.Seq, 10), stored)
-	set(extRow, strconv.FormatUint(d.Row, 10), d.Row > 0)
+	set(cloudevent.ExtEpoch, strconv.FormatUint(d.Position.Epoch, 10), stored)
+	set(cloudevent.ExtSequence, strconv.FormatUint(d.Position.Seq, 10), stored)
+	set(cloudevent.ExtRow, strconv.FormatUint(d.Row, 10), d.Row > 0)
 
 	if len(d.Data) > 0 {
-		e.DataContentType = contentType(d.ContentType, d.Data)
+		e.DataContentType = cloudevent.ContentType(d.ContentType, d.Data)
 	}
 	set(extContentType, "="+d.ContentType, d.ContentType != e.DataContentType)
 	own := ownHeaders(d.Header)
@@ -110,25 +97,6 @@ func notUTF8(header map[string][]string) string {
 	return ""
 }
 
-// source is who published the event, and of which entity: a relative URI.
-func source(origin, entity string) string {
-	if origin == "" {
-		return sourcePrefix + "/" + entity
-	}
-	return sourcePrefix + "/" + url.PathEscape(origin) + "/" + entity
-}
-
-// contentType is the publisher's where that is one, else what the payload is.
-func contentType(stated string, data []byte) string {
-	if _, _, err := mime.ParseMediaType(stated); err == nil && !strings.ContainsFunc(stated, func(r rune) bool { return control(r) || r > 0x7e }) {
-		return stated
-	}
-	if json.Valid(data) {
-		return "application/json"
-	}
-	return "application/octet-stream"
-}
-
 // ownHeaders are the publisher's headers, without those that the hub and NATS set and
 // the content type, which is an attribute.
 func ownHeaders(header map[string][]string) map[string][]string {
@@ -149,18 +117,18 @@ func (e CloudEvent) Delivery() (replhub.Delivery, error) {
 	}
 	x := e.Extensions
 	d := replhub.Delivery{
-		Entity: x[extEntity], Op: replhub.Op(x[extOp]), Key: x[extKey], ID: e.ID, Origin: x[extOrigin], Time: e.Time, Data: e.Data,
+		Entity: x[cloudevent.ExtEntity], Op: replhub.Op(x[cloudevent.ExtOp]), Key: x[cloudevent.ExtKey], ID: e.ID, Origin: x[cloudevent.ExtOrigin], Time: e.Time, Data: e.Data,
 		ContentType: e.DataContentType,
 	}
 	if !e.Ours() {
-		return replhub.Delivery{}, invalid(attrType, "%.80q from %.80q is not an event of replhub: give Rules for it", e.Type, e.Source)
+		return replhub.Delivery{}, invalid(cloudevent.AttrType, "%.80q from %.80q is not an event of replhub: give Rules for it", e.Type, e.Source)
 	}
 	if v, ok := x[extContentType]; ok {
 		d.ContentType = strings.TrimPrefix(v, "=")
 	}
 	n := numbers{of: x}
-	d.Position = replhub.Position{Epoch: n.unsigned(extEpoch), Seq: n.unsigned(extSequence)}
-	d.Row, d.Version = n.unsigned(extRow), n.signed(extVersion)
+	d.Position = replhub.Position{Epoch: n.unsigned(cloudevent.ExtEpoch), Seq: n.unsigned(cloudevent.ExtSequence)}
+	d.Row, d.Version = n.unsigned(cloudevent.ExtRow), n.signed(cloudevent.ExtVersion)
 	if n.err != nil {
 		return replhub.Delivery{}, n.err
 	}
@@ -218,5 +186,5 @@ func (e CloudEvent) headers() (map[string][]string, error) {
 // Ours reports whether this package, or package push, has made the CloudEvent.
 func (e CloudEvent) Ours() bool {
 	x := e.Extensions
-	return x[extEntity] != "" && x[extOp] != "" && e.Type == "db."+x[extEntity]+"."+x[extOp] && e.Source == source(x[extOrigin], x[extEntity])
+	return x[cloudevent.ExtEntity] != "" && x[cloudevent.ExtOp] != "" && e.Type == cloudevent.Type(x[cloudevent.ExtEntity], x[cloudevent.ExtOp]) && e.Source == cloudevent.Source(x[cloudevent.ExtOrigin], x[cloudevent.ExtEntity])
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/replhub/replhub"
+	"github.com/replhub/replhub/internal/cloudevent"
 )
 
 // Rules say which CloudEvents of others become events.
@@ -74,5 +75,5 @@ func (r Rules) target(kind string) (Target, error) {
 	if len(tokens) == 3 && tokens[0] == "db" {
 		return Target{Entity: tokens[1], Op: replhub.Op(tokens[2])}, nil
 	}
-	return Target{}, invalid(attrType, "%.80q has no rule, and is not of the form db.<entity>.<op>: name its entity and op in Rules.Types", kind)
+	return Target{}, invalid(cloudevent.AttrType, "%.80q has no rule, and is not of the form db.<entity>.<op>: name its entity and op in Rules.Types", kind)
 }

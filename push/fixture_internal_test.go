@@ -37,7 +37,7 @@ func (g got) id() string { return g.header.Get(headerID) }
 
 func (g got) seq(t *testing.T) int {
 	t.Helper()
-	seq, err := strconv.Atoi(g.header.Get(ceSequence))
+	seq, err := strconv.Atoi(g.header.Get("Ce-Sequence"))
 	if err != nil {
 		t.Error(err)
 	}
@@ -84,7 +84,7 @@ func newReceiver(t *testing.T) *receiver {
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
-	g := got{header: req.Header.Clone(), key: req.Header.Get(ceKey), body: string(body), proto: req.Proto, at: time.Now()}
+	g := got{header: req.Header.Clone(), key: req.Header.Get("Ce-Key"), body: string(body), proto: req.Proto, at: time.Now()}
 	r.mu.Lock()
 	if r.busy[g.key] {
 		r.t.Errorf("two requests for key %s at once", g.key)

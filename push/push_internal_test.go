@@ -44,12 +44,12 @@ func TestDelivers(t *testing.T) {
 			t.Errorf("event %d of key %s came after %d", seq, g.key, last[g.key])
 		}
 		last[g.key] = seq
-		if g.proto != "HTTP/2.0" || g.header.Get(ceSpecVersion) != "1.0" || g.id() != fmt.Sprintf("sharing_1-%d", seq) {
+		if g.proto != "HTTP/2.0" || g.header.Get("Ce-Specversion") != "1.0" || g.id() != fmt.Sprintf("sharing_1-%d", seq) {
 			t.Errorf("%s %v", g.proto, g.header)
 		}
 	}
 	end := l.of("1")[25]
-	if end.body != "" || end.header.Get(ceType) != "db.user.delete" || end.header.Get("Content-Type") != "" {
+	if end.body != "" || end.header.Get("Ce-Type") != "db.user.delete" || end.header.Get("Content-Type") != "" {
 		t.Errorf("a delete: %q, %v", end.body, end.header)
 	}
 	if body := l.of("2")[0].body; body != `{"id":"2","n":1}` {
