@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ type copyTraces struct {
 func (c *copyTraces) traced(of hub.CopyTrace) func(error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id := strings.Join([]string{of.Service, of.Stream, of.Subject, of.Traceparent, of.Tracestate, of.Reason}, " ")
+	id := strings.Join([]string{of.Service, of.Stream, of.Subject, of.Traceparent, of.Tracestate, of.Reason + of.Redriven}, " ")
 	c.begun[id]++
 	return func(err error) {
 		c.mu.Lock()
@@ -36,7 +37,8 @@ func (c *copyTraces) traced(of hub.CopyTrace) func(error) {
 }
 
 // A hub tells of each copy of an event with a trace, and of no other, once it is stored:
-// of single appends and of those that stay open, and of a dead letter in a copy's place.
+// of single appends and of those that stay open, of a dead letter in a copy's place, and of
+// the copy that comes back from it.
 func TestCopiesWithATraceAreTold(t *testing.T) {
 	w := newWorld(t)
 	traces := &copyTraces{begun: make(map[string]int), done: make(map[string]int)}
@@ -62,6 +64,21 @@ func TestCopiesWithATraceAreTold(t *testing.T) {
 		want["audit SUB_audit sub.audit.user.delete.0 "+m+"  "] = 1
 	}
 	w.copies("sharing", 3+many)
+	// The dead letter of the event that lacks a name comes back by another filter.
+	w.eventually("the dead letter", func() error {
+		traces.mu.Lock()
+		defer traces.mu.Unlock()
+		if traces.done["audit SUB_audit db.user.update other case  "+contract.ReasonFilter] == 0 {
+			return errors.New("not stored")
+		}
+		return nil
+	})
+	w.register("audit", `{"interests":[{"entity":"user"}]}`)
+	var reply contract.Redriven
+	if err := w.call("replhub.redrive.audit", `{"all":true}`, &reply); err != nil || reply.Redriven != 1 {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+	want["audit SUB_audit sub.audit.user.update.0 other case  1"] = 1
 	w.eventually("the end of each trace", func() error {
 		traces.mu.Lock()
 		defer traces.mu.Unlock()

@@ -81,6 +81,9 @@ func TestTracesReachACollector(t *testing.T) {
 	letter := stored
 	letter.Reason, letter.Subject = "filter_error", "db.user.update"
 	cfg.Traced(letter)(nil)
+	back := stored
+	back.Redriven = "2"
+	cfg.Traced(back)(nil)
 	for _, traceparent := range []string{"", "nonsense", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"} {
 		stored.Traceparent = traceparent
 		if cfg.Traced(stored) != nil {
@@ -89,7 +92,7 @@ func TestTracesReachACollector(t *testing.T) {
 	}
 	stop()
 	all := strings.Join(got, "\n")
-	for _, want := range []string{"/v1/traces a ", "copy SUB_sharing", "copy SUB_audit", "not_stored", "dead_letter DLQ", "filter_error", "1-7", "hub-1", "ours"} {
+	for _, want := range []string{"/v1/traces a ", "copy SUB_sharing", "copy SUB_audit", "not_stored", "dead_letter DLQ", "filter_error", "1-7", "hub-1", "ours", "replhub.redriven"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the collector did not get %q", want)
 		}

@@ -9,6 +9,7 @@ package hubtrace
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -81,6 +82,9 @@ func attributesOf(c hub.CopyTrace, id string) []attribute.KeyValue {
 		attribute.String(contract.AttributeOp, op),
 		attribute.String(contract.AttributePosition, c.Position),
 		attribute.String(contract.AttributeHub, id),
+	}
+	if n, err := strconv.Atoi(c.Redriven); err == nil {
+		attributes = append(attributes, attribute.Int(contract.AttributeRedriven, n))
 	}
 	if c.Reason != "" {
 		return append(attributes,

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/replhub/replhub/hub/internal/lane/core"
 	"github.com/replhub/replhub/internal/contract"
 )
@@ -17,6 +19,8 @@ type CopyTrace struct {
 	// Traceparent and Tracestate are the event's headers as they are: nobody has
 	// checked them.
 	Traceparent, Tracestate string
+	// Redriven says how often the event came back from the dead letters; empty if never.
+	Redriven string
 	// Reason is why there is a dead letter instead of a copy; empty for a copy.
 	Reason string
 }
@@ -60,19 +64,42 @@ func (d *driver) trace(a core.Append) {
 		return
 	}
 	for i, m := range a.Msgs {
+		c := CopyTrace{Subject: m.Subject}
 		// The headers are shared with other lanes' appends, so they are read under With's lock.
-		c := CopyTrace{Service: d.service.String(), Stream: d.stream, Subject: m.Subject}
 		_ = m.Header.With(contract.HeaderExpectedLastSeq, nil, func(header map[string][]string) error {
-			c.Traceparent, c.Tracestate = traceOf(header)
-			c.Position = firstOf(header, contract.HeaderPosition)
+			c.read(header)
 			return nil
 		})
-		if c.Traceparent == "" {
-			continue
-		}
-		if done := d.env.Traced(c); done != nil {
-			d.traced.copies = append(d.traced.copies, tracedCopy{seq: a.Last + uint64(i) + 1, done: done})
-		}
+		d.announce(c, a.Last+uint64(i)+1)
+	}
+}
+
+// traceRedriven announces the copies of a redrive that carry a trace. last is the sequence
+// that they follow in the lane.
+func (d *driver) traceRedriven(copies []*nats.Msg, last uint64) {
+	if d.env.Traced == nil {
+		return
+	}
+	for i, m := range copies {
+		c := CopyTrace{Subject: m.Subject}
+		c.read(m.Header)
+		d.announce(c, last+uint64(i)+1)
+	}
+}
+
+func (c *CopyTrace) read(header map[string][]string) {
+	c.Traceparent, c.Tracestate = traceOf(header)
+	c.Position, c.Redriven = firstOf(header, contract.HeaderPosition), firstOf(header, contract.HeaderRedriven)
+}
+
+// announce announces a copy that will have a sequence of the lane, if it carries a trace.
+func (d *driver) announce(c CopyTrace, seq uint64) {
+	if c.Traceparent == "" {
+		return
+	}
+	c.Service, c.Stream = d.service.String(), d.stream
+	if done := d.env.Traced(c); done != nil {
+		d.traced.copies = append(d.traced.copies, tracedCopy{seq: seq, done: done})
 	}
 }
 

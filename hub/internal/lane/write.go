@@ -139,9 +139,12 @@ func (d *driver) record(ctx context.Context, r core.Record) error {
 	if r.Copies > 0 {
 		d.env.Failpoint("redrive")
 		copies := append(slices.Clone(*d.current.copies), own(msg))
+		d.traceRedriven(*d.current.copies, r.Last)
+		defer d.traced.lost()
 		if err := d.env.Appender.appendWhole(ctx, d.stream, r.Last, copies); err != nil {
 			return err
 		}
+		d.traced.stored(r.Last + uint64(r.Copies))
 		d.env.Failpoint("redriven")
 	} else {
 		d.env.Failpoint("record")
