@@ -77,8 +77,8 @@ type Rows struct {
 	Of LookupFunc
 	// Count says about how many rows there are, for the progress that operators see: an
 	// estimate of the database is enough. It is called at most once a minute while rows are
-	// requested, one call at a time. The rows wait for it, so its context ends after a second.
-	// Errors are logged at the debug level. Without Count, operators see no remaining time.
+	// requested, one call at a time. The rows wait for it for at most a second, when its context
+	// ends. Errors are logged at the debug level. Without Count, operators see no remaining time.
 	Count func(ctx context.Context) (uint64, error)
 }
 
@@ -117,9 +117,10 @@ func (c *Client) ServeRows(ctx context.Context, entity string, rows Rows) error 
 	cancel()
 	s.close()
 	// No request arrives after this has returned, and those that had arrived are refused. If
-	// it fails, the server is away.
-	_ = barrier.Wait(c.nc, snapshotSettle)
-	_ = c.nc.FlushTimeout(c.cfg.Timeout)
+	// it fails, the server is away, and gives the requests to another instance.
+	if barrier.Wait(c.nc, snapshotSettle) == nil {
+		_ = c.nc.FlushTimeout(c.cfg.Timeout)
+	}
 	return end
 }
 

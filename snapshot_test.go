@@ -116,15 +116,18 @@ func TestServeSnapshotAnswersInChunks(t *testing.T) {
 // nobody can count them.
 func TestServeRowsTellsHowManyThereAre(t *testing.T) {
 	t.Parallel()
+	end := make(chan struct{})
+	t.Cleanup(func() { close(end) })
 	for name, c := range map[string]struct {
 		count func(context.Context) (uint64, error)
 		want  string
 	}{
-		"counted": {func(context.Context) (uint64, error) { return 1000, nil }, "1000"},
-		"fails":   {func(context.Context) (uint64, error) { return 1000, errors.New("no statistics") }, ""},
-		"panics":  {func(context.Context) (uint64, error) { panic("no statistics") }, ""},
-		"hangs":   {func(ctx context.Context) (uint64, error) { <-ctx.Done(); return 0, ctx.Err() }, ""},
-		"unknown": {nil, ""},
+		"counted":       {func(context.Context) (uint64, error) { return 1000, nil }, "1000"},
+		"fails":         {func(context.Context) (uint64, error) { return 1000, errors.New("no statistics") }, ""},
+		"panics":        {func(context.Context) (uint64, error) { panic("no statistics") }, ""},
+		"hangs":         {func(ctx context.Context) (uint64, error) { <-ctx.Done(); return 0, ctx.Err() }, ""},
+		"heeds nothing": {func(context.Context) (uint64, error) { <-end; return 0, nil }, ""},
+		"unknown":       {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -69,8 +69,8 @@ var mutants = []mutant{
 	{
 		name: "no-new-epoch", guarantee: "3: a stream made again begins an epoch",
 		file: "hub/internal/ingest/retention/epoch.go",
-		old:  `		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})`,
-		new:  `		l.begin(Range{Epoch: max(cur.Epoch, atLeast), First: 1, Created: b.Created})`,
+		old:  `		next := Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created}`,
+		new:  `		next := Range{Epoch: max(cur.Epoch, atLeast), First: 1, Created: b.Created}`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{

@@ -69,8 +69,8 @@ var pushMutants = []mutant{
 	{
 		name: "push-time-of-another-form", guarantee: "each request is a valid CloudEvent",
 		file: "push/request.go",
-		old:  "	set(ceTime, d.Time.UTC().Format(time.RFC3339Nano))",
-		new:  "	set(ceTime, d.Time.UTC().Format(time.DateTime))",
+		old:  "	attribute(cloudevent.AttrTime, d.Time.UTC().Format(time.RFC3339Nano))",
+		new:  "	attribute(cloudevent.AttrTime, d.Time.UTC().Format(time.DateTime))",
 		pkg:  "./push", test: "TestCloudEventsSDKReadsRequests",
 	},
 }

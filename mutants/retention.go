@@ -42,8 +42,8 @@ var retentionMutants = []mutant{
 	{
 		name: "lost-as-the-stream-fills", guarantee: "1: a ledger that is missing beside a stream with events has every lane fenced",
 		file: "hub/internal/ingest/retention/epoch.go",
-		old:  ` || b.Last == 0 && now.Last > 0 {`,
-		new:  ` {`,
+		old:  ` || b.Last == 0 && now.Last > 0 || behind`,
+		new:  ` || behind`,
 		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
 	},
 	{
@@ -77,10 +77,17 @@ var retentionMutants = []mutant{
 		pkg:  "./hub/internal/ingest/retention", test: "TestReleasedPinIsNotSetAgain",
 	},
 	{
+		name: "end-in-front-of-the-floor", guarantee: "1: an ingest that ends in front of the trim floor has lost its tail, and begins an epoch",
+		file: "hub/internal/ingest/retention/epoch.go",
+		old:  "bool { return b.Last+1 < l.Floor }",
+		new:  "bool { return false }",
+		pkg:  "./hub/internal/ingest/retention", test: "TestScripts",
+	},
+	{
 		name: "policies-not-recalled", guarantee: "policies: a hub that knows a policy in force adds it to a ledger that another hub stored again",
 		file: "hub/internal/ingest/retention/recall.go",
-		old:  "		older = l.recallPolicies(known)\n",
-		new:  "",
+		old:  "	if l.Replaced != known.Replaced && l.recallPolicies(known) {",
+		new:  "	if false {",
 		pkg:  "./hub/internal/ingest/retention", test: "TestPoliciesAreRecalled",
 	},
 	{

@@ -185,9 +185,17 @@ var sdkMutants = []mutant{
 	{
 		name: "rewound-copy-acked", guarantee: "rewinds: an instance does not acknowledge for the new consumer what it handled before",
 		file: "internal/queue/source.go",
-		old:  "j.Delivered > 1 && s.session.looked && (",
-		new:  "(",
+		old:  "	case s.session.number != before: // it looks already\n	case j.Delivered == 1:\n		s.session.restart(s)\n	case s.session.looked:\n",
+		new:  "	default:\n		_ = before\n",
 		pkg:  "./internal/queue", test: "TestScripts",
+	},
+	{
+		name: "rewound-copy-not-looked-at", guarantee: "rewinds: an instance finds out that a consumer is another one",
+		file: "internal/queue/source.go",
+		old:  "	case j.Delivered == 1:\n		s.session.restart(s)\n",
+		new:  "	case j.Delivered == 1:\n",
+		pkg:  "./internal/queue", test: "TestScripts",
+		noSim: noQueue,
 	},
 	{
 		name: "panic-goes-through", guarantee: "8: a handler's panic is caught",
@@ -199,8 +207,8 @@ var sdkMutants = []mutant{
 	{
 		name: "requests-of-an-ending-owner-lost", guarantee: "snapshots: an owner that ends answers the requests that have arrived",
 		file: "snapshot.go",
-		old:  "	_ = barrier.Wait(c.nc, snapshotSettle)\n",
-		new:  "	_ = barrier.Wait\n",
+		old:  "	if barrier.Wait(c.nc, snapshotSettle) == nil {",
+		new:  "	if barrier.Wait != nil {",
 		pkg:  ".", test: "TestRequestsWhileAnOwnerEnds",
 	},
 	{

@@ -16,7 +16,7 @@ import (
 
 // testTime bounds one test run, several times what the slowest takes: a mutant
 // that has its test wait in vain is red as well.
-const testTime = "30s"
+const testTime = "1m"
 
 // check is a test that a mutant must turn red.
 type check struct{ pkg, test string }

@@ -13,7 +13,7 @@ func TestVerdicts(t *testing.T) {
 		"an error":      {output: "--- FAIL: TestX (0.10s)\n    --- FAIL: TestX/sub (0.00s)\n        time=12 level=INFO\n        x_test.go:12: got 1,\n            want 2\nFAIL\n", failed: true, want: result{verdict: red, why: "got 1, want 2"}},
 		"a panic":       {output: "--- FAIL: TestX (0.10s)\npanic: boom [recovered]\n", failed: true, want: result{verdict: red, why: "panic: boom [recovered]"}},
 		"another's":     {output: "panic: boom\n\ngoroutine 7 [running]:\nFAIL\n", failed: true, want: result{verdict: red, why: "panic: boom"}},
-		"killed":        {output: "panic: test timed out after 30s\n\trunning tests:\n\t\tTestX (20s)\n", failed: true, want: result{verdict: hung, why: "killed after 30s"}},
+		"killed":        {output: "panic: test timed out after 30s\n\trunning tests:\n\t\tTestX (20s)\n", failed: true, want: result{verdict: hung, why: "killed after " + testTime}},
 		"no build":      {output: "x.go:1: undefined\nFAIL\texample [build failed]\n", failed: true, broken: true},
 		"no test":       {output: "ok  \texample\t0.1s [no tests to run]\n", broken: true},
 		"none that ran": {output: "goleak: Errors on successful test run\nFAIL\texample\t0.1s\n", failed: true, broken: true},

@@ -137,7 +137,7 @@ type backfillLine struct {
 	// Total is about how many rows the owner has; absent where it does not say.
 	Total uint64 `json:"total,omitempty"`
 	After string `json:"after,omitempty"`
-	// Rate is how many rows a second were copied, without those of the first second, and
+	// Rate is how many rows a second were copied since the first look or the last wait, and
 	// RemainingSeconds how long the others take at that rate; absent where Total is.
 	Rate             float64 `json:"per_second,omitempty"`
 	RemainingSeconds float64 `json:"remaining_seconds,omitempty"`

@@ -24,14 +24,16 @@ type backfillWatch struct {
 	// open says that the terminal's last line is one that is written over.
 	open    bool
 	trouble string
-	// began is the first look at rows, and first their number by then.
+	// began is the first look at rows, or the last one at which they waited, and first their
+	// number by then.
 	began time.Time
 	first uint64
 }
 
-// rate is how many rows a second were copied since the first look; 0 in the first second.
-func (w *backfillWatch) rate(rows uint64, now time.Time) float64 {
-	if w.began.IsZero() || rows < w.first {
+// rate is how many rows a second were copied since the first look, or since the backfill
+// waited; 0 in the first second.
+func (w *backfillWatch) rate(rows uint64, now time.Time, waits bool) float64 {
+	if w.began.IsZero() || rows < w.first || waits {
 		w.began, w.first = now, rows
 	}
 	took := now.Sub(w.began).Seconds()
@@ -119,7 +121,7 @@ func (w *backfillWatch) progress(f *contract.FillStatus, lane *contract.LaneStat
 		return nil
 	}
 	w.shown = text
-	rate := w.rate(f.Rows, time.Now())
+	rate := w.rate(f.Rows, time.Now(), reason != "")
 	if rate > 0 {
 		text += fmt.Sprintf(", %.0f/s", rate)
 	}

@@ -68,7 +68,7 @@ func TestRedriveShowsItsProgress(t *testing.T) {
 	}
 }
 
-// A backfill tells its rate from the second second on.
+// A backfill tells its rate from the second second on, and anew after a wait.
 func TestBackfillRate(t *testing.T) {
 	w := &backfillWatch{app: &app{out: io.Discard}}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -76,8 +76,8 @@ func TestBackfillRate(t *testing.T) {
 		after time.Duration
 		rows  uint64
 		want  float64
-	}{{0, 100, 0}, {900 * time.Millisecond, 200, 0}, {2 * time.Second, 300, 100}, {4 * time.Second, 300, 50}, {5 * time.Second, 10, 0}} {
-		if got := w.rate(tt.rows, at.Add(tt.after)); got != tt.want {
+	}{{0, 100, 0}, {900 * time.Millisecond, 200, 0}, {2 * time.Second, 300, 100}, {4 * time.Second, 300, 50}, {time.Hour, 300, 0}, {time.Hour + 2*time.Second, 500, 100}, {2 * time.Hour, 10, 0}} {
+		if got := w.rate(tt.rows, at.Add(tt.after), tt.after == time.Hour); got != tt.want {
 			t.Errorf("%d rows after %s: %.1f/s, want %.1f", tt.rows, tt.after, got, tt.want)
 		}
 	}

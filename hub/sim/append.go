@@ -81,7 +81,7 @@ func (l *writer) whole(last uint64, msgs []model.Publish) {
 		if len(msgs) == 1 {
 			ack, err := stream.Publish(msgs[0], w.now)
 			if err == nil {
-				w.judge.appended(l.service.text, ack.Seq)
+				w.judge.appended(l.h, l.service.text, ack.Seq)
 			}
 			return err
 		}
@@ -93,7 +93,7 @@ func (l *writer) whole(last uint64, msgs []model.Publish) {
 			return err
 		}
 		for i := range msgs {
-			w.judge.appended(l.service.text, first+uint64(i))
+			w.judge.appended(l.h, l.service.text, first+uint64(i))
 		}
 		return nil
 	}, then)
@@ -175,7 +175,7 @@ func (b *batch) arrive(w *World, service string) bool {
 		b.ended(err)
 		return true
 	}
-	w.judge.appended(service, stream.Info().Last)
+	w.judge.appended(b.call.from.hub, service, stream.Info().Last)
 	return true
 }
 

@@ -24,11 +24,13 @@ type hub struct {
 	open  bool
 	known *retention.Ledger
 	// inForce are the policies that the hub has read to be in force, by entity.
-	inForce  map[string]uint64
-	self     *process
-	writers  []*writer // by service; nil before the hub knows the lane
-	owns     []bool    // by service
-	trimming bool
+	inForce map[string]uint64
+	// sawLedger is World.forgets when the hub read the ledger that it remembers.
+	sawLedger int
+	self      *process
+	writers   []*writer // by service; nil before the hub knows the lane
+	owns      []bool    // by service
+	trimming  bool
 	// standings of the lanes' consumers, and whether a trim of a lane is under way.
 	standings    []history.Standings
 	trimmingLane []bool
@@ -277,7 +279,7 @@ func (h *hub) perform(p *process, step retention.Step, lanes func(func(retention
 	case retention.WriteLedger:
 		h.writeLedger(p, s, answer)
 	case retention.Remember:
-		h.remember(&s.Ledger)
+		h.remember(p, &s.Ledger)
 		next(s.Then())
 	case retention.LookAtLanes:
 		lanes(func(n retention.Need, err error) {

@@ -176,8 +176,8 @@ func (j *judge) published(e *published) {
 	}
 }
 
-// appended takes a copy that a lane stored.
-func (j *judge) appended(lane string, seq uint64) {
+// appended takes a copy of a hub that a lane stored.
+func (j *judge) appended(by *hub, lane string, seq uint64) {
 	m, err := j.w.lanes[lane].Get(seq)
 	h, is := m.Value.(headers)
 	if err != nil || !is {
@@ -210,7 +210,7 @@ func (j *judge) appended(lane string, seq uint64) {
 		j.fail("O: lane %s holds event %d behind %d of interest %s", lane, e.index, last, in.ID)
 	}
 	j.copied[key], j.last[in.ID], j.laneOf[in.ID] = true, e.index, lane
-	j.obeys(lane, e, h, false)
+	j.obeys(by, lane, e, h, false)
 	j.lined(lane, seq, mark.Position, e)
 }
 

@@ -43,14 +43,15 @@ func (h *hub) writeLedger(p *process, s retention.WriteLedger, answer answered) 
 		return nil
 	}, answer(func() retention.Step {
 		if stored {
-			h.remember(&s.Ledger)
+			h.remember(p, &s.Ledger)
 		}
 		return s.Then(stored)
 	}))
 }
 
-// remember keeps a ledger that was read or written, as package ingest does.
-func (h *hub) remember(l *retention.Ledger) {
+// remember keeps a ledger that an operation read or wrote, as package ingest does.
+func (h *hub) remember(p *process, l *retention.Ledger) {
+	h.sawLedger = p.forgets
 	h.learn(l)
 	if l.Replaces(h.known) {
 		h.known = l

@@ -199,6 +199,7 @@ func (e ending) settlePolicies() {
 	if !e.policies.on {
 		return
 	}
+	e.judge.settleMarks()
 	for n := range entities {
 		e.hubs[0].setPolicy(n)
 	}
@@ -236,11 +237,26 @@ func (j *judge) marksLost() {
 
 // excused reports whether a hub that copies into a lane cannot know that a policy is in
 // force.
-func (j *judge) excused(lane, entity string) bool {
+func (j *judge) excused(by *hub, lane, entity string) bool {
 	key := lane + "/" + entity
-	return j.unmarked[key] && slices.ContainsFunc(j.w.hubs, func(h *hub) bool {
-		return h.alive && h.owns[j.w.service(lane)] && h.inForce[entity] < j.inForce[key]
-	})
+	return j.unmarked[key] && by.inForce[entity] < j.inForce[key]
+}
+
+// settleMarks judges that a ledger which was deleted has got back the policies that are in
+// force, as far as a hub knows them that remembers a ledger from since then.
+func (j *judge) settleMarks() {
+	m, err := j.w.ledger.GetLast(ledgerSubject)
+	if err != nil {
+		return
+	}
+	ledger, _ := m.Value.(retention.Ledger) // there is nothing else
+	for _, h := range j.w.hubs {
+		for _, entity := range entities {
+			if have := ledger.Policies[entity].InForce; h.sawLedger == j.w.forgets && have < h.inForce[entity] {
+				j.fail("P: %s knows that the policy of %s of revision %d is in force, and the ledger has %d", h.name, entity, h.inForce[entity], have)
+			}
+		}
+	}
 }
 
 // learn notes which policies a ledger says to be in force.
@@ -263,10 +279,10 @@ func (j *judge) policySet(s *setter) {
 	}
 }
 
-// obeys judges a copy that came into a lane by the policy in the lane's state record, and
+// obeys judges a copy of a hub that came into a lane by the policy in the lane's state record, and
 // that record by the policies that were said to be in force. again says that the copy was
 // redriven.
-func (j *judge) obeys(lane string, e *stored, h headers, again bool) {
+func (j *judge) obeys(by *hub, lane string, e *stored, h headers, again bool) {
 	if !j.w.policies.on || !e.event.secret {
 		return
 	}
@@ -283,7 +299,7 @@ func (j *judge) obeys(lane string, e *stored, h headers, again bool) {
 	}
 	shows := strings.Contains(head(h[payload]), "secret")
 	switch {
-	case in.ID != "" && rev < j.inForce[lane+"/"+e.event.entity] && !j.excused(lane, e.event.entity):
+	case in.ID != "" && rev < j.inForce[lane+"/"+e.event.entity] && !j.excused(by, lane, e.event.entity):
 		j.fail("P: lane %s copies event %d by the policy of revision %d, and that of %d is in force", lane, e.index, rev, j.inForce[lane+"/"+e.event.entity])
 	case shows && hides(in.Policy):
 		j.fail("P: lane %s holds a member of event %d that the policy in its record hides", lane, e.index)

@@ -198,7 +198,7 @@ func (l *writer) recordBehindCopies(s core.Record, p model.Publish) error {
 		return err
 	}
 	for i := range l.copies {
-		w.judge.cameBack(l.service.text, first+uint64(i), s.State.Redriven[len(s.State.Redriven)-len(l.copies)+i])
+		w.judge.cameBack(l.h, l.service.text, first+uint64(i), s.State.Redriven[len(s.State.Redriven)-len(l.copies)+i])
 	}
 	w.judge.recorded(l.service.text, s.State)
 	return nil
@@ -213,8 +213,8 @@ type redriven struct {
 	times map[copyOf]int
 }
 
-// cameBack takes a redriven copy that a lane stored.
-func (j *judge) cameBack(lane string, seq uint64, id record.LetterID) {
+// cameBack takes a redriven copy of a hub that a lane stored.
+func (j *judge) cameBack(by *hub, lane string, seq uint64, id record.LetterID) {
 	m, err := j.w.lanes[lane].Get(seq)
 	h, is := m.Value.(headers)
 	e, at := j.eventOf(h)
@@ -233,7 +233,7 @@ func (j *judge) cameBack(lane string, seq uint64, id record.LetterID) {
 	j.w.trace("  lane %s: letter %d comes back, event %d", lane, id.Seq, e.index)
 	j.cameBackAt[copyIn{j.w.service(lane), seq}] = e
 	j.times[copyOf{lane, e.index}]++
-	j.obeys(lane, e, h, true)
+	j.obeys(by, lane, e, h, true)
 	j.lined(lane, seq, at, e)
 }
 

@@ -12,9 +12,12 @@ import (
 
 // Wait returns once the server has done all that the connection has sent, and once every
 // message that the server had sent by then was handed to its subscription's function. So
-// after a drained subscription's Wait, no message of it is left. It fails where that took
-// longer than most, or the connection is away. It must not be called by such a function.
+// after a drained subscription's Wait, no message of it is left. It fails if that takes
+// longer than most, and at once while the connection is away. It must not be called by such a function.
 func Wait(nc *nats.Conn, most time.Duration) error {
+	if !nc.IsConnected() {
+		return errors.New("wait for the server: not connected")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	if err := nc.FlushWithContext(ctx); err != nil {

@@ -56,8 +56,9 @@ func Source(origin, entity string) string {
 
 // ContentType is the publisher's where that is a media type, else what the payload is.
 func ContentType(stated string, data []byte) string {
-	if _, _, err := mime.ParseMediaType(stated); err == nil && Sendable(stated) {
-		return stated
+	plain := strings.ReplaceAll(stated, "\t", " ") // which a CloudEvent has not
+	if _, _, err := mime.ParseMediaType(plain); err == nil && Sendable(plain) {
+		return plain
 	}
 	if json.Valid(data) {
 		return "application/json"
@@ -65,10 +66,10 @@ func ContentType(stated string, data []byte) string {
 	return "application/octet-stream"
 }
 
-// Sendable reports whether a value may stand in a header as it is: printable ASCII.
+// Sendable reports whether a value may stand in a header as it is: printable ASCII and tabs.
 func Sendable(value string) bool {
 	for i := range len(value) {
-		if value[i] < ' ' || value[i] >= 0x7f {
+		if value[i] < ' ' && value[i] != '\t' || value[i] >= 0x7f {
 			return false
 		}
 	}

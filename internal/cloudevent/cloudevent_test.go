@@ -12,6 +12,7 @@ func TestContentType(t *testing.T) {
 		{"", "<a/>", "application/octet-stream"},
 		{"no type\r\nX-Evil: 1", "{}", "application/json"},
 		{"text/\x01", "x", "application/octet-stream"},
+		{"text/plain;\tcharset=utf-8", "x", "text/plain; charset=utf-8"},
 	} {
 		if got := ContentType(tt.given, []byte(tt.data)); got != tt.want {
 			t.Errorf("%q of %q: %q", tt.given, tt.data, got)

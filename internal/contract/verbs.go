@@ -300,7 +300,8 @@ type FillStatus struct {
 	// and After the key of the last such row.
 	Rows  uint64 `json:"rows,omitempty"`
 	After string `json:"after,omitempty"`
-	// Total is about how many rows there are in all; 0 where the owner does not say.
+	// Total is about how many rows there are in all, or how many keys the backfill is of; 0
+	// where the owner does not say.
 	Total uint64 `json:"total,omitempty"`
 	// Began is when the rows were asked for.
 	Began *time.Time `json:"began,omitempty"`

@@ -44,6 +44,7 @@ const (
 type look struct {
 	wanted bool      // a look is wanted, as soon as the partition is confirmed and no other look is under way
 	asking bool      // a look is under way
+	stale  bool      // it was asked before the session began again, so its answer does not count
 	due    time.Time // when the next look is due; zero means when there is news
 	pause  time.Duration
 	called time.Time // when the server was last asked to redeliver the copies of other instances
@@ -165,6 +166,7 @@ func (n *session) restart(s *Source) {
 	}
 	if n.state == sessionCollecting && len(n.held) == 0 {
 		n.looked = false // copies that were sent and lost must be requested again
+		n.look.stale = n.look.asking
 		n.news(s)
 		return
 	}
@@ -227,13 +229,15 @@ func (n *session) seen(s *Source, number int, info *Info) {
 	if n.number != number || s.closed {
 		return // the answer is for an earlier session
 	}
-	if info == nil {
-		n.lookAgain(s, true)
+	if stale := n.look.stale; stale || info == nil {
+		n.look.stale = false
+		n.lookAgain(s, !stale)
 		return
 	}
 	if !s.remembered(info) {
 		return
 	}
+	n.look.stale = false // what began the session again is this answer
 	others := info.Unacknowledged - s.since(n.look.linked)
 	// No message can be on its way if none was requested.
 	quietBefore := n.number == 1

@@ -62,13 +62,11 @@ func (s *Source) delivered(j *Job, at Place) {
 	s.heard, s.tookAt = s.env.seconds, s.env.seconds
 	s.asked = max(s.asked-1, 0)
 	j.src, j.tick = s, s.env.ticks
-	ordered := s.env.cfg.Ordered
+	ordered, session := s.env.cfg.Ordered, s.session.number
 	switch {
 	case ordered && !s.inSession(j, at):
-		// A rewind creates a consumer of the same name, which has to give out the copy again. Unless
-		// this is known to be the same consumer, the session looks at it, and settles the copy.
-		if known := s.known(j.Seq); j.Delivered > 1 && s.session.looked && (s.handled.has(j.Seq) || known != nil && known.settled) {
-			s.env.ack(AckDone, j.Reply)
+		if known := s.known(j.Seq); s.handled.has(j.Seq) || known != nil && known.settled {
+			s.cameAgain(j, session)
 		}
 		s.pull()
 		return
@@ -82,6 +80,22 @@ func (s *Source) delivered(j *Job, at Place) {
 		s.rows.enqueue(j)
 	}
 	s.pull()
+}
+
+// cameAgain takes a copy that was handled here. It is acknowledged, unless it may come from
+// another consumer of the same name: a rewind creates one, and its copies must be handled
+// again. A first delivery comes from such a consumer, or from a server that has forgotten the
+// deliveries. So the session looks at the consumer. If that is the same one, the look has
+// the copies acknowledged that were handled. before is the session's number before the copy
+// came.
+func (s *Source) cameAgain(j *Job, before int) {
+	switch {
+	case s.session.number != before: // it looks already
+	case j.Delivered == 1:
+		s.session.restart(s)
+	case s.session.looked:
+		s.env.ack(AckDone, j.Reply)
+	}
 }
 
 // PullEnd is how the server ended a request for messages, other than by sending all.

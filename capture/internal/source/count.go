@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Count returns a function that says about how many rows an entity's tables have: what the
+// Count returns a function that says about how many rows an entity's table has: what the
 // planner believes, which reads no row.
 func (s *Snapshots) Count(entity string) func(context.Context) (uint64, error) {
 	return func(ctx context.Context) (uint64, error) {
@@ -17,29 +17,21 @@ func (s *Snapshots) Count(entity string) func(context.Context) (uint64, error) {
 			return 0, fmt.Errorf("connect to the database: %w", err)
 		}
 		defer conn.Release()
-		var tables []pgx.Identifier
-		if err := eachName(ctx, conn.Conn(), func(_ uint32, schema, name string) {
-			if of, ok := s.selection.Entity(schema, name); ok && of == entity {
-				tables = append(tables, pgx.Identifier{schema, name})
-			}
-		}); err != nil {
+		t, err := s.tableOf(ctx, conn.Conn(), entity)
+		if err != nil {
 			return 0, err
 		}
-		var rows uint64
-		for _, table := range tables {
-			n, err := planned(ctx, conn.Conn(), table)
-			if err != nil {
-				return 0, fmt.Errorf("estimate the rows of %s: %w", table.Sanitize(), err)
-			}
-			rows += n
+		rows, err := planned(ctx, conn.Conn(), t)
+		if err != nil {
+			return 0, fmt.Errorf("estimate the rows of %s: %w", t.FullName(), err)
 		}
 		return rows, nil
 	}
 }
 
-func planned(ctx context.Context, conn *pgx.Conn, table pgx.Identifier) (uint64, error) {
+func planned(ctx context.Context, conn *pgx.Conn, t *Table) (uint64, error) {
 	var text []byte
-	if err := conn.QueryRow(ctx, "EXPLAIN (FORMAT JSON) SELECT FROM "+table.Sanitize()).Scan(&text); err != nil {
+	if err := conn.QueryRow(ctx, "EXPLAIN (FORMAT JSON) SELECT FROM "+t.itself()).Scan(&text); err != nil {
 		return 0, err
 	}
 	var plans []struct {

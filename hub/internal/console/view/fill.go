@@ -46,14 +46,14 @@ func (p *Progress) line(service string, f *contract.FillStatus, now time.Time) F
 			line.Done = Count(f.Rows) + " of about " + Plural(max(f.Total, f.Rows), "row")
 		}
 		rate := p.rate(service+" "+f.ID, f.Rows, now, f.Stalled != "")
-		if rate == 0 && f.Began != nil && f.Stalled == "" {
+		if rate > 0 && f.Total > f.Rows {
+			line.Remaining = Seconds(float64(f.Total-f.Rows) / rate)
+		}
+		if rate == 0 && f.Began != nil && f.Stalled == "" { // the first look: waits are in it
 			rate = float64(f.Rows) / max(now.Sub(*f.Began).Seconds(), 1)
 		}
 		if rate > 0 {
 			line.Rate = Rate(rate)
-			if f.Total > f.Rows {
-				line.Remaining = Seconds(float64(f.Total-f.Rows) / rate)
-			}
 		}
 		return line
 	}

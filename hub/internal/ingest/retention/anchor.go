@@ -83,6 +83,9 @@ func (a *Anchor) Begin(s Start, then func(Beginning) Step) Step {
 	held := max(a.bounds.First, a.ledger.Floor)
 	return a.find(s, held, func(seq uint64) Step {
 		return a.hold(seq, func(got uint64) Step {
+			if got > seq && s == (Start{}) {
+				return Done{ErrChanged} // the floor is behind the end, which the next look brings in order
+			}
 			if got > seq && !s.All {
 				return Done{&TooOldError{Held: got}} // the floor has moved since held was read
 			}

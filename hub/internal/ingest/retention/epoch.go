@@ -17,36 +17,43 @@ type Found struct {
 }
 
 // Identify brings the ledger up to the present stream: a stream of another creation
-// time begins an epoch. atLeast is an epoch seen in a lane; the current epoch must
+// time begins an epoch, and so does one that ends in front of the floor, because it has
+// lost its tail. atLeast is an epoch seen in a lane; the current epoch must
 // not be below it, even if the ledger was lost.
 func Identify(atLeast uint64, then func(Found) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step { return identify(b, atLeast, then) }}
 }
 
 func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
-	lost := false
+	lost, behind := false, false
 	return updateOnce(func(l *Ledger, now time.Time) (bool, error) {
 		if lost = len(l.Epochs) == 0 && b.Last > 0; len(l.Epochs) == 0 {
 			l.Epochs = []Range{{Epoch: max(atLeast, 1), First: 1, Created: b.Created}}
 			l.Floor = b.First
 			if lost {
 				l.Lost = uint64(now.UnixNano())
+				l.Replaced = l.Lost
 			}
 			return true, nil
 		}
 		cur := l.Current()
-		if cur.Created.Equal(b.Created) && cur.Epoch >= atLeast {
+		behind = cur.Created.Equal(b.Created) && cur.Epoch >= atLeast && l.behind(b)
+		next := Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created}
+		switch {
+		case behind:
+			next.First = b.Last + 1
+		case cur.Created.Equal(b.Created) && cur.Epoch >= atLeast:
 			return false, nil
 		}
-		l.begin(Range{Epoch: max(cur.Epoch, atLeast) + 1, First: 1, Created: b.Created})
+		l.begin(next)
 		return true, nil
 	}, func(write Step) Step {
 		// Write only if the stream is still the same after the ledger was read: the
 		// ledger may already be about a later stream than b. An empty stream that has
 		// its first events now needs another look too: whether the ledger was lost
-		// depends on it.
+		// depends on it. And so does a stream that has grown up to the floor.
 		return Look{func(now Bounds, _ time.Time) Step {
-			if !now.Created.Equal(b.Created) || b.Last == 0 && now.Last > 0 {
+			if !now.Created.Equal(b.Created) || b.Last == 0 && now.Last > 0 || behind && now.Last != b.Last {
 				return identify(now, atLeast, then)
 			}
 			return write
@@ -59,11 +66,15 @@ func identify(b Bounds, atLeast uint64, then func(Found) Step) Step {
 	})
 }
 
+// behind reports whether the stream ends in front of the floor. No trim moves the floor
+// beyond the last event, so the stream has lost its tail.
+func (l *Ledger) behind(b Bounds) bool { return b.Last+1 < l.Floor }
+
 // End finds ingest's last event. known is the ledger last read; if it is about
-// another stream, it is brought up to date.
+// another stream, or the stream has lost its tail, it is brought up to date.
 func End(known Ledger, then func(Bounds, Ledger) Step) Step {
 	return Look{func(b Bounds, _ time.Time) Step {
-		if known.Current().Created.Equal(b.Created) {
+		if known.Current().Created.Equal(b.Created) && !known.behind(b) {
 			return known.fill(b, func(b Bounds) Step { return then(b, known) })
 		}
 		return Identify(0, func(f Found) Step { return then(f.Bounds, f.Ledger) })

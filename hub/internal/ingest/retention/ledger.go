@@ -53,6 +53,9 @@ type Ledger struct {
 	// Lost is not zero after pins were lost, because the ledger was deleted or ingest
 	// created again, until a trim has fenced all lanes. Each loss has its own number.
 	Lost uint64 `json:"lost,omitempty"`
+	// Replaced is the number of the last deletion of the ledger after which a hub stored it
+	// again. Who knows the ledger under another number may know more of the policies.
+	Replaced uint64 `json:"replaced,omitempty"`
 	// Erased are the events of the present stream that were erased. Erasures counts the
 	// changes that added some, and the requests. Noted are the latest requests, oldest first.
 	Erased   Erased    `json:"erased,omitempty"`

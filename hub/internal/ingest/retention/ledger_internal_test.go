@@ -38,7 +38,7 @@ func TestLedgerKeepsWhatItDoesNotKnow(t *testing.T) {
 		t.Errorf("%s, %v; want %s", data, err, want)
 	}
 	all := Ledger{
-		Installation: "i", Epochs: []Range{{}}, Floor: 1, Pins: map[string]Pin{"p": {}}, Pinnings: 1, Released: []Release{{}}, Forgotten: 1, Lost: 1,
+		Installation: "i", Epochs: []Range{{}}, Floor: 1, Pins: map[string]Pin{"p": {}}, Pinnings: 1, Released: []Release{{}}, Forgotten: 1, Lost: 1, Replaced: 1,
 	}
 	if data, err = Encode(all); err != nil {
 		t.Fatal(err)

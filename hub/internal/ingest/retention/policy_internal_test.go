@@ -35,22 +35,26 @@ func TestLedgerWithPolicies(t *testing.T) {
 
 // A hub that did not know of a policy may store a deleted ledger again, with a count of
 // pinnings above that of the hubs which do know. These add the mark. A mark that was
-// forgotten in an intact ledger does not come back.
+// forgotten in the same ledger does not come back.
 func TestPoliciesAreRecalled(t *testing.T) {
 	epochs := []Range{{Epoch: 1, First: 1, Created: time.Unix(1, 0)}}
 	known := &Ledger{Epochs: epochs, Pinnings: 6, Policies: map[string]PolicyMark{"user": {Rev: 5, InForce: 5}}}
-	read := Read{Known: known, Revision: 1, Ledger: Ledger{Epochs: epochs, Pinnings: 1000, Lost: 7}}
-	got, improved := read.latest()
-	if !improved || got.Behind("user", 4) != 5 {
-		t.Errorf("a ledger that was stored again has %v", got.Policies)
+	again := Ledger{Epochs: epochs, Pinnings: 1000, Replaced: 7}
+	got, improved := Read{Known: known, Revision: 1, Ledger: again}.latest()
+	if !improved || got.Behind("user", 4) != 5 || again.Replaces(&got) {
+		t.Errorf("a ledger that was stored again has %v, and replaces that: %v", got.Policies, again.Replaces(&got))
 	}
-	got, improved = Read{Known: &got, Revision: 2, Ledger: got}.latest()
-	if improved || got.Behind("user", 4) != 5 {
-		t.Errorf("then %v, changed %v", got.Policies, improved)
+	now, improved := Read{Known: &got, Revision: 2, Ledger: got}.latest()
+	if improved || now.Behind("user", 4) != 5 {
+		t.Errorf("then %v, changed %v", now.Policies, improved)
 	}
-	read.Ledger.Lost = 0
-	if got, improved = read.latest(); improved || len(got.Policies) > 0 {
-		t.Errorf("an intact ledger has %v", got.Policies)
+	// Another answer was on its way meanwhile.
+	if now, improved = (Read{Known: known, Revision: 1, Ledger: again}).Beside(known, &got).latest(); !improved || now.Behind("user", 4) != 5 {
+		t.Errorf("of an older answer: %v", now.Policies)
+	}
+	same := Ledger{Epochs: epochs, Pinnings: 1000, Lost: 7}
+	if now, improved = (Read{Known: known, Revision: 1, Ledger: same}).latest(); improved || len(now.Policies) > 0 {
+		t.Errorf("the same ledger has %v", now.Policies)
 	}
 }
 

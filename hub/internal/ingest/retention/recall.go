@@ -50,6 +50,7 @@ func (r Read) lastKnown() Ledger {
 	l := r.Known.clone()
 	l.Pinnings += 1 + r.Random%lostPinnings
 	l.Lost = 1 + r.Random%lostPinnings
+	l.Replaced = l.Lost
 	// Pins that another hub set are lost with the ledger, so a trim must read the lanes
 	// again.
 	l.Released, l.Forgotten = nil, l.Pinnings
@@ -88,10 +89,11 @@ func (l *Ledger) recall(known *Ledger) (older bool) {
 	if known == nil || len(known.Epochs) == 0 {
 		return false
 	}
-	if l.Lost > 0 && l.Lost != known.Lost {
-		// The hub that stored the ledger again may not have known of a policy, and its count of
-		// pinnings says nothing of that.
-		older = l.recallPolicies(known)
+	if l.Replaced != known.Replaced && l.recallPolicies(known) {
+		// Whoever stored the ledger again did not know of a policy. The count of pinnings does
+		// not show that: it was raised beyond all that a hub may know.
+		l.Pinnings++ // no hub remembers the document without the policy any more
+		older = true
 	}
 	epoch := known.Current().Epoch
 	switch {

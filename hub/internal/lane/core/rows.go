@@ -86,10 +86,16 @@ func (r *rows) keep(s record.State) {
 			delete(r.of, id)
 		}
 	}
+	slices.Sort(r.drops) // a map's order is random, and a simulation must be repeatable
+}
+
+// about returns about how many rows the owners of a state's fills have, by the ids of the
+// fills' rows. It forgets those of other fills.
+func (r *rows) about(s record.State) map[string]uint64 {
 	maps.DeleteFunc(r.counts, func(id string, _ uint64) bool {
 		return !slices.ContainsFunc(s.Fills, func(fill record.Fill) bool { return fill.RowsID() == id })
 	})
-	slices.Sort(r.drops) // a map's order is random, and a simulation must be repeatable
+	return maps.Clone(r.counts)
 }
 
 func (r *rows) dropAll() { r.keep(record.State{}) }

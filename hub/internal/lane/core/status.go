@@ -1,7 +1,6 @@
 package core
 
 import (
-	"maps"
 	"time"
 
 	"github.com/replhub/replhub/hub/internal/lane/record"
@@ -59,7 +58,7 @@ func (l *Lane) NewStatus() *Status {
 	tip, stall := l.view.tip, &l.trouble.stall
 	return &Status{
 		State: tip.State, Stalled: stall.Reason(), Cause: stall.Cause(), Since: stall.Since(), Last: tip.Last, Waiting: l.rows.troubles(),
-		Rows: maps.Clone(l.rows.counts),
+		Rows: l.rows.about(tip.State),
 	}
 }
 
