@@ -191,14 +191,24 @@ func (p *Page) Look(width, height int, scheme string) {
 	p.do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
-// pictureQuality, of 100: text stays sharp, and a page takes about 40 KB.
-const pictureQuality = 70
+const (
+	// pictureQuality, of 100: text stays sharp, and a page takes about 40 KB.
+	pictureQuality = 70
+	// maxPicture is the height of a picture at most, in pixels: a page may be long.
+	maxPicture = 1600
+)
 
-// Picture writes a picture of the whole page, in the format WebP, into a file.
+// Picture writes a picture of the page's beginning, which is all of most pages, into a file
+// in the format WebP.
 func (p *Page) Picture(file string) {
 	p.t.Helper()
+	var size struct{ Width, Height int }
+	p.Run(`({width: document.documentElement.clientWidth, height: document.documentElement.scrollHeight})`, &size)
 	var shot struct{ Data string }
-	p.do("Page.captureScreenshot", map[string]any{"format": "webp", "quality": pictureQuality, "captureBeyondViewport": true}, &shot)
+	p.do("Page.captureScreenshot", map[string]any{
+		"format": "webp", "quality": pictureQuality, "captureBeyondViewport": true,
+		"clip": map[string]any{"x": 0, "y": 0, "width": size.Width, "height": min(size.Height, maxPicture), "scale": 1},
+	}, &shot)
 	data, err := base64.StdEncoding.DecodeString(shot.Data)
 	p.must(err)
 	p.must(os.WriteFile(file, data, 0o600))
