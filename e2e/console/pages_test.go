@@ -118,6 +118,26 @@ func (s *stage) faults() (faults []string) {
 	return faults
 }
 
+// A row's story says what became of each of its events, for every service: of an older event
+// when it is opened, and of further services when they are asked for.
+func TestRowOfManyServices(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for i := range 30 {
+		s.call(fmt.Sprintf("register.s%02d", i), `{"entities":["user"]}`)
+	}
+	s.publish("db.user.create", `{"id":"2"}`)
+	s.publish("db.user.update", `{"id":"2"}`)
+	s.page.Go(s.url + "/row?entity=user&key=2")
+	// htmx takes what it has swapped in for new until its buttons work.
+	s.page.Await(`document.querySelectorAll('.fates .tag').length === 25 && !document.querySelector('.htmx-added')`)
+	s.page.Run(`document.querySelector('.more button').click()`, nil)
+	s.page.Await(`document.querySelectorAll('.fates .tag').length === 30 && !document.querySelector('.more')`)
+	s.page.Run(`document.querySelectorAll('.event summary')[1].click()`, nil)
+	s.page.Await(`document.querySelectorAll('.event')[1].querySelectorAll('.fates .tag').length === 25`)
+	s.check("row of many services")
+}
+
 // The switch between light and dark holds on the next page, and a page that refreshes
 // itself does not jump.
 func TestThemeAndRefresh(t *testing.T) {

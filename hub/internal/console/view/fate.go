@@ -19,7 +19,10 @@ type Fate struct {
 
 // NewFate makes a reply of explain readable.
 func NewFate(e *contract.Explained) Fate {
-	f := Fate{Service: e.Service, Outcome: strings.ReplaceAll(e.Verdict, "_", " "), Level: Good, Story: []string{sentence(e.Reason)}}
+	f := Fate{Service: e.Service, Outcome: strings.ReplaceAll(e.Verdict, "_", " "), Level: Good}
+	if e.Verdict != contract.VerdictDeadLettered || len(e.Letters) == 0 { // the letters say it
+		f.Story = append(f.Story, sentence(e.Reason))
+	}
 	switch e.Verdict {
 	case contract.VerdictDeadLettered, contract.VerdictDetached:
 		f.Level = Bad
@@ -42,7 +45,11 @@ func NewFate(e *contract.Explained) Fate {
 	for i := range e.Letters {
 		l := &e.Letters[i]
 		f.Level = Bad
-		f.Story = append(f.Story, fmt.Sprintf("Dead letter %d: %s: %s (after %s).", l.Seq, l.Reason, l.Error, Plural(l.Attempts, "attempt")))
+		text := fmt.Sprintf("Dead letter %d: %s: %s", l.Seq, l.Reason, l.Error)
+		if l.Attempts > 0 {
+			text += " (after " + Plural(l.Attempts, "attempt") + ")"
+		}
+		f.Story = append(f.Story, text+".")
 	}
 	for _, text := range e.Unknown {
 		f.Story = append(f.Story, "Not known: "+text+".")

@@ -263,8 +263,12 @@ func TestFates(t *testing.T) {
 		{contract.Explained{Verdict: contract.VerdictCopied, Copy: &contract.ExplainedCopy{Seq: 7, State: contract.CopyDelivered, Delivered: &twice, Consumer: "workers"}}, "delivered", Warn, "message 7 of the lane, in the queue workers, delivered 2 times"},
 		{contract.Explained{Verdict: contract.VerdictCopied, Copy: &contract.ExplainedCopy{Seq: 7, State: contract.CopyAcknowledged}, Redriven: []uint64{9}}, "acknowledged", Good, "message 9"},
 		{contract.Explained{Verdict: contract.VerdictCopied, Copy: &contract.ExplainedCopy{State: contract.CopyGivenUp}, Letters: []contract.ExplainedLetter{{Seq: 3, Reason: "parked", Attempts: 1}}}, "given up", Bad, "Dead letter 3: parked"},
+		{contract.Explained{Verdict: contract.VerdictDeadLettered, Reason: "it is dead letter 3", Letters: []contract.ExplainedLetter{{Seq: 3, Reason: "filter_error", Error: "no such key"}}}, "dead lettered", Bad, "Dead letter 3: filter_error: no such key."},
 	} {
 		f := NewFate(&tt.e)
+		if strings.Contains(strings.Join(f.Story, " "), "It is dead letter") {
+			t.Errorf("told twice: %q", f.Story)
+		}
 		if f.Outcome != tt.outcome || f.Level != tt.level || !strings.Contains(strings.Join(f.Story, " "), tt.says) {
 			t.Errorf("%+v: %+v", tt.e, f)
 		}
