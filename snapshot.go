@@ -303,7 +303,7 @@ func (a *answer) beat(ctx context.Context) {
 	}
 }
 
-// end ends the answer of an owner that has about so many rows in all; 0 is not known.
+// end ends the answer. all is about how many rows the owner has; 0 if that is not known.
 func (a *answer) end(all uint64) {
 	header := nats.Header{
 		contract.HeaderRow:    []string{strconv.Itoa(a.rows)},

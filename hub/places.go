@@ -46,10 +46,11 @@ func (h *Hub) refuseOthers(ctx context.Context) error {
 }
 
 // findOthers asks for other installations until one question finds none, or
-// placesTimes questions in a row find one. here is called after each question: a hub of
+// placesTimes questions in a row find one. It returns the answer that says most: the other
+// hub may end by itself between two questions. here is called after each question: a hub of
 // this installation may have begun it meanwhile.
 func (h *Hub) findOthers(ctx context.Context, listen time.Duration, here func() (place.Here, error)) error {
-	var other error
+	var other *place.OtherError
 	for range placesTimes {
 		found, err := place.Ask(ctx, h.nc, ingest.LedgerSubject, listen)
 		if err != nil {
@@ -59,8 +60,12 @@ func (h *Hub) findOthers(ctx context.Context, listen time.Duration, here func() 
 		if err != nil {
 			return err
 		}
-		if other = found.Judge(at); other == nil {
+		one := found.Judge(at)
+		if one == nil {
 			return nil
+		}
+		if other == nil || other.Hub == nil {
+			other = one
 		}
 	}
 	return other

@@ -174,8 +174,9 @@ func TestLeafnodeThatIsConnectedLaterEndsBothHubs(t *testing.T) {
 	e.hub.await(hubReady, hubEnded)
 	e.leaf.await(leafReady, leafEnded)
 	e.join()
-	e.hub.refused(hubEnded, `domain "leaf"`, "REPLHUB_JS_DOMAIN")
-	e.leaf.refused(leafEnded, `domain "hub"`, "REPLHUB_JS_DOMAIN")
+	// The one that ends first may leave no more than its streams to be found.
+	e.hub.refused(hubEnded, "a leafnode may have joined the two", "REPLHUB_JS_DOMAIN")
+	e.leaf.refused(leafEnded, "a leafnode may have joined the two", "REPLHUB_JS_DOMAIN")
 	e.hub.startIsRefused("REPLHUB_JS_DOMAIN")
 }
 

@@ -68,7 +68,7 @@ func TestRedriveShowsItsProgress(t *testing.T) {
 	}
 }
 
-// A backfill tells its rate from the second second on, and anew after a wait.
+// A backfill tells its rate after one second, and measures it again after a wait.
 func TestBackfillRate(t *testing.T) {
 	w := &backfillWatch{app: &app{out: io.Discard}}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -45,14 +45,14 @@ func domainText(domain string) string {
 	return fmt.Sprintf("domain %q", domain)
 }
 
-// Judge returns an *OtherError if f contains a hub or a stream of another installation.
+// Judge returns an error if f contains a hub or a stream of another installation, nil if not.
 // Hubs of one installation have the same id and the same domain. A copy of an
 // installation, such as a promoted mirror, has the same id and another domain.
 //
 // A ledger that was deleted has no id until a hub restores it. Until then only the
 // domain distinguishes installations. Without ledger and ingest, a new installation
 // begins here, and every other hub belongs to another installation.
-func (f *Found) Judge(here Here) error {
+func (f *Found) Judge(here Here) *OtherError {
 	began := here.Ledger || here.Ingest
 	for _, hub := range f.Hubs {
 		other := hub.Domain != here.Domain || hub.Installation != here.Installation && (here.Installation != "" || !began)

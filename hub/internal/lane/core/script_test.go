@@ -282,8 +282,8 @@ func (s *scene) events(args []string) {
 	s.lane.EventsRead(b, has(args, "end"))
 }
 
-// rows brings the rows of a fetch: "rows 1 user after=2 k3 k4", of about so many rows in
-// all with "of=9".
+// rows brings the rows of a fetch: "rows 1 user after=2 k3 k4". With "of=9" the owner says
+// that it has about nine rows.
 func (s *scene) rows(args []string) {
 	var list []*event.Event
 	of := event.RowOf{Entity: name(s.t, args[1]), Snapshot: "x", Number: s.arg(args, "after"), Origin: "accounts"}
